@@ -1,0 +1,111 @@
+"""Files written whole or not at all: the folders of releases, and the notices of a desk without a messenger."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from signoff.domain.errors import NotFoundError, UnavailableError
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step: temporary file, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """Replace a folder in one step; the same content again changes nothing."""
+    if folder.is_dir() and read_folder(folder) == dict(files):
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        for name, content in files.items():
+            target = temporary / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        temporary.chmod(0o755)
+        if folder.exists():
+            retired = temporary.with_name(f"{temporary.name}.old")
+            folder.rename(retired)
+            temporary.rename(folder)
+            shutil.rmtree(retired)
+        else:
+            temporary.rename(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        message = f"Cannot write {folder}: {error.strerror}. Nothing was left half-written; make room or choose another folder."
+        raise UnavailableError(message) from error
+    return folder
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Every file beneath a folder by its relative path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+
+
+class ReleaseFolders:
+    """`<home>/releases/<deployment>/<edition>/…`"""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write(self, deployment: str, edition: str, files: Mapping[str, bytes]) -> Path:
+        """Write an edition and return its folder."""
+        return write_folder(self.folder(deployment, edition), files)
+
+    def read(self, deployment: str, edition: str) -> Mapping[str, bytes]:
+        """Every file of an edition."""
+        folder = self.folder(deployment, edition)
+        if not folder.is_dir():
+            raise NotFoundError(f"Expected the {edition} files of {deployment} in {folder}, found no such folder.")
+        return read_folder(folder)
+
+    def folder(self, deployment: str, edition: str) -> Path:
+        """Where an edition stands."""
+        return self._root / deployment / edition
+
+    def remember_origin(self, deployment: str, folder: Path, names: tuple[str, ...]) -> None:
+        """Note which files of which folder were submitted."""
+        content = json.dumps({"folder": str(folder.resolve()), "files": sorted(names)}, indent=1)
+        write_file(self._root / deployment / "origin.json", content.encode())
+
+    def origin(self, deployment: str) -> Mapping[str, bytes] | None:
+        """The submitted files as they are now; a file that is gone is empty bytes, a folder that is gone None."""
+        note = self._root / deployment / "origin.json"
+        if not note.is_file():
+            return None
+        said = json.loads(note.read_bytes())
+        folder = Path(said["folder"])
+        if not folder.is_dir():
+            return None
+        return {name: path.read_bytes() if (path := folder / name).is_file() else b"" for name in said["files"]}
+
+
+class NoticeFile:
+    """Delivers notices into one file, a JSON line each: for desks and demonstrations without a messenger."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def send(self, identity: str, channel: str, subject: str, text: str) -> None:
+        """Append a notice unless its identity is there already."""
+        line = json.dumps({"identity": identity, "channel": channel, "subject": subject, "text": text})
+        known = self._path.read_text().splitlines() if self._path.exists() else []
+        if any(json.loads(earlier)["identity"] == identity for earlier in known):
+            return
+        write_file(self._path, "\n".join([*known, line, ""]).encode())

@@ -1,0 +1,143 @@
+"""A live feed from a folder of Parquet files, as a trading process or a replay journals them.
+
+- `returns.parquet`: `date`, `version`, `return` [, `benchmark`]: daily, net of costs, of every version
+- `predictions.parquet`: `timestamp`, `version`, `symbol`, `prediction`, `latency_ms`, `error`
+- `features.parquet`: `timestamp`, `symbol` and one column a feature
+- `exposure.parquet`: `date`, `version`, `gross_exposure_pct`
+- `baseline_features.parquet`: the features of the training period, the reference for drift
+- `history.parquet`: as `returns.parquet`, from backtest and paper trading, before the release was live
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from signoff.domain.errors import BadInputError
+from signoff.domain.evidence import Floats
+from signoff.domain.monitoring import Drift, Measurement
+from signoff.stats.drift import population_stability_index
+from signoff.stats.errors import InsufficientData
+
+WINDOW_SESSIONS: Final = 30
+NULL_WINDOWS: Final = 40
+NULL_QUANTILE: Final = 0.99
+
+
+@dataclass(frozen=True)
+class LiveFolder:
+    """Reads the journal up to a session, and nothing from after it."""
+
+    folder: Path
+    drift_features: int = 12
+
+    def sessions(self, model: str) -> tuple[date, ...]:  # noqa: ARG002 - one folder a model
+        """Sessions with a journaled prediction."""
+        return tuple(self._predictions["session"].unique().sort().to_list())
+
+    def measure(self, model: str, version: str, session: date, live_since: date) -> Measurement:  # noqa: ARG002
+        """Everything known at the close of `session`."""
+        mine = self._returns.filter((pl.col("version") == version) & (pl.col("date") <= session)).sort("date")
+        today = self._predictions.filter((pl.col("version") == version) & (pl.col("session") == session))
+        lived = mine.filter(pl.col("date") >= live_since).height
+        exposure = self._exposure.filter((pl.col("version") == version) & (pl.col("date") == session))
+        return Measurement(
+            session=session,
+            returns=mine["return"].to_numpy(),
+            benchmark=mine["benchmark"].to_numpy(),
+            live_sessions=lived,
+            latency_ms=today["latency_ms"].to_numpy(),
+            errors=int(today["error"].sum()),
+            predictions=today.height,
+            drift=self._drift(session, live_since),
+            gross_exposure_pct=exposure["gross_exposure_pct"].item() if exposure.height == 1 else None,
+            universe_size=today["symbol"].n_unique(),
+        )
+
+    @cached_property
+    def _returns(self) -> pl.DataFrame:
+        return pl.concat([self._read("history"), self._read("returns")], how="diagonal")
+
+    @cached_property
+    def _predictions(self) -> pl.DataFrame:
+        return self._read("predictions").with_columns(session=pl.col("timestamp").dt.date())
+
+    @cached_property
+    def _features(self) -> pl.DataFrame:
+        return self._read("features").with_columns(session=pl.col("timestamp").dt.date())
+
+    @cached_property
+    def _baseline(self) -> pl.DataFrame:
+        return self._read("baseline_features").with_columns(session=pl.col("timestamp").dt.date())
+
+    @cached_property
+    def _exposure(self) -> pl.DataFrame:
+        return self._read("exposure")
+
+    def _read(self, name: str) -> pl.DataFrame:
+        path = self.folder / f"{name}.parquet"
+        try:
+            return pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            message = f"Expected the live journal {path}, found it unreadable: {error}. Journal it again."
+            raise BadInputError(message) from error
+
+    def _drift(self, session: date, live_since: date) -> tuple[Drift, ...]:
+        inside = self._features.filter(pl.col("session").is_between(live_since, session))
+        days = inside["session"].unique().sort()
+        window = inside.filter(pl.col("session").is_in(days.tail(WINDOW_SESSIONS).implode()))
+        if window.height == 0:
+            return ()
+        n_days = min(days.len(), WINDOW_SESSIONS)
+        return tuple(
+            found
+            for feature in self._watched
+            if (found := self._drift_of(feature, window[feature].to_numpy(), n_days)) is not None
+        )
+
+    @cached_property
+    def _watched(self) -> tuple[str, ...]:
+        names = [c for c in self._features.columns if c not in {"timestamp", "symbol", "session"}]
+        step = max(1, len(names) // self.drift_features)
+        return tuple(names[::step])
+
+    def _drift_of(self, feature: str, current: Floats, n_days: int) -> Drift | None:
+        try:
+            psi = population_stability_index(self._reference(feature), current[np.isfinite(current)])
+        except InsufficientData:
+            return None
+        return Drift(feature=feature, psi=psi.value, null_psi=self._null(feature, n_days), n=current.size)
+
+    def _reference(self, feature: str) -> Floats:
+        values = self._baseline[feature].to_numpy()
+        return values[np.isfinite(values)]
+
+    @cached_property
+    def _nulls(self) -> dict[tuple[str, int], float]:
+        return {}
+
+    def _null(self, feature: str, n_days: int) -> float:
+        """The 99th percentile of the PSI that windows of this length showed within the training period itself.
+
+        Features are autocorrelated: a month of a one-year momentum always differs from its ten-year distribution. What
+        counts as drift is a window unlike the windows of the past.
+        """
+        key = (feature, n_days)
+        if key not in self._nulls:
+            table = self._baseline.select("session", feature)
+            days = table["session"].unique().sort().to_list()
+            starts = np.linspace(0, len(days) - n_days, NULL_WINDOWS).astype(int)
+            reference, found = self._reference(feature), []
+            for start in starts:
+                part = table.filter(pl.col("session").is_between(days[start], days[start + n_days - 1]))
+                values = part[feature].to_numpy()
+                try:
+                    found.append(population_stability_index(reference, values[np.isfinite(values)]).value)
+                except InsufficientData:
+                    continue
+            self._nulls[key] = float(np.quantile(found, NULL_QUANTILE)) if found else float("inf")
+        return self._nulls[key]

@@ -1,0 +1,1 @@
+"""Use cases, one module each: read the record, decide, commit, then do."""

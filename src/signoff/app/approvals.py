@@ -1,0 +1,277 @@
+"""The approval round: submit, override, approve, reject, and say that a condition is met.
+
+Each request re-reads the files: any byte that differs from the manifest voids every signature.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from signoff.app.assess import Assessor, Release, submission_errors
+from signoff.app.notices import before_deployment
+from signoff.app.package import MANIFEST, Publisher
+from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.signing import sign
+from signoff.domain import decisions
+from signoff.domain.deployment import ENDED, LIVE, Deployment, State
+from signoff.domain.dossier import DeploymentType
+from signoff.domain.errors import RefusedError
+from signoff.domain.events import (
+    AnyEvent,
+    Approved,
+    ApprovalsVoided,
+    GateResult,
+    MemoIssued,
+    Opened,
+    Signature,
+    Validated,
+    Verdict,
+)
+from signoff.domain.policy import Role
+from signoff.ledger.manifest import differences, parse
+from signoff.ports.releases import Releases
+from signoff.ports.signing import Signer
+
+INPUTS = "assessed"
+SUBMITTED = "submitted"
+APPROVED = "approved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signatory:
+    """A person about to sign in a role with their key."""
+
+    person: str
+    role: Role
+    signer: Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRound:
+    """From a submitted folder to an approved or rejected release."""
+
+    record: Record
+    releases: Releases
+    publisher: Publisher
+    assessor: Assessor
+
+    def submit(self, folder: Path, release: Release, *, actor: str) -> Deployment:
+        """Open a release, record its validation, and issue the memo for signature unless a gate blocks.
+
+        The id follows from the bytes, so that a repeated or interrupted submission continues where it stopped.
+        """
+        submission_errors(release)
+        dossier, package = release.inputs.dossier, release.package.digest
+        identity = f"{dossier.model}-{dossier.version}-{package[:8]}"
+        if self.record.find(identity) is None:
+            opened = _opened(self.record, release, identity, actor)
+            self._keep(identity, INPUTS, release.files)
+            self.record.store.put_blob(release.package.to_bytes())
+            self.releases.remember_origin(identity, folder, tuple(release.inputs.files))
+            validated = Validated(results=_results(release), package=package)
+            self.record.commit(
+                Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),
+                actor=actor,
+                key=f"submit:{identity}",
+            )
+        return self._issue_if_free(self.record.deployment(identity), release, actor=actor)
+
+    def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
+        """Sign for the gates that block; with the last signature needed, the memo is issued."""
+        state = self.record.deployment(identity)
+        release = self.reassessed(state)
+        if not (state.state is State.VALIDATED and state.blocking and state.is_overridden):
+            signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
+            events = decisions.sign_override(state, signature)
+            self._append(state, events, actor=signatory.person, key=f"override:{state.id}:{state.revision}")
+        return self._issue_if_free(self.record.deployment(identity), release, actor=signatory.person)
+
+    def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
+        """Sign the manifest in a role, with conditions or without."""
+        state = self.record.deployment(identity)
+        package = self.package(state)
+        if state.approvals and package.changed:
+            voided = ApprovalsVoided(changed=package.changed)
+            self._append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
+            state = self.record.deployment(identity)
+        verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
+        signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
+        events = decisions.approve(state, signature, package, self.record.now())
+        is_last = any(isinstance(event, Approved) for event in events)
+        self.record.commit(
+            Change(stream=deployment_stream(identity), state=state, events=events),
+            actor=signatory.person,
+            key=f"approve:{identity}:{signatory.role}:{state.revision}",
+            effects=before_deployment(state) if is_last else (),
+        )
+        state = self.record.deployment(identity)
+        if state.state is State.APPROVED:
+            self.publish_approved(state, actor=signatory.person)
+        return self.record.deployment(identity)
+
+    def reject(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
+        """End a release before its rollout; it sticks."""
+        state = self.record.deployment(identity)
+        subject = state.manifest or state.package or ""
+        signature = self._signed(state, signatory, Verdict.REJECT, subject, reason=reason)
+        events = decisions.reject(state, signature)
+        self._append(state, events, actor=signatory.person, key=f"reject:{identity}:{state.revision}")
+        return self.record.deployment(identity)
+
+    def meet(self, identity: str, *, person: str, role: Role, condition: str, note: str) -> Deployment:
+        """Say that a condition of one's own approval is met."""
+        state = self.record.deployment(identity)
+        self.record.people().holding(person, role)
+        events = decisions.meet_condition(state, role, condition, person, note)
+        self._append(state, events, actor=person, key=f"meet:{identity}:{state.revision}")
+        return self.record.deployment(identity)
+
+    def publish_approved(self, state: Deployment, *, actor: str) -> Path:
+        """Write the edition of the memo that carries every signature, beside the one that was signed."""
+        files = self.publisher.publish(self.reassessed(state), state)
+        folder = self._keep(state.id, APPROVED, files)
+        digest = parse(files[MANIFEST]).digest
+        if (APPROVED, digest) not in state.editions:
+            events = (MemoIssued(edition=APPROVED, manifest=digest),)
+            self._append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
+        return folder
+
+    def reassessed(self, state: Deployment) -> Release:
+        """The release computed again from its inputs as submitted; other bytes or other figures are refused."""
+        folder = self.releases.folder(state.id, INPUTS) / "inputs"
+        release = self.assessor.assess(folder, folder / "policy.yaml")
+        if release.package.digest != state.package:
+            validated = parse(self.record.store.blob(state.package or ""))
+            changed = ", ".join(differences(validated, release.files))
+            message = (
+                f"The files kept for {state.id} no longer give what was validated; changed: {changed}. "
+                "Submit the release again."
+            )
+            raise RefusedError(message)
+        return release
+
+    def package(self, state: Deployment) -> decisions.Package:
+        """The signed files as they are on disk now, and before the rollout the folder they came from as well."""
+        if state.manifest is None:
+            return decisions.Package(manifest="", changed=(MANIFEST,))
+        files = dict(self.releases.read(state.id, SUBMITTED))
+        kept = files.pop(MANIFEST, b"")
+        signed = self.record.store.blob(state.manifest)
+        changed = differences(parse(signed), files) + ((MANIFEST,) if kept != signed else ())
+        if state.state not in LIVE:
+            changed += self._changed_at_origin(state, files)
+        return decisions.Package(manifest=state.manifest, changed=changed)
+
+    def _changed_at_origin(self, state: Deployment, files: dict[str, bytes]) -> tuple[str, ...]:
+        origin = self.releases.origin(state.id) or {}
+        return tuple(
+            f"{name} in the submitted folder"
+            for name, content in origin.items()
+            if files.get(f"inputs/{name}") != content
+        )
+
+    def _issue_if_free(self, state: Deployment, release: Release, *, actor: str) -> Deployment:
+        if state.state is not State.VALIDATED or (state.blocking and not state.is_overridden):
+            return state
+        files = self.publisher.publish(release, state)
+        self._keep(state.id, SUBMITTED, files)
+        digest = parse(files[MANIFEST]).digest
+        events = (*decisions.request_approval(state, digest), MemoIssued(edition=SUBMITTED, manifest=digest))
+        self._append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
+        return self.record.deployment(state.id)
+
+    def _keep(self, identity: str, edition: str, files: dict[str, bytes]) -> Path:
+        for content in files.values():
+            self.record.store.put_blob(content)
+        return self.releases.write(identity, edition, files)
+
+    def _signed(
+        self,
+        state: Deployment,
+        signatory: Signatory,
+        verdict: Verdict,
+        subject: str,
+        *,
+        conditions: tuple[str, ...] = (),
+        reason: str = "",
+    ) -> Signature:
+        return sign(
+            self.record,
+            signatory.signer,
+            person=signatory.person,
+            role=signatory.role,
+            verdict=verdict,
+            subject=subject,
+            model=state.model,
+            version=state.version,
+            deployment=state.id,
+            policy=state.policy,
+            conditions=conditions,
+            reason=reason,
+        )
+
+    def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
+        change = Change(stream=deployment_stream(state.id), state=state, events=events)
+        self.record.commit(change, actor=actor, key=key)
+
+
+def _opened(record: Record, release: Release, identity: str, actor: str) -> Opened:
+    dossier = release.inputs.dossier
+    header = dossier.header
+    champion = _champion_checked(record, release)
+    return Opened(
+        deployment=identity,
+        model=header.model,
+        version=header.version,
+        previous_version=header.previous_version,
+        previous_deployment=champion.id if champion else None,
+        deployment_type=header.deployment_type,
+        submitted_by=actor,
+        barred=tuple(sorted({actor, header.deployed_by.name, *dossier.governance.commit_authors})),
+        policy=release.inputs.policy,
+        undertakings=dossier.undertakings,
+        dossier_digest=release.package.digest,
+    )
+
+
+def _champion_checked(record: Record, release: Release) -> Deployment | None:
+    """The live version that this release would replace; the header must agree with the record."""
+    header = release.inputs.dossier.header
+    others = record.deployments(header.model)
+    champion = next((d for d in others if d.state is State.FULL), None)
+    under_way = next((d for d in others if d.state not in ENDED | {State.FULL}), None)
+    live = f"v{champion.version} ({champion.id})" if champion else "no version"
+    if under_way is not None:
+        problem = (
+            f"{header.model} v{under_way.version} ({under_way.id}) is {under_way.state.value}; one release a model at a "
+            "time. Finish it, reject it or roll it back first."
+        )
+    elif header.deployment_type is DeploymentType.INITIAL and champion is not None:
+        problem = (
+            f"header.deployment_type is 'initial', and {live} of {header.model} is live. "
+            "Write 'upgrade', and name the previous version."
+        )
+    elif header.previous_version is not None and (champion is None or champion.version != header.previous_version):
+        problem = (
+            f"header.previous_version is {header.previous_version!r}, and by the record {live} of {header.model} is "
+            "live. Correct the dossier, or record what is live with `signoff adopt`."
+        )
+    else:
+        return champion
+    raise RefusedError(problem)
+
+
+def _results(release: Release) -> tuple[GateResult, ...]:
+    def finite(value: float | None) -> float | None:
+        return value if value is not None and abs(value) < float("inf") else None
+
+    return tuple(
+        GateResult(
+            key=f.key,
+            outcome=f.outcome.value,
+            is_blocking=f.is_blocking,
+            statistic=finite(f.statistic.value),
+            threshold=finite(f.threshold.value),
+            n=f.n,
+        )
+        for f in release.assessment.findings
+    )

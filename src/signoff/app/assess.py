@@ -1,0 +1,146 @@
+"""From a dossier folder to an assessed release: parse, look up the registry, replay the features, run every gate."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from signoff.domain.assessment import Assessment
+from signoff.domain.dossier import PitDeclaration
+from signoff.domain.errors import BadInputError
+from signoff.domain.evidence import Evidence, PitEvidence
+from signoff.domain.gates import assess
+from signoff.domain.gates.facts import facts
+from signoff.domain.memo.changes import unjustified
+from signoff.domain.memo.summary import contradictions
+from signoff.domain.quantity import Quantity
+from signoff.ledger.canonical import canonical
+from signoff.ledger.manifest import Manifest, manifest_of
+from signoff.ports.registry import Registry
+from signoff.ports.releases import InputReader, Inputs
+
+Progress = Callable[[str, int, int], None]
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+class FeatureReplay(Protocol):
+    """Recomputes features with the future removed; running the users' own code is the adapter's business."""
+
+    def __call__(self, folder: Path, declaration: PitDeclaration) -> PitEvidence: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Release:
+    """A release as assessed: what was given, what the gates say, and the digest that a signature can rest on."""
+
+    inputs: Inputs
+    assessment: Assessment
+    figures: tuple[Quantity, ...]
+
+    @property
+    def package(self) -> Manifest:
+        """Everything that was validated: the inputs and every computed figure."""
+        return manifest_of(self.files)
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """The inputs as given, and `assessment.json` with every number that a memo may print."""
+        given = {f"inputs/{name}": content for name, content in self.inputs.files.items()}
+        return {**given, "assessment.json": figures_json(self)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessor:
+    """Reads, measures and judges dossier folders. Nothing is written."""
+
+    reader: InputReader
+    registry: Registry | None
+    replay_features: FeatureReplay
+
+    def assess(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Release:
+        """One folder, all the way to its findings."""
+        progress("reading dossier, policy and evidence", 0, 4)
+        inputs = self.reader.read(folder, policy)
+        progress("looking up the registered versions", 1, 4)
+        evidence = self._registered(inputs)
+        progress("replaying features with the future removed", 2, 4)
+        evidence = replace(evidence, pit=self.replay_features(folder, inputs.dossier.validation.pit))
+        progress("running the gates", 3, 4)
+        assessment = assess(evidence, inputs.dossier, inputs.policy)
+        progress("assessed", 4, 4)
+        return Release(inputs=replace(inputs, evidence=evidence), assessment=assessment, figures=facts(assessment))
+
+    def _registered(self, inputs: Inputs) -> Evidence:
+        if self.registry is None:
+            return inputs.evidence
+        header = inputs.dossier.header
+        model = inputs.dossier.registered_model or header.model
+        previous = header.previous_version
+        return replace(
+            inputs.evidence,
+            candidate=self.registry.version(model, header.version),
+            champion=self.registry.version(model, previous) if previous else None,
+        )
+
+
+def submission_errors(release: Release) -> None:
+    """Raise BadInputError for what may be checked freely but must not be submitted."""
+    dossier, evidence = release.inputs.dossier, release.inputs.evidence
+    problems = [
+        f"rationale.justifications.{category}: {category.replace('_', ' ')} changed between the registered versions, "
+        "and a change needs its justification"
+        for category in unjustified(evidence, dossier)
+    ]
+    if dossier.header.summary:
+        problems += [f"header.summary: {c}" for c in contradictions(dossier.header.summary, release.figures, evidence)]
+    if problems:
+        message = f"The dossier of {dossier.model} v{dossier.version} cannot be submitted: " + "; ".join(problems) + "."
+        raise BadInputError(message)
+
+
+def figures_json(release: Release) -> bytes:
+    """Every computed figure with unit, sample and source: where a reader finds each number of the memo."""
+    return canonical(
+        {
+            "model": release.inputs.dossier.model,
+            "version": release.inputs.dossier.version,
+            "figures": [
+                {
+                    "name": q.name,
+                    "value": _plain(q.value),
+                    "text": q.text,
+                    "unit": q.unit.value,
+                    "standard_error": _plain(q.standard_error),
+                    "n": q.n,
+                    "source": q.source,
+                }
+                for q in release.figures
+            ],
+            "gates": [
+                {
+                    "key": f.key,
+                    "outcome": f.outcome.value,
+                    "word": f.word,
+                    "blocking": f.is_blocking,
+                    "comparison": f.comparison.value,
+                    "threshold": _plain(f.threshold.value),
+                    "statistic": _plain(f.statistic.value),
+                    "n": f.n,
+                    "method": f.method,
+                    "reason": f.reason,
+                }
+                for f in release.assessment.findings
+            ],
+        }
+    )
+
+
+def _plain(value: float | None) -> float | str | None:
+    """JSON knows no infinity; it is written as a word."""
+    if value is None or value in {float("inf"), float("-inf")} or value != value:  # noqa: PLR0124 - NaN
+        return None if value is None else str(value)
+    return json.loads(json.dumps(float(value)))  # type: ignore[no-any-return]

@@ -1,0 +1,118 @@
+"""Telling people: what is due joins the outbox with the commit that makes it due, and is recorded once it was sent."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from signoff.app.record import Change, Record, deployment_stream
+from signoff.domain.deployment import Deployment
+from signoff.domain.errors import UnavailableError
+from signoff.domain.events import NoticeSent
+from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.codec import decode_state
+from signoff.ports.notices import Notifier
+from signoff.ports.store import Effect
+
+KIND = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One message of one release to one channel."""
+
+    deployment: str
+    notice: str
+    channel: str
+    subject: str
+    text: str
+
+
+def effect(notice: Notice) -> Effect:
+    """A notice as an outbox entry; the same notice has the same identity."""
+    return Effect(
+        identity=f"{notice.deployment}:{digest(canonical([notice.channel, notice.notice]))[:16]}",
+        kind=KIND,
+        payload=canonical(
+            {
+                "deployment": notice.deployment,
+                "notice": notice.notice,
+                "channel": notice.channel,
+                "subject": notice.subject,
+                "text": notice.text,
+            }
+        ),
+    )
+
+
+def before_deployment(state: Deployment) -> tuple[Effect, ...]:
+    """The notices of T-24h, due once the release is approved."""
+    items = state.undertakings.communication.before if state.undertakings else ()
+    return _all(state, items, f"{state.model} v{state.version} is approved; shadow mode follows")
+
+
+def at_deployment(state: Deployment) -> tuple[Effect, ...]:
+    """The notices of T=0."""
+    items = state.undertakings.communication.at_deployment if state.undertakings else ()
+    return _all(state, items, f"{state.model} v{state.version} entered shadow mode")
+
+
+def after_deployment(state: Deployment, since: datetime, now: datetime) -> tuple[Effect, ...]:
+    """The notices of T+7d and T+30d, as they fall due."""
+    items = state.undertakings.communication.after if state.undertakings else ()
+    due = [days for days in (7, 30) if now >= since + timedelta(days=days)]
+    return tuple(
+        effect(
+            Notice(
+                deployment=state.id,
+                notice=f"T+{days}d: {item}",
+                channel="email",
+                subject=f"{state.model} v{state.version}: T+{days}d",
+                text=item,
+            )
+        )
+        for days in due
+        for item in items
+    )
+
+
+def incident(state: Deployment, notice: str, text: str) -> Effect:
+    """A message to the incident channel."""
+    channel = state.undertakings.incident_channel if state.undertakings else "#incidents"
+    return effect(
+        Notice(
+            deployment=state.id,
+            notice=notice,
+            channel=channel,
+            subject=f"{state.model} v{state.version}: {notice}",
+            text=text,
+        )
+    )
+
+
+def _all(state: Deployment, items: tuple[str, ...], subject: str) -> tuple[Effect, ...]:
+    return tuple(
+        effect(Notice(deployment=state.id, notice=item, channel="email", subject=subject, text=item)) for item in items
+    )
+
+
+def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
+    """Send what is due; what a channel refuses stays due. Returns how many were sent, and what went wrong."""
+    sent, problems = 0, []
+    for pending in record.store.pending():
+        if pending.kind != KIND:
+            continue
+        notice = decode_state(Notice, pending.payload)
+        try:
+            notifier.send(pending.identity, notice.channel, notice.subject, notice.text)
+        except UnavailableError as error:
+            problems.append(f"{notice.channel}: {error}")
+            continue
+        state = record.deployment(notice.deployment)
+        event = NoticeSent(notice=notice.notice, audience=(), channel=notice.channel)
+        record.commit(
+            Change(stream=deployment_stream(state.id), state=state, events=(event,)),
+            actor="outbox",
+            key=f"sent:{pending.identity}",
+        )
+        record.store.done(pending.identity, "sent", record.now())
+        sent += 1
+    return sent, tuple(problems)

@@ -1,0 +1,77 @@
+"""One monitoring pass: measure a session, record what it showed, and act on it.
+
+A trigger goes to the same rollback as a person's command. When every condition holds, the release may advance; whether
+it does so by itself is the caller's choice.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from signoff.app.notices import after_deployment
+from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.rollback import RollbackProcedure
+from signoff.domain import decisions
+from signoff.domain.deployment import LIVE, Deployment
+from signoff.domain.errors import NotFoundError
+from signoff.domain.events import Observed, Occasion, Phase, PhaseEntered
+from signoff.domain.monitoring import observe
+from signoff.ports.live import LiveFeed
+
+OCCASION_OF = {
+    "sharpe": Occasion.PERFORMANCE,
+    "var": Occasion.RISK_BREACH,
+    "error_rate": Occasion.ERROR,
+    "latency_p95": Occasion.ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Observes live releases and starts the rollback when a trigger holds."""
+
+    record: Record
+    feed: LiveFeed
+    rollback: RollbackProcedure
+
+    def next_session(self, state: Deployment) -> date | None:
+        """The first journaled session that has not been observed, none before the rollout began."""
+        began = live_since(self.record, state)
+        last = state.last_session
+        return next(
+            (s for s in self.feed.sessions(state.model) if s >= began and (last is None or s > last)),
+            None,
+        )
+
+    def observe(self, identity: str, session: date | None = None, *, actor: str) -> tuple[Deployment, Observed]:
+        """Record one session; a trigger that holds leads straight to the rollback."""
+        state = self.record.deployment(identity)
+        session = session or self.next_session(state)
+        if session is None:
+            raise NotFoundError(
+                f"Expected a session of {state.model} after {state.last_session} in the journal, found none. "
+                "Observe again when the next session has been journaled."
+            )
+        measured = self.feed.measure(state.model, state.version, session, live_since(self.record, state))
+        monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
+        observed = observe(measured, state.policy, monitors)
+        since = state.phase_since or state.opened_at
+        self.record.commit(
+            Change(stream=deployment_stream(identity), state=state, events=decisions.record_day(state, observed)),
+            actor=actor,
+            key=f"observe:{identity}:{session}",
+            effects=after_deployment(state, since, self.record.now()),
+        )
+        state = self.record.deployment(identity)
+        if observed.fired and state.state in LIVE:
+            trigger = observed.fired[0]
+            reason = "; ".join(f"{r.key} {r.value:.4g}" for r in observed.readings if r.value is not None)
+            state = self.rollback.begin(identity, OCCASION_OF[trigger], trigger, reason, actor=actor)
+        return state, observed
+
+
+def live_since(record: Record, state: Deployment) -> date:
+    """The day on which the release first entered shadow."""
+    for recorded in record.history(deployment_stream(state.id)):
+        if isinstance(recorded.event, PhaseEntered) and recorded.event.phase is Phase.SHADOW:
+            return recorded.at.date()
+    raise NotFoundError(f"Expected {state.id} to be live, found it {state.state.value}: it never entered shadow.")

@@ -1,0 +1,147 @@
+"""The record of all releases as use cases see it: present states, histories, and one way to add to them.
+
+Nothing else in the application writes state. A change is decided by the domain on the state that was read, and is
+refused by the store when that state has moved on meanwhile.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from signoff.domain.deployment import Deployment, evolve
+from signoff.domain.errors import NotFoundError
+from signoff.domain.events import AnyEvent, Recorded
+from signoff.domain.flags import Flags, flags
+from signoff.domain.latch import Latch, evolve_latch
+from signoff.domain.people import People, evolve_people
+from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.codec import decode, decode_state, encode_state
+from signoff.ports.clock import Clock
+from signoff.ports.store import Append, Commit, Effect, Store
+
+State = Deployment | Latch | People
+PEOPLE: Final = "people"
+
+
+def deployment_stream(deployment: str) -> str:
+    """The stream of one release."""
+    return f"deployment/{deployment}"
+
+
+def model_stream(model: str) -> str:
+    """The stream of a model's kill latch and rehearsals."""
+    return f"model/{model}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Events that follow one state of one stream."""
+
+    stream: str
+    state: State | None
+    events: tuple[AnyEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The store and the clock, and nothing kept between calls."""
+
+    store: Store
+    clock: Clock
+
+    def now(self) -> datetime:
+        """The present time in UTC."""
+        return self.clock.now()
+
+    def deployment(self, identity: str) -> Deployment:
+        """One release. NotFoundError lists the ones there are."""
+        found = self.store.load(deployment_stream(identity))
+        if found is None:
+            known = ", ".join(d.id for d in self.deployments()) or "none yet"
+            message = (
+                f"Expected the id of a deployment, found {identity!r}; known are: {known}. `signoff status` lists them."
+            )
+            raise NotFoundError(message)
+        return decode_state(Deployment, found.state)
+
+    def find(self, identity: str) -> Deployment | None:
+        """One release, or None."""
+        found = self.store.load(deployment_stream(identity))
+        return None if found is None else decode_state(Deployment, found.state)
+
+    def deployments(self, model: str | None = None) -> tuple[Deployment, ...]:
+        """Every release, oldest first, of one model or of all."""
+        every = (decode_state(Deployment, s.state) for s in self.store.streams("deployment/"))
+        mine = (d for d in every if model is None or d.model == model)
+        return tuple(sorted(mine, key=lambda d: (d.opened_at, d.id)))
+
+    def latch(self, model: str) -> Latch | None:
+        """The kill latch of a model, None where nothing was ever killed or rehearsed."""
+        found = self.store.load(model_stream(model))
+        return None if found is None else decode_state(Latch, found.state)
+
+    def people(self) -> People:
+        """Who may sign."""
+        found = self.store.load(PEOPLE)
+        return People() if found is None else decode_state(People, found.state)
+
+    def flags(self, model: str) -> Flags:
+        """What trading processes read of a model."""
+        return flags(model, self.deployments(model), self.latch(model))
+
+    def history(self, stream: str | None = None) -> tuple[Recorded, ...]:
+        """What happened, in the ledger's order."""
+        return tuple(decode(row.body) for row in self.store.rows(stream=stream))
+
+    def commit(
+        self, *changes: Change, actor: str, key: str, effects: tuple[Effect, ...] = (), at: datetime | None = None
+    ) -> None:
+        """Add events to their streams, all or none. The same key and events again change nothing."""
+        at = at or self.now()
+        changes = tuple(change for change in changes if change.events)
+        if not changes and not effects:
+            return
+        request = digest(
+            canonical([key, actor, [[c.stream, _revision(c.state), [e.kind for e in c.events]] for c in changes]])
+        )
+        appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
+        self.store.commit(
+            Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects)
+        )
+
+
+def _append(change: Change, *, at: datetime, actor: str) -> Append:
+    revision = _revision(change.state)
+    state = change.state
+    for offset, event in enumerate(change.events, start=1):
+        recorded = Recorded(stream=change.stream, revision=revision + offset, at=at, actor=actor, event=event)
+        state = fold_of(change.stream)(state, recorded)
+    assert state is not None
+    return Append(
+        stream=change.stream, expected_revision=revision, events=change.events, state=encode_state(state)
+    )
+
+
+def _revision(state: State | None) -> int:
+    return 0 if state is None else state.revision
+
+
+def fold_of(stream: str) -> Callable[[State | None, Recorded], State]:
+    """How the events of a stream make its state."""
+    kind = stream.partition("/")[0]
+    folds: Mapping[str, Callable[..., State]] = {
+        "deployment": evolve,
+        "model": evolve_latch,
+        PEOPLE: evolve_people,
+    }
+    return folds[kind]
+
+
+def replay(history: Iterable[Recorded]) -> dict[str, bytes]:
+    """The state of every stream from its events alone, as the canonical bytes the store must hold."""
+    states: dict[str, State] = {}
+    for recorded in history:
+        states[recorded.stream] = fold_of(recorded.stream)(states.get(recorded.stream), recorded)
+    return {stream: encode_state(state) for stream, state in states.items()}

@@ -1,0 +1,73 @@
+"""The phases: start, advance, pause and resume. The guards are the domain's; the files are re-read each time."""
+
+from dataclasses import dataclass
+
+from signoff.app.approvals import ApprovalRound
+from signoff.app.notices import at_deployment
+from signoff.app.record import Change, Record, deployment_stream
+from signoff.domain import decisions
+from signoff.domain.deployment import Deployment, State
+from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
+from signoff.ports.store import Effect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """Moves an approved release through shadow, limited and full."""
+
+    record: Record
+    approvals: ApprovalRound
+
+    def start(self, identity: str, *, actor: str) -> Deployment:
+        """Enter shadow; files that changed since the signatures void them instead, and the start is refused."""
+        state = self.record.deployment(identity)
+        package = self.approvals.package(state)
+        events = decisions.start(state, package, self.record.latch(state.model), self.record.now())
+        self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state))
+        if any(isinstance(event, ApprovalsVoided) for event in events):
+            decisions.refuse_changed(package)
+        return self.record.deployment(identity)
+
+    def advance(self, identity: str, *, actor: str) -> Deployment:
+        """Go one phase further; at full allocation the previous version is superseded in the same commit."""
+        state = self.record.deployment(identity)
+        events = decisions.advance(
+            state, self.approvals.package(state), self.record.latch(state.model), self.record.now()
+        )
+        self._commit(state, events, actor=actor, verb="advance")
+        return self.record.deployment(identity)
+
+    def pause(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
+        """Stop the phase clock."""
+        state = self.record.deployment(identity)
+        self._commit(state, decisions.pause(state, reason, note), actor=actor, verb="pause")
+        return self.record.deployment(identity)
+
+    def resume(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
+        """Take one pause reason away."""
+        state = self.record.deployment(identity)
+        self._commit(state, decisions.resume(state, reason, note), actor=actor, verb="resume")
+        return self.record.deployment(identity)
+
+    def _commit(
+        self,
+        state: Deployment,
+        events: tuple[AnyEvent, ...],
+        *,
+        actor: str,
+        verb: str,
+        effects: tuple[Effect, ...] = (),
+    ) -> None:
+        entered = next((event.phase for event in events if isinstance(event, PhaseEntered)), None)
+        changes = [Change(stream=deployment_stream(state.id), state=state, events=events)]
+        if entered is Phase.FULL and state.previous_deployment is not None:
+            previous = self.record.deployment(state.previous_deployment)
+            if previous.state is State.FULL:
+                superseded = (Superseded(by_deployment=state.id),)
+                changes.append(Change(stream=deployment_stream(previous.id), state=previous, events=superseded))
+        self.record.commit(
+            *changes,
+            actor=actor,
+            key=f"{verb}:{state.id}:{state.revision}",
+            effects=effects if entered is Phase.SHADOW else (),
+        )

@@ -1,0 +1,1 @@
+"""Frozen records and pure decisions: no I/O, no clock, no environment, no randomness."""

@@ -1,0 +1,143 @@
+"""What the evidence says when held against the policy: every computed figure of sections 1 to 3 of the memo.
+
+`Assessment` is made once by `assess` (domain/gates) and read by the memo, the check table and the machine-readable
+output; nothing downstream computes a statistic again.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from signoff.domain.evidence import Days, Floats
+from signoff.domain.finding import Finding, Outcome
+from signoff.domain.quantity import Quantity
+
+
+class MetricStatus(StrEnum):
+    PASS = "pass"
+    WARN = "near miss"
+    FAIL = "fail"
+    NOT_PROVIDED = "not provided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricRow:
+    """One row of section 2.1: new against old against target."""
+
+    key: str
+    title: str
+    new: Quantity
+    old: Quantity
+    change: float | None
+    target: Quantity
+    target_sign: str
+    status: MetricStatus
+
+
+class PitStatus(StrEnum):
+    VERIFIED = "verified"
+    CONDITIONAL = "conditional"
+    FAILED = "failed"
+    NOT_PROVIDED = "not provided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PitSummary:
+    status: PitStatus
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperSummary:
+    """Section 2.4."""
+
+    start: date
+    end: date
+    days: int
+    sharpe: Quantity
+    correlation: Quantity
+    slippage: Quantity
+    latency_p95: Quantity
+    latency_p99: Quantity
+    error_rate: Quantity
+    predictions: int
+    orders: int
+    anomalies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StressRow:
+    """One named window of section 3.3; figures are not provided where the data do not cover the window."""
+
+    title: str
+    start: date
+    end: date
+    sharpe: Quantity
+    max_drawdown: Quantity
+    total_return: Quantity
+    benchmark_return: Quantity
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeRow:
+    """One regime of section 3.3 with the statistic behind it."""
+
+    title: str
+    days: int
+    sharpe: Quantity
+    annual_return: Quantity
+    p_value: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curves:
+    """What the pictures of the memo are drawn from."""
+
+    dates: Days
+    new: Floats
+    previous_dates: Days | None
+    previous: Floats | None
+    logits: Floats | None
+    value_at_risk_dates: Days | None
+    value_at_risk: Floats | None
+    exceptions: Days | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assessment:
+    """Everything computed about a release before people decide."""
+
+    findings: tuple[Finding, ...]
+    period: tuple[date, date]
+    metrics: tuple[MetricRow, ...]
+    sharpe_difference: Quantity
+    sharpe_difference_p: Quantity
+    value_at_risk_new: Quantity
+    value_at_risk_old: Quantity
+    conditional_value_at_risk: Quantity
+    latency_p95_new: Quantity
+    latency_p95_old: Quantity
+    pit: PitSummary
+    paper: PaperSummary | None
+    stress: tuple[StressRow, ...]
+    regimes: tuple[RegimeRow, ...]
+    curves: Curves
+
+    @property
+    def blocking(self) -> tuple[Finding, ...]:
+        """The findings that keep this release from production."""
+        return tuple(finding for finding in self.findings if finding.blocks)
+
+    @property
+    def passed_gates(self) -> int:
+        return sum(finding.outcome is Outcome.PASS for finding in self.memo_gates)
+
+    @property
+    def memo_gates(self) -> tuple[Finding, ...]:
+        """The memo's own five gates, in its order."""
+        return tuple(f for f in self.findings if f.key in {"spa", "dsr", "pbo", "walk_forward", "var"})
+
+    def finding(self, key: str) -> Finding:
+        """The finding of one gate."""
+        return next(f for f in self.findings if f.key == key)

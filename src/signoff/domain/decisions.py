@@ -1,0 +1,279 @@
+"""What may happen next: pure guards from a release's state and a request to the events that follow.
+
+Every refusal names its guard, what it found and what to do. Nothing here can refuse a kill or the rollback of a live
+release.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from signoff.domain import events as e
+from signoff.domain.deployment import (
+    CANDIDATE,
+    LIVE,
+    REVERSIBLE,
+    Deployment,
+    State,
+    approval_is_valid,
+)
+from signoff.domain.errors import RefusedError
+from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.latch import Latch
+from signoff.domain.policy import Role
+
+
+class GuardError(RefusedError):
+    """A guard refused; `guard` is its name."""
+
+    def __init__(self, guard: str, message: str) -> None:
+        super().__init__(f"Refused by guard '{guard}': {message}")
+        self.guard = guard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """What the signed files look like now: the manifest's digest and which paths differ from it."""
+
+    manifest: str
+    changed: tuple[str, ...]
+
+
+def refuse_changed(package: Package) -> NoReturn:
+    """Refuse a request whose files are not the ones that were signed."""
+    changed = ", ".join(package.changed) or "manifest.json"
+    raise GuardError(
+        "bytes", f"the files changed since they were submitted ({changed}); every approval is void. Submit again."
+    )
+
+
+def sign_override(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
+    """A person takes responsibility for the blocking gates; the signature is over the validated package."""
+    _in_state(state, State.VALIDATED, action="override")
+    if not state.blocking:
+        raise GuardError("nothing_to_override", "no gate blocks this release; ask for approval instead.")
+    _may_sign(state, signature, earlier=state.overrides, roles=state.policy.approvals.override_roles)
+    if signature.subject != state.package:
+        raise GuardError("subject", f"the override signs {signature.subject[:12]}…, expected {_short(state.package)}.")
+    if not signature.reason.strip():
+        raise GuardError("reason", "an override needs a reason; it is printed on page one of the memo.")
+    return (e.OverrideSigned(signature=signature),)
+
+
+def request_approval(state: Deployment, manifest: str) -> tuple[AnyEvent, ...]:
+    """Issue the memo for signature; blocked gates need their override first."""
+    _in_state(state, State.VALIDATED, action="submit for approval")
+    if state.blocking and not state.is_overridden:
+        needed = state.policy.approvals.override_persons - len({s.person for s in state.overrides})
+        raise GuardError(
+            "gates",
+            f"blocked by {', '.join(state.blocking)}; {needed} more override signature(s) needed from the roles "
+            f"{', '.join(state.policy.approvals.override_roles)}, or let the release be rejected.",
+        )
+    return (e.ApprovalRequested(manifest=manifest),)
+
+
+def approve(state: Deployment, signature: Signature, package: Package, now: datetime) -> tuple[AnyEvent, ...]:
+    """A signature over the manifest; the last one needed approves the release."""
+    _in_state(state, State.AWAITING_APPROVAL, action="approve")
+    _unchanged(state, package)
+    if signature.subject != state.manifest:
+        raise GuardError(
+            "subject", f"the signature is over {signature.subject[:12]}…, expected {_short(state.manifest)}."
+        )
+    _may_sign(state, signature, earlier=state.approvals, roles=state.policy.approvals.required)
+    if signature.verdict is Verdict.CONDITIONAL and not signature.conditions:
+        raise GuardError("conditions", "a conditional approval needs at least one condition.")
+    if signature.expires_at <= now:
+        raise GuardError("expiry", "the signature has expired already; sign again.")
+    signed = e.ApprovalSigned(signature=signature)
+    remaining = set(state.missing_roles) - {signature.role}
+    if remaining:
+        return (signed,)
+    if stale := _expired(state, now):
+        raise GuardError("expiry", f"the approval of {stale} has expired; submit again.")
+    return (signed, e.Approved(manifest=signature.subject))
+
+
+def reject(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
+    """One rejection by a role that is asked ends the release; it sticks."""
+    if state.state not in {State.VALIDATED, State.AWAITING_APPROVAL, State.APPROVED}:
+        raise GuardError("state", f"the release is {state.state.value}; only one before its rollout can be rejected.")
+    if signature.role not in state.policy.approvals.required:
+        raise GuardError("role", f"role {signature.role.value} is not asked to sign this release.")
+    if not signature.reason.strip():
+        raise GuardError("reason", "a rejection needs a reason.")
+    return (e.ApprovalRejected(signature=signature),)
+
+
+def meet_condition(state: Deployment, role: Role, condition: str, person: str, note: str) -> tuple[AnyEvent, ...]:
+    """The person who set a condition says that it is met."""
+    setter = next((s for s in state.approvals if s.role is role and condition in s.conditions), None)
+    if setter is None or all(c.text != condition or c.role is not role for c in state.open_conditions):
+        found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions) or "none"
+        raise GuardError("conditions", f"no open condition {condition!r} of {role.value}; open are: {found}.")
+    if setter.person != person:
+        raise GuardError("conditions", f"only {setter.person}, who set this condition, can say that it is met.")
+    return (e.ConditionMet(role=role, condition=condition, person=person, note=note),)
+
+
+def start(state: Deployment, package: Package, latch: Latch | None, now: datetime) -> tuple[AnyEvent, ...]:
+    """Enter shadow: approved, unchanged, unexpired, every condition met, not latched."""
+    _in_state(state, State.APPROVED, action="start")
+    if package.changed or package.manifest != state.manifest:
+        return (e.ApprovalsVoided(changed=package.changed or ("manifest.json",)),)
+    _free_to_trade(state, latch, now)
+    return (e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="approved by every required role"),)
+
+
+def advance(state: Deployment, package: Package, latch: Latch | None, now: datetime) -> tuple[AnyEvent, ...]:
+    """From shadow to limited, from limited to full, when every condition holds."""
+    if state.state not in CANDIDATE:
+        raise GuardError("state", f"the release is {state.state.value}; only shadow and limited advance.")
+    _unchanged(state, package)
+    _free_to_trade(state, latch, now)
+    if state.pause_reasons:
+        reasons = ", ".join(state.pause_reasons)
+        raise GuardError("paused", f"paused for: {reasons}; `signoff rollout resume {state.id}` when resolved.")
+    phases = state.policy.phases
+    needed = phases.shadow_days if state.state is State.SHADOW else phases.limited_days
+    if state.phase_days < needed:
+        raise GuardError(
+            "phase_clock", f"{state.phase_days} of {needed} {phases.days.value} of {state.state.value} done."
+        )
+    if state.unmet:
+        raise GuardError("conditions", "not every condition holds: " + "; ".join(state.unmet) + ".")
+    if state.state is State.SHADOW:
+        return (
+            e.PhaseEntered(
+                phase=Phase.LIMITED, allocation_pct=phases.limited_allocation_pct, reason="shadow conditions all hold"
+            ),
+        )
+    return (e.PhaseEntered(phase=Phase.FULL, allocation_pct=100, reason="limited conditions all hold"),)
+
+
+def pause(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, ...]:
+    """Stop the phase clock; the flags stay as they are."""
+    if state.state not in LIVE:
+        raise GuardError("state", f"the release is {state.state.value}; only a live one can be paused.")
+    return () if reason in state.pause_reasons else (e.Paused(reason=reason, note=note),)
+
+
+def resume(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, ...]:
+    """Take one reason for the pause away."""
+    if reason not in state.pause_reasons:
+        found = ", ".join(state.pause_reasons) or "none"
+        raise GuardError("paused", f"not paused for {reason.value}; pause reasons are: {found}.")
+    return (e.Resumed(reason=reason, note=note),)
+
+
+def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
+    """A day of monitoring, once; inconclusive days pause the clock until a conclusive one follows."""
+    if state.state not in LIVE:
+        raise GuardError("state", f"the release is {state.state.value}; only a live one is observed.")
+    if state.last_session is not None and observed.session <= state.last_session:
+        raise GuardError("session", f"session {observed.session} was observed already; last is {state.last_session}.")
+    reason = PauseReason.INCONCLUSIVE if observed.counts else PauseReason.NO_DATA
+    automatic = (PauseReason.INCONCLUSIVE, PauseReason.NO_DATA)
+    if not observed.is_conclusive:
+        paused = () if reason in state.pause_reasons else (e.Paused(reason=reason, note="; ".join(observed.unmet)),)
+        return (*paused, observed)
+    resumed = tuple(
+        e.Resumed(reason=r, note="a conclusive day followed") for r in automatic if r in state.pause_reasons
+    )
+    return (*resumed, observed)
+
+
+def begin_rollback(
+    state: Deployment, occasion: Occasion, trigger: str, reason: str, now: datetime
+) -> tuple[AnyEvent, ...]:
+    """Start the way back. No pause, condition or approval can refuse it; asking twice changes nothing."""
+    if state.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK, State.ROLLED_BACK}:
+        return ()
+    if state.state not in REVERSIBLE:
+        raise GuardError("state", f"the release is {state.state.value}; there is nothing to roll back.")
+    budget = state.policy.rollback
+    deadlines = (
+        Deadline(name="immediate", due=now + timedelta(minutes=budget.immediate_minutes)),
+        Deadline(name="revert", due=now + timedelta(minutes=budget.revert_minutes)),
+        Deadline(name="review", due=now + timedelta(minutes=budget.review_minutes)),
+        Deadline(name="post_mortem", due=now + timedelta(hours=budget.post_mortem_hours)),
+    )
+    return (
+        e.RollbackStarted(
+            occasion=occasion, trigger=trigger, reason=reason, from_phase=state.phase, deadlines=deadlines
+        ),
+    )
+
+
+DEADLINE_OF = {
+    Step.FENCE: "immediate",
+    Step.CANCEL: "immediate",
+    Step.VERIFY_FLAT: "immediate",
+    Step.REVERT: "revert",
+    Step.VERIFY_REVERT: "revert",
+    Step.REVIEW: "review",
+}
+
+
+def finish_step(
+    state: Deployment, step: Step, seconds: float, detail: str, restored: str | None, now: datetime
+) -> tuple[AnyEvent, ...]:
+    """A step is done; a deadline that has passed is recorded as breached, and the last step ends the rollback."""
+    rollback = state.rollback
+    if rollback is None or rollback.next_step is not step:
+        expected = rollback.next_step if rollback else None
+        raise GuardError("order", f"step {step.value} is not next; next is {expected.value if expected else 'none'}.")
+    due = next(d for d in rollback.deadlines if d.name == DEADLINE_OF[step])
+    done = e.StepDone(step=step, seconds=seconds, detail=detail)
+    late = (e.DeadlineBreached(name=due.name, due=due.due),) if now > due.due else ()
+    last = (e.RolledBack(restored_version=restored),) if step is Step.REVIEW else ()
+    return (done, *late, *last)
+
+
+def _in_state(state: Deployment, expected: State, *, action: str) -> None:
+    if state.state is not expected:
+        message = f"cannot {action}: the release is {state.state.value}, expected {expected.value}."
+        raise GuardError("state", message)
+
+
+def _unchanged(state: Deployment, package: Package) -> None:
+    if package.changed or package.manifest != state.manifest:
+        refuse_changed(package)
+
+
+def _may_sign(
+    state: Deployment, signature: Signature, *, earlier: tuple[Signature, ...], roles: tuple[Role, ...]
+) -> None:
+    if signature.role not in roles:
+        raise GuardError("role", f"role {signature.role.value} is not among {', '.join(r.value for r in roles)}.")
+    if signature.person in state.barred:
+        raise GuardError(
+            "independence",
+            f"{signature.person} submitted, wrote or produced evidence for this release, and may not sign for it.",
+        )
+    if any(s.person == signature.person for s in earlier):
+        raise GuardError("person_twice", f"{signature.person} has signed already; a person counts once over all roles.")
+    if any(s.role is signature.role for s in earlier):
+        raise GuardError("role_twice", f"role {signature.role.value} has signed already.")
+
+
+def _expired(state: Deployment, now: datetime) -> str | None:
+    assert state.manifest is not None
+    return next((s.person for s in state.approvals if not approval_is_valid(s, state.manifest, now)), None)
+
+
+def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime) -> None:
+    if latch is not None and latch.is_latched:
+        raise GuardError("kill_latch", f"{state.model} was killed ({latch.reason}); re-arm it first, with two people.")
+    if state.missing_roles:
+        raise GuardError("approvals", f"not signed by: {', '.join(r.value for r in state.missing_roles)}.")
+    if state.phase is None and (stale := _expired(state, now)):
+        raise GuardError("expiry", f"the approval of {stale} has expired; submit again.")
+    if state.open_conditions:
+        found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions)
+        raise GuardError("approval_conditions", f"conditions not met yet: {found}.")
+
+
+def _short(digest: str | None) -> str:
+    return f"{digest[:12]}…" if digest else "nothing yet"

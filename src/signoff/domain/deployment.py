@@ -1,0 +1,332 @@
+"""One release as a state: a fold over its events, and nothing else.
+
+`evolve` applies what happened and never judges; whether something may happen is decided in `decisions`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from functools import reduce
+from typing import Final, assert_never
+
+from signoff.domain import events as e
+from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.policy import Policy, Role
+
+
+class State(StrEnum):
+    """Where a release stands."""
+
+    DRAFT = "draft"
+    VALIDATING = "validating"
+    VALIDATED = "validated"
+    REJECTED = "rejected"
+    AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
+    SHADOW = "shadow"
+    LIMITED = "limited"
+    FULL = "full"
+    SUPERSEDED = "superseded"
+    ROLLING_BACK = "rolling_back"
+    ROLLBACK_STUCK = "rollback_stuck"
+    ROLLED_BACK = "rolled_back"
+
+
+LIVE: Final = frozenset({State.SHADOW, State.LIMITED, State.FULL})
+CANDIDATE: Final = frozenset({State.SHADOW, State.LIMITED})
+ENDED: Final = frozenset({State.REJECTED, State.SUPERSEDED, State.ROLLED_BACK})
+REVERSIBLE: Final = frozenset(State) - ENDED - {State.ROLLING_BACK, State.ROLLBACK_STUCK}
+
+# Every change of state that an event may cause; `evolve` refuses any other, so a forged history cannot be replayed.
+TRANSITIONS: Final[dict[State | None, frozenset[State]]] = {
+    None: frozenset({State.VALIDATING, State.FULL}),
+    State.DRAFT: frozenset({State.VALIDATING, State.ROLLING_BACK}),
+    State.VALIDATING: frozenset({State.VALIDATED, State.REJECTED, State.ROLLING_BACK}),
+    State.VALIDATED: frozenset({State.AWAITING_APPROVAL, State.REJECTED, State.ROLLING_BACK}),
+    State.AWAITING_APPROVAL: frozenset({State.APPROVED, State.REJECTED, State.ROLLING_BACK}),
+    State.APPROVED: frozenset({State.SHADOW, State.REJECTED, State.AWAITING_APPROVAL, State.ROLLING_BACK}),
+    State.SHADOW: frozenset({State.LIMITED, State.SHADOW, State.ROLLING_BACK}),
+    State.LIMITED: frozenset({State.FULL, State.SHADOW, State.ROLLING_BACK}),
+    State.FULL: frozenset({State.SUPERSEDED, State.SHADOW, State.ROLLING_BACK}),
+    State.SUPERSEDED: frozenset({State.FULL}),
+    State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.ROLLBACK_STUCK}),
+    State.ROLLBACK_STUCK: frozenset({State.ROLLING_BACK}),
+    State.ROLLED_BACK: frozenset(),
+    State.REJECTED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What a signatory made their approval depend on."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """A rollback under way or finished."""
+
+    occasion: Occasion
+    trigger: str
+    reason: str
+    from_phase: Phase | None
+    started_at: datetime
+    deadlines: tuple[Deadline, ...]
+    done: tuple[tuple[Step, datetime], ...] = ()
+    stuck_at: Step | None = None
+
+    @property
+    def next_step(self) -> Step | None:
+        """The first step that has not been done."""
+        finished = {step for step, _ in self.done}
+        return next((step for step in Step if step not in finished), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """The state of one release. `revision` counts its events; `phase_days` only days that counted."""
+
+    id: str
+    model: str
+    version: str
+    previous_version: str | None
+    previous_deployment: str | None
+    deployment_type: DeploymentType
+    submitted_by: str
+    barred: tuple[str, ...]
+    policy: Policy
+    undertakings: Undertakings | None
+    dossier_digest: str
+    state: State
+    revision: int
+    opened_at: datetime
+    was_adopted: bool = False
+    package: str | None = None
+    blocking: tuple[str, ...] = ()
+    overrides: tuple[Signature, ...] = ()
+    manifest: str | None = None
+    approvals: tuple[Signature, ...] = ()
+    rejection: Signature | None = None
+    met: tuple[Condition, ...] = ()
+    allocation_pct: int = 0
+    phase_since: datetime | None = None
+    phase_days: int = 0
+    live_days: int = 0
+    last_session: date | None = None
+    unmet: tuple[str, ...] = ("no day observed yet",)
+    fired: tuple[str, ...] = ()
+    pause_reasons: tuple[PauseReason, ...] = ()
+    rollback: Rollback | None = None
+    editions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def phase(self) -> Phase | None:
+        return Phase(self.state.value) if self.state in LIVE else None
+
+    @property
+    def open_conditions(self) -> tuple[Condition, ...]:
+        """Conditions of the approvals that nobody has declared met."""
+        every = (
+            Condition(role=signature.role, text=text) for signature in self.approvals for text in signature.conditions
+        )
+        return tuple(condition for condition in every if condition not in self.met)
+
+    @property
+    def missing_roles(self) -> tuple[Role, ...]:
+        """Required roles that have not signed yet."""
+        signed = {signature.role for signature in self.approvals}
+        return tuple(role for role in self.policy.approvals.required if role not in signed)
+
+    @property
+    def is_overridden(self) -> bool:
+        """Whether enough different persons took responsibility for the blocking gates."""
+        return len({signature.person for signature in self.overrides}) >= self.policy.approvals.override_persons
+
+
+class IllegalHistoryError(ValueError):
+    """An event that cannot follow the ones before it: the history was altered, or two versions disagree."""
+
+
+def evolve(state: Deployment | None, recorded: e.Recorded) -> Deployment:
+    """The state after one more event of the same stream."""
+    event = recorded.event
+    if state is None:
+        return _born(recorded)
+    if recorded.revision != state.revision + 1:
+        message = f"revision {recorded.revision} of {recorded.stream} follows {state.revision}"
+        raise IllegalHistoryError(message)
+    return replace(_after(state, event, recorded.at), revision=recorded.revision)
+
+
+def replay(history: Iterable[e.Recorded]) -> Deployment:
+    """The state that a whole stream leads to; the stream must not be empty."""
+    state: Deployment | None = reduce(evolve, history, None)
+    if state is None:
+        raise IllegalHistoryError("a deployment's stream has no events")
+    return state
+
+
+def _born(recorded: e.Recorded) -> Deployment:
+    event = recorded.event
+    match event:
+        case e.Opened():
+            return Deployment(
+                id=event.deployment,
+                model=event.model,
+                version=event.version,
+                previous_version=event.previous_version,
+                previous_deployment=event.previous_deployment,
+                deployment_type=event.deployment_type,
+                submitted_by=event.submitted_by,
+                barred=event.barred,
+                policy=event.policy,
+                undertakings=event.undertakings,
+                dossier_digest=event.dossier_digest,
+                state=State.VALIDATING,
+                revision=recorded.revision,
+                opened_at=recorded.at,
+            )
+        case e.Adopted():
+            return Deployment(
+                id=event.deployment,
+                model=event.model,
+                version=event.version,
+                previous_version=None,
+                previous_deployment=None,
+                deployment_type=DeploymentType.INITIAL,
+                submitted_by=recorded.actor,
+                barred=(),
+                policy=event.policy,
+                undertakings=None,
+                dossier_digest="",
+                state=State.FULL,
+                revision=recorded.revision,
+                opened_at=recorded.at,
+                was_adopted=True,
+                approvals=event.signatures,
+                allocation_pct=100,
+                phase_since=recorded.at,
+            )
+        case _:
+            message = f"{recorded.stream} begins with {event.kind!r}, expected 'opened' or 'adopted'"
+            raise IllegalHistoryError(message)
+
+
+def _moved(state: Deployment, to: State) -> Deployment:
+    if to not in TRANSITIONS[state.state]:
+        message = f"deployment {state.id} cannot go from {state.state.value} to {to.value}"
+        raise IllegalHistoryError(message)
+    return replace(state, state=to)
+
+
+def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # noqa: C901, PLR0911, PLR0912 - one visible table
+    match event:
+        case e.Validated():
+            blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != "pass")
+            return replace(_moved(state, State.VALIDATED), package=event.package, blocking=blocking)
+        case e.OverrideSigned():
+            return replace(state, overrides=(*state.overrides, event.signature))
+        case e.ApprovalRequested():
+            return replace(_moved(state, State.AWAITING_APPROVAL), manifest=event.manifest, approvals=(), met=())
+        case e.ApprovalSigned():
+            return replace(state, approvals=(*state.approvals, event.signature))
+        case e.ApprovalRejected():
+            return replace(_moved(state, State.REJECTED), rejection=event.signature)
+        case e.Approved():
+            return _moved(state, State.APPROVED)
+        case e.ApprovalsVoided():
+            moved = _moved(state, State.AWAITING_APPROVAL) if state.state is State.APPROVED else state
+            return replace(moved, approvals=(), met=())
+        case e.ConditionMet():
+            return replace(state, met=(*state.met, Condition(role=event.role, text=event.condition)))
+        case e.MemoIssued():
+            return replace(state, editions=(*state.editions, (event.edition, event.manifest)))
+        case e.PhaseEntered():
+            return _in_phase(_moved(state, State(event.phase.value)), event, at)
+        case e.Observed():
+            return _observed(state, event)
+        case e.Paused():
+            return replace(state, pause_reasons=tuple(sorted({*state.pause_reasons, event.reason})))
+        case e.Resumed():
+            return replace(state, pause_reasons=tuple(r for r in state.pause_reasons if r is not event.reason))
+        case e.RollbackStarted():
+            return _rolling_back(state, event, at)
+        case e.StepDone() | e.RollbackStuck() | e.RolledBack():
+            return _stepped(state, event, at)
+        case e.Superseded():
+            return _moved(state, State.SUPERSEDED)
+        case e.Reinstated():
+            return replace(_moved(state, State.FULL), allocation_pct=100, phase_since=at, phase_days=0)
+        case e.Rehearsed() | e.NoticeSent() | e.Reviewed() | e.DeadlineBreached():
+            return state
+        case e.Opened() | e.Adopted() | e.Killed() | e.RearmSigned() | e.Rearmed() | e.PersonEnrolled():
+            message = f"{event.kind!r} cannot happen within the life of deployment {state.id}"
+            raise IllegalHistoryError(message)
+        case _:
+            assert_never(event)
+
+
+def _in_phase(state: Deployment, event: e.PhaseEntered, at: datetime) -> Deployment:
+    return replace(
+        state,
+        allocation_pct=event.allocation_pct,
+        phase_since=at,
+        phase_days=0,
+        unmet=("no day of this phase observed yet",),
+        fired=(),
+    )
+
+
+def _observed(state: Deployment, event: e.Observed) -> Deployment:
+    counted = int(event.counts and not state.pause_reasons)
+    return replace(
+        state,
+        last_session=event.session,
+        phase_days=state.phase_days + counted,
+        live_days=state.live_days + counted,
+        unmet=event.unmet,
+        fired=event.fired,
+    )
+
+
+def _rolling_back(state: Deployment, event: e.RollbackStarted, at: datetime) -> Deployment:
+    rollback = Rollback(
+        occasion=event.occasion,
+        trigger=event.trigger,
+        reason=event.reason,
+        from_phase=event.from_phase,
+        started_at=at,
+        deadlines=event.deadlines,
+    )
+    return replace(_moved(state, State.ROLLING_BACK), rollback=rollback, allocation_pct=0)
+
+
+def _stepped(state: Deployment, event: e.StepDone | e.RollbackStuck | e.RolledBack, at: datetime) -> Deployment:
+    if state.rollback is None:
+        message = f"{event.kind!r} before any rollback of deployment {state.id}"
+        raise IllegalHistoryError(message)
+    match event:
+        case e.RolledBack():
+            return _moved(state, State.ROLLED_BACK)
+        case e.RollbackStuck():
+            stuck = replace(state.rollback, stuck_at=event.step)
+            return replace(_moved(state, State.ROLLBACK_STUCK), rollback=stuck)
+        case e.StepDone():
+            if event.step is not state.rollback.next_step:
+                message = f"rollback step {event.step.value!r} of {state.id} is out of order"
+                raise IllegalHistoryError(message)
+            back = _moved(state, State.ROLLING_BACK) if state.state is State.ROLLBACK_STUCK else state
+            return replace(back, rollback=replace(state.rollback, done=(*state.rollback.done, (event.step, at))))
+
+
+Fold = Callable[[Deployment | None, e.Recorded], Deployment]
+
+
+def approval_is_valid(signature: Signature, manifest: str, now: datetime) -> bool:
+    """Whether a signature approves exactly this manifest at this time."""
+    approves = signature.verdict in {Verdict.APPROVE, Verdict.CONDITIONAL}
+    return approves and signature.subject == manifest and now < signature.expires_at

@@ -1,0 +1,465 @@
+"""What people declare about a release: one record a file, one class a section of the memo.
+
+A dossier states intentions, risks, contacts and plans. It never states a result: results are computed from evidence.
+The edge parses `dossier.yaml` straight into these records, so each bound stands once, beside its field.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Interval, Le, MinLen
+
+from signoff.domain.policy import Percentage, Role, Strict
+
+Text = Annotated[str, MinLen(1)]
+
+
+class DeploymentType(StrEnum):
+    INITIAL = "initial"
+    UPGRADE = "upgrade"
+    ROLLBACK = "rollback"
+    HOTFIX = "hotfix"
+
+
+class Trigger(StrEnum):
+    """Why now: the seven boxes of section 1.3."""
+
+    SCHEDULED_REFRESH = "scheduled_refresh"
+    PERFORMANCE_DEGRADATION = "performance_degradation"
+    NEW_DATA = "new_data"
+    RESEARCH = "research"
+    REGULATORY = "regulatory"
+    BUG_FIX = "bug_fix"
+    OTHER = "other"
+
+
+class Grade(StrEnum):
+    """Likelihood and impact of a risk."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Environment(StrEnum):
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class Fallback(StrEnum):
+    """What runs if the previous version cannot: the boxes of section 5.2."""
+
+    MANUAL = "manual_trading"
+    RULES = "rule_based_baseline"
+    ENSEMBLE = "ensemble"
+    OTHER = "other"
+
+
+class PredictionKind(StrEnum):
+    """A score is neutral at 0, a probability at 0.5."""
+
+    SCORE = "score"
+    PROBABILITY = "probability"
+
+    @property
+    def neutral(self) -> float:
+        return 0.5 if self is PredictionKind.PROBABILITY else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person(Strict):
+    name: Text
+    role: Text
+    email: str = ""
+    slack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header(Strict):
+    """Who deploys which version when."""
+
+    model: Annotated[str, MinLen(1)]
+    version: Text
+    previous_version: str | None
+    deployment_date: date
+    deployed_by: Person
+    deployment_type: DeploymentType
+    document_version: str = "1.0"
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Justifications(Strict):
+    """Why each category of section 1.2 changed; a category that did not change needs none."""
+
+    features: str | None = None
+    architecture: str | None = None
+    training_data: str | None = None
+    hyperparameters: str | None = None
+    infrastructure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rationale(Strict):
+    """Section 1."""
+
+    goal: Text
+    justifications: Justifications
+    triggers: Annotated[tuple[Trigger, ...], MinLen(1)]
+    trigger_other: str | None = None
+    timing: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets(Strict):
+    """What the backtest of section 2.1 is held against."""
+
+    sharpe: float
+    annual_return_pct: Percentage
+    max_drawdown_pct: Annotated[float, Interval(ge=-100.0, le=0.0)]
+    hit_rate_pct: Percentage
+    win_loss_ratio: Annotated[float, Gt(0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PitDeclaration(Strict):
+    """Section 2.3: the feature function that is replayed, and what people verified by hand."""
+
+    compute: Annotated[str, MinLen(3)]
+    inputs: Annotated[Mapping[str, str], MinLen(1)]
+    sample_dates: Annotated[int, Ge(1)] = 24
+    code_review_by: str | None = None
+    third_party_audit: str | None = None
+    issues: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperDeclaration(Strict):
+    """Section 2.4: how the paper period was made, and how its anomalies are explained."""
+
+    method: Text
+    explanations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation(Strict):
+    """Section 2."""
+
+    prediction: PredictionKind
+    targets: Targets
+    near_misses: Mapping[str, Text] = field(default_factory=dict)
+    pit: PitDeclaration
+    paper: PaperDeclaration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk(Strict):
+    """One row of the matrix in section 3.1."""
+
+    risk: Text
+    likelihood: Grade
+    impact: Grade
+    mitigation: Text
+    owner: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency(Strict):
+    name: Text
+    sla: str = ""
+    fallback: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinglePoint(Strict):
+    """A single point of failure, and what is done about it."""
+
+    name: Text
+    mitigation: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionLimits(Strict):
+    """Enforced before each order."""
+
+    max_portfolio_weight_pct: Annotated[float, Gt(0), Le(1000)]
+    max_single_position_pct: Annotated[float, Gt(0), Le(100)]
+    max_sector_pct: Annotated[float, Gt(0), Le(100)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskAssessment(Strict):
+    """Section 3."""
+
+    risks: Annotated[tuple[Risk, ...], MinLen(1)]
+    external_services: tuple[Dependency, ...]
+    data_feeds: tuple[Dependency, ...]
+    infrastructure: tuple[Dependency, ...]
+    single_points_of_failure: tuple[SinglePoint, ...]
+    position_limits: PositionLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitoring(Strict):
+    """Section 4.2: where people look and who is told."""
+
+    dashboard: Text
+    pager: Text
+    channels: Annotated[tuple[Text, ...], MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signatory(Strict):
+    """The person who holds a role of section 4.3 in this release."""
+
+    role: Role
+    name: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(Strict):
+    """Section 4: what this release tightens, and who signs."""
+
+    tighten: Mapping[str, float] = field(default_factory=dict)
+    monitoring: Monitoring
+    signatories: Annotated[tuple[Signatory, ...], MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackDeclaration(Strict):
+    """Section 5."""
+
+    incident_channel: Text
+    fallback: Fallback
+    fallback_other: str | None = None
+    deployment_package: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption(Strict):
+    """Section 6.1; `monitor` is an expression over live figures that holds while the assumption does."""
+
+    title: Text
+    description: Text
+    monitor: Text
+    if_violated: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restrictions(Strict):
+    """Section 6.2, enforced before each order."""
+
+    min_adv_usd: Annotated[float, Ge(0)]
+    excluded_symbols: tuple[str, ...] = ()
+    event_window_days: Annotated[int, Ge(0), Le(30)] = 2
+    halt_if_vix_above: Annotated[float, Gt(0)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boundaries(Strict):
+    """Section 6."""
+
+    assumptions: Annotated[tuple[Assumption, ...], MinLen(1)]
+    does_not: Annotated[tuple[Text, ...], MinLen(1)]
+    restrictions: Restrictions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed(Strict):
+    """One row of section 7.3."""
+
+    name: Text
+    provider: Text
+    sla: Text
+    fallback: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureService(Strict):
+    endpoint: Text
+    sla: Text
+    caching: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infrastructure(Strict):
+    """Section 7."""
+
+    environment: Environment
+    platform: Text
+    container: Text
+    resources: Text
+    autoscaling: Text
+    configuration: Mapping[str, str | int | float | bool]
+    flag_service: Text
+    feeds: Annotated[tuple[Feed, ...], MinLen(1)]
+    feature_service: FeatureService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement(Strict):
+    """One regulation of section 8.1 with the evidence that it is met."""
+
+    name: Text
+    evidence: Text
+    applies: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Governance(Strict):
+    """Section 8."""
+
+    requirements: Annotated[tuple[Requirement, ...], MinLen(1)]
+    model_card: Text
+    experiment: Text
+    ticket: Text
+    pull_request: Text
+    reviewers: Annotated[tuple[Text, ...], MinLen(1)]
+    commit_authors: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Communication(Strict):
+    """Section 9: who is told when, which documents and trainings there are."""
+
+    before: Annotated[tuple[Text, ...], MinLen(1)]
+    at_deployment: Annotated[tuple[Text, ...], MinLen(1)]
+    after: Annotated[tuple[Text, ...], MinLen(1)]
+    documents: Mapping[str, bool]
+    training: Mapping[str, bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Success(Strict):
+    """Section 10: the 30-day targets and the review."""
+
+    sharpe: float
+    hit_rate_pct: Percentage
+    max_drawdown_pct: Annotated[float, Interval(ge=-100.0, le=0.0)]
+    latency_p95_ms: Annotated[float, Gt(0)]
+    review_date: date
+    attendees: Annotated[tuple[Text, ...], MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference(Strict):
+    """A link of section 11.1: a path beside the dossier, or a URL."""
+
+    title: Text
+    link: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contacts(Strict):
+    owner: Person
+    tech_lead: Person
+    on_call: Text
+    escalation: Annotated[tuple[Text, ...], MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appendix(Strict):
+    """Section 11."""
+
+    references: Annotated[tuple[Reference, ...], MinLen(1)]
+    model_file: Text
+    feature_schema: Text
+    inference_script: Text
+    contacts: Contacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certification(Strict):
+    """Section 12: who signs the release off."""
+
+    signed_by: Text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undertakings(Strict):
+    """What a dossier promises about the release's life: the part that is enforced after the approval."""
+
+    communication: Communication
+    assumptions: tuple[Assumption, ...]
+    success: Success
+    restrictions: Restrictions
+    position_limits: PositionLimits
+    incident_channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier(Strict):
+    """The whole declaration, in the memo's order."""
+
+    header: Header
+    rationale: Rationale
+    validation: Validation
+    risk: RiskAssessment
+    plan: Plan
+    rollback: RollbackDeclaration
+    boundaries: Boundaries
+    infrastructure: Infrastructure
+    governance: Governance
+    communication: Communication
+    success: Success
+    appendix: Appendix
+    sign_off: Certification
+    registered_model: str | None = None
+
+    @property
+    def model(self) -> str:
+        return self.header.model
+
+    @property
+    def version(self) -> str:
+        return self.header.version
+
+    @property
+    def undertakings(self) -> Undertakings:
+        """What the record keeps, to be held to."""
+        return Undertakings(
+            communication=self.communication,
+            assumptions=self.boundaries.assumptions,
+            success=self.success,
+            restrictions=self.boundaries.restrictions,
+            position_limits=self.risk.position_limits,
+            incident_channel=self.rollback.incident_channel,
+        )
+
+
+def inconsistencies(dossier: Dossier) -> tuple[tuple[str, str], ...]:
+    """What single fields cannot show: (dotted key, what is wrong and what to do)."""
+    header, found = dossier.header, []
+    is_initial = header.deployment_type is DeploymentType.INITIAL
+    if is_initial and header.previous_version is not None:
+        found.append(
+            (
+                "header.previous_version",
+                f"an initial deployment has no previous version, found {header.previous_version!r}; "
+                "write null, or make deployment_type 'upgrade'",
+            )
+        )
+    if not is_initial and header.previous_version is None:
+        found.append(
+            (
+                "header.previous_version",
+                f"deployment_type {header.deployment_type.value!r} needs the version it replaces, found null",
+            )
+        )
+    if Trigger.OTHER in dossier.rationale.triggers and not dossier.rationale.trigger_other:
+        found.append(("rationale.trigger_other", "trigger 'other' needs a text that says what it is"))
+    if dossier.rollback.fallback is Fallback.OTHER and not dossier.rollback.fallback_other:
+        found.append(("rollback.fallback_other", "fallback 'other' needs a text that says what it is"))
+    roles = [signatory.role for signatory in dossier.plan.signatories]
+    found.extend(
+        ("plan.signatories", f"role {role.value!r} is named twice; name one person a role")
+        for role in sorted(set(roles))
+        if roles.count(role) > 1
+    )
+    if dossier.success.review_date <= header.deployment_date:
+        found.append(("success.review_date", "the 30-day review must lie after header.deployment_date"))
+    return tuple(found)

@@ -1,0 +1,423 @@
+"""Everything that can happen to a release, as facts in the past tense.
+
+An event is what the ledger stores; state is only ever a fold over events. Streams: `deployment/<id>` for one release,
+`model/<name>` for the kill latch that spans a model's releases, `people` for who may sign.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal
+
+from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.policy import Policy, Role
+
+
+class Phase(StrEnum):
+    """Where a live release stands."""
+
+    SHADOW = "shadow"
+    LIMITED = "limited"
+    FULL = "full"
+
+
+class PauseReason(StrEnum):
+    """Any of these blocks an advance; none ever blocks a rollback."""
+
+    MANUAL = "manual"
+    INCONCLUSIVE = "inconclusive"
+    NO_DATA = "no_data"
+    STALE_METRICS = "stale_metrics"
+    GATE_ERROR = "gate_error"
+    FREEZE = "freeze"
+
+
+class Occasion(StrEnum):
+    """The five occasions for a rollback in section 5.1, and its rehearsal."""
+
+    PERFORMANCE = "performance"
+    ERROR = "error"
+    RISK_BREACH = "risk_breach"
+    COMPLIANCE = "compliance"
+    BUSINESS = "business"
+    REHEARSAL = "rehearsal"
+
+
+class Step(StrEnum):
+    """The steps of a rollback, in order."""
+
+    FENCE = "fence"
+    CANCEL = "cancel"
+    VERIFY_FLAT = "verify_flat"
+    REVERT = "revert"
+    VERIFY_REVERT = "verify_revert"
+    REVIEW = "review"
+
+
+class Verdict(StrEnum):
+    """What a signatory says."""
+
+    APPROVE = "approve"
+    CONDITIONAL = "conditional"
+    REJECT = "reject"
+    OVERRIDE = "override"
+    ADOPT = "adopt"
+    REARM = "rearm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """One person's signed decision; `envelope` is the DSSE envelope as JSON, verified before it got here."""
+
+    person: str
+    role: Role
+    verdict: Verdict
+    subject: str
+    conditions: tuple[str, ...] = ()
+    reason: str = ""
+    signed_at: datetime
+    expires_at: datetime
+    key_id: str
+    envelope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """The root of all events; each one's `kind` names it in the ledger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened(Event):
+    """A release was opened with the policy it will be held to and the people who may not approve it."""
+
+    kind: Literal["opened"] = "opened"
+    deployment: str
+    model: str
+    version: str
+    previous_version: str | None
+    previous_deployment: str | None
+    deployment_type: DeploymentType
+    submitted_by: str
+    barred: tuple[str, ...]
+    policy: Policy
+    undertakings: Undertakings
+    dossier_digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted(Event):
+    """A version that was live before Signoff came is recorded as the champion: never validated here, and said so."""
+
+    kind: Literal["adopted"] = "adopted"
+    deployment: str
+    model: str
+    version: str
+    policy: Policy
+    signatures: tuple[Signature, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateResult:
+    """A finding as the ledger keeps it."""
+
+    key: str
+    outcome: str
+    is_blocking: bool
+    statistic: float | None
+    threshold: float | None
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validated(Event):
+    """Every gate ran; `package` is the digest of the manifest of what was validated."""
+
+    kind: Literal["validated"] = "validated"
+    results: tuple[GateResult, ...]
+    package: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideSigned(Event):
+    """A person took responsibility for the gates that block."""
+
+    kind: Literal["override_signed"] = "override_signed"
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequested(Event):
+    """The memo was issued for approval; signatures from here on are over this manifest."""
+
+    kind: Literal["approval_requested"] = "approval_requested"
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalSigned(Event):
+    kind: Literal["approval_signed"] = "approval_signed"
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRejected(Event):
+    """A rejection sticks: the release ends here."""
+
+    kind: Literal["approval_rejected"] = "approval_rejected"
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved(Event):
+    """Every required role has signed the same manifest."""
+
+    kind: Literal["approved"] = "approved"
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalsVoided(Event):
+    """Bytes changed beneath the signatures; all of them are void."""
+
+    kind: Literal["approvals_voided"] = "approvals_voided"
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionMet(Event):
+    """The role that set a condition says that it is met."""
+
+    kind: Literal["condition_met"] = "condition_met"
+    role: Role
+    condition: str
+    person: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoIssued(Event):
+    """An edition of a memo was written: its manifest's digest, and what it is."""
+
+    kind: Literal["memo_issued"] = "memo_issued"
+    edition: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseEntered(Event):
+    kind: Literal["phase_entered"] = "phase_entered"
+    phase: Phase
+    allocation_pct: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One monitored figure on one day: its value, and its level against the thresholds in force."""
+
+    key: str
+    value: float | None
+    level: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed(Event):
+    """One day of monitoring. `fired` names the rollback triggers that hold; `unmet` what keeps it from advancing."""
+
+    kind: Literal["observed"] = "observed"
+    session: date
+    counts: bool
+    readings: tuple[Reading, ...]
+    fired: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+    is_conclusive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    kind: Literal["paused"] = "paused"
+    reason: PauseReason
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed(Event):
+    kind: Literal["resumed"] = "resumed"
+    reason: PauseReason
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """An absolute time by which something must have happened."""
+
+    name: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackStarted(Event):
+    kind: Literal["rollback_started"] = "rollback_started"
+    occasion: Occasion
+    trigger: str
+    reason: str
+    from_phase: Phase | None
+    deadlines: tuple[Deadline, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone(Event):
+    """A step of the rollback finished, with what was seen."""
+
+    kind: Literal["step_done"] = "step_done"
+    step: Step
+    seconds: float
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackStuck(Event):
+    """A step could not finish: people are paged, and the model stays fenced."""
+
+    kind: Literal["rollback_stuck"] = "rollback_stuck"
+    step: Step
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolledBack(Event):
+    kind: Literal["rolled_back"] = "rolled_back"
+    restored_version: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineBreached(Event):
+    kind: Literal["deadline_breached"] = "deadline_breached"
+    name: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded(Event):
+    """A newer version reached full allocation."""
+
+    kind: Literal["superseded"] = "superseded"
+    by_deployment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinstated(Event):
+    """The version that replaced this one was rolled back."""
+
+    kind: Literal["reinstated"] = "reinstated"
+    after_deployment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed(Event):
+    """A rollback was rehearsed; seconds a step, and whether each budget held."""
+
+    kind: Literal["rehearsed"] = "rehearsed"
+    seconds: tuple[tuple[Step, float], ...]
+    residual_orders: int
+    within_budget: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeSent(Event):
+    """People were told something, once."""
+
+    kind: Literal["notice_sent"] = "notice_sent"
+    notice: str
+    audience: tuple[str, ...]
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed(Event):
+    """The 30-day review, closed with its figures."""
+
+    kind: Literal["reviewed"] = "reviewed"
+    readings: tuple[Reading, ...]
+    targets_met: bool
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed(Event):
+    """Trading of the model stopped; every later order carries an older epoch and is refused."""
+
+    kind: Literal["killed"] = "killed"
+    model: str
+    reason: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RearmSigned(Event):
+    kind: Literal["rearm_signed"] = "rearm_signed"
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rearmed(Event):
+    kind: Literal["rearmed"] = "rearmed"
+    persons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonEnrolled(Event):
+    """A person may sign in these roles with this key."""
+
+    kind: Literal["person_enrolled"] = "person_enrolled"
+    name: str
+    roles: tuple[Role, ...]
+    key_id: str
+    public_key: str
+    note: str = ""
+
+
+AnyEvent = (
+    Opened
+    | Adopted
+    | Validated
+    | OverrideSigned
+    | ApprovalRequested
+    | ApprovalSigned
+    | ApprovalRejected
+    | Approved
+    | ApprovalsVoided
+    | ConditionMet
+    | MemoIssued
+    | PhaseEntered
+    | Observed
+    | Paused
+    | Resumed
+    | RollbackStarted
+    | StepDone
+    | RollbackStuck
+    | RolledBack
+    | DeadlineBreached
+    | Superseded
+    | Reinstated
+    | Rehearsed
+    | NoticeSent
+    | Reviewed
+    | Killed
+    | RearmSigned
+    | Rearmed
+    | PersonEnrolled
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event as it happened: who, when, in which stream, as which revision of it."""
+
+    stream: str
+    revision: int
+    at: datetime
+    actor: str
+    event: AnyEvent

@@ -1,0 +1,171 @@
+"""What was measured: the arrays behind every computed line of the memo, each with the file it came from.
+
+Parsed and checked at the edge (ordered, unique, finite, zoned); trusted inside. A part that was not given is None, and
+whatever needs it is inconclusive.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Days = NDArray[np.datetime64]  # datetime64[D]
+Instants = NDArray[np.datetime64]  # datetime64[us], UTC
+Symbols = NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A file of evidence as it was read."""
+
+    name: str
+    sha256: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Returns:
+    """Simple daily returns, net of costs; all arrays of length T."""
+
+    source: Source
+    dates: Days
+    returns: Floats
+    benchmark: Floats | None = None
+    turnover: Floats | None = None
+    cost: Floats | None = None
+
+    @property
+    def period(self) -> tuple[date, date]:
+        return self.dates[0].item(), self.dates[-1].item()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Trials:
+    """Daily returns of every configuration tried: T by N."""
+
+    source: Source
+    dates: Days
+    names: tuple[str, ...]
+    returns: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """What the model said and what then happened, one row a prediction."""
+
+    source: Source
+    timestamps: Instants
+    symbols: Symbols
+    prediction: Floats
+    realized: Floats
+    confidence: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PaperLog:
+    """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there)."""
+
+    source: Source
+    timestamps: Instants
+    symbols: Symbols
+    prediction: Floats
+    latency_ms: Floats
+    is_error: NDArray[np.bool_]
+    side: Symbols
+    quantity: Floats
+    decision_price: Floats
+    fill_price: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Positions:
+    """Weights held, one row a date and symbol; ADV in USD, NaN where unknown."""
+
+    source: Source
+    dates: Days
+    symbols: Symbols
+    weight: Floats
+    sector: Symbols | None = None
+    adv: Floats | None = None
+
+
+class SuiteName(StrEnum):
+    """The four suites of section 8.3."""
+
+    UNIT = "unit"
+    INTEGRATION = "integration"
+    PIT = "pit"
+    PERFORMANCE = "performance"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteResult:
+    """What a JUnit file says of one suite; skipped tests have not passed."""
+
+    passed: int
+    total: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PitFinding:
+    feature: str
+    kind: str
+    first_date: str
+    size: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PitEvidence:
+    """The point-in-time replay: what was recomputed and what moved. `error` when it could not run."""
+
+    findings: tuple[PitFinding, ...]
+    dates_checked: int
+    features_checked: int
+    seed: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredVersion:
+    """One version as the registry knows it; what it does not know is empty or None."""
+
+    model: str
+    version: str
+    run_id: str
+    experiment: str
+    parameters: Mapping[str, str]
+    metrics: Mapping[str, float]
+    features: tuple[str, ...]
+    training_start: date | None
+    training_end: date | None
+    git_commit: str | None
+    architecture: str
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+    artifacts: tuple[str, ...]
+    model_uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """Everything that was measured about one release."""
+
+    backtest: Returns
+    backtest_previous: Returns | None = None
+    trials: Trials | None = None
+    predictions: Predictions | None = None
+    predictions_previous: Predictions | None = None
+    paper: PaperLog | None = None
+    paper_returns: Returns | None = None
+    positions: Positions | None = None
+    suites: Mapping[SuiteName, SuiteResult] = field(default_factory=dict)
+    pit: PitEvidence | None = None
+    candidate: RegisteredVersion | None = None
+    champion: RegisteredVersion | None = None
+    sources: tuple[Source, ...] = ()

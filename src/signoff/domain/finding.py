@@ -1,0 +1,66 @@
+"""What a gate says: an outcome with the statistic, threshold, sample and method it rests on."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from signoff.domain.quantity import Quantity
+
+
+class Outcome(StrEnum):
+    """Only PASS is good. A gate without enough data is INCONCLUSIVE; a gate that broke is ERROR; both block."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class Comparison(StrEnum):
+    """How a statistic must stand to its threshold."""
+
+    AT_LEAST = "≥"
+    AT_MOST = "≤"
+    BELOW = "<"
+    ABOVE = ">"
+
+    def holds(self, value: float, threshold: float) -> bool:
+        """Whether `value` satisfies the threshold; NaN satisfies none."""
+        match self:
+            case Comparison.AT_LEAST:
+                return value >= threshold
+            case Comparison.AT_MOST:
+                return value <= threshold
+            case Comparison.BELOW:
+                return value < threshold
+            case Comparison.ABOVE:
+                return value > threshold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One gate's verdict. `key` is the name in the policy; `figures` are what a reader needs to judge it again."""
+
+    key: str
+    title: str
+    outcome: Outcome
+    statistic: Quantity
+    comparison: Comparison
+    threshold: Quantity
+    is_blocking: bool
+    is_near_miss: bool = False
+    n: int
+    method: str
+    reason: str
+    figures: tuple[Quantity, ...] = ()
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this finding alone keeps a release from production."""
+        return self.is_blocking and self.outcome is not Outcome.PASS
+
+    @property
+    def word(self) -> str:
+        """The status as a word: PASS, NEAR MISS, FAIL, INCONCLUSIVE, ERROR."""
+        if self.is_near_miss:
+            return "NEAR MISS"
+        return self.outcome.value.upper()

@@ -1,0 +1,60 @@
+"""The flags that trading processes read: a pure function of the records, never edited by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from signoff.domain.deployment import CANDIDATE, Deployment, State
+from signoff.domain.latch import Latch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What a desk must know of one model; `models.<name>.control` carries all of it at once.
+
+    `version` is the champion that trades the rest of the capital, `candidate` the release under rollout.
+    """
+
+    model: str
+    revision: int
+    state: str
+    version: str | None
+    candidate: str | None
+    enabled: bool
+    allocation_pct: int
+    shadow_mode: bool
+    epoch: int
+
+    def as_keys(self) -> tuple[tuple[str, bool | int], ...]:
+        """The three flat flags of the memo's section 7.2."""
+        prefix = f"models.{self.model}"
+        return (
+            (f"{prefix}.enabled", self.enabled),
+            (f"{prefix}.allocation_pct", self.allocation_pct),
+            (f"{prefix}.shadow_mode", self.shadow_mode),
+        )
+
+
+def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) -> Flags:
+    """The flags of a model from all of its deployments and its latch.
+
+    Latched, rolling back or stuck: off. Otherwise the candidate's phase decides; without a candidate, the champion's.
+    """
+    mine = [d for d in deployments if d.model == model]
+    revision = sum(d.revision for d in mine) + (latch.revision if latch else 0)
+    champion = next((d for d in mine if d.state is State.FULL), None)
+    candidate = next((d for d in mine if d.state in CANDIDATE), None)
+    leaving = next((d for d in mine if d.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK}), None)
+    is_latched = latch is not None and latch.is_latched
+    leader = leaving or candidate or champion
+    is_off = is_latched or leaving is not None or leader is None
+    return Flags(
+        model=model,
+        revision=revision,
+        state="killed" if is_latched else (leader.state.value if leader else "off"),
+        version=champion.version if champion else None,
+        candidate=candidate.version if candidate else None,
+        enabled=not is_off,
+        allocation_pct=0 if is_off or leader is None else leader.allocation_pct,
+        shadow_mode=not is_off and leader is not None and leader.state is State.SHADOW,
+        epoch=latch.epoch if latch else 0,
+    )

@@ -1,0 +1,6 @@
+"""The gates: evidence held against the policy, one pure function a gate, and the assessment made of them."""
+
+from signoff.domain.gates.assess import GATES, Gate, assess
+from signoff.domain.gates.facts import facts
+
+__all__ = ["GATES", "Gate", "assess", "facts"]

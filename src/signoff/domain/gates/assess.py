@@ -1,0 +1,117 @@
+"""A release's evidence held against the policy: every gate, and every figure beside the gates, computed once."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.assessment import Assessment, Curves
+from signoff.domain.dossier import Dossier
+from signoff.domain.errors import BadInputError
+from signoff.domain.evidence import Evidence
+from signoff.domain.finding import Finding
+from signoff.domain.gates.deflated_sharpe import deflated_sharpe
+from signoff.domain.gates.dsr import downside_sensitivity
+from signoff.domain.gates.figures import absent
+from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_difference
+from signoff.domain.gates.paper import latency_quantile, paper_summary
+from signoff.domain.gates.pbo import backtest_overfitting, overfitting_logits
+from signoff.domain.gates.point_in_time import point_in_time
+from signoff.domain.gates.regimes import regime_rows
+from signoff.domain.gates.spa import symmetric_accuracy
+from signoff.domain.gates.stress import stress_rows
+from signoff.domain.gates.value_at_risk import (
+    conditional_value_at_risk_figure,
+    forecasts_to_draw,
+    value_at_risk_compliance,
+    value_at_risk_figure,
+)
+from signoff.domain.gates.walk_forward import walk_forward
+from signoff.domain.policy import Policy, VarGate, tighten
+from signoff.domain.quantity import Quantity, Unit
+
+Gate = Callable[[Evidence, Dossier, Policy], Finding]
+
+GATES: Final[tuple[Gate, ...]] = (
+    symmetric_accuracy,
+    downside_sensitivity,
+    backtest_overfitting,
+    walk_forward,
+    value_at_risk_compliance,
+    deflated_sharpe,
+)
+
+
+def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
+    """Every computed figure of sections 1 to 3 of the memo.
+
+    The dossier's stricter thresholds are applied here, so no caller can forget them; where it tries to loosen one the
+    policy stands, and `tighten` tells the caller which.
+    """
+    if evidence.backtest.dates.size == 0:
+        raise BadInputError(
+            f"{evidence.backtest.source.name}: expected daily returns, found no rows; add the backtest to the dossier"
+        )
+    policy, _ = tighten(policy, dossier.plan.tighten)
+    var = policy.gates.var
+    difference, difference_p = sharpe_difference(evidence.backtest, evidence.backtest_previous)
+    return Assessment(
+        findings=tuple(gate(evidence, dossier, policy) for gate in GATES),
+        period=evidence.backtest.period,
+        metrics=metric_rows(evidence, dossier.validation.targets),
+        sharpe_difference=difference,
+        sharpe_difference_p=difference_p,
+        value_at_risk_new=value_at_risk_figure("risk.value_at_risk.new", evidence.backtest, var),
+        value_at_risk_old=_value_at_risk_old(evidence, var),
+        conditional_value_at_risk=conditional_value_at_risk_figure(
+            "risk.conditional_value_at_risk.new", evidence.backtest, var
+        ),
+        latency_p95_new=_latency_new(evidence),
+        latency_p95_old=_latency_old(evidence),
+        pit=point_in_time(evidence.pit, dossier.validation.pit),
+        paper=paper_summary(evidence),
+        stress=stress_rows(evidence.backtest),
+        regimes=regime_rows(evidence.backtest),
+        curves=_curves(evidence, policy),
+    )
+
+
+def _value_at_risk_old(evidence: Evidence, gate: VarGate) -> Quantity:
+    if evidence.backtest_previous is None:
+        return absent("risk.value_at_risk.old", NO_PREVIOUS, unit=Unit.PERCENT, digits=2)
+    shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)
+    return value_at_risk_figure("risk.value_at_risk.old", shared, gate)
+
+
+def _latency_new(evidence: Evidence) -> Quantity:
+    if evidence.paper is None:
+        return absent("latency_p95.new", "no paper log was given", unit=Unit.MILLISECONDS)
+    return latency_quantile("latency_p95.new", evidence.paper, 0.95)
+
+
+def _latency_old(evidence: Evidence) -> Quantity:
+    champion = evidence.champion
+    value = None if champion is None else champion.metrics.get("latency_p95_ms")
+    if champion is None or value is None or not np.isfinite(value):
+        return absent("latency_p95.old", "the registry has no metric latency_p95_ms", unit=Unit.MILLISECONDS)
+    return Quantity(
+        name="latency_p95.old",
+        value=value,
+        unit=Unit.MILLISECONDS,
+        source=f"registry, {champion.model} {champion.version}",
+    )
+
+
+def _curves(evidence: Evidence, policy: Policy) -> Curves:
+    backtest, previous = evidence.backtest, evidence.backtest_previous
+    forecasts = forecasts_to_draw(evidence, policy)
+    return Curves(
+        dates=backtest.dates,
+        new=backtest.returns,
+        previous_dates=None if previous is None else previous.dates,
+        previous=None if previous is None else previous.returns,
+        logits=overfitting_logits(evidence, policy),
+        value_at_risk_dates=None if forecasts is None else forecasts.dates,
+        value_at_risk=None if forecasts is None else forecasts.value_at_risk,
+        exceptions=None if forecasts is None else forecasts.dates[forecasts.is_exception],
+    )

@@ -1,0 +1,69 @@
+"""Every number of an assessment under one unique dotted name.
+
+This is what `assessment.json` holds, and what a text that people wrote is checked against.
+"""
+
+from collections.abc import Iterator
+
+from signoff.domain.assessment import Assessment, MetricRow, PaperSummary
+from signoff.domain.finding import Finding
+from signoff.domain.quantity import Quantity, Unit, count
+
+
+def facts(assessment: Assessment) -> tuple[Quantity, ...]:
+    """The assessment as a flat list, in the memo's order. Names are unique: a broken promise raises ValueError."""
+    found = tuple(_facts(assessment))
+    names = [fact.name for fact in found]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"each fact must have a name of its own, found twice: {', '.join(repeated)}")
+    return found
+
+
+def _facts(assessment: Assessment) -> Iterator[Quantity]:
+    for row in assessment.metrics:
+        yield from _of_metric(row)
+    yield assessment.sharpe_difference
+    yield assessment.sharpe_difference_p
+    for finding in assessment.findings:
+        yield from _of_finding(finding)
+    yield count("gates.passed", assessment.passed_gates)
+    yield count("gates.total", len(assessment.memo_gates))
+    yield assessment.value_at_risk_new
+    yield assessment.value_at_risk_old
+    yield assessment.conditional_value_at_risk
+    yield assessment.latency_p95_new
+    yield assessment.latency_p95_old
+    if assessment.paper is not None:
+        yield from _of_paper(assessment.paper)
+    for stress in assessment.stress:
+        yield from (stress.sharpe, stress.max_drawdown, stress.total_return, stress.benchmark_return)
+    for regime in assessment.regimes:
+        yield from (regime.sharpe, regime.annual_return, regime.p_value)
+        yield count(f"{regime.sharpe.name.rpartition('.')[0]}.days", regime.days)
+
+
+def _of_metric(row: MetricRow) -> Iterator[Quantity]:
+    yield row.new
+    yield row.old
+    yield Quantity(name=f"metrics.{row.key}.change", value=row.change, unit=Unit.PERCENT)
+    yield row.target
+
+
+def _of_finding(finding: Finding) -> Iterator[Quantity]:
+    yield finding.statistic
+    yield finding.threshold
+    yield count(f"gates.{finding.key}.n", finding.n)
+    yield from finding.figures
+
+
+def _of_paper(paper: PaperSummary) -> Iterator[Quantity]:
+    yield Quantity(name="paper.days", value=paper.days, unit=Unit.DAYS)
+    yield paper.sharpe
+    yield paper.correlation
+    yield paper.slippage
+    yield paper.latency_p95
+    yield paper.latency_p99
+    yield paper.error_rate
+    yield count("paper.predictions", paper.predictions)
+    yield count("paper.orders", paper.orders)
+    yield count("paper.anomalies", len(paper.anomalies))

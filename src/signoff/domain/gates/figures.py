@@ -1,0 +1,45 @@
+"""Figures beside the gates: computed where the evidence allows it, and otherwise not provided with the reason.
+
+A descriptive figure decides nothing, so trouble in it does not stop an assessment; it reads "not provided", and its
+source says why.
+"""
+
+from collections.abc import Callable
+from math import erfc, isnan, sqrt
+
+import numpy as np
+
+from signoff.domain.quantity import Quantity, Unit
+from signoff.stats.errors import InputError, InsufficientData
+
+
+def figure(
+    name: str,
+    compute: Callable[[], float],
+    *,
+    unit: Unit = Unit.RATIO,
+    n: int | None = None,
+    source: str = "",
+    digits: int | None = None,
+    standard_error: Callable[[float], float] | None = None,
+) -> Quantity:
+    """The figure that `compute` gives, or a figure without a value whose source says what was in the way."""
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="raise"):
+            value = float(compute())
+            error = None if standard_error is None else float(standard_error(value))
+    except (InputError, InsufficientData, ArithmeticError, ValueError, IndexError) as trouble:
+        return absent(name, str(trouble), unit=unit, digits=digits)
+    if isnan(value):
+        return absent(name, "the value is undefined for these data", unit=unit, digits=digits)
+    return Quantity(name=name, value=value, unit=unit, digits=digits, standard_error=error, n=n, source=source)
+
+
+def absent(name: str, reason: str, *, unit: Unit = Unit.RATIO, digits: int | None = None) -> Quantity:
+    """A figure that nobody could compute, with the reason as its source."""
+    return Quantity(name=name, value=None, unit=unit, digits=digits, source=reason)
+
+
+def upper_tail(z: float) -> float:
+    """P(Z ≥ z) of a standard normal variable."""
+    return erfc(z / sqrt(2)) / 2

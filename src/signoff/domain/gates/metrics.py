@@ -1,0 +1,155 @@
+"""Section 2.1: five figures of the backtest, new against old against target, and whether the Sharpe ratio moved.
+
+All five are better when higher (a drawdown is a negative figure), so a row passes at its target or above. A near miss
+here is a shortfall of at most five percent of the target: it did not reach what was aimed for, and says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.assessment import MetricRow, MetricStatus
+from signoff.domain.dossier import Targets
+from signoff.domain.evidence import Evidence, Floats, Returns
+from signoff.domain.gates.figures import absent, figure
+from signoff.domain.quantity import Quantity, Unit, relative_change
+from signoff.stats.performance import (
+    SharpeDifference,
+    annualized_return,
+    hit_rate,
+    max_drawdown,
+    sharpe_difference_test,
+    sharpe_ratio,
+    sharpe_standard_error,
+    win_loss_ratio,
+)
+
+SHORTFALL: Final = 0.05
+NO_PREVIOUS: Final = "no backtest_previous file was given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One row of the table: what is computed, and what it is held against."""
+
+    key: str
+    title: str
+    compute: Callable[[Floats], float]
+    target: Callable[[Targets], float]
+    unit: Unit
+    standard_error: Callable[[Floats], float] | None = None
+
+
+METRICS: Final = (
+    Metric(
+        key="sharpe",
+        title="Sharpe Ratio",
+        compute=sharpe_ratio,
+        target=lambda targets: targets.sharpe,
+        unit=Unit.RATIO,
+        standard_error=sharpe_standard_error,
+    ),
+    Metric(
+        key="annual_return",
+        title="Ann. Return",
+        compute=annualized_return,
+        target=lambda targets: targets.annual_return_pct / 100,
+        unit=Unit.PERCENT,
+    ),
+    Metric(
+        key="max_drawdown",
+        title="Max Drawdown",
+        compute=max_drawdown,
+        target=lambda targets: targets.max_drawdown_pct / 100,
+        unit=Unit.PERCENT,
+    ),
+    Metric(
+        key="hit_rate",
+        title="Hit Rate",
+        compute=hit_rate,
+        target=lambda targets: targets.hit_rate_pct / 100,
+        unit=Unit.PERCENT,
+    ),
+    Metric(
+        key="win_loss_ratio",
+        title="Win/Loss Ratio",
+        compute=win_loss_ratio,
+        target=lambda targets: targets.win_loss_ratio,
+        unit=Unit.RATIO,
+    ),
+)
+
+
+def metric_rows(evidence: Evidence, targets: Targets) -> tuple[MetricRow, ...]:
+    """The five rows in the memo's order."""
+    return tuple(_row(metric, evidence, targets) for metric in METRICS)
+
+
+def _row(metric: Metric, evidence: Evidence, targets: Targets) -> MetricRow:
+    name = f"metrics.{metric.key}"
+    new = _measured(metric, f"{name}.new", evidence.backtest)
+    if evidence.backtest_previous is None:
+        old = absent(f"{name}.old", NO_PREVIOUS, unit=metric.unit)
+    else:
+        shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)
+        old = _measured(metric, f"{name}.old", shared)
+    target = metric.target(targets)
+    return MetricRow(
+        key=metric.key,
+        title=metric.title,
+        new=new,
+        old=old,
+        change=relative_change(new.value, old.value),
+        target=Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"),
+        target_sign="≥",
+        status=metric_status(new.value, target),
+    )
+
+
+def metric_status(value: float | None, target: float) -> MetricStatus:
+    """How a figure that is better when higher stands to its target."""
+    if value is None:
+        return MetricStatus.NOT_PROVIDED
+    if value >= target:
+        return MetricStatus.PASS
+    return MetricStatus.WARN if target - value <= SHORTFALL * abs(target) else MetricStatus.FAIL
+
+
+def sharpe_difference(new: Returns, old: Returns | None) -> tuple[Quantity, Quantity]:
+    """New less old over the dates that both have, and the p-value of no difference (Ledoit and Wolf 2008)."""
+    names = ("sharpe_difference.value", "sharpe_difference.p_value")
+    if old is None:
+        return absent(names[0], NO_PREVIOUS), absent(names[1], NO_PREVIOUS, unit=Unit.PROBABILITY)
+    ours, theirs = on_shared_dates(new, old)
+    n, source = ours.returns.size, f"{new.source.name}, {old.source.name}"
+
+    def test() -> SharpeDifference:
+        return sharpe_difference_test(ours.returns, theirs.returns)
+
+    return (
+        figure(names[0], lambda: test().difference, n=n, source=source),
+        figure(names[1], lambda: test().p_value, unit=Unit.PROBABILITY, n=n, source=source),
+    )
+
+
+def on_shared_dates(one: Returns, other: Returns) -> tuple[Returns, Returns]:
+    """Both series on the dates that both have; what differs in period cannot be compared."""
+    dates, at_one, at_other = np.intersect1d(one.dates, other.dates, return_indices=True)
+    return (
+        Returns(source=one.source, dates=dates, returns=one.returns[at_one]),
+        Returns(source=other.source, dates=dates, returns=other.returns[at_other]),
+    )
+
+
+def _measured(metric: Metric, name: str, returns: Returns) -> Quantity:
+    error = metric.standard_error
+    return figure(
+        name,
+        lambda: metric.compute(returns.returns),
+        unit=metric.unit,
+        n=returns.returns.size,
+        source=returns.source.name,
+        standard_error=None if error is None else lambda _: error(returns.returns),
+    )

@@ -1,0 +1,117 @@
+"""Section 3.3: how the model fared in rising and falling, calm and nervous markets.
+
+A session is classified by what was known the evening before: the benchmark's return over the last 200 sessions (bull
+above zero), and its volatility over the last 60 against the median of every such volatility until then. Nothing looks
+ahead, so a regime here is one that the desk could have named in time.
+"""
+
+from bisect import insort
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.assessment import RegimeRow
+from signoff.domain.evidence import Floats, Returns
+from signoff.domain.gates.figures import absent, figure, upper_tail
+from signoff.domain.quantity import Quantity, Unit
+from signoff.stats.errors import InsufficientData
+from signoff.stats.performance import annualized_return, sharpe_ratio, sharpe_standard_error
+
+TREND_SESSIONS: Final = 200
+VOLATILITY_SESSIONS: Final = 60
+MIN_SESSIONS: Final = 20
+
+Mask = NDArray[np.bool_]
+
+
+def regime_rows(backtest: Returns) -> tuple[RegimeRow, ...]:
+    """Bull, bear, high and low volatility; not provided where the backtest carries no benchmark."""
+    return tuple(_row(key, title, backtest, inside) for key, title, inside in _regimes(backtest.benchmark))
+
+
+def _regimes(benchmark: Floats | None) -> Iterator[tuple[str, str, Mask | None]]:
+    trend = None if benchmark is None else trailing_trend(benchmark)
+    nervous = None if benchmark is None else relative_volatility(benchmark)
+    yield "bull", "Bull market", None if trend is None else trend > 0
+    yield "bear", "Bear market", None if trend is None else trend <= 0
+    yield "high_volatility", "High volatility", None if nervous is None else nervous > 0
+    yield "low_volatility", "Low volatility", None if nervous is None else nervous <= 0
+
+
+def trailing_trend(benchmark: Floats) -> Floats:
+    """The log return of the 200 sessions before each session; NaN until there are that many."""
+    trend = np.full(benchmark.size, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        level = np.concatenate(([0.0], np.cumsum(np.log1p(benchmark))))
+    trend[TREND_SESSIONS:] = level[TREND_SESSIONS:-1] - level[: -TREND_SESSIONS - 1]
+    return trend
+
+
+def relative_volatility(benchmark: Floats) -> Floats:
+    """The volatility of the 60 sessions before each session less the median of all such until then; NaN at first."""
+    excess = np.full(benchmark.size, np.nan)
+    seen: list[float] = []
+    if benchmark.size <= VOLATILITY_SESSIONS:
+        return excess
+    trailing = np.lib.stride_tricks.sliding_window_view(benchmark[:-1], VOLATILITY_SESSIONS).std(axis=1, ddof=1)
+    for session, volatility in enumerate(trailing.tolist(), start=VOLATILITY_SESSIONS):
+        insort(seen, volatility)
+        excess[session] = volatility - _median(seen)
+    return excess
+
+
+def _median(ordered: list[float]) -> float:
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _row(key: str, title: str, backtest: Returns, inside: Mask | None) -> RegimeRow:
+    name = f"regimes.{key}"
+    if inside is None:
+        reason = "the backtest has no benchmark column to tell regimes by"
+        return RegimeRow(
+            title=title,
+            days=0,
+            sharpe=absent(f"{name}.sharpe", reason),
+            annual_return=absent(f"{name}.annual_return", reason, unit=Unit.PERCENT),
+            p_value=absent(f"{name}.p_value", reason, unit=Unit.PROBABILITY),
+        )
+    returns = backtest.returns[inside]
+    return RegimeRow(
+        title=title,
+        days=returns.size,
+        sharpe=figure(
+            f"{name}.sharpe",
+            lambda: sharpe_ratio(_enough(returns)),
+            n=returns.size,
+            source=backtest.source.name,
+            standard_error=lambda _: sharpe_standard_error(returns),
+        ),
+        annual_return=figure(
+            f"{name}.annual_return",
+            lambda: annualized_return(_enough(returns)),
+            unit=Unit.PERCENT,
+            n=returns.size,
+            source=backtest.source.name,
+        ),
+        p_value=_p_value(f"{name}.p_value", returns, backtest.source.name),
+    )
+
+
+def _p_value(name: str, returns: Floats, source: str) -> Quantity:
+    """One-sided, for a mean return that is not above zero: the Sharpe ratio over Lo's (2002) standard error."""
+    return figure(
+        name,
+        lambda: upper_tail(sharpe_ratio(_enough(returns)) / sharpe_standard_error(returns)),
+        unit=Unit.PROBABILITY,
+        n=returns.size,
+        source=source,
+    )
+
+
+def _enough(returns: Floats) -> Floats:
+    if returns.size < MIN_SESSIONS:
+        raise InsufficientData(f"{returns.size} sessions in this regime; at least {MIN_SESSIONS} are needed")
+    return returns

@@ -1,0 +1,51 @@
+"""The family of configurations that were tried, each counted once.
+
+A copy of a configuration is not another trial: padding a family with copies of its worst member would otherwise lower
+its probability of overfitting. Exact copies are dropped, and their number is printed.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.evidence import Evidence, Floats
+from signoff.domain.gates.verdict import Lack
+
+MIN_FAMILY: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Family:
+    """Returns of the distinct trials, T by N, in the order they were given."""
+
+    returns: Floats
+    copies: int
+    source: str
+
+    @property
+    def size(self) -> int:
+        return int(self.returns.shape[1])
+
+
+def family(evidence: Evidence) -> Family | Lack:
+    """The distinct trials, or why there is no family to judge by."""
+    trials = evidence.trials
+    if trials is None:
+        return Lack(
+            "The file `trials` is missing; add the daily returns of every configuration that was tried, one column "
+            "each, the rejected ones too."
+        )
+    columns = np.ascontiguousarray(trials.returns.T + 0.0)  # -0.0 becomes 0.0, so that equal values have equal bytes
+    first = {column.tobytes(): position for position, column in reversed(tuple(enumerate(columns)))}
+    distinct = np.ascontiguousarray(trials.returns[:, sorted(first.values())])
+    if distinct.shape[1] < MIN_FAMILY:
+        return Lack(
+            f"The file `trials` holds {_configurations(distinct.shape[1])} (of {trials.returns.shape[1]} columns); "
+            "overfitting shows only against at least two. Add every configuration that was tried."
+        )
+    return Family(returns=distinct, copies=trials.returns.shape[1] - distinct.shape[1], source=trials.source.name)
+
+
+def _configurations(size: int) -> str:
+    return f"{size} distinct configuration" if size == 1 else f"{size} distinct configurations"

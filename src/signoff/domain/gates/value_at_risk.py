@@ -1,0 +1,154 @@
+"""VaR compliance: the value at risk lies within its limit, and the forecasts of it held out of sample.
+
+A limit on a figure that does not hold is no limit, so the gate also forecasts each session from the window before it
+and asks whether the exceptions came as often, and as independently, as the level promises.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.dossier import Dossier
+from signoff.domain.evidence import Days, Evidence, Floats, Returns
+from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.figures import figure
+from signoff.domain.gates.track import track_record
+from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.policy import Policy, VarGate
+from signoff.domain.quantity import Quantity, Unit, count, number
+from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.value_at_risk import conditional_value_at_risk, value_at_risk
+
+MIN_FORECASTS: Final = 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Forecasts:
+    """One forecast a session, each from the sessions before it alone."""
+
+    dates: Days
+    value_at_risk: Floats
+    is_exception: NDArray[np.bool_]
+
+
+def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
+    """The backtest's VaR against the limit, with Kupiec's and Christoffersen's tests of its rolling forecasts."""
+    gate = policy.gates.var
+    rule = Rule(
+        key="var",
+        title="VaR Compliance",
+        comparison=Comparison.AT_LEAST,
+        threshold=gate.limit_pct / 100,
+        unit=Unit.PERCENT,
+        digits=2,
+        is_blocking=gate.blocking,
+        near_miss_pct=policy.gates.near_miss_pct,
+        method=f"{gate.method} VaR at {number(gate.level, Unit.PERCENT, 0)}% over the whole backtest; coverage of "
+        f"one-session forecasts from the {gate.window_sessions} sessions before, Kupiec (1995) and Christoffersen "
+        f"(1998) at {gate.significance:g}",
+    )
+
+    def measure() -> Measurement | Lack:
+        returns = track_record(evidence)
+        if isinstance(returns, Lack):
+            return returns
+        backtest = evidence.backtest
+        available = returns.size - gate.window_sessions
+        if available < MIN_FORECASTS:
+            return Lack(
+                f"The backtest has {returns.size} sessions; {gate.window_sessions} before the first forecast "
+                f"and {MIN_FORECASTS} forecasts are needed to test coverage."
+            )
+        forecasts = rolling_forecasts(backtest, gate)
+        coverage = christoffersen(forecasts.is_exception, level=gate.level)
+        exceptions, n = int(forecasts.is_exception.sum()), forecasts.dates.size
+        expected = (1 - gate.level) * n
+        return Measurement(
+            value=_value_at_risk(returns, gate),
+            n=returns.size,
+            source=backtest.source.name,
+            explanation=f"{exceptions} of {n:,} forecasts out of sample were exceeded; {expected:.1f} were expected.",
+            figures=tuple(_figures(evidence, gate, coverage, exceptions, n)),
+            objections=tuple(_rejections(coverage, gate.significance)),
+        )
+
+    return guarded(rule, measure)
+
+
+def rolling_forecasts(backtest: Returns, gate: VarGate) -> Forecasts:
+    """The VaR of every session that has a full window before it, and whether its return fell below that."""
+    window = gate.window_sessions
+    trailing = np.lib.stride_tricks.sliding_window_view(backtest.returns[:-1], window)
+    forecasts = np.array([_value_at_risk(sample, gate) for sample in trailing])
+    return Forecasts(
+        dates=backtest.dates[window:],
+        value_at_risk=forecasts,
+        is_exception=backtest.returns[window:] < forecasts,
+    )
+
+
+def forecasts_to_draw(evidence: Evidence, policy: Policy) -> Forecasts | None:
+    """The forecasts behind the gate, for its picture; None where the backtest is too short or broken."""
+    if evidence.backtest.returns.size <= policy.gates.var.window_sessions:
+        return None
+    try:
+        return rolling_forecasts(evidence.backtest, policy.gates.var)
+    except (InputError, InsufficientData):
+        return None
+
+
+def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
+    """The VaR of a backtest by the policy's method."""
+    return figure(
+        name,
+        lambda: _value_at_risk(returns.returns, gate),
+        unit=Unit.PERCENT,
+        digits=2,
+        n=returns.returns.size,
+        source=returns.source.name,
+    )
+
+
+def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
+    """The mean return at or below the VaR, by the policy's method."""
+    return figure(
+        name,
+        lambda: conditional_value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
+        unit=Unit.PERCENT,
+        digits=2,
+        n=returns.returns.size,
+        source=returns.source.name,
+    )
+
+
+def _value_at_risk(returns: Floats, gate: VarGate) -> float:
+    return value_at_risk(returns, level=gate.level, method=gate.method).value
+
+
+def _tests(coverage: Christoffersen) -> Iterator[tuple[str, str, LikelihoodRatio]]:
+    yield "kupiec", "their number (Kupiec)", coverage.unconditional
+    yield "independence", "their independence (Christoffersen)", coverage.independence
+    yield "conditional", "number and independence together (Christoffersen)", coverage.conditional
+
+
+def _rejections(coverage: Christoffersen, significance: float) -> Iterator[str]:
+    """A p-value that is not a number rejects too: what could not be tested did not hold."""
+    for _, subject, test in _tests(coverage):
+        if not test.p_value >= significance:
+            yield f"The exceptions reject {subject}: p = {number(test.p_value, Unit.PROBABILITY)} < {significance:g}."
+
+
+def _figures(
+    evidence: Evidence, gate: VarGate, coverage: Christoffersen, exceptions: int, n: int
+) -> Iterator[Quantity]:
+    yield conditional_value_at_risk_figure("gates.var.conditional_value_at_risk", evidence.backtest, gate)
+    yield count("gates.var.forecasts", n)
+    yield count("gates.var.exceptions", exceptions)
+    yield Quantity(name="gates.var.exceptions_expected", value=(1 - gate.level) * n, digits=1, n=n)
+    for key, _, test in _tests(coverage):
+        yield Quantity(name=f"gates.var.{key}_statistic", value=test.statistic, n=n)
+        yield Quantity(name=f"gates.var.{key}_p", value=test.p_value, unit=Unit.PROBABILITY, n=n)

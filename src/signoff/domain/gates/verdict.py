@@ -1,0 +1,152 @@
+"""How a measurement becomes a finding, the same way for every gate.
+
+A gate measures; `guarded` judges. Only a finite statistic over at least one observation that satisfies its threshold,
+with no objection beside it, passes. What is missing is inconclusive, what breaks is an error, and both block.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import inf, isfinite, isnan
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.finding import Comparison, Finding, Outcome
+from signoff.domain.quantity import Quantity, Unit, number
+from signoff.stats.errors import InputError, InsufficientData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a gate is held against."""
+
+    key: str
+    title: str
+    comparison: Comparison
+    threshold: float
+    unit: Unit
+    digits: int
+    is_blocking: bool
+    near_miss_pct: float
+    method: str
+    ceiling: float = inf
+
+    def quantity(self, name: str, value: float | None, n: int | None = None, source: str = "") -> Quantity:
+        """A figure on the statistic's own scale."""
+        return Quantity(
+            name=f"gates.{self.key}.{name}", value=value, unit=self.unit, digits=self.digits, n=n, source=source
+        )
+
+    def is_near(self, value: float) -> bool:
+        """Whether `value` lies within the near-miss margin of the threshold, on either side.
+
+        The margin is relative to the threshold, or to the room left above it where a ceiling makes that the smaller:
+        otherwise no probability could pass a threshold of 0.95 clearly.
+        """
+        room = min(abs(self.threshold), abs(self.ceiling - self.threshold))
+        return abs(value - self.threshold) <= self.near_miss_pct / 100 * room
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """A statistic with all it rests on. An objection fails the gate whatever the statistic says."""
+
+    value: float
+    n: int
+    source: str
+    explanation: str
+    figures: tuple[Quantity, ...] = ()
+    objections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Why nothing could be measured, and what to do about it."""
+
+    reason: str
+
+
+_HOLDS: Final = {
+    Comparison.AT_LEAST: "is at least",
+    Comparison.AT_MOST: "is at most",
+    Comparison.BELOW: "is below",
+    Comparison.ABOVE: "is above",
+}
+_MISSES: Final = {
+    Comparison.AT_LEAST: "is less than",
+    Comparison.AT_MOST: "is more than",
+    Comparison.BELOW: "is not below",
+    Comparison.ABOVE: "is not above",
+}
+
+
+def guarded(rule: Rule, measure: Callable[[], Measurement | Lack]) -> Finding:
+    """The finding of one gate. Never raises on what evidence may hold; never passes what it could not measure."""
+    try:
+        with np.errstate(divide="raise", invalid="raise", over="raise"):
+            measured = measure()
+    except InsufficientData as lack:
+        return _unmeasured(rule, Outcome.INCONCLUSIVE, str(lack))
+    except (InputError, ArithmeticError, ValueError, IndexError) as trouble:
+        return _unmeasured(rule, Outcome.ERROR, f"The gate could not be computed: {trouble}")
+    if isinstance(measured, Lack):
+        return _unmeasured(rule, Outcome.INCONCLUSIVE, measured.reason)
+    if measured.n <= 0:
+        return _unmeasured(rule, Outcome.INCONCLUSIVE, "Nothing was measured: the sample is empty.")
+    if isnan(measured.value):
+        return _unmeasured(rule, Outcome.ERROR, "The statistic is not a number; check the evidence for broken values.")
+    return _judged(rule, measured)
+
+
+def _judged(rule: Rule, measured: Measurement) -> Finding:
+    value = float(measured.value)
+    holds = rule.comparison.holds(value, rule.threshold)
+    if holds and not isfinite(value):
+        return _unmeasured(rule, Outcome.ERROR, "The statistic is infinite in the direction that would pass.")
+    passes = holds and not measured.objections
+    return Finding(
+        key=rule.key,
+        title=rule.title,
+        outcome=Outcome.PASS if passes else Outcome.FAIL,
+        statistic=rule.quantity("statistic", value, measured.n, measured.source),
+        comparison=rule.comparison,
+        threshold=rule.quantity("threshold", rule.threshold),
+        is_blocking=rule.is_blocking,
+        is_near_miss=passes and rule.is_near(value),
+        n=measured.n,
+        method=rule.method,
+        reason=" ".join((_comparison(rule, value), *measured.objections, measured.explanation)),
+        figures=tuple(_defined(quantity) for quantity in measured.figures),
+    )
+
+
+def _defined(quantity: Quantity) -> Quantity:
+    """A figure that is not a number is not provided."""
+    is_undefined = quantity.value is not None and isnan(quantity.value)
+    return replace(quantity, value=None) if is_undefined else quantity
+
+
+def _comparison(rule: Rule, value: float) -> str:
+    holds = rule.comparison.holds(value, rule.threshold)
+    statistic = rule.quantity("statistic", value).text
+    threshold = rule.quantity("threshold", rule.threshold).text
+    sentence = f"{statistic} {(_HOLDS if holds else _MISSES)[rule.comparison]} {threshold}"
+    if not isfinite(value) or rule.threshold == 0 or not rule.is_near(value):
+        return f"{sentence}."
+    distance = number(abs(value - rule.threshold) / abs(rule.threshold), Unit.PERCENT, 1)
+    return f"{sentence}, but only by {distance}% of the threshold." if holds else f"{sentence}, short by {distance}%."
+
+
+def _unmeasured(rule: Rule, outcome: Outcome, reason: str) -> Finding:
+    return Finding(
+        key=rule.key,
+        title=rule.title,
+        outcome=outcome,
+        statistic=rule.quantity("statistic", None, source=reason),
+        comparison=rule.comparison,
+        threshold=rule.quantity("threshold", rule.threshold),
+        is_blocking=rule.is_blocking,
+        n=0,
+        method=rule.method,
+        reason=reason,
+    )

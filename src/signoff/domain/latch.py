@@ -1,0 +1,52 @@
+"""The kill latch of a model: it spans every release, and is folded from the stream `model/<name>`.
+
+A kill takes one person and asks nothing; re-arming takes two, and a later kill voids what was signed before it.
+"""
+
+from dataclasses import dataclass, replace
+
+from signoff.domain import events as e
+from signoff.domain.deployment import IllegalHistoryError
+from signoff.domain.events import Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latch:
+    """`epoch` grows with every kill; an order made under an older epoch is refused."""
+
+    model: str
+    revision: int = 0
+    is_latched: bool = False
+    epoch: int = 0
+    reason: str = ""
+    killed_by: str = ""
+    rearm_signatures: tuple[Signature, ...] = ()
+
+
+def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
+    """The latch after one more event of its stream."""
+    model = recorded.stream.partition("/")[2]
+    latch = state or Latch(model=model)
+    if recorded.revision != latch.revision + 1:
+        message = f"revision {recorded.revision} of {recorded.stream} follows {latch.revision}"
+        raise IllegalHistoryError(message)
+    latch = replace(latch, revision=recorded.revision)
+    match recorded.event:
+        case e.Killed() as killed:
+            return replace(
+                latch,
+                is_latched=True,
+                epoch=killed.epoch,
+                reason=killed.reason,
+                killed_by=recorded.actor,
+                rearm_signatures=(),
+            )
+        case e.RearmSigned() as signed:
+            return replace(latch, rearm_signatures=(*latch.rearm_signatures, signed.signature))
+        case e.Rearmed():
+            return replace(latch, is_latched=False, rearm_signatures=())
+        case e.Rehearsed() | e.NoticeSent():
+            return latch
+        case other:
+            message = f"{other.kind!r} does not belong to {recorded.stream}"
+            raise IllegalHistoryError(message)

@@ -1,0 +1,188 @@
+"""Section 1.2: what differs between the version that trades and the one that is to replace it, as the registry has it.
+
+A category that the registry knows on one side only has changed. What it knows on neither side is unknown, and said so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from signoff.domain.dossier import DeploymentType, Dossier, Justifications
+from signoff.domain.evidence import Evidence, RegisteredVersion
+from signoff.domain.memo.document import Block, Cell, Column, Mark, Paragraph, Table
+from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, strong, words
+from signoff.domain.quantity import NOT_PROVIDED
+
+_INFRASTRUCTURE: Final = frozenset(
+    {"infrastructure", "platform", "container", "image", "resources", "replicas", "autoscaling", "runtime", "python"}
+)
+_TRAINING: Final = frozenset({"training", "train"})
+
+
+class Category(StrEnum):
+    """The five rows of the table; values are the names in `rationale.justifications`."""
+
+    FEATURES = "features"
+    ARCHITECTURE = "architecture"
+    TRAINING_DATA = "training_data"
+    HYPERPARAMETERS = "hyperparameters"
+    INFRASTRUCTURE = "infrastructure"
+
+    @property
+    def words(self) -> str:
+        return self.value.replace("_", " ").title()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One category: `is_changed` None where the registry cannot tell."""
+
+    category: Category
+    text: str
+    is_changed: bool | None
+
+
+def changes(candidate: RegisteredVersion | None, champion: RegisteredVersion | None) -> tuple[Change, ...]:
+    """The five categories in the memo's order."""
+    if candidate is None or champion is None:
+        return tuple(Change(category=category, text=NOT_PROVIDED, is_changed=None) for category in Category)
+    return (
+        _features(champion.features, candidate.features),
+        _architecture(champion.architecture, candidate.architecture),
+        _training_data(champion, candidate),
+        _settings(Category.HYPERPARAMETERS, _hyperparameters(champion), _hyperparameters(candidate)),
+        _settings(Category.INFRASTRUCTURE, _infrastructure(champion), _infrastructure(candidate)),
+    )
+
+
+def unjustified(dossier: Dossier, evidence: Evidence) -> tuple[Category, ...]:
+    """Categories that changed without a justification: any of them blocks submission.
+
+    Where the registry lacks one of the versions nothing can be called unchanged, so every category needs its words.
+    """
+    if dossier.header.deployment_type is DeploymentType.INITIAL:
+        return ()
+    is_blind = evidence.candidate is None or evidence.champion is None
+    return tuple(
+        change.category
+        for change in changes(evidence.candidate, evidence.champion)
+        if (change.is_changed or is_blind) and not justification(dossier.rationale.justifications, change.category)
+    )
+
+
+def justification(given: Justifications, category: Category) -> str | None:
+    """Why a category changed, in people's words."""
+    match category:
+        case Category.FEATURES:
+            text = given.features
+        case Category.ARCHITECTURE:
+            text = given.architecture
+        case Category.TRAINING_DATA:
+            text = given.training_data
+        case Category.HYPERPARAMETERS:
+            text = given.hyperparameters
+        case Category.INFRASTRUCTURE:
+            text = given.infrastructure
+    return text if text and text.strip() else None
+
+
+def what_changed(dossier: Dossier, evidence: Evidence) -> tuple[Block, ...]:
+    """The table, with what still lacks a justification beneath it."""
+    is_initial = dossier.header.deployment_type is DeploymentType.INITIAL
+    rows = tuple(_row(change, dossier, is_initial=is_initial) for change in changes(evidence.candidate, evidence.champion))
+    table = Table((Column("Category"), Column("Change"), Column("Justification")), rows)
+    lacking = unjustified(dossier, evidence)
+    if not lacking:
+        return (lead_in("Changes from Previous Version"), table)
+    names = ", ".join(category.words for category in lacking)
+    note = Paragraph(f"Changed without a justification, which blocks submission: {names}.", is_note=True)
+    return (lead_in("Changes from Previous Version"), table, note)
+
+
+def training_days(version: RegisteredVersion | None) -> int | None:
+    """Calendar days of training data, both ends included."""
+    if version is None or version.training_start is None or version.training_end is None:
+        return None
+    return (version.training_end - version.training_start).days + 1
+
+
+def _row(change: Change, dossier: Dossier, *, is_initial: bool) -> tuple[Cell, ...]:
+    given = justification(dossier.rationale.justifications, change.category)
+    title = strong(change.category.words)
+    if is_initial:
+        return title, Cell(NO_PREVIOUS), Cell(given or "none needed")
+    if change.is_changed is None:
+        return title, ABSENT, words(given)
+    if not change.is_changed:
+        return title, Cell(change.text), Cell(given or "none needed")
+    return title, Cell(change.text), Cell(given) if given else Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)
+
+
+def _features(old: tuple[str, ...], new: tuple[str, ...]) -> Change:
+    category = Category.FEATURES
+    if not old and not new:
+        return Change(category=category, text=NOT_PROVIDED, is_changed=None)
+    before, after = set(old), set(new)
+    added, removed = sorted(after - before), sorted(before - after)
+    if not added and not removed:
+        return Change(category=category, text=f"No change ({len(after)} features)", is_changed=False)
+    parts = [f"{len(before)} → {len(after)} features"]
+    parts += [f"added {len(added)}: {', '.join(added)}"] if added else []
+    parts += [f"removed {len(removed)}: {', '.join(removed)}"] if removed else []
+    return Change(category=category, text="; ".join(parts), is_changed=True)
+
+
+def _architecture(old: str, new: str) -> Change:
+    category = Category.ARCHITECTURE
+    if not old and not new:
+        return Change(category=category, text=NOT_PROVIDED, is_changed=None)
+    if old == new:
+        return Change(category=category, text=f"No change ({new})", is_changed=False)
+    return Change(category=category, text=f"{old or NOT_PROVIDED} → {new or NOT_PROVIDED}", is_changed=True)
+
+
+def _training_data(champion: RegisteredVersion, candidate: RegisteredVersion) -> Change:
+    category = Category.TRAINING_DATA
+    old = (champion.training_start, champion.training_end)
+    new = (candidate.training_start, candidate.training_end)
+    if not any(old) and not any(new):
+        return Change(category=category, text=NOT_PROVIDED, is_changed=None)
+    if old == new:
+        return Change(category=category, text=f"No change ({_period(*new)})", is_changed=False)
+    before, after = training_days(champion), training_days(candidate)
+    look_back = f"look-back {_days(before)} → {_days(after)}" if before != after else f"look-back stays {_days(after)}"
+    return Change(category=category, text=f"{_period(*old)} → {_period(*new)}; {look_back}", is_changed=True)
+
+
+def _period(start: date | None, end: date | None) -> str:
+    return f"{start or NOT_PROVIDED} to {end or NOT_PROVIDED}" if start or end else NOT_PROVIDED
+
+
+def _days(days: int | None) -> str:
+    return NOT_PROVIDED if days is None else f"{days:,} days"
+
+
+def _settings(category: Category, old: Mapping[str, str], new: Mapping[str, str]) -> Change:
+    if not old and not new:
+        return Change(category=category, text=NOT_PROVIDED, is_changed=None)
+    parts = [f"{key} {old[key]} → {new[key]}" for key in sorted(old.keys() & new.keys()) if old[key] != new[key]]
+    parts += [f"added {key} = {new[key]}" for key in sorted(new.keys() - old.keys())]
+    parts += [f"removed {key} = {old[key]}" for key in sorted(old.keys() - new.keys())]
+    if not parts:
+        return Change(category=category, text="No change", is_changed=False)
+    return Change(category=category, text="; ".join(parts), is_changed=True)
+
+
+def _hyperparameters(version: RegisteredVersion) -> Mapping[str, str]:
+    return {k: v for k, v in version.parameters.items() if _topic(k) not in _INFRASTRUCTURE | _TRAINING}
+
+
+def _infrastructure(version: RegisteredVersion) -> Mapping[str, str]:
+    every = {**version.tags, **version.parameters}
+    return {key: value for key, value in every.items() if _topic(key) in _INFRASTRUCTURE}
+
+
+def _topic(key: str) -> str:
+    return key.replace(".", "_").partition("_")[0].lower()

@@ -1,0 +1,200 @@
+"""The memo as a value: sections of blocks, ready for any renderer, with every number already in words.
+
+Renderers decide how a block looks and never what it says.
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from signoff.domain.evidence import Days, Floats
+
+
+class Mark(StrEnum):
+    """A status: the word that is printed, and the meaning that chooses its colour."""
+
+    PASS = "PASS"
+    NEAR_MISS = "NEAR MISS"
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    ERROR = "ERROR"
+    NOT_PROVIDED = "NOT PROVIDED"
+    APPROVED = "APPROVED"
+    CONDITIONAL = "CONDITIONAL"
+    REJECTED = "REJECTED"
+    PENDING = "PENDING"
+    OVERRIDDEN = "OVERRIDDEN"
+
+    @property
+    def tone(self) -> str:
+        """One of good, caution, bad."""
+        if self in {Mark.PASS, Mark.APPROVED}:
+            return "good"
+        if self in {Mark.FAIL, Mark.ERROR, Mark.REJECTED}:
+            return "bad"
+        return "caution"
+
+
+class Align(StrEnum):
+    LEFT = "left"
+    RIGHT = "right"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text of a table cell, or a status. A figure is set in the figures' typeface."""
+
+    text: str
+    mark: Mark | None = None
+    is_figure: bool = False
+    is_strong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    title: str
+    align: Align = Align.LEFT
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    text: str
+    is_note: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    items: tuple[str, ...]
+    is_numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckItem:
+    """A box: ticked only by what the record shows."""
+
+    text: str
+    is_checked: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    items: tuple[CheckItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Label and value, one a line; a mark stands after the value."""
+
+    rows: tuple[tuple[str, Cell], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    text: str
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A shaded stretch of a time axis: a stress window, an incident."""
+
+    start: date
+    end: date
+    label: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """One labelled series over dates; `is_new` chooses ink over grey."""
+
+    label: str
+    dates: Days
+    values: Floats
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EquityChart:
+    """Growth of one on a log scale with the drawdown beneath; lines carry daily simple returns."""
+
+    name: str
+    caption: str
+    lines: tuple[Line, ...]
+    bands: tuple[Band, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistogramChart:
+    """A distribution with a marked value, e.g. the PBO logits with 0 marked."""
+
+    name: str
+    caption: str
+    values: Floats
+    marked: float
+    marked_label: str
+    x_label: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExceptionChart:
+    """Daily returns, the VaR forecast in force each day, and the days it was exceeded."""
+
+    name: str
+    caption: str
+    dates: Days
+    returns: Floats
+    value_at_risk: Floats
+
+
+Chart = EquityChart | HistogramChart | ExceptionChart
+Block = Paragraph | Bullets | Checklist | Fields | Table | Code | EquityChart | HistogramChart | ExceptionChart
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A numbered part of the template: "2" holds "2.1", "2.2" …"""
+
+    number: str
+    title: str
+    blocks: tuple[Block, ...] = ()
+    sections: tuple["Section", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigure:
+    """One of the five figures of page one."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memo:
+    """The whole document. `front` is what page one shows beneath the TL;DR and the key figures."""
+
+    model: str
+    version: str
+    previous_version: str | None
+    deployment_date: date
+    deployed_by: str
+    deployment_type: str
+    decision: Mark
+    notices: tuple[str, ...]
+    tldr: str
+    key_figures: tuple[KeyFigure, ...]
+    front: tuple[Section, ...]
+    sections: tuple[Section, ...]
+    attachments: tuple[str, ...]
+    document_version: str
+    status: Mark
+    evidence_digest: str
+    kind: str = "Deployment memo"
+    colophon: str = field(default="")

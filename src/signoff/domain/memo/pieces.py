@@ -1,0 +1,125 @@
+"""The pieces that every chapter of the memo is made of: how a figure, a text, a link and a lead-in are set.
+
+What nobody provided always becomes the same cell here, so that no chapter can leave a line out or fill it in.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from signoff.domain.finding import Finding
+from signoff.domain.memo.document import Align, Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Table
+from signoff.domain.quantity import NOT_PROVIDED, Quantity
+
+ABSENT = Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)
+NO_PREVIOUS = "N/A - Initial Deployment"
+
+
+def figure(quantity: Quantity) -> Cell:
+    """A number with its unit and standard error, in the figures' typeface."""
+    return Cell(quantity.text, is_figure=True) if quantity.is_provided else ABSENT
+
+
+def words(text: str | None) -> Cell:
+    """What people wrote, or that they did not."""
+    return Cell(text) if text and text.strip() else ABSENT
+
+
+def status(mark: Mark) -> Cell:
+    """A status alone."""
+    return Cell("", mark=mark)
+
+
+def strong(text: str) -> Cell:
+    return Cell(text, is_strong=True)
+
+
+def lead_in(label: str) -> Fields:
+    """A label that the blocks after it belong to."""
+    return Fields(((label, Cell("")),))
+
+
+def one(label: str, cell: Cell) -> Fields:
+    """A single labelled line."""
+    return Fields(((label, cell),))
+
+
+def listed(items: Sequence[str], nothing: str) -> Block:
+    """The items, or a line that says that there are none."""
+    return Bullets(tuple(items)) if items else Paragraph(nothing, is_note=True)
+
+
+def linked(link: str | None, links: Mapping[str, bool | None]) -> Cell:
+    """A link with what a check of it found."""
+    if not link or not link.strip():
+        return ABSENT
+    match links.get(link):
+        case True:
+            return Cell(link, mark=Mark.PASS)
+        case False:
+            return Cell(f"{link} (does not exist)", mark=Mark.FAIL)
+        case None:
+            return Cell(f"{link} (not checked)", mark=Mark.INCONCLUSIVE)
+
+
+def claim(is_true: bool | None, *, when_true: str, when_false: str) -> Cell:
+    """A claim that a check proved, refuted, or never looked at."""
+    if is_true is None:
+        return ABSENT
+    return Cell(when_true, mark=Mark.PASS) if is_true else Cell(when_false, mark=Mark.FAIL)
+
+
+def plain(value: float) -> str:
+    """A threshold as its owner wrote it: 5, 0.5, 99.9."""
+    return f"{value:,g}".replace("-", "−")
+
+
+def joined(items: Iterable[str]) -> str:
+    """A, B and C."""
+    *head, last = list(items) or [""]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def short_title(finding: Finding) -> str:
+    """A gate as people call it: `SPA (Symmetric Prediction Accuracy)` is "SPA"."""
+    return finding.title.partition(" (")[0]
+
+
+def gates_in_words(findings: Iterable[Finding]) -> str:
+    return joined(short_title(finding) for finding in findings)
+
+
+def figures_table(title: str, quantities: Iterable[Quantity]) -> Table:
+    """Figures under the table's caption: name, value and sample."""
+    rows = tuple(
+        (
+            Cell(quantity.label),
+            figure(quantity),
+            Cell(f"{quantity.n:,}" if quantity.n is not None else "", is_figure=True),
+        )
+        for quantity in quantities
+    )
+    return Table((Column("Figure"), Column("Value", Align.RIGHT), Column("n", Align.RIGHT)), rows, caption=title)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that the template always has, and the word by which a declaration is known to fill it."""
+
+    title: str
+    word: str
+
+
+def placed(lines: Sequence[Line], declared: Iterable[str]) -> tuple[tuple[str, str | None], ...]:
+    """Every line of the template with the declaration that fills it (or None), then every other declaration."""
+    left = list(declared)
+    rows: list[tuple[str, str | None]] = []
+    for line in lines:
+        filling = next((text for text in left if line.word in _plainly(text)), None)
+        rows.append((line.title, filling))
+        if filling is not None:
+            left.remove(filling)
+    return (*rows, *((text, text) for text in left))
+
+
+def _plainly(text: str) -> str:
+    return text.lower().replace("_", " ").replace("-", " ")

@@ -1,0 +1,86 @@
+"""Section 1: why this release, what it is expected to bring, what changed, and why now."""
+
+from signoff.domain.dossier import Trigger
+from signoff.domain.memo.changes import what_changed
+from signoff.domain.memo.document import Block, Cell, Checklist, CheckItem, Fields, Section
+from signoff.domain.memo.pieces import ABSENT, lead_in, one, words
+from signoff.domain.memo.release import Release
+from signoff.domain.quantity import Quantity, relative_change, signed_percent
+
+_TRIGGERS = {
+    Trigger.SCHEDULED_REFRESH: "Scheduled model refresh (quarterly/annual)",
+    Trigger.PERFORMANCE_DEGRADATION: "Performance degradation of current model",
+    Trigger.NEW_DATA: "New data sources available",
+    Trigger.RESEARCH: "Research breakthrough",
+    Trigger.REGULATORY: "Regulatory requirement",
+    Trigger.BUG_FIX: "Bug fix / critical issue",
+    Trigger.OTHER: "Other",
+}
+
+
+def rationale(release: Release) -> Section:
+    """Chapter 1."""
+    return Section(
+        "1",
+        "Deployment Rationale",
+        sections=(
+            Section("1.1", "Business Objective", _objective(release)),
+            Section("1.2", "What Changed?", what_changed(release.dossier, release.evidence)),
+            Section("1.3", "Why Now?", _why_now(release)),
+        ),
+    )
+
+
+def _objective(release: Release) -> tuple[Block, ...]:
+    assessment = release.assessment
+    level = release.policy.gates.var.level
+    return (
+        one("Primary Goal", words(release.dossier.rationale.goal)),
+        lead_in("Expected Impact"),
+        Fields(
+            (
+                ("Performance", _performance(release)),
+                (
+                    "Risk",
+                    _against(f"One-day VaR {level:.0%}", assessment.value_at_risk_new, assessment.value_at_risk_old),
+                ),
+                (
+                    "Operations",
+                    _against("Inference latency p95", assessment.latency_p95_new, assessment.latency_p95_old),
+                ),
+            )
+        ),
+    )
+
+
+def _performance(release: Release) -> Cell:
+    row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
+    if row is None:
+        return ABSENT
+    cell = _against("Backtest Sharpe ratio, net of costs", row.new, row.old)
+    difference = release.assessment.sharpe_difference_p
+    if not difference.is_provided or not row.old.is_provided:
+        return cell
+    return Cell(f"{cell.text}; p {difference.text} for no difference")
+
+
+def _against(subject: str, new: Quantity, old: Quantity) -> Cell:
+    if not new.is_provided:
+        return ABSENT
+    if not old.is_provided:
+        return Cell(f"{subject} {new.text}; previous version {old.text}")
+    return Cell(f"{subject} {old.text} → {new.text} ({signed_percent(relative_change(new.value, old.value))})")
+
+
+def _why_now(release: Release) -> tuple[Block, ...]:
+    declared = release.dossier.rationale
+    items = []
+    for trigger, title in _TRIGGERS.items():
+        is_named = trigger is Trigger.OTHER and bool(declared.trigger_other)
+        text = f"{title}: {declared.trigger_other}" if is_named else title
+        items.append(CheckItem(text, is_checked=trigger in declared.triggers))
+    return (
+        lead_in("Deployment Triggers"),
+        Checklist(tuple(items)),
+        one("Timing Considerations", words(declared.timing)),
+    )

@@ -1,0 +1,121 @@
+"""Everything known about one release when its memo is composed, and what follows from it for several chapters at once.
+
+A decision is read from the record alone: what is not recorded is pending, never assumed.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from signoff.domain.assessment import Assessment
+from signoff.domain.dossier import DeploymentType, Dossier
+from signoff.domain.events import NoticeSent, Signature, Step, Verdict
+from signoff.domain.evidence import Evidence
+from signoff.domain.memo.document import Mark
+from signoff.domain.memo.standing import Rehearsal, Standing
+from signoff.domain.policy import Policy, Role
+from signoff.domain.quantity import Quantity, Unit
+
+RESTORING: Final = (Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT, Step.REVERT, Step.VERIFY_REVERT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Release:
+    """`policy` is the floor with the dossier's stricter thresholds applied."""
+
+    dossier: Dossier
+    policy: Policy
+    evidence: Evidence
+    assessment: Assessment
+    standing: Standing
+
+    @property
+    def is_initial(self) -> bool:
+        return self.dossier.header.deployment_type is DeploymentType.INITIAL
+
+    @property
+    def approvals(self) -> tuple[Signature, ...]:
+        """Signatures that count: approving, for a required role, and over the manifest that was approved."""
+        return tuple(s for s in self.standing.approvals if self.counts(s))
+
+    def counts(self, signature: Signature) -> bool:
+        """Whether a signature approves this release as it stands."""
+        manifest = self.standing.approved_manifest
+        return (
+            signature.verdict in {Verdict.APPROVE, Verdict.CONDITIONAL}
+            and signature.role in self.standing.required
+            and (manifest is None or signature.subject == manifest)
+        )
+
+    def approval(self, role: Role) -> Signature | None:
+        """The approval that counts for a role."""
+        return next((s for s in self.approvals if s.role is role), None)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What the approvals depend on, with the role that asked for it."""
+        return tuple(f"{s.role.title} ({s.person}): {text}" for s in self.approvals for text in s.conditions)
+
+    @property
+    def decision(self) -> Mark:
+        if self.standing.is_rejected:
+            return Mark.REJECTED
+        if not self.standing.is_approved:
+            return Mark.PENDING
+        is_conditional = any(s.conditions or s.verdict is Verdict.CONDITIONAL for s in self.approvals)
+        return Mark.CONDITIONAL if is_conditional else Mark.APPROVED
+
+    @property
+    def overrides(self) -> tuple[Signature, ...]:
+        """The first override of each person."""
+        first = {s.person: s for s in reversed(self.standing.overrides) if s.verdict is Verdict.OVERRIDE}
+        return tuple(s for s in self.standing.overrides if first.get(s.person) is s)
+
+    @property
+    def is_overridden(self) -> bool:
+        """Whether enough different persons took responsibility for the gates that block."""
+        return len(self.overrides) >= self.policy.approvals.override_persons
+
+    @property
+    def rehearsal_age_days(self) -> int | None:
+        """Days from the rehearsal to the deployment; negative when it came after."""
+        rehearsal = self.standing.rehearsal
+        if rehearsal is None:
+            return None
+        return (self.dossier.header.deployment_date - rehearsal.at.date()).days
+
+    def rehearsal_shortcoming(self) -> str | None:
+        """Why the rehearsal does not show that the rollback works, or None when it does."""
+        rehearsal, age = self.standing.rehearsal, self.rehearsal_age_days
+        if rehearsal is None or age is None:
+            return "no rehearsal is recorded"
+        limit = self.policy.rollback.rehearsal_max_age_days
+        if age < 0:
+            return f"rehearsed on {rehearsal.at.date()}, after the deployment date"
+        if age > limit:
+            return f"rehearsed {age} days before the deployment, at most {limit} are allowed"
+        if not rehearsal.result.within_budget:
+            return f"the rehearsal of {rehearsal.at.date()} exceeded its budget"
+        if rehearsal.result.residual_orders:
+            return f"the rehearsal of {rehearsal.at.date()} left {rehearsal.result.residual_orders} orders open"
+        if missing := sorted(step.value for step in set(RESTORING) - {s for s, _ in rehearsal.result.seconds}):
+            return f"the rehearsal of {rehearsal.at.date()} did not run: {', '.join(missing)}"
+        return None
+
+    def notice(self, moment: str, text: str) -> NoticeSent | None:
+        """The notice that told people `text`: named by it, alone or behind its moment (`before:trading_desk`)."""
+        named = {_slug(text), _slug(f"{moment} {text}")}
+        return next((n for n in self.standing.notices if _slug(n.notice) in named), None)
+
+
+def recovery_time(rehearsal: Rehearsal | None) -> Quantity:
+    """From the decision to the previous version trading again, as rehearsed; the review afterwards is not part of it."""
+    name = "rollback.recovery_time"
+    measured = {} if rehearsal is None else dict(rehearsal.result.seconds)
+    if any(step not in measured for step in RESTORING):
+        return Quantity(name=name, value=None, unit=Unit.SECONDS)
+    seconds = sum(measured[step] for step in RESTORING)
+    return Quantity(name=name, value=seconds, unit=Unit.SECONDS, digits=0 if seconds >= 10 else 1)
+
+
+def _slug(text: str) -> str:
+    return "_".join("".join(c if c.isalnum() else " " for c in text.lower()).split())

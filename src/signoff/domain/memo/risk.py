@@ -1,0 +1,234 @@
+"""Section 3: model, operational and market risk.
+
+A regime counts as one the model performs well in only where its Sharpe ratio is above zero beyond chance.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from signoff.domain.assessment import RegimeRow, StressRow
+from signoff.domain.dossier import Dependency, Grade, Risk
+from signoff.domain.memo.document import (
+    Align,
+    Block,
+    Cell,
+    Checklist,
+    CheckItem,
+    Column,
+    Fields,
+    Paragraph,
+    Section,
+    Table,
+)
+from signoff.domain.memo.pieces import ABSENT, figure, joined, lead_in, listed, one, plain
+from signoff.domain.memo.release import Release, recovery_time
+from signoff.domain.quantity import NOT_PROVIDED
+
+SIGNIFICANCE: Final = 0.05
+_WEIGHT: Final = {Grade.LOW: 1, Grade.MEDIUM: 2, Grade.HIGH: 3}
+_BY_SCORE: Final = {
+    1: Grade.LOW,
+    2: Grade.LOW,
+    3: Grade.MEDIUM,
+    4: Grade.MEDIUM,
+    6: Grade.HIGH,
+    9: Grade.HIGH,
+}
+_TEMPLATE_WINDOWS: Final = (
+    ("2008 Financial Crisis", ("2008",)),
+    ("2020 COVID Crash", ("2020", "covid")),
+    ("Flash Crash Scenarios", ("flash",)),
+)
+
+
+def risk(release: Release) -> Section:
+    """Chapter 3."""
+    return Section(
+        "3",
+        "Risk Assessment",
+        sections=(
+            Section("3.1", "Model Risk", _model_risk(release)),
+            Section("3.2", "Operational Risk", _operational_risk(release)),
+            Section("3.3", "Market Risk", _market_risk(release)),
+        ),
+    )
+
+
+def grade(one_risk: Risk) -> Grade:
+    """Likelihood times impact, each from 1 to 3: up to 2 is low, 3 and 4 medium, 6 and 9 high."""
+    return _BY_SCORE[_score(one_risk)]
+
+
+def risk_level(risks: Iterable[Risk]) -> Grade | None:
+    """The grade of the worst risk; None where no risk is declared."""
+    worst = max(risks, key=_score, default=None)
+    return None if worst is None else grade(worst)
+
+
+def _score(one_risk: Risk) -> int:
+    return _WEIGHT[one_risk.likelihood] * _WEIGHT[one_risk.impact]
+
+
+def _model_risk(release: Release) -> tuple[Block, ...]:
+    risks = release.dossier.risk.risks
+    level = risk_level(risks)
+    worst = max(risks, key=_score, default=None)
+    said = ABSENT if level is None or worst is None else Cell(f"{level.value.capitalize()}, from: {worst.risk}")
+    columns = tuple(Column(t) for t in ("Risk", "Likelihood", "Impact", "Mitigation", "Owner", "Level"))
+    rows = tuple(
+        (
+            Cell(r.risk),
+            Cell(r.likelihood.value.capitalize()),
+            Cell(r.impact.value.capitalize()),
+            Cell(r.mitigation),
+            Cell(r.owner),
+            Cell(grade(r).value.capitalize()),
+        )
+        for r in risks
+    )
+    caption = "Level: likelihood × impact, each 1 to 3; up to 2 low, 3 and 4 medium, 6 and 9 high. The worst one counts."
+    return one("Risk Level", said), lead_in("Identified Risks"), Table(columns, rows, caption)
+
+
+def _operational_risk(release: Release) -> tuple[Block, ...]:
+    declared = release.dossier.risk
+    rows = (
+        *_dependencies("External services", declared.external_services),
+        *_dependencies("Data feeds", declared.data_feeds),
+        *_dependencies("Infrastructure", declared.infrastructure),
+    )
+    points = [f"{point.name}: {point.mitigation}" for point in declared.single_points_of_failure]
+    return (
+        lead_in("Dependencies"),
+        Table(tuple(Column(t) for t in ("Kind", "Dependency", "SLA", "Fallback")), rows),
+        lead_in("Single Points of Failure"),
+        listed(points, "None declared."),
+        lead_in("Disaster Recovery"),
+        *_recovery(release),
+    )
+
+
+def _dependencies(kind: str, given: tuple[Dependency, ...]) -> Iterator[tuple[Cell, ...]]:
+    if not given:
+        yield Cell(kind), Cell("none declared"), Cell(""), Cell("")
+    for dependency in given:
+        yield Cell(kind), Cell(dependency.name), Cell(dependency.sla or NOT_PROVIDED), Cell(dependency.fallback)
+
+
+def _recovery(release: Release) -> tuple[Block, ...]:
+    """A rehearsal measures the time; none of the record measures how much data a disaster would lose."""
+    rehearsal = release.standing.rehearsal
+    fields = Fields(
+        (
+            ("RTO (Recovery Time Objective)", figure(recovery_time(rehearsal))),
+            ("RPO (Recovery Point Objective)", ABSENT),
+        )
+    )
+    if rehearsal is None:
+        return fields, Paragraph("Measured only in a rollback rehearsal; none is recorded.", is_note=True)
+    note = f"RTO as measured in the rehearsal of {rehearsal.at.date()}, from the decision until the verified revert."
+    return fields, Paragraph(f"{note} The rehearsal does not measure an RPO.", is_note=True)
+
+
+def _market_risk(release: Release) -> tuple[Block, ...]:
+    limits = release.dossier.risk.position_limits
+    return (
+        lead_in("Market Conditions Sensitivity"),
+        _sensitivity(release.assessment.regimes),
+        _regimes(release.assessment.regimes),
+        lead_in("Stress Testing"),
+        _stress(release.assessment.stress),
+        lead_in("Position Limits"),
+        Fields(
+            (
+                ("Maximum portfolio weight", Cell(f"{plain(limits.max_portfolio_weight_pct)}%", is_figure=True)),
+                ("Maximum single position", Cell(f"{plain(limits.max_single_position_pct)}%", is_figure=True)),
+                ("Maximum sector exposure", Cell(f"{plain(limits.max_sector_pct)}%", is_figure=True)),
+            )
+        ),
+    )
+
+
+def _sensitivity(rows: tuple[RegimeRow, ...]) -> Checklist:
+    trend = tuple(row for row in rows if "volatil" not in row.title.lower())
+    volatility = tuple(row for row in rows if "volatil" in row.title.lower())
+    everywhere = bool(rows) and all(_performs_well(row) for row in rows)
+    return Checklist(
+        (
+            CheckItem("Performs well in all regimes", everywhere, _note(rows)),
+            CheckItem("Regime-specific", _differs(trend), _note(trend)),
+            CheckItem("Volatility-dependent", _differs(volatility), _note(volatility)),
+        )
+    )
+
+
+def _performs_well(row: RegimeRow) -> bool | None:
+    """Whether the Sharpe ratio in a regime is above zero beyond chance; None where it is unknown."""
+    if not row.p_value.is_provided or row.p_value.value is None:
+        return None
+    return row.p_value.value < SIGNIFICANCE
+
+
+def _differs(rows: tuple[RegimeRow, ...]) -> bool:
+    return {_performs_well(row) for row in rows} == {True, False}
+
+
+def _note(rows: tuple[RegimeRow, ...]) -> str:
+    known = [row for row in rows if _performs_well(row) is not None]
+    if not rows or len(known) < len(rows):
+        return NOT_PROVIDED
+    figures = "; ".join(f"{row.title} Sharpe {row.sharpe.text}, p {row.p_value.text}" for row in rows)
+    above = joined(row.title.lower() for row in rows if _performs_well(row)) or "none"
+    return f"{figures}. Above zero beyond chance (one-sided p < {SIGNIFICANCE:g}): {above}."
+
+
+def _regimes(rows: tuple[RegimeRow, ...]) -> Table:
+    columns = (
+        Column("Regime"),
+        Column("Days", Align.RIGHT),
+        Column("Sharpe", Align.RIGHT),
+        Column("Ann. return", Align.RIGHT),
+        Column("p (Sharpe ≤ 0)", Align.RIGHT),
+    )
+    body = tuple(
+        (
+            Cell(row.title),
+            Cell(f"{row.days:,}", is_figure=True),
+            figure(row.sharpe),
+            figure(row.annual_return),
+            figure(row.p_value),
+        )
+        for row in rows
+    )
+    return Table(columns, body or ((Cell("All regimes"), ABSENT, ABSENT, ABSENT, ABSENT),))
+
+
+def _stress(rows: tuple[StressRow, ...]) -> Table:
+    columns = (
+        Column("Window"),
+        Column("Period"),
+        Column("Sharpe", Align.RIGHT),
+        Column("Max DD", Align.RIGHT),
+        Column("Return", Align.RIGHT),
+        Column("Benchmark", Align.RIGHT),
+        Column("Note"),
+    )
+    body = [
+        (
+            Cell(row.title),
+            Cell(f"{row.start} to {row.end}"),
+            figure(row.sharpe),
+            figure(row.max_drawdown),
+            figure(row.total_return),
+            figure(row.benchmark_return),
+            Cell(row.note),
+        )
+        for row in rows
+    ]
+    titles = " ".join(row.title.lower() for row in rows)
+    body += [
+        (Cell(title), ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, Cell(""))
+        for title, known_by in _TEMPLATE_WINDOWS
+        if not any(word in titles for word in known_by)
+    ]
+    return Table(columns, tuple(body))

@@ -1,0 +1,138 @@
+"""Section 5: when and how the release is taken back, and what runs if it cannot be."""
+
+from typing import Final
+
+from signoff.domain.dossier import Fallback
+from signoff.domain.memo.document import (
+    Align,
+    Block,
+    Bullets,
+    Cell,
+    Checklist,
+    CheckItem,
+    Column,
+    Fields,
+    Mark,
+    Paragraph,
+    Section,
+    Table,
+)
+from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, one, plain, words
+from signoff.domain.memo.release import Release
+from signoff.domain.quantity import Quantity, Unit
+
+_FALLBACKS: Final = {
+    Fallback.MANUAL: "Disable model completely, use manual trading",
+    Fallback.RULES: "Fall back to baseline rule-based system",
+    Fallback.ENSEMBLE: "Use ensemble of other models",
+    Fallback.OTHER: "Other",
+}
+
+
+def rollback(release: Release) -> Section:
+    """Chapter 5."""
+    return Section(
+        "5",
+        "Rollback Plan",
+        sections=(
+            Section("5.1", "Rollback Procedure", (*_occasions(release), *_steps(release), *_rehearsal(release))),
+            Section("5.2", "Fallback Strategy", _fallback(release)),
+        ),
+    )
+
+
+def _occasions(release: Release) -> tuple[Block, ...]:
+    sharpe = release.policy.triggers.sharpe
+    occasions = (
+        f"Performance falls below Sharpe {plain(sharpe.below)} for {sharpe.consecutive_days} days",
+        "Critical bug or error discovered",
+        "Risk breach attributed to model",
+        "Regulatory or compliance issue",
+        "Business decision by leadership",
+    )
+    return lead_in("When to Rollback"), Bullets(occasions, is_numbered=True)
+
+
+def _steps(release: Release) -> tuple[Block, ...]:
+    header, budget = release.dossier.header, release.policy.rollback
+    channel = release.dossier.rollback.incident_channel
+    previous = header.previous_version
+    redeploy = (
+        f"Redeploy previous version: {previous}"
+        if previous
+        else "No previous version to redeploy (initial deployment): the fallback of 5.2 takes over"
+    )
+    return (
+        lead_in("Rollback Steps"),
+        lead_in(f"1. Immediate Action (< {plain(budget.immediate_minutes)} min)"),
+        Bullets(
+            (
+                f"Disable model via feature flag: models.{header.model}.enabled = false",
+                "Halt all open orders from this model",
+                f"Alert stakeholders via {channel}",
+            )
+        ),
+        lead_in(f"2. Revert (< {plain(budget.revert_minutes)} min)"),
+        Bullets((redeploy, "Verify previous version functioning correctly", "Re-enable trading if appropriate")),
+        lead_in(f"3. Post-Rollback (< {plain(budget.review_minutes / 60)} hours)"),
+        Bullets(
+            (
+                "Root cause analysis",
+                "Notify all stakeholders",
+                f"Schedule post-mortem (within {plain(budget.post_mortem_hours)} hours)",
+            )
+        ),
+    )
+
+
+def _rehearsal(release: Release) -> tuple[Block, ...]:
+    rehearsal = release.standing.rehearsal
+    if rehearsal is None:
+        return (one("Rollback Rehearsal", Cell("Not performed", mark=Mark.NOT_PROVIDED)),)
+    shortcoming = release.rehearsal_shortcoming()
+    done = f"Completed on {rehearsal.at.date()}"
+    cell = Cell(done, mark=Mark.PASS) if shortcoming is None else Cell(f"{done}; {shortcoming}", mark=Mark.FAIL)
+    rows = tuple(
+        (
+            Cell(step.value.replace("_", " ").capitalize()),
+            Cell(Quantity(name=step.value, value=seconds, unit=Unit.SECONDS).text, is_figure=True),
+        )
+        for step, seconds in rehearsal.result.seconds
+    )
+    note = f"{rehearsal.result.residual_orders} orders left open; {'within' if rehearsal.result.within_budget else 'over'} budget."
+    return (
+        one("Rollback Rehearsal", cell),
+        Table((Column("Step as rehearsed"), Column("Took", Align.RIGHT)), rows),
+        Paragraph(note, is_note=True),
+    )
+
+
+def _fallback(release: Release) -> tuple[Block, ...]:
+    declared = release.dossier.rollback
+    items = []
+    for fallback, title in _FALLBACKS.items():
+        is_named = fallback is Fallback.OTHER and bool(declared.fallback_other)
+        text = f"{title}: {declared.fallback_other}" if is_named else title
+        items.append(CheckItem(text, is_checked=declared.fallback is fallback))
+    return (
+        lead_in("If rollback to previous version not possible"),
+        Checklist(tuple(items)),
+        lead_in("Previous Stable Version"),
+        Fields(_previous(release)),
+    )
+
+
+def _previous(release: Release) -> tuple[tuple[str, Cell], ...]:
+    previous, champion = release.dossier.header.previous_version, release.evidence.champion
+    check = release.standing.previous_check
+    package = ("Deployment package", words(release.dossier.rollback.deployment_package))
+    if previous is None:
+        nothing = Cell(NO_PREVIOUS)
+        return ("Version", nothing), ("MLflow Run ID", nothing), package, ("Verified working", nothing)
+    if check is not None and check.version != previous:
+        check = None
+    run_id = check.run_id if check else (champion.run_id if champion else None)
+    verified = ABSENT
+    if check is not None:
+        verified = Cell(check.detail, mark=Mark.PASS if check.is_working else Mark.FAIL)
+    return ("Version", Cell(previous)), ("MLflow Run ID", words(run_id)), package, ("Verified working", verified)

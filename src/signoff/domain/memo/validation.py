@@ -1,0 +1,350 @@
+"""Section 2, and what page one shows of it: the backtest, the gates, the point-in-time replay and paper trading.
+
+Nothing is computed here; a gate reads as the assessment found it, whoever overrode it.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.assessment import MetricRow, MetricStatus, PitStatus
+from signoff.domain.evidence import SuiteName
+from signoff.domain.finding import Finding, Outcome
+from signoff.domain.memo.document import (
+    Align,
+    Block,
+    Bullets,
+    Cell,
+    Chart,
+    Checklist,
+    CheckItem,
+    Column,
+    EquityChart,
+    ExceptionChart,
+    Fields,
+    HistogramChart,
+    Line,
+    Mark,
+    Paragraph,
+    Section,
+    Table,
+)
+from signoff.domain.memo.pieces import (
+    ABSENT,
+    figure,
+    figures_table,
+    joined,
+    lead_in,
+    one,
+    short_title,
+    status,
+    strong,
+    words,
+)
+from signoff.domain.memo.release import Release
+from signoff.domain.quantity import NOT_PROVIDED, Quantity, signed_percent
+
+BACKTEST_REPORT: Final = "attachments/backtest_report.pdf"
+VALIDATION_RESULTS: Final = "attachments/validation_results.pdf"
+PAPER_LOGS: Final = "attachments/paper_trading_logs.csv"
+
+_METRIC_MARK: Final = {
+    MetricStatus.PASS: Mark.PASS,
+    MetricStatus.WARN: Mark.NEAR_MISS,
+    MetricStatus.FAIL: Mark.FAIL,
+    MetricStatus.NOT_PROVIDED: Mark.NOT_PROVIDED,
+}
+_PIT_MARK: Final = {
+    PitStatus.VERIFIED: Mark.PASS,
+    PitStatus.CONDITIONAL: Mark.CONDITIONAL,
+    PitStatus.FAILED: Mark.FAIL,
+    PitStatus.NOT_PROVIDED: Mark.NOT_PROVIDED,
+}
+# What page one says of how each gate was computed: a figure of the finding, and the words around it.
+_HOW: Final = {
+    "spa": (("long_predictions", "Wilson 95%, {} long"), ("short_predictions", "{} short")),
+    "dsr": (),
+    "pbo": (("partitions", "{} partitions"), ("trials", "{} trials"), ("rows_trimmed", "{} rows trimmed")),
+    "walk_forward": (("windows", "{} windows"), ("positive_windows", "{} positive")),
+    "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
+    "deflated_sharpe": (("trials", "{} trials"), ("trial_sharpe_variance", "V = {}")),
+}
+
+
+def front(release: Release) -> tuple[Section, ...]:
+    """What page one shows beneath the five figures."""
+    start, end = release.assessment.period
+    return (
+        Section("2.1", f"Backtest, {start} to {end}", (_equity(release), _metrics_table(release))),
+        Section("2.2", "Risk validation gates", (_front_gates(release),)),
+    )
+
+
+def validation(release: Release) -> Section:
+    """Chapter 2."""
+    return Section(
+        "2",
+        "Validation & Testing",
+        sections=(
+            Section("2.1", "Backtest Performance", tuple(_backtest(release))),
+            Section("2.2", "Risk Validation Gates", tuple(_gates(release))),
+            Section("2.3", "Point-In-Time (PIT) Validation", _point_in_time(release)),
+            Section("2.4", "Paper Trading Results", _paper_trading(release)),
+        ),
+    )
+
+
+def _backtest(release: Release) -> Iterator[Block]:
+    start, end = release.assessment.period
+    source = release.evidence.backtest.source
+    yield one("Test Period", Cell(f"{start} to {end} ({release.evidence.backtest.returns.size:,} sessions)"))
+    yield _equity(release)
+    yield lead_in("Performance Metrics")
+    yield _metrics_table(release)
+    difference, p_value = release.assessment.sharpe_difference, release.assessment.sharpe_difference_p
+    yield Fields((("Sharpe difference, new − old", figure(difference)), ("p for no difference", figure(p_value))))
+    yield one("Backtest Artifacts", Cell(f"{BACKTEST_REPORT}; {source.name} (sha256 {source.sha256[:12]}…)"))
+
+
+def _metrics_table(release: Release) -> Table:
+    header = release.dossier.header
+    columns = (
+        Column("Metric"),
+        Column(header.version, Align.RIGHT),
+        Column(header.previous_version or "previous", Align.RIGHT),
+        Column("Change", Align.RIGHT),
+        Column("Target", Align.RIGHT),
+        Column("Status", Align.RIGHT),
+    )
+    return Table(columns, tuple(_metric(row, is_initial=release.is_initial) for row in release.assessment.metrics))
+
+
+def _metric(row: MetricRow, *, is_initial: bool) -> tuple[Cell, ...]:
+    nothing_before = is_initial and not row.old.is_provided
+    no_change = Cell("N/A") if nothing_before else ABSENT
+    return (
+        Cell(row.title),
+        figure(row.new),
+        Cell("N/A") if nothing_before else figure(row.old),
+        no_change if row.change is None else Cell(signed_percent(row.change), is_figure=True),
+        Cell(f"{row.target_sign} {row.target.text}", is_figure=True),
+        status(_METRIC_MARK[row.status]),
+    )
+
+
+def _equity(release: Release) -> EquityChart:
+    curves, header = release.assessment.curves, release.dossier.header
+    start, end = release.assessment.period
+    lines = [Line(header.version, curves.dates, curves.new, is_new=True)]
+    if curves.previous is not None and curves.previous_dates is not None:
+        old = Line(header.previous_version or "previous", curves.previous_dates, curves.previous, is_new=False)
+        lines.append(old)
+    caption = f"Growth of 1, net of costs, with drawdown; n = {curves.new.size:,} sessions, {start} to {end}."
+    return EquityChart("equity", caption, tuple(lines))
+
+
+def _front_gates(release: Release) -> Table:
+    columns = (
+        Column("Gate"),
+        Column("Threshold", Align.RIGHT),
+        Column("Result", Align.RIGHT),
+        Column("How"),
+        Column("Status", Align.RIGHT),
+    )
+    own = {finding.key for finding in release.assessment.memo_gates}
+    rows = tuple(
+        (
+            Cell(_front_title(finding), is_strong=finding.key in own),
+            _threshold(finding),
+            figure(finding.statistic),
+            Cell(_how(finding)),
+            status(Mark(finding.word)),
+        )
+        for finding in release.assessment.findings
+    )
+    return Table(columns, rows)
+
+
+def _front_title(finding: Finding) -> str:
+    title = finding.title.replace("(", "").replace(")", "")
+    return title if finding.is_blocking else f"{title} (policy: advisory)"
+
+
+def _threshold(finding: Finding) -> Cell:
+    return Cell(f"{finding.comparison.value} {finding.threshold.text}", is_figure=True)
+
+
+def _how(finding: Finding) -> str:
+    """The sample behind a gate in a few words; where nothing was measured, the reason."""
+    if finding.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}:
+        return finding.reason
+    known = {quantity.name.rpartition(".")[2]: quantity for quantity in finding.figures}
+    patterns = _HOW.get(finding.key) or ()
+    parts = [pattern.format(known[name].text) for name, pattern in patterns if name in known]
+    return ", ".join(parts or [f"n = {finding.n:,}"])
+
+
+def _gates(release: Release) -> Iterator[Block]:
+    assessment = release.assessment
+    yield Paragraph("All gates must PASS for production deployment.")
+    yield _full_gates(release)
+    if assessment.blocking and release.overrides:
+        who = joined(f"{s.person} ({s.role.title})" for s in release.overrides)
+        word = Mark.OVERRIDDEN if release.is_overridden else Mark.PENDING
+        yield one("Override", Cell(f"{who}: {release.overrides[0].reason}", mark=word))
+    yield lead_in("Details")
+    yield Bullets(tuple(f"{short_title(finding)}: {finding.reason}" for finding in assessment.findings))
+    if explanations := tuple(_explanations(release)):
+        yield lead_in("Near misses and failures explained")
+        yield Fields(explanations)
+    for finding in assessment.findings:
+        if finding.figures:
+            yield figures_table(f"{finding.title}: {finding.method}", finding.figures)
+    yield from _pictures(release)
+    yield one("Validation report", Cell(VALIDATION_RESULTS))
+
+
+def _full_gates(release: Release) -> Table:
+    columns = (
+        Column("Gate"),
+        Column("Threshold", Align.RIGHT),
+        Column("Result", Align.RIGHT),
+        Column("n", Align.RIGHT),
+        Column("How"),
+        Column("Status", Align.RIGHT),
+    )
+    rows = tuple(
+        (
+            strong(finding.title if finding.is_blocking else f"{finding.title} (policy: advisory)"),
+            _threshold(finding),
+            figure(finding.statistic),
+            Cell(f"{finding.n:,}", is_figure=True),
+            Cell(finding.method),
+            status(Mark(finding.word)),
+        )
+        for finding in release.assessment.findings
+    )
+    return Table(columns, rows)
+
+
+def _explanations(release: Release) -> Iterator[tuple[str, Cell]]:
+    """People's words on each gate that was near its threshold or did not pass."""
+    given = release.dossier.validation.near_misses
+    for finding in release.assessment.findings:
+        if finding.is_near_miss or finding.outcome is not Outcome.PASS:
+            yield short_title(finding), words(given.get(finding.key))
+
+
+def _pictures(release: Release) -> Iterator[Chart]:
+    curves = release.assessment.curves
+    if curves.logits is not None:
+        caption = f"PBO: logits of {curves.logits.size:,} splits; PBO is the share at or below 0."
+        yield HistogramChart("pbo_logits", caption, curves.logits, 0.0, "0", "logit of the out-of-sample rank")
+    if curves.value_at_risk is None or curves.value_at_risk_dates is None:
+        return
+    _, at_curve, at_forecast = np.intersect1d(curves.dates, curves.value_at_risk_dates, return_indices=True)
+    if at_curve.size == 0:
+        return
+    dates = curves.dates[at_curve]
+    count = 0 if curves.exceptions is None else curves.exceptions.size
+    caption = (
+        f"Daily returns against the VaR forecast of the day before; {count:,} exceptions in {dates.size:,} sessions, "
+        f"{dates[0]} to {dates[-1]}."
+    )
+    yield ExceptionChart("var_exceptions", caption, dates, curves.new[at_curve], curves.value_at_risk[at_forecast])
+
+
+def _point_in_time(release: Release) -> tuple[Block, ...]:
+    summary = release.assessment.pit
+    compliance = (
+        ABSENT
+        if summary.status is PitStatus.NOT_PROVIDED
+        else Cell(summary.status.value.capitalize(), mark=_PIT_MARK[summary.status])
+    )
+    issues = _pit_issues(release)
+    return (
+        one("PIT Compliance", compliance),
+        Paragraph(summary.reason, is_note=True),
+        lead_in("Verification Method"),
+        Checklist((_code_review(release), _pit_tests(release), _audit(release), _replay(release))),
+        one("PIT Issues Identified", words("None" if issues == () else "; ".join(issues or ()))),
+    )
+
+
+def _code_review(release: Release) -> CheckItem:
+    reviewer = release.dossier.validation.pit.code_review_by
+    return CheckItem("Manual code review", bool(reviewer), f"declared: {reviewer}" if reviewer else NOT_PROVIDED)
+
+
+def _audit(release: Release) -> CheckItem:
+    audit = release.dossier.validation.pit.third_party_audit
+    return CheckItem("Third-party audit", bool(audit), f"declared: {audit}" if audit else NOT_PROVIDED)
+
+
+def _pit_tests(release: Release) -> CheckItem:
+    suite = release.evidence.suites.get(SuiteName.PIT)
+    if suite is None:
+        return CheckItem("Automated PIT validation tests", is_checked=False, note=NOT_PROVIDED)
+    is_green = 0 < suite.total == suite.passed
+    note = f"{suite.passed}/{suite.total} passed ({suite.source.name})"
+    return CheckItem("Automated PIT validation tests", is_green, note)
+
+
+def _replay(release: Release) -> CheckItem:
+    title, replay = "Historical replay verification", release.evidence.pit
+    if replay is None:
+        return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
+    if replay.error is not None:
+        return CheckItem(title, is_checked=False, note=f"could not run: {replay.error}")
+    has_looked = replay.dates_checked > 0 and replay.features_checked > 0
+    note = (
+        f"{replay.features_checked} features on {replay.dates_checked} dates, seed {replay.seed}: "
+        f"{len(replay.findings)} moved"
+    )
+    return CheckItem(title, has_looked and not replay.findings, note)
+
+
+def _pit_issues(release: Release) -> tuple[str, ...] | None:
+    """Declared issues and what the replay found; None where neither says anything."""
+    declared, replay = release.dossier.validation.pit.issues, release.evidence.pit
+    if replay is None or replay.error is not None:
+        return declared or None
+    found = tuple(
+        f"{finding.feature}: {finding.kind}, first {finding.first_date}, size {finding.size:.3g}"
+        for finding in replay.findings
+    )
+    return (*found, *declared)
+
+
+def _paper_trading(release: Release) -> tuple[Block, ...]:
+    paper, declared = release.assessment.paper, release.dossier.validation.paper
+    if paper is None:
+        period, results, anomalies, log = ABSENT, (ABSENT,) * 5, ABSENT, ABSENT
+    else:
+        period = Cell(f"{paper.start} to {paper.end} ({paper.days} days)")
+        results = (
+            figure(paper.sharpe),
+            figure(paper.correlation),
+            figure(paper.slippage),
+            _latencies(paper.latency_p95, paper.latency_p99),
+            figure(paper.error_rate),
+        )
+        anomalies = Cell(" ".join(paper.anomalies) or "None")
+        log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders")
+    titles = ("Sharpe Ratio", "Correlation with backtest", "Execution slippage", "Model latency", "Error rate")
+    explained = "; ".join(declared.explanations)
+    return (
+        one("Paper Trading Period", period),
+        one("Method", words(declared.method)),
+        lead_in("Results"),
+        Fields(tuple(zip(titles, results, strict=True))),
+        Fields((("Anomalies / Issues", anomalies), ("Explanations", Cell(explained or "none declared")))),
+        one("Paper Trading Artifacts", log),
+    )
+
+
+def _latencies(p95: Quantity, p99: Quantity) -> Cell:
+    if not p95.is_provided and not p99.is_provided:
+        return ABSENT
+    return Cell(f"p95 {p95.text}, p99 {p99.text}", is_figure=True)

@@ -1,0 +1,247 @@
+"""One day of a live release held against the thresholds that its memo prints.
+
+`observe` turns what was measured into an `Observed` event: readings with their levels, the rollback triggers that hold,
+and what keeps the release from advancing. A figure that cannot be computed is unknown, and unknown blocks an advance.
+"""
+
+import operator
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.events import Observed, Reading
+from signoff.domain.evidence import Floats
+from signoff.domain.policy import FallingAlert, Policy, RisingAlert
+from signoff.stats.performance import sharpe_ratio
+
+MIN_PREDICTIONS: Final = 5
+BETA_SESSIONS: Final = 250
+VAR_SESSIONS: Final = 500
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """Population stability of one feature, with the largest value that calm history showed for such a window."""
+
+    feature: str
+    psi: float
+    null_psi: float
+    n: int
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the window moved more than windows of this length did in the training data."""
+        return self.psi > self.null_psi
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measurement:
+    """What is known of a release at the close of one session.
+
+    `returns` and `benchmark` are daily and end with the session; the last `live_sessions` of them were lived in the
+    rollout, the ones before come from backtest and paper trading, so that long windows exist on the first day.
+    """
+
+    session: date
+    returns: Floats
+    benchmark: Floats
+    live_sessions: int
+    latency_ms: Floats
+    errors: int
+    predictions: int
+    drift: tuple[Drift, ...]
+    gross_exposure_pct: float | None
+    universe_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarException:
+    """A loss beyond the value at risk, and whether the market explains it."""
+
+    is_exception: bool
+    is_attributed: bool
+    value_at_risk: float
+    residual_value_at_risk: float
+
+
+def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str]) -> Observed:
+    """Assess one session. `assumptions` maps a title to its monitor expression, e.g. ``psi_max < 0.25``."""
+    has_data = measured.predictions > 0 and measured.returns.size > 0
+    readings = _readings(measured, policy)
+    values = {reading.key: reading.value for reading in readings}
+    violated = tuple(
+        f"assumption violated or unknown: {title} ({monitor})"
+        for title, monitor in assumptions.items()
+        if not holds(monitor, values)
+    )
+    critical = tuple(
+        f"{reading.key} is {reading.level}{': ' + reading.detail if reading.detail else ''}"
+        for reading in readings
+        if reading.level in {Level.CRITICAL, Level.UNKNOWN}
+    )
+    fired = _fired(measured, policy) if has_data else ()
+    no_data = () if has_data else ("no data arrived for this session",)
+    return Observed(
+        session=measured.session,
+        counts=has_data,
+        readings=readings,
+        fired=fired,
+        unmet=(*no_data, *(f"trigger holds: {name}" for name in fired), *critical, *violated),
+        is_conclusive=has_data and all(reading.level != Level.UNKNOWN for reading in readings),
+    )
+
+
+def rolling_sharpe(returns: Floats, window: int) -> float | None:
+    """The annualised Sharpe ratio of the last `window` sessions, None where it does not exist."""
+    tail = returns[-window:]
+    if tail.size < window or not np.isfinite(tail).all() or float(np.std(tail)) == 0.0:
+        return None
+    return float(sharpe_ratio(tail))
+
+
+def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarException | None:
+    """Whether the last return is beyond the value at risk forecast from the sessions before it.
+
+    The loss is attributed to the model when what is left after beta times the benchmark also lies beyond the value at
+    risk of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions.
+    """
+    past, today = returns[:-1][-VAR_SESSIONS:], float(returns[-1])
+    if past.size < 100 or benchmark.size != returns.size:
+        return None
+    market = benchmark[:-1][-BETA_SESSIONS:]
+    own = returns[:-1][-BETA_SESSIONS:]
+    variance = float(np.var(market, ddof=1))
+    beta = float(np.cov(own, market, ddof=1)[0, 1]) / variance if variance > 0 else 0.0
+    limit = float(np.quantile(past, 1 - level))
+    residual_limit = float(np.quantile(own - beta * market, 1 - level))
+    is_exception = today < limit
+    residual = today - beta * float(benchmark[-1])
+    return VarException(
+        is_exception=is_exception,
+        is_attributed=is_exception and residual < residual_limit,
+        value_at_risk=limit,
+        residual_value_at_risk=residual_limit,
+    )
+
+
+def _var_exceptions(measured: Measurement, policy: Policy) -> tuple[int, int] | None:
+    """(all, attributed) exceptions within the trigger's window of live sessions."""
+    days = min(measured.live_sessions, policy.triggers.var.window_days)
+    found = []
+    for back in range(days):
+        end = measured.returns.size - back
+        exception = var_exception(measured.returns[:end], measured.benchmark[:end], policy.gates.var.level)
+        if exception is None:
+            return None
+        found.append(exception)
+    return sum(x.is_exception for x in found), sum(x.is_attributed for x in found)
+
+
+def _days_below(measured: Measurement, policy: Policy) -> int | None:
+    """For how many live sessions in a row the rolling Sharpe ratio has been below the trigger's floor."""
+    trigger = policy.triggers.sharpe
+    for back in range(measured.live_sessions):
+        value = rolling_sharpe(measured.returns[: measured.returns.size - back], trigger.window_days)
+        if value is None:
+            return None
+        if value >= trigger.below:
+            return back
+    return measured.live_sessions
+
+
+def _fired(measured: Measurement, policy: Policy) -> tuple[str, ...]:
+    triggers, fired = policy.triggers, []
+    below = _days_below(measured, policy)
+    if below is not None and below >= triggers.sharpe.consecutive_days:
+        fired.append("sharpe")
+    exceptions = _var_exceptions(measured, policy)
+    if exceptions is not None and exceptions[1] >= triggers.var.exceptions:
+        fired.append("var")
+    if measured.predictions >= MIN_PREDICTIONS:
+        if 100.0 * measured.errors / measured.predictions > triggers.error_rate_pct:
+            fired.append("error_rate")
+        if measured.latency_ms.size and float(np.quantile(measured.latency_ms, 0.95)) > triggers.latency_p95_ms:
+            fired.append("latency_p95")
+    return tuple(fired)
+
+
+def _readings(measured: Measurement, policy: Policy) -> tuple[Reading, ...]:
+    alerts, returns = policy.alerts, measured.returns
+    enough = measured.predictions >= MIN_PREDICTIONS
+    latency = float(np.quantile(measured.latency_ms, 0.95)) if enough and measured.latency_ms.size else None
+    errors = 100.0 * measured.errors / measured.predictions if enough else None
+    sharpe = rolling_sharpe(returns, policy.triggers.sharpe.window_days)
+    worst = max(measured.drift, key=lambda drift: drift.psi, default=None)
+    significant = [drift for drift in measured.drift if drift.is_significant]
+    psi = max((drift.psi for drift in significant), default=None if worst is None else 0.0)
+    exceptions = _var_exceptions(measured, policy)
+    below = _days_below(measured, policy)
+    benchmark_30d = measured.benchmark[-30:]
+    index_vol = float(np.std(benchmark_30d, ddof=1) * np.sqrt(252) * 100) if benchmark_30d.size == 30 else None
+    return (
+        _known("daily_return", float(returns[-1]) if returns.size else None),
+        _known("rolling_sharpe_7d", rolling_sharpe(returns, 7)),
+        Reading(key="rolling_sharpe_30d", value=sharpe, level=_falling(sharpe, alerts.sharpe_30d)),
+        _known("sharpe_days_below", below),
+        Reading(key="psi_max", value=psi, level=_rising(psi, alerts.psi), detail=_drift_detail(worst, significant)),
+        Reading(key="latency_p95_ms", value=latency, level=_rising(latency, alerts.latency_p95_ms)),
+        Reading(key="error_rate_pct", value=errors, level=_rising(errors, alerts.error_rate_pct)),
+        _known("var_exceptions", None if exceptions is None else exceptions[0]),
+        _known("var_exceptions_attributed", None if exceptions is None else exceptions[1]),
+        _known("gross_exposure_pct", measured.gross_exposure_pct),
+        _known("index_vol_30d_pct", index_vol),
+        _known("universe_size", measured.universe_size),
+        _known("predictions", measured.predictions),
+    )
+
+
+def _drift_detail(worst: Drift | None, significant: list[Drift]) -> str:
+    if worst is None:
+        return "no drift could be measured"
+    text = f"largest raw PSI {worst.psi:.2f} on {worst.feature} (n {worst.n}; calm windows reach {worst.null_psi:.2f})"
+    return text if significant else f"{text}, within what such windows showed in training"
+
+
+def _known(key: str, value: float | None) -> Reading:
+    return Reading(key=key, value=value, level=Level.UNKNOWN if value is None else Level.OK)
+
+
+def _falling(value: float | None, alert: FallingAlert) -> Level:
+    if value is None:
+        return Level.UNKNOWN
+    if value < alert.critical:
+        return Level.CRITICAL
+    return Level.WARNING if value < alert.warning else Level.OK
+
+
+def _rising(value: float | None, alert: RisingAlert) -> Level:
+    if value is None:
+        return Level.UNKNOWN
+    if value > alert.critical:
+        return Level.CRITICAL
+    return Level.WARNING if value > alert.warning else Level.OK
+
+
+_EXPRESSION: Final = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*")
+_COMPARE: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def holds(monitor: str, values: Mapping[str, float | None]) -> bool:
+    """Whether an assumption's expression holds on these figures; an unknown figure or expression does not hold."""
+    match = _EXPRESSION.fullmatch(monitor)
+    if match is None:
+        return False
+    value = values.get(match[1])
+    return value is not None and _COMPARE[match[2]](value, float(match[3]))

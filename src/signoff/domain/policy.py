@@ -1,0 +1,328 @@
+"""The firm's floor: thresholds, roles, phases and triggers that every release is held to.
+
+A dossier may tighten a threshold and never loosen it; each number says by its annotation which way is stricter.
+`tighten` applies a dossier's stricter values, or returns every attempt to loosen.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Final, get_args, get_origin, get_type_hints
+
+from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen
+
+
+class Stricter(StrEnum):
+    """Which direction of a threshold is the stricter one."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+
+HIGHER: Final = Stricter.HIGHER
+LOWER: Final = Stricter.LOWER
+
+Share = Annotated[float, Interval(ge=0.0, le=1.0)]
+Percentage = Annotated[float, Interval(ge=0.0, le=100.0)]
+
+
+class Strict:
+    """Parsed at the edge with unknown keys refused."""
+
+    __pydantic_config__: ClassVar[Mapping[str, object]] = {"extra": "forbid", "allow_inf_nan": False}
+    __slots__ = ()
+
+
+class Role(StrEnum):
+    """The six people of the memo's section 4.3."""
+
+    MODEL_OWNER = "model_owner"
+    LEAD_QUANT = "lead_quant"
+    RISK_MANAGER = "risk_manager"
+    HEAD_OF_TRADING = "head_of_trading"
+    CTO = "cto"
+    COMPLIANCE = "compliance"
+
+    @property
+    def title(self) -> str:  # type: ignore[override]  # a role's title is its name as people print it
+        return {"cto": "CTO / Head of Tech"}.get(self.value, self.value.replace("_", " ").capitalize())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaGate(Strict):
+    """Symmetric Prediction Accuracy."""
+
+    threshold: Annotated[Share, HIGHER] = 0.45
+    blocking: bool = True
+    long_only_waiver: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DsrGate(Strict):
+    """Downside Sensitivity Ratio."""
+
+    threshold: Annotated[float, Gt(0), LOWER] = 1.5
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PboGate(Strict):
+    """Probability of Backtest Overfitting, by CSCV."""
+
+    threshold: Annotated[Share, LOWER] = 0.5
+    partitions: Annotated[int, Ge(4), Le(20)] = 16
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkForwardGate(Strict):
+    """Share of positive out-of-sample windows."""
+
+    threshold: Annotated[Share, HIGHER] = 0.70
+    window_sessions: Annotated[int, Ge(5)] = 63
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarGate(Strict):
+    """Value at risk within its limit, with coverage that the exceptions do not reject."""
+
+    limit_pct: Annotated[float, Interval(ge=-100.0, lt=0.0), HIGHER] = -2.5
+    level: Annotated[float, Gt(0.5), Lt(1)] = 0.95
+    method: str = "historical"
+    window_sessions: Annotated[int, Ge(100)] = 500
+    significance: Annotated[float, Gt(0), Lt(1), HIGHER] = 0.05
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeflatedSharpeGate(Strict):
+    """Probability that the true Sharpe ratio is above what the best of N worthless trials would show."""
+
+    threshold: Annotated[Share, HIGHER] = 0.95
+    blocking: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatePolicy(Strict):
+    """Thresholds of the gates, and which of them block."""
+
+    spa: SpaGate = field(default_factory=SpaGate)
+    dsr: DsrGate = field(default_factory=DsrGate)
+    pbo: PboGate = field(default_factory=PboGate)
+    walk_forward: WalkForwardGate = field(default_factory=WalkForwardGate)
+    var: VarGate = field(default_factory=VarGate)
+    deflated_sharpe: DeflatedSharpeGate = field(default_factory=DeflatedSharpeGate)
+    near_miss_pct: Percentage = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalPolicy(Strict):
+    """Who must sign, for how long a signature holds, and what an override takes."""
+
+    roles: Annotated[tuple[Role, ...], MinLen(1)] = (
+        Role.MODEL_OWNER,
+        Role.LEAD_QUANT,
+        Role.RISK_MANAGER,
+        Role.HEAD_OF_TRADING,
+        Role.CTO,
+    )
+    compliance_required: bool = True
+    expires_days: Annotated[int, Ge(1), LOWER] = 30
+    override_persons: Annotated[int, Ge(2), HIGHER] = 2
+    override_roles: Annotated[tuple[Role, ...], MinLen(1)] = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
+
+    @property
+    def required(self) -> tuple[Role, ...]:
+        """Every role whose approval a release needs."""
+        if self.compliance_required and Role.COMPLIANCE not in self.roles:
+            return (*self.roles, Role.COMPLIANCE)
+        return self.roles
+
+
+class DayCount(StrEnum):
+    """What one day of a phase is."""
+
+    SESSIONS = "sessions"
+    CALENDAR = "calendar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhasePolicy(Strict):
+    """The rollout's phases."""
+
+    days: DayCount = DayCount.SESSIONS
+    calendar: str = "XNYS"
+    shadow_days: Annotated[int, Ge(1), HIGHER] = 7
+    limited_days: Annotated[int, Ge(1), HIGHER] = 7
+    limited_allocation_pct: Annotated[int, Interval(ge=1, le=50), LOWER] = 10
+    enhanced_monitoring_days: Annotated[int, Ge(1), HIGHER] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharpeTrigger(Strict):
+    """Roll back when the rolling Sharpe ratio stays below a floor for n days in a row."""
+
+    below: Annotated[float, HIGHER] = 0.5
+    consecutive_days: Annotated[int, Ge(1), LOWER] = 10
+    window_days: Annotated[int, Ge(5)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarTrigger(Strict):
+    """Roll back on VaR breaches attributed to the model: `exceptions` or more within `window_days`."""
+
+    exceptions: Annotated[int, Ge(1), LOWER] = 5
+    window_days: Annotated[int, Ge(1)] = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerPolicy(Strict):
+    """The rollback triggers, in any phase."""
+
+    sharpe: SharpeTrigger = field(default_factory=SharpeTrigger)
+    var: VarTrigger = field(default_factory=VarTrigger)
+    error_rate_pct: Annotated[Percentage, LOWER] = 5.0
+    latency_p95_ms: Annotated[float, Gt(0), LOWER] = 200.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FallingAlert(Strict):
+    """An alert on a figure that is bad when low."""
+
+    warning: Annotated[float, HIGHER]
+    critical: Annotated[float, HIGHER]
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RisingAlert(Strict):
+    """An alert on a figure that is bad when high."""
+
+    warning: Annotated[float, LOWER]
+    critical: Annotated[float, LOWER]
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPolicy(Strict):
+    """Warning and critical levels of what is monitored, each with its action."""
+
+    sharpe_30d: FallingAlert = field(
+        default_factory=lambda: FallingAlert(warning=1.0, critical=0.5, action="Review / Disable")
+    )
+    psi: RisingAlert = field(
+        default_factory=lambda: RisingAlert(warning=0.1, critical=0.25, action="Investigate / Retrain")
+    )
+    latency_p95_ms: RisingAlert = field(
+        default_factory=lambda: RisingAlert(warning=100.0, critical=200.0, action="Scale / Optimise")
+    )
+    error_rate_pct: RisingAlert = field(
+        default_factory=lambda: RisingAlert(warning=1.0, critical=5.0, action="Investigate / Rollback")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackPolicy(Strict):
+    """What a rollback may take, and how fresh its rehearsal must be."""
+
+    immediate_minutes: Annotated[float, Gt(0), LOWER] = 5.0
+    revert_minutes: Annotated[float, Gt(0), LOWER] = 15.0
+    review_minutes: Annotated[float, Gt(0), LOWER] = 120.0
+    post_mortem_hours: Annotated[float, Gt(0), LOWER] = 48.0
+    rehearsal_max_age_days: Annotated[int, Ge(1), LOWER] = 90
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessPolicy(Strict):
+    """The floors of the 30-day targets in section 10.1."""
+
+    correlation_with_backtest: Annotated[float, Interval(ge=-1.0, le=1.0), HIGHER] = 0.7
+    uptime_pct: Annotated[Percentage, HIGHER] = 99.9
+    error_rate_pct: Annotated[Percentage, LOWER] = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy(Strict):
+    """The whole floor, as one file."""
+
+    name: str
+    version: str
+    gates: GatePolicy = field(default_factory=GatePolicy)
+    approvals: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+    phases: PhasePolicy = field(default_factory=PhasePolicy)
+    triggers: TriggerPolicy = field(default_factory=TriggerPolicy)
+    alerts: AlertPolicy = field(default_factory=AlertPolicy)
+    rollback: RollbackPolicy = field(default_factory=RollbackPolicy)
+    success: SuccessPolicy = field(default_factory=SuccessPolicy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threshold:
+    """One number of the policy that a dossier may tighten."""
+
+    path: str
+    value: float
+    stricter: Stricter
+    annotation: object
+
+    def allows(self, value: float) -> bool:
+        """Whether `value` is as strict as the policy or stricter."""
+        return value >= self.value if self.stricter is HIGHER else value <= self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loosening:
+    """A dossier's attempt to go below the firm's floor."""
+
+    path: str
+    policy_value: float
+    dossier_value: float
+    stricter: Stricter
+
+
+def thresholds(policy: Policy) -> tuple[Threshold, ...]:
+    """Every threshold of the policy that has a stricter direction, by dotted path."""
+    return tuple(_walk(policy, ""))
+
+
+def tighten(policy: Policy, stricter: Mapping[str, float]) -> tuple[Policy, tuple[Loosening, ...]]:
+    """The policy with a dossier's stricter values applied, and every attempt to loosen (none of which is applied).
+
+    Paths must be among `thresholds(policy)`; the edge that parsed the dossier has checked that.
+    """
+    known = {threshold.path: threshold for threshold in thresholds(policy)}
+    loosenings = []
+    for path, value in stricter.items():
+        threshold = known[path]
+        if threshold.allows(value):
+            policy = _replaced(policy, path.split("."), value)
+        else:
+            loosenings.append(
+                Loosening(path=path, policy_value=threshold.value, dossier_value=value, stricter=threshold.stricter)
+            )
+    return policy, tuple(loosenings)
+
+
+def _walk(node: object, prefix: str) -> Iterator[Threshold]:
+    assert is_dataclass(node)
+    hints = get_type_hints(type(node), include_extras=True)
+    for item in fields(node):
+        value = getattr(node, item.name)
+        path = f"{prefix}{item.name}"
+        if is_dataclass(value):
+            yield from _walk(value, f"{path}.")
+        elif (direction := _direction(hints[item.name])) is not None:
+            yield Threshold(path=path, value=value, stricter=direction, annotation=hints[item.name])
+
+
+def _direction(annotation: object) -> Stricter | None:
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((part for part in get_args(annotation) if isinstance(part, Stricter)), None)
+
+
+def _replaced(node: Any, path: list[str], value: float) -> Any:  # noqa: ANN401 - any dataclass of the policy tree
+    head, *rest = path
+    new = _replaced(getattr(node, head), rest, value) if rest else type(getattr(node, head))(value)
+    return replace(node, **{head: new})

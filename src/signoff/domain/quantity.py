@@ -1,0 +1,127 @@
+"""A number with its unit, its sample and its source: the only way a number reaches a memo.
+
+Formatting lives here and nowhere else, so that one number reads the same in every document and terminal, and a text
+that people wrote can be checked against the evidence.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+NOT_PROVIDED: Final = "not provided"
+_MINUS: Final = "−"
+
+
+class Unit(StrEnum):
+    """How a value is stored (a fraction for PERCENT) and printed."""
+
+    RATIO = "ratio"
+    PERCENT = "percent"
+    PROBABILITY = "probability"
+    BPS = "bps"
+    MILLISECONDS = "ms"
+    SECONDS = "s"
+    MINUTES = "min"
+    MEGABYTES = "MB"
+    PER_SECOND = "per second"
+    COUNT = "count"
+    DAYS = "days"
+
+
+_SUFFIX: Final = {
+    Unit.RATIO: "",
+    Unit.PERCENT: "%",
+    Unit.PROBABILITY: "",
+    Unit.BPS: " bps",
+    Unit.MILLISECONDS: " ms",
+    Unit.SECONDS: " s",
+    Unit.MINUTES: " min",
+    Unit.MEGABYTES: " MB",
+    Unit.PER_SECOND: "/s",
+    Unit.COUNT: "",
+    Unit.DAYS: " days",
+}
+_DIGITS: Final = {
+    Unit.RATIO: 2,
+    Unit.PERCENT: 1,
+    Unit.PROBABILITY: 3,
+    Unit.BPS: 1,
+    Unit.MILLISECONDS: 1,
+    Unit.SECONDS: 1,
+    Unit.MINUTES: 0,
+    Unit.MEGABYTES: 0,
+    Unit.PER_SECOND: 0,
+    Unit.COUNT: 0,
+    Unit.DAYS: 0,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """One figure of the record; `value` None means that nobody provided or computed it."""
+
+    name: str
+    value: float | None
+    unit: Unit = Unit.RATIO
+    digits: int | None = None
+    standard_error: float | None = None
+    n: int | None = None
+    source: str = ""
+
+    @property
+    def text(self) -> str:
+        """The value as people read it, with its unit and standard error."""
+        if self.value is None:
+            return NOT_PROVIDED
+        body = number(self.value, self.unit, self.digits)
+        if self.standard_error is None:
+            return body + _SUFFIX[self.unit]
+        return f"{body} ±{number(self.standard_error, self.unit, self.digits)}{_SUFFIX[self.unit]}"
+
+    @property
+    def label(self) -> str:
+        """The last part of the dotted name as words: `gates.pbo.rows_trimmed` reads "rows trimmed"."""
+        return self.name.rpartition(".")[2].replace("_", " ")
+
+    @property
+    def is_provided(self) -> bool:
+        return self.value is not None and not math.isnan(self.value)
+
+
+def number(value: float, unit: Unit, digits: int | None = None) -> str:
+    """The bare number in the unit's scale, with a typographic minus and thousands separators."""
+    if math.isnan(value):
+        return NOT_PROVIDED
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{_MINUS}∞"
+    scaled = value * 100 if unit is Unit.PERCENT else value
+    places = _DIGITS[unit] if digits is None else digits
+    body = f"{abs(scaled):,.{places}f}"
+    is_negative = scaled < 0 and float(body.replace(",", "")) != 0
+    return _MINUS + body if is_negative else body
+
+
+def percent(name: str, value: float | None, *, n: int | None = None, source: str = "", digits: int = 1) -> Quantity:
+    """A share, stored as a fraction."""
+    return Quantity(name=name, value=value, unit=Unit.PERCENT, n=n, source=source, digits=digits)
+
+
+def count(name: str, value: float | None, *, source: str = "") -> Quantity:
+    """A whole number of things."""
+    return Quantity(name=name, value=value, unit=Unit.COUNT, source=source)
+
+
+def relative_change(new: float | None, old: float | None) -> float | None:
+    """(new - old) / |old| as a fraction; None where it has no meaning."""
+    if new is None or old is None or old == 0 or not (math.isfinite(new) and math.isfinite(old)):
+        return None
+    return (new - old) / abs(old)
+
+
+def signed_percent(change: float | None) -> str:
+    """A change as people read it: +8.0%, −3.1%, or not provided."""
+    if change is None:
+        return NOT_PROVIDED
+    body = number(change, Unit.PERCENT, 0 if abs(change) >= 0.1 else 1)
+    return f"{body}%" if body.startswith(_MINUS) else f"+{body}%"

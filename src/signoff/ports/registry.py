@@ -1,0 +1,26 @@
+"""The model registry: where versions live, and where a release's documents are attached."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.memo.standing import PreviousCheck
+
+
+class Registry(Protocol):
+    """Every call may be repeated; attaching the same bytes again changes nothing."""
+
+    def version(self, model: str, version: str) -> RegisteredVersion | None:
+        """What the registry knows of a version, None where it knows nothing."""
+
+    def verify(self, model: str, version: str) -> PreviousCheck:
+        """Load a version and run it on its recorded input; a failure is a result, not an exception."""
+
+    def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Attach documents under ``governance/`` and set or remove ``governance_ready`` by what is then attached.
+
+        Returns the names of required documents that are still missing.
+        """
+
+    def point(self, model: str, alias: str, version: str) -> None:
+        """Let an alias name a version."""

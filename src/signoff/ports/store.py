@@ -1,0 +1,103 @@
+"""Where events, state and outbox live: one commit changes all three or none."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from signoff.domain.events import AnyEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """New events of one stream, with the state they lead to (canonical JSON)."""
+
+    stream: str
+    expected_revision: int | None
+    events: tuple[AnyEvent, ...]
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """Something to be done outside after the commit; the identity makes a repetition harmless."""
+
+    identity: str
+    kind: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One request's whole consequence.
+
+    `key` is the idempotency key and `request` the digest of the request's body: the same pair returns the stored
+    result, the same key with another body is a conflict.
+    """
+
+    key: str
+    request: str
+    at: datetime
+    actor: str
+    appends: tuple[Append, ...]
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What a commit did: the last sequence number of the ledger, and whether it had been done before."""
+
+    seq: int
+    is_replay: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStream:
+    stream: str
+    revision: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """An event's exact bytes, by sequence number from 1."""
+
+    seq: int
+    body: bytes
+
+
+class Store(Protocol):
+    """A retry of `commit` with the same key is safe after any failure: it applies once or returns what was done."""
+
+    def load(self, stream: str) -> StoredStream | None:
+        """The present state of one stream."""
+
+    def streams(self, prefix: str) -> tuple[StoredStream, ...]:
+        """Every stream whose name starts with `prefix`, by name."""
+
+    def commit(self, commit: Commit) -> Committed:
+        """Append events, replace states, enqueue effects and sign a checkpoint, in one transaction.
+
+        Raises StaleRevisionError when a stream has moved on, ConflictError when the key came with another request.
+        """
+
+    def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
+        """The ledger in order, or one stream of it."""
+
+    def pending(self) -> tuple[Effect, ...]:
+        """Effects not yet done, oldest first."""
+
+    def done(self, identity: str, result: str, at: datetime) -> None:
+        """Record that an effect was carried out; a repetition changes nothing."""
+
+    def checkpoint(self) -> bytes | None:
+        """The latest signed checkpoint (a C2SP note), or None for an empty ledger."""
+
+    def put_blob(self, content: bytes) -> str:
+        """Keep bytes by their SHA-256 (hex), which is returned; the same bytes twice is once."""
+
+    def blob(self, digest: str) -> bytes:
+        """The bytes with this SHA-256. Raises NotFoundError, or TamperedError when they no longer hash to it."""
+
+    def blobs(self) -> tuple[str, ...]:
+        """Every digest kept, sorted."""
