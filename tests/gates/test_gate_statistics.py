@@ -184,7 +184,7 @@ class TestValueAtRisk:
     def test_a_forecast_knows_only_the_sessions_before_it(self, evidence, policy):
         gate = policy.gates.var
         changed = evidence.backtest.returns.copy()
-        changed[900:] = -0.5
+        changed[900:] *= -3
 
         before = rolling_forecasts(evidence.backtest, gate)
         after = rolling_forecasts(replace(evidence.backtest, returns=changed), gate)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from signoff.stats.errors import InputError, InsufficientData
 
 from signoff.domain.finding import Comparison, Outcome
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.quantity import Unit
+from signoff.stats.errors import InputError, InsufficientData
 
 
 def rule(comparison=Comparison.AT_LEAST, threshold=0.5, near_miss_pct=10.0):
@@ -26,7 +26,9 @@ def rule(comparison=Comparison.AT_LEAST, threshold=0.5, near_miss_pct=10.0):
 
 
 def measured(value, n=10, **values):
-    return lambda: Measurement(value=value, n=n, source="file", explanation="So it is.", **values)
+    return lambda: Measurement(
+        value=value, n=n, source="file", convention="the usual", explanation="So it is.", **values
+    )
 
 
 def raising(trouble):

@@ -139,5 +139,5 @@ class LiveFolder:
                     found.append(population_stability_index(reference, values[np.isfinite(values)]).value)
                 except InsufficientData:
                     continue
-            self._nulls[key] = float(np.quantile(found, NULL_QUANTILE)) if found else float("inf")
+            self._nulls[key] = float(np.quantile(found, NULL_QUANTILE)) if found else 0.0
         return self._nulls[key]

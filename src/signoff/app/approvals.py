@@ -17,8 +17,8 @@ from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import (
     AnyEvent,
-    Approved,
     ApprovalsVoided,
+    Approved,
     GateResult,
     MemoIssued,
     Opened,

@@ -81,7 +81,10 @@ class Publisher:
         candidate = release.inputs.evidence.candidate
         if self.registry is None or candidate is None:
             return None
-        return candidate.git_commit is not None and self.registry.verify(_registered(release), candidate.version).is_working
+        return (
+            candidate.git_commit is not None
+            and self.registry.verify(_registered(release), candidate.version).is_working
+        )
 
 
 def rendered(memo: Memo) -> dict[str, bytes]:

@@ -107,9 +107,7 @@ class Record:
             canonical([key, actor, [[c.stream, _revision(c.state), [e.kind for e in c.events]] for c in changes]])
         )
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
-        self.store.commit(
-            Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects)
-        )
+        self.store.commit(Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects))
 
 
 def _append(change: Change, *, at: datetime, actor: str) -> Append:
@@ -119,9 +117,7 @@ def _append(change: Change, *, at: datetime, actor: str) -> Append:
         recorded = Recorded(stream=change.stream, revision=revision + offset, at=at, actor=actor, event=event)
         state = fold_of(change.stream)(state, recorded)
     assert state is not None
-    return Append(
-        stream=change.stream, expected_revision=revision, events=change.events, state=encode_state(state)
-    )
+    return Append(stream=change.stream, expected_revision=revision, events=change.events, state=encode_state(state))
 
 
 def _revision(state: State | None) -> int:

@@ -15,7 +15,7 @@ from signoff.domain.deployment import Deployment, State
 from signoff.domain.events import MemoIssued, Occasion, Reinstated, RollbackStuck, Step
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.ledger.manifest import parse
-from signoff.ports.orders import OrderHalt
+from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.releases import Releases
 from signoff.ports.store import Effect
@@ -118,7 +118,8 @@ class RollbackProcedure:
                 return f"root cause on record: {state.rollback.trigger}; post-mortem due within 48 h"
 
     def _verified_flat(self, scope: str) -> str:
-        empty, residual = 0, ()
+        empty = 0
+        residual: tuple[OpenOrder, ...] = ()
         for _ in range(FLAT_ATTEMPTS):
             residual = self.orders.open_orders(scope)
             empty = 0 if residual else empty + 1

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from signoff.app.record import Record
-from signoff.domain.events import Signature, Verdict
 from signoff.domain.errors import RefusedError
+from signoff.domain.events import Signature, Verdict
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.envelope import statement, verify
 from signoff.ports.signing import Signer

@@ -39,8 +39,7 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
         ceiling=1.0,
-        method="Bailey and López de Prado (2014): Sharpe ratios per session, sample skewness and kurtosis, N distinct "
-        "trials and the variance (ddof = 1) of their Sharpe ratios",
+        method="deflated by the number of distinct trials and the variance (ddof = 1) of their Sharpe ratios",
     )
 
     def measure() -> Measurement | Lack:
@@ -64,6 +63,7 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             value=result.probability,
             n=sample.n,
             source=f"{evidence.backtest.source.name}, {trials.source}",
+            convention=result.convention,
             explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a session; the best of "
             f"{trials.size} trials without skill would be expected to show {number(result.threshold, Unit.RATIO, 4)}.",
             figures=tuple(_figures(sample, result, trials, variance)),

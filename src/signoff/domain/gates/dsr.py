@@ -22,7 +22,7 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         digits=3,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method="√mean(min(r, 0)²) / √mean(max(r, 0)²) over all sessions of the backtest, at least 252",
+        method="losses against gains",
     )
 
     def measure() -> Measurement | Lack:
@@ -30,17 +30,17 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         if isinstance(returns, Lack):
             return returns
         result = downside_sensitivity_ratio(returns)
-        losses, gains = int((returns < 0).sum()), int((returns > 0).sum())
         return Measurement(
             value=result.ratio,
-            n=returns.size,
+            n=result.n,
             source=evidence.backtest.source.name,
-            explanation=f"The backtest lost on {losses:,} and gained on {gains:,} of {returns.size:,} sessions; "
-            "above 1 the losses are the larger ones.",
+            convention=result.convention,
+            explanation=f"The backtest lost on {result.losses:,} and gained on {result.gains:,} of {result.n:,} "
+            "sessions; above 1 the losses are the larger ones.",
             figures=(
-                count("gates.dsr.losses", losses),
-                count("gates.dsr.gains", gains),
-                count("gates.dsr.unchanged", returns.size - losses - gains),
+                count("gates.dsr.losses", result.losses),
+                count("gates.dsr.gains", result.gains),
+                count("gates.dsr.unchanged", result.ties),
             ),
         )
 

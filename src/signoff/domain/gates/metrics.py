@@ -15,12 +15,11 @@ from signoff.domain.dossier import Targets
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.figures import absent, figure
 from signoff.domain.quantity import Quantity, Unit, relative_change
+from signoff.stats.comparison import SharpeDifference, sharpe_difference_test
 from signoff.stats.performance import (
-    SharpeDifference,
     annualized_return,
     hit_rate,
     max_drawdown,
-    sharpe_difference_test,
     sharpe_ratio,
     sharpe_standard_error,
     win_loss_ratio,

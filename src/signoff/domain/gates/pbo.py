@@ -23,8 +23,7 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         digits=1,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method=f"CSCV, {gate.partitions} partitions; Sharpe with ddof = 1, first in-sample maximum, average ranks, "
-        "PBO = share of splits with logit ≤ 0; exact copies of a trial dropped",
+        method=f"CSCV with {gate.partitions} partitions, exact copies of a trial dropped",
     )
 
     def measure() -> Measurement | Lack:
@@ -34,8 +33,9 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         result = _cscv(trials, gate)
         return Measurement(
             value=result.pbo,
-            n=trials.returns.shape[0] - result.rows_trimmed,
+            n=result.n,
             source=trials.source,
+            convention=result.convention,
             explanation=f"In {number(result.pbo, Unit.PERCENT, 1)}% of {result.splits:,} splits the best of "
             f"{trials.size} configurations in-sample came in the lower half out of sample. Pure noise stays under 50% "
             "37 to 53% of the time, so read it beside the deflated Sharpe ratio.",
@@ -67,6 +67,8 @@ def _figures(result: ProbabilityOfBacktestOverfitting, trials: Family, gate: Pbo
         count("gates.pbo.copies_dropped", trials.copies),
         count("gates.pbo.splits", result.splits),
         count("gates.pbo.rows_trimmed", result.rows_trimmed),
+        count("gates.pbo.ties", result.ties),
+        count("gates.pbo.flat_halves", result.flat_halves),
         percent("gates.pbo.strict", result.pbo_strict, n=result.splits),
         Quantity(name="gates.pbo.out_of_sample_to_in_sample", value=result.is_oos_ratio, n=result.splits),
         Quantity(name="gates.pbo.slope", value=result.slope, n=result.splits),

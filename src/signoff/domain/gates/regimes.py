@@ -101,10 +101,10 @@ def _row(key: str, title: str, backtest: Returns, inside: Mask | None) -> Regime
 
 
 def _p_value(name: str, returns: Floats, source: str) -> Quantity:
-    """One-sided, for a mean return that is not above zero: the Sharpe ratio over Lo's (2002) standard error."""
+    """One-sided, for a mean return that is not above zero: the Sharpe ratio over its HAC standard error."""
     return figure(
         name,
-        lambda: upper_tail(sharpe_ratio(_enough(returns)) / sharpe_standard_error(returns)),
+        lambda: upper_tail(sharpe_ratio(_enough(returns)) / sharpe_standard_error(returns, method="hac")),
         unit=Unit.PROBABILITY,
         n=returns.size,
         source=source,

@@ -25,8 +25,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         digits=3,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method="smaller of the one-sided 95% Wilson lower bounds of long and short accuracy; "
-        f"predictions equal to {neutral:g} and zero realised returns excluded",
+        method=f"accuracy of the weaker side, predictions above and below {neutral:g}",
     )
 
     def measure() -> Measurement | Lack:
@@ -40,8 +39,12 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         is_waived = gate.long_only_waiver and result.short_n == 0 and result.long_n > 0
         return Measurement(
             value=result.long_bound if is_waived else result.score,
-            n=result.long_n + result.short_n,
+            n=result.n,
             source=predictions.source.name,
+            convention="one-sided 95% Wilson lower bound of long accuracy alone; flat predictions and zero realised "
+            "returns excluded"
+            if is_waived
+            else result.convention,
             explanation=_explanation(result, is_waived=is_waived),
             figures=_figures(result),
         )
@@ -69,7 +72,7 @@ def _side(accuracy: float, n: int, side: str) -> str:
 
 
 def _figures(result: SymmetricPredictionAccuracy) -> tuple[Quantity, ...]:
-    def share(name: str, value: float, n: int | None = None) -> Quantity:
+    def share(name: str, value: float, n: int = result.n) -> Quantity:
         return percent(f"gates.spa.{name}", value, n=n)
 
     return (
@@ -83,6 +86,6 @@ def _figures(result: SymmetricPredictionAccuracy) -> tuple[Quantity, ...]:
         share("harmonic_mean", result.harmonic_mean),
         share("gap", result.gap),
         share("balanced_accuracy", result.balanced_accuracy),
-        Quantity(name="gates.spa.pesaran_timmermann", value=result.pesaran_timmermann),
+        Quantity(name="gates.spa.pesaran_timmermann", value=result.pesaran_timmermann, n=result.n),
         Quantity(name="gates.spa.pesaran_timmermann_p", value=result.pesaran_timmermann_p_value, unit=Unit.PROBABILITY),
     )

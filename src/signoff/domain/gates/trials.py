@@ -11,6 +11,7 @@ import numpy as np
 
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.gates.verdict import Lack
+from signoff.stats.sample import is_constant
 
 MIN_FAMILY: Final = 2
 
@@ -44,7 +45,16 @@ def family(evidence: Evidence) -> Family | Lack:
             f"The file `trials` holds {_configurations(distinct.shape[1])} (of {trials.returns.shape[1]} columns); "
             "overfitting shows only against at least two. Add every configuration that was tried."
         )
+    if still := [name for name, column in zip(trials.names, columns, strict=True) if _never_varies(column)]:
+        return Lack(
+            f"The returns of {len(still)} of the {len(trials.names)} configurations in the file `trials` never vary "
+            f"(first {still[0]}), so they have no Sharpe ratio; run them again, or record why they could not run."
+        )
     return Family(returns=distinct, copies=trials.returns.shape[1] - distinct.shape[1], source=trials.source.name)
+
+
+def _never_varies(returns: Floats) -> bool:
+    return bool(np.isfinite(returns).all()) and is_constant(returns)
 
 
 def _configurations(size: int) -> str:

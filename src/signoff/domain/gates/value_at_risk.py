@@ -21,7 +21,7 @@ from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.value_at_risk import conditional_value_at_risk, value_at_risk
+from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk, value_at_risk
 
 MIN_FORECASTS: Final = 250
 
@@ -47,9 +47,8 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         digits=2,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method=f"{gate.method} VaR at {number(gate.level, Unit.PERCENT, 0)}% over the whole backtest; coverage of "
-        f"one-session forecasts from the {gate.window_sessions} sessions before, Kupiec (1995) and Christoffersen "
-        f"(1998) at {gate.significance:g}",
+        method=f"{gate.method} VaR at {number(gate.level, Unit.PERCENT, 0)}% over the whole backtest, and the coverage "
+        f"of one-session forecasts from the {gate.window_sessions} sessions before",
     )
 
     def measure() -> Measurement | Lack:
@@ -63,14 +62,18 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
                 f"The backtest has {returns.size} sessions; {gate.window_sessions} before the first forecast "
                 f"and {MIN_FORECASTS} forecasts are needed to test coverage."
             )
+        estimate = value_at_risk(returns, level=gate.level, method=gate.method)
         forecasts = rolling_forecasts(backtest, gate)
         coverage = christoffersen(forecasts.is_exception, level=gate.level)
         exceptions, n = int(forecasts.is_exception.sum()), forecasts.dates.size
         expected = (1 - gate.level) * n
         return Measurement(
-            value=_value_at_risk(returns, gate),
+            value=estimate.value,
             n=returns.size,
             source=backtest.source.name,
+            convention=f"{estimate.convention}; {coverage.unconditional.convention}; "
+            f"{coverage.independence.convention}; {coverage.conditional.convention}; rejected where p < "
+            f"{gate.significance:g}",
             explanation=f"{exceptions} of {n:,} forecasts out of sample were exceeded; {expected:.1f} were expected.",
             figures=tuple(_figures(evidence, gate, coverage, exceptions, n)),
             objections=tuple(_rejections(coverage, gate.significance)),
@@ -81,20 +84,16 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
 
 def rolling_forecasts(backtest: Returns, gate: VarGate) -> Forecasts:
     """The VaR of every session that has a full window before it, and whether its return fell below that."""
-    window = gate.window_sessions
-    trailing = np.lib.stride_tricks.sliding_window_view(backtest.returns[:-1], window)
-    forecasts = np.array([_value_at_risk(sample, gate) for sample in trailing])
+    rolling = rolling_value_at_risk(backtest.returns, window=gate.window_sessions, level=gate.level, method=gate.method)
     return Forecasts(
-        dates=backtest.dates[window:],
-        value_at_risk=forecasts,
-        is_exception=backtest.returns[window:] < forecasts,
+        dates=backtest.dates[gate.window_sessions :],
+        value_at_risk=rolling.forecasts,
+        is_exception=rolling.is_exception,
     )
 
 
 def forecasts_to_draw(evidence: Evidence, policy: Policy) -> Forecasts | None:
     """The forecasts behind the gate, for its picture; None where the backtest is too short or broken."""
-    if evidence.backtest.returns.size <= policy.gates.var.window_sessions:
-        return None
     try:
         return rolling_forecasts(evidence.backtest, policy.gates.var)
     except (InputError, InsufficientData):
@@ -105,7 +104,7 @@ def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity
     """The VaR of a backtest by the policy's method."""
     return figure(
         name,
-        lambda: _value_at_risk(returns.returns, gate),
+        lambda: value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
         unit=Unit.PERCENT,
         digits=2,
         n=returns.returns.size,
@@ -123,10 +122,6 @@ def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate)
         n=returns.returns.size,
         source=returns.source.name,
     )
-
-
-def _value_at_risk(returns: Floats, gate: VarGate) -> float:
-    return value_at_risk(returns, level=gate.level, method=gate.method).value
 
 
 def _tests(coverage: Christoffersen) -> Iterator[tuple[str, str, LikelihoodRatio]]:

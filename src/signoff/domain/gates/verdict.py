@@ -54,6 +54,7 @@ class Measurement:
     value: float
     n: int
     source: str
+    convention: str
     explanation: str
     figures: tuple[Quantity, ...] = ()
     objections: tuple[str, ...] = ()
@@ -114,7 +115,7 @@ def _judged(rule: Rule, measured: Measurement) -> Finding:
         is_blocking=rule.is_blocking,
         is_near_miss=passes and rule.is_near(value),
         n=measured.n,
-        method=rule.method,
+        method=f"{rule.method}; {measured.convention}",
         reason=" ".join((_comparison(rule, value), *measured.objections, measured.explanation)),
         figures=tuple(_defined(quantity) for quantity in measured.figures),
     )

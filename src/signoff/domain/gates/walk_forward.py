@@ -7,7 +7,7 @@ from signoff.domain.gates.track import track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
-from signoff.stats.walk_forward import walk_forward_consistency
+from signoff.stats.walk_forward import walk_forward_consistency, windows
 
 
 def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -23,30 +23,27 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
         digits=1,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method=f"non-overlapping windows of {sessions} sessions; the last partial window dropped, a zero window not "
-        "positive, at least 10 windows",
+        method=f"non-overlapping windows of {sessions} sessions from the first on, the last partial one dropped",
     )
 
     def measure() -> Measurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
-        windows = returns.size // sessions
-        if windows == 0:
-            return Lack(f"The backtest has {returns.size} sessions, fewer than one window of {sessions}.")
-        result = walk_forward_consistency(returns[: windows * sessions].reshape(windows, sessions))
-        dropped = returns.size - windows * sessions
+        result = walk_forward_consistency([returns[window] for window in windows(returns.size, sessions)])
+        dropped = returns.size - result.n * sessions
         return Measurement(
             value=result.consistency,
-            n=windows,
+            n=result.n,
             source=evidence.backtest.source.name,
-            explanation=f"{result.positive} of {windows} windows of {sessions} sessions gained"
+            convention=result.convention,
+            explanation=f"{result.positive} of {result.n} windows of {sessions} sessions gained"
             + (f"; the last {dropped} sessions fill no window." if dropped else "."),
             figures=(
-                count("gates.walk_forward.windows", windows),
+                count("gates.walk_forward.windows", result.n),
                 count("gates.walk_forward.positive_windows", result.positive),
                 count("gates.walk_forward.sessions_dropped", dropped),
-                Quantity(name="gates.walk_forward.mean_sharpe", value=result.mean_sharpe, n=windows),
+                Quantity(name="gates.walk_forward.mean_sharpe", value=result.mean_sharpe, n=result.n),
             ),
         )
 

@@ -91,7 +91,9 @@ def justification(given: Justifications, category: Category) -> str | None:
 def what_changed(dossier: Dossier, evidence: Evidence) -> tuple[Block, ...]:
     """The table, with what still lacks a justification beneath it."""
     is_initial = dossier.header.deployment_type is DeploymentType.INITIAL
-    rows = tuple(_row(change, dossier, is_initial=is_initial) for change in changes(evidence.candidate, evidence.champion))
+    rows = tuple(
+        _row(change, dossier, is_initial=is_initial) for change in changes(evidence.candidate, evidence.champion)
+    )
     table = Table((Column("Category"), Column("Change"), Column("Justification")), rows)
     lacking = unjustified(dossier, evidence)
     if not lacking:

@@ -3,6 +3,7 @@
 Every threshold stands here as the policy has it, which is also where the monitoring reads it.
 """
 
+from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Final
 
@@ -103,9 +104,9 @@ def rollback_triggers(policy: Policy) -> tuple[str, ...]:
     )
 
 
-def _tightened(values: object) -> Block:
-    assert hasattr(values, "items")
-    return one("Stricter than the policy by this dossier", Cell("; ".join(f"{k} = {plain(v)}" for k, v in values.items())))
+def _tightened(values: Mapping[str, float]) -> Block:
+    stricter = "; ".join(f"{path} = {plain(value)}" for path, value in values.items())
+    return one("Stricter than the policy by this dossier", Cell(stricter))
 
 
 def _false_alarm(release: Release) -> str:

@@ -2,7 +2,7 @@
 
 from signoff.domain.dossier import Trigger
 from signoff.domain.memo.changes import what_changed
-from signoff.domain.memo.document import Block, Cell, Checklist, CheckItem, Fields, Section
+from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Section
 from signoff.domain.memo.pieces import ABSENT, lead_in, one, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, relative_change, signed_percent

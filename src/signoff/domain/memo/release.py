@@ -83,23 +83,21 @@ class Release:
             return None
         return (self.dossier.header.deployment_date - rehearsal.at.date()).days
 
-    def rehearsal_shortcoming(self) -> str | None:
-        """Why the rehearsal does not show that the rollback works, or None when it does."""
+    def rehearsal_objections(self) -> tuple[str, ...]:
+        """What keeps the rehearsal from showing that the rollback works; empty when nothing does."""
         rehearsal, age = self.standing.rehearsal, self.rehearsal_age_days
         if rehearsal is None or age is None:
-            return "no rehearsal is recorded"
-        limit = self.policy.rollback.rehearsal_max_age_days
-        if age < 0:
-            return f"rehearsed on {rehearsal.at.date()}, after the deployment date"
-        if age > limit:
-            return f"rehearsed {age} days before the deployment, at most {limit} are allowed"
-        if not rehearsal.result.within_budget:
-            return f"the rehearsal of {rehearsal.at.date()} exceeded its budget"
-        if rehearsal.result.residual_orders:
-            return f"the rehearsal of {rehearsal.at.date()} left {rehearsal.result.residual_orders} orders open"
-        if missing := sorted(step.value for step in set(RESTORING) - {s for s, _ in rehearsal.result.seconds}):
-            return f"the rehearsal of {rehearsal.at.date()} did not run: {', '.join(missing)}"
-        return None
+            return ("no rehearsal is recorded",)
+        result, limit = rehearsal.result, self.policy.rollback.rehearsal_max_age_days
+        missing = sorted(step.value for step in set(RESTORING) - {step for step, _ in result.seconds})
+        objections = {
+            "rehearsed after the deployment date": age < 0,
+            f"rehearsed {age} days before the deployment, at most {limit} are allowed": age > limit,
+            "the rehearsal exceeded its budget": not result.within_budget,
+            f"the rehearsal left {result.residual_orders} orders open": result.residual_orders > 0,
+            f"the rehearsal did not run {', '.join(missing)}": bool(missing),
+        }
+        return tuple(text for text, holds in objections.items() if holds)
 
     def notice(self, moment: str, text: str) -> NoticeSent | None:
         """The notice that told people `text`: named by it, alone or behind its moment (`before:trading_desk`)."""
@@ -108,7 +106,7 @@ class Release:
 
 
 def recovery_time(rehearsal: Rehearsal | None) -> Quantity:
-    """From the decision to the previous version trading again, as rehearsed; the review afterwards is not part of it."""
+    """From the decision to the previous version trading again, as rehearsed; the review after it is no part of it."""
     name = "rollback.recovery_time"
     measured = {} if rehearsal is None else dict(rehearsal.result.seconds)
     if any(step not in measured for step in RESTORING):

@@ -12,8 +12,8 @@ from signoff.domain.memo.document import (
     Align,
     Block,
     Cell,
-    Checklist,
     CheckItem,
+    Checklist,
     Column,
     Fields,
     Paragraph,
@@ -86,7 +86,9 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
         )
         for r in risks
     )
-    caption = "Level: likelihood × impact, each 1 to 3; up to 2 low, 3 and 4 medium, 6 and 9 high. The worst one counts."
+    caption = (
+        "Level: likelihood × impact, each 1 to 3; up to 2 low, 3 and 4 medium, 6 and 9 high. The worst one counts."
+    )
     return one("Risk Level", said), lead_in("Identified Risks"), Table(columns, rows, caption)
 
 

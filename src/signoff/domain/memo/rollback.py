@@ -8,8 +8,8 @@ from signoff.domain.memo.document import (
     Block,
     Bullets,
     Cell,
-    Checklist,
     CheckItem,
+    Checklist,
     Column,
     Fields,
     Mark,
@@ -89,9 +89,9 @@ def _rehearsal(release: Release) -> tuple[Block, ...]:
     rehearsal = release.standing.rehearsal
     if rehearsal is None:
         return (one("Rollback Rehearsal", Cell("Not performed", mark=Mark.NOT_PROVIDED)),)
-    shortcoming = release.rehearsal_shortcoming()
+    objections = release.rehearsal_objections()
     done = f"Completed on {rehearsal.at.date()}"
-    cell = Cell(done, mark=Mark.PASS) if shortcoming is None else Cell(f"{done}; {shortcoming}", mark=Mark.FAIL)
+    cell = Cell("; ".join((done, *objections)), mark=Mark.FAIL if objections else Mark.PASS)
     rows = tuple(
         (
             Cell(step.value.replace("_", " ").capitalize()),
@@ -99,7 +99,8 @@ def _rehearsal(release: Release) -> tuple[Block, ...]:
         )
         for step, seconds in rehearsal.result.seconds
     )
-    note = f"{rehearsal.result.residual_orders} orders left open; {'within' if rehearsal.result.within_budget else 'over'} budget."
+    budget = "within budget" if rehearsal.result.within_budget else "over budget"
+    note = f"{rehearsal.result.residual_orders} orders left open; {budget}."
     return (
         one("Rollback Rehearsal", cell),
         Table((Column("Step as rehearsed"), Column("Took", Align.RIGHT)), rows),

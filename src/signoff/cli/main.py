@@ -1,0 +1,73 @@
+"""`signoff`: the commands, and how their errors read.
+
+Exit codes: 0 done, 1 refused or not passed, 2 bad input. Never a traceback for what people can answer.
+"""
+
+import sys
+from typing import Final
+
+import click
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from signoff import __version__
+from signoff.cli import approving, auditing, checking, living, showing
+from signoff.cli.session import split_options
+from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
+
+EPILOG: Final = (
+    "Everywhere: --home DIR (default ./.signoff), --database URL, --registry URI, --as NAME, --json. "
+    "Example: signoff check release/ --json"
+)
+
+app = typer.Typer(
+    name="signoff",
+    help="Takes a trading model from candidate to trusted in production, and back out when it misbehaves.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (checking, approving, living, showing, auditing):
+    part.add_to(app)
+
+
+@app.command()
+def version() -> None:
+    """Print the version of Signoff."""
+    print(__version__)  # noqa: T201
+
+
+def run() -> None:
+    """The entry point of the console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    session, rest = split_options(arguments)
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        code = app(args=rest, standalone_mode=False, obj=session, prog_name="signoff")
+    except (typer.Exit, click.exceptions.Exit) as finished:
+        return finished.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (typer.Abort, click.Abort, KeyboardInterrupt):
+        errors.print("Stopped. Nothing is half-written; the same command continues where this one was.")
+        return 130
+    except SignoffError as error:
+        errors.print(Text(str(error)))
+        return exit_code(error)
+    return code if isinstance(code, int) else 0
+
+
+def exit_code(error: SignoffError) -> int:
+    """1 for a refusal or a tampered record, 2 for what was given or cannot be reached."""
+    if isinstance(error, RefusedError | TamperedError):
+        return 1
+    assert isinstance(error, BadInputError | UnavailableError | SignoffError)
+    return 2

@@ -1,0 +1,1 @@
+"""Where the installation stands: the only reader of environment variables."""

@@ -1,0 +1,60 @@
+"""Settings from the command line, then the environment, then defaults.
+
+SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY and SIGNOFF_ACTOR stand in for the options of the same names.
+"""
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One installation."""
+
+    home: Path
+    database: str
+    registry: str
+    actor: str
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def releases(self) -> Path:
+        return self.home / "releases"
+
+    @property
+    def blobs(self) -> Path:
+        return self.home / "blobs"
+
+    @property
+    def anchors(self) -> Path:
+        return self.home / "anchors"
+
+    def live(self, model: str) -> Path:
+        """Where the trading process journals a model."""
+        return self.home / "live" / model
+
+
+def settings(
+    *, home: str | None = None, database: str | None = None, registry: str | None = None, actor: str | None = None
+) -> Settings:
+    """Options given win over the environment, and the environment over the defaults."""
+    environment = os.environ  # noqa: TID251 - the one place that reads it
+    root = Path(home or environment.get("SIGNOFF_HOME") or ".signoff")
+    return Settings(
+        home=root,
+        database=database or environment.get("SIGNOFF_DATABASE") or f"sqlite:///{root / 'signoff.db'}",
+        registry=registry or environment.get("SIGNOFF_REGISTRY") or f"sqlite:///{root / 'registry' / 'mlflow.db'}",
+        actor=actor or environment.get("SIGNOFF_ACTOR") or _user(),
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

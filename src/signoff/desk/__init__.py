@@ -1,0 +1,1 @@
+"""What lives inside the trading process: obeys flags, refuses bad orders. No server dependency, a fast start."""

@@ -1,0 +1,474 @@
+"""Numbers in a text that people wrote, held against the facts: each must agree with one at the precision it is written.
+
+What a number is about is read from the words around it, so "+15% Sharpe" is held against the change of the Sharpe ratio
+and not against whatever else happens to be 15%. A number that no fact supports is a contradiction.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Final
+
+from signoff.domain.quantity import Quantity, Unit
+
+_WORDS: Final = {
+    word: value
+    for value, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
+}
+_UNITS: Final = (
+    (r"percentage points?|pp", "points"),
+    (r"%|per ?cent\b", "%"),
+    (r"bps|basis points?", "bps"),
+    (r"ms|milliseconds?", "ms"),
+    (r"seconds?|secs?|s", "s"),
+    (r"minutes?|mins?", "min"),
+    (r"trading days?|days?|sessions?|d", "days"),
+    (r"months?", "months"),
+    (r"years?|yrs?|y", "years"),
+    (r"MB", "MB"),
+    (r"/s|per second|predictions/s(?:ec)?", "/s"),
+    (r"[x×]", "times"),
+)
+_NUMBER: Final = re.compile(
+    r"(?<![\w.])(?P<sign>[+\-−–±]\s?)?(?P<dollar>\$)?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?:(?P<scale>\s?(?:k|K|M|bn))(?![\w/%]))?"
+    r"(?:\s?-?(?:"
+    + "|".join(f"(?P<u{i}>{pattern})" for i, (pattern, _) in enumerate(_UNITS))
+    + r")(?![\w]))?(?P<tail>\w)?"
+)
+_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
+# Digits that are names: versions, dates and times, moments like T-24h, references to the memo itself.
+_NAMES: Final = (
+    r"\bv\d+(?:\.\d+)*[\w.+-]*(?<!\.)",
+    r"\bversions?\s+\d+(?:\.\d+)*",
+    r"(?<![\w.])\d+\.\d+\.\d+[\w.+-]*(?<!\.)",
+    r"\b\d{4}-\d{2}(?:-\d{2})?\b",
+    rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}(?:\s+\d{{4}})?\b",
+    rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}\b",
+    rf"\b{_MONTH}\s+\d{{1,4}}\b",
+    r"\b\d{1,2}:\d{2}\b",
+    r"\bT\s?[+\-−]\s?\d+\s?[dhm]?\b",
+    r"\b(?:sections?|phases?|steps?|figures?|tables?|chapters?)\s+\d+(?:\.\d+)*\b",
+    r"\b15c3-5\b",
+    r"(?<![\w.,$])(?:19|20)\d\d(?![\w%]|[.,]\d)(?!\s+(?:trials|features|predictions|sessions|configurations|orders|days))",
+)
+
+
+class Gain(Enum):
+    """What a rising figure means: the sign of "improved" follows from it."""
+
+    GOOD = auto()  # Sharpe ratio, return, hit rate
+    LOSS = auto()  # negative figures, better when nearer to zero and often written without their sign
+    COST = auto()  # latency, slippage, error rate
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a number may be about: the words that say so, and the facts it is then held against."""
+
+    words: str
+    facts: str
+    gain: Gain = Gain.GOOD
+
+
+_SUBJECTS: Final = (
+    Subject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
+    Subject(r"sharpe(?: ratio)?", r"^(?!gates\.deflated)(?!.*p_value).*sharpe"),
+    Subject(r"p(?:[ -]values?)?(?=\s*[=<>≤≥]?\s*\d)", r"_p$|p_value$|\.p$"),
+    Subject(r"CVaR|conditional value at risk|expected shortfall", r"conditional_value_at_risk", Gain.LOSS),
+    Subject(r"VaR|values? at risk", r"^risk\.value_at_risk|^gates\.var\.", Gain.LOSS),
+    Subject(r"(?:max(?:imum)? )?draw-?downs?", r"drawdown", Gain.LOSS),
+    Subject(r"hit[ -]rate", r"hit_rate"),
+    Subject(r"win\W?loss", r"win_loss"),
+    Subject(r"returns?", r"return"),
+    Subject(r"latency|inference", r"latency|inference", Gain.COST),
+    Subject(r"slippage", r"slippage", Gain.COST),
+    Subject(r"error rate|errors", r"error_rate", Gain.COST),
+    Subject(r"correlations?", r"correlation"),
+    Subject(r"PBO|overfitting", r"^gates\.pbo\.", Gain.COST),
+    Subject(r"SPA|symmetric prediction accuracy", r"^gates\.spa\."),
+    Subject(r"DSR|downside sensitivity", r"^gates\.dsr\.", Gain.COST),
+    Subject(r"walk[ -]forward", r"^gates\.walk_forward\."),
+    Subject(r"gates?", r"^gates\.(?:passed|total)$"),
+    Subject(r"features?", r"^features\."),
+    Subject(r"trials?|configurations?", r"\.trials$"),
+    Subject(r"allocations?|capital", r"^plan\.allocation$"),
+    Subject(r"shadow|limited", r"^plan\."),
+    Subject(r"training|look-?back", r"^training_days\."),
+)
+# Facts of a special circumstance count only where the sentence names it.
+_SCOPES: Final = (
+    (r"^regimes\.bull", r"\bbull"),
+    (r"^regimes\.bear", r"\bbear"),
+    (r"^regimes\.\w*volatility", r"volatil"),
+    (r"^stress\.crisis_2008", r"2008|crisis"),
+    (r"^stress\.covid", r"covid|2020"),
+    (r"^stress\.flash", r"flash"),
+    (r"^stress\.august_2015", r"2015"),
+    (r"^stress\.february_2018", r"2018"),
+    (r"^paper\.(?:sharpe|correlation|days)", r"paper|correlat"),
+)
+_BETTER: Final = r"improv\w*|better|enhanc\w*|strengthen\w*"
+_WORSE: Final = r"worse\w*|deteriorat\w*|weaken\w*|slower"
+_MORE: Final = r"increas\w*|higher|rise[sn]?|rose|rising|gain(?:s|ed)?|more|up|grow\w*|grew|greater|larger|deeper"
+_LESS: Final = (
+    r"reduc\w*|decreas\w*|lower\w*|less|fall(?:s|en|ing)?|fell|drop\w*|declin\w*|down|cuts?|smaller|shallower"
+)
+_ARROW: Final = re.compile(r"^(?:\s\w+)?\s*(?:→|->|⟶|–>)\s*$")
+_FROM_TO: Final = re.compile(r"^(?:\s\w+)?\s+to\s+$", re.IGNORECASE)
+_AGAINST: Final = re.compile(
+    r"^(?:\s\w+)?,?\s+(?:against|vs\.?|versus|compared (?:with|to)|(?:up|down) from)\s+$", re.IGNORECASE
+)
+_BREAK: Final = re.compile(r"[.!?:](?=\s|$)|[,;](?=\s)|[()\n]|\s(?:and|while|but)\s", re.IGNORECASE)
+_SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|\n")
+_COUNT: Final = rf"(?:\d+|{'|'.join(_WORDS)})"
+_GATES: Final = re.compile(
+    rf"\b(?P<n>{_COUNT}|all|every|none)(?: of)?(?: (?:the|its|our|all))*(?: memo['’]s)?(?: (?P<total>{_COUNT}))?"
+    r"(?: (?:validation|risk|memo))* gates?\b(?P<rest>[^.;,]*)",
+    re.IGNORECASE,
+)
+_FAILING: Final = re.compile(r"\b(?:fail\w*|miss(?:es|ed)?|not pass\w*)\b|n['’]t pass", re.IGNORECASE)
+_PASSING: Final = re.compile(r"\b(?:pass\w*|clear\w*|green|hold|held)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A number as it stands in the text, with what is around it."""
+
+    text: str
+    value: float
+    decimals: int
+    scale: float
+    sign: str
+    unit: str
+    start: int
+    end: int
+    subject: Subject | None
+    change: int | None
+    sentence: str
+
+    @property
+    def signed(self) -> float:
+        return -self.value if self.sign == "-" else self.value
+
+    @property
+    def tolerance(self) -> float:
+        return 0.5 * 10.0**-self.decimals * self.scale + 1e-9
+
+
+def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection[str] = ()) -> tuple[str, ...]:
+    """A sentence for each number of the text that agrees with no fact, naming it and the nearest fact.
+
+    `known_words` are names that contain digits; one that is nothing but a number ("2.0") is a name only where no
+    figure is the subject.
+    """
+    known = [fact for fact in facts if fact.is_provided]
+    known += _differences(known)
+    text = _without_names(text, known_words)
+    found = list(_gate_contradictions(text, known))
+    text = _GATES.sub(lambda m: " " * len(m[0]) if m["n"].lower() in {"all", "every"} else _blank_counts(m), text)
+    bare = {word for word in known_words if re.fullmatch(r"\d+(?:\.\d+)*", word)}
+    claims = [
+        claim
+        for claim in _claims(text)
+        if not (claim.subject is None and not claim.unit and claim.text.strip() in bare)
+    ]
+    index = 0
+    while index < len(claims):
+        pair = claims[index : index + 2]
+        order = _order(text, pair)
+        if order is not None:
+            found.extend(_pair_contradictions(pair[0], pair[1], order, known))
+            index += 2
+        else:
+            found.extend(_contradiction(claims[index], known))
+            index += 1
+    return tuple(found)
+
+
+def _without_names(text: str, known_words: Collection[str]) -> str:
+    words = [word for word in known_words if word and not re.fullmatch(r"\d+(?:\.\d+)*", word)]
+    patterns = [
+        rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(words, key=len, reverse=True) if re.search(r"\d", word)
+    ]
+    named = [rf"(?<!\w){re.escape(word)}\s+\d+(?:\.\d+)+(?!\w)" for word in words]
+    for pattern in (*patterns, *named, *_NAMES):
+        text = re.sub(pattern, lambda m: " " * len(m[0]), text, flags=re.IGNORECASE)
+    return text
+
+
+def _differences(facts: Sequence[Quantity]) -> list[Quantity]:
+    """New less old of every share, for what is written in percentage points."""
+    by_name = {fact.name: fact for fact in facts}
+    found = []
+    for name, new in by_name.items():
+        old = by_name.get(f"{name.removesuffix('.new')}.old") if name.endswith(".new") else None
+        if old is None or new.unit is not Unit.PERCENT or new.value is None or old.value is None:
+            continue
+        found.append(replace(new, name=f"{name.removesuffix('.new')}.points", value=new.value - old.value))
+    return found
+
+
+def _claims(text: str) -> Iterator[Claim]:
+    matches = [m for m in _NUMBER.finditer(text) if m["tail"] is None]
+    spoken = [
+        m
+        for m in re.finditer(rf"\b(?:{'|'.join(_WORDS)})(?= (?:\w+ )?(?:features?|gates?)\b)", text, re.IGNORECASE)
+        if m[0].lower() != "one"
+    ]
+    spans = sorted([(m.start(), m.end()) for m in (*matches, *spoken)])
+    by_start = {m.start(): m for m in (*matches, *spoken)}
+    for position, (start, end) in enumerate(spans):
+        before = spans[position - 1][1] if position else 0
+        after = spans[position + 1][0] if position + 1 < len(spans) else len(text)
+        clause = _clause(text, start, end)
+        subject = _subject(text, clause, start, end)
+        lead, trail = text[max(before, clause[0]) : start], text[end : min(after, clause[1])]
+        if trail.rstrip().endswith(" by"):
+            trail = ""  # the words before "by 8%" belong to the 8%
+        yield _claim(by_start[start], subject, _change(lead, trail, subject), _sentence(text, start))
+
+
+def _claim(match: re.Match[str], subject: Subject | None, change: int | None, sentence: str) -> Claim:
+    start, end, written = match.start(), match.end(), match[0].strip()
+    if written.lower() in _WORDS:
+        value, decimals, scale, sign, unit = float(_WORDS[written.lower()]), 0, 1.0, "", ""
+    else:
+        digits = match["digits"].replace(",", "")
+        scale = {"k": 1e3, "K": 1e3, "M": 1e6, "bn": 1e9}.get((match["scale"] or "").strip()) or 1.0
+        value, decimals = float(digits) * scale, len(digits.partition(".")[2])
+        sign = (match["sign"] or "").strip().replace("−", "-").replace("–", "-")
+        unit = next((name for i, (_, name) in enumerate(_UNITS) if match[f"u{i}"]), "")
+        if match["dollar"]:
+            unit = "$"
+    return Claim(
+        text=written,
+        value=value,
+        decimals=decimals,
+        scale=scale,
+        sign=sign,
+        unit=unit,
+        start=start,
+        end=end,
+        subject=subject,
+        change=change if unit == "%" and not sign else None,
+        sentence=sentence,
+    )
+
+
+def _clause(text: str, start: int, end: int) -> tuple[int, int]:
+    left = max((m.end() for m in _BREAK.finditer(text, 0, start)), default=0)
+    following = _BREAK.search(text, end)
+    return left, following.start() if following else len(text)
+
+
+def _sentence(text: str, start: int) -> str:
+    left = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
+    following = _SENTENCE.search(text, start)
+    return text[left : following.start() if following else len(text)]
+
+
+def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> Subject | None:
+    """The subject named nearest to the number in its clause; in brackets, the last one named before them."""
+    nearest = min(_subjects(text, *clause), key=lambda s: max(start - s[2], s[1] - end), default=None)
+    if nearest is not None:
+        return nearest[0]
+    if clause[0] and text[clause[0] - 1] == "(":
+        outer = _clause(text, clause[0] - 1, clause[0] - 1)
+        return max(_subjects(text, *outer), key=lambda s: s[2], default=(None, 0, 0))[0]
+    return None
+
+
+def _subjects(text: str, left: int, right: int) -> list[tuple[Subject, int, int]]:
+    found: list[tuple[Subject, int, int]] = []
+    for subject in _SUBJECTS:
+        for match in re.finditer(rf"(?<!\w)(?:{subject.words})(?!\w)", text[left:right], re.IGNORECASE):
+            span = (left + match.start(), left + match.end())
+            if not any(span[0] < taken[2] and taken[1] < span[1] for taken in found):
+                found.append((subject, *span))
+    return found
+
+
+def _change(lead: str, trail: str, subject: Subject | None) -> int | None:
+    """The sign that a word such as "improved" or "lower" by the number gives a change; None without such a word."""
+    if re.search(r"\b(?:to|from|at|of|is)\s*$", lead, re.IGNORECASE):
+        return None
+    gain = subject.gain if subject else Gain.GOOD
+    for words in (lead, trail):
+        if re.search(rf"\b(?:{_WORSE})\b", words, re.IGNORECASE):
+            return 1 if gain is Gain.COST else -1
+        if re.search(rf"\b(?:{_BETTER}|faster)\b", words, re.IGNORECASE):
+            return -1 if gain is Gain.COST else 1
+        if re.search(rf"\b(?:{_MORE})\b", words, re.IGNORECASE):
+            return -1 if gain is Gain.LOSS else 1
+        if re.search(rf"\b(?:{_LESS})\b", words, re.IGNORECASE):
+            return 1 if gain is Gain.LOSS else -1
+    return None
+
+
+def _contradiction(claim: Claim, facts: Sequence[Quantity]) -> tuple[str, ...]:
+    candidates = _candidates(claim, facts)
+    if any(_agrees(claim, fact) for fact in candidates):
+        return ()
+    return (f"“{claim.text}” agrees with no figure of the evidence; {_nearest(claim, candidates or facts)}.",)
+
+
+def _candidates(claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
+    about = claim.subject.facts if claim.subject else ""
+    return [
+        fact
+        for fact in facts
+        if re.search(about, fact.name)
+        and all(
+            re.search(words, claim.sentence, re.IGNORECASE) for name, words in _SCOPES if re.search(name, fact.name)
+        )
+        and fact.name.endswith(".points") == (claim.unit == "points")
+        and (fact.name.endswith(".change") or not _is_change(claim))
+    ]
+
+
+def _is_change(claim: Claim) -> bool:
+    return claim.unit == "%" and (claim.change is not None or claim.sign == "+")
+
+
+def _agrees(claim: Claim, fact: Quantity) -> bool:
+    if claim.sign == "±":
+        error = None if fact.standard_error is None else _written(replace(fact, value=fact.standard_error), claim.unit)
+        return error is not None and abs(error - claim.value) <= claim.tolerance
+    value = _written(fact, claim.unit)
+    if value is None:
+        return False
+    if claim.change is not None:
+        return abs(value - claim.change * claim.value) <= claim.tolerance and value * claim.change >= 0
+    if claim.sign:
+        return abs(value - claim.signed) <= claim.tolerance and value * (-1 if claim.sign == "-" else 1) >= 0
+    is_loss = bool(re.search(r"drawdown|value_at_risk(?!\.level)|gates\.var\.(?:statistic|threshold)", fact.name))
+    is_loss = is_loss and not fact.name.endswith((".change", ".points"))
+    return abs((abs(value) if is_loss else value) - claim.value) <= claim.tolerance
+
+
+def _written(fact: Quantity, unit: str) -> float | None:  # noqa: PLR0911 - one visible table
+    """The fact on the scale of a unit as people write it; None where the two do not measure the same thing."""
+    value = fact.value
+    if value is None:
+        return None
+    match fact.unit, unit:
+        case (Unit.PERCENT, "%" | "points") | (Unit.PROBABILITY, "%"):
+            return value * 100
+        case (Unit.PERCENT, "bps"):
+            return value * 1e4
+        case (Unit.BPS, "%"):
+            return value / 100
+        case (Unit.MILLISECONDS, "s") | (Unit.SECONDS, "ms"):
+            return value / 1000 if unit == "s" else value * 1000
+        case (Unit.SECONDS, "min"):
+            return value / 60
+        case (Unit.DAYS, "years"):
+            return value / 365.25
+        case (Unit.DAYS, "months"):
+            return value * 12 / 365.25
+        case (Unit.RATIO | Unit.PROBABILITY | Unit.COUNT, "") | (Unit.COUNT | Unit.DAYS, "days"):
+            return value
+        case _:
+            own = {Unit.BPS: "bps", Unit.MILLISECONDS: "ms", Unit.SECONDS: "s", Unit.MINUTES: "min"}
+            own |= {Unit.MEGABYTES: "MB", Unit.PER_SECOND: "/s"}
+            return value if own.get(fact.unit) == unit and unit else None
+
+
+def _nearest(claim: Claim, facts: Sequence[Quantity]) -> str:
+    def distance(fact: Quantity) -> float:
+        value = _written(fact, claim.unit)
+        return float("inf") if value is None else abs(value - (claim.change or 1) * claim.signed)
+
+    if not facts:
+        return "there is no fact to hold it against"
+    nearest = min(facts, key=distance)
+    kind = "the nearest" if distance(nearest) < float("inf") else "none has its unit, and what it is about"
+    return f"{kind} is {nearest.name} = {nearest.text}"
+
+
+class Order(Enum):
+    """How two numbers that stand together are to be read."""
+
+    OLD_NEW = auto()
+    NEW_OLD = auto()
+
+
+def _order(text: str, pair: Sequence[Claim]) -> Order | None:
+    if len(pair) < 2 or "±" in (pair[0].sign, pair[1].sign):
+        return None
+    between = text[pair[0].end : pair[1].start]
+    if _ARROW.match(between):
+        return Order.OLD_NEW
+    if _FROM_TO.match(between) and re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE):
+        return Order.OLD_NEW
+    return Order.NEW_OLD if _AGAINST.match(between) else None
+
+
+def _pair_contradictions(first: Claim, second: Claim, order: Order, facts: Sequence[Quantity]) -> Iterator[str]:
+    """Both numbers must come from the same figure, on the sides that the words give them."""
+    first, second = replace(first, change=None), replace(second, change=None)
+    unit, subject = second.unit or first.unit, second.subject or first.subject
+    if order is Order.NEW_OLD:
+        subject = first.subject or second.subject
+    first, second = (
+        replace(first, unit=first.unit or unit, subject=subject),
+        replace(second, unit=unit, subject=subject),
+    )
+    new, old = (second, first) if order is Order.OLD_NEW else (first, second)
+    sides = (
+        [("new", "old")] if order is Order.OLD_NEW else [("new", "old"), ("new", "target"), ("statistic", "threshold")]
+    )
+    if any(_agrees(new, a) and _agrees(old, b) for a, b in _partners(_candidates(new, facts), facts, sides)):
+        return
+    alone = (*_contradiction(first, facts), *_contradiction(second, facts))
+    if alone:
+        yield from alone
+        return
+    yield f"“{first.text}” and “{second.text}” are figures of the evidence, but not the old and the new of one of them."
+
+
+def _partners(
+    candidates: Sequence[Quantity], facts: Sequence[Quantity], sides: Sequence[tuple[str, str]]
+) -> Iterator[tuple[Quantity, Quantity]]:
+    by_name = {fact.name: fact for fact in facts}
+    for fact in candidates:
+        stem, _, side = fact.name.rpartition(".")
+        for mine, other in sides:
+            if side == mine and (partner := by_name.get(f"{stem}.{other}")) is not None:
+                yield fact, partner
+
+
+def _gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
+    """How many gates pass or fail, of how many: digits and words alike, as in "four of the memo's five gates pass"."""
+    by_name = {fact.name: fact.value for fact in facts}
+    passed, total = by_name.get("gates.passed"), by_name.get("gates.total")
+    if passed is None or total is None:
+        return
+    for match in _GATES.finditer(text):
+        fails = bool(_FAILING.search(match["rest"]))
+        right = total - passed if fails else passed
+        counts = {"all": total, "every": total, "none": 0.0}
+        claimed = counts[said] if (said := match["n"].lower()) in counts else _counted(said)
+        is_plain = match["total"] is None and not fails and not _PASSING.search(match["rest"])
+        is_total_right = match["total"] is None or _counted(match["total"]) == total
+        if is_total_right and (claimed == right or (is_plain and claimed == total)):
+            continue
+        verb = "fail" if fails else "pass"
+        yield f"“{match[0].strip()}” agrees with no figure of the evidence; {right:g} of {total:g} gates {verb}."
+
+
+def _counted(text: str) -> float:
+    spoken = _WORDS.get(text.lower())
+    return float(text) if spoken is None else float(spoken)
+
+
+def _blank_counts(match: re.Match[str]) -> str:
+    """The matched words with their counts taken out: they have been judged."""
+    gates_end = match.start("rest") - match.start()
+    return (
+        re.sub(rf"\b{_COUNT}\b", lambda m: " " * len(m[0]), match[0][:gates_end], flags=re.IGNORECASE) + match["rest"]
+    )

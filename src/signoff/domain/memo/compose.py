@@ -1,0 +1,173 @@
+"""The deployment memo of a release: page one and the template's twelve sections, in its order and numbering.
+
+Composition states what the record holds. It computes no statistic, ticks nothing that the record does not show, and
+leaves out no line: what is missing reads "not provided".
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from signoff.domain.assessment import Assessment, PitStatus
+from signoff.domain.dossier import Dossier
+from signoff.domain.events import Verdict
+from signoff.domain.evidence import Evidence
+from signoff.domain.memo.appendix import appendix
+from signoff.domain.memo.boundaries import boundaries
+from signoff.domain.memo.changes import unjustified
+from signoff.domain.memo.communication import communication
+from signoff.domain.memo.document import KeyFigure, Memo, Section
+from signoff.domain.memo.governance import governance
+from signoff.domain.memo.infrastructure import infrastructure
+from signoff.domain.memo.pieces import gates_in_words, joined
+from signoff.domain.memo.plan import plan
+from signoff.domain.memo.rationale import rationale
+from signoff.domain.memo.release import Release, recovery_time
+from signoff.domain.memo.risk import risk
+from signoff.domain.memo.rollback import rollback
+from signoff.domain.memo.sign_off import MEMO_GATES, sign_off
+from signoff.domain.memo.standing import Standing
+from signoff.domain.memo.success import success
+from signoff.domain.memo.summary import contradictions, draft, known_facts, known_words
+from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATION_RESULTS, front, validation
+from signoff.domain.policy import Policy, tighten
+from signoff.domain.quantity import NOT_PROVIDED, Quantity
+
+RISK_MATRIX = "attachments/risk_matrix.xlsx"
+
+
+def compose(
+    dossier: Dossier,
+    policy: Policy,
+    evidence: Evidence,
+    assessment: Assessment,
+    standing: Standing,
+    *,
+    evidence_digest: str,
+    facts: Sequence[Quantity] | None = None,
+    last_updated: date | None = None,
+) -> Memo:
+    """The memo as it stands.
+
+    `facts` are those of the assessment (`gates.facts`), for a summary that people wrote to be held against; without
+    them the memo says that nobody did. `last_updated` defaults to the day of the latest signature.
+    """
+    policy, _ = tighten(policy, dossier.plan.tighten)
+    release = Release(dossier=dossier, policy=policy, evidence=evidence, assessment=assessment, standing=standing)
+    header = dossier.header
+    return Memo(
+        model=header.model,
+        version=header.version,
+        previous_version=header.previous_version,
+        deployment_date=header.deployment_date,
+        deployed_by=f"{header.deployed_by.name}, {header.deployed_by.role}",
+        deployment_type=header.deployment_type.value,
+        decision=release.decision,
+        notices=(*_notices(release), *_summary_notices(release, facts)),
+        tldr=header.summary or draft(release),
+        key_figures=_key_figures(release),
+        front=front(release),
+        sections=_sections(release, last_updated or _last_signed(standing)),
+        attachments=_attachments(release),
+        document_version=header.document_version,
+        status=release.decision,
+        evidence_digest=evidence_digest,
+        colophon=f"Held to policy {policy.name} {policy.version}.",
+    )
+
+
+def _sections(release: Release, last_updated: date | None) -> tuple[Section, ...]:
+    return (
+        rationale(release),
+        validation(release),
+        risk(release),
+        plan(release),
+        rollback(release),
+        boundaries(release),
+        infrastructure(release),
+        governance(release),
+        communication(release),
+        success(release),
+        appendix(release),
+        sign_off(release, last_updated=last_updated),
+    )
+
+
+def _last_signed(standing: Standing) -> date | None:
+    signed = [s.signed_at.date() for s in (*standing.approvals, *standing.overrides)]
+    return max(signed, default=None)
+
+
+def _notices(release: Release) -> Iterator[str]:
+    """What a reader must not miss: it stands on page one, before any figure."""
+    yield from _rejections(release)
+    yield from _gate_notices(release)
+    pit = release.assessment.pit
+    if pit.status is PitStatus.FAILED:
+        yield f"Point-in-time validation failed: {pit.reason}"
+    if lacking := unjustified(release.dossier, release.evidence):
+        yield f"Changed without a justification: {', '.join(category.words for category in lacking)}."
+
+
+def _summary_notices(release: Release, facts: Sequence[Quantity] | None) -> Iterator[str]:
+    summary = release.dossier.header.summary
+    if not summary:
+        return
+    if facts is None:
+        yield "The summary was written by people and was not held against the evidence."
+        return
+    for contradiction in contradictions(summary, known_facts(release, facts), known_words(release.dossier)):
+        yield f"The summary contradicts the evidence: {contradiction}"
+
+
+def _rejections(release: Release) -> Iterator[str]:
+    for signature in release.standing.approvals:
+        if signature.verdict is Verdict.REJECT:
+            yield f"Rejected by {signature.person} ({signature.role.title}): {signature.reason or NOT_PROVIDED}"
+
+
+def _gate_notices(release: Release) -> Iterator[str]:
+    blocking = release.assessment.blocking
+    if not blocking:
+        return
+    gates = ", ".join(f"{gates_in_words((finding,))} {finding.word}" for finding in blocking)
+    if not release.overrides:
+        yield f"Blocked by gates that did not pass: {gates}."
+        return
+    who = joined(f"{s.person} ({s.role.title})" for s in release.overrides)
+    reasons = "; ".join(dict.fromkeys(s.reason for s in release.overrides if s.reason)) or NOT_PROVIDED
+    if release.is_overridden:
+        yield f"Gates that did not pass were overridden by {who}. Gates: {gates}. Reason: {reasons}"
+    else:
+        needed = release.policy.approvals.override_persons
+        yield (
+            f"Blocked by gates that did not pass: {gates}. Overridden so far by {who}, "
+            f"{len(release.overrides)} of {needed} persons needed. Reason: {reasons}"
+        )
+
+
+def _key_figures(release: Release) -> tuple[KeyFigure, ...]:
+    assessment, standing = release.assessment, release.standing
+    signed = {signature.role for signature in release.approvals}
+    level = release.policy.gates.var.level
+    return (
+        KeyFigure("Gates", f"{assessment.passed_gates} of {MEMO_GATES}"),
+        KeyFigure("Point in time", assessment.pit.status.value),
+        KeyFigure("Approvals", f"{len(signed)} of {len(standing.required)}"),
+        KeyFigure("Rehearsal", _rehearsal(release)),
+        KeyFigure(f"VaR {level:.0%}", assessment.value_at_risk_new.text),
+    )
+
+
+def _rehearsal(release: Release) -> str:
+    if release.standing.rehearsal is None:
+        return "not performed"
+    return f"RTO {recovery_time(release.standing.rehearsal).text}"
+
+
+def _attachments(release: Release) -> tuple[str, ...]:
+    return (
+        f"Detailed backtest report (PDF): {BACKTEST_REPORT}",
+        f"Validation test results (PDF): {VALIDATION_RESULTS}",
+        f"Paper trading logs (CSV): {PAPER_LOGS if release.evidence.paper is not None else NOT_PROVIDED}",
+        f"Risk assessment matrix (XLSX): {RISK_MATRIX}",
+    )

@@ -1,0 +1,111 @@
+"""Section 12: six certifications, each derived from the record and refused where it is untrue.
+
+An override lets a release go on; it does not make a gate pass, and the certification says so.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from signoff.domain.finding import Outcome
+from signoff.domain.memo.communication import unsent_before
+from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Section
+from signoff.domain.memo.governance import is_governance_ready
+from signoff.domain.memo.pieces import ABSENT, gates_in_words, joined, lead_in, words
+from signoff.domain.memo.release import Release
+from signoff.domain.quantity import NOT_PROVIDED
+
+MEMO_GATES = 5
+
+
+def sign_off(release: Release, *, last_updated: date | None) -> Section:
+    """Chapter 12."""
+    header = release.dossier.header
+    certifier = release.dossier.sign_off.signed_by
+    signature = next((s for s in release.approvals if s.person == certifier), None)
+    return Section(
+        "12",
+        "Sign-off",
+        (
+            lead_in("I certify that"),
+            Checklist(certifications(release)),
+            Fields(
+                (
+                    ("Deployed By", words(certifier)),
+                    ("Date", Cell(str(signature.signed_at.date()), is_figure=True) if signature else ABSENT),
+                    ("Signature", Cell(f"key {signature.key_id}", is_figure=True) if signature else ABSENT),
+                )
+            ),
+            Fields(
+                (
+                    ("Document Version", words(header.document_version)),
+                    ("Last Updated", Cell(str(last_updated), is_figure=True) if last_updated else ABSENT),
+                    ("Status", Cell(release.decision.value.capitalize(), mark=release.decision)),
+                )
+            ),
+        ),
+    )
+
+
+def certifications(release: Release) -> tuple[CheckItem, ...]:
+    """The six boxes; one is ticked when nothing in the record speaks against it."""
+    return (
+        _certified("All validation gates have been passed", _gates(release)),
+        _certified("Risk assessment is complete and documented", _risk(release)),
+        _certified("Rollback plan is tested and ready", release.rehearsal_objections()),
+        _certified("Monitoring and alerts are configured", _monitoring(release)),
+        _certified("All stakeholders have been notified", _stakeholders(release)),
+        _certified("This deployment meets governance requirements", _governance(release)),
+    )
+
+
+def _certified(text: str, objections: Iterable[str]) -> CheckItem:
+    against = tuple(objections)
+    return CheckItem(text, is_checked=not against, note="; ".join(against))
+
+
+def _gates(release: Release) -> Iterator[str]:
+    assessment = release.assessment
+    own = assessment.memo_gates
+    failing = [f for f in assessment.findings if f.outcome is not Outcome.PASS and (f.is_blocking or f in own)]
+    if len(own) < MEMO_GATES:
+        yield f"{len(own)} of the memo's {MEMO_GATES} gates were run"
+    if not failing:
+        return
+    yield f"not passed: {gates_in_words(failing)}"
+    if assessment.blocking and release.is_overridden:
+        who = joined(f"{s.person} ({s.role.title})" for s in release.overrides)
+        yield f"overridden by {who}, which lets the release go on and does not make a gate pass"
+
+
+def _risk(release: Release) -> Iterator[str]:
+    """A stress window outside the data is complete when the memo says that it is; a regime has to be known."""
+    assessment = release.assessment
+    if not release.dossier.risk.risks:
+        yield "no risk is declared"
+    if not assessment.regimes or any(not row.sharpe.is_provided for row in assessment.regimes):
+        yield f"behaviour by market regime is {NOT_PROVIDED}"
+    if not assessment.stress or any(not row.max_drawdown.is_provided and not row.note for row in assessment.stress):
+        yield f"stress testing is {NOT_PROVIDED}"
+
+
+def _monitoring(release: Release) -> Iterator[str]:
+    declared = release.dossier.plan.monitoring
+    if not declared.pager.strip() or not any(channel.strip() for channel in declared.channels):
+        yield "nobody is named to be alerted"
+    match release.standing.links.get(declared.dashboard):
+        case False:
+            yield f"the dashboard {declared.dashboard} does not exist"
+        case None:
+            yield f"the dashboard {declared.dashboard} was not checked"
+        case True:
+            return
+
+
+def _stakeholders(release: Release) -> Iterator[str]:
+    if unsent := unsent_before(release):
+        yield f"not sent: {', '.join(unsent)}"
+
+
+def _governance(release: Release) -> Iterator[str]:
+    if not is_governance_ready(release.evidence.candidate):
+        yield "the registry does not carry governance_ready=true"

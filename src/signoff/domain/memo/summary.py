@@ -1,0 +1,142 @@
+"""The memo's TL;DR: drafted from the facts, or written by people and then held against them.
+
+The draft says what changed, what became of the Sharpe ratio, how the gates fell and what is asked for, and praises
+nothing: a difference that the data cannot tell from zero is called that.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from signoff.domain.dossier import DeploymentType, Dossier
+from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.finding import Finding, Outcome
+from signoff.domain.memo.changes import training_days
+from signoff.domain.memo.claims import contradictions
+from signoff.domain.memo.pieces import gates_in_words
+from signoff.domain.memo.release import Release
+from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
+
+__all__ = ["SIGNIFICANCE", "contradictions", "draft", "known_facts", "known_words"]
+
+SIGNIFICANCE: Final = 0.05
+_SPOKEN: Final = ("None", "One", "Two", "Three", "Four", "Five")
+
+
+def draft(release: Release) -> str:
+    """Four sentences at most, every number of them a fact."""
+    return " ".join((_what(release), _sharpe(release), *_gates(release), _asked(release)))
+
+
+def known_facts(release: Release, assessed: Sequence[Quantity]) -> tuple[Quantity, ...]:
+    """Every number that a summary may state: `assessed` (gates.facts of the assessment), registry and plan."""
+    return (*assessed, *_more_facts(release))
+
+
+def known_words(dossier: Dossier) -> tuple[str, ...]:
+    """Names of this dossier that may hold digits and are no figures: the model, its versions, the rules it meets."""
+    header = dossier.header
+    versions = [v for v in (header.version, header.previous_version) if v]
+    bare = [version.lstrip("vV") for version in versions]
+    short = [".".join(version.split(".")[:2]) for version in bare if version.count(".") > 1]
+    rules = [requirement.name for requirement in dossier.governance.requirements]
+    return (header.model, *versions, *bare, *short, *rules, "FINRA 3110", "15c3-5", "S&P 500")
+
+
+def _more_facts(release: Release) -> Iterator[Quantity]:
+    assessment, policy = release.assessment, release.policy
+    for side, version in (("new", release.evidence.candidate), ("old", release.evidence.champion)):
+        if version is not None and version.features:
+            yield count(f"features.{side}", len(set(version.features)))
+        yield Quantity(name=f"training_days.{side}", value=training_days(version), unit=Unit.DAYS)
+    yield from _feature_moves(release.evidence.candidate, release.evidence.champion)
+    yield _change("risk.value_at_risk", assessment.value_at_risk_new, assessment.value_at_risk_old)
+    yield _change("latency_p95", assessment.latency_p95_new, assessment.latency_p95_old)
+    yield Quantity(name="risk.value_at_risk.level", value=policy.gates.var.level, unit=Unit.PERCENT)
+    yield Quantity(name="plan.allocation", value=policy.phases.limited_allocation_pct / 100, unit=Unit.PERCENT)
+    yield Quantity(name="plan.allocation_in_full", value=1.0, unit=Unit.PERCENT)
+    yield Quantity(name="plan.shadow_days", value=policy.phases.shadow_days, unit=Unit.DAYS)
+    yield Quantity(name="plan.limited_days", value=policy.phases.limited_days, unit=Unit.DAYS)
+
+
+def _feature_moves(candidate: RegisteredVersion | None, champion: RegisteredVersion | None) -> Iterator[Quantity]:
+    if candidate is None or champion is None:
+        return
+    yield count("features.added", len(set(candidate.features) - set(champion.features)))
+    yield count("features.removed", len(set(champion.features) - set(candidate.features)))
+
+
+def _change(stem: str, new: Quantity, old: Quantity) -> Quantity:
+    return Quantity(name=f"{stem}.change", value=relative_change(new.value, old.value), unit=Unit.PERCENT)
+
+
+def _what(release: Release) -> str:
+    header = release.dossier.header
+    candidate, champion = release.evidence.candidate, release.evidence.champion
+    detail = _features(candidate, champion)
+    if release.is_initial or header.previous_version is None:
+        architecture = candidate.architecture if candidate and candidate.architecture else NOT_PROVIDED
+        return f"First deployment of {header.model} {header.version} (architecture: {architecture}{detail})."
+    verb = "Rolls back" if header.deployment_type is DeploymentType.ROLLBACK else "Replaces"
+    joint = "to" if header.deployment_type is DeploymentType.ROLLBACK else "by"
+    versions = f"{header.previous_version} {joint} {header.version}"
+    if candidate is None or champion is None or not (candidate.architecture and champion.architecture):
+        return f"{verb} {versions}; what changed in the architecture is {NOT_PROVIDED}{detail}."
+    if candidate.architecture == champion.architecture:
+        return f"{verb} {versions}, still {candidate.architecture}{detail}."
+    return f"{verb} {champion.architecture} {joint} {candidate.architecture}{detail}."
+
+
+def _features(candidate: RegisteredVersion | None, champion: RegisteredVersion | None) -> str:
+    if candidate is None or not candidate.features:
+        return ""
+    new = len(set(candidate.features))
+    if champion is None or not champion.features:
+        return f", {new} features"
+    old = len(set(champion.features))
+    return f" ({old} → {new} features)" if old != new else f" ({new} features)"
+
+
+def _sharpe(release: Release) -> str:
+    row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
+    if row is None or not row.new.is_provided:
+        return f"Net Sharpe {NOT_PROVIDED}."
+    if not row.old.is_provided:
+        return f"Net Sharpe {row.new.text}; no previous version is measured beside it."
+    p_value = release.assessment.sharpe_difference_p
+    against = f"Net Sharpe {_bare(row.new)} against {_bare(row.old)}"
+    if p_value.value is None or not p_value.is_provided:
+        return f"{against}; whether the difference is more than chance is {NOT_PROVIDED}."
+    if p_value.value < SIGNIFICANCE:
+        return f"{against}, a difference beyond chance (p {p_value.text})."
+    return f"{against}, a difference the data cannot tell from zero (p {p_value.text})."
+
+
+def _bare(quantity: Quantity) -> str:
+    return Quantity(name=quantity.name, value=quantity.value, unit=quantity.unit, digits=quantity.digits).text
+
+
+def _gates(release: Release) -> Iterator[str]:
+    assessment = release.assessment
+    own = assessment.memo_gates
+    failing = [finding for finding in own if finding.outcome is not Outcome.PASS]
+    beside = [f for f in assessment.findings if f not in own and f.outcome is not Outcome.PASS]
+    passing = f"{_SPOKEN[assessment.passed_gates]} of the memo's five gates pass"
+    said = f"{passing}; {_do_not(failing)}." if failing else "All five of the memo's gates pass."
+    yield said
+    if beside:
+        advisory = "" if any(finding.is_blocking for finding in beside) else ", advisory by policy,"
+        yield f"Beside them {gates_in_words(beside)}{advisory} {_do_not_alone(beside)}."
+
+
+def _do_not(findings: list[Finding]) -> str:
+    return f"{gates_in_words(findings)} {_do_not_alone(findings)}"
+
+
+def _do_not_alone(findings: list[Finding]) -> str:
+    return "does not" if len(findings) == 1 else "do not"
+
+
+def _asked(release: Release) -> str:
+    return (
+        f"Asks for {release.policy.phases.limited_allocation_pct}% of capital in the limited phase, then for all of it."
+    )

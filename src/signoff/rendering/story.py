@@ -1,0 +1,87 @@
+"""Each event of the ledger as one sentence, in the desk's words."""
+
+from typing import assert_never
+
+from signoff.domain import events as e
+from signoff.domain.quantity import Unit, number
+
+
+def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one visible table, a line an event
+    """What happened, for people who were not there."""
+    match event:
+        case e.Opened():
+            before = f", to replace v{event.previous_version}" if event.previous_version else ""
+            return f"opened {event.model} v{event.version} ({event.deployment_type}){before}"
+        case e.Adopted():
+            signers = " and ".join(s.person for s in event.signatures)
+            return f"adopted {event.model} v{event.version} as it was live, never validated here; signed by {signers}"
+        case e.Validated():
+            passed = sum(r.outcome == "pass" for r in event.results)
+            blocked = [r.key for r in event.results if r.is_blocking and r.outcome != "pass"]
+            return f"ran {len(event.results)} gates: {passed} passed" + (f", blocked by {', '.join(blocked)}" if blocked else "")
+        case e.OverrideSigned():
+            return f"overrode the gates as {event.signature.role}: {event.signature.reason}"
+        case e.ApprovalRequested():
+            return f"asked for signatures over manifest {event.manifest[:12]}…"
+        case e.ApprovalSigned():
+            conditions = "; ".join(event.signature.conditions)
+            return f"approved as {event.signature.role}" + (f", on condition: {conditions}" if conditions else "")
+        case e.ApprovalRejected():
+            return f"rejected as {event.signature.role}: {event.signature.reason}"
+        case e.Approved():
+            return "every required role has signed"
+        case e.ApprovalsVoided():
+            return f"every approval is void, bytes changed: {', '.join(event.changed)}"
+        case e.ConditionMet():
+            return f"condition met ({event.role}): {event.condition}"
+        case e.MemoIssued():
+            return f"issued the {event.edition} memo, manifest {event.manifest[:12]}…"
+        case e.PhaseEntered():
+            return f"entered {event.phase} at {event.allocation_pct}%" + (f": {event.reason}" if event.reason else "")
+        case e.Observed():
+            return _observed(event)
+        case e.Paused():
+            return f"paused ({event.reason})" + (f": {event.note}" if event.note else "")
+        case e.Resumed():
+            return f"resumed ({event.reason})" + (f": {event.note}" if event.note else "")
+        case e.RollbackStarted():
+            return f"began the rollback, trigger {event.trigger} ({event.occasion})"
+        case e.StepDone():
+            return f"rollback step {event.step} done in {number(event.seconds, Unit.SECONDS, 3)} s: {event.detail}"
+        case e.RollbackStuck():
+            return f"ROLLBACK STUCK at {event.step}: {event.detail}"
+        case e.RolledBack():
+            return f"rolled back; v{event.restored_version} trades again" if event.restored_version else "rolled back"
+        case e.DeadlineBreached():
+            return f"deadline {event.name} was missed, it was due {event.due:%Y-%m-%d %H:%M}Z"
+        case e.Superseded():
+            return f"superseded by {event.by_deployment}"
+        case e.Reinstated():
+            return f"reinstated after {event.after_deployment} was rolled back"
+        case e.Rehearsed():
+            total = number(sum(seconds for _, seconds in event.seconds), Unit.SECONDS, 2)
+            return f"rehearsed the rollback in {total} s, {'within' if event.within_budget else 'NOT within'} budget"
+        case e.NoticeSent():
+            return f"told {event.channel}: {event.notice}"
+        case e.Reviewed():
+            return f"reviewed: {'every target met' if event.targets_met else 'targets missed'}"
+        case e.Killed():
+            return f"KILLED {event.model}: {event.reason}"
+        case e.RearmSigned():
+            return f"signed for re-arming as {event.signature.role}"
+        case e.Rearmed():
+            return f"re-armed by {' and '.join(event.persons)}"
+        case e.PersonEnrolled():
+            return f"enrolled {event.name} as {', '.join(event.roles)}"
+        case _:
+            assert_never(event)
+
+
+def _observed(event: e.Observed) -> str:
+    if event.fired:
+        return f"observed {event.session}: TRIGGER {', '.join(event.fired)}"
+    if event.unmet:
+        return f"observed {event.session}: holds back: {event.unmet[0]}" + (
+            f" (+{len(event.unmet) - 1} more)" if len(event.unmet) > 1 else ""
+        )
+    return f"observed {event.session}: every condition holds"

@@ -1,0 +1,139 @@
+"""Coverage of value at risk: did the exceptions come as often, and as independently, as the level promised?
+
+Likelihood-ratio tests with 0·ln 0 = 0. A small p-value rejects the forecasts; a large one proves little when the sample
+is short, so samples without one expected exception are refused.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import chdtrc, xlogy
+
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.sample import Flags, share
+
+_ROUNDING: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelihoodRatio:
+    """A likelihood-ratio statistic with its upper-tail p-value under χ² with `degrees` degrees of freedom."""
+
+    statistic: float
+    p_value: float
+    degrees: int
+    n: int
+    exceptions: int
+    level: float
+    convention: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Christoffersen:
+    """Number of the exceptions, their independence, and both together."""
+
+    unconditional: LikelihoodRatio
+    independence: LikelihoodRatio
+    conditional: LikelihoodRatio
+    transitions: tuple[tuple[int, int], tuple[int, int]]
+    """How often a quiet (0) or exceptional (1) period was followed by a quiet or exceptional one."""
+
+
+def kupiec(exceptions: int, n: int, *, level: float = 0.95) -> LikelihoodRatio:
+    """Unconditional coverage, LRuc ~ χ²₁ (Kupiec 1995).
+
+    Parameters
+    ----------
+    exceptions : periods whose return fell below the forecast.
+    n : periods forecast.
+    level : of the value at risk; 1 − level is the share of exceptions expected.
+
+    Raises
+    ------
+    InputError
+        Counts that are negative or disagree, a level outside 0 to 1.
+    InsufficientData
+        Not one exception expected, n (1 − level) < 1.
+    """
+    expected = 1 - share(level, "level")
+    if not 0 <= exceptions <= n:
+        raise InputError(f"exceptions: expected 0 to n = {n}, found {exceptions}.")
+    if n * expected < 1 - _ROUNDING:
+        raise InsufficientData(f"n: {n} forecasts at {level:g} expect {n * expected:.2f} exceptions; one is needed.")
+    observed = exceptions / n
+    statistic = 2 * (_log_likelihood(exceptions, n, observed) - _log_likelihood(exceptions, n, expected))
+    return _result(statistic, 1, n, exceptions, level, "Kupiec (1995) LRuc")
+
+
+def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
+    """Coverage with independence, LRind ~ χ²₁ and LRcc = LRuc + LRind ~ χ²₂ (Christoffersen 1998).
+
+    Parameters
+    ----------
+    hits : (n,) booleans, or zeros and ones, in time order: whether each forecast was exceeded.
+    level : of the value at risk.
+
+    Notes
+    -----
+    LRuc counts all n periods, LRind the n − 1 transitions. Without any exception there is nothing to cluster, and LRind
+    is 0 by 0·ln 0 = 0; LRuc then speaks alone.
+
+    Raises
+    ------
+    InputError
+        Anything but zeros and ones, with the row.
+    InsufficientData
+        As `kupiec`, or fewer than two periods.
+    """
+    flags = _flags(hits)
+    n, exceptions = flags.size, int(flags.sum())
+    unconditional = kupiec(exceptions, n, level=level)
+    before, after = flags[:-1], flags[1:]
+    quiet, sudden = int((~before & ~after).sum()), int((~before & after).sum())
+    over, again = int((before & ~after).sum()), int((before & after).sum())
+    pooled = _log_likelihood(sudden + again, n - 1, (sudden + again) / (n - 1))
+    parted = sum(
+        _log_likelihood(hit, size, hit / size)
+        for hit, size in ((sudden, quiet + sudden), (again, over + again))
+        if size
+    )
+    independence = 2 * (parted - pooled)
+    return Christoffersen(
+        unconditional=unconditional,
+        independence=_result(independence, 1, n, exceptions, level, "Christoffersen (1998) LRind, first-order Markov"),
+        conditional=_result(
+            unconditional.statistic + independence, 2, n, exceptions, level, "Christoffersen (1998) LRcc = LRuc + LRind"
+        ),
+        transitions=((quiet, sudden), (over, again)),
+    )
+
+
+def _flags(hits: ArrayLike) -> Flags:
+    array = np.asarray(hits)
+    if array.ndim != 1:
+        raise InputError(f"hits: expected one dimension, found shape {array.shape}.")
+    if array.size < 2:
+        raise InsufficientData(f"hits: {array.size} periods; independence takes at least 2.")
+    if not (is_flag := (array == 0) | (array == 1)).all():
+        row = int(np.argmin(is_flag))
+        raise InputError(f"hits: row {row} is {array[row]}; expected true or false, 1 or 0.")
+    return np.asarray(array == 1, dtype=np.bool_)
+
+
+def _log_likelihood(hits: int, n: int, probability: float) -> float:
+    return float(xlogy(hits, probability) + xlogy(n - hits, 1 - probability))
+
+
+def _result(statistic: float, degrees: int, n: int, exceptions: int, level: float, convention: str) -> LikelihoodRatio:
+    statistic = max(statistic, 0.0)
+    return LikelihoodRatio(
+        statistic=statistic,
+        p_value=float(chdtrc(degrees, statistic)),
+        degrees=degrees,
+        n=n,
+        exceptions=exceptions,
+        level=level,
+        convention=f"{convention} ~ χ² with {degrees} degrees of freedom, 0·ln 0 = 0",
+    )

@@ -1,0 +1,151 @@
+"""Sharpe ratios against luck: how probable is skill, given the sample, its tails and the number of trials?
+
+All ratios here are per period, never annualised, and kurtosis is 3 for a normal distribution, never excess. Published
+libraries differ on both, and the results with them.
+"""
+
+from dataclasses import dataclass
+from math import e, sqrt
+from typing import Final
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.sample import positive, share
+
+EULER_MASCHERONI: Final = 0.5772156649015329
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeflatedSharpeRatio:
+    """The probability that the true ratio exceeds `threshold`, what the best of `trials` worthless ones would show."""
+
+    probability: float
+    threshold: float
+    sharpe: float
+    n: int
+    skew: float
+    kurtosis: float
+    trials: int
+    trial_sharpe_variance: float
+    convention: str
+
+
+def probabilistic_sharpe_ratio(
+    sharpe: float, n: int, *, skew: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0
+) -> float:
+    """Probability that the true Sharpe ratio exceeds `benchmark`, as a plain float (Bailey and López de Prado 2012).
+
+    Φ((SR − SR₀) √(T − 1) / √(1 − γ₃SR + (γ₄ − 1)SR²/4)).
+
+    Parameters
+    ----------
+    sharpe, benchmark : per period.
+    n : T, periods observed.
+    skew, kurtosis : γ₃ and γ₄ of the returns, γ₄ = 3 for a normal distribution.
+
+    Raises
+    ------
+    InputError
+        Numbers that are not finite, or a kurtosis below 1 + skew², which no distribution has (excess kurtosis?).
+    InsufficientData
+        n < 2.
+    """
+    variance = _unit_variance(sharpe, skew, kurtosis)
+    if not np.isfinite(benchmark):
+        raise InputError(f"benchmark: expected a finite number, found {benchmark}.")
+    if n < 2:
+        raise InsufficientData(f"n: {n} periods; a Sharpe ratio takes at least 2.")
+    return float(ndtr((sharpe - benchmark) * sqrt(n - 1) / sqrt(variance)))
+
+
+def deflated_sharpe_ratio(
+    sharpe: float, n: int, *, skew: float, kurtosis: float, trials: int, trial_sharpe_variance: float
+) -> DeflatedSharpeRatio:
+    """The probabilistic ratio against the expected maximum of the trials (Bailey and López de Prado 2014).
+
+    Parameters
+    ----------
+    sharpe, n, skew, kurtosis : as in `probabilistic_sharpe_ratio`.
+    trials : N, independent configurations tried.
+    trial_sharpe_variance : V, the variance across trials of their Sharpe ratios per period.
+
+    Raises
+    ------
+    InputError
+        As `probabilistic_sharpe_ratio`, or a negative variance.
+    InsufficientData
+        Fewer than two trials, no variance between them, or n < 2.
+    """
+    threshold = expected_maximum_sharpe(trials, trial_sharpe_variance)
+    return DeflatedSharpeRatio(
+        probability=probabilistic_sharpe_ratio(sharpe, n, skew=skew, kurtosis=kurtosis, benchmark=threshold),
+        threshold=threshold,
+        sharpe=sharpe,
+        n=n,
+        skew=skew,
+        kurtosis=kurtosis,
+        trials=trials,
+        trial_sharpe_variance=trial_sharpe_variance,
+        convention="Bailey and López de Prado (2014): Sharpe ratio per period, kurtosis 3 for a normal distribution, "
+        "√(T − 1)",
+    )
+
+
+def expected_maximum_sharpe(trials: int, variance: float) -> float:
+    """√V [(1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(Ne))], the paper's approximation of the best of N worthless trials."""
+    if trials < 2:
+        raise InsufficientData(f"trials: {trials}; overfitting shows only against at least two. Count every one tried.")
+    if not (np.isfinite(variance) and variance >= 0):
+        raise InputError(f"trial_sharpe_variance: expected a variance, found {variance}.")
+    if variance == 0:
+        raise InsufficientData(f"trials: the Sharpe ratios of all {trials} are equal; they are not different trials.")
+    quantiles = -ndtri([1 / trials, 1 / (trials * e)])
+    return sqrt(variance) * float((1 - EULER_MASCHERONI) * quantiles[0] + EULER_MASCHERONI * quantiles[1])
+
+
+def minimum_track_record_length(
+    sharpe: float, *, skew: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0, confidence: float = 0.95
+) -> float:
+    """Observations after which the ratio would be significantly above `benchmark`, as a plain float (their 2012).
+
+    1 + (1 − γ₃SR + (γ₄ − 1)SR²/4) (Φ⁻¹(confidence) / (SR − SR₀))². Ratios are per period; divide by the periods a year
+    for years.
+
+    Raises
+    ------
+    InputError
+        As `probabilistic_sharpe_ratio`, or a confidence outside 0.5 to 1.
+    InsufficientData
+        A ratio that is not above its benchmark: no record is long enough.
+    """
+    variance = _unit_variance(sharpe, skew, kurtosis)
+    if share(confidence, "confidence") < 0.5:
+        raise InputError(f"confidence: expected at least 0.5, found {confidence}.")
+    if not sharpe > benchmark:
+        raise InsufficientData(f"sharpe: {sharpe:g} is not above {benchmark:g}; no record is long enough to show it.")
+    return 1 + variance * (float(ndtri(confidence)) / (sharpe - benchmark)) ** 2
+
+
+def minimum_backtest_length(trials: int, sharpe: float) -> float:
+    """Years below which the best of N worthless trials is expected to show the annual ratio `sharpe`, a plain float.
+
+    (E[max_N] / SR)² (Bailey, Borwein, López de Prado and Zhu 2014), E[max_N] for unit variance a year.
+    """
+    return (expected_maximum_sharpe(trials, 1.0) / positive(sharpe, "sharpe")) ** 2
+
+
+def _unit_variance(sharpe: float, skew: float, kurtosis: float) -> float:
+    """1 − γ₃SR + (γ₄ − 1)SR²/4, T times the variance of the estimated ratio."""
+    if not np.isfinite([sharpe, skew, kurtosis]).all():
+        raise InputError(f"expected finite numbers, found sharpe {sharpe}, skew {skew}, kurtosis {kurtosis}.")
+    if kurtosis < (1 + skew**2) * (1 - 1e-9):
+        raise InputError(
+            f"kurtosis: {kurtosis:g} is below 1 + skew² = {1 + skew**2:g}, which no distribution has; "
+            "give it as 3 for a normal distribution, not as excess."
+        )
+    variance = 1 - skew * sharpe + (kurtosis - 1) * sharpe**2 / 4
+    if variance <= 0:
+        raise InsufficientData(f"skew {skew:g} and kurtosis {kurtosis:g} leave no variance at a ratio of {sharpe:g}.")
+    return variance

@@ -1,0 +1,74 @@
+"""Downside Sensitivity Ratio: does the model lose harder than it gains?
+
+Not the deflated Sharpe ratio, which shares its letters and lives in `deflated`.
+"""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.sample import Floats, vector
+
+MIN_OBSERVATIONS: Final = 252
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DownsideSensitivityRatio:
+    """Root mean square below the threshold over root mean square above it; infinite where nothing gained."""
+
+    ratio: float
+    downside: float
+    upside: float
+    n: int
+    losses: int
+    gains: int
+    ties: int
+    threshold: float
+    convention: str
+
+
+def downside_sensitivity_ratio(returns: ArrayLike, *, threshold: float = 0.0) -> DownsideSensitivityRatio:
+    """√mean(min(r − τ, 0)²) / √mean(max(r − τ, 0)²), both means over all T.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per period.
+    threshold : τ, per period. Returns equal to it are `ties`: they count in T and on neither side.
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or misshapen input, with the row.
+    InsufficientData
+        Fewer than 252 returns, or all of them equal to the threshold. No losses give 0, no gains infinity.
+    """
+    if not np.isfinite(threshold):
+        raise InputError(f"threshold: expected a finite number, found {threshold}.")
+    excess = vector(returns, "returns", at_least=MIN_OBSERVATIONS) - threshold
+    losses, gains = int((excess < 0).sum()), int((excess > 0).sum())
+    if losses + gains == 0:
+        raise InsufficientData(
+            f"returns: all {excess.size} equal the threshold {threshold:g}; nothing was won or lost."
+        )
+    downside, upside = _root_mean_square(np.minimum(excess, 0)), _root_mean_square(np.maximum(excess, 0))
+    return DownsideSensitivityRatio(
+        ratio=downside / upside if gains else inf,
+        downside=downside,
+        upside=upside,
+        n=excess.size,
+        losses=losses,
+        gains=gains,
+        ties=excess.size - losses - gains,
+        threshold=threshold,
+        convention=f"√mean(min(r − τ, 0)²) / √mean(max(r − τ, 0)²) over all T, τ = {threshold:g}",
+    )
+
+
+def _root_mean_square(values: Floats) -> float:
+    """Scaled by its largest entry, so that tiny returns do not vanish when squared."""
+    largest = float(np.abs(values).max())
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2))) if largest else 0.0

@@ -1,0 +1,115 @@
+"""The figures that a desk reads first: return, Sharpe ratio, drawdown, hit rate, and the curves behind them.
+
+They describe a record and judge nothing. Each takes simple returns per period, net of costs, and gives a plain float
+(the curves give arrays); NaN and infinities raise `InputError` with the row, too little data `InsufficientData`.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.sample import Floats, is_constant, pair, positive, simple_returns, varying, vector
+from signoff.stats.sharpe import per_period, sharpe_error, sharpe_ratio, sharpe_standard_error
+
+__all__ = [
+    "annualized_return",
+    "drawdowns",
+    "equity_curve",
+    "hit_rate",
+    "information_ratio",
+    "max_drawdown",
+    "rolling_sharpe",
+    "sharpe_error",
+    "sharpe_ratio",
+    "sharpe_standard_error",
+    "total_return",
+    "win_loss_ratio",
+]
+
+_LARGEST_LOG: Final = 700.0
+
+
+def total_return(returns: ArrayLike) -> float:
+    """Compounded return over the whole record, Π(1 + r) − 1. Refuses an empty record and returns below −1."""
+    return float(np.expm1(_log_growth(simple_returns(returns))))
+
+
+def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
+    """Geometric annual return, Π(1 + r)^(periods/T) − 1, a fraction (0.05 is five percent).
+
+    A return of −1 anywhere gives −1. Returns below −1, NaN and infinities are refused with their row.
+    """
+    positive(periods, "periods")
+    array = simple_returns(returns)
+    log_growth = _log_growth(array) * periods / array.size
+    if log_growth > _LARGEST_LOG:
+        raise InputError(f"returns: {array.size} of them compound beyond any number a year; are these percentages?")
+    return float(np.expm1(log_growth))
+
+
+def max_drawdown(returns: ArrayLike) -> float:
+    """The deepest fall from a peak as a negative fraction, 0 where nothing fell; the starting capital is a peak too."""
+    return float(drawdowns(returns).min())
+
+
+def hit_rate(returns: ArrayLike) -> float:
+    """Share of the nonzero returns that are above zero; periods without any return are left out."""
+    array = vector(returns, "returns")
+    active = int(np.count_nonzero(array))
+    if active == 0:
+        raise InsufficientData(f"returns: all {array.size} are zero; there is nothing to hit or miss.")
+    return int((array > 0).sum()) / active
+
+
+def win_loss_ratio(returns: ArrayLike) -> float:
+    """Mean gain over the mean loss's size. Without a gain or without a loss it does not exist, and is refused."""
+    array = vector(returns, "returns")
+    gains, losses = array[array > 0], array[array < 0]
+    if gains.size == 0 or losses.size == 0:
+        raise InsufficientData(f"returns: {gains.size} gains and {losses.size} losses; one of each is needed.")
+    return float(gains.mean() / -losses.mean())
+
+
+def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: float = 252) -> float:
+    """Annualised mean of the active return over its standard deviation (ddof = 1).
+
+    `returns` and `benchmark` are (T,) simple returns of the same periods. A record that tracks its benchmark exactly
+    has no ratio, and is refused as insufficient.
+    """
+    own, other = pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
+    return per_period(varying(own - other, "active returns")) * float(np.sqrt(positive(periods, "periods")))
+
+
+def equity_curve(returns: ArrayLike) -> Floats:
+    """(T,) worth of 1 invested before the first period, at the end of each period."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        curve = np.asarray(np.cumprod(1 + simple_returns(returns)), dtype=np.float64)
+    if not np.isfinite(curve[-1]):
+        raise InputError(f"returns: {curve.size} of them compound beyond any number; are these percentages?")
+    return curve
+
+
+def drawdowns(returns: ArrayLike) -> Floats:
+    """(T,) distance below the highest worth so far, as fractions from −1 to 0."""
+    curve = equity_curve(returns)
+    return np.asarray(curve / np.maximum(np.maximum.accumulate(curve), 1.0) - 1, dtype=np.float64)
+
+
+def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> Floats:
+    """(T − window + 1,) annualised Sharpe ratio of each trailing window, oldest first.
+
+    NaN marks a window whose returns are all equal: a curve may have gaps, a decision may not rest on one.
+    """
+    if window < 2:
+        raise InputError(f"window: expected at least 2, found {window}.")
+    array = vector(returns, "returns", at_least=window)
+    root = float(np.sqrt(positive(periods, "periods")))
+    windows = np.lib.stride_tricks.sliding_window_view(array, window)
+    return np.array([np.nan if is_constant(held) else per_period(held) * root for held in windows])
+
+
+def _log_growth(returns: Floats) -> float:
+    with np.errstate(divide="ignore"):
+        return float(np.log1p(returns).sum())

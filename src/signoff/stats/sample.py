@@ -1,0 +1,99 @@
+"""What may enter a statistic: finite float64 arrays of the right shape, or a refusal that names the row and column."""
+
+from collections.abc import Collection
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from signoff.stats.errors import InputError, InsufficientData
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_RELATIVE_SPREAD: Final = 1e-12
+
+
+def vector(values: ArrayLike, name: str, *, at_least: int = 1) -> Floats:
+    """`values` as a finite vector of `at_least` entries; `name` is what messages call it."""
+    array = _floats(values, name)
+    if array.ndim != 1:
+        raise InputError(f"{name}: expected one dimension, found shape {array.shape}; pass one series.")
+    if array.size < at_least:
+        raise InsufficientData(f"{name}: {array.size} observations; at least {at_least} are needed.")
+    if not (is_finite := np.isfinite(array)).all():
+        row = int(np.argmin(is_finite))
+        raise InputError(f"{name}: row {row} is {array[row]}; expected a finite number. Repair or remove that row.")
+    return array
+
+
+def matrix(values: ArrayLike, name: str) -> Floats:
+    """`values` as a finite T×N matrix, rows contiguous."""
+    array = _floats(values, name)
+    if array.ndim != 2:
+        raise InputError(f"{name}: expected two dimensions (rows by columns), found shape {array.shape}.")
+    if not (is_finite := np.isfinite(array)).all():
+        row, column = (int(place) for place in np.unravel_index(np.argmin(is_finite), array.shape))
+        raise InputError(
+            f"{name}: row {row}, column {column} is {array[row, column]}; expected a finite number. "
+            "Repair or remove that entry."
+        )
+    return np.ascontiguousarray(array)
+
+
+def pair(first: ArrayLike, second: ArrayLike, names: tuple[str, str], *, at_least: int = 1) -> tuple[Floats, Floats]:
+    """Two finite vectors of one length."""
+    left, right = vector(first, names[0], at_least=at_least), vector(second, names[1], at_least=at_least)
+    if left.size != right.size:
+        raise InputError(f"{names[0]} has {left.size} rows and {names[1]} has {right.size}; align them first.")
+    return left, right
+
+
+def simple_returns(values: ArrayLike, name: str = "returns", *, at_least: int = 1) -> Floats:
+    """A vector of simple returns: nothing can lose more than all of it."""
+    array = vector(values, name, at_least=at_least)
+    if (array < -1).any():
+        row = int(np.argmax(array < -1))
+        raise InputError(f"{name}: row {row} is {array[row]:g}; a simple return is at least −1. Are these percentages?")
+    return array
+
+
+def varying(array: Floats, name: str) -> Floats:
+    """`array` unless it is constant to rounding: a series that never moves has no risk to divide by."""
+    if is_constant(array):
+        raise InsufficientData(f"{name}: all {array.size} values are equal ({array.flat[0]:g}); nothing varies.")
+    return array
+
+
+def is_constant(array: Floats) -> bool:
+    """Whether the values differ by no more than rounding."""
+    low, high = float(array.min()), float(array.max())
+    return high - low <= _RELATIVE_SPREAD * max(abs(low), abs(high))
+
+
+def positive(value: float, name: str) -> float:
+    """`value` unless it is not a finite number above zero."""
+    if not (np.isfinite(value) and value > 0):
+        raise InputError(f"{name}: expected a number above 0, found {value}.")
+    return value
+
+
+def share(value: float, name: str) -> float:
+    """`value` unless it does not lie strictly between 0 and 1."""
+    if not 0 < value < 1:
+        raise InputError(f"{name}: expected a number between 0 and 1, found {value}.")
+    return value
+
+
+def one_of(value: str, name: str, known: Collection[str]) -> str:
+    """`value` unless nothing goes by that name."""
+    if value not in known:
+        raise InputError(f"{name}: expected one of {', '.join(sorted(known))}, found {value!r}.")
+    return value
+
+
+def _floats(values: ArrayLike, name: str) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as trouble:
+        raise InputError(f"{name}: expected numbers, found something else ({trouble}).") from trouble

@@ -1,0 +1,127 @@
+"""The Sharpe ratio and how far it can be trusted.
+
+The ratio is the mean return over its standard deviation (ddof = 1), annualised by √periods. Its standard error is
+Lo's: under independent returns, or with the serial dependence of the sample taken in (HAC).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from signoff.stats.errors import InputError
+from signoff.stats.long_run import automatic_lags, long_run_covariance
+from signoff.stats.sample import Floats, one_of, positive, varying, vector
+
+METHODS: Final = frozenset({"iid", "hac"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharpeStandardError:
+    """A Sharpe ratio and its standard error, per period and annualised (both by √periods)."""
+
+    sharpe: float
+    standard_error: float
+    annual_sharpe: float
+    annual_standard_error: float
+    n: int
+    method: str
+    lags: int
+    convention: str
+
+
+def sharpe_ratio(returns: ArrayLike, *, periods: float = 252) -> float:
+    """Annualised Sharpe ratio, mean / standard deviation × √periods.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per period, in excess of whatever rate the caller has subtracted.
+    periods : periods a year; 1 leaves the ratio per period.
+
+    Returns
+    -------
+    A plain float: the ratio with ddof = 1.
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or not one-dimensional input, with the row.
+    InsufficientData
+        Fewer than two returns, or constant ones.
+    """
+    positive(periods, "periods")
+    array = varying(vector(returns, "returns", at_least=2), "returns")
+    return per_period(array) * float(np.sqrt(periods))
+
+
+def per_period(returns: Floats) -> float:
+    """The ratio of validated, varying returns, not annualised."""
+    return float(returns.mean() / returns.std(ddof=1))
+
+
+def sharpe_standard_error(returns: ArrayLike, *, periods: float = 252, method: str = "iid") -> float:
+    """Annualised standard error of `sharpe_ratio`, as a plain float; `sharpe_error` tells the whole story.
+
+    See `sharpe_error` for parameters and refusals.
+    """
+    return sharpe_error(returns, periods=periods, method=method).annual_standard_error
+
+
+def sharpe_error(
+    returns: ArrayLike, *, periods: float = 252, method: str = "iid", lags: int | None = None
+) -> SharpeStandardError:
+    """Standard error of the Sharpe ratio (Lo 2002, "The Statistics of Sharpe Ratios").
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per period.
+    periods : periods a year.
+    method : "iid" is Lo's equation 9, √((1 + SR²/2) / T); it takes returns as independent and normal. "hac" is the
+        delta method over the first two moments with a Bartlett-weighted long-run covariance (Lo's section on GMM),
+        which holds for skewed, fat-tailed and serially dependent returns.
+    lags : of the HAC covariance; by default ⌊4 (T/100)^(2/9)⌋ (Newey and West 1994). Ignored by "iid".
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or misshapen input, an unknown method, negative lags.
+    InsufficientData
+        Fewer than two returns, or constant ones.
+    """
+    one_of(method, "method", METHODS)
+    root = float(np.sqrt(positive(periods, "periods")))
+    array = varying(vector(returns, "returns", at_least=2), "returns")
+    sharpe = per_period(array)
+    used = 0 if method == "iid" else automatic_lags(array.size) if lags is None else lags
+    error = lo_standard_error(sharpe, array.size) if method == "iid" else _hac_error(array, used)
+    return SharpeStandardError(
+        sharpe=sharpe,
+        standard_error=error,
+        annual_sharpe=sharpe * root,
+        annual_standard_error=error * root,
+        n=array.size,
+        method=method,
+        lags=used,
+        convention="Lo (2002), independent returns" if method == "iid" else f"delta method, Bartlett HAC, {used} lags",
+    )
+
+
+def lo_standard_error(sharpe: float, n: int) -> float:
+    """√((1 + SR²/2) / T), for a ratio per period over T independent periods (Lo 2002, equation 9)."""
+    if not np.isfinite(sharpe):
+        raise InputError(f"sharpe: expected a finite number, found {sharpe}.")
+    return float(np.sqrt((1 + sharpe**2 / 2) / positive(n, "n")))
+
+
+def _hac_error(returns: Floats, lags: int) -> float:
+    """The delta method on standardised returns, where SR = μ / √(m₂ − μ²) and m₂ is the raw second moment.
+
+    Standardising first leaves the ratio as it is and keeps tiny returns from losing digits.
+    """
+    scaled = returns / returns.std()
+    mean, second = float(scaled.mean()), float(np.mean(scaled**2))
+    variance = second - mean**2
+    gradient = np.array([second, -mean / 2]) / variance**1.5
+    moments = np.column_stack([scaled - mean, scaled**2 - second])
+    return float(np.sqrt(gradient @ long_run_covariance(moments, lags) @ gradient / returns.size))

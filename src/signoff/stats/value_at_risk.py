@@ -1,0 +1,198 @@
+"""Value at risk and what lies beyond it, as returns: −0.02 says that two percent or more is lost one time in twenty.
+
+Three estimates of the same quantile, and the forecasts out of sample that `coverage` tests. A higher (less negative)
+figure is less risk.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtri
+
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.sample import Flags, Floats, one_of, share, varying, vector
+
+EWMA_DECAY: Final = 0.94
+CONVENTIONS: Final = {
+    "historical": "empirical quantile of the returns, interpolated linearly between order statistics "
+    "(Hyndman and Fan 1996, type 7)",
+    "parametric": "normal quantile, mean + z × standard deviation (ddof = 1)",
+    "filtered_historical": "next period's EWMA volatility (decay 0.94, zero mean, started at the sample's mean square) "
+    "× the type 7 quantile of returns over their EWMA volatility (Hull and White 1998)",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueAtRisk:
+    """`value` is a return per period, below zero where there is a loss to fear."""
+
+    value: float
+    n: int
+    level: float
+    method: str
+    convention: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionalValueAtRisk:
+    """`value` is the mean of the `exceedances` returns at or below `value_at_risk`."""
+
+    value: float
+    value_at_risk: float
+    exceedances: int
+    n: int
+    level: float
+    method: str
+    convention: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RollingValueAtRisk:
+    """One forecast for each period that has a full window before it: entry i is about return `window` + i."""
+
+    forecasts: Floats
+    is_exception: Flags
+    exceptions: int
+    n: int
+    window: int
+    level: float
+    method: str
+    convention: str
+
+
+def value_at_risk(returns: ArrayLike, *, level: float = 0.95, method: str = "historical") -> ValueAtRisk:
+    """The (1 − level) quantile of the return distribution.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per period, oldest first.
+    level : confidence, 0.95 for the worst day in twenty.
+    method : "historical", "parametric" or "filtered_historical"; `CONVENTIONS` says what each does.
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or misshapen input, an unknown method, a level outside 0 to 1.
+    InsufficientData
+        Not one return expected beyond the quantile (T (1 − level) < 1), or constant returns.
+    """
+    sample = _sample(returns, level, method)
+    return ValueAtRisk(
+        value=_estimate(sample, level, method),
+        n=sample.size,
+        level=level,
+        method=method,
+        convention=CONVENTIONS[method],
+    )
+
+
+def conditional_value_at_risk(
+    returns: ArrayLike, *, level: float = 0.95, method: str = "historical"
+) -> ConditionalValueAtRisk:
+    """Expected shortfall: the mean of the returns at or below the value at risk of `method`.
+
+    Takes and refuses what `value_at_risk` does, and refuses as insufficient a sample without a return that low, which
+    the two model-based methods can meet.
+    """
+    sample = _sample(returns, level, method)
+    threshold = _estimate(sample, level, method)
+    beyond = sample[sample <= threshold]
+    if beyond.size == 0:
+        raise InsufficientData(f"returns: none of {sample.size} is at or below the {method} VaR of {threshold:g}.")
+    return ConditionalValueAtRisk(
+        value=float(beyond.mean()),
+        value_at_risk=threshold,
+        exceedances=beyond.size,
+        n=sample.size,
+        level=level,
+        method=method,
+        convention=f"mean(r ≤ VaR), VaR by {CONVENTIONS[method]}",
+    )
+
+
+def rolling_value_at_risk(
+    returns: ArrayLike, *, window: int, level: float = 0.95, method: str = "historical"
+) -> RollingValueAtRisk:
+    """One-step-ahead forecasts, each from the `window` returns before it alone, and which of them were exceeded.
+
+    An exception is a return strictly below its forecast. Takes and refuses what `value_at_risk` does, per window.
+
+    Raises
+    ------
+    InsufficientData
+        No return is left to forecast, or a window is constant or too short for the level.
+    """
+    _sample_size(window, level)
+    one_of(method, "method", CONVENTIONS)
+    sample = vector(returns, "returns", at_least=window + 1)
+    trailing = np.lib.stride_tricks.sliding_window_view(sample[:-1], window)
+    still = trailing.max(axis=1) == trailing.min(axis=1)
+    if still.any():
+        raise InsufficientData(f"returns: the {window} from row {int(np.argmax(still))} on are all equal.")
+    forecasts = _rolling(trailing, level, method)
+    is_exception = sample[window:] < forecasts
+    return RollingValueAtRisk(
+        forecasts=forecasts,
+        is_exception=is_exception,
+        exceptions=int(is_exception.sum()),
+        n=forecasts.size,
+        window=window,
+        level=level,
+        method=method,
+        convention=f"one step ahead from the {window} returns before: {CONVENTIONS[method]}; an exception lies below",
+    )
+
+
+def _sample(returns: ArrayLike, level: float, method: str) -> Floats:
+    one_of(method, "method", CONVENTIONS)
+    sample = vector(returns, "returns")
+    _sample_size(sample.size, level)
+    return varying(sample, "returns")
+
+
+def _sample_size(n: int, level: float) -> None:
+    expected = n * (1 - share(level, "level"))
+    if expected < 1 - 1e-9:
+        raise InsufficientData(
+            f"returns: {n} of them hold {expected:.2f} expected losses beyond the {level:g} quantile; at least one is "
+            "needed. Give a longer record or a lower level."
+        )
+
+
+def _estimate(sample: Floats, level: float, method: str) -> float:
+    return float(_rolling(sample[np.newaxis, :], level, method)[0])
+
+
+def _rolling(samples: Floats, level: float, method: str) -> Floats:
+    """The estimate of each row."""
+    if method == "historical":
+        return _quantile(samples, 1 - level)
+    if method == "parametric":
+        normal: Floats = samples.mean(axis=1) + float(ndtri(1 - level)) * samples.std(axis=1, ddof=1)
+        return normal
+    if method == "filtered_historical":
+        return _filtered(samples, level)
+    raise InputError(f"method: {method!r} is not known.")
+
+
+def _filtered(samples: Floats, level: float) -> Floats:
+    scale = np.abs(samples).max(axis=1)
+    unit = samples / scale[:, np.newaxis]
+    volatility = _ewma_volatility(unit)
+    shocks = unit / np.maximum(volatility[:, :-1], np.finfo(np.float64).tiny)
+    return np.asarray(_quantile(shocks, 1 - level) * volatility[:, -1] * scale, dtype=np.float64)
+
+
+def _ewma_volatility(samples: Floats) -> Floats:
+    """σ²_{t+1} = λσ²_t + (1 − λ)r²_t by row, one column more than `samples`: σ_t does not know the return at t."""
+    variance = np.empty((samples.shape[1] + 1, samples.shape[0]))
+    variance[0] = np.mean(samples**2, axis=1)
+    for row, squares in enumerate(samples.T**2):
+        variance[row + 1] = EWMA_DECAY * variance[row] + (1 - EWMA_DECAY) * squares
+    return np.asarray(np.sqrt(variance.T), dtype=np.float64)
+
+
+def _quantile(samples: Floats, probability: float) -> Floats:
+    return np.asarray(np.quantile(samples, probability, axis=1, method="linear"), dtype=np.float64)

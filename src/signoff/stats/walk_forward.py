@@ -1,0 +1,88 @@
+"""Walk-forward consistency: how often a stretch of the out-of-sample record made money.
+
+It takes windows that are already out of sample, purged and embargoed; it cannot tell whether they are.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.sample import Floats, is_constant, positive, simple_returns
+from signoff.stats.sharpe import per_period
+
+MIN_WINDOWS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkForwardConsistency:
+    """The share of windows that gained. `mean_sharpe` is annualised, over the windows that have a Sharpe ratio.
+
+    `constant` windows have none, because their returns do not vary; all of them still count in `n`.
+    """
+
+    consistency: float
+    mean_sharpe: float
+    n: int
+    positive: int
+    zero: int
+    constant: int
+    window_returns: Floats
+    convention: str
+
+
+def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: float = 252) -> WalkForwardConsistency:
+    """The share of windows whose compounded return is above zero, and their mean Sharpe ratio.
+
+    Parameters
+    ----------
+    window_returns : (windows, sessions) simple returns, or a sequence of one-dimensional windows of any lengths;
+        not one total per window, from which no Sharpe ratio could be had.
+    periods : sessions a year, for the Sharpe ratio.
+
+    Notes
+    -----
+    A window that ends where it began, within rounding, is not positive.
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or misshapen windows, with window and row.
+    InsufficientData
+        Fewer than 10 windows, or not one whose returns vary.
+    """
+    root = float(np.sqrt(positive(periods, "periods")))
+    held = [simple_returns(window, f"window {place}") for place, window in enumerate(window_returns)]
+    if len(held) < MIN_WINDOWS:
+        raise InsufficientData(f"windows: {len(held)} complete out-of-sample windows; {MIN_WINDOWS} are needed.")
+    totals = np.array([_compounded(window) for window in held])
+    sharpes = [per_period(window) * root for window in held if not is_constant(window)]
+    if not sharpes:
+        raise InsufficientData(f"windows: in none of the {len(held)} do the returns vary.")
+    gained = int((totals > 0).sum())
+    return WalkForwardConsistency(
+        consistency=gained / len(held),
+        mean_sharpe=float(np.mean(sharpes)),
+        n=len(held),
+        positive=gained,
+        zero=int((totals == 0).sum()),
+        constant=len(held) - len(sharpes),
+        window_returns=totals,
+        convention="compounded return above zero; a zero window is not positive; mean of the windows' annualised "
+        "Sharpe ratios (ddof = 1), constant windows left out",
+    )
+
+
+def windows(dates_count: int, window: int) -> tuple[slice, ...]:
+    """Contiguous windows of `window` rows from the first on, without overlap; the last partial one is dropped."""
+    if window < 1:
+        raise InputError(f"window: expected at least 1 row, found {window}.")
+    return tuple(slice(start, start + window) for start in range(0, dates_count - window + 1, window))
+
+
+def _compounded(returns: Floats) -> float:
+    growth = float(np.prod(1 + returns)) - 1
+    return 0.0 if abs(growth) <= returns.size * np.finfo(np.float64).eps else growth

@@ -1,0 +1,165 @@
+"""The only place that builds adapters and hands them to use cases."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from signoff.adapters.clocks import WallClock
+from signoff.adapters.evidence.reader import FolderReader
+from signoff.adapters.feature_replay import replay_features
+from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
+from signoff.adapters.live_folder import LiveFolder
+from signoff.adapters.signing_keys import FileAnchor, KeyFile, checkpoint_key
+from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.store_sql import SqlStore
+from signoff.app.approvals import ApprovalRound, Signatory
+from signoff.app.assess import Assessor
+from signoff.app.audit import export
+from signoff.app.kill import KillSwitch
+from signoff.app.notices import deliver
+from signoff.app.observe import Watch
+from signoff.app.package import Publisher
+from signoff.app.record import Record
+from signoff.app.rehearse import Stage
+from signoff.app.rollback import RollbackProcedure
+from signoff.app.rollout import Rollout
+from signoff.config.settings import Settings
+from signoff.domain.errors import NotFoundError
+from signoff.domain.policy import Role
+from signoff.ports.clock import Clock
+from signoff.ports.orders import OpenOrder, OrderHalt
+from signoff.ports.registry import Registry
+from signoff.ports.store import Store
+
+
+@dataclass(frozen=True)
+class House:
+    """Everything an installation can do, built on first use."""
+
+    settings: Settings
+    clock: Clock = field(default_factory=WallClock)
+
+    @cached_property
+    def store(self) -> Store:
+        """The ledger with its state and outbox."""
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        return SqlStore(
+            self.settings.database,
+            signer=checkpoint_key(self.settings.home / "ledger.key"),
+            blobs=self.settings.blobs,
+        )
+
+    @cached_property
+    def record(self) -> Record:
+        return Record(self.store, self.clock)
+
+    @cached_property
+    def registry(self) -> Registry | None:
+        """The model registry, None where the extra is not installed or the registry does not exist."""
+        try:
+            from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
+        except ModuleNotFoundError:
+            return None
+        return MlflowRegistry.open(self.settings.registry)
+
+    @cached_property
+    def releases(self) -> ReleaseFolders:
+        return ReleaseFolders(self.settings.releases)
+
+    @cached_property
+    def broker(self) -> SimulatedBroker:
+        return SimulatedBroker(self.settings.home / "simulated_broker.json")
+
+    @cached_property
+    def assessor(self) -> Assessor:
+        return Assessor(reader=FolderReader(), registry=self.registry, replay_features=replay_features)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        return Publisher(record=self.record, registry=self.registry)
+
+    @cached_property
+    def approvals(self) -> ApprovalRound:
+        return ApprovalRound(
+            record=self.record, releases=self.releases, publisher=self.publisher, assessor=self.assessor
+        )
+
+    @cached_property
+    def rollout(self) -> Rollout:
+        return Rollout(record=self.record, approvals=self.approvals)
+
+    @cached_property
+    def rollback(self) -> RollbackProcedure:
+        return RollbackProcedure(record=self.record, orders=self.broker, registry=self.registry, releases=self.releases)
+
+    @cached_property
+    def kill_switch(self) -> KillSwitch:
+        return KillSwitch(record=self.record, orders=self.broker)
+
+    def feed(self, model: str) -> LiveFolder:
+        """The journal of one model's trading process."""
+        return LiveFolder(self.settings.live(model))
+
+    def watch(self, model: str) -> Watch:
+        """Monitoring of one model."""
+        return Watch(record=self.record, feed=self.feed(model), rollback=self.rollback)
+
+    def stage(self) -> Stage:
+        """Where rehearsals play: nothing of production is touched."""
+        if self.registry is None:
+            raise NotFoundError(
+                f"Expected a model registry at {self.settings.registry}, found none. A rehearsal loads the previous "
+                "version from it: install `signoff[mlflow]` and give --registry."
+            )
+        return Stage(store=MemoryStore, orders=staged_orders, registry=self.registry)
+
+    def deliver_notices(self) -> tuple[int, tuple[str, ...]]:
+        """Send what is due."""
+        return deliver(self.record, NoticeFile(self.settings.home / "notices.jsonl"))
+
+    def export(self) -> dict[str, bytes]:
+        """Every file of an export of this installation's ledger."""
+        key = checkpoint_key(self.settings.home / "ledger.key")
+        anchors = read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
+        return dict(export(self.record, public_key=key.public_file, anchors=anchors))
+
+    def anchor(self) -> None:
+        """Copy the present checkpoint to where the database cannot reach."""
+        if (checkpoint := self.store.checkpoint()) is not None:
+            FileAnchor(self.settings.anchors / "checkpoints.txt").add(checkpoint)
+
+    def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> Signatory:
+        """Who signs in a role: the person named, or the only one enrolled in it."""
+        people = self.record.people().by_name
+        if person is None:
+            holders = sorted(name for name, known in people.items() if role in known.roles)
+            if len(holders) != 1:
+                found = ", ".join(holders) or "nobody"
+                raise NotFoundError(
+                    f"Expected one person enrolled as {role.value}, found {found}. Name the person with --as NAME, or "
+                    f"enrol with `signoff people add NAME --role {role.value}`."
+                )
+            person = holders[0]
+        return Signatory(person=person, role=role, signer=KeyFile.load(key or self.key_path(person)))
+
+    def key_path(self, person: str) -> Path:
+        """Where a person's private key is kept unless they say otherwise."""
+        return self.settings.keys / f"{''.join(c if c.isalnum() else '-' for c in person.lower())}.pem"
+
+
+def staged_orders(scope: str) -> OrderHalt:
+    """A simulated broker with a few open orders of this scope, so that a rehearsal has something to cancel."""
+    broker = SimulatedBroker()
+    broker.place(
+        (
+            OpenOrder(client_order_id=f"{scope}rehearsal-{n}", symbol=symbol, side="buy", quantity=100.0)
+            for n, symbol in enumerate(("AAPL", "JPM", "XOM"))
+        ),
+        epoch=0,
+    )
+    return broker
+
+
+Build = Callable[[Settings], House]

@@ -1,0 +1,116 @@
+"""Nobody gets past the signatures."""
+
+from datetime import timedelta
+
+import pytest
+from worlds import INTACT, MANIFEST, NOW, after, approved, awaiting, opened, signature
+
+from signoff.domain import decisions
+from signoff.domain.decisions import GuardError
+from signoff.domain.deployment import State
+from signoff.domain.events import ApprovalsVoided, Verdict
+from signoff.domain.policy import Role
+
+
+def refused_by(guard):
+    return pytest.raises(GuardError, match=f"guard '{guard}'")
+
+
+def test_a_release_is_approved_only_when_every_required_role_has_signed():
+    state = awaiting()
+    for role in state.policy.approvals.required:
+        assert state.state is State.AWAITING_APPROVAL
+        state = after(state, *decisions.approve(state, signature(role), INTACT, NOW))
+    assert state.state is State.APPROVED
+
+
+@pytest.mark.parametrize("person", ["Quinn", "Author"])
+def test_the_submitter_and_the_authors_of_the_code_may_not_sign(person):
+    with refused_by("independence"):
+        decisions.approve(awaiting(), signature(Role.CTO, person=person), INTACT, NOW)
+
+
+def test_a_person_with_two_roles_signs_once():
+    state = awaiting()
+    state = after(state, *decisions.approve(state, signature(Role.CTO, person="Kim"), INTACT, NOW))
+    with refused_by("person_twice"):
+        decisions.approve(state, signature(Role.RISK_MANAGER, person="Kim"), INTACT, NOW)
+
+
+def test_a_signature_over_other_bytes_counts_for_nothing():
+    with refused_by("subject"):
+        decisions.approve(awaiting(), signature(Role.CTO, subject="c" * 64), INTACT, NOW)
+
+
+def test_a_changed_byte_refuses_the_next_signature():
+    changed = decisions.Package(manifest=MANIFEST, changed=("inputs/backtest.parquet",))
+    with refused_by("bytes"):
+        decisions.approve(awaiting(), signature(Role.CTO), changed, NOW)
+
+
+def test_a_changed_byte_voids_every_approval_at_the_start():
+    state = approved()
+    changed = decisions.Package(manifest=MANIFEST, changed=("deployment_memo.pdf",))
+    events = decisions.start(state, changed, None, NOW)
+    assert events == (ApprovalsVoided(changed=("deployment_memo.pdf",)),)
+    state = after(state, *events)
+    assert state.state is State.AWAITING_APPROVAL
+    assert state.approvals == ()
+
+
+def test_an_approval_that_expired_does_not_start_a_rollout():
+    with refused_by("expiry"):
+        decisions.start(approved(), INTACT, None, NOW + timedelta(days=31))
+
+
+def test_a_rejection_sticks():
+    state = awaiting()
+    state = after(state, *decisions.reject(state, signature(Role.COMPLIANCE, verdict=Verdict.REJECT)))
+    assert state.state is State.REJECTED
+    with refused_by("state"):
+        decisions.approve(state, signature(Role.CTO), INTACT, NOW)
+
+
+def test_a_rejection_needs_a_reason():
+    with refused_by("reason"):
+        decisions.reject(awaiting(), signature(Role.CTO, verdict=Verdict.REJECT, reason=" "))
+
+
+def test_a_condition_keeps_the_rollout_from_starting_until_its_author_says_it_is_met():
+    state = awaiting()
+    for role in state.policy.approvals.required:
+        conditional = role is Role.RISK_MANAGER
+        signed = signature(
+            role,
+            verdict=Verdict.CONDITIONAL if conditional else Verdict.APPROVE,
+            conditions=("daily review",) if conditional else (),
+        )
+        state = after(state, *decisions.approve(state, signed, INTACT, NOW))
+    with refused_by("approval_conditions"):
+        decisions.start(state, INTACT, None, NOW)
+    with refused_by("conditions"):
+        decisions.meet_condition(state, Role.RISK_MANAGER, "daily review", "Cto", "")
+    met = decisions.meet_condition(state, Role.RISK_MANAGER, "daily review", "Risk_Manager", "agreed")
+    assert decisions.start(after(state, *met), INTACT, None, NOW)
+
+
+def test_a_blocked_release_needs_its_overrides_before_anyone_is_asked_to_sign():
+    state = opened(blocking=("pbo",))
+    with refused_by("gates"):
+        decisions.request_approval(state, MANIFEST)
+    for role in (Role.CTO, Role.RISK_MANAGER):
+        state = after(state, *decisions.sign_override(state, signature(role, verdict=Verdict.OVERRIDE)))
+    assert decisions.request_approval(state, MANIFEST)
+
+
+def test_one_person_does_not_override_twice():
+    state = opened(blocking=("pbo",))
+    one = signature(Role.CTO, person="Kim", verdict=Verdict.OVERRIDE)
+    state = after(state, *decisions.sign_override(state, one))
+    with refused_by("person_twice"):
+        decisions.sign_override(state, signature(Role.RISK_MANAGER, person="Kim", verdict=Verdict.OVERRIDE))
+
+
+def test_an_override_needs_a_role_that_may():
+    with refused_by("role"):
+        decisions.sign_override(opened(blocking=("pbo",)), signature(Role.MODEL_OWNER, verdict=Verdict.OVERRIDE))

@@ -1,0 +1,156 @@
+"""More risk only when every condition holds; less risk always."""
+
+from datetime import timedelta
+
+import pytest
+from worlds import INTACT, NOW, after, approved, awaiting, day, lived, opened, shadowing, signature
+
+from signoff.domain import decisions
+from signoff.domain.decisions import GuardError
+from signoff.domain.deployment import LIVE, IllegalHistoryError, State
+from signoff.domain.events import (
+    DeadlineBreached,
+    Occasion,
+    Paused,
+    PauseReason,
+    Phase,
+    PhaseEntered,
+    Recorded,
+    RolledBack,
+    Step,
+    StepDone,
+)
+from signoff.domain.flags import flags
+from signoff.domain.latch import Latch
+from signoff.domain.policy import Role
+
+
+def refused_by(guard):
+    return pytest.raises(GuardError, match=f"guard '{guard}'")
+
+
+def rolled(state):
+    state = after(state, *decisions.begin_rollback(state, Occasion.BUSINESS, "person", "test", NOW))
+    for step in Step:
+        state = after(state, *decisions.finish_step(state, step, 0.1, "ok", "1", NOW))
+    return state
+
+
+def limited():
+    state = lived(shadowing(), 7)
+    return after(state, *decisions.advance(state, INTACT, None, NOW))
+
+
+def test_shadow_lasts_seven_counted_days():
+    with refused_by("phase_clock"):
+        decisions.advance(lived(shadowing(), 6), INTACT, None, NOW)
+    state = lived(shadowing(), 7)
+    (entered,) = decisions.advance(state, INTACT, None, NOW)
+    assert (entered.phase, entered.allocation_pct) == (Phase.LIMITED, 10)
+
+
+def test_a_condition_that_does_not_hold_keeps_the_phase():
+    with refused_by("conditions"):
+        decisions.advance(lived(shadowing(), 7, unmet=("psi_max is critical",)), INTACT, None, NOW)
+
+
+def test_a_day_without_data_does_not_count_and_pauses():
+    state = lived(shadowing(), 3)
+    state = after(state, *decisions.record_day(state, day(3, counts=False, is_conclusive=False, unmet=("no data",))))
+    assert state.phase_days == 3
+    assert state.pause_reasons == (PauseReason.NO_DATA,)
+    state = lived(state, 1)
+    assert (state.phase_days, state.pause_reasons) == (4, ())
+
+
+def test_a_manual_pause_stops_the_clock_until_a_person_resumes():
+    state = after(lived(shadowing(), 3), Paused(reason=PauseReason.MANUAL))
+    state = lived(state, 10)
+    assert state.phase_days == 3
+    with refused_by("paused"):
+        decisions.advance(state, INTACT, None, NOW)
+
+
+def test_a_session_is_observed_once():
+    with refused_by("session"):
+        decisions.record_day(lived(shadowing(), 3), day(2))
+
+
+def test_a_latched_model_does_not_advance():
+    latch = Latch(model="m", is_latched=True, epoch=1, reason="smoke")
+    with refused_by("kill_latch"):
+        decisions.advance(lived(shadowing(), 7), INTACT, latch, NOW)
+
+
+@pytest.mark.parametrize("reason", list(PauseReason))
+@pytest.mark.parametrize("build", [opened, awaiting, approved, shadowing, limited])
+def test_nothing_blocks_a_rollback_from_a_live_or_waiting_state(build, reason):
+    state = build()
+    if state.state in LIVE:
+        state = after(state, Paused(reason=reason))
+    assert rolled(state).state is State.ROLLED_BACK
+
+
+def test_a_second_rollback_changes_nothing():
+    state = after(limited(), *decisions.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    assert decisions.begin_rollback(state, Occasion.BUSINESS, "person", "again", NOW) == ()
+
+
+def test_steps_are_done_in_order_only():
+    state = after(limited(), *decisions.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    with refused_by("order"):
+        decisions.finish_step(state, Step.REVERT, 0.1, "", "1", NOW)
+    with pytest.raises(IllegalHistoryError):
+        after(state, StepDone(step=Step.REVERT, seconds=0.1, detail=""))
+
+
+def test_a_step_after_its_deadline_records_the_breach():
+    state = after(limited(), *decisions.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    late = decisions.finish_step(state, Step.FENCE, 0.1, "", "1", NOW + timedelta(minutes=6))
+    assert isinstance(late[1], DeadlineBreached)
+
+
+def test_flags_follow_the_state_and_nothing_else():
+    off = (False, 0, False)
+    expected = {
+        State.AWAITING_APPROVAL: off,
+        State.APPROVED: off,
+        State.SHADOW: (True, 0, True),
+        State.LIMITED: (True, 10, False),
+        State.ROLLED_BACK: off,
+    }
+    for state in (awaiting(), approved(), shadowing(), limited(), rolled(limited())):
+        read = flags("m", [state], None)
+        assert (read.enabled, read.allocation_pct, read.shadow_mode) == expected[state.state]
+
+
+def test_a_latch_turns_every_flag_off_whatever_the_state():
+    read = flags("m", [limited()], Latch(model="m", revision=1, is_latched=True, epoch=1))
+    assert (read.enabled, read.allocation_pct, read.state) == (False, 0, "killed")
+
+
+def test_no_event_jumps_a_phase():
+    with pytest.raises(IllegalHistoryError):
+        after(shadowing(), PhaseEntered(phase=Phase.FULL, allocation_pct=100))
+    with pytest.raises(IllegalHistoryError):
+        after(approved(), PhaseEntered(phase=Phase.LIMITED, allocation_pct=10))
+    with pytest.raises(IllegalHistoryError):
+        after(limited(), RolledBack(restored_version="1"))
+
+
+def test_a_gap_in_the_revisions_is_not_replayed():
+    from signoff.domain.deployment import evolve
+
+    state = shadowing()
+    event = Recorded(
+        stream="deployment/m-2", revision=state.revision + 2, at=NOW, actor="x", event=Paused(reason=PauseReason.MANUAL)
+    )
+    with pytest.raises(IllegalHistoryError):
+        evolve(state, event)
+
+
+def test_an_unsigned_role_keeps_capital_at_zero():
+    state = awaiting()
+    state = after(state, *decisions.approve(state, signature(Role.CTO), INTACT, NOW))
+    with refused_by("state"):
+        decisions.start(state, INTACT, None, NOW)
