@@ -67,7 +67,7 @@ def test_nothing_is_traded_in_shadow():
 def test_orders_admitted_earlier_count_against_the_limits_of_later_ones():
     gate = OrderGate(limits=LIMITS, restrictions=RESTRICTIONS)
     orders = [buy(s, pct=9.0) for s in ("A", "B", "C")]
-    book = Book(sectors={s: "one" for s in "ABC"})
+    book = Book(sectors=dict.fromkeys("ABC", "one"))
     admitted, refused = gate.admit(orders, book, flags=LIVE, today=TODAY)
     assert [o.symbol for o in admitted] == ["A", "B"]
     assert refused[0].order.symbol == "C"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from math import erfc, sqrt
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ class TestMetrics:
         [
             (1.0, 1.0, MetricStatus.PASS),
             (0.96, 1.0, MetricStatus.WARN),
+            (19.0, 20.0, MetricStatus.WARN),
             (0.94, 1.0, MetricStatus.FAIL),
             (-0.15, -0.20, MetricStatus.PASS),
             (-0.209, -0.20, MetricStatus.WARN),
@@ -84,7 +86,8 @@ class TestMetrics:
         new, old = (assessment.metrics[0].new.value, assessment.metrics[0].old.value)
 
         assert assessment.sharpe_difference.value == pytest.approx(new - old)
-        assert 0 < assessment.sharpe_difference_p.value < 0.5
+        z = assessment.sharpe_difference.value / assessment.sharpe_difference.standard_error
+        assert assessment.sharpe_difference_p.value == pytest.approx(erfc(z / sqrt(2)))
         assert assessment.sharpe_difference.n == SESSIONS
 
 
@@ -126,6 +129,13 @@ class TestStress:
         assert not row.sharpe.is_provided
         assert "within the day" in row.note
 
+    def test_a_window_that_is_covered_to_the_day_counts(self):
+        sessions = np.busday_count("2007-10-09", "2009-03-10")
+
+        assert self.rows("2007-10-09", sessions)["crisis_2008"].note == ""
+        assert self.rows("2007-10-10", sessions)["crisis_2008"].note != ""
+        assert self.rows("2007-10-09", sessions - 1)["crisis_2008"].note != ""
+
     def test_the_figures_are_those_of_the_window(self):
         dates = weekdays("2006-01-02", 3400)
         returns = np.resize([0.001, -0.0005], 3400)
@@ -148,6 +158,27 @@ class TestRegimes:
         for classify in (trailing_trend, relative_volatility):
             np.testing.assert_array_equal(classify(market)[:501], classify(changed)[:501])
             assert not np.array_equal(classify(market)[501:], classify(changed)[501:])
+
+    def test_the_trend_is_the_return_of_the_two_hundred_sessions_before(self):
+        market = np.random.default_rng(1).normal(0, 0.01, 203)
+
+        trend = trailing_trend(market)
+
+        assert np.isnan(trend[:200]).all()
+        assert np.exp(trend[202]) == pytest.approx(np.prod(1 + market[2:202]))
+
+    def test_a_market_that_stands_still_is_no_bull_market(self):
+        given = backtest(np.random.default_rng(8).normal(0, 0.01, 300), benchmark=np.zeros(300))
+
+        bull, bear, high, low = regime_rows(given)
+
+        assert (bull.days, bear.days, high.days, low.days) == (0, 100, 0, 240)
+
+    @pytest.mark.parametrize(("sessions", "is_enough"), [(219, False), (220, True)])
+    def test_twenty_sessions_make_a_regime(self, sessions, is_enough):
+        given = backtest(np.random.default_rng(9).normal(0, 0.01, sessions), benchmark=np.full(sessions, 0.001))
+
+        assert regime_rows(given)[0].sharpe.is_provided is is_enough
 
     def test_each_session_lies_on_one_side_once_there_is_history(self, evidence):
         bull, bear, high, low = regime_rows(evidence.backtest)
@@ -241,9 +272,24 @@ class TestPaper:
             ([row(0), row(1, latency=np.nan)], "1 row without a latency"),
             ([row(0), row(1, side="hold")], "1 order without a side"),
             ([row(0), row(1), row(0, "BBB")], "1 symbol session missing over 1 symbol"),
+            (
+                [row(d, s) for d, s in ((0, "AAA"), (1, "AAA"), (4, "AAA"), (0, "BBB"), (1, "BBB"), (4, "CCC"))],
+                "3 symbol sessions missing over 2 symbols against the symbols seen most often; "
+                "most in CCC (2, first 2018-03-01).",
+            ),
             ([row(0), row(5)], "2 sessions of the backtest without any prediction, first 2018-03-02"),
             ([row(0), row(0), row(1)], "1 duplicate order (same time, symbol and side); first AAA at 2018-03-01 14:30"),
             ([row(d, decision=100 - d * 0.5) for d in (0, 1, 4)], "1 run of 3 or more orders in a row at the same"),
+            (
+                [row(d, s, decision=100 - d * 0.5) for s, n in (("AAA", 4), ("BBB", 3)) for d in range(n)],
+                "2 runs of 3 or more orders in a row at the same decision price (stale?); longest 4 in AAA.",
+            ),
+            (
+                [row(0), row(0), row(1), row(1)],
+                "2 duplicate orders (same time, symbol and side); first AAA at 2018-03-01",
+            ),
+            ([row(0, decision=0.0)], "1 order without a side"),
+            ([row(0, fill=0.0)], "1 order without a side"),
             ([row(0, f"S{k}", fill=100.01) for k in range(20)] + [row(0, "ZZZ", fill=101)], "worst +100 bps in ZZZ"),
         ],
     )
@@ -252,6 +298,19 @@ class TestPaper:
         anomalies = self.summary(evidence, rows, backtest=short).anomalies
 
         assert any(sentence in anomaly for anomaly in anomalies), anomalies
+
+    def test_a_wide_spread_of_slippage_makes_no_outlier_of_its_members(self, evidence):
+        rows = [row(k // 5, f"S{k % 5}", fill=100 + (k % 5 - 2) / 4) for k in range(100)]
+
+        assert not any("median" in anomaly for anomaly in self.summary(evidence, rows).anomalies)
+
+    @pytest.mark.parametrize(("dates", "is_enough"), [(9, False), (10, True)])
+    def test_ten_shared_dates_make_a_correlation(self, dates, is_enough, evidence):
+        tail = replace(
+            evidence.backtest, dates=evidence.backtest.dates[-dates:], returns=evidence.backtest.returns[-dates:] * 0.9
+        )
+
+        assert self.summary(evidence, [row()], paper_returns=tail).correlation.is_provided is is_enough
 
     def test_paper_returns_give_sharpe_and_correlation_over_the_shared_dates(self, evidence):
         tail = evidence.backtest.returns[-60:]
@@ -265,6 +324,7 @@ class TestPaper:
 
         assert summary.correlation.value == pytest.approx(np.corrcoef(tail, returns.returns)[0, 1])
         assert summary.correlation.n == 60
+        assert summary.correlation.standard_error == pytest.approx((1 - summary.correlation.value**2) / np.sqrt(59))
         assert summary.sharpe.standard_error is not None
 
     def test_without_shared_dates_there_is_no_correlation(self, evidence):
@@ -286,6 +346,7 @@ class TestPointInTime:
             ({}, "Grace", PitStatus.VERIFIED),
             ({}, None, PitStatus.CONDITIONAL),
             ({}, "", PitStatus.CONDITIONAL),
+            ({"dates_checked": 1, "features_checked": 1}, "Grace", PitStatus.VERIFIED),
             ({"dates_checked": 0}, "Grace", PitStatus.FAILED),
             ({"features_checked": 0}, "Grace", PitStatus.FAILED),
             ({"error": "no module pkg"}, "Grace", PitStatus.FAILED),
@@ -306,10 +367,15 @@ class TestPointInTime:
         assert point_in_time(None, dossier.validation.pit).status is PitStatus.NOT_PROVIDED
 
     def test_leaking_features_are_named(self, dossier):
-        leak = PitFinding(feature="volume_5d", kind="truncation", first_date="2018-01-02", size=0.1)
-        evidence = PitEvidence(findings=(leak,), dates_checked=24, features_checked=7, seed=0)
+        leaks = tuple(
+            PitFinding(feature=feature, kind="truncation", first_date=first, size=0.1)
+            for feature, first in (("volume_5d", "2018-01-03"), ("close", "2018-01-02"), ("close", "2018-01-04"))
+        )
+        evidence = PitEvidence(findings=leaks, dates_checked=24, features_checked=7, seed=0)
 
-        assert "volume_5d" in point_in_time(evidence, dossier.validation.pit).reason
+        assert point_in_time(evidence, dossier.validation.pit).reason == (
+            "2 features use what was not yet known: close, volume_5d; earliest 2018-01-02 (truncation of close)."
+        )
 
 
 class TestFacts:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from releases import trials
 
 from signoff.domain.finding import Outcome
 from signoff.domain.gates import GATES, assess
@@ -21,10 +22,7 @@ def reshape(returns, values):
 
 
 def change_trials(evidence, change):
-    values = change(evidence.trials.returns)
-    return replace(
-        evidence, trials=replace(evidence.trials, returns=values, dates=evidence.trials.dates[: len(values)])
-    )
+    return replace(evidence, trials=trials(change(evidence.trials.returns)))
 
 
 def change_predictions(evidence, change):
@@ -119,6 +117,16 @@ def test_padding_the_family_with_copies_of_its_worst_member_changes_nothing(key,
 
     assert with_copies.statistic.value == plain.statistic.value
     assert figure(with_copies, "copies_dropped") == 30
+
+
+@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe"])
+def test_a_configuration_that_never_traded_is_named_and_not_judged(key, evidence, dossier, policy):
+    idle = change_trials(evidence, lambda values: np.hstack([values, np.zeros((len(values), 1))]))
+
+    finding = BY_KEY[key](idle, dossier, policy)
+
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "run-12" in finding.reason
 
 
 @pytest.mark.parametrize("key", ["dsr", "walk_forward", "var", "deflated_sharpe"])

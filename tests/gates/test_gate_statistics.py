@@ -52,7 +52,16 @@ class TestSpa:
         finding = self.judge(evidence, dossier, policy, [(1, 1)] * 90 + [(1, -1)] * 10)
 
         assert (finding.outcome, finding.statistic.value) == (Outcome.FAIL, 0)
-        assert "waiver" in finding.reason
+        assert finding.reason.endswith(
+            "No short prediction was made, so that side scores 0; a long-only model needs a waiver in the policy."
+        )
+
+    def test_both_sides_are_told_when_both_spoke(self, evidence, dossier, policy):
+        rows = [(1, 1)] * 60 + [(1, -1)] * 40 + [(-1, -1)] * 7 + [(-1, 1)] * 3
+
+        reason = self.judge(evidence, dossier, policy, rows).reason
+
+        assert "60.0% of 100 long predictions were right and 70.0% of 10 short predictions were right" in reason
 
     def test_a_long_only_waiver_judges_the_long_side_alone(self, evidence, dossier, with_gate):
         waived = with_gate("spa", long_only_waiver=True)
@@ -211,6 +220,14 @@ class TestValueAtRisk:
         assert finding.outcome is Outcome.FAIL
         assert "reject" not in finding.reason
 
+    @pytest.mark.parametrize(("sessions", "is_enough"), [(749, False), (750, True)])
+    def test_coverage_takes_a_year_of_forecasts(self, sessions, is_enough, evidence, dossier, policy):
+        given = replace(evidence, backtest=backtest(evidence.backtest.returns[:sessions]))
+
+        finding = value_at_risk_compliance(given, dossier, policy)
+
+        assert (finding.outcome is not Outcome.INCONCLUSIVE) is is_enough
+
     def test_the_figures_are_those_of_the_tests(self, evidence, dossier, policy):
         finding = value_at_risk_compliance(evidence, dossier, policy)
         forecasts = rolling_forecasts(evidence.backtest, policy.gates.var)
@@ -218,6 +235,7 @@ class TestValueAtRisk:
         assert figures(finding)["forecasts"] == 1100
         assert figures(finding)["exceptions_expected"] == pytest.approx(55)
         assert figures(finding)["exceptions"] == forecasts.is_exception.sum()
+        assert "55.0 were expected" in finding.reason
         assert figures(finding)["conditional_value_at_risk"] <= finding.statistic.value
         assert {"kupiec_p", "independence_p", "conditional_p"} <= figures(finding).keys()
 
@@ -248,10 +266,21 @@ class TestDeflatedSharpe:
         returns = evidence.backtest.returns
         sharpes = evidence.trials.returns.mean(axis=0) / evidence.trials.returns.std(axis=0, ddof=1)
 
+        centred = (returns - returns.mean()) / returns.std()
+        assert given["skew"] == pytest.approx((centred**3).mean())
+        assert given["kurtosis"] == pytest.approx((centred**4).mean())
         assert given["session_sharpe"] == pytest.approx(returns.mean() / returns.std(ddof=1))
         assert given["trial_sharpe_variance"] == pytest.approx(np.var(sharpes, ddof=1))
         # Exact expected maximum of 12 standard normals is 1.6292; the paper's approximation lies close to it.
         assert given["expected_best_sharpe"] == pytest.approx(1.6292 * np.std(sharpes, ddof=1), rel=0.03)
+
+    @pytest.mark.parametrize(("sessions", "is_enough"), [(251, False), (252, True)])
+    def test_a_year_of_returns_is_the_least(self, sessions, is_enough, evidence, dossier, policy):
+        given = replace(evidence, backtest=backtest(evidence.backtest.returns[:sessions]))
+
+        finding = deflated_sharpe(given, dossier, policy)
+
+        assert (finding.outcome is not Outcome.INCONCLUSIVE) is is_enough
 
     def test_it_does_not_block_unless_the_policy_says_so(self, evidence, dossier, policy, with_gate):
         poor = replace(evidence, backtest=backtest(np.random.default_rng(6).normal(0, 0.01, 800)))

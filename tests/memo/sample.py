@@ -38,8 +38,8 @@ def dossier() -> d.Dossier:
     return d.Dossier(
         header=d.Header(
             model="momentum",
-            version="v2.0.0",
-            previous_version="v1.1.0",
+            version="2.0.0",
+            previous_version="1.1.0",
             deployment_date=date(2019, 1, 2),
             deployed_by=owner,
             deployment_type=d.DeploymentType.UPGRADE,
@@ -169,9 +169,9 @@ def version(name: str, **changed: object) -> RegisteredVersion:
     return replace(base, **changed)
 
 
-CHAMPION = version("v1.1.0")
+CHAMPION = version("1.1.0")
 CANDIDATE = version(
-    "v2.0.0",
+    "2.0.0",
     features=tuple(f"f{i}" for i in range(75)),
     architecture="gradient boosting",
     training_end=date(2011, 12, 31),
@@ -387,12 +387,9 @@ def standing() -> Standing:
         deployment_id="momentum-2",
         approved_manifest=MANIFEST,
         rehearsal=REHEARSAL,
-        previous_check=PreviousCheck(version="v1.1.0", run_id="run-v1.1.0", is_working=True, detail="ran on 20 rows"),
+        previous_check=PreviousCheck(version="1.1.0", run_id="run-1.1.0", is_working=True, detail="ran on 20 rows"),
         links={"https://grafana/momentum": True, "card.md": True, "limits.md": True, "https://git/momentum": False},
-        notices=tuple(
-            NoticeSent(notice=f"before:{text}", audience=("desk@example.com",), channel="email")
-            for text in dossier().communication.before
-        ),
+        notices=tuple(NoticeSent(notice=text, audience=(), channel="email") for text in dossier().communication.before),
         predictions_logged=True,
         trades_attributed=True,
         is_reproducible=True,

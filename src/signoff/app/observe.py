@@ -13,7 +13,7 @@ from signoff.app.rollback import RollbackProcedure
 from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.errors import NotFoundError
-from signoff.domain.events import Observed, Occasion, Phase, PhaseEntered
+from signoff.domain.events import Observed, Occasion
 from signoff.domain.monitoring import observe
 from signoff.ports.live import LiveFeed
 
@@ -35,7 +35,7 @@ class Watch:
 
     def next_session(self, state: Deployment) -> date | None:
         """The first journaled session that has not been observed, none before the rollout began."""
-        began = live_since(self.record, state)
+        began = live_since(state)
         last = state.last_session
         return next(
             (s for s in self.feed.sessions(state.model) if s >= began and (last is None or s > last)),
@@ -51,7 +51,7 @@ class Watch:
                 f"Expected a session of {state.model} after {state.last_session} in the journal, found none. "
                 "Observe again when the next session has been journaled."
             )
-        measured = self.feed.measure(state.model, state.version, session, live_since(self.record, state))
+        measured = self.feed.measure(state.model, state.version, session, live_since(state))
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         observed = observe(measured, state.policy, monitors)
         since = state.phase_since or state.opened_at
@@ -69,9 +69,8 @@ class Watch:
         return state, observed
 
 
-def live_since(record: Record, state: Deployment) -> date:
+def live_since(state: Deployment) -> date:
     """The day on which the release first entered shadow."""
-    for recorded in record.history(deployment_stream(state.id)):
-        if isinstance(recorded.event, PhaseEntered) and recorded.event.phase is Phase.SHADOW:
-            return recorded.at.date()
-    raise NotFoundError(f"Expected {state.id} to be live, found it {state.state.value}: it never entered shadow.")
+    if state.live_since is None:
+        raise NotFoundError(f"Expected {state.id} to be live, found it {state.state.value}: it never entered shadow.")
+    return state.live_since

@@ -35,7 +35,7 @@ def review(record: Record, feed: LiveFeed, identity: str, *, notes: str, actor: 
 def _readings(record: Record, feed: LiveFeed, state: Deployment, observed: tuple[Observed, ...]) -> tuple[Reading, ...]:
     assert state.undertakings is not None
     targets, policy = state.undertakings.success, state.policy
-    since = live_since(record, state)
+    since = live_since(state)
     measured = feed.measure(state.model, state.version, observed[-1].session, since)
     lived = measured.returns[-measured.live_sessions :] if measured.live_sessions else measured.returns[:0]
     enough = lived.size >= MIN_SESSIONS and float(np.std(lived)) > 0

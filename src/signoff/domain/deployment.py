@@ -116,6 +116,7 @@ class Deployment:
     phase_since: datetime | None = None
     phase_days: int = 0
     live_days: int = 0
+    live_since: date | None = None
     last_session: date | None = None
     unmet: tuple[str, ...] = ("no day observed yet",)
     fired: tuple[str, ...] = ()
@@ -275,6 +276,7 @@ def _in_phase(state: Deployment, event: e.PhaseEntered, at: datetime) -> Deploym
         state,
         allocation_pct=event.allocation_pct,
         phase_since=at,
+        live_since=state.live_since or at.date(),
         phase_days=0,
         unmet=("no day of this phase observed yet",),
         fired=(),

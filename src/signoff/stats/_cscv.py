@@ -37,27 +37,27 @@ def cross_validate(
     squares: tuple[Floats, Floats],
     partitions: int,
     splits: int,
-) -> tuple[Floats, Floats, Floats]:  # pragma: no cover - compiled
-    """Rank out of sample of each split's in-sample best, and the best's keys in and out of sample.
+) -> Floats:  # pragma: no cover - compiled
+    """(4, splits): of each split's in-sample best its rank out of sample, keys in and out of sample, and ties there.
 
     `returns` is (T, N) with T a multiple of `partitions`; `sums` and `squares` are the subset tables of the first and
     the second half of the blocks, of `returns` less `means`. Splits are in lexicographic order of their in-sample
-    blocks. A rank counts from 1, and is the average over ties.
+    blocks. A rank counts from 1 and is the average over ties; a trial alone on its rank has one tie, itself.
     """
     columns = returns.shape[1]
-    rank, inside, outside = np.empty(splits), np.empty(splits), np.empty(splits)
+    found = np.empty((4, splits))
     one, other = np.empty(columns), np.empty(columns)
     everything = (1 << partitions) - 1
     mask = (1 << (partitions // 2)) - 1
     for place in range(splits // 2):
         _write_keys(returns, means, sums, squares, partitions, mask, one)
         _write_keys(returns, means, sums, squares, partitions, everything ^ mask, other)
-        _compare(one, other, splits - 1 - place, rank, inside, outside)
-        _compare(other, one, place, rank, inside, outside)
+        _compare(one, other, splits - 1 - place, found)
+        _compare(other, one, place, found)
         lowest = mask & -mask
         ripple = mask + lowest
         mask = (((ripple ^ mask) >> 2) // lowest) | ripple
-    return rank, inside, outside
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -111,9 +111,7 @@ def _exact_key(returns: Floats, partitions: int, mask: int, column: int) -> floa
 
 
 @njit(cache=True, nogil=True)
-def _compare(
-    within: Floats, beyond: Floats, place: int, rank: Floats, inside: Floats, outside: Floats
-) -> None:  # pragma: no cover - compiled
+def _compare(within: Floats, beyond: Floats, place: int, found: Floats) -> None:  # pragma: no cover - compiled
     """Write where the first maximum of `within` stands in `beyond`."""
     best = 0
     for column in range(1, within.size):
@@ -124,6 +122,7 @@ def _compare(
     for column in range(beyond.size):
         below += 1 if beyond[column] < chosen else 0
         equal += 1 if beyond[column] == chosen else 0
-    rank[place] = below + (equal + 1) / 2
-    inside[place] = within[best]
-    outside[place] = chosen
+    found[0, place] = below + (equal + 1) / 2
+    found[1, place] = within[best]
+    found[2, place] = chosen
+    found[3, place] = equal

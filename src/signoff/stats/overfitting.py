@@ -17,8 +17,8 @@ from signoff.stats.sample import Floats, is_constant, matrix
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
 CONVENTION: Final = (
-    "CSCV (Bailey, Borwein, López de Prado and Zhu 2015): oldest T mod S rows dropped; Sharpe ratio with ddof = 1, 0 for "
-    "a half without any return; first in-sample maximum; average out-of-sample rank / (N + 1); PBO = mean(λ ≤ 0)"
+    "CSCV (Bailey, Borwein, López de Prado and Zhu 2015): oldest T mod S rows dropped; Sharpe ratio with ddof = 1, 0 "
+    "for a half without any return; first in-sample maximum; average out-of-sample rank / (N + 1); PBO = mean(λ ≤ 0)"
 )
 
 
@@ -26,9 +26,9 @@ CONVENTION: Final = (
 class ProbabilityOfBacktestOverfitting:
     """What CSCV found over `splits` splits, the arrays in lexicographic order of the in-sample blocks.
 
-    `is_oos_ratio` is the median of OOS*/IS* over the splits with IS* > 0, None where there is none; `slope` that of OOS*
-    on IS*, None where IS* does not vary; both Sharpe ratios are per period. `ties` counts the splits whose chosen trial
-    shared its out-of-sample rank, `flat_halves` the (trial, half) pairs without a single nonzero return.
+    `is_oos_ratio` is the median of OOS*/IS* over the splits with IS* > 0, None where there is none; `slope` is that of
+    OOS* on IS*, None where IS* does not vary; both Sharpe ratios are per period. `ties` counts the splits whose chosen
+    trial shared its out-of-sample rank, `flat_halves` the (trial, half) pairs without a single nonzero return.
     """
 
     pbo: float
@@ -49,9 +49,7 @@ class ProbabilityOfBacktestOverfitting:
     convention: str
 
 
-def probability_of_backtest_overfitting(
-    trials: ArrayLike, *, partitions: int = 16
-) -> ProbabilityOfBacktestOverfitting:
+def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 16) -> ProbabilityOfBacktestOverfitting:
     """CSCV over a family of trials (Bailey, Borwein, López de Prado and Zhu 2015, section 2.2).
 
     Parameters
@@ -61,8 +59,8 @@ def probability_of_backtest_overfitting(
 
     Notes
     -----
-    n* is the first in-sample argmax of the Sharpe ratio, ω its average rank out of sample over N + 1, λ = ln(ω/(1 − ω)).
-    `pbo` = mean(λ ≤ 0), `pbo_strict` = mean(λ < 0). `n` is the number of rows used.
+    n* is the first in-sample argmax of the Sharpe ratio, ω its average rank out of sample over N + 1, and
+    λ = ln(ω/(1 − ω)). `pbo` = mean(λ ≤ 0), `pbo_strict` = mean(λ < 0). `n` is the number of rows used.
 
     Raises
     ------
@@ -79,7 +77,7 @@ def probability_of_backtest_overfitting(
     returns = _to_unit_scale(given[trimmed:])
     flat_halves = _flat_halves(returns, partitions)
     splits = comb(partitions, partitions // 2)
-    rank, inside, outside = _cross_validated(returns, partitions, splits)
+    rank, inside, outside, tied = _cross_validated(returns, partitions, splits)
     logits = np.log(rank / (columns + 1 - rank))
     in_sample, out_of_sample = _sharpe(inside, returns.shape[0] // 2), _sharpe(outside, returns.shape[0] // 2)
     return ProbabilityOfBacktestOverfitting(
@@ -96,6 +94,93 @@ def probability_of_backtest_overfitting(
         partitions=partitions,
         splits=splits,
         rows_trimmed=trimmed,
+        ties=int((tied > 1).sum()),
         flat_halves=flat_halves,
         convention=CONVENTION,
     )
+
+
+def _check(rows: int, columns: int, partitions: int) -> None:
+    if partitions % 2 or not 2 <= partitions <= MOST_PARTITIONS:
+        raise InputError(
+            f"partitions: expected an even number from 2 to {MOST_PARTITIONS}, found {partitions}; "
+            "take 16, or fewer for a short record."
+        )
+    if columns < MIN_FAMILY:
+        raise InsufficientData(
+            f"trials: {columns} column(s); overfitting shows only against at least two. Add every configuration tried."
+        )
+    if rows < 2:
+        raise InsufficientData(f"trials: {rows} row(s); there is nothing to cut into halves.")
+    if partitions > rows:
+        raise InputError(
+            f"partitions: {partitions} blocks cannot be cut from {rows} rows; "
+            f"pass at most {min(rows - rows % 2, MOST_PARTITIONS)} or a longer record."
+        )
+    if rows - rows % partitions < 4:
+        raise InsufficientData(f"trials: {rows} rows leave halves of fewer than two rows, which have no Sharpe ratio.")
+
+
+def _to_unit_scale(returns: Floats) -> Floats:
+    """Each column times a power of two: exact, without effect on its Sharpe ratio, and safe to square."""
+    if still := [column for column in range(returns.shape[1]) if is_constant(returns[:, column])]:
+        raise InsufficientData(
+            f"trials: column {still[0]} is constant ({returns[0, still[0]]:g}) over the {returns.shape[0]} rows used; "
+            "it has no Sharpe ratio. Leave out what never traded, and say so."
+        )
+    _, exponents = np.frexp(np.abs(returns).max(axis=0))
+    return np.asarray(np.ldexp(returns, -exponents), dtype=np.float64)
+
+
+def _flat_halves(returns: Floats, partitions: int) -> int:
+    """How many (trial, half) pairs hold only zeros. Any other constant half is refused."""
+    half = partitions // 2
+    blocks = returns.reshape(partitions, -1, returns.shape[1])
+    first = blocks[:, 0, :]
+    is_still = (blocks.max(axis=1) == first) & (blocks.min(axis=1) == first)
+    count = 0
+    for column in np.flatnonzero(is_still.sum(axis=0) >= half):
+        values, times = np.unique(first[is_still[:, column], column], return_counts=True)
+        if (times[values != 0] >= half).any():
+            raise InsufficientData(
+                f"trials: column {column} has one and the same return throughout at least half of the record; "
+                "a half without variation has no Sharpe ratio."
+            )
+        count += sum(comb(int(zeros), half) for zeros in times[values == 0])
+    return count
+
+
+def _cross_validated(returns: Floats, partitions: int, splits: int) -> Floats:
+    from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
+
+    means = returns.mean(axis=0)
+    blocks = (returns - means).reshape(partitions, -1, returns.shape[1])
+    sums, squares = blocks.sum(axis=1), np.einsum("brn,brn->bn", blocks, blocks)
+    half = partitions // 2
+    return np.asarray(
+        _cscv.cross_validate(
+            returns,
+            means,
+            (_cscv.subset_sums(sums[:half]), _cscv.subset_sums(sums[half:])),
+            (_cscv.subset_sums(squares[:half]), _cscv.subset_sums(squares[half:])),
+            partitions,
+            splits,
+        )
+    )
+
+
+def _sharpe(key: Floats, n: int) -> Floats:
+    """From u|u|/v: (u/n) / √(v/(n − 1))."""
+    return np.asarray(np.sign(key) * np.sqrt(np.abs(key) * (n - 1)) / n, dtype=np.float64)
+
+
+def _median_ratio(in_sample: Floats, out_of_sample: Floats) -> float | None:
+    gained = in_sample > 0
+    return float(np.median(out_of_sample[gained] / in_sample[gained])) if gained.any() else None
+
+
+def _slope(in_sample: Floats, out_of_sample: Floats) -> float | None:
+    if is_constant(in_sample):
+        return None
+    centred = in_sample - in_sample.mean()
+    return float(centred @ out_of_sample / (centred @ centred))

@@ -5,11 +5,11 @@ figure is less risk.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sample import Flags, Floats, one_of, share, varying, vector
@@ -170,7 +170,7 @@ def _rolling(samples: Floats, level: float, method: str) -> Floats:
     if method == "historical":
         return _quantile(samples, 1 - level)
     if method == "parametric":
-        normal: Floats = samples.mean(axis=1) + float(ndtri(1 - level)) * samples.std(axis=1, ddof=1)
+        normal: Floats = samples.mean(axis=1) + NormalDist().inv_cdf(1 - level) * samples.std(axis=1, ddof=1)
         return normal
     if method == "filtered_historical":
         return _filtered(samples, level)

@@ -1,4 +1,4 @@
-"""A release's evidence held against the policy: every gate, and every figure beside the gates, computed once."""
+"""A release's evidence held against the policy: every gate, and every figure beside the gates."""
 
 from collections.abc import Callable
 from typing import Final

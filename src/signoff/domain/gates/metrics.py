@@ -122,13 +122,19 @@ def sharpe_difference(new: Returns, old: Returns | None) -> tuple[Quantity, Quan
     if old is None:
         return absent(names[0], NO_PREVIOUS), absent(names[1], NO_PREVIOUS, unit=Unit.PROBABILITY)
     ours, theirs = on_shared_dates(new, old)
-    n, source = ours.returns.size, f"{new.source.name}, {old.source.name}"
+    n, source = ours.returns.size, f"{new.source.name}, {old.source.name}; Ledoit and Wolf (2008), HAC, two-sided"
 
     def test() -> SharpeDifference:
         return sharpe_difference_test(ours.returns, theirs.returns)
 
     return (
-        figure(names[0], lambda: test().difference, n=n, source=source),
+        figure(
+            names[0],
+            lambda: test().difference,
+            n=n,
+            source=source,
+            standard_error=lambda _: test().standard_error,
+        ),
         figure(names[1], lambda: test().p_value, unit=Unit.PROBABILITY, n=n, source=source),
     )
 

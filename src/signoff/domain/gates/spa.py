@@ -36,7 +36,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
                 "prediction and realized."
             )
         result = symmetric_prediction_accuracy(predictions.prediction, predictions.realized, neutral=neutral)
-        is_waived = gate.long_only_waiver and result.short_n == 0 and result.long_n > 0
+        is_waived = gate.long_only_waiver and result.short_n == 0
         return Measurement(
             value=result.long_bound if is_waived else result.score,
             n=result.n,

@@ -57,7 +57,7 @@ def changes(candidate: RegisteredVersion | None, champion: RegisteredVersion | N
     )
 
 
-def unjustified(dossier: Dossier, evidence: Evidence) -> tuple[Category, ...]:
+def unjustified(evidence: Evidence, dossier: Dossier) -> tuple[Category, ...]:
     """Categories that changed without a justification: any of them blocks submission.
 
     Where the registry lacks one of the versions nothing can be called unchanged, so every category needs its words.
@@ -95,7 +95,7 @@ def what_changed(dossier: Dossier, evidence: Evidence) -> tuple[Block, ...]:
         _row(change, dossier, is_initial=is_initial) for change in changes(evidence.candidate, evidence.champion)
     )
     table = Table((Column("Category"), Column("Change"), Column("Justification")), rows)
-    lacking = unjustified(dossier, evidence)
+    lacking = unjustified(evidence, dossier)
     if not lacking:
         return (lead_in("Changes from Previous Version"), table)
     names = ", ".join(category.words for category in lacking)

@@ -33,11 +33,11 @@ _UNITS: Final = (
     (r"[x×]", "times"),
 )
 _NUMBER: Final = re.compile(
-    r"(?<![\w.])(?P<sign>[+\-−–±]\s?)?(?P<dollar>\$)?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?P<sign>(?<![\w.])[+\-−–]\s?|±\s?)?(?<![\w.])(?P<dollar>\$)?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
     r"(?:(?P<scale>\s?(?:k|K|M|bn))(?![\w/%]))?"
     r"(?:\s?-?(?:"
     + "|".join(f"(?P<u{i}>{pattern})" for i, (pattern, _) in enumerate(_UNITS))
-    + r")(?![\w]))?(?P<tail>\w)?"
+    + r")(?![\w]))?(?P<tail>\w\S*)?"
 )
 _MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
 # Digits that are names: versions, dates and times, moments like T-24h, references to the memo itself.
@@ -92,6 +92,9 @@ _SUBJECTS: Final = (
     Subject(r"SPA|symmetric prediction accuracy", r"^gates\.spa\."),
     Subject(r"DSR|downside sensitivity", r"^gates\.dsr\.", Gain.COST),
     Subject(r"walk[ -]forward", r"^gates\.walk_forward\."),
+    Subject(r"windows?|quarters?", r"windows$"),
+    Subject(r"predictions?", r"predictions|\.n$"),
+    Subject(r"partitions?|splits?", r"partitions$|splits$"),
     Subject(r"gates?", r"^gates\.(?:passed|total)$"),
     Subject(r"features?", r"^features\."),
     Subject(r"trials?|configurations?", r"\.trials$"),
@@ -126,11 +129,20 @@ _BREAK: Final = re.compile(r"[.!?:](?=\s|$)|[,;](?=\s)|[()\n]|\s(?:and|while|but
 _SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|\n")
 _COUNT: Final = rf"(?:\d+|{'|'.join(_WORDS)})"
 _GATES: Final = re.compile(
-    rf"\b(?P<n>{_COUNT}|all|every|none)(?: of)?(?: (?:the|its|our|all))*(?: memo['’]s)?(?: (?P<total>{_COUNT}))?"
+    rf"\b(?P<n>{_COUNT}|all|every|none)(?: of|\s?/)?(?: (?:the|its|our|all))*(?: memo['’]s)?(?:\s?(?P<total>{_COUNT}))?"
     r"(?: (?:validation|risk|memo))* gates?\b(?P<rest>[^.;,]*)",
     re.IGNORECASE,
 )
 _FAILING: Final = re.compile(r"\b(?:fail\w*|miss(?:es|ed)?|not pass\w*)\b|n['’]t pass", re.IGNORECASE)
+_SPOKEN: Final = (
+    rf"{'|'.join(_WORDS)}|(?:thir|four|fif|six|seven|eigh|nine)teen|"
+    r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -]\w+)?|hundred|half a"
+)
+_IN_WORDS: Final = re.compile(
+    rf"\b(?:{_SPOKEN})\s+(?:per ?cent|percentage points?|basis points?|bps|ms|milliseconds?|seconds?)\b|\d*[¼½¾⅓⅔]",
+    re.IGNORECASE,
+)
+_MULTIPLES: Final = re.compile(r"\b(?:doubl|tripl|quadrupl|halv)\w*|\btwice\b|\b\w+fold\b", re.IGNORECASE)
 _PASSING: Final = re.compile(r"\b(?:pass\w*|clear\w*|green|hold|held)\b", re.IGNORECASE)
 
 
@@ -149,6 +161,7 @@ class Claim:
     subject: Subject | None
     change: int | None
     sentence: str
+    is_taken_over: bool = False
 
     @property
     def signed(self) -> float:
@@ -168,7 +181,7 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     known = [fact for fact in facts if fact.is_provided]
     known += _differences(known)
     text = _without_names(text, known_words)
-    found = list(_gate_contradictions(text, known))
+    found = [*_gate_contradictions(text, known), *_unreadable(text)]
     text = _GATES.sub(lambda m: " " * len(m[0]) if m["n"].lower() in {"all", "every"} else _blank_counts(m), text)
     bare = {word for word in known_words if re.fullmatch(r"\d+(?:\.\d+)*", word)}
     claims = [
@@ -213,7 +226,7 @@ def _differences(facts: Sequence[Quantity]) -> list[Quantity]:
 
 
 def _claims(text: str) -> Iterator[Claim]:
-    matches = [m for m in _NUMBER.finditer(text) if m["tail"] is None]
+    matches = [m for m in _NUMBER.finditer(text) if not re.match(r"(?:st|nd|rd|th)\b", m["tail"] or "")]
     spoken = [
         m
         for m in re.finditer(rf"\b(?:{'|'.join(_WORDS)})(?= (?:\w+ )?(?:features?|gates?)\b)", text, re.IGNORECASE)
@@ -225,11 +238,12 @@ def _claims(text: str) -> Iterator[Claim]:
         before = spans[position - 1][1] if position else 0
         after = spans[position + 1][0] if position + 1 < len(spans) else len(text)
         clause = _clause(text, start, end)
-        subject = _subject(text, clause, start, end)
+        subject, is_taken_over = _subject(text, clause, start, end)
         lead, trail = text[max(before, clause[0]) : start], text[end : min(after, clause[1])]
         if trail.rstrip().endswith(" by"):
             trail = ""  # the words before "by 8%" belong to the 8%
-        yield _claim(by_start[start], subject, _change(lead, trail, subject), _sentence(text, start))
+        claim = _claim(by_start[start], subject, _change(lead, trail, subject), _sentence(text, start))
+        yield replace(claim, is_taken_over=is_taken_over)
 
 
 def _claim(match: re.Match[str], subject: Subject | None, change: int | None, sentence: str) -> Claim:
@@ -242,8 +256,8 @@ def _claim(match: re.Match[str], subject: Subject | None, change: int | None, se
         value, decimals = float(digits) * scale, len(digits.partition(".")[2])
         sign = (match["sign"] or "").strip().replace("−", "-").replace("–", "-")
         unit = next((name for i, (_, name) in enumerate(_UNITS) if match[f"u{i}"]), "")
-        if match["dollar"]:
-            unit = "$"
+        if match["dollar"] or match["tail"]:
+            unit = "$" if match["dollar"] else f"?{match['tail']}"
     return Claim(
         text=written,
         value=value,
@@ -271,15 +285,17 @@ def _sentence(text: str, start: int) -> str:
     return text[left : following.start() if following else len(text)]
 
 
-def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> Subject | None:
-    """The subject named nearest to the number in its clause; in brackets, the last one named before them."""
+def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[Subject | None, bool]:
+    """The subject named nearest to the number in its clause, else the last one named before it in the sentence.
+
+    The second value says that it was taken over from there.
+    """
     nearest = min(_subjects(text, *clause), key=lambda s: max(start - s[2], s[1] - end), default=None)
     if nearest is not None:
-        return nearest[0]
-    if clause[0] and text[clause[0] - 1] == "(":
-        outer = _clause(text, clause[0] - 1, clause[0] - 1)
-        return max(_subjects(text, *outer), key=lambda s: s[2], default=(None, 0, 0))[0]
-    return None
+        return nearest[0], False
+    sentence = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
+    earlier = max(_subjects(text, sentence, start), key=lambda s: s[2], default=None)
+    return (None, False) if earlier is None else (earlier[0], True)
 
 
 def _subjects(text: str, left: int, right: int) -> list[tuple[Subject, int, int]]:
@@ -294,7 +310,7 @@ def _subjects(text: str, left: int, right: int) -> list[tuple[Subject, int, int]
 
 def _change(lead: str, trail: str, subject: Subject | None) -> int | None:
     """The sign that a word such as "improved" or "lower" by the number gives a change; None without such a word."""
-    if re.search(r"\b(?:to|from|at|of|is)\s*$", lead, re.IGNORECASE):
+    if re.search(r"\b(?:to|from|at|of)\s*$", lead, re.IGNORECASE):
         return None
     gain = subject.gain if subject else Gain.GOOD
     for words in (lead, trail):
@@ -318,6 +334,13 @@ def _contradiction(claim: Claim, facts: Sequence[Quantity]) -> tuple[str, ...]:
 
 def _candidates(claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
     about = claim.subject.facts if claim.subject else ""
+    found = _about(about, claim, facts)
+    if claim.is_taken_over and all(_written(fact, claim.unit) is None for fact in found):
+        return _about("", claim, facts)
+    return found
+
+
+def _about(about: str, claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
     return [
         fact
         for fact in facts
@@ -327,6 +350,7 @@ def _candidates(claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
         )
         and fact.name.endswith(".points") == (claim.unit == "points")
         and (fact.name.endswith(".change") or not _is_change(claim))
+        and (about or claim.unit or fact.unit is not Unit.COUNT)
     ]
 
 
@@ -459,6 +483,15 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
             continue
         verb = "fail" if fails else "pass"
         yield f"“{match[0].strip()}” agrees with no figure of the evidence; {right:g} of {total:g} gates {verb}."
+
+
+def _unreadable(text: str) -> Iterator[str]:
+    """Amounts in words, which cannot be held against a figure: they have to be written in digits."""
+    for match in _IN_WORDS.finditer(text):
+        yield f"“{match[0]}” cannot be held against the evidence; write the figure in digits."
+    for match in _MULTIPLES.finditer(text):
+        if _subjects(text, *_clause(text, match.start(), match.end())):
+            yield f"“{match[0]}” cannot be held against the evidence; write the change in percent."
 
 
 def _counted(text: str) -> float:

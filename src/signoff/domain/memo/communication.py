@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from signoff.domain.events import NoticeSent
 from signoff.domain.memo.document import Block, CheckItem, Checklist, Section
 from signoff.domain.memo.pieces import Line, lead_in, placed
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
 
-BEFORE: Final = "before"
-AT_DEPLOYMENT: Final = "at_deployment"
-AFTER: Final = "after"
-
+# Once a week and once a month after the deployment: an item of that list is done when both were sent.
+_MOMENTS_AFTER: Final = ("T+7d", "T+30d")
 _BEFORE: Final = (
     Line("Trading desk notified", "desk"),
     Line("Risk management briefed", "risk"),
@@ -53,11 +52,11 @@ def communication(release: Release) -> Section:
                 "Stakeholder Notifications",
                 (
                     lead_in("Pre-Deployment (T-24h)"),
-                    _notices(release, BEFORE, _BEFORE, declared.before),
+                    _notices(release, _BEFORE, declared.before),
                     lead_in("At Deployment (T=0)"),
-                    _notices(release, AT_DEPLOYMENT, _AT_DEPLOYMENT, declared.at_deployment),
+                    _notices(release, _AT_DEPLOYMENT, declared.at_deployment),
                     lead_in("Post-Deployment (T+7d, T+30d)"),
-                    _notices(release, AFTER, _AFTER, declared.after),
+                    _notices(release, _AFTER, declared.after, _MOMENTS_AFTER),
                 ),
             ),
             Section("9.2", "Training & Documentation", _training(release)),
@@ -67,21 +66,31 @@ def communication(release: Release) -> Section:
 
 def unsent_before(release: Release) -> tuple[str, ...]:
     """Declared notices of T-24h that nobody was sent yet."""
-    return tuple(t for t in release.dossier.communication.before if release.notice(BEFORE, t) is None)
+    return tuple(t for t in release.dossier.communication.before if not release.notices(t))
 
 
-def _notices(release: Release, moment: str, lines: tuple[Line, ...], declared: Iterable[str]) -> Checklist:
-    return Checklist(tuple(_notice(release, moment, title, text) for title, text in placed(lines, declared)))
+def _notices(
+    release: Release, lines: tuple[Line, ...], declared: Iterable[str], moments: tuple[str, ...] = ()
+) -> Checklist:
+    return Checklist(tuple(_notice(release, title, text, moments) for title, text in placed(lines, declared)))
 
 
-def _notice(release: Release, moment: str, title: str, declared: str | None) -> CheckItem:
+def _notice(release: Release, title: str, declared: str | None, moments: tuple[str, ...]) -> CheckItem:
     if declared is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
     text = title if declared.lower() in title.lower() else f"{title}: {declared}"
-    sent = release.notice(moment, declared)
-    if sent is None:
+    sent = release.notices(declared)
+    if not sent:
         return CheckItem(text, is_checked=False, note="not sent")
-    return CheckItem(text, is_checked=True, note=f"sent to {', '.join(sent.audience)} by {sent.channel}")
+    missing = [moment for moment in moments if not any(n.notice.startswith(moment) for n in sent)]
+    still = f"; not yet sent: {', '.join(missing)}" if missing else ""
+    return CheckItem(text, not missing, f"sent {'; '.join(_sending(notice) for notice in sent)}{still}")
+
+
+def _sending(notice: NoticeSent) -> str:
+    moment = notice.notice.rpartition(": ")[0]
+    to = f" to {', '.join(notice.audience)}" if notice.audience else ""
+    return f"{moment}{to} by {notice.channel}".strip()
 
 
 def _training(release: Release) -> tuple[Block, ...]:

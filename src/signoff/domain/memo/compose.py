@@ -18,16 +18,16 @@ from signoff.domain.memo.communication import communication
 from signoff.domain.memo.document import KeyFigure, Memo, Section
 from signoff.domain.memo.governance import governance
 from signoff.domain.memo.infrastructure import infrastructure
-from signoff.domain.memo.pieces import gates_in_words, joined
+from signoff.domain.memo.pieces import MEMO_GATES, gates_in_words, joined
 from signoff.domain.memo.plan import plan
 from signoff.domain.memo.rationale import rationale
 from signoff.domain.memo.release import Release, recovery_time
 from signoff.domain.memo.risk import risk
 from signoff.domain.memo.rollback import rollback
-from signoff.domain.memo.sign_off import MEMO_GATES, sign_off
+from signoff.domain.memo.sign_off import sign_off
 from signoff.domain.memo.standing import Standing
 from signoff.domain.memo.success import success
-from signoff.domain.memo.summary import contradictions, draft, known_facts, known_words
+from signoff.domain.memo.summary import draft, summary_contradictions
 from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATION_RESULTS, front, validation
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
@@ -104,7 +104,7 @@ def _notices(release: Release) -> Iterator[str]:
     pit = release.assessment.pit
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"
-    if lacking := unjustified(release.dossier, release.evidence):
+    if lacking := unjustified(release.evidence, release.dossier):
         yield f"Changed without a justification: {', '.join(category.words for category in lacking)}."
 
 
@@ -115,7 +115,9 @@ def _summary_notices(release: Release, facts: Sequence[Quantity] | None) -> Iter
     if facts is None:
         yield "The summary was written by people and was not held against the evidence."
         return
-    for contradiction in contradictions(summary, known_facts(release, facts), known_words(release.dossier)):
+    for contradiction in summary_contradictions(
+        release.dossier, release.policy, release.evidence, release.assessment, facts
+    ):
         yield f"The summary contradicts the evidence: {contradiction}"
 
 

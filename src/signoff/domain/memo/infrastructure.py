@@ -6,7 +6,7 @@ from typing import Final
 
 from signoff.domain.dossier import Feed
 from signoff.domain.memo.document import Align, Block, Cell, Code, Column, Fields, Paragraph, Section, Table
-from signoff.domain.memo.pieces import ABSENT, lead_in, one, words
+from signoff.domain.memo.pieces import ABSENT, lead_in, one, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
 
@@ -48,7 +48,7 @@ def _configuration(release: Release) -> str:
     """The declared parameters; version and position limit come from their own sections, where they are enforced."""
     known: Mapping[str, str | int | float | bool] = {
         **release.dossier.infrastructure.configuration,
-        "model_version": release.dossier.version,
+        "model_version": versioned(release.dossier.version),
         "max_position_size_percent": release.dossier.risk.position_limits.max_single_position_pct,
     }
     keys = [*_PARAMETERS, *(key for key in known if key not in _PARAMETERS)]

@@ -11,6 +11,7 @@ from signoff.domain.memo.document import Align, Block, Bullets, Cell, Column, Fi
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 
 ABSENT = Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)
+MEMO_GATES = 5
 NO_PREVIOUS = "N/A - Initial Deployment"
 
 
@@ -71,6 +72,11 @@ def claim(is_true: bool | None, *, when_true: str, when_false: str) -> Cell:
 def plain(value: float) -> str:
     """A threshold as its owner wrote it: 5, 0.5, 99.9."""
     return f"{value:,g}".replace("-", "−")
+
+
+def versioned(version: str) -> str:
+    """A version as people print it: 2.0.0 is v2.0.0; a name such as "candidate" stays as it is."""
+    return f"v{version}" if version[:1].isdigit() else version
 
 
 def joined(items: Iterable[str]) -> str:

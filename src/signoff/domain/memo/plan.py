@@ -181,7 +181,7 @@ def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
         return Cell(title), _person(signatory), Cell("", mark=Mark.PENDING), ABSENT, ABSENT, Cell("")
     return (
         Cell(title),
-        Cell(signature.person),
+        _signer(signature, signatory),
         _verdict(signature, release),
         Cell(str(signature.signed_at.date()), is_figure=True),
         Cell(signature.key_id, is_figure=True),
@@ -195,6 +195,13 @@ def _verdict(signature: Signature, release: Release) -> Cell:
     if not release.counts(signature):
         return Cell("void: not over this memo", mark=Mark.PENDING)
     return Cell("", mark=_VERDICT_MARK[signature.verdict])
+
+
+def _signer(signature: Signature, named: Signatory | None) -> Cell:
+    is_named = named is not None and named.name == signature.person
+    return Cell(
+        signature.person if is_named else f"{signature.person} (named: {named.name if named else NOT_PROVIDED})"
+    )
 
 
 def _person(signatory: Signatory | None) -> Cell:

@@ -5,7 +5,7 @@ from signoff.domain.memo.changes import what_changed
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Section
 from signoff.domain.memo.pieces import ABSENT, lead_in, one, words
 from signoff.domain.memo.release import Release
-from signoff.domain.quantity import Quantity, relative_change, signed_percent
+from signoff.domain.quantity import Quantity, Unit, number, relative_change, signed_percent
 
 _TRIGGERS = {
     Trigger.SCHEDULED_REFRESH: "Scheduled model refresh (quarterly/annual)",
@@ -33,17 +33,13 @@ def rationale(release: Release) -> Section:
 
 def _objective(release: Release) -> tuple[Block, ...]:
     assessment = release.assessment
-    level = release.policy.gates.var.level
     return (
         one("Primary Goal", words(release.dossier.rationale.goal)),
         lead_in("Expected Impact"),
         Fields(
             (
                 ("Performance", _performance(release)),
-                (
-                    "Risk",
-                    _against(f"One-day VaR {level:.0%}", assessment.value_at_risk_new, assessment.value_at_risk_old),
-                ),
+                ("Risk", _risk(release)),
                 (
                     "Operations",
                     _against("Inference latency p95", assessment.latency_p95_new, assessment.latency_p95_old),
@@ -62,6 +58,17 @@ def _performance(release: Release) -> Cell:
     if not difference.is_provided or not row.old.is_provided:
         return cell
     return Cell(f"{cell.text}; p {difference.text} for no difference")
+
+
+def _risk(release: Release) -> Cell:
+    """A value at risk is a negative return, so that a rise of it is a smaller loss."""
+    new, old = release.assessment.value_at_risk_new, release.assessment.value_at_risk_old
+    cell = _against(f"One-day VaR {release.policy.gates.var.level:.0%}", new, old)
+    change = relative_change(new.value, old.value)
+    if change is None or not new.is_provided:
+        return cell
+    size = f"{number(abs(change), Unit.PERCENT)}% {'smaller' if change >= 0 else 'larger'}"
+    return Cell(f"{cell.text.rpartition(' (')[0]} (a loss {size})")
 
 
 def _against(subject: str, new: Quantity, old: Quantity) -> Cell:

@@ -99,10 +99,14 @@ class Release:
         }
         return tuple(text for text, holds in objections.items() if holds)
 
-    def notice(self, moment: str, text: str) -> NoticeSent | None:
-        """The notice that told people `text`: named by it, alone or behind its moment (`before:trading_desk`)."""
-        named = {_slug(text), _slug(f"{moment} {text}")}
-        return next((n for n in self.standing.notices if _slug(n.notice) in named), None)
+    def notices(self, text: str) -> tuple[NoticeSent, ...]:
+        """The notices that told people `text`: named by it, alone or behind a moment (`T+7d: review meeting`)."""
+        wanted = _slug(text)
+        return tuple(
+            notice
+            for notice in self.standing.notices
+            if wanted in {_slug(notice.notice), _slug(notice.notice.rpartition(": ")[2])}
+        )
 
 
 def recovery_time(rehearsal: Rehearsal | None) -> Quantity:

@@ -20,7 +20,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, figure, joined, lead_in, listed, one, plain
+from signoff.domain.memo.pieces import ABSENT, figure, joined, lead_in, listed, one, plain, words
 from signoff.domain.memo.release import Release, recovery_time
 from signoff.domain.quantity import NOT_PROVIDED
 
@@ -114,7 +114,7 @@ def _dependencies(kind: str, given: tuple[Dependency, ...]) -> Iterator[tuple[Ce
     if not given:
         yield Cell(kind), Cell("none declared"), Cell(""), Cell("")
     for dependency in given:
-        yield Cell(kind), Cell(dependency.name), Cell(dependency.sla or NOT_PROVIDED), Cell(dependency.fallback)
+        yield Cell(kind), Cell(dependency.name), words(dependency.sla), Cell(dependency.fallback)
 
 
 def _recovery(release: Release) -> tuple[Block, ...]:

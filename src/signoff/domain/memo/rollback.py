@@ -17,7 +17,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, one, plain, words
+from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, one, plain, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, Unit
 
@@ -58,7 +58,7 @@ def _steps(release: Release) -> tuple[Block, ...]:
     channel = release.dossier.rollback.incident_channel
     previous = header.previous_version
     redeploy = (
-        f"Redeploy previous version: {previous}"
+        f"Redeploy previous version: {versioned(previous)}"
         if previous
         else "No previous version to redeploy (initial deployment): the fallback of 5.2 takes over"
     )
@@ -136,4 +136,9 @@ def _previous(release: Release) -> tuple[tuple[str, Cell], ...]:
     verified = ABSENT
     if check is not None:
         verified = Cell(check.detail, mark=Mark.PASS if check.is_working else Mark.FAIL)
-    return ("Version", Cell(previous)), ("MLflow Run ID", words(run_id)), package, ("Verified working", verified)
+    return (
+        ("Version", Cell(versioned(previous))),
+        ("MLflow Run ID", words(run_id)),
+        package,
+        ("Verified working", verified),
+    )

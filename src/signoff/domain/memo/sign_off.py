@@ -10,11 +10,9 @@ from signoff.domain.finding import Outcome
 from signoff.domain.memo.communication import unsent_before
 from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Section
 from signoff.domain.memo.governance import is_governance_ready
-from signoff.domain.memo.pieces import ABSENT, gates_in_words, joined, lead_in, words
+from signoff.domain.memo.pieces import ABSENT, MEMO_GATES, gates_in_words, joined, lead_in, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
-
-MEMO_GATES = 5
 
 
 def sign_off(release: Release, *, last_updated: date | None) -> Section:

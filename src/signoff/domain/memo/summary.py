@@ -5,18 +5,21 @@ nothing: a difference that the data cannot tell from zero is called that.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
+from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import DeploymentType, Dossier
-from signoff.domain.evidence import RegisteredVersion
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.evidence import Evidence, RegisteredVersion
+from signoff.domain.finding import Outcome
 from signoff.domain.memo.changes import training_days
 from signoff.domain.memo.claims import contradictions
-from signoff.domain.memo.pieces import gates_in_words
+from signoff.domain.memo.pieces import MEMO_GATES, gates_in_words, short_title, versioned
 from signoff.domain.memo.release import Release
+from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
-__all__ = ["SIGNIFICANCE", "contradictions", "draft", "known_facts", "known_words"]
+__all__ = ["SIGNIFICANCE", "contradictions", "draft", "known_facts", "known_words", "summary_contradictions"]
 
 SIGNIFICANCE: Final = 0.05
 _SPOKEN: Final = ("None", "One", "Two", "Three", "Four", "Five")
@@ -27,9 +30,20 @@ def draft(release: Release) -> str:
     return " ".join((_what(release), _sharpe(release), *_gates(release), _asked(release)))
 
 
-def known_facts(release: Release, assessed: Sequence[Quantity]) -> tuple[Quantity, ...]:
-    """Every number that a summary may state: `assessed` (gates.facts of the assessment), registry and plan."""
-    return (*assessed, *_more_facts(release))
+def summary_contradictions(
+    dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
+) -> tuple[str, ...]:
+    """What the summary that people wrote says against the facts; `figures` are `gates.facts` of the assessment."""
+    policy, _ = tighten(policy, dossier.plan.tighten)
+    known = known_facts(policy, evidence, assessment, figures)
+    return contradictions(dossier.header.summary or "", known, known_words(dossier))
+
+
+def known_facts(
+    policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
+) -> tuple[Quantity, ...]:
+    """Every number that a summary may state: the computed figures, and those of the registry and the plan."""
+    return (*figures, *_more_facts(policy, evidence, assessment))
 
 
 def known_words(dossier: Dossier) -> tuple[str, ...]:
@@ -42,13 +56,12 @@ def known_words(dossier: Dossier) -> tuple[str, ...]:
     return (header.model, *versions, *bare, *short, *rules, "FINRA 3110", "15c3-5", "S&P 500")
 
 
-def _more_facts(release: Release) -> Iterator[Quantity]:
-    assessment, policy = release.assessment, release.policy
-    for side, version in (("new", release.evidence.candidate), ("old", release.evidence.champion)):
+def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> Iterator[Quantity]:
+    for side, version in (("new", evidence.candidate), ("old", evidence.champion)):
         if version is not None and version.features:
             yield count(f"features.{side}", len(set(version.features)))
         yield Quantity(name=f"training_days.{side}", value=training_days(version), unit=Unit.DAYS)
-    yield from _feature_moves(release.evidence.candidate, release.evidence.champion)
+    yield from _feature_moves(evidence.candidate, evidence.champion)
     yield _change("risk.value_at_risk", assessment.value_at_risk_new, assessment.value_at_risk_old)
     yield _change("latency_p95", assessment.latency_p95_new, assessment.latency_p95_old)
     yield Quantity(name="risk.value_at_risk.level", value=policy.gates.var.level, unit=Unit.PERCENT)
@@ -75,10 +88,10 @@ def _what(release: Release) -> str:
     detail = _features(candidate, champion)
     if release.is_initial or header.previous_version is None:
         architecture = candidate.architecture if candidate and candidate.architecture else NOT_PROVIDED
-        return f"First deployment of {header.model} {header.version} (architecture: {architecture}{detail})."
+        return f"First deployment of {header.model} {versioned(header.version)} (architecture: {architecture}{detail})."
     verb = "Rolls back" if header.deployment_type is DeploymentType.ROLLBACK else "Replaces"
     joint = "to" if header.deployment_type is DeploymentType.ROLLBACK else "by"
-    versions = f"{header.previous_version} {joint} {header.version}"
+    versions = f"{versioned(header.previous_version)} {joint} {versioned(header.version)}"
     if candidate is None or champion is None or not (candidate.architecture and champion.architecture):
         return f"{verb} {versions}; what changed in the architecture is {NOT_PROVIDED}{detail}."
     if candidate.architecture == champion.architecture:
@@ -107,36 +120,40 @@ def _sharpe(release: Release) -> str:
     if p_value.value is None or not p_value.is_provided:
         return f"{against}; whether the difference is more than chance is {NOT_PROVIDED}."
     if p_value.value < SIGNIFICANCE:
-        return f"{against}, a difference beyond chance (p {p_value.text})."
-    return f"{against}, a difference the data cannot tell from zero (p {p_value.text})."
+        return f"{against}, a difference beyond chance (p {_p(p_value)})."
+    return f"{against}, a difference the data cannot tell from zero (p {_p(p_value)})."
 
 
 def _bare(quantity: Quantity) -> str:
-    return Quantity(name=quantity.name, value=quantity.value, unit=quantity.unit, digits=quantity.digits).text
+    return replace(quantity, standard_error=None).text
 
 
 def _gates(release: Release) -> Iterator[str]:
     assessment = release.assessment
     own = assessment.memo_gates
     failing = [finding for finding in own if finding.outcome is not Outcome.PASS]
-    beside = [f for f in assessment.findings if f not in own and f.outcome is not Outcome.PASS]
-    passing = f"{_SPOKEN[assessment.passed_gates]} of the memo's five gates pass"
-    said = f"{passing}; {_do_not(failing)}." if failing else "All five of the memo's gates pass."
-    yield said
-    if beside:
-        advisory = "" if any(finding.is_blocking for finding in beside) else ", advisory by policy,"
-        yield f"Beside them {gates_in_words(beside)}{advisory} {_do_not_alone(beside)}."
+    if failing or assessment.passed_gates < MEMO_GATES:
+        does = "does" if len(failing) == 1 else "do"
+        named = f"; {gates_in_words(failing)} {does} not" if failing else ""
+        yield f"{_SPOKEN[assessment.passed_gates]} of the memo's five gates {_pass(assessment.passed_gates)}{named}."
+    else:
+        yield "All five of the memo's gates pass."
+    for finding in assessment.findings:
+        if finding not in own and finding.outcome is not Outcome.PASS:
+            role = "which blocks too" if finding.is_blocking else "advisory by policy"
+            yield f"Beside them the {short_title(finding)}, {role}, does not pass."
 
 
-def _do_not(findings: list[Finding]) -> str:
-    return f"{gates_in_words(findings)} {_do_not_alone(findings)}"
-
-
-def _do_not_alone(findings: list[Finding]) -> str:
-    return "does not" if len(findings) == 1 else "do not"
+def _pass(number: int) -> str:
+    return "passes" if number == 1 else "pass"
 
 
 def _asked(release: Release) -> str:
-    return (
-        f"Asks for {release.policy.phases.limited_allocation_pct}% of capital in the limited phase, then for all of it."
-    )
+    allocation = release.policy.phases.limited_allocation_pct
+    return f"Asks for {allocation}% of capital in the limited phase, then for all of it."
+
+
+def _p(quantity: Quantity) -> str:
+    """Two digits say enough of a p-value, unless it is small."""
+    is_small = quantity.value is not None and quantity.value < 0.01
+    return replace(quantity, digits=3 if is_small else 2).text

@@ -40,6 +40,7 @@ from signoff.domain.memo.pieces import (
     short_title,
     status,
     strong,
+    versioned,
     words,
 )
 from signoff.domain.memo.release import Release
@@ -111,8 +112,8 @@ def _metrics_table(release: Release) -> Table:
     header = release.dossier.header
     columns = (
         Column("Metric"),
-        Column(header.version, Align.RIGHT),
-        Column(header.previous_version or "previous", Align.RIGHT),
+        Column(versioned(header.version), Align.RIGHT),
+        Column(_previous(release), Align.RIGHT),
         Column("Change", Align.RIGHT),
         Column("Target", Align.RIGHT),
         Column("Status", Align.RIGHT),
@@ -136,12 +137,17 @@ def _metric(row: MetricRow, *, is_initial: bool) -> tuple[Cell, ...]:
 def _equity(release: Release) -> EquityChart:
     curves, header = release.assessment.curves, release.dossier.header
     start, end = release.assessment.period
-    lines = [Line(header.version, curves.dates, curves.new, is_new=True)]
+    lines = [Line(versioned(header.version), curves.dates, curves.new, is_new=True)]
     if curves.previous is not None and curves.previous_dates is not None:
-        old = Line(header.previous_version or "previous", curves.previous_dates, curves.previous, is_new=False)
+        old = Line(_previous(release), curves.previous_dates, curves.previous, is_new=False)
         lines.append(old)
     caption = f"Growth of 1, net of costs, with drawdown; n = {curves.new.size:,} sessions, {start} to {end}."
     return EquityChart("equity", caption, tuple(lines))
+
+
+def _previous(release: Release) -> str:
+    previous = release.dossier.header.previous_version
+    return "previous" if previous is None else versioned(previous)
 
 
 def _front_gates(release: Release) -> Table:

@@ -1,0 +1,197 @@
+"""Both versions and every configuration tried, in MLflow: parameters, metrics, features, model, training range.
+
+Each model carries `inference.json`, which names how it is loaded, a known input and the output it gave when it was
+registered; that is how a rollback checks that the version it returns to still works.
+"""
+
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import lightgbm as lgb
+import numpy as np
+import polars as pl
+
+from momentum.models import PREVIOUS, TRIED, Configuration, predict
+from momentum.research import Progress, Research, sharpe
+from momentum.walkforward import COST_BPS, EMBARGO, HORIZON, LAST_YEAR, fit_before, training_rows
+
+MODEL: Final = "momentum"
+FROM_2019: Final = date(LAST_YEAR + 1, 1, 1)
+LOADER: Final = "momentum.registry:load"
+TIMED_CALLS: Final = 200
+MEASURE_MEMORY: Final = """
+import resource, sys
+import lightgbm, numpy
+model = lightgbm.Booster(model_file=sys.argv[1])
+model.predict(numpy.zeros((20, model.num_feature())))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A version to register: what it is made from, and the aliases that name it."""
+
+    version: str
+    configuration: Configuration
+    alias: str
+
+
+def load(folder: Path):  # type: ignore[no-untyped-def] # a function from a frame to an array
+    """The prediction function of a registered model, from its downloaded artefacts."""
+    model = lgb.Booster(model_file=str(folder / "model.txt"))
+    names = model.feature_name()
+    return lambda frame: predict(model, frame.select(names).to_numpy().astype(np.float64))
+
+
+def versions(research: Research) -> tuple[Version, Version]:
+    """What trades, and what is to replace it."""
+    return (
+        Version(version="1.1.0", configuration=PREVIOUS, alias="champion"),
+        Version(version="2.0.0", configuration=research.chosen, alias="candidate"),
+    )
+
+
+def register(research: Research, uri: str, artifacts: Path, git_commit: str, progress: Progress) -> None:
+    """Log every configuration and both versions; what is there already is not logged again."""
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    from mlflow import MlflowClient  # noqa: PLC0415 - the import takes two seconds; only this step pays
+
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    experiment = client.get_experiment_by_name(MODEL)
+    identity = (
+        experiment.experiment_id
+        if experiment
+        else client.create_experiment(MODEL, artifact_location=artifacts.resolve().as_uri())
+    )
+    every = (PREVIOUS, *TRIED)
+    for done, configuration in enumerate(every):
+        progress(f"logging {configuration.name}", done, len(every) + 2)
+        _log_once(
+            client, identity, configuration.name, lambda run, c=configuration: _log_trial(client, run, research, c)
+        )
+    for done, version in enumerate(versions(research)):
+        progress(f"registering v{version.version}", len(every) + done, len(every) + 2)
+        name = f"{MODEL}-{version.version}"
+        run = _log_once(
+            client, identity, name, lambda run, v=version: _log_version(client, run, research, v, git_commit)
+        )
+        _register_once(client, run, version)
+
+
+def _log_once(client, experiment: str, name: str, log) -> str:  # type: ignore[no-untyped-def]
+    """A finished run of this name, or a new one; a run that was interrupted is deleted."""
+    found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=10)
+    for run in found:
+        if run.info.status == "FINISHED":
+            return str(run.info.run_id)
+        client.delete_run(run.info.run_id)
+    run = client.create_run(experiment, run_name=name).info.run_id
+    log(run)
+    client.set_terminated(run)
+    return str(run)
+
+
+def _log_trial(client, run: str, research: Research, configuration: Configuration) -> None:  # type: ignore[no-untyped-def]
+    track = research.tracks[configuration.name]
+    _parameters(client, run, research, configuration)
+    client.log_metric(run, "walk_forward_sharpe", sharpe(track.returns))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "returns.parquet"
+        pl.DataFrame({"date": research.panel.dates[track.rows], "return": track.returns}).write_parquet(path)
+        client.log_artifact(run, str(path))
+
+
+def _log_version(client, run: str, research: Research, version: Version, git_commit: str) -> None:  # type: ignore[no-untyped-def]
+    configuration, data = version.configuration, research.panel
+    model = fit_before(data, configuration, FROM_2019)
+    rows = training_rows(data, configuration, FROM_2019)
+    known = data.features[rows[-1]][:, data.columns(configuration.features)]
+    frame = pl.DataFrame(known, schema=list(configuration.features))
+    _parameters(client, run, research, configuration)
+    for key, value in {
+        "version": version.version,
+        "architecture": configuration.kind.value,
+        "training_start": str(data.dates[rows[0]]),
+        "training_end": str(data.dates[rows[-1]]),
+        "git_commit": git_commit,
+    }.items():
+        client.set_tag(run, key, value)
+    client.log_metric(run, "walk_forward_sharpe", sharpe(research.tracks[configuration.name].returns))
+    for key, measured in _speed(model, known).items():
+        client.log_metric(run, key, measured)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model.save_model(folder / "model.txt")
+        frame.write_parquet(folder / "known_input.parquet")
+        pl.DataFrame({"prediction": predict(model, known)}).write_parquet(folder / "known_output.parquet")
+        schema = {"features": [{"name": f, "type": "float64"} for f in configuration.features]}
+        (folder / "feature_schema.json").write_text(json.dumps(schema, indent=1))
+        says = {"loader": LOADER, "input": "known_input.parquet", "output": "known_output.parquet"}
+        (folder / "inference.json").write_text(json.dumps(says, indent=1))
+        client.log_artifacts(run, str(folder), "model")
+
+
+def _parameters(client, run: str, research: Research, configuration: Configuration) -> None:  # type: ignore[no-untyped-def]
+    said = configuration.hyperparameters | {
+        "rounds": configuration.rounds,
+        "training_years": configuration.training_years,
+        "feature_set": configuration.feature_set,
+        "book": configuration.book.value,
+        "holding_sessions": configuration.holding_sessions,
+        "horizon_sessions": HORIZON,
+        "embargo_sessions": EMBARGO,
+        "cost_bps": COST_BPS,
+        "symbols": len(research.panel.symbols),
+    }
+    for key, value in said.items():
+        client.log_param(run, key, value)
+
+
+def _speed(model: lgb.Booster, rows) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    """Single-row calls, timed here and now."""
+    milliseconds = []
+    for call in range(TIMED_CALLS):
+        row = rows[call % len(rows)][None, :]
+        began = time.perf_counter()
+        predict(model, row)
+        milliseconds.append(1000.0 * (time.perf_counter() - began))
+    began = time.perf_counter()
+    predict(model, np.tile(rows, (50, 1)))
+    batch = time.perf_counter() - began
+    return {
+        "inference_median_ms": float(np.median(milliseconds)),
+        "inference_p95_ms": float(np.quantile(milliseconds, 0.95)),
+        "latency_p95_ms": float(np.quantile(milliseconds, 0.95)),
+        "predictions_per_second": 50 * len(rows) / batch,
+        "memory_mb": _memory(model),
+    }
+
+
+def _memory(model: lgb.Booster) -> float:
+    """Peak resident memory, in MB, of a process that loads and runs this model and nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.txt"
+        model.save_model(path)
+        said = subprocess.run(
+            [sys.executable, "-c", MEASURE_MEMORY, str(path)], capture_output=True, check=True, text=True
+        )
+    return float(said.stdout) / 1024.0
+
+
+def _register_once(client, run: str, version: Version) -> None:  # type: ignore[no-untyped-def]
+    if not any(m.name == MODEL for m in client.search_registered_models(f"name = '{MODEL}'")):
+        client.create_registered_model(MODEL)
+    known = [v for v in client.search_model_versions(f"name = '{MODEL}'") if v.tags.get("version") == version.version]
+    source = f"{client.get_run(run).info.artifact_uri}/model"
+    made = known[0] if known else client.create_model_version(MODEL, source, run, tags={"version": version.version})
+    client.set_registered_model_alias(MODEL, version.alias, made.version)

@@ -1,0 +1,388 @@
+"""The memo of a rollback: what happened, how long each step took against its budget, what is left, what is due.
+
+Written from the events alone. What no event says is not known, and becomes an open question.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from signoff.domain import events as e
+from signoff.domain.decisions import DEADLINE_OF
+from signoff.domain.deployment import IllegalHistoryError, replay
+from signoff.domain.flags import flags
+from signoff.domain.latch import Latch, evolve_latch
+from signoff.domain.memo.document import (
+    Align,
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Fields,
+    KeyFigure,
+    Mark,
+    Memo,
+    Paragraph,
+    Section,
+    Table,
+)
+from signoff.domain.memo.pieces import ABSENT, lead_in, one, plain, versioned, words
+from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The latest rollback of a release, cut out of the events of its stream and of those around it."""
+
+    model: str
+    version: str
+    restored_version: str | None
+    started: e.Recorded
+    start: e.RollbackStarted
+    before: tuple[e.Recorded, ...]
+    after: tuple[e.Recorded, ...]
+    every: tuple[e.Recorded, ...]
+
+    def done(self, step: e.Step) -> tuple[e.Recorded, e.StepDone] | None:
+        """When a step finished, and what was seen."""
+        return next(
+            ((r, r.event) for r in self.after if isinstance(r.event, e.StepDone) and r.event.step is step), None
+        )
+
+    def elapsed(self, step: e.Step) -> Quantity:
+        """From the decision until the step was done."""
+        done = self.done(step)
+        seconds = None if done is None else (done[0].at - self.started.at).total_seconds()
+        return _duration(f"rollback.{step.value}.elapsed", seconds)
+
+    def due(self, name: str) -> datetime | None:
+        return next((deadline.due for deadline in self.start.deadlines if deadline.name == name), None)
+
+    @property
+    def stuck(self) -> e.RollbackStuck | None:
+        """The step that could not finish, unless it did later."""
+        last = next((r.event for r in reversed(self.after) if isinstance(r.event, e.RollbackStuck)), None)
+        return last if last is not None and self.done(last.step) is None else None
+
+    @property
+    def is_over(self) -> bool:
+        return any(isinstance(r.event, e.RolledBack) for r in self.after)
+
+    @property
+    def breached(self) -> tuple[str, ...]:
+        """Deadlines that passed, by an event or because their step was done after them."""
+        recorded = {r.event.name for r in self.after if isinstance(r.event, e.DeadlineBreached)}
+        late = {DEADLINE_OF[step] for step in e.Step if self.is_late(step)}
+        return tuple(d.name for d in self.start.deadlines if d.name in recorded | late)
+
+    def is_late(self, step: e.Step) -> bool:
+        done, due = self.done(step), self.due(DEADLINE_OF[step])
+        return done is not None and due is not None and done[0].at > due
+
+    @property
+    def mark(self) -> Mark:
+        if self.stuck or self.breached:
+            return Mark.FAIL
+        return Mark.PASS if self.is_over else Mark.PENDING
+
+
+def compose_rollback(
+    *, deployment_id: str, model: str, version: str, restored_version: str | None, events: tuple[e.Recorded, ...]
+) -> Memo:
+    """The memo of the latest rollback among `events`; ValueError where they hold none of this deployment.
+
+    Events of other streams (the restored release, the model's kill latch) may be among them; the flags that follow
+    from all of them are then known.
+    """
+    story = _story(deployment_id, model, version, restored_version, events)
+    sections = (
+        Section("1", "What happened", tuple(_what_happened(story))),
+        Section("2", "Steps", (_steps(story),)),
+        Section("3", "Orders and flags", tuple(_orders_and_flags(story))),
+        Section("4", "Timeline", (_timeline(story),)),
+        Section("5", "What is due", (_due(story),)),
+        Section("6", "Open questions", (_open_questions(story),)),
+    )
+    return Memo(
+        model=model,
+        version=version,
+        previous_version=restored_version,
+        deployment_date=story.started.at.date(),
+        deployed_by=story.started.actor,
+        deployment_type="rollback",
+        decision=story.mark,
+        notices=tuple(_notices(story)),
+        tldr=_tldr(story),
+        key_figures=(
+            KeyFigure("Occasion", story.start.occasion.value.replace("_", " ")),
+            KeyFigure("Fenced after", story.elapsed(e.Step.FENCE).text),
+            KeyFigure("Flat after", story.elapsed(e.Step.VERIFY_FLAT).text),
+            KeyFigure("Reverted after", story.elapsed(e.Step.VERIFY_REVERT).text),
+            KeyFigure("Deadlines", f"{len(story.breached)} of {len(story.start.deadlines)} breached"),
+        ),
+        front=sections[:2],
+        sections=sections,
+        attachments=(),
+        document_version="1.0",
+        status=story.mark,
+        evidence_digest="",
+        kind="Rollback memo",
+        colophon=f"Written from the events of deployment {deployment_id}.",
+    )
+
+
+def _story(deployment_id: str, model: str, version: str, restored: str | None, events: tuple[e.Recorded, ...]) -> Story:
+    stream = f"deployment/{deployment_id}"
+    own = [recorded for recorded in events if recorded.stream == stream]
+    starts = [(at, r.event) for at, r in enumerate(own) if isinstance(r.event, e.RollbackStarted)]
+    if not starts:
+        raise ValueError(f"expected an event 'rollback_started' in {stream}, found none among {len(own)} events")
+    position, start = starts[-1]
+    return Story(
+        model=model,
+        version=version,
+        restored_version=restored,
+        started=own[position],
+        start=start,
+        before=tuple(own[:position]),
+        after=tuple(own[position + 1 :]),
+        every=events,
+    )
+
+
+def _tldr(story: Story) -> str:
+    phase = f" from {story.start.from_phase.value}" if story.start.from_phase else ""
+    occasion = story.start.occasion.value.replace("_", " ")
+    opening = (
+        f"{story.model} {versioned(story.version)} was taken back{phase} at {_time(story.started.at)} ({occasion})"
+    )
+    what = f"{opening}: {story.start.reason.rstrip('.')}."
+    if story.stuck is not None:
+        return f"{what} The rollback is stuck at {_step(story.stuck.step)}; the model stays fenced."
+    if not story.is_over:
+        return f"{what} The rollback is under way."
+    restored = (
+        f"{versioned(story.restored_version)} was restored" if story.restored_version else "No version was restored"
+    )
+    budget = "Every deadline held." if not story.breached else f"Breached: {', '.join(map(_name, story.breached))}."
+    flat, reverted = story.elapsed(e.Step.VERIFY_FLAT), story.elapsed(e.Step.VERIFY_REVERT)
+    return f"{what} Verified flat after {flat.text}; {restored}, verified after {reverted.text}. {budget}"
+
+
+def _notices(story: Story) -> Iterator[str]:
+    if story.stuck is not None:
+        yield f"Stuck at {_step(story.stuck.step)}: {story.stuck.detail}. The model stays fenced."
+    for name in story.breached:
+        yield f"Deadline breached: {_name(name)}, due {_time(story.due(name))}."
+
+
+def _what_happened(story: Story) -> Iterator[Block]:
+    start = story.start
+    yield Fields(
+        (
+            ("Occasion", Cell(start.occasion.value.replace("_", " ").capitalize())),
+            ("Trigger", words(start.trigger)),
+            ("Reason", words(start.reason)),
+            ("Phase", Cell(start.from_phase.value) if start.from_phase else Cell("not live")),
+            ("When", Cell(_time(story.started.at), is_figure=True)),
+            ("Started by", words(story.started.actor)),
+            ("Restored version", words(story.restored_version and versioned(story.restored_version))),
+        )
+    )
+    yield lead_in("Readings")
+    observed = next((r.event for r in reversed(story.before) if isinstance(r.event, e.Observed)), None)
+    if observed is None or not observed.readings:
+        yield Paragraph(f"Readings of the day: {NOT_PROVIDED}.", is_note=True)
+        return
+    columns = (Column("Reading"), Column("Value", Align.RIGHT), Column("Level"), Column("Detail"))
+    rows = tuple(
+        (
+            Cell(_name(reading.key)),
+            ABSENT if reading.value is None else Cell(plain(reading.value), is_figure=True),
+            Cell(reading.level),
+            Cell(reading.detail),
+        )
+        for reading in observed.readings
+    )
+    fired = f"; fired: {', '.join(observed.fired)}" if observed.fired else ""
+    yield Table(columns, rows, caption=f"Session {observed.session}{fired}")
+
+
+def _steps(story: Story) -> Table:
+    columns = (
+        Column("Step"),
+        Column("Took", Align.RIGHT),
+        Column("Since decision", Align.RIGHT),
+        Column("Budget", Align.RIGHT),
+        Column("Who"),
+        Column("Seen"),
+        Column("Status", Align.RIGHT),
+    )
+    return Table(columns, tuple(_step_row(story, step) for step in e.Step))
+
+
+def _step_row(story: Story, step: e.Step) -> tuple[Cell, ...]:
+    due = story.due(DEADLINE_OF[step])
+    minutes = None if due is None else (due - story.started.at).total_seconds() / 60
+    budget = ABSENT if minutes is None else Cell(f"< {plain(minutes)} min", is_figure=True)
+    done = story.done(step)
+    if done is None:
+        is_stuck = story.stuck is not None and story.stuck.step is step
+        seen = Cell(story.stuck.detail) if is_stuck and story.stuck is not None else Cell("")
+        mark = Mark.FAIL if is_stuck else Mark.PENDING
+        return Cell(_step(step)), ABSENT, ABSENT, budget, Cell(""), seen, Cell("", mark=mark)
+    recorded, event = done
+    is_late = story.is_late(step) or DEADLINE_OF[step] in story.breached
+    return (
+        Cell(_step(step)),
+        Cell(_duration(step.value, event.seconds).text, is_figure=True),
+        Cell(story.elapsed(step).text, is_figure=True),
+        budget,
+        Cell(recorded.actor),
+        Cell(event.detail),
+        Cell("", mark=Mark.FAIL if is_late else Mark.PASS),
+    )
+
+
+def _orders_and_flags(story: Story) -> Iterator[Block]:
+    yield Fields(
+        (
+            ("Fence", _seen(story, e.Step.FENCE)),
+            ("Orders cancelled", _seen(story, e.Step.CANCEL)),
+            ("Residual orders", _seen(story, e.Step.VERIFY_FLAT)),
+            ("Previous version", _seen(story, e.Step.VERIFY_REVERT)),
+        )
+    )
+    yield lead_in("Flags after")
+    after = _flags(story)
+    if after is None:
+        yield one(f"models.{story.model}", ABSENT)
+        return
+    yield Fields(tuple((key, Cell(str(value).lower(), is_figure=True)) for key, value in after))
+
+
+def _seen(story: Story, step: e.Step) -> Cell:
+    done = story.done(step)
+    if done is not None:
+        return Cell(done[1].detail, mark=Mark.PASS)
+    if story.stuck is not None and story.stuck.step is step:
+        return Cell(story.stuck.detail, mark=Mark.FAIL)
+    return ABSENT
+
+
+def _flags(story: Story) -> tuple[tuple[str, bool | int], ...] | None:
+    """The flags that follow from the streams given, or None where one of them is not whole."""
+    streams: dict[str, list[e.Recorded]] = {}
+    for recorded in story.every:
+        streams.setdefault(recorded.stream, []).append(recorded)
+    try:
+        deployments = [replay(history) for name, history in streams.items() if name.startswith("deployment/")]
+        latch: Latch | None = None
+        for recorded in streams.get(f"model/{story.model}") or ():
+            latch = evolve_latch(latch, recorded)
+    except IllegalHistoryError:
+        return None
+    is_champion_missing = story.restored_version is not None and all(
+        deployment.version != story.restored_version for deployment in deployments
+    )
+    return None if is_champion_missing else flags(story.model, deployments, latch).as_keys()
+
+
+def _timeline(story: Story) -> Table:
+    """From the last observation before the rollback on, over every stream that was given."""
+    observed = [r.at for r in story.before if isinstance(r.event, e.Observed)]
+    since = observed[-1] if observed else story.started.at
+    told = sorted((r for r in story.every if r.at >= since), key=lambda r: (r.at, r.stream, r.revision))
+    rows = tuple(
+        (Cell(_time(r.at), is_figure=True), Cell(r.actor), Cell(_name(r.event.kind)), Cell(_detail(r.event)))
+        for r in told
+    )
+    return Table((Column("When (UTC)"), Column("Who"), Column("Event"), Column("Detail")), rows)
+
+
+def _detail(event: e.AnyEvent) -> str:  # noqa: PLR0911 - one visible table
+    match event:
+        case e.Observed():
+            return "; ".join(event.fired) or "no trigger"
+        case e.RollbackStarted():
+            return event.reason
+        case e.StepDone():
+            return f"{_step(event.step)} in {_duration(event.step.value, event.seconds).text}: {event.detail}"
+        case e.RollbackStuck():
+            return f"{_step(event.step)}: {event.detail}"
+        case e.DeadlineBreached():
+            return f"{_name(event.name)}, due {_time(event.due)}"
+        case e.RolledBack():
+            return f"restored: {versioned(event.restored_version or 'nothing')}"
+        case e.NoticeSent():
+            return f"{event.notice} to {', '.join(event.audience)} by {event.channel}"
+        case e.Killed():
+            return event.reason
+        case _:
+            return ""
+
+
+def _due(story: Story) -> Table:
+    rows = tuple(
+        (Cell(_name(d.name).capitalize()), Cell(_time(d.due), is_figure=True), *_state_of(story, d.name))
+        for d in story.start.deadlines
+    )
+    return Table((Column("What"), Column("Due (UTC)"), Column("Done"), Column("Status", Align.RIGHT)), rows)
+
+
+def _state_of(story: Story, name: str) -> tuple[Cell, Cell]:
+    """A deadline is met when its last step is done in time; the post-mortem has no event of its own and stays open."""
+    last = next((step for step in reversed(e.Step) if DEADLINE_OF[step] == name), None)
+    done = None if last is None else story.done(last)
+    when = Cell("open") if done is None else Cell(_time(done[0].at), is_figure=True)
+    if name in story.breached:
+        return when, Cell("", mark=Mark.FAIL)
+    return when, Cell("", mark=Mark.PENDING if done is None else Mark.PASS)
+
+
+def _open_questions(story: Story) -> Block:
+    questions = tuple(_questions(story))
+    return Bullets(questions)
+
+
+def _questions(story: Story) -> Iterator[str]:
+    if story.stuck is not None:
+        yield f"How is {_step(story.stuck.step)} to be finished? Seen: {story.stuck.detail}"
+    if story.done(e.Step.VERIFY_FLAT) is None:
+        yield "Which orders of this model are still open?"
+    if story.restored_version is None:
+        yield "No version was restored: what runs in its place?"
+    elif story.done(e.Step.VERIFY_REVERT) is None:
+        yield f"Does {versioned(story.restored_version)} work?"
+    observed = next((r.event for r in reversed(story.before) if isinstance(r.event, e.Observed)), None)
+    if observed is None:
+        yield "No day was observed before the rollback: what did the figures say?"
+    else:
+        unknown = [_name(reading.key) for reading in observed.readings if reading.value is None]
+        if unknown:
+            yield f"What were the figures that could not be computed: {', '.join(unknown)}?"
+    for name in story.breached:
+        yield f"Why was the deadline '{_name(name)}' missed?"
+    review = story.done(e.Step.REVIEW)
+    yield "What was the root cause?" if review is None else f"Is the root cause settled? Recorded: {review[1].detail}"
+    if (due := story.due("post_mortem")) is not None:
+        yield f"Post-mortem, due by {_time(due)}: what has to change before this model is deployed again?"
+
+
+def _duration(name: str, seconds: float | None) -> Quantity:
+    if seconds is not None and seconds >= 600:
+        return Quantity(name=name, value=seconds / 60, unit=Unit.MINUTES)
+    digits = 0 if seconds is not None and seconds >= 10 else 1
+    return Quantity(name=name, value=seconds, unit=Unit.SECONDS, digits=digits)
+
+
+def _time(at: datetime | None) -> str:
+    return NOT_PROVIDED if at is None else f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _step(step: e.Step) -> str:
+    return _name(step.value)
+
+
+def _name(key: str) -> str:
+    return key.replace("_", " ")

@@ -1,0 +1,107 @@
+"""The features of one date, and how far two computations of them lie apart."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from signoff.pit.errors import ReplayError
+from signoff.pit.knowledge import latest_knowledge
+
+Compute = Callable[[dict[str, pl.DataFrame]], pl.DataFrame]
+Floats = NDArray[np.float64]
+
+_KEYS: Final = ("timestamp", "symbol")
+
+
+def computed(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    """What `compute` makes of the inputs, if it can be read as features; the dictionary is its own to change."""
+    frame: object = compute(dict(inputs))
+    if not isinstance(frame, pl.DataFrame):
+        raise ReplayError(f"compute: expected a polars DataFrame, got {type(frame).__name__}.")
+    if missing := [key for key in _KEYS if key not in frame.columns]:
+        raise ReplayError(f"features: the column {missing[0]} is missing; found {', '.join(frame.columns)}.")
+    if frame.height and not isinstance(frame.schema["timestamp"], pl.Datetime | pl.Date):
+        raise ReplayError(f"features, column timestamp: expected timestamps, found {frame.schema['timestamp']}.")
+    if frame.select(pl.any_horizontal(pl.col(*_KEYS).is_null()).any()).item():
+        raise ReplayError("features: a row without timestamp or symbol cannot be placed; drop such rows.")
+    repeated = frame.filter(frame.select(_KEYS).is_duplicated())
+    if repeated.height:
+        raise ReplayError(
+            f"features: {repeated['symbol'][0]} has more than one row at {repeated['timestamp'][0]}; expected one."
+        )
+    return frame.with_columns(pl.col("symbol").cast(pl.String))
+
+
+def names(frame: pl.DataFrame) -> tuple[str, ...]:
+    """The feature columns, in order."""
+    return tuple(column for column in frame.columns if column not in _KEYS)
+
+
+def at(frame: pl.DataFrame, instant: int) -> pl.DataFrame:
+    """The rows of one instant."""
+    return frame.filter(latest_knowledge(frame["timestamp"]) == instant) if frame.height else frame
+
+
+def gaps(used: pl.DataFrame, replayed: pl.DataFrame, scales: dict[str, float], tolerance: float) -> dict[str, float]:
+    """By feature, the largest change over the symbols of either frame; features that did not change are left out.
+
+    Missing is missing, be it null, NaN, or no such row; it equals itself and nothing else. A difference counts from
+    `tolerance` times the larger of both values and the feature's scale.
+    """
+    symbols = pl.DataFrame({"symbol": pl.concat([used["symbol"], replayed["symbol"]]).unique().sort()})
+    before = symbols.join(used, on="symbol", how="left", maintain_order="left")
+    after = symbols.join(replayed, on="symbol", how="left", maintain_order="left")
+    found = {}
+    for feature, scale in scales.items():
+        other = after[feature] if feature in after.columns else pl.Series(feature, [None] * after.height)
+        if (size := _largest_gap(before[feature], other, scale, tolerance)) > 0:
+            found[feature] = size
+    return found
+
+
+def scales(frame: pl.DataFrame) -> dict[str, float]:
+    """The typical size of every feature: the median of its absolute values, 0 where it has none."""
+    return {feature: _scale(frame[feature]) for feature in names(frame)}
+
+
+def has_value(values: pl.Series) -> NDArray[np.bool_]:
+    """Whether each entry is neither null nor NaN."""
+    present = values.is_not_null()
+    if values.dtype.is_float():
+        present &= values.is_not_nan().fill_null(value=False)
+    return present.to_numpy()
+
+
+def _scale(values: pl.Series) -> float:
+    if not _is_number(values):
+        return 0.0
+    numbers = _numbers(values)
+    finite = np.abs(numbers[np.isfinite(numbers)])
+    return float(np.median(finite)) if finite.size else 0.0
+
+
+def _largest_gap(before: pl.Series, after: pl.Series, scale: float, tolerance: float) -> float:
+    if not (_is_number(before) and _is_number(after)):
+        same = before.cast(pl.String).eq_missing(after.cast(pl.String))
+        return 0.0 if same.all() else np.inf
+    first, second = _numbers(before), _numbers(after)
+    is_missing, is_still_missing = np.isnan(first), np.isnan(second)
+    differs = (first != second) & ~(is_missing & is_still_missing)
+    first, second = first[differs], second[differs]
+    is_comparable = np.isfinite(first) & np.isfinite(second)
+    if not is_comparable.all():
+        return np.inf
+    sizes = np.abs(first - second)
+    limits = tolerance * np.maximum(np.maximum(np.abs(first), np.abs(second)), scale)
+    return float(sizes[sizes > limits].max(initial=0.0))
+
+
+def _is_number(values: pl.Series) -> bool:
+    return values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)
+
+
+def _numbers(values: pl.Series) -> Floats:
+    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()

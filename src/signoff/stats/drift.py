@@ -1,0 +1,198 @@
+"""Drift: has the distribution of a feature or a prediction moved away from its reference?
+
+Bins are quantiles of the reference, because equal widths collapse on heavy tails. Every distance is biased upwards in
+small samples; the bias is subtracted beside the raw value, and a p-value says what the sample size allows one to claim.
+Significance alone is no alarm on large samples, nor size alone on small ones: ask for both.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtrc, kolmogorov
+
+from signoff.stats.errors import InputError
+from signoff.stats.sample import Floats, varying, vector
+
+MIN_OBSERVATIONS: Final = 200
+PSI_BINS: Final = 10
+JS_BINS: Final = 64
+_EMPTY_COUNT: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PopulationStabilityIndex:
+    """`value` is raw; `adjusted` has its expectation without drift subtracted, and may fall below zero."""
+
+    value: float
+    adjusted: float
+    bias: float
+    p_value: float
+    n_reference: int
+    n_current: int
+    bins: int
+    empty_bins: int
+    convention: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KolmogorovSmirnov:
+    """`value` is the largest distance of the empirical distributions: the effect size, which is what to act on."""
+
+    value: float
+    p_value: float
+    n_reference: int
+    n_current: int
+    convention: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JensenShannon:
+    """`value` is the distance √divergence in base 2, from 0 to 1; `adjusted` is of the divergence less its bias."""
+
+    value: float
+    adjusted: float
+    divergence_bits: float
+    bias_bits: float
+    p_value: float
+    n_reference: int
+    n_current: int
+    bins: int
+    convention: str
+
+
+def population_stability_index(
+    reference: ArrayLike, current: ArrayLike, *, bins: int = PSI_BINS, minimum: int = MIN_OBSERVATIONS
+) -> PopulationStabilityIndex:
+    """Σ (q − p) ln(q / p) over quantile bins of the reference.
+
+    Parameters
+    ----------
+    reference, current : (n,) and (m,) values, in any order.
+    bins : B wanted; ties in the reference may leave fewer, and `bins` of the result says how many.
+    minimum : observations that either sample must have.
+
+    Notes
+    -----
+    Without drift nm/(n + m) × PSI is asymptotically χ² with B − 1 degrees of freedom, hence bias (B − 1)(1/n + 1/m).
+    The p-value is that of Pearson's test of homogeneity on the same bins, which comes closer to its size. A bin that is
+    empty on one side counts half an observation there.
+
+    Raises
+    ------
+    InputError
+        NaN or infinite values, with their row; fewer than 2 bins.
+    InsufficientData
+        Fewer than `minimum` values on a side, or a constant reference.
+    """
+    before, after = _samples(reference, current, minimum)
+    first, second = _counts(before, after, bins)
+    p, q = _shares(first), _shares(second)
+    value = float(np.sum((q - p) * np.log(q / p)))
+    bias = (first.size - 1) * (1 / before.size + 1 / after.size)
+    return PopulationStabilityIndex(
+        value=value,
+        adjusted=value - bias,
+        bias=bias,
+        p_value=_homogeneity_p(first, second),
+        n_reference=before.size,
+        n_current=after.size,
+        bins=first.size,
+        empty_bins=int(((first == 0) | (second == 0)).sum()),
+        convention=f"{first.size} bins by reference quantiles, natural logarithm, empty bins count 0.5; adjusted by "
+        "(B − 1)(1/n + 1/m)",
+    )
+
+
+def kolmogorov_smirnov(
+    reference: ArrayLike, current: ArrayLike, *, minimum: int = MIN_OBSERVATIONS
+) -> KolmogorovSmirnov:
+    """The largest |F − G| of the two empirical distributions, exact, with Stephens's (1970) asymptotic p-value.
+
+    Takes and refuses what `population_stability_index` does. With ties the p-value is conservative.
+    """
+    before, after = (np.sort(sample) for sample in _samples(reference, current, minimum))
+    everywhere = np.concatenate([before, after])
+    gaps = np.searchsorted(before, everywhere, side="right") / before.size
+    gaps -= np.searchsorted(after, everywhere, side="right") / after.size
+    distance = float(np.abs(gaps).max())
+    root = np.sqrt(before.size * after.size / (before.size + after.size))
+    return KolmogorovSmirnov(
+        value=distance,
+        p_value=float(kolmogorov((root + 0.12 + 0.11 / root) * distance)),
+        n_reference=before.size,
+        n_current=after.size,
+        convention="two-sample, two-sided, exact distance; p-value by Stephens (1970)",
+    )
+
+
+def jensen_shannon(
+    reference: ArrayLike, current: ArrayLike, *, bins: int = JS_BINS, minimum: int = MIN_OBSERVATIONS
+) -> JensenShannon:
+    """Square root of the Jensen-Shannon divergence (Lin 1991) in base 2, over quantile bins of the reference.
+
+    Takes and refuses what `population_stability_index` does. Without drift 8 ln 2 nm/(n + m) × divergence is
+    asymptotically χ² with B − 1 degrees of freedom, hence the bias; the p-value is Pearson's.
+    """
+    before, after = _samples(reference, current, minimum)
+    first, second = _counts(before, after, bins)
+    p, q = first / before.size, second / after.size
+    middle = (p + q) / 2
+    divergence = float((_relative_entropy_bits(p, middle) + _relative_entropy_bits(q, middle)) / 2)
+    divergence = min(max(divergence, 0.0), 1.0)
+    bias = float((first.size - 1) * (1 / before.size + 1 / after.size) / (8 * np.log(2)))
+    return JensenShannon(
+        value=float(np.sqrt(divergence)),
+        adjusted=float(np.sqrt(max(divergence - bias, 0.0))),
+        divergence_bits=divergence,
+        bias_bits=bias,
+        p_value=_homogeneity_p(first, second),
+        n_reference=before.size,
+        n_current=after.size,
+        bins=first.size,
+        convention=f"distance √JS in base 2, {first.size} bins by reference quantiles; adjusted by "
+        "(B − 1)(1/n + 1/m) / (8 ln 2)",
+    )
+
+
+def reference_edges(reference: Floats, bins: int) -> Floats:
+    """Upper edges of all bins but the last: distinct quantiles of the reference, each an observed value.
+
+    Where nearly all of the reference is its maximum, the one edge is the value next to it. A bin holds what is above
+    the edge before it and not above its own; the last is open. No bin is empty of reference.
+    """
+    if bins < 2:
+        raise InputError(f"bins: expected at least 2, found {bins}.")
+    quantiles = np.quantile(varying(reference, "reference"), np.arange(1, bins) / bins, method="inverted_cdf")
+    edges = np.unique(quantiles[quantiles < reference.max()])
+    return np.asarray(edges if edges.size else [reference[reference < reference.max()].max()], dtype=np.float64)
+
+
+def _samples(reference: ArrayLike, current: ArrayLike, minimum: int) -> tuple[Floats, Floats]:
+    before = varying(vector(reference, "reference", at_least=max(minimum, 2)), "reference")
+    return before, vector(current, "current", at_least=max(minimum, 2))
+
+
+def _counts(before: Floats, after: Floats, bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    edges = reference_edges(before, bins)
+    first, second = (
+        np.bincount(np.searchsorted(edges, sample, side="left"), minlength=edges.size + 1) for sample in (before, after)
+    )
+    return first, second
+
+
+def _shares(counts: NDArray[np.int64]) -> Floats:
+    return np.asarray(np.where(counts == 0, _EMPTY_COUNT, counts) / counts.sum(), dtype=np.float64)
+
+
+def _relative_entropy_bits(share: Floats, middle: Floats) -> float:
+    held = share > 0
+    return float(np.sum(share[held] * np.log2(share[held] / middle[held])))
+
+
+def _homogeneity_p(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
+    """Pearson's χ² of two rows of counts; every bin holds some of the reference."""
+    weight = np.sqrt(second.sum() / first.sum())
+    statistic = np.sum((first * weight - second / weight) ** 2 / (first + second))
+    return float(chdtrc(first.size - 1, statistic))

@@ -1,0 +1,356 @@
+"""Page one, approvals and certifications say what the record shows, and nothing better."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+import sample
+
+from signoff.domain.assessment import PitStatus, PitSummary
+from signoff.domain.dossier import Grade, Risk
+from signoff.domain.events import NoticeSent, Verdict
+from signoff.domain.evidence import PitEvidence, PitFinding, SuiteName, SuiteResult
+from signoff.domain.finding import Outcome
+from signoff.domain.memo.document import ExceptionChart, Mark
+from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
+from signoff.domain.memo.risk import risk_level
+from signoff.domain.memo.standing import PreviousCheck, Standing
+from signoff.domain.policy import Policy, Role
+
+GATES = "All validation gates have been passed"
+RISK = "Risk assessment is complete and documented"
+ROLLBACK = "Rollback plan is tested and ready"
+MONITORING = "Monitoring and alerts are configured"
+STAKEHOLDERS = "All stakeholders have been notified"
+GOVERNANCE = "This deployment meets governance requirements"
+
+
+def good() -> dict:
+    return {"assessment": replace(sample.assessment(), findings=sample.PASSING)}
+
+
+def standing(**changed) -> dict:
+    return {"standing": replace(sample.standing(), **changed)}
+
+
+def rehearsed(at: datetime = sample.REHEARSAL.at, **changed) -> dict:
+    return standing(rehearsal=replace(sample.REHEARSAL, at=at, result=replace(sample.REHEARSAL.result, **changed)))
+
+
+def assessed(**changed) -> dict:
+    return {"assessment": replace(sample.assessment(), findings=sample.PASSING, **changed)}
+
+
+def tagged(**tags: str) -> dict:
+    return {"evidence": replace(sample.evidence(), candidate=replace(sample.CANDIDATE, tags=tags))}
+
+
+def with_gate(index: int, **changed) -> dict:
+    findings = [replace(f, **changed) if i == index else f for i, f in enumerate(sample.PASSING)]
+    return {"assessment": replace(sample.assessment(), findings=tuple(findings))}
+
+
+def test_every_certification_holds_when_the_record_shows_all_of_it() -> None:
+    assert {text: item.is_checked for text, item in sample.boxes(sample.memo(**good()), "12").items()} == dict.fromkeys(
+        (GATES, RISK, ROLLBACK, MONITORING, STAKEHOLDERS, GOVERNANCE), True
+    )
+
+
+@pytest.mark.parametrize(
+    ("certification", "changed"),
+    [
+        (GATES, with_gate(0, outcome=Outcome.FAIL)),
+        (GATES, with_gate(2, outcome=Outcome.INCONCLUSIVE)),
+        (GATES, with_gate(4, outcome=Outcome.ERROR)),
+        (GATES, with_gate(3, outcome=Outcome.FAIL, is_blocking=False)),
+        (GATES, with_gate(5, is_blocking=True)),
+        (GATES, {"assessment": replace(sample.assessment(), findings=sample.PASSING[:4])}),
+        (RISK, assessed(regimes=())),
+        (RISK, assessed(stress=())),
+        (ROLLBACK, standing(rehearsal=None)),
+        (ROLLBACK, rehearsed(within_budget=False)),
+        (ROLLBACK, rehearsed(residual_orders=1)),
+        (ROLLBACK, rehearsed(at=datetime(2018, 10, 3, tzinfo=UTC))),
+        (ROLLBACK, rehearsed(at=datetime(2019, 1, 3, tzinfo=UTC))),
+        (ROLLBACK, rehearsed(seconds=sample.REHEARSAL.result.seconds[:3])),
+        (MONITORING, standing(links={})),
+        (MONITORING, standing(links={"https://grafana/momentum": False})),
+        (STAKEHOLDERS, standing(notices=())),
+        (STAKEHOLDERS, standing(notices=sample.standing().notices[:3])),
+        (GOVERNANCE, tagged()),
+        (GOVERNANCE, tagged(governance_ready="True")),
+        (GOVERNANCE, {"evidence": replace(sample.evidence(), candidate=None)}),
+    ],
+)
+def test_no_certification_is_ticked_when_it_is_untrue(certification: str, changed: dict) -> None:
+    boxes = sample.boxes(sample.memo(**{**good(), **changed}), "12")
+
+    assert not boxes[certification].is_checked
+    assert boxes[certification].note
+    assert [text for text, item in boxes.items() if not item.is_checked] == [certification]
+
+
+def test_a_rehearsal_exactly_as_old_as_the_policy_allows_still_counts() -> None:
+    memo = sample.memo(**good(), **rehearsed(at=datetime(2018, 10, 4, tzinfo=UTC)))
+
+    assert sample.boxes(memo, "12")[ROLLBACK].is_checked
+
+
+def overriding(role: Role, person: str = "") -> object:
+    person = person or f"{role.value} person"
+    return sample.signature(role, Verdict.OVERRIDE, person=person, reason="The limit is reviewed next week.")
+
+
+TWO = (overriding(Role.RISK_MANAGER), overriding(Role.CTO))
+
+
+def test_an_override_is_a_notice_on_page_one_with_both_persons_the_gates_and_the_reason() -> None:
+    memo = sample.memo(**standing(overrides=TWO))
+
+    assert memo.notices == (
+        "Gates that did not pass were overridden by risk_manager person (Risk manager) and cto person "
+        "(CTO / Head of Tech). Gates: VaR Compliance FAIL. Reason: The limit is reviewed next week.",
+    )
+
+
+def test_an_override_does_not_certify_the_gates_and_is_named_there() -> None:
+    item = sample.boxes(sample.memo(**standing(overrides=TWO)), "12")[GATES]
+
+    assert not item.is_checked
+    assert "overridden by risk_manager person" in item.note
+
+
+@pytest.mark.parametrize("overrides", [TWO[:1], (TWO[0], overriding(Role.CTO, TWO[0].person))])
+def test_one_person_is_no_override_however_often_they_sign(overrides: tuple) -> None:
+    (notice,) = sample.memo(**standing(overrides=overrides)).notices
+
+    assert notice.startswith("Blocked by gates that did not pass: VaR Compliance FAIL.")
+    assert "1 of 2 persons" in notice
+
+
+def test_a_failed_replay_is_a_notice_on_page_one() -> None:
+    pit = PitSummary(status=PitStatus.FAILED, reason="1 feature uses what was not yet known: f1.")
+    leak = PitEvidence(
+        findings=(PitFinding(feature="f1", kind="truncation", first_date="2017-02-01", size=0.5),),
+        dates_checked=24,
+        features_checked=75,
+        seed=0,
+    )
+    memo = sample.memo(**assessed(pit=pit), evidence=replace(sample.evidence(), pit=leak))
+
+    assert memo.notices == ("Point-in-time validation failed: 1 feature uses what was not yet known: f1.",)
+    assert sample.cell(memo, "2.3", "PIT Compliance").mark is Mark.FAIL
+    assert not sample.boxes(memo, "2.3")["Historical replay verification"].is_checked
+    assert sample.cell(memo, "2.3", "PIT Issues Identified").text.startswith("f1: truncation")
+
+
+def test_a_replay_that_looked_at_nothing_ticks_nothing() -> None:
+    empty = PitEvidence(findings=(), dates_checked=0, features_checked=0, seed=0)
+    memo = sample.memo(evidence=replace(sample.evidence(), pit=empty))
+
+    assert not sample.boxes(memo, "2.3")["Historical replay verification"].is_checked
+
+
+@pytest.mark.parametrize(
+    ("changed", "mark"),
+    [
+        ({}, Mark.APPROVED),
+        ({"is_approved": False}, Mark.PENDING),
+        ({"is_rejected": True}, Mark.REJECTED),
+        (
+            {"approvals": (sample.signature(Role.CTO, Verdict.CONDITIONAL, conditions=("Watch latency",)),)},
+            Mark.CONDITIONAL,
+        ),
+    ],
+)
+def test_the_decision_follows_the_record(changed: dict, mark: Mark) -> None:
+    memo = sample.memo(**standing(**changed))
+
+    assert memo.decision is mark
+    assert memo.status is mark
+
+
+def test_a_draft_shows_who_is_to_sign_and_that_nobody_did() -> None:
+    memo = sample.memo(standing=Standing(required=sample.standing().required))
+    rows = sample.tables(memo, "4.3")[0].rows
+
+    assert [row[1].text for row in rows] == [f"{role.value} person" for role in Role]
+    assert {row[2].mark for row in rows} == {Mark.PENDING}
+    assert memo.key_figures[2].text == "0 of 6"
+    assert memo.key_figures[3].text == "not performed"
+
+
+def test_a_signature_over_another_memo_does_not_count() -> None:
+    stale = sample.signature(Role.CTO, subject="ff" * 32)
+    memo = sample.memo(**standing(approvals=(stale,)))
+    row = next(row for row in sample.tables(memo, "4.3")[0].rows if row[0].text.startswith("CTO"))
+
+    assert memo.key_figures[2].text == "0 of 6"
+    assert row[2].text.startswith("void")
+
+
+def test_a_signature_by_someone_not_named_for_the_role_is_shown_as_that() -> None:
+    memo = sample.memo(**standing(approvals=(sample.signature(Role.CTO, person="Somebody"),)))
+    row = next(row for row in sample.tables(memo, "4.3")[0].rows if row[0].text.startswith("CTO"))
+
+    assert row[1].text == "Somebody (named: cto person)"
+
+
+def test_a_role_that_the_policy_does_not_ask_for_reads_not_required() -> None:
+    memo = sample.memo(**standing(required=(Role.MODEL_OWNER,)))
+    rows = {row[0].text: row[2].text for row in sample.tables(memo, "4.3")[0].rows}
+
+    assert rows["Compliance (if required)"] == "not required"
+    assert memo.key_figures[2].text == "1 of 1"
+
+
+def test_the_five_figures_of_page_one() -> None:
+    assert [(f.label, f.text) for f in sample.memo().key_figures] == [
+        ("Gates", "4 of 5"),
+        ("Point in time", "verified"),
+        ("Approvals", "6 of 6"),
+        ("Rehearsal", "RTO 41 s"),
+        ("VaR 95%", "−1.3%"),
+    ]
+
+
+def test_page_one_shows_backtest_and_gates_as_sketched() -> None:
+    backtest, gates = sample.memo().front
+
+    assert (backtest.number, backtest.title) == ("2.1", "Backtest, 2017-01-01 to 2017-12-31")
+    assert [line.label for line in backtest.blocks[0].lines] == ["v2.0.0", "v1.1.0"]
+    (table,) = gates.blocks
+    assert [column.title for column in table.columns] == ["Gate", "Threshold", "Result", "How", "Status"]
+    assert [row[0].text for row in table.rows] == [
+        "SPA Symmetric Prediction Accuracy",
+        "DSR Downside Sensitivity Ratio",
+        "PBO Probability of Backtest Overfitting",
+        "Walk-Forward Consistency",
+        "VaR Compliance",
+        "Deflated Sharpe Ratio (policy: advisory)",
+    ]
+    assert table.rows[2][3].text == "16 partitions, 36 trials, 3 rows trimmed"
+    assert [row[4].mark for row in table.rows] == [
+        *(Mark.PASS, Mark.PASS, Mark.NEAR_MISS, Mark.PASS, Mark.FAIL, Mark.FAIL)
+    ]
+
+
+def test_the_exceptions_are_drawn_on_the_days_that_had_a_forecast() -> None:
+    chart = next(b for b in sample.section(sample.memo(), "2.2").blocks if isinstance(b, ExceptionChart))
+
+    assert chart.dates.size == chart.returns.size == chart.value_at_risk.size == 65
+    assert np.array_equal(chart.returns, sample.RETURNS[300:])
+
+
+def test_a_near_miss_without_an_explanation_says_that_it_has_none() -> None:
+    dossier = sample.dossier()
+    silent = replace(dossier, validation=replace(dossier.validation, near_misses={}))
+
+    assert sample.cell(sample.memo(), "2.2", "PBO").text.startswith("Close to half")
+    assert sample.cell(sample.memo(dossier=silent), "2.2", "PBO").mark is Mark.NOT_PROVIDED
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "impact", "level"),
+    [("low", "medium", "low"), ("low", "high", "medium"), ("medium", "medium", "medium"), ("medium", "high", "high")],
+)
+def test_the_level_is_the_worst_product_of_likelihood_and_impact(likelihood: str, impact: str, level: str) -> None:
+    worst = Risk(risk="a", likelihood=Grade(likelihood), impact=Grade(impact), mitigation="b", owner="c")
+    small = replace(worst, likelihood=Grade.LOW, impact=Grade.LOW)
+
+    assert risk_level([small, worst]) is Grade(level)
+
+
+def test_the_triggers_are_the_policys_and_the_dossiers_where_it_is_stricter() -> None:
+    dossier = sample.dossier()
+    strict = replace(dossier, plan=replace(dossier.plan, tighten={"triggers.latency_p95_ms": 150.0}))
+    loose = replace(dossier, plan=replace(dossier.plan, tighten={"triggers.latency_p95_ms": 900.0}))
+
+    assert rollback_triggers(Policy(name="firm", version="1")) == (
+        "Sharpe < 0.5 for 10 consecutive days (annualised, rolling 30 days)",
+        "VaR breach attributed to model: 5 or more exceptions within 30 days",
+        "Error rate > 5%",
+        "Latency p95 > 200 ms",
+    )
+    for given, printed in ((strict, "Latency p95 > 150 ms"), (loose, "Latency p95 > 200 ms")):
+        bullets = [b for b in sample.section(sample.memo(dossier=given), "4.1").blocks if hasattr(b, "items")]
+        assert any(printed in block.items for block in bullets)
+
+
+def test_the_false_alarm_rate_agrees_with_simulated_windows() -> None:
+    rng = np.random.default_rng(20190102)
+    daily = rng.normal(2.0 / np.sqrt(252), 1.0, size=(20_000, 21))
+    sharpes = daily.mean(axis=1) / daily.std(axis=1, ddof=1) * np.sqrt(252)
+
+    assert false_alarm_rate(2.0, 0.5, 21) == pytest.approx((sharpes < 0.5).mean(), abs=0.015)
+    assert false_alarm_rate(0.5, 0.5, 30) == pytest.approx(0.5)
+
+
+def test_the_previous_version_is_verified_only_by_a_check_of_that_very_version() -> None:
+    other = PreviousCheck(version="1.0.0", run_id="r0", is_working=True, detail="ran")
+    broken = PreviousCheck(version="1.1.0", run_id="r1", is_working=False, detail="cannot be loaded")
+
+    assert sample.cell(sample.memo(), "5.2", "Verified working").mark is Mark.PASS
+    assert sample.cell(sample.memo(**standing(previous_check=other)), "5.2", "Verified working").text == "not provided"
+    assert sample.cell(sample.memo(**standing(previous_check=broken)), "5.2", "Verified working").mark is Mark.FAIL
+
+
+def test_recovery_is_measured_from_the_decision_to_the_verified_revert() -> None:
+    partial = replace(
+        sample.REHEARSAL, result=replace(sample.REHEARSAL.result, seconds=sample.REHEARSAL.result.seconds[:2])
+    )
+
+    assert sample.cell(sample.memo(), "3.2", "RTO (Recovery Time Objective)").text == "41 s"
+    memo = sample.memo(**standing(rehearsal=partial))
+    assert sample.cell(memo, "3.2", "RTO (Recovery Time Objective)").text == "not provided"
+
+
+def test_a_requirement_is_ticked_only_when_its_evidence_was_found() -> None:
+    boxes = {
+        text.partition(":")[0].partition(" (")[0]: item for text, item in sample.boxes(sample.memo(), "8.1").items()
+    }
+
+    assert {name: item.is_checked for name, item in boxes.items()} == {
+        "SEC Rule 15c3-5": True,
+        "MiFID II": False,
+        "FINRA 3110": False,
+        "Internal policies": False,
+    }
+    assert boxes["FINRA 3110"].note == "not provided"
+    assert boxes["MiFID II"].note.startswith("does not apply")
+
+
+def test_tests_are_ticked_only_when_all_of_at_least_one_passed() -> None:
+    suites = {
+        SuiteName.UNIT: SuiteResult(passed=8, total=9, source=sample.source("unit.xml")),
+        SuiteName.PIT: SuiteResult(passed=0, total=0, source=sample.source("pit.xml")),
+        SuiteName.PERFORMANCE: SuiteResult(passed=3, total=3, source=sample.source("perf.xml")),
+    }
+    boxes = sample.boxes(sample.memo(evidence=replace(sample.evidence(), suites=suites)), "8.3")
+
+    assert {text: (item.is_checked, item.note.partition(" ")[0]) for text, item in boxes.items()} == {
+        "Unit tests": (False, "8/9"),
+        "Integration tests": (False, "not"),
+        "PIT validation tests": (False, "0/0"),
+        "Performance benchmarks": (True, "3/3"),
+    }
+
+
+def test_a_notice_is_ticked_only_when_it_was_sent() -> None:
+    boxes = sample.boxes(sample.memo(**standing(notices=sample.standing().notices[:1])), "9.1")
+
+    assert [text for text, item in boxes.items() if item.is_checked] == ["Trading desk notified"]
+
+
+def test_an_item_of_the_weeks_after_is_ticked_when_it_was_sent_at_both_moments() -> None:
+    week, month = (NoticeSent(notice=f"{at}: Retrospective", audience=(), channel="email") for at in ("T+7d", "T+30d"))
+    once = sample.boxes(sample.memo(**standing(notices=(week,))), "9.1")["Deployment retrospective"]
+    twice = sample.boxes(sample.memo(**standing(notices=(week, month))), "9.1")["Deployment retrospective"]
+
+    assert (once.is_checked, once.note) == (False, "sent T+7d by email; not yet sent: T+30d")
+    assert (twice.is_checked, twice.note) == (True, "sent T+7d by email; T+30d by email")
+
+
+def test_the_day_of_the_last_update_is_that_of_the_latest_signature_unless_told() -> None:
+    assert sample.cell(sample.memo(), "12", "Last Updated").text == str(date(2018, 12, 20))
