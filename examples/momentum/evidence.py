@@ -83,7 +83,6 @@ def _predictions(research: Research, scores: Floats) -> pl.DataFrame:
     data = research.panel
     last = int(np.searchsorted(data.dates, LAST_DAY, side="right")) - HORIZON
     rows = np.flatnonzero(~np.isnan(scores[:last]).any(axis=1))
-    n = len(data.symbols)
     return pl.DataFrame(
         {
             "timestamp": data.stamps(rows),

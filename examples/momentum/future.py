@@ -84,7 +84,7 @@ def _daily(version: str, days: np.ndarray, returns: np.ndarray, benchmark: np.nd
 
 
 def _long(research: Research, version: str, rows: np.ndarray, columns: dict[str, np.ndarray]) -> pl.DataFrame:
-    data, n = research.panel, len(research.panel.symbols)
+    data = research.panel
     return pl.DataFrame(
         {
             "timestamp": data.stamps(rows),
@@ -96,7 +96,7 @@ def _long(research: Research, version: str, rows: np.ndarray, columns: dict[str,
 
 
 def _features(research: Research, rows: np.ndarray, names: list[str], columns: list[int]) -> pl.DataFrame:
-    data, n = research.panel, len(research.panel.symbols)
+    data = research.panel
     values = data.features[rows][:, :, columns].reshape(-1, len(columns))
     return pl.DataFrame(
         {"timestamp": data.stamps(rows), "symbol": list(data.symbols) * rows.size}

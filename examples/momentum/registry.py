@@ -10,18 +10,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import lightgbm as lgb
 import numpy as np
 import polars as pl
 
-from momentum.models import PREVIOUS, TRIED, Configuration, predict
+from momentum.models import PREVIOUS, TRIED, Configuration, Floats, predict
 from momentum.research import Progress, Research, sharpe
 from momentum.walkforward import COST_BPS, EMBARGO, HORIZON, LAST_YEAR, fit_before, training_rows
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 MODEL: Final = "momentum"
 FROM_2019: Final = date(LAST_YEAR + 1, 1, 1)
@@ -45,7 +49,7 @@ class Version:
     alias: str
 
 
-def load(folder: Path):  # type: ignore[no-untyped-def] # a function from a frame to an array
+def load(folder: Path) -> Callable[[pl.DataFrame], Floats]:
     """The prediction function of a registered model, from its downloaded artefacts."""
     model = lgb.Booster(model_file=str(folder / "model.txt"))
     names = model.feature_name()
@@ -64,9 +68,9 @@ def register(research: Research, uri: str, artifacts: Path, git_commit: str, pro
     """Log every configuration and both versions; what is there already is not logged again."""
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    from mlflow import MlflowClient  # noqa: PLC0415 - the import takes two seconds; only this step pays
+    from mlflow import MlflowClient as Client  # noqa: PLC0415 - the import takes two seconds; only this step pays
 
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client = Client(tracking_uri=uri, registry_uri=uri)
     experiment = client.get_experiment_by_name(MODEL)
     identity = (
         experiment.experiment_id
@@ -88,7 +92,7 @@ def register(research: Research, uri: str, artifacts: Path, git_commit: str, pro
         _register_once(client, run, version)
 
 
-def _log_once(client, experiment: str, name: str, log) -> str:  # type: ignore[no-untyped-def]
+def _log_once(client: MlflowClient, experiment: str, name: str, log: Callable[[str], None]) -> str:
     """A finished run of this name, or a new one; a run that was interrupted is deleted."""
     found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=10)
     for run in found:
@@ -101,7 +105,7 @@ def _log_once(client, experiment: str, name: str, log) -> str:  # type: ignore[n
     return str(run)
 
 
-def _log_trial(client, run: str, research: Research, configuration: Configuration) -> None:  # type: ignore[no-untyped-def]
+def _log_trial(client: MlflowClient, run: str, research: Research, configuration: Configuration) -> None:
     track = research.tracks[configuration.name]
     _parameters(client, run, research, configuration)
     client.log_metric(run, "walk_forward_sharpe", sharpe(track.returns))
@@ -111,7 +115,7 @@ def _log_trial(client, run: str, research: Research, configuration: Configuratio
         client.log_artifact(run, str(path))
 
 
-def _log_version(client, run: str, research: Research, version: Version, git_commit: str) -> None:  # type: ignore[no-untyped-def]
+def _log_version(client: MlflowClient, run: str, research: Research, version: Version, git_commit: str) -> None:
     configuration, data = version.configuration, research.panel
     model = fit_before(data, configuration, FROM_2019)
     rows = training_rows(data, configuration, FROM_2019)
@@ -141,7 +145,7 @@ def _log_version(client, run: str, research: Research, version: Version, git_com
         client.log_artifacts(run, str(folder), "model")
 
 
-def _parameters(client, run: str, research: Research, configuration: Configuration) -> None:  # type: ignore[no-untyped-def]
+def _parameters(client: MlflowClient, run: str, research: Research, configuration: Configuration) -> None:
     said = configuration.hyperparameters | {
         "rounds": configuration.rounds,
         "training_years": configuration.training_years,
@@ -157,7 +161,7 @@ def _parameters(client, run: str, research: Research, configuration: Configurati
         client.log_param(run, key, value)
 
 
-def _speed(model: lgb.Booster, rows) -> dict[str, float]:  # type: ignore[no-untyped-def]
+def _speed(model: lgb.Booster, rows: Floats) -> dict[str, float]:
     """Single-row calls, timed here and now."""
     milliseconds = []
     for call in range(TIMED_CALLS):
@@ -182,13 +186,13 @@ def _memory(model: lgb.Booster) -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.txt"
         model.save_model(path)
-        said = subprocess.run(
+        said = subprocess.run(  # noqa: S603 - this very interpreter
             [sys.executable, "-c", MEASURE_MEMORY, str(path)], capture_output=True, check=True, text=True
         )
     return float(said.stdout) / 1024.0
 
 
-def _register_once(client, run: str, version: Version) -> None:  # type: ignore[no-untyped-def]
+def _register_once(client: MlflowClient, run: str, version: Version) -> None:
     if not any(m.name == MODEL for m in client.search_registered_models(f"name = '{MODEL}'")):
         client.create_registered_model(MODEL)
     known = [v for v in client.search_model_versions(f"name = '{MODEL}'") if v.tags.get("version") == version.version]

@@ -125,7 +125,7 @@ class Track:
 
 
 def track(data: Panel, configuration: Configuration, scores: Floats) -> Track:
-    """Trade on the scores of each rebalancing close; the day's return is earned by what was held at the close before."""
+    """Trade on the scores of each rebalancing close; a day's return is earned by what was held at the close before."""
     rows = np.flatnonzero(~np.isnan(scores).any(axis=1))
     returns, n = data.returns, len(data.symbols)
     held = np.zeros(n)
@@ -135,7 +135,8 @@ def track(data: Panel, configuration: Configuration, scores: Floats) -> Track:
         gross = float(held @ returns[row])
         held = held * (1.0 + returns[row]) / (1.0 + gross)
         if k % configuration.holding_sessions == 0:
-            wanted = weights(configuration.book, scores[row], returns[max(0, row - VOLATILITY_SESSIONS) : row + 1])
+            past = returns[max(0, row - VOLATILITY_SESSIONS) : row + 1]
+            wanted = weights(configuration.book, scores[row], past)
             turnover[k] = float(np.abs(wanted - held).sum())
             held = wanted
         cost[k] = turnover[k] * COST_BPS / 10_000
@@ -149,7 +150,8 @@ def weights(book: Book, scores: Floats, past: Floats) -> Floats:
     order = np.argsort(np.argsort(scores, kind="stable"), kind="stable").astype(np.float64)
     if book is Book.LONG_SHORT:
         raw = order - order.mean()
-        return raw / np.abs(raw).sum()
+        return np.asarray(raw / np.abs(raw).sum(), dtype=np.float64)
     raw = np.where(order >= scores.size - HELD, 1.0 / HELD, 0.0)
-    volatility = float(np.std(past @ raw, ddof=1) * np.sqrt(252))
-    return raw * min(1.0, TARGET_VOLATILITY / volatility) if volatility > 0 else raw
+    volatility = float(np.std(past @ raw) * np.sqrt(252))
+    scale = min(1.0, TARGET_VOLATILITY / volatility) if volatility > 0 else 1.0
+    return np.asarray(raw * scale, dtype=np.float64)

@@ -10,7 +10,7 @@ from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
 from signoff.adapters.live_folder import LiveFolder
-from signoff.adapters.signing_keys import FileAnchor, KeyFile, checkpoint_key
+from signoff.adapters.signing_keys import FileAnchor, KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_sql import SqlStore
@@ -47,9 +47,18 @@ class House:
         self.settings.home.mkdir(parents=True, exist_ok=True)
         return SqlStore(
             self.settings.database,
-            signer=checkpoint_key(self.settings.home / "ledger.key"),
+            sign=self.ledger_key.sign_checkpoint,
             blobs=self.settings.blobs,
         )
+
+    @cached_property
+    def ledger_key(self) -> KeyFile:
+        """The key of this installation's checkpoints, made on first use."""
+        return KeyFile.held(self.settings.home / "ledger.key")
+
+    def key_of(self, person: str) -> KeyFile:
+        """A person's key, made on first use."""
+        return KeyFile.held(self.key_path(person))
 
     @cached_property
     def record(self) -> Record:
@@ -121,14 +130,13 @@ class House:
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""
-        key = checkpoint_key(self.settings.home / "ledger.key")
         anchors = read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
-        return dict(export(self.record, public_key=key.public_file, anchors=anchors))
+        return dict(export(self.record, public_key=self.ledger_key.verifier_line, anchors=anchors))
 
     def anchor(self) -> None:
         """Copy the present checkpoint to where the database cannot reach."""
         if (checkpoint := self.store.checkpoint()) is not None:
-            FileAnchor(self.settings.anchors / "checkpoints.txt").add(checkpoint)
+            FileAnchor(self.settings.anchors).add(checkpoint, self.store.size())
 
     def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> Signatory:
         """Who signs in a role: the person named, or the only one enrolled in it."""

@@ -1,5 +1,7 @@
 """Hansen's and White's tests against a plain resampling loop, and by their size and power."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,7 +26,7 @@ def losses(n=300, models=8, seed=0, edge=0.0):
 def resampled_rows(n, block, repetitions, seed):
     """The same draws, written out as rows."""
     starts, lengths, ends = stationary_blocks(n, block, repetitions, np.random.default_rng(seed))
-    for first, last in zip(ends[:-1], ends[1:], strict=True):
+    for first, last in itertools.pairwise(ends):
         yield np.concatenate([(starts[b] + np.arange(lengths[b])) % n for b in range(first, last)])
 
 
@@ -75,7 +77,7 @@ def test_a_resample_has_every_row_equally_often_and_blocks_of_the_mean_length():
     starts, lengths, ends = stationary_blocks(100, 7, 2000, np.random.default_rng(0))
     rows = np.concatenate(list(resampled_rows(100, 7, 2000, 0)))
 
-    assert all(lengths[a:b].sum() == 100 for a, b in zip(ends[:-1], ends[1:], strict=True))
+    assert all(lengths[a:b].sum() == 100 for a, b in itertools.pairwise(ends))
     assert np.bincount(rows, minlength=100) == pytest.approx(2000, rel=0.2)
     assert starts.size / 2000 == pytest.approx(100 / 7, rel=0.1)
 

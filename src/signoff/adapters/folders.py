@@ -47,7 +47,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         message = (
-            f"Cannot write {folder}: {error.strerror}. Nothing was left half-written; make room or choose another folder."
+            f"Cannot write {folder}: {error.strerror}. Nothing is half-written; make room or choose another folder."
         )
         raise UnavailableError(message) from error
     return folder

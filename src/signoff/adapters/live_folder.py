@@ -114,7 +114,7 @@ class LiveFolder:
 
     def _reference(self, feature: str) -> Floats:
         values = self._baseline[feature].to_numpy()
-        return values[np.isfinite(values)]
+        return np.asarray(values[np.isfinite(values)], dtype=np.float64)
 
     @cached_property
     def _nulls(self) -> dict[tuple[str, int], float]:

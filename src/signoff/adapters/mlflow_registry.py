@@ -58,23 +58,23 @@ class MlflowRegistry:
             found = self._find(model, version)
             if found is None:
                 return None
-            run = self._client.get_run(found.run_id)
+            run = self._client.get_run(_run_of(found))
             folder = self._model_folder(found, run)
             return RegisteredVersion(
                 model=model,
                 version=version,
-                run_id=found.run_id,
+                run_id=_run_of(found),
                 experiment=self._client.get_experiment(run.info.experiment_id).name,
                 parameters=dict(run.data.params),
                 metrics=dict(run.data.metrics),
-                features=self._features(found.run_id, folder),
+                features=self._features(_run_of(found), folder),
                 training_start=_day(run.data.tags.get("training_start")),
                 training_end=_day(run.data.tags.get("training_end")),
                 git_commit=run.data.tags.get("git_commit"),
                 architecture=run.data.tags.get("architecture", ""),
                 tags={k: v for k, v in {**run.data.tags, **found.tags}.items() if not k.startswith("mlflow.")},
                 aliases=tuple(self._client.get_model_version(model, found.version).aliases),
-                artifacts=tuple(self._artifacts(found.run_id)),
+                artifacts=tuple(self._artifacts(_run_of(found))),
                 model_uri=found.source or "",
             )
 
@@ -88,7 +88,7 @@ class MlflowRegistry:
             detail, is_working = self._run_known_input(found)
         except Exception as error:  # noqa: BLE001 - any failure to load or run means that it does not work
             detail, is_working = f"{type(error).__name__}: {error}", False
-        return PreviousCheck(version=version, run_id=found.run_id, is_working=is_working, detail=detail)
+        return PreviousCheck(version=version, run_id=_run_of(found), is_working=is_working, detail=detail)
 
     def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach documents; the tag `governance_ready` is true only while every required one is there."""
@@ -102,7 +102,7 @@ class MlflowRegistry:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)
                 if files:
-                    self._client.log_artifacts(found.run_id, name, GOVERNANCE)
+                    self._client.log_artifacts(_run_of(found), name, GOVERNANCE)
             return self._mark_ready(model, found)
 
     def point(self, model: str, alias: str, version: str) -> None:
@@ -114,7 +114,7 @@ class MlflowRegistry:
             self._client.set_registered_model_alias(model, alias, found.version)
 
     def _mark_ready(self, model: str, found: ModelVersion) -> tuple[str, ...]:
-        there = set(self._artifacts(found.run_id))
+        there = set(self._artifacts(_run_of(found)))
         missing = tuple(name for name in REQUIRED if f"{GOVERNANCE}/{name}" not in there)
         tags = self._client.get_model_version(model, found.version).tags
         if not missing:
@@ -129,10 +129,10 @@ class MlflowRegistry:
         return max(mine, key=lambda v: int(v.version), default=None)
 
     def _run_known_input(self, found: ModelVersion) -> tuple[str, bool]:
-        run = self._client.get_run(found.run_id)
+        run = self._client.get_run(_run_of(found))
         folder = self._model_folder(found, run)
         with tempfile.TemporaryDirectory() as name:
-            local = Path(self._client.download_artifacts(found.run_id, folder, name))
+            local = Path(self._client.download_artifacts(_run_of(found), folder, name))
             says: dict[str, str] = json.loads((local / "inference.json").read_bytes())
             predict = _loaded(says["loader"], local)
             expected = pl.read_parquet(local / says["output"])["prediction"].to_numpy()
@@ -171,6 +171,14 @@ class MlflowRegistry:
 def _loaded(name: str, folder: Path) -> Any:  # noqa: ANN401 - the users' own prediction function
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)(folder)
+
+
+def _run_of(found: ModelVersion) -> str:
+    if found.run_id is None:
+        raise NotFoundError(
+            f"Expected {found.name} version {found.version} to name the run it came from; it names none."
+        )
+    return str(found.run_id)
 
 
 def _day(text: str | None) -> date | None:

@@ -242,8 +242,8 @@ def _champion_checked(record: Record, release: Release) -> Deployment | None:
     live = f"v{champion.version} ({champion.id})" if champion else "no version"
     if under_way is not None:
         problem = (
-            f"{header.model} v{under_way.version} ({under_way.id}) is {under_way.state.value}; one release a model at a "
-            "time. Finish it, reject it or roll it back first."
+            f"{header.model} v{under_way.version} ({under_way.id}) is {under_way.state.value}; one release a "
+            "model at a time. Finish it, reject it or roll it back first."
         )
     elif header.deployment_type is DeploymentType.INITIAL and champion is not None:
         problem = (

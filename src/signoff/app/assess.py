@@ -13,7 +13,7 @@ from signoff.domain.evidence import Evidence, PitEvidence
 from signoff.domain.gates import assess
 from signoff.domain.gates.facts import facts
 from signoff.domain.memo.changes import unjustified
-from signoff.domain.memo.summary import contradictions
+from signoff.domain.memo.summary import summary_contradictions
 from signoff.domain.quantity import Quantity
 from signoff.ledger.canonical import canonical
 from signoff.ledger.manifest import Manifest, manifest_of
@@ -96,7 +96,8 @@ def submission_errors(release: Release) -> None:
         for category in unjustified(evidence, dossier)
     ]
     if dossier.header.summary:
-        problems += [f"header.summary: {c}" for c in contradictions(dossier.header.summary, release.figures, evidence)]
+        found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
+        problems += [f"header.summary: {contradiction}" for contradiction in found]
     if problems:
         message = f"The dossier of {dossier.model} v{dossier.version} cannot be submitted: " + "; ".join(problems) + "."
         raise BadInputError(message)

@@ -44,6 +44,7 @@ class Publisher:
             release.assessment,
             self._standing(release, state),
             evidence_digest=release.package.digest,
+            facts=release.figures,
         )
 
     def _standing(self, release: Release, state: Deployment | None) -> Standing:

@@ -42,7 +42,7 @@ def add_person(
     """
     session: Session = context.obj
     path = key or session.house.key_path(name)
-    held = KeyFile.load(path) if path.exists() else KeyFile.create(path)
+    held = KeyFile.held(path)
     enrol(
         session.house.record,
         name=name,

@@ -180,7 +180,9 @@ class Story:
         if state.state is State.ROLLING_BACK:
             state = self.house.rollback.carry_out(state.id, actor="monitor")
         if state.state in LIVE:
-            self.say("No trigger", "none fired on the real data until the end of 2020; so one rollback by a person's word")
+            self.say(
+                "No trigger", "none fired on the real data until the end of 2020; so one rollback by a person's word"
+            )
             reason = "end of the demonstration: nothing fired, the procedure is shown all the same"
             state = self.house.rollback.begin(state.id, Occasion.BUSINESS, "person", reason, actor="demo")
         self.tell_rollback(state)
@@ -189,7 +191,11 @@ class Story:
     def after_close(self, state: Deployment, observed: Observed) -> Deployment:
         """Advance when every condition holds; say why when one does not."""
         if observed.fired and state.state not in LIVE:
-            self.say("TRIGGER", f"{observed.session}: {', '.join(observed.fired)} holds; the rollback began by itself", "bold red")
+            self.say(
+                "TRIGGER",
+                f"{observed.session}: {', '.join(observed.fired)} holds; the rollback began by itself",
+                "bold red",
+            )
             return state
         phases = state.policy.phases
         needed = {State.SHADOW: phases.shadow_days, State.LIMITED: phases.limited_days}.get(state.state)
@@ -263,5 +269,3 @@ class Story:
 def clock_start(example: Example) -> datetime:
     """Before the submission: two weeks before the first session of the rollout."""
     return example.submitted_at - timedelta(hours=1)
-
-

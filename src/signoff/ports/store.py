@@ -93,6 +93,9 @@ class Store(Protocol):
     def checkpoint(self) -> bytes | None:
         """The latest signed checkpoint (a C2SP note), or None for an empty ledger."""
 
+    def size(self) -> int:
+        """How many events there are."""
+
     def put_blob(self, content: bytes) -> str:
         """Keep bytes by their SHA-256 (hex), which is returned; the same bytes twice is once."""
 

@@ -18,7 +18,9 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
         case e.Validated():
             passed = sum(r.outcome == "pass" for r in event.results)
             blocked = [r.key for r in event.results if r.is_blocking and r.outcome != "pass"]
-            return f"ran {len(event.results)} gates: {passed} passed" + (f", blocked by {', '.join(blocked)}" if blocked else "")
+            return f"ran {len(event.results)} gates: {passed} passed" + (
+                f", blocked by {', '.join(blocked)}" if blocked else ""
+            )
         case e.OverrideSigned():
             return f"overrode the gates as {event.signature.role}: {event.signature.reason}"
         case e.ApprovalRequested():

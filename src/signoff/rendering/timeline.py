@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
@@ -83,9 +83,9 @@ def rollout_svg(picture: RolloutPicture) -> bytes:
             _quiet(axes)
         equity.set_ylabel("growth of 1")
         drawdown.set_ylabel("drawdown %")
-        locator = AutoDateLocator()
+        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
         drawdown.xaxis.set_major_locator(locator)
-        drawdown.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+        drawdown.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         out = BytesIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
         return out.getvalue()
@@ -94,7 +94,7 @@ def rollout_svg(picture: RolloutPicture) -> bytes:
 def _draw(equity: Axes, drawdown: Axes, dates: Days, returns: Floats, label: str, colour: str) -> None:
     growth = np.cumprod(1.0 + returns)
     fall = 100.0 * (growth / np.maximum.accumulate(np.maximum(growth, 1.0)) - 1.0)
-    x = date2num(dates)
+    x = _number(dates)
     equity.plot(x, growth, color=colour, linewidth=1.3)
     equity.annotate(
         label, (x[-1], growth[-1]), xytext=(5, 0), textcoords="offset points", color=colour, va="center", fontsize=8
@@ -104,7 +104,7 @@ def _draw(equity: Axes, drawdown: Axes, dates: Days, returns: Floats, label: str
 
 def _annotate(axes: Axes, picture: RolloutPicture) -> None:
     for span in picture.phases:
-        left, right = date2num(span.start), date2num(max(span.end, span.start + timedelta(days=1)))
+        left, right = _number(span.start), _number(max(span.end, span.start + timedelta(days=1)))
         axes.axvspan(left, right, color=PHASE_TINT[span.phase], linewidth=0, zorder=0)
         axes.annotate(
             span.phase.value,
@@ -119,18 +119,22 @@ def _annotate(axes: Axes, picture: RolloutPicture) -> None:
         )
     growth = np.cumprod(1.0 + picture.new)
     marked = np.isin(picture.dates, np.array(picture.exceptions, dtype="datetime64[D]"))
-    axes.scatter(date2num(picture.dates[marked]), growth[marked], color=BAD, s=16, marker="v", zorder=3)
+    axes.scatter(_number(picture.dates[marked]), growth[marked], color=BAD, s=16, marker="v", zorder=3)
     if picture.rollback is not None:
-        axes.axvline(date2num(picture.rollback), color=BAD, linewidth=1.4)
+        axes.axvline(_number(picture.rollback), color=BAD, linewidth=1.4)
         axes.annotate(
             picture.rollback_label,
-            (date2num(picture.rollback), 0.03),
+            (_number(picture.rollback), 0.03),
             xycoords=("data", "axes fraction"),
             xytext=(5, 0),
             textcoords="offset points",
             color=BAD,
             fontsize=8,
         )
+
+
+def _number(moment: object) -> Any:  # noqa: ANN401 - a number for a date, an array for dates
+    return date2num(moment)  # type: ignore[no-untyped-call]
 
 
 def _quiet(axes: Axes) -> None:

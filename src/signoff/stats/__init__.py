@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         total_return,
         win_loss_ratio,
     )
+    from signoff.stats.sequential import mean_difference_sequence
     from signoff.stats.sharpe import sharpe_error, sharpe_ratio, sharpe_standard_error
     from signoff.stats.symmetry import symmetric_prediction_accuracy
     from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk
@@ -57,6 +58,7 @@ __all__ = [
     "kolmogorov_smirnov",
     "kupiec",
     "max_drawdown",
+    "mean_difference_sequence",
     "minimum_backtest_length",
     "minimum_track_record_length",
     "population_stability_index",
@@ -104,6 +106,7 @@ _MODULES: Final = {
         "total_return",
         "win_loss_ratio",
     ),
+    "sequential": ("mean_difference_sequence",),
     "sharpe": ("sharpe_error", "sharpe_ratio", "sharpe_standard_error"),
     "symmetry": ("symmetric_prediction_accuracy",),
     "value_at_risk": ("conditional_value_at_risk", "rolling_value_at_risk"),

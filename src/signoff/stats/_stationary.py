@@ -46,6 +46,6 @@ def largest_statistics(
             best = floor
             for column in range(columns):
                 value = weights[column] * (total[column] / n + offsets[recentring, column])
-                best = value if value > best else best
+                best = max(best, value)
             largest[resample, recentring] = best
     return largest

@@ -1,8 +1,8 @@
 """Data snooping: is the best of many models better than the benchmark, or merely the luckiest?
 
 Hansen's test for superior predictive ability and White's reality check, over the stationary bootstrap. The null of both
-is that *no* model beats the benchmark; a small p-value says that one does, not that each does. Block length, repetitions
-and seed are inputs, and stand in the result.
+is that *no* model beats the benchmark; a small p-value says that one does, not that each does. Block length,
+repetitions and seed are inputs, and stand in the result.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sample import Floats, is_constant, matrix, vector
 
 MIN_BLOCKS: Final = 10
+_NO_VARIANCE: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +87,13 @@ def superior_predictive_ability(
     block : mean block length 1/q of the stationary bootstrap (Politis and Romano 1994), at least 1.
     repetitions : B, resamples.
     seed : of the resamples, which all three recentrings and all models share.
-    studentize : divide each mean by its ω_k; otherwise the plain means are compared, and badly measured models dominate.
+    studentize : divide each mean by its ω_k; otherwise plain means are compared, and badly measured models dominate.
 
     Notes
     -----
     With d_k = benchmark loss − model loss, T = max(0, max_k √n d̄_k/ω_k), where ω_k² = γ₀ + 2Σκᵢγᵢ and
-    κᵢ = (1 − i/n)(1 − q)^i + (i/n)(1 − q)^(n − i) is the variance that the bootstrap itself gives √n d̄_k. Resampled means
-    are recentred by max(d̄_k, 0) (lower), by d̄_k where √n d̄_k/ω_k ≥ −√(2 ln ln n) (consistent), and by d̄_k (upper).
+    κᵢ = (1 − i/n)(1 − q)^i + (i/n)(1 − q)^(n − i) is the variance that the bootstrap itself gives √n d̄_k. Resampled
+    means are recentred by max(d̄_k, 0) (lower), by d̄_k where √n d̄_k/ω_k ≥ −√(2 ln ln n) (consistent), by d̄_k (upper).
     b counts resamples with T* ≥ T, so that a family in which nothing beats the benchmark has p = 1.
 
     Raises
@@ -127,8 +128,8 @@ def superior_predictive_ability(
         repetitions=repetitions,
         seed=seed,
         is_studentized=studentize,
-        convention=f"Hansen (2005), {'studentised' if studentize else 'not studentised'}, stationary bootstrap with mean "
-        f"block {block:g}, p = (b + 1)/(B + 1)",
+        convention=f"Hansen (2005), {'studentised' if studentize else 'not studentised'}, stationary bootstrap with "
+        f"mean block {block:g}, p = (b + 1)/(B + 1)",
     )
 
 
@@ -176,6 +177,10 @@ def long_run_deviation(differences: Floats, block: float) -> Floats:
         spectrum = np.abs(np.fft.rfft(centred, 2 * n)) ** 2
         covariance = np.fft.irfft(spectrum, 2 * n)[:n] / n
         variance[column] = 2 * float(kernel @ covariance) * values.var()
+        if not variance[column] > _NO_VARIANCE * values.var():
+            raise InsufficientData(
+                f"model_losses: column {column} cancels itself out within blocks of {block:g}; choose another length."
+            )
     return np.asarray(np.sqrt(variance), dtype=np.float64)
 
 

@@ -61,8 +61,8 @@ def sharpe_difference_test(
     a, b : (T,) simple returns of the same periods, oldest first.
     periods : periods a year.
     method : "hac" is the delta method over means and raw second moments with a Bartlett-weighted long-run covariance
-        times T/(T − 4), against the normal distribution (their section 3.1). "bootstrap" is their studentised circular
-        block bootstrap (section 3.2.2), which keeps its size better in short or heavy-tailed records.
+        times T/(T − 4), against the normal distribution. "bootstrap" is their studentised circular
+        block bootstrap, which keeps its size better in short or heavy-tailed records.
     lags : of the HAC covariance; by default ⌊4 (T/100)^(2/9)⌋.
     block, repetitions, seed : of the bootstrap; `block` is by default one more than `lags`.
 
@@ -120,7 +120,7 @@ def _delta_error(sample: Floats, covariance: Floats) -> float:
 
 
 def _gradient(sample: Floats) -> Floats:
-    """Of the difference of ratios in (μ_a, μ_b, γ_a, γ_b), γ the raw second moments; their equation 3."""
+    """Of the difference of ratios in (μ_a, μ_b, γ_a, γ_b), γ the raw second moments."""
     mean, second = sample.mean(axis=0), np.mean(sample**2, axis=0)
     cubed = (second - mean**2) ** 1.5
     by_mean, by_second = second / cubed, -mean / (2 * cubed)
@@ -149,6 +149,6 @@ def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: i
 
 
 def _block_error(drawn: Floats, block: int) -> float:
-    """The standard error in the bootstrap world, where the blocks are independent: their equation 9."""
+    """The standard error in the bootstrap world, where the blocks are independent."""
     sums = _moments(drawn).reshape(-1, block, 4).sum(axis=1) / np.sqrt(block)
     return _delta_error(drawn, sums.T @ sums / sums.shape[0])

@@ -50,7 +50,7 @@ class ProbabilityOfBacktestOverfitting:
 
 
 def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 16) -> ProbabilityOfBacktestOverfitting:
-    """CSCV over a family of trials (Bailey, Borwein, López de Prado and Zhu 2015, section 2.2).
+    """CSCV over a family of trials (Bailey, Borwein, López de Prado and Zhu 2015).
 
     Parameters
     ----------

@@ -1,0 +1,104 @@
+"""Ed25519 keys in files: one for the ledger's checkpoints, one for each person who signs."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from signoff.adapters.folders import write_file
+from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.ledger import checkpoint as notes
+from signoff.ledger import envelope
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """A private key held in a file that only its owner can read."""
+
+    private: Ed25519PrivateKey
+
+    @classmethod
+    def create(cls, path: Path) -> "KeyFile":
+        """Make a key and keep it; an existing file is never replaced."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        private = Ed25519PrivateKey.generate()
+        content = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError as error:
+            raise BadInputError(f"Expected no key at {path}, found one; a private key is never replaced.") from error
+        finally:
+            temporary.unlink()
+        return cls(private)
+
+    @classmethod
+    def load(cls, path: Path) -> "KeyFile":
+        """The key in a file."""
+        try:
+            private = load_pem_private_key(path.read_bytes(), password=None)
+        except FileNotFoundError as error:
+            message = f"Expected a private key at {path}, found none. Enrol with `signoff people add`, or give --key."
+            raise NotFoundError(message) from error
+        except (ValueError, TypeError) as error:
+            raise BadInputError(f"Expected an unencrypted Ed25519 private key in {path}: {error}") from error
+        if not isinstance(private, Ed25519PrivateKey):
+            raise BadInputError(f"Expected an Ed25519 private key in {path}, found {type(private).__name__}.")
+        return cls(private)
+
+    @classmethod
+    def held(cls, path: Path) -> "KeyFile":
+        """The key in a file, made now if there is none."""
+        return cls.load(path) if path.exists() else cls.create(path)
+
+    @property
+    def public_bytes(self) -> bytes:
+        return self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    @property
+    def public_key(self) -> str:
+        """The raw public key in hex."""
+        return self.public_bytes.hex()
+
+    @property
+    def key_id(self) -> str:
+        return envelope.key_id(self.public_bytes)
+
+    def sign_statement(self, statement: bytes) -> str:
+        """The DSSE envelope over a statement."""
+        return envelope.envelope(statement, self.public_bytes, self.private.sign)
+
+    def sign_checkpoint(self, size: int, root: bytes) -> bytes:
+        """The signed note over a tree."""
+        return notes.signed_note(notes.Checkpoint(notes.ORIGIN, size, root), self.public_bytes, self.private.sign)
+
+    @property
+    def verifier_line(self) -> bytes:
+        """The public key as the export carries it."""
+        return notes.key_line(notes.ORIGIN, self.public_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnchor:
+    """Checkpoints kept in files of their own, out of the database's reach."""
+
+    folder: Path
+
+    def add(self, note: bytes, size: int) -> None:
+        """Keep a checkpoint; one of this size that is there stays."""
+        path = self.folder / f"{size:012d}"
+        if not path.exists():
+            write_file(path, note)

@@ -1,0 +1,299 @@
+"""The store in a SQL database: events, states, outbox and checkpoint change in one transaction.
+
+SQLite runs with a write-ahead log and full fsync. Its triggers are hygiene against slips, not the defence against an
+insider: that is the signed Merkle tree. Blobs stand in files by their hash, written before the commit that needs them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
+
+from signoff.adapters.folders import write_file
+from signoff.adapters.store_memory import SignCheckpoint, bodies_of, conflict, expect, revision_of
+from signoff.domain.errors import NotFoundError, StaleRevisionError, TamperedError, UnavailableError
+from signoff.ledger.canonical import digest
+from signoff.ledger.merkle import Frontier, leaf_hash
+from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
+
+SCHEMA: Final = "1"
+metadata = MetaData()
+meta = Table("meta", metadata, Column("name", String, primary_key=True), Column("value", String, nullable=False))
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("stream", String, nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    UniqueConstraint("stream", "revision"),
+)
+streams = Table(
+    "streams",
+    metadata,
+    Column("stream", String, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+)
+commands = Table(
+    "commands",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("request", String, nullable=False),
+    Column("seq", Integer, nullable=False),
+)
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("identity", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("result", String),
+    Column("done_at", String),
+)
+head = Table(
+    "head",
+    metadata,
+    Column("one", Integer, primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("edge", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+)
+TRIGGERS: Final = (
+    "CREATE TRIGGER IF NOT EXISTS events_in_order BEFORE INSERT ON events "
+    "WHEN NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM events) "
+    "BEGIN SELECT RAISE(ABORT, 'events are appended only'); END",
+    "CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events "
+    "BEGIN SELECT RAISE(ABORT, 'events are never changed'); END",
+    "CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events "
+    "BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END",
+)
+
+
+class SqlStore:
+    """One database and one folder of blobs."""
+
+    def __init__(self, url: str, *, sign: SignCheckpoint, blobs: Path) -> None:
+        self._url, self._sign, self._folder = url, sign, blobs
+        self._engine = _engine(url)
+        with self._transaction() as connection:
+            metadata.create_all(connection)
+            if connection.dialect.name == "sqlite":
+                for trigger in TRIGGERS:
+                    connection.execute(text(trigger))
+            found = connection.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar()
+            if found is None:
+                connection.execute(insert(meta).values(name="schema", value=SCHEMA))
+            elif found != SCHEMA:
+                raise UnavailableError(
+                    f"The database {url} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
+                    "Signoff that wrote it."
+                )
+
+    def load(self, stream: str) -> StoredStream | None:
+        """The present state of one stream."""
+        with self._transaction(is_reading=True) as connection:
+            return _load(connection, stream)
+
+    def streams(self, prefix: str) -> tuple[StoredStream, ...]:
+        """Every stream whose name starts with `prefix`, by name."""
+        with self._transaction(is_reading=True) as connection:
+            found = connection.execute(
+                select(streams).where(streams.c.stream.startswith(prefix, autoescape=True)).order_by(streams.c.stream)
+            )
+            return tuple(StoredStream(stream=r.stream, revision=r.revision, state=r.state) for r in found)
+
+    def commit(self, commit: Commit) -> Committed:
+        """All of the commit in one transaction, or an error and none of it."""
+        try:
+            with self._transaction() as connection:
+                return self._committed(connection, commit)
+        except IntegrityError as error:
+            raise StaleRevisionError(
+                f"Somebody else changed {', '.join(a.stream for a in commit.appends)} at the same moment; look at it "
+                "again and repeat the request if it still makes sense."
+            ) from error
+
+    def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
+        """The ledger in order, or one stream of it."""
+        query = select(events.c.seq, events.c.body).where(events.c.seq > after).order_by(events.c.seq)
+        if stream is not None:
+            query = query.where(events.c.stream == stream)
+        with self._transaction(is_reading=True) as connection:
+            found = connection.execute(query).all()
+        return (LedgerRow(seq=row.seq, body=row.body) for row in found)
+
+    def pending(self) -> tuple[Effect, ...]:
+        """Effects not yet done, oldest first."""
+        with self._transaction(is_reading=True) as connection:
+            found = connection.execute(select(outbox).where(outbox.c.result.is_(None)).order_by(outbox.c.position))
+            return tuple(Effect(identity=r.identity, kind=r.kind, payload=r.payload) for r in found)
+
+    def done(self, identity: str, result: str, at: datetime) -> None:
+        """Record that an effect was carried out; a repetition changes nothing."""
+        with self._transaction() as connection:
+            connection.execute(
+                update(outbox)
+                .where(outbox.c.identity == identity, outbox.c.result.is_(None))
+                .values(result=result, done_at=at.isoformat())
+            )
+
+    def checkpoint(self) -> bytes | None:
+        """The latest signed checkpoint."""
+        with self._transaction(is_reading=True) as connection:
+            found: bytes | None = connection.execute(select(head.c.note)).scalar()
+            return found
+
+    def size(self) -> int:
+        """How many events there are."""
+        with self._transaction(is_reading=True) as connection:
+            return int(connection.execute(select(head.c.size)).scalar() or 0)
+
+    def put_blob(self, content: bytes) -> str:
+        """Keep bytes by their SHA-256."""
+        name = digest(content)
+        path = self._blob_path(name)
+        if not path.exists():
+            try:
+                write_file(path, content)
+            except OSError as error:
+                raise UnavailableError(
+                    f"Cannot keep a file under {self._folder}: {error.strerror}. Nothing was recorded; make room and "
+                    "repeat the command."
+                ) from error
+        return name
+
+    def blob(self, digest: str) -> bytes:
+        """The bytes with this SHA-256."""
+        path = self._blob_path(digest)
+        if not path.is_file():
+            raise NotFoundError(f"Expected the blob {digest[:12]}… in {self._folder}, found none.")
+        content = path.read_bytes()
+        if _digest(content) != digest:
+            raise TamperedError(f"The blob {path} no longer has the hash that names it; it was altered.")
+        return content
+
+    def blobs(self) -> tuple[str, ...]:
+        """Every digest kept."""
+        return tuple(sorted(p.parent.name + p.name for p in self._folder.glob("??/*") if not p.name.startswith(".")))
+
+    def _blob_path(self, name: str) -> Path:
+        return self._folder / name[:2] / name[2:]
+
+    def _committed(self, connection: Connection, commit: Commit) -> Committed:
+        earlier = connection.execute(select(commands).where(commands.c.key == commit.key)).one_or_none()
+        if earlier is not None:
+            if earlier.request != commit.request:
+                raise conflict(commit.key)
+            return Committed(seq=earlier.seq, is_replay=True)
+        tree = _tree(connection)
+        for append in commit.appends:
+            tree = _append(connection, append, commit, tree)
+        position = connection.execute(select(outbox.c.position).order_by(outbox.c.position.desc())).scalar() or 0
+        known = {row for (row,) in connection.execute(select(outbox.c.identity)).all()} if commit.effects else set()
+        for offset, effect in enumerate((e for e in commit.effects if e.identity not in known), start=1):
+            connection.execute(
+                insert(outbox).values(
+                    identity=effect.identity, position=position + offset, kind=effect.kind, payload=effect.payload
+                )
+            )
+        connection.execute(insert(commands).values(key=commit.key, request=commit.request, seq=tree.size))
+        _save_head(connection, tree, self._sign(tree.size, tree.root))
+        return Committed(seq=tree.size, is_replay=False)
+
+    @contextmanager
+    def _transaction(self, *, is_reading: bool = False) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                if not is_reading and connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                yield connection
+                if not is_reading:
+                    connection.commit()
+        except IntegrityError:
+            raise
+        except (DatabaseError, SQLAlchemyError) as error:
+            cause = getattr(error, "orig", None) or error
+            raise UnavailableError(
+                f"The database {self._url} did not do what was asked ({cause}). Nothing was recorded; the same command "
+                "can be repeated when it answers again."
+            ) from error
+
+
+def _engine(url: str) -> Engine:
+    if url.startswith("sqlite:///"):
+        path = Path(url.removeprefix("sqlite:///"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "recursive_triggers=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _load(connection: Connection, stream: str) -> StoredStream | None:
+    found = connection.execute(select(streams).where(streams.c.stream == stream)).one_or_none()
+    return None if found is None else StoredStream(stream=stream, revision=found.revision, state=found.state)
+
+
+def _append(connection: Connection, append: Append, commit: Commit, tree: Frontier) -> Frontier:
+    before = _load(connection, append.stream)
+    expect(append, revision_of(before))
+    bodies = bodies_of(append, commit, before)
+    for offset, body in enumerate(bodies, start=1):
+        leaf = leaf_hash(body)
+        tree = tree.append(leaf)
+        connection.execute(
+            insert(events).values(
+                seq=tree.size, stream=append.stream, revision=revision_of(before) + offset, body=body, leaf=leaf
+            )
+        )
+    values = {"revision": revision_of(before) + len(bodies), "state": append.state}
+    if before is None:
+        connection.execute(insert(streams).values(stream=append.stream, **values))
+    else:
+        connection.execute(update(streams).where(streams.c.stream == append.stream).values(**values))
+    return tree
+
+
+def _tree(connection: Connection) -> Frontier:
+    found = connection.execute(select(head.c.size, head.c.edge)).one_or_none()
+    if found is None:
+        return Frontier()
+    return Frontier(found.size, tuple(found.edge[i : i + 32] for i in range(0, len(found.edge), 32)))
+
+
+def _save_head(connection: Connection, tree: Frontier, note: bytes) -> None:
+    values = {"size": tree.size, "edge": b"".join(tree.edge), "note": note}
+    if connection.execute(update(head).where(head.c.one == 1).values(**values)).rowcount == 0:
+        connection.execute(insert(head).values(one=1, **values))
+
+
+_digest = digest

@@ -1,0 +1,85 @@
+"""The example's model, made ready: trained, registered, its evidence and journal written, its dossier copied."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from signoff.app.assess import Progress
+from signoff.config.settings import Settings
+from signoff.domain.errors import UnavailableError
+
+SUBMITTED_AT: Final = datetime(2018, 12, 31, 22, 0, tzinfo=UTC)
+MODEL: Final = "momentum"
+COPIED: Final = ("dossier/dossier.yaml", "policy.yaml", "model_card.md")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """Where everything stands, and what the two versions wished to hold."""
+
+    dossier: Path
+    live: Path
+    sectors: dict[str, str]
+    submitted_at: datetime = SUBMITTED_AT
+
+    def weights(self, version: str, session: date) -> tuple[dict[str, float], dict[str, float]]:
+        """What a version held before a session's close, and what it wished to hold after it."""
+        days = self._weights[version]
+        earlier = max((day for day in days if day < session), default=None)
+        return (days[earlier] if earlier else {}), days.get(session, {})
+
+    @cached_property
+    def _weights(self) -> dict[str, dict[date, dict[str, float]]]:
+        table = pl.read_parquet(self.live / "weights.parquet").with_columns(day=pl.col("timestamp").dt.date())
+        found: dict[str, dict[date, dict[str, float]]] = {}
+        for version, day, symbol, weight in table.select("version", "day", "symbol", "weight").iter_rows():
+            found.setdefault(version, {}).setdefault(day, {})[symbol] = weight
+        return found
+
+
+def prepare(settings: Settings, out: Path, progress: Progress) -> Example:
+    """Train, register and write evidence; what is there already is not made again."""
+    try:
+        from momentum import checks, data, evidence, future, registry, research  # noqa: PLC0415 - the optional extra
+    except ModuleNotFoundError as error:
+        raise UnavailableError(
+            f"The demonstration needs {error.name}, which is not installed. Install the extra: pip install 'signoff[demo]'"
+        ) from error
+    study = research.Research(out / "cache", progress)
+    dossier, live = out / "dossier", settings.live(MODEL)
+    evidence.write(study, dossier, progress)
+    if not (dossier / "junit" / "performance.xml").exists():
+        progress("running the model's own tests", 0, 1)
+        checks.run(dossier / "junit")
+    artifacts = settings.home / "registry" / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    registry.register(study, settings.registry, artifacts, _commit(), progress)
+    future.write(study, live, progress)
+    source = Path(data.__file__).parent
+    for name in COPIED:
+        target = dossier / Path(name).name
+        if not target.exists():
+            shutil.copyfile(source / name, target)
+    return Example(dossier=dossier, live=live, sectors=dict(data.SECTORS))
+
+
+def _commit() -> str:
+    """The commit of the checkout that this runs from, or that there is none."""
+    here = Path(__file__).parent
+    try:
+        said = subprocess.run(  # noqa: S603 - a fixed command
+            ["git", "-C", str(here), "rev-parse", "HEAD"],  # noqa: S607 - git as the user has it
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unversioned"
+    return said.stdout.strip()

@@ -1,0 +1,1 @@
+"""The ledger as bytes: canonical events, a Merkle tree over them, signed checkpoints, envelopes, and verification."""

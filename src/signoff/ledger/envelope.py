@@ -1,0 +1,152 @@
+"""A person's decision as a DSSE envelope over an in-toto Statement whose subject is the digest that was signed.
+
+The pre-authentication encoding and the envelope are those of DSSE v1; they are fifteen lines, so they stand here with
+strict parsing, since a lenient reader would accept altered bytes.
+"""
+
+import base64
+import json
+from binascii import Error as Base64Error
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from signoff.domain.errors import TamperedError
+from signoff.domain.events import Verdict
+from signoff.domain.policy import Role
+from signoff.ledger.canonical import canonical, digest
+
+PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "https://signoff.example/decision/v1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What was signed, read back."""
+
+    subject: str
+    deployment: str
+    model: str
+    version: str
+    person: str
+    role: Role
+    verdict: Verdict
+    conditions: tuple[str, ...]
+    reason: str
+    signed_at: datetime
+    expires_at: datetime
+
+
+def key_id(public_key: bytes) -> str:
+    """The identity of a raw Ed25519 public key."""
+    return digest(public_key)
+
+
+def statement(
+    *,
+    subject: str,
+    deployment: str,
+    model: str,
+    version: str,
+    person: str,
+    role: Role,
+    verdict: Verdict,
+    conditions: tuple[str, ...],
+    reason: str,
+    signed_at: datetime,
+    expires_at: datetime,
+) -> bytes:
+    """The in-toto statement of a decision, canonical."""
+    return canonical(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": [{"name": "manifest.json", "digest": {"sha256": subject}}],
+            "predicateType": PREDICATE_TYPE,
+            "predicate": {
+                "deployment": deployment,
+                "model": model,
+                "version": version,
+                "person": person,
+                "role": role.value,
+                "verdict": verdict.value,
+                "conditions": list(conditions),
+                "reason": reason,
+                "signed_at": signed_at.astimezone(UTC).isoformat(),
+                "expires_at": expires_at.astimezone(UTC).isoformat(),
+            },
+        }
+    )
+
+
+def envelope(payload: bytes, public_key: bytes, sign: Callable[[bytes], bytes]) -> str:
+    """The DSSE envelope of a payload, as canonical JSON."""
+    return canonical(
+        {
+            "payload": _encoded(payload),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"keyid": key_id(public_key), "sig": _encoded(sign(encoding(payload)))}],
+        }
+    ).decode()
+
+
+def verify(text: str, public_key_hex: str) -> Statement:
+    """The statement in an envelope, its signature verified with this key. TamperedError on anything that is off."""
+    try:
+        said: dict[str, Any] = json.loads(text)
+        payload = _decoded(said["payload"])
+        (signature,) = said["signatures"]
+        public_key = bytes.fromhex(public_key_hex)
+        expected = {"payload": said["payload"], "payloadType": PAYLOAD_TYPE, "signatures": [signature]}
+        if canonical(expected).decode() != text or signature["keyid"] != key_id(public_key):
+            raise TamperedError("The envelope is not in its canonical form, or names another key.")
+        Ed25519PublicKey.from_public_bytes(public_key).verify(_decoded(signature["sig"]), encoding(payload))
+        return _statement(payload)
+    except InvalidSignature as error:
+        raise TamperedError("The signature does not hold for this statement and key.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise TamperedError(f"This is no envelope of a decision: {error}") from error
+
+
+def encoding(payload: bytes) -> bytes:
+    """DSSE's pre-authentication encoding: what is really signed."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def _statement(payload: bytes) -> Statement:
+    said = json.loads(payload)
+    predicate = said["predicate"]
+    if said["_type"] != STATEMENT_TYPE or said["predicateType"] != PREDICATE_TYPE:
+        raise ValueError("the payload is another kind of statement")
+    return Statement(
+        subject=said["subject"][0]["digest"]["sha256"],
+        deployment=predicate["deployment"],
+        model=predicate["model"],
+        version=predicate["version"],
+        person=predicate["person"],
+        role=Role(predicate["role"]),
+        verdict=Verdict(predicate["verdict"]),
+        conditions=tuple(predicate["conditions"]),
+        reason=predicate["reason"],
+        signed_at=datetime.fromisoformat(predicate["signed_at"]),
+        expires_at=datetime.fromisoformat(predicate["expires_at"]),
+    )
+
+
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        content = base64.b64decode(text, validate=True)
+    except Base64Error as error:
+        raise ValueError(str(error)) from error
+    if _encoded(content) != text:
+        raise ValueError("base64 is not in its canonical form")
+    return content
