@@ -1,4 +1,4 @@
-"""The example's study made small: eight years of prices, two predicted years, two models, five configurations.
+"""The example's study made small: eight years of prices, two predicted years, two small models, five configurations.
 
 `shrink` takes the setter, so that a test passes its monkeypatch and a process of its own passes `setattr`.
 """
@@ -15,6 +15,7 @@ FIRST, END = datetime(2011, 1, 1, tzinfo=UTC), datetime(2019, 7, 1, tzinfo=UTC)
 PREDICTED_FROM = 2017
 TRIED = tuple(c for c in models.TRIED if c.feature_set == "v2" and c.training_years == 5 and c.leaves == 7)
 EVERY = (models.PREVIOUS, *TRIED)
+MODELS = len({c.model_name for c in EVERY})
 
 
 def inputs() -> dict[str, pl.DataFrame]:
@@ -24,13 +25,15 @@ def inputs() -> dict[str, pl.DataFrame]:
 
 def shrink(set_attribute: Callable[[Any, str, object], None]) -> None:
     set_attribute(data, "inputs", inputs)
+    set_attribute(models.Configuration, "rounds", 10)
     set_attribute(walkforward, "FIRST_YEAR", PREDICTED_FROM)
     for module in (research, evidence, registry):
         set_attribute(module, "TRIED", TRIED)
 
 
+def silent(_step: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
 def study(cache: Path) -> research.Research:
-    return research.Research(cache=cache, progress=lambda _step, _done, _total: None)
-
-
-def silent(_step: str, _done: int, _total: int) -> None: ...
+    return research.Research(cache=cache, progress=silent)

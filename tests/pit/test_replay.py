@@ -104,7 +104,8 @@ LEAKS = {
     "last_value": CLOSE - CLOSE.last(),
     "reverse_ewm": CLOSE.reverse().ewm_mean(half_life=3).reverse(),
     "text_of_the_future": pl.when(CLOSE.shift(-1) > CLOSE).then(pl.lit("up")).otherwise(pl.lit("down")),
-    "tiny_leak": RETURN * 1e-12 + (CLOSE.shift(-1) / CLOSE - 1) * 1e-12,
+    "tiny_leak": (RETURN + (CLOSE.shift(-1) / CLOSE - 1).fill_null(0)) * 1e-12,
+    "missing_in_hindsight": pl.when((CLOSE.shift(-1) > CLOSE).fill_null(value=True)).then(CLOSE),
 }
 CLEAN = {
     "trailing_return": RETURN,
@@ -169,6 +170,23 @@ def test_a_universe_chosen_by_what_came_later_leaks_in_every_feature():
     report = check(survivors, {"prices": prices()})
 
     assert [(finding.feature, finding.size) for finding in report] == [("close", inf)]
+
+
+def test_a_row_that_is_dropped_in_hindsight_is_a_leak():
+    def winners(inputs):
+        made = inputs["prices"].sort("symbol", "timestamp").with_columns(tomorrow=CLOSE.shift(-1).over("symbol"))
+        return made.filter((pl.col("tomorrow") > CLOSE).fill_null(value=True)).select("timestamp", "symbol", "close")
+
+    (finding,) = check(winners, {"prices": prices()}, sample=25)
+
+    assert (finding.feature, finding.kind, finding.size) == ("close", "truncation", inf)
+
+
+def test_a_feature_of_a_day_may_know_all_of_that_day():
+    def daily(inputs):
+        return features(ret=RETURN)(inputs).with_columns(pl.col("timestamp").dt.date())
+
+    assert check(daily, {"prices": prices()}) == ()
 
 
 def test_a_leak_that_only_scrambling_shows():

@@ -102,11 +102,21 @@ def test_equal_trials_share_their_rank():
 
 
 def test_the_first_of_equal_maxima_is_chosen():
-    """Columns 0 and 1 tie everywhere; were one chosen at random, nothing would change, and they share average ranks."""
-    trials = noise(columns=5)
-    trials[:, 1] = trials[:, 0]
+    """Both trials are equal in the first block and differ in the second, where the one to the right does better."""
+    early, late = noise(50, 1, seed=1), noise(50, 1, seed=2)
+    trials = np.column_stack([np.vstack([early, late]), np.vstack([early, late + 0.01])])
 
-    assert cscv(trials, partitions=6).logits == pytest.approx(by_brute_force(trials, 6)[0], abs=1e-9)
+    assert cscv(trials, partitions=2).logits[0] == pytest.approx(np.log(1 / 2))
+    assert cscv(trials[:, ::-1], partitions=2).logits[0] == pytest.approx(np.log(2))
+
+
+def test_a_trial_and_its_leveraged_copy_tie():
+    trials = noise(columns=4)
+    doubled = cscv(np.column_stack([trials, trials * 3.3]), partitions=8)
+    copied = cscv(np.column_stack([trials, trials]), partitions=8)
+
+    assert (doubled.logits == copied.logits).all()
+    assert doubled.ties == copied.ties == doubled.splits
 
 
 def test_a_half_without_any_trade_has_sharpe_zero_and_is_counted():

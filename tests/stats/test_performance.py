@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from signoff.stats import performance as p
 from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.long_run import long_run_covariance
 from signoff.stats.sharpe import lo_standard_error
 
 FIGURES = (
@@ -159,3 +160,20 @@ def test_impossible_parameters_are_refused():
         p.sharpe_error(noise(50), method="hac", lags=50)
     with pytest.raises(InputError, match="window"):
         p.rolling_sharpe(noise(), 1)
+
+
+def test_the_hac_error_of_skewed_returns_is_that_of_mertens():
+    """Mertens (2002): T var = 1 + SR²/2 − γ₃ SR + (γ₄ − 3) SR²/4, here of an exponential: SR = 1, γ₃ = 2, γ₄ = 9."""
+    returns = np.random.default_rng(0).exponential(0.01, 400_000)
+
+    assert p.sharpe_error(returns, method="hac", lags=0).standard_error == pytest.approx(
+        np.sqrt((1 + 0.5 - 2 + 6 / 4) / 400_000), rel=0.02
+    )
+
+
+def test_the_long_run_covariance_has_bartlett_weights():
+    x = np.array([[1.0], [-2.0], [3.0], [-2.0]])
+
+    # Γ₀ = 18/4 and Γ₁ = (−2 − 6 − 6)/4, which counts twice at weight 1/2.
+    assert long_run_covariance(x, 1)[0, 0] == pytest.approx((18 + 2 * 0.5 * -14) / 4)
+    assert long_run_covariance(x, 0)[0, 0] == pytest.approx(18 / 4)

@@ -103,3 +103,8 @@ def test_always_saying_up_in_a_rising_market_is_no_skill():
     assert result.long_accuracy > 0.85
     assert result.pesaran_timmermann_p_value > 0.05
     assert result.score < 0.2
+
+
+def test_skill_has_a_small_p_value():
+    assert symmetric_prediction_accuracy(*sides(130, 70, 120, 80)).pesaran_timmermann_p_value < 1e-3
+    assert symmetric_prediction_accuracy(*sides(70, 130, 80, 120)).pesaran_timmermann_p_value > 0.999

@@ -120,3 +120,19 @@ def test_broken_input_is_refused():
     for level in (0, 1, 95, np.nan):
         with pytest.raises(InputError, match="level"):
             value_at_risk(noise(), level=level)
+
+
+def test_returns_equal_to_the_value_at_risk_are_in_its_tail_and_are_no_exceptions():
+    returns = np.tile([-0.02, *[0.01] * 9], 11)
+
+    assert value_at_risk(returns).value == -0.02
+    assert conditional_value_at_risk(returns).value == pytest.approx(-0.02)
+    assert rolling_value_at_risk(returns, window=100).exceptions == 0
+
+
+def test_the_parametric_method_by_hand():
+    returns = noise(25)
+
+    assert value_at_risk(returns, method="parametric").value == pytest.approx(
+        returns.mean() + reference.norm.ppf(0.05) * returns.std(ddof=1)
+    )

@@ -264,7 +264,7 @@ class Threshold:
     path: str
     value: float
     stricter: Stricter
-    annotation: object
+    annotation: Any
 
     def allows(self, value: float) -> bool:
         """Whether `value` is as strict as the policy or stricter."""

@@ -16,6 +16,9 @@ from signoff.stats.sample import Floats
 CANCELLED = 1e-6
 """A variance below this share of Σ² has lost digits to cancellation, and is taken again from the rows."""
 
+TIED = 1e-9
+"""Keys that agree to this share are one: trials that traded alike over a half must not be ranked by rounding."""
+
 
 @njit(cache=True, nogil=True)
 def subset_sums(blocks: Floats) -> Floats:  # pragma: no cover - compiled
@@ -113,15 +116,18 @@ def _exact_key(returns: Floats, partitions: int, mask: int, column: int) -> floa
 @njit(cache=True, nogil=True)
 def _compare(within: Floats, beyond: Floats, place: int, found: Floats) -> None:  # pragma: no cover - compiled
     """Write where the first maximum of `within` stands in `beyond`."""
-    best = 0
+    largest = within[0]
     for column in range(1, within.size):
-        if within[column] > within[best]:
-            best = column
+        largest = max(largest, within[column])
+    best = 0
+    while within[best] < largest - TIED * abs(largest):
+        best += 1
     chosen = beyond[best]
+    margin = TIED * abs(chosen)
     below, equal = 0, 0
     for column in range(beyond.size):
-        below += 1 if beyond[column] < chosen else 0
-        equal += 1 if beyond[column] == chosen else 0
+        below += 1 if beyond[column] < chosen - margin else 0
+        equal += 1 if abs(beyond[column] - chosen) <= margin else 0
     found[0, place] = below + (equal + 1) / 2
     found[1, place] = within[best]
     found[2, place] = chosen

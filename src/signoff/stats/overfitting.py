@@ -60,7 +60,8 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
     Notes
     -----
     n* is the first in-sample argmax of the Sharpe ratio, ω its average rank out of sample over N + 1, and
-    λ = ln(ω/(1 − ω)). `pbo` = mean(λ ≤ 0), `pbo_strict` = mean(λ < 0). `n` is the number of rows used.
+    λ = ln(ω/(1 − ω)). Sharpe ratios that agree to about nine digits are ties. `pbo` = mean(λ ≤ 0), `pbo_strict` =
+    mean(λ < 0). `n` is the number of rows used.
 
     Raises
     ------

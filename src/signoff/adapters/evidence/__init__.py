@@ -1,0 +1,1 @@
+"""Evidence from files: parsed and checked once, here, and trusted everywhere else."""
