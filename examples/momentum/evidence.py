@@ -38,8 +38,9 @@ def write(research: Research, folder: Path, progress: Progress) -> None:
     put(folder / "predictions.parquet", _predictions(research, scores))
     put(folder / "predictions_previous.parquet", _predictions(research, research.scores(PREVIOUS)))
     put(folder / "positions.parquet", _positions(research, tracks[chosen.name]))
-    put(folder / "inputs" / "prices.parquet", research.inputs["prices"].filter(pl.col("timestamp").dt.year() >= 2010))
-    put(folder / "inputs" / "index.parquet", research.inputs["index"].filter(pl.col("timestamp").dt.year() >= 2010))
+    known = pl.col("timestamp").dt.year().is_between(2010, LAST_YEAR)
+    put(folder / "inputs" / "prices.parquet", research.inputs["prices"].filter(known))
+    put(folder / "inputs" / "index.parquet", research.inputs["index"].filter(known))
     progress("simulating paper trading", 1, 3)
     if not (folder / "paper.parquet").exists():
         log, returns = _paper(research, tracks[chosen.name])

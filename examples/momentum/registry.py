@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -66,9 +67,14 @@ def versions(research: Research) -> tuple[Version, Version]:
 
 def register(research: Research, uri: str, artifacts: Path, git_commit: str, progress: Progress) -> None:
     """Log every configuration and both versions; what is there already is not logged again."""
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     from mlflow import MlflowClient as Client  # noqa: PLC0415 - the import takes two seconds; only this step pays
+    from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY  # noqa: PLC0415
+    from mlflow.telemetry import set_telemetry_client  # noqa: PLC0415
+
+    MLFLOW_DISABLE_TELEMETRY.set(True)  # type: ignore[no-untyped-call]
+    set_telemetry_client()  # type: ignore[no-untyped-call]
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
 
     client = Client(tracking_uri=uri, registry_uri=uri)
     experiment = client.get_experiment_by_name(MODEL)
@@ -80,19 +86,15 @@ def register(research: Research, uri: str, artifacts: Path, git_commit: str, pro
     every = (PREVIOUS, *TRIED)
     for done, configuration in enumerate(every):
         progress(f"logging {configuration.name}", done, len(every) + 2)
-        _log_once(
-            client, identity, configuration.name, lambda run, c=configuration: _log_trial(client, run, research, c)
-        )
+        _log_once(client, identity, configuration.name, partial(_log_trial, client, research, configuration))
     for done, version in enumerate(versions(research)):
         progress(f"registering v{version.version}", len(every) + done, len(every) + 2)
         name = f"{MODEL}-{version.version}"
-        run = _log_once(
-            client, identity, name, lambda run, v=version: _log_version(client, run, research, v, git_commit)
-        )
+        run = _log_once(client, identity, name, partial(_log_version, client, research, version, git_commit))
         _register_once(client, run, version)
 
 
-def _log_once(client: MlflowClient, experiment: str, name: str, log: Callable[[str], None]) -> str:
+def _log_once(client: "MlflowClient", experiment: str, name: str, log: Callable[[str], None]) -> str:
     """A finished run of this name, or a new one; a run that was interrupted is deleted."""
     found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=10)
     for run in found:
@@ -105,7 +107,7 @@ def _log_once(client: MlflowClient, experiment: str, name: str, log: Callable[[s
     return str(run)
 
 
-def _log_trial(client: MlflowClient, run: str, research: Research, configuration: Configuration) -> None:
+def _log_trial(client: "MlflowClient", research: Research, configuration: Configuration, run: str) -> None:
     track = research.tracks[configuration.name]
     _parameters(client, run, research, configuration)
     client.log_metric(run, "walk_forward_sharpe", sharpe(track.returns))
@@ -115,7 +117,7 @@ def _log_trial(client: MlflowClient, run: str, research: Research, configuration
         client.log_artifact(run, str(path))
 
 
-def _log_version(client: MlflowClient, run: str, research: Research, version: Version, git_commit: str) -> None:
+def _log_version(client: "MlflowClient", research: Research, version: Version, git_commit: str, run: str) -> None:
     configuration, data = version.configuration, research.panel
     model = fit_before(data, configuration, FROM_2019)
     rows = training_rows(data, configuration, FROM_2019)
@@ -145,7 +147,7 @@ def _log_version(client: MlflowClient, run: str, research: Research, version: Ve
         client.log_artifacts(run, str(folder), "model")
 
 
-def _parameters(client: MlflowClient, run: str, research: Research, configuration: Configuration) -> None:
+def _parameters(client: "MlflowClient", run: str, research: Research, configuration: Configuration) -> None:
     said = configuration.hyperparameters | {
         "rounds": configuration.rounds,
         "training_years": configuration.training_years,
@@ -192,10 +194,11 @@ def _memory(model: lgb.Booster) -> float:
     return float(said.stdout) / 1024.0
 
 
-def _register_once(client: MlflowClient, run: str, version: Version) -> None:
+def _register_once(client: "MlflowClient", run: str, version: Version) -> None:
     if not any(m.name == MODEL for m in client.search_registered_models(f"name = '{MODEL}'")):
         client.create_registered_model(MODEL)
     known = [v for v in client.search_model_versions(f"name = '{MODEL}'") if v.tags.get("version") == version.version]
     source = f"{client.get_run(run).info.artifact_uri}/model"
     made = known[0] if known else client.create_model_version(MODEL, source, run, tags={"version": version.version})
-    client.set_registered_model_alias(MODEL, version.alias, made.version)
+    if version.alias not in client.get_registered_model(MODEL).aliases:
+        client.set_registered_model_alias(MODEL, version.alias, made.version)

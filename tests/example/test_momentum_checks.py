@@ -1,6 +1,7 @@
 from xml.etree import ElementTree as ET
 
 import pytest
+
 from momentum import checks
 
 

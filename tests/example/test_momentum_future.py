@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 import small_study
+
 from momentum import future, registry
 from momentum.walkforward import fit_before
 

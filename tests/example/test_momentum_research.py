@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small_study
+
 from momentum import walkforward
 from momentum.research import sharpe
 

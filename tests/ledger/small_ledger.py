@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -10,7 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_memory import MemoryStore
 from signoff.app.record import fold_of, replay
-from signoff.domain.dossier import DeploymentType
+from signoff.domain.dossier import (
+    Communication,
+    DeploymentType,
+    PositionLimits,
+    Restrictions,
+    Success,
+    Undertakings,
+)
 from signoff.domain.events import (
     AnyEvent,
     ApprovalRequested,
@@ -39,6 +46,21 @@ DEPLOYMENT = "m-2"
 STREAM = f"deployment/{DEPLOYMENT}"
 PACKAGE = manifest_of({"evidence.csv": b"date,return\n"})
 BLOBS = (PACKAGE.to_bytes(), b"date,return\n")
+UNDERTAKINGS = Undertakings(
+    communication=Communication(before=("a",), at_deployment=("b",), after=("c",), documents={}, training={}),
+    assumptions=(),
+    success=Success(
+        sharpe=0.5,
+        hit_rate_pct=50.0,
+        max_drawdown_pct=-10.0,
+        latency_p95_ms=100.0,
+        review_date=date(2019, 2, 1),
+        attendees=("all",),
+    ),
+    restrictions=Restrictions(min_adv_usd=0.0),
+    position_limits=PositionLimits(max_portfolio_weight_pct=100.0, max_single_position_pct=10.0, max_sector_pct=40.0),
+    incident_channel="#incidents",
+)
 
 
 def key(name: str) -> KeyFile:
@@ -74,7 +96,7 @@ def opened() -> Opened:
         submitted_by="Quinn",
         barred=("Quinn",),
         policy=Policy(name="test", version="1"),
-        undertakings=None,  # small: what a release promises is of no consequence here
+        undertakings=UNDERTAKINGS,
         dossier_digest=PACKAGE.digest,
     )
 

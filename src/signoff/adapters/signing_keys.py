@@ -1,9 +1,11 @@
 """Ed25519 keys in files: one for the ledger's checkpoints, one for each person who signs."""
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signoff.adapters.folders import write_file
-from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger import envelope
 
@@ -28,21 +30,16 @@ class KeyFile:
     @classmethod
     def create(cls, path: Path) -> "KeyFile":
         """Make a key and keep it; an existing file is never replaced."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         private = Ed25519PrivateKey.generate()
         content = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
         try:
-            os.link(temporary, path)
+            _keep(path, content)
         except FileExistsError as error:
             raise BadInputError(f"Expected no key at {path}, found one; a private key is never replaced.") from error
-        finally:
-            temporary.unlink()
+        except OSError as error:
+            raise UnavailableError(
+                f"Cannot keep a private key at {path}: {error.strerror}. Nothing was made; choose another place."
+            ) from error
         return cls(private)
 
     @classmethod
@@ -53,7 +50,9 @@ class KeyFile:
         except FileNotFoundError as error:
             message = f"Expected a private key at {path}, found none. Enrol with `signoff people add`, or give --key."
             raise NotFoundError(message) from error
-        except (ValueError, TypeError) as error:
+        except OSError as error:
+            raise UnavailableError(f"Cannot read the private key {path}: {error.strerror}.") from error
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise BadInputError(f"Expected an unencrypted Ed25519 private key in {path}: {error}") from error
         if not isinstance(private, Ed25519PrivateKey):
             raise BadInputError(f"Expected an Ed25519 private key in {path}, found {type(private).__name__}.")
@@ -100,5 +99,24 @@ class FileAnchor:
     def add(self, note: bytes, size: int) -> None:
         """Keep a checkpoint; one of this size that is there stays."""
         path = self.folder / f"{size:012d}"
-        if not path.exists():
-            write_file(path, note)
+        try:
+            if not path.exists():
+                write_file(path, note)
+        except OSError as error:
+            raise UnavailableError(
+                f"Cannot keep the anchor {path}: {error.strerror}. The ledger is whole; anchor it again later."
+            ) from error
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Write a file that must not be there yet, whole or not at all, for its owner only."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+    finally:
+        Path(temporary).unlink()

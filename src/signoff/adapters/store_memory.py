@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from threading import Lock
 
-from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
+from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, StaleRevisionError, TamperedError
 from signoff.domain.events import Recorded
 from signoff.ledger.canonical import digest
-from signoff.ledger.codec import encode
+from signoff.ledger.codec import decode, encode
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
 
@@ -17,6 +18,7 @@ class MemoryStore:
     """Everything in dictionaries; nothing survives the process."""
 
     def __init__(self, sign: SignCheckpoint | None = None) -> None:
+        self._lock = Lock()
         self._sign = sign
         self._rows: list[tuple[str, bytes]] = []
         self._streams: dict[str, StoredStream] = {}
@@ -36,30 +38,37 @@ class MemoryStore:
 
     def commit(self, commit: Commit) -> Committed:
         """All of the commit, or an error and none of it."""
+        with self._lock:
+            return self._committed(commit)
+
+    def _committed(self, commit: Commit) -> Committed:
         if commit.key in self._commands:
             request, seq = self._commands[commit.key]
             if request != commit.request:
                 raise conflict(commit.key)
             return Committed(seq=seq, is_replay=True)
+        rows, streams, tree = list[tuple[str, bytes]](), dict[str, StoredStream](), self._tree
         for append in commit.appends:
-            expect(append, self._streams[append.stream].revision if append.stream in self._streams else 0)
-        for append in commit.appends:
-            bodies = bodies_of(append, commit, self.load(append.stream))
+            before = streams.get(append.stream) or self._streams.get(append.stream)
+            bodies = bodies_of(append, commit, before)
             for body in bodies:
-                self._rows.append((append.stream, body))
-                self._tree = self._tree.append(leaf_hash(body))
-            revision = revision_of(self.load(append.stream)) + len(bodies)
-            self._streams[append.stream] = StoredStream(stream=append.stream, revision=revision, state=append.state)
+                rows.append((append.stream, body))
+                tree = tree.append(leaf_hash(body))
+            revision = revision_of(before) + len(bodies)
+            streams[append.stream] = StoredStream(stream=append.stream, revision=revision, state=append.state)
+        if self._sign is not None and rows:
+            self._note = self._sign(tree.size, tree.root)
+        self._rows += rows
+        self._streams |= streams
+        self._tree = tree
         for effect in commit.effects:
             self._effects.setdefault(effect.identity, (effect, None))
-        self._commands[commit.key] = (commit.request, len(self._rows))
-        if self._sign is not None:
-            self._note = self._sign(self._tree.size, self._tree.root)
-        return Committed(seq=len(self._rows), is_replay=False)
+        self._commands[commit.key] = (commit.request, tree.size)
+        return Committed(seq=tree.size, is_replay=False)
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order."""
-        for seq, (name, body) in enumerate(self._rows, start=1):
+        for seq, (name, body) in enumerate(tuple(self._rows), start=1):
             if seq > after and stream in {None, name}:
                 yield LedgerRow(seq=seq, body=body)
 
@@ -69,8 +78,10 @@ class MemoryStore:
 
     def done(self, identity: str, result: str, at: datetime) -> None:  # noqa: ARG002 - the port's signature
         """Record that an effect was carried out."""
+        if identity not in self._effects:
+            raise no_effect(identity)
         effect, before = self._effects[identity]
-        self._effects[identity] = (effect, before or result)
+        self._effects[identity] = (effect, result if before is None else before)
 
     def checkpoint(self) -> bytes | None:
         """The latest signed checkpoint."""
@@ -112,15 +123,33 @@ def conflict(key: str) -> ConflictError:
     return ConflictError(f"The request {key!r} was made before with other contents; nothing was done.")
 
 
+def no_effect(identity: str) -> NotFoundError:
+    """Somebody carried out what nobody asked for."""
+    return NotFoundError(f"Expected an effect {identity!r} in the outbox, found none; nothing was recorded.")
+
+
 def revision_of(stored: StoredStream | None) -> int:
     """The revision of a stream, 0 before its first event."""
     return 0 if stored is None else stored.revision
 
 
 def bodies_of(append: Append, commit: Commit, before: StoredStream | None) -> tuple[bytes, ...]:
-    """The exact bytes of an append's events."""
+    """The exact bytes of an append's events, decided on this revision and readable again."""
+    expect(append, revision_of(before))
+    if not append.events:
+        raise BadInputError(f"Expected events for {append.stream}, found none; state changes only by events.")
     first = revision_of(before) + 1
     return tuple(
-        encode(Recorded(stream=append.stream, revision=first + n, at=commit.at, actor=commit.actor, event=event))
+        _readable(Recorded(stream=append.stream, revision=first + n, at=commit.at, actor=commit.actor, event=event))
         for n, event in enumerate(append.events)
     )
+
+
+def _readable(recorded: Recorded) -> bytes:
+    """The bytes of an event. What could not be read again must not be kept: nothing is ever taken out of the ledger."""
+    body = encode(recorded)
+    try:
+        decode(body)
+    except TamperedError as error:
+        raise BadInputError(f"The event {recorded.event.kind!r} of {recorded.stream} is not valid: {error}") from error
+    return body

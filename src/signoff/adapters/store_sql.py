@@ -4,6 +4,7 @@ SQLite runs with a write-ahead log and full fsync. Its triggers are hygiene agai
 insider: that is the signed Merkle tree. Blobs stand in files by their hash, written before the commit that needs them.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -19,19 +20,29 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     create_engine,
     event,
+    func,
     insert,
+    inspect,
     select,
     text,
     update,
 )
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from signoff.adapters.folders import write_file
-from signoff.adapters.store_memory import SignCheckpoint, bodies_of, conflict, expect, revision_of
-from signoff.domain.errors import NotFoundError, StaleRevisionError, TamperedError, UnavailableError
+from signoff.adapters.store_memory import SignCheckpoint, bodies_of, conflict, no_effect, revision_of
+from signoff.domain.errors import (
+    BadInputError,
+    NotFoundError,
+    SignoffError,
+    StaleRevisionError,
+    TamperedError,
+    UnavailableError,
+)
 from signoff.ledger.canonical import digest
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
@@ -67,7 +78,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("identity", String, primary_key=True),
-    Column("position", Integer, nullable=False),
+    Column("position", Integer, nullable=False, unique=True),
     Column("kind", String, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("result", String),
@@ -81,10 +92,26 @@ head = Table(
     Column("edge", LargeBinary, nullable=False),
     Column("note", LargeBinary, nullable=False),
 )
+# Statements of a commit, made once: building them anew would cost as much as running them.
+_COMMAND: Final = select(commands.c.request, commands.c.seq).where(commands.c.key == bindparam("key"))
+_STREAM: Final = select(streams.c.revision, streams.c.state).where(streams.c.stream == bindparam("stream"))
+_TREE: Final = select(head.c.size, head.c.edge).with_for_update()
+_EVENT: Final = insert(events)
+_BORN: Final = insert(streams)
+_MOVED: Final = update(streams).where(streams.c.stream == bindparam("moved"))
+_KNOWN: Final = select(outbox.c.identity).where(outbox.c.identity.in_(bindparam("identities", expanding=True)))
+_POSITION: Final = select(func.max(outbox.c.position))
+_EFFECT: Final = insert(outbox)
+_DONE: Final = insert(commands)
+_FIRST_HEAD: Final = insert(head)
+_HEAD: Final = update(head).where(head.c.one == bindparam("only"))
 TRIGGERS: Final = (
     "CREATE TRIGGER IF NOT EXISTS events_in_order BEFORE INSERT ON events "
     "WHEN NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM events) "
     "BEGIN SELECT RAISE(ABORT, 'events are appended only'); END",
+    "CREATE TRIGGER IF NOT EXISTS events_once BEFORE INSERT ON events "
+    "WHEN EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND revision = NEW.revision) "
+    "BEGIN SELECT RAISE(ABORT, 'events are recorded once'); END",
     "CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events "
     "BEGIN SELECT RAISE(ABORT, 'events are never changed'); END",
     "CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events "
@@ -96,21 +123,19 @@ class SqlStore:
     """One database and one folder of blobs."""
 
     def __init__(self, url: str, *, sign: SignCheckpoint, blobs: Path) -> None:
-        self._url, self._sign, self._folder = url, sign, blobs
+        self._sign, self._folder = sign, blobs
         self._engine = _engine(url)
-        with self._transaction() as connection:
-            metadata.create_all(connection)
-            if connection.dialect.name == "sqlite":
-                for trigger in TRIGGERS:
-                    connection.execute(text(trigger))
-            found = connection.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar()
-            if found is None:
-                connection.execute(insert(meta).values(name="schema", value=SCHEMA))
-            elif found != SCHEMA:
-                raise UnavailableError(
-                    f"The database {url} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
-                    "Signoff that wrote it."
-                )
+        self._name = self._engine.url.render_as_string(hide_password=True)
+        with self._transaction(is_reading=True) as connection:
+            found = _schema(connection)
+        if found is None:
+            with self._transaction() as connection:
+                found = _schema(connection) or _create(connection)
+        if found != SCHEMA:
+            raise UnavailableError(
+                f"The database {self._name} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
+                "Signoff that wrote it."
+            )
 
     def load(self, stream: str) -> StoredStream | None:
         """The present state of one stream."""
@@ -143,7 +168,7 @@ class SqlStore:
             query = query.where(events.c.stream == stream)
         with self._transaction(is_reading=True) as connection:
             found = connection.execute(query).all()
-        return (LedgerRow(seq=row.seq, body=row.body) for row in found)
+        return (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body)) for row in found)
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""
@@ -154,6 +179,8 @@ class SqlStore:
     def done(self, identity: str, result: str, at: datetime) -> None:
         """Record that an effect was carried out; a repetition changes nothing."""
         with self._transaction() as connection:
+            if connection.execute(select(outbox.c.position).where(outbox.c.identity == identity)).scalar() is None:
+                raise no_effect(identity)
             connection.execute(
                 update(outbox)
                 .where(outbox.c.identity == identity, outbox.c.result.is_(None))
@@ -178,6 +205,7 @@ class SqlStore:
         if not path.exists():
             try:
                 write_file(path, content)
+                _sync(path.parent, self._folder)
             except OSError as error:
                 raise UnavailableError(
                     f"Cannot keep a file under {self._folder}: {error.strerror}. Nothing was recorded; make room and "
@@ -203,24 +231,20 @@ class SqlStore:
         return self._folder / name[:2] / name[2:]
 
     def _committed(self, connection: Connection, commit: Commit) -> Committed:
-        earlier = connection.execute(select(commands).where(commands.c.key == commit.key)).one_or_none()
+        earlier = connection.execute(_COMMAND, {"key": commit.key}).one_or_none()
         if earlier is not None:
             if earlier.request != commit.request:
                 raise conflict(commit.key)
             return Committed(seq=earlier.seq, is_replay=True)
-        tree = _tree(connection)
+        before = _tree(connection)
+        tree = before
         for append in commit.appends:
             tree = _append(connection, append, commit, tree)
-        position = connection.execute(select(outbox.c.position).order_by(outbox.c.position.desc())).scalar() or 0
-        known = {row for (row,) in connection.execute(select(outbox.c.identity)).all()} if commit.effects else set()
-        for offset, effect in enumerate((e for e in commit.effects if e.identity not in known), start=1):
-            connection.execute(
-                insert(outbox).values(
-                    identity=effect.identity, position=position + offset, kind=effect.kind, payload=effect.payload
-                )
-            )
-        connection.execute(insert(commands).values(key=commit.key, request=commit.request, seq=tree.size))
-        _save_head(connection, tree, self._sign(tree.size, tree.root))
+        if commit.effects:
+            _enqueue(connection, commit.effects)
+        connection.execute(_DONE, {"key": commit.key, "request": commit.request, "seq": tree.size})
+        if tree.size > before.size:
+            _save_head(connection, tree, self._sign(tree.size, tree.root), is_first=before.size == 0)
         return Committed(seq=tree.size, is_replay=False)
 
     @contextmanager
@@ -234,22 +258,53 @@ class SqlStore:
                     connection.commit()
         except IntegrityError:
             raise
-        except (DatabaseError, SQLAlchemyError) as error:
-            cause = getattr(error, "orig", None) or error
-            raise UnavailableError(
-                f"The database {self._url} did not do what was asked ({cause}). Nothing was recorded; the same command "
-                "can be repeated when it answers again."
-            ) from error
+        except SQLAlchemyError as error:
+            raise _refusal(self._name, error) from error
+
+
+def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
+    """What a database's complaint means for people."""
+    cause = str(getattr(error, "orig", None) or error)
+    if "not a database" in cause:
+        return BadInputError(
+            f"Expected Signoff's own database at {name}, found a file of another kind ({cause}). Nothing was changed; "
+            "name another with --database, or restore the database from its backup."
+        )
+    if "malformed" in cause:
+        return TamperedError(
+            f"The database {name} is damaged ({cause}). Nothing was recorded; restore it from its backup and check it "
+            "with `signoff verify`."
+        )
+    return UnavailableError(
+        f"The database {name} did not do what was asked ({cause}). Nothing was recorded; the same command can be "
+        "repeated when it answers again."
+    )
 
 
 def _engine(url: str) -> Engine:
-    if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///"))
-        path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url)
+    try:
+        engine = create_engine(url)
+    except (ArgumentError, ModuleNotFoundError) as error:
+        scheme = url.partition(":")[0]
+        raise BadInputError(
+            f"Expected the URL of a database such as sqlite:///.signoff/signoff.db, and cannot open one of the kind "
+            f"{scheme!r} ({type(error).__name__}). Correct --database, or install the driver it names."
+        ) from error
+    path = engine.url.database or ":memory:"
+    if engine.dialect.name == "sqlite" and not path.startswith((":memory:", "file:")):
+        _make_room(Path(path).parent)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _make_room(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            f"Cannot make the folder {folder} for the database: {error.strerror}. Choose another with --home."
+        ) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
@@ -258,42 +313,84 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _schema(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(meta.name):
+        return None
+    return connection.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar()
+
+
+def _create(connection: Connection) -> str:
+    metadata.create_all(connection)
+    if connection.dialect.name == "sqlite":
+        for trigger in TRIGGERS:
+            connection.execute(text(trigger))
+    connection.execute(insert(meta).values(name="schema", value=SCHEMA))
+    return SCHEMA
+
+
+def _sync(*folders: Path) -> None:
+    """Make the names in these folders survive a power cut, as the bytes behind them do already."""
+    for folder in folders:
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _exact(seq: int, body: object) -> bytes:
+    if not isinstance(body, bytes):
+        raise TamperedError(f"Event {seq} is not kept as the bytes that Signoff wrote; the database was altered.")
+    return body
+
+
 def _load(connection: Connection, stream: str) -> StoredStream | None:
-    found = connection.execute(select(streams).where(streams.c.stream == stream)).one_or_none()
+    found = connection.execute(_STREAM, {"stream": stream}).one_or_none()
     return None if found is None else StoredStream(stream=stream, revision=found.revision, state=found.state)
 
 
 def _append(connection: Connection, append: Append, commit: Commit, tree: Frontier) -> Frontier:
     before = _load(connection, append.stream)
-    expect(append, revision_of(before))
-    bodies = bodies_of(append, commit, before)
-    for offset, body in enumerate(bodies, start=1):
+    revision, rows = revision_of(before), []
+    for body in bodies_of(append, commit, before):
         leaf = leaf_hash(body)
-        tree = tree.append(leaf)
-        connection.execute(
-            insert(events).values(
-                seq=tree.size, stream=append.stream, revision=revision_of(before) + offset, body=body, leaf=leaf
-            )
-        )
-    values = {"revision": revision_of(before) + len(bodies), "state": append.state}
+        tree, revision = tree.append(leaf), revision + 1
+        rows.append({"seq": tree.size, "stream": append.stream, "revision": revision, "body": body, "leaf": leaf})
+    connection.execute(_EVENT, rows)
+    reached = {"stream": append.stream, "revision": revision, "state": append.state}
     if before is None:
-        connection.execute(insert(streams).values(stream=append.stream, **values))
+        connection.execute(_BORN, reached)
     else:
-        connection.execute(update(streams).where(streams.c.stream == append.stream).values(**values))
+        connection.execute(_MOVED, {**reached, "moved": append.stream})
     return tree
 
 
+def _enqueue(connection: Connection, effects: tuple[Effect, ...]) -> None:
+    asked = {effect.identity: effect for effect in reversed(effects)}
+    known = set(connection.execute(_KNOWN, {"identities": list(asked)}).scalars())
+    position = connection.execute(_POSITION).scalar() or 0
+    rows = [
+        {"identity": effect.identity, "position": position + n, "kind": effect.kind, "payload": effect.payload}
+        for n, effect in enumerate((e for e in effects if e is asked[e.identity]), start=1)
+        if effect.identity not in known
+    ]
+    if rows:
+        connection.execute(_EFFECT, rows)
+
+
 def _tree(connection: Connection) -> Frontier:
-    found = connection.execute(select(head.c.size, head.c.edge)).one_or_none()
+    found = connection.execute(_TREE).one_or_none()
     if found is None:
         return Frontier()
     return Frontier(found.size, tuple(found.edge[i : i + 32] for i in range(0, len(found.edge), 32)))
 
 
-def _save_head(connection: Connection, tree: Frontier, note: bytes) -> None:
+def _save_head(connection: Connection, tree: Frontier, note: bytes, *, is_first: bool) -> None:
     values = {"size": tree.size, "edge": b"".join(tree.edge), "note": note}
-    if connection.execute(update(head).where(head.c.one == 1).values(**values)).rowcount == 0:
-        connection.execute(insert(head).values(one=1, **values))
+    if is_first:
+        connection.execute(_FIRST_HEAD, {"one": 1, **values})
+    else:
+        connection.execute(_HEAD, {"only": 1, **values})
 
 
 _digest = digest

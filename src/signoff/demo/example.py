@@ -49,7 +49,8 @@ def prepare(settings: Settings, out: Path, progress: Progress) -> Example:
         from momentum import checks, data, evidence, future, registry, research  # noqa: PLC0415 - the optional extra
     except ModuleNotFoundError as error:
         raise UnavailableError(
-            f"The demonstration needs {error.name}, which is not installed. Install the extra: pip install 'signoff[demo]'"
+            f"The demonstration needs {error.name}, which is not installed. "
+            "Install the extra: pip install 'signoff[demo]'"
         ) from error
     study = research.Research(out / "cache", progress)
     dossier, live = out / "dossier", settings.live(MODEL)

@@ -15,7 +15,7 @@ from rich.text import Text
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.assess import Progress, Release
 from signoff.app.package import latest_rehearsal
-from signoff.app.record import deployment_stream
+from signoff.app.record import Record, deployment_stream
 from signoff.app.rehearse import rehearse
 from signoff.demo.cast import Cast, enrol_cast
 from signoff.demo.example import Example
@@ -269,3 +269,36 @@ class Story:
 def clock_start(example: Example) -> datetime:
     """Before the submission: two weeks before the first session of the rollout."""
     return example.submitted_at - timedelta(hours=1)
+
+
+KEPT: Final = frozenset(
+    {
+        "opened",
+        "adopted",
+        "validated",
+        "override_signed",
+        "approval_requested",
+        "approval_signed",
+        "approved",
+        "condition_met",
+        "phase_entered",
+        "rollback_started",
+        "step_done",
+        "rollback_stuck",
+        "rolled_back",
+        "rehearsed",
+        "deadline_breached",
+        "superseded",
+        "reinstated",
+    }
+)
+
+
+def timeline(record: Record, state: Deployment) -> tuple[tuple[str, str, str], ...]:
+    """When, who and what of everything but the daily observations; a trigger's day is kept."""
+    return tuple(
+        (f"{r.at:%Y-%m-%d %H:%M}", r.actor, sentence(r.event))
+        for r in record.history()
+        if (r.stream.startswith("deployment/") or r.stream == f"model/{state.model}")
+        and (r.event.kind in KEPT or (isinstance(r.event, Observed) and r.event.fired))
+    )

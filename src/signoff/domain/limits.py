@@ -14,7 +14,7 @@ from signoff.domain.flags import Flags
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A wish to trade: `weight_change_pct` is signed, of the model's capital; `epoch` is the flags' revision it knew."""
+    """A wish to trade: `weight_change_pct` is signed, of the capital; `epoch` is the flags' revision it knew."""
 
     client_order_id: str
     symbol: str

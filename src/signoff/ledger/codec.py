@@ -1,4 +1,7 @@
-"""Events and states as canonical bytes, and back; strict, so that no two byte strings mean the same."""
+"""Events and states as canonical bytes, and back; strict, so that no two byte strings mean the same.
+
+An event written by an older Signoff may lack a field that has a default since; it may never hold one that is unknown.
+"""
 
 import json
 from datetime import UTC, datetime
@@ -7,7 +10,7 @@ from typing import Any, Final, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from signoff.domain.errors import TamperedError
+from signoff.domain.errors import BadInputError, TamperedError
 from signoff.domain.events import AnyEvent, Recorded
 from signoff.ledger.canonical import canonical
 
@@ -18,33 +21,18 @@ _ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {}
 
 def encode(recorded: Recorded) -> bytes:
     """The exact bytes that the ledger keeps of an event."""
-    return canonical(
-        {
-            "schema": SCHEMA,
-            "stream": recorded.stream,
-            "revision": recorded.revision,
-            "at": _instant(recorded.at),
-            "actor": recorded.actor,
-            "event": _plain(recorded.event),
-        }
-    )
+    return canonical(_written(recorded))
 
 
 def decode(body: bytes) -> Recorded:
-    """The event behind these bytes. TamperedError when they are not what `encode` writes."""
+    """The event behind these bytes. TamperedError when they are not what `encode` writes, or ever wrote."""
     try:
-        said = json.loads(body)
-        event = _adapter(_kinds()[said["event"]["kind"]]).validate_python(said["event"])
-        recorded = Recorded(
-            stream=said["stream"],
-            revision=said["revision"],
-            at=datetime.fromisoformat(said["at"]),
-            actor=said["actor"],
-            event=event,
-        )
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        said = json.loads(body, parse_int=_number)
+        recorded = _recorded(said)
+        is_canonical = canonical(said) == body
+    except (ValueError, KeyError, TypeError, RecursionError, ValidationError, BadInputError) as error:
         raise TamperedError(f"These bytes are no event of the ledger: {str(error)[:200]}") from error
-    if encode(recorded) != body:
+    if not is_canonical or not _holds(_written(recorded), said):
         raise TamperedError("These bytes are not the canonical form of the event they hold.")
     return recorded
 
@@ -58,9 +46,48 @@ def decode_state(kind: type[T], content: bytes) -> T:
     """A frozen record from its canonical JSON."""
     try:
         state: T = _adapter(kind).validate_json(content)
-        return state
     except ValidationError as error:
         raise TamperedError(f"Stored state is no {kind.__name__}: {str(error)[:200]}") from error
+    return state
+
+
+def _written(recorded: Recorded) -> object:
+    return {
+        "schema": SCHEMA,
+        "stream": recorded.stream,
+        "revision": recorded.revision,
+        "at": _instant(recorded.at),
+        "actor": recorded.actor,
+        "event": _plain(recorded.event),
+    }
+
+
+def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
+    if said["schema"] != SCHEMA:
+        raise ValueError(f"schema {said['schema']}, and this Signoff reads schema {SCHEMA}; use a newer one")
+    match said:
+        case {"stream": str(stream), "revision": int(revision), "at": str(at), "actor": str(actor), "event": dict()}:
+            kind = _kinds()[said["event"]["kind"]]
+            event = _adapter(kind).validate_python(said["event"])
+        case _:
+            raise ValueError("a field is missing or of another type")
+    return Recorded(stream=stream, revision=revision, at=datetime.fromisoformat(at), actor=actor, event=event)
+
+
+def _holds(written: object, said: object) -> bool:
+    """Whether everything that was said is there; what was written may hold more, by defaults of a later Signoff."""
+    match written, said:
+        case dict(), dict():
+            return all(key in written and _holds(written[key], said[key]) for key in said)
+        case list(), list():
+            return len(written) == len(said) and all(map(_holds, written, said))
+        case _:
+            return written == said and isinstance(written, bool) == isinstance(said, bool)
+
+
+def _number(text: str) -> int | float:
+    """RFC 8785 writes whole numbers beyond 2^53 without a point; they were floats."""
+    return int(text) if len(text) < 16 or abs(int(text)) < 2**53 else float(text)
 
 
 def _plain(value: object) -> object:
@@ -68,6 +95,8 @@ def _plain(value: object) -> object:
 
 
 def _instant(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise BadInputError(f"Expected a time with a zone, found {moment.isoformat()} without; pass UTC.")
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -8,14 +8,14 @@ import base64
 import json
 from binascii import Error as Base64Error
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from signoff.domain.errors import TamperedError
+from signoff.domain.errors import BadInputError, TamperedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import canonical, digest
@@ -101,14 +101,15 @@ def verify(text: str, public_key_hex: str) -> Statement:
         payload = _decoded(said["payload"])
         (signature,) = said["signatures"]
         public_key = bytes.fromhex(public_key_hex)
-        expected = {"payload": said["payload"], "payloadType": PAYLOAD_TYPE, "signatures": [signature]}
-        if canonical(expected).decode() != text or signature["keyid"] != key_id(public_key):
+        named = {"keyid": key_id(public_key), "sig": signature["sig"]}
+        expected = {"payload": said["payload"], "payloadType": PAYLOAD_TYPE, "signatures": [named]}
+        if canonical(expected).decode() != text:
             raise TamperedError("The envelope is not in its canonical form, or names another key.")
         Ed25519PublicKey.from_public_bytes(public_key).verify(_decoded(signature["sig"]), encoding(payload))
         return _statement(payload)
     except InvalidSignature as error:
         raise TamperedError("The signature does not hold for this statement and key.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, BadInputError) as error:
         raise TamperedError(f"This is no envelope of a decision: {error}") from error
 
 
@@ -123,7 +124,7 @@ def _statement(payload: bytes) -> Statement:
     predicate = said["predicate"]
     if said["_type"] != STATEMENT_TYPE or said["predicateType"] != PREDICATE_TYPE:
         raise ValueError("the payload is another kind of statement")
-    return Statement(
+    read = Statement(
         subject=said["subject"][0]["digest"]["sha256"],
         deployment=predicate["deployment"],
         model=predicate["model"],
@@ -136,6 +137,9 @@ def _statement(payload: bytes) -> Statement:
         signed_at=datetime.fromisoformat(predicate["signed_at"]),
         expires_at=datetime.fromisoformat(predicate["expires_at"]),
     )
+    if statement(**{item.name: getattr(read, item.name) for item in fields(read)}) != payload:
+        raise ValueError("the statement is not in its canonical form, or says more than a decision")
+    return read
 
 
 def _encoded(content: bytes) -> str:

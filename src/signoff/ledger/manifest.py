@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signoff.domain.errors import TamperedError
+from signoff.domain.errors import BadInputError, TamperedError
 from signoff.ledger.canonical import canonical, digest
 
 
@@ -39,18 +39,31 @@ def parse(content: bytes) -> Manifest:
     """A manifest from its bytes; any other form than the canonical one is refused."""
     try:
         said = json.loads(content)
-        entries = tuple(Entry(path=f["path"], size=f["size"], sha256=f["sha256"]) for f in said["files"])
-    except (ValueError, KeyError, TypeError) as error:
+        manifest = Manifest(entries=tuple(_entry(f) for f in said["files"]))
+        is_canonical = manifest.to_bytes() == content
+    except (ValueError, KeyError, TypeError, RecursionError, BadInputError) as error:
         raise TamperedError(f"These bytes are no manifest: {error}") from error
-    manifest = Manifest(entries=entries)
-    if manifest.to_bytes() != content:
+    paths = [entry.path for entry in manifest.entries]
+    if not is_canonical or paths != sorted(set(paths)):
         raise TamperedError("This manifest is not in its canonical form; it was altered.")
     return manifest
 
 
 def differences(manifest: Manifest, files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Paths whose bytes changed, or that are missing, or that nobody listed."""
-    listed = {e.path: e.sha256 for e in manifest.entries}
-    changed = [path for path, sha in listed.items() if path not in files or digest(files[path]) != sha]
+    listed = {e.path: e for e in manifest.entries}
+    changed = [path for path, entry in listed.items() if path not in files or not _is_of(entry, files[path])]
     extra = [path for path in files if path not in listed]
     return tuple(sorted(changed + extra))
+
+
+def _is_of(entry: Entry, content: bytes) -> bool:
+    return len(content) == entry.size and digest(content) == entry.sha256
+
+
+def _entry(said: dict[str, object]) -> Entry:
+    match said:
+        case {"path": str(path), "size": int(size), "sha256": str(sha256)} if not isinstance(size, bool):
+            return Entry(path=path, size=size, sha256=sha256)
+        case _:
+            raise ValueError("an entry is not a path, a size and a sha256")

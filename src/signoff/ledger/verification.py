@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from signoff.domain.errors import TamperedError
+from signoff.domain.errors import SignoffError, TamperedError
 from signoff.domain.events import (
     Adopted,
     AnyEvent,
@@ -99,7 +99,9 @@ def verify_export(
         default=0,
     )
     history = _decoded(bodies, audit)
+    _check_revisions(history, audit)
     _check_signatures(history, audit)
+    _check_names(files, audit)
     _check_blobs(files, history, audit)
     _check_replay(files.get(STATES, b""), history, replay, audit)
     return Verification(
@@ -193,18 +195,59 @@ def signatures_of(event: AnyEvent) -> tuple[Signature, ...]:
             return ()
 
 
+def _check_revisions(history: Iterable[Recorded], audit: _Audit) -> None:
+    reached: dict[str, int] = {}
+    for recorded in history:
+        expected = reached.get(recorded.stream, 0) + 1
+        if recorded.revision != expected:
+            audit.note(f"{recorded.stream} revision {recorded.revision}", f"revision {expected} was to follow")
+        reached[recorded.stream] = recorded.revision
+
+
 def _check_signatures(history: Iterable[Recorded], audit: _Audit) -> None:
-    """Each signature by the key and role that its person had been enrolled with by then."""
+    """Each signature by the key and role that its person had been enrolled with by then, over what was asked."""
     people: dict[str, PersonEnrolled] = {}
+    asked: dict[str, tuple[str, ...]] = {}
     for recorded in history:
         if isinstance(recorded.event, PersonEnrolled):
             people[recorded.event.name] = recorded.event
+        asked[recorded.stream] = _asked(recorded.event, asked.get(recorded.stream, ()))
         for signature in signatures_of(recorded.event):
-            if problem := _problem(signature, people.get(signature.person)):
+            problem = _problem(signature, people.get(signature.person), recorded.stream)
+            problem = problem or _misplaced(recorded.event, asked[recorded.stream])
+            if problem:
                 audit.note(f"{recorded.stream} revision {recorded.revision}", problem)
 
 
-def _problem(signature: Signature, person: PersonEnrolled | None) -> str | None:
+def _asked(event: AnyEvent, before: tuple[str, ...]) -> tuple[str, ...]:
+    """The digests that a release has put to signature so far, the present one last."""
+    match event:
+        case Validated():
+            return (event.package,)
+        case ApprovalRequested():
+            return (*before, event.manifest)
+        case _:
+            return before
+
+
+def _misplaced(event: AnyEvent, asked: tuple[str, ...]) -> str | None:
+    """Why a signature that holds does not belong here: it was given for other bytes."""
+    match event:
+        case ApprovalSigned():
+            fitting = asked[-1:]
+        case OverrideSigned():
+            fitting = asked[:1]
+        case ApprovalRejected():
+            fitting = asked
+        case _:
+            return None
+    signature = event.signature
+    if signature.subject in fitting:
+        return None
+    return f"the signature of {signature.person} is over {signature.subject[:12]}…, which was not put to signature here"
+
+
+def _problem(signature: Signature, person: PersonEnrolled | None, stream: str) -> str | None:
     if person is None:
         return f"{signature.person} signed before being enrolled"
     if signature.role not in person.roles:
@@ -213,9 +256,20 @@ def _problem(signature: Signature, person: PersonEnrolled | None) -> str | None:
         said = verify(signature.envelope, person.public_key)
     except TamperedError as error:
         return f"the signature of {signature.person} does not hold: {error}"
+    if signature.key_id != person.key_id:
+        return f"the signature of {signature.person} names another key than the one enrolled"
+    if said.deployment not in {stream, stream.removeprefix("deployment/")}:
+        return f"the signature of {signature.person} was given for {said.deployment}"
     claims = ("subject", "person", "role", "verdict", "conditions", "reason", "signed_at", "expires_at")
     differing = [claim for claim in claims if getattr(said, claim) != getattr(signature, claim)]
     return f"the envelope of {signature.person} says another {', '.join(differing)}" if differing else None
+
+
+def _check_names(files: Mapping[str, bytes], audit: _Audit) -> None:
+    known = {EVENTS, STATES, CHECKPOINT, KEY, MANIFEST}
+    for name in files:
+        if name not in known and not name.startswith((ANCHORS, BLOBS)):
+            audit.note(name, "an export has no such file")
 
 
 def _check_blobs(files: Mapping[str, bytes], history: Iterable[Recorded], audit: _Audit) -> None:
@@ -255,13 +309,24 @@ def _missing(content: bytes, files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 def _check_replay(content: bytes, history: list[Recorded], replay: Replay, audit: _Audit) -> None:
     try:
-        said = json.loads(content)
-        if canonical(said) != content:
-            audit.note(STATES, "not in its canonical form")
+        said = _states(content)
+    except (ValueError, RecursionError, SignoffError) as error:
+        audit.note(STATES, f"these are no states: {error}")
+        return
+    try:
         replayed = replay(history)
-    except ValueError as error:
-        audit.note(STATES, f"the history cannot be replayed: {error}")
+    except (ValueError, LookupError, SignoffError) as error:
+        audit.note(EVENTS, f"the history cannot be replayed: {error!r}")
         return
     for stream in sorted(said.keys() | replayed.keys()):
-        if said.get(stream, "").encode() != replayed.get(stream, b""):
+        if said.get(stream) != replayed.get(stream):
             audit.note(STATES, f"the state of {stream} is not what its events lead to")
+
+
+def _states(content: bytes) -> dict[str, bytes]:
+    said = json.loads(content)
+    if not isinstance(said, dict) or not all(isinstance(state, str) for state in said.values()):
+        raise TamperedError("expected the state of each stream as text")
+    if canonical(said) != content:
+        raise TamperedError("they are not in their canonical form")
+    return {stream: state.encode() for stream, state in said.items()}

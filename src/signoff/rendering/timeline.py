@@ -2,24 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from io import BytesIO
-from typing import Any, Final
+from typing import Final
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
-from matplotlib.figure import Figure
 
 from signoff.domain.events import Observed, Phase, PhaseEntered, Recorded, RollbackStarted
 from signoff.domain.evidence import Days, Floats
+from signoff.rendering.charts import dated, label_ends, number_of, sheet
+from signoff.rendering.palette import BAD, GREY, INK, MUTED
 
-INK: Final = "#1f4e79"
-GREY: Final = "#8d9199"
-TEXT: Final = "#1d2026"
-MUTED: Final = "#6b7079"
-BAD: Final = "#a3262a"
 PHASE_TINT: Final = {Phase.SHADOW: "#f4f1ea", Phase.LIMITED: "#f3e6cf", Phase.FULL: "#e2efe8"}
 
 
@@ -72,39 +64,35 @@ def exception_days(history: tuple[Recorded, ...]) -> tuple[date, ...]:
 
 def rollout_svg(picture: RolloutPicture) -> bytes:
     """The picture as SVG; the same input gives the same bytes."""
-    with mpl.rc_context({"svg.hashsalt": "signoff", "font.family": "DejaVu Sans", "font.size": 9}):
-        figure = Figure(figsize=(9.2, 4.4), layout="constrained")
-        FigureCanvasSVG(figure)
-        equity, drawdown = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        for line, label, colour in ((picture.old, picture.old_label, GREY), (picture.new, picture.new_label, INK)):
-            _draw(equity, drawdown, picture.dates, line, label, colour)
+    with sheet(4.2, 3.0, 1.0, width=9.2) as (figure, (equity, drawdown), out):
+        ends = [
+            (*_draw(equity, drawdown, picture.dates, line, colour), label, colour)
+            for line, label, colour in (
+                (picture.old, picture.old_label, GREY),
+                (picture.new, picture.new_label, INK),
+            )
+        ]
         _annotate(equity, picture)
-        for axes in (equity, drawdown):
-            _quiet(axes)
         equity.set_ylabel("growth of 1")
         drawdown.set_ylabel("drawdown %")
-        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-        drawdown.xaxis.set_major_locator(locator)
-        drawdown.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-        out = BytesIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-        return out.getvalue()
+        dated(drawdown)
+        figure.draw_without_rendering()
+        label_ends(equity, ends)
+    return out.getvalue()
 
 
-def _draw(equity: Axes, drawdown: Axes, dates: Days, returns: Floats, label: str, colour: str) -> None:
+def _draw(equity: Axes, drawdown: Axes, dates: Days, returns: Floats, colour: str) -> tuple[float, float]:
     growth = np.cumprod(1.0 + returns)
     fall = 100.0 * (growth / np.maximum.accumulate(np.maximum(growth, 1.0)) - 1.0)
-    x = _number(dates)
+    x = np.asarray(number_of(dates), dtype=np.float64)
     equity.plot(x, growth, color=colour, linewidth=1.3)
-    equity.annotate(
-        label, (x[-1], growth[-1]), xytext=(5, 0), textcoords="offset points", color=colour, va="center", fontsize=8
-    )
     drawdown.fill_between(x, fall, 0.0, color=colour, alpha=0.45, linewidth=0)
+    return float(x[-1]), float(growth[-1])
 
 
 def _annotate(axes: Axes, picture: RolloutPicture) -> None:
     for span in picture.phases:
-        left, right = _number(span.start), _number(max(span.end, span.start + timedelta(days=1)))
+        left, right = number_of(span.start), number_of(max(span.end, span.start + timedelta(days=1)))
         axes.axvspan(left, right, color=PHASE_TINT[span.phase], linewidth=0, zorder=0)
         axes.annotate(
             span.phase.value,
@@ -119,26 +107,15 @@ def _annotate(axes: Axes, picture: RolloutPicture) -> None:
         )
     growth = np.cumprod(1.0 + picture.new)
     marked = np.isin(picture.dates, np.array(picture.exceptions, dtype="datetime64[D]"))
-    axes.scatter(_number(picture.dates[marked]), growth[marked], color=BAD, s=16, marker="v", zorder=3)
+    axes.scatter(number_of(picture.dates[marked]), growth[marked], color=BAD, s=16, marker="v", zorder=3)
     if picture.rollback is not None:
-        axes.axvline(_number(picture.rollback), color=BAD, linewidth=1.4)
+        axes.axvline(number_of(picture.rollback), color=BAD, linewidth=1.4)
         axes.annotate(
             picture.rollback_label,
-            (_number(picture.rollback), 0.03),
+            (number_of(picture.rollback), 0.03),
             xycoords=("data", "axes fraction"),
             xytext=(5, 0),
             textcoords="offset points",
             color=BAD,
             fontsize=8,
         )
-
-
-def _number(moment: object) -> Any:  # noqa: ANN401 - a number for a date, an array for dates
-    return date2num(moment)  # type: ignore[no-untyped-call]
-
-
-def _quiet(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(MUTED)
-    axes.tick_params(colors=TEXT, labelsize=8)
-    axes.margins(x=0.01)

@@ -214,7 +214,8 @@ def _agree(folder: Path, evidence: Evidence) -> None:
         other = evidence.trials.dates
         raise BadInputError(
             f"{folder}: expected trials to have the dates of the backtest ({first} to {last}, "
-            f"{backtest.dates.size} rows), found {other[0]} to {other[-1]}, {other.size} rows. Export both for the same period."
+            f"{backtest.dates.size} rows), found {other[0]} to {other[-1]}, {other.size} rows. "
+            "Export both for the same period."
         )
     if evidence.backtest_previous is not None:
         shared = np.intersect1d(evidence.backtest_previous.dates, backtest.dates)

@@ -1,0 +1,67 @@
+"""demo: the main job on real market data."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.panel import Panel
+from rich.table import Table
+
+from signoff.adapters.clocks import SimulatedClock
+from signoff.cli.session import Session
+from signoff.config.settings import settings
+from signoff.demo.example import SUBMITTED_AT, prepare
+from signoff.demo.page import write_pages
+from signoff.demo.story import Story, timeline
+from signoff.wiring import House
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this command."""
+    app.command()(demo)
+
+
+def demo(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.")] = Path("demo-output"),
+) -> None:
+    """The main job from candidate to rollback, on real data; an interrupted run continues where it was.
+
+    Example: `signoff demo --out demo-output`
+    """
+    session: Session = context.obj
+    console = session.console
+    clock = SimulatedClock(SUBMITTED_AT)
+    house = House(settings(home=str(out / "home"), actor="demo"), clock)
+    console.print(
+        Panel(
+            "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "
+            "ledger.\nSimulated: the six people and their keys, paper fills, the broker, and the clock, which runs "
+            "through 2019 and 2020.",
+            title="Signoff: from candidate to production and back",
+            border_style="#1f4e79",
+        )
+    )
+    with session.progress() as report:
+        example = prepare(house.settings, out, report)
+        story = Story(house=house, example=example, console=console, set_time=clock.set, progress=report)
+        state = story.tell()
+        report("writing the pages", 0, 1)
+        pages = write_pages(house, example, state, out)
+    table = Table("When (UTC)", "Who", "What", box=None, pad_edge=False)
+    for when, who, what in timeline(house.record, state):
+        table.add_row(when, who, what)
+    console.print()
+    console.print(table)
+    console.print(f"\nLook at [bold]{pages}[/bold] first, then {out / 'memo' / 'deployment_memo.pdf'}.")
+    for command in ("status", f"history {state.model}", "verify"):
+        console.print(f"  signoff {command} --home {out / 'home'}")
+    if session.is_json:
+        session.answer(
+            {
+                "deployment": state.id,
+                "state": state.state.value,
+                "out": str(out),
+                "rollback": None if state.rollback is None else state.rollback.trigger,
+            }
+        )

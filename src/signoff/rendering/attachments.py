@@ -1,0 +1,298 @@
+"""The memo's four attachments: backtest report, validation results, paper trading log, risk matrix."""
+
+import csv
+from collections.abc import Iterator
+from datetime import datetime, time
+from io import BytesIO, StringIO
+from typing import Final
+
+import numpy as np
+import xlsxwriter
+
+from signoff.domain.assessment import Assessment
+from signoff.domain.dossier import Dossier, Grade, Risk
+from signoff.domain.evidence import PaperLog
+from signoff.domain.finding import Finding
+from signoff.domain.memo.document import (
+    Align,
+    Block,
+    Cell,
+    Column,
+    EquityChart,
+    ExceptionChart,
+    Fields,
+    HistogramChart,
+    Line,
+    Mark,
+    Memo,
+    Paragraph,
+    Section,
+    Table,
+)
+from signoff.domain.quantity import Unit, number, signed_percent
+from signoff.rendering import palette
+from signoff.rendering.pdf import report
+
+PAPER_COLUMNS: Final = (
+    "timestamp",
+    "symbol",
+    "prediction",
+    "latency_ms",
+    "error",
+    "side",
+    "quantity",
+    "decision_price",
+    "fill_price",
+)
+GRADES: Final = (Grade.LOW, Grade.MEDIUM, Grade.HIGH)
+LEVEL_COLOUR: Final = {Grade.LOW: "#e3f0e9", Grade.MEDIUM: "#f6ecd9", Grade.HIGH: "#f7e3e3"}
+
+
+def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
+    """Equity, metrics, years, stress windows and regimes, as PDF."""
+    start, end = assessment.period
+    sections = (
+        Section("1", f"Performance, {start} to {end}", (_equity(assessment, memo), _metrics(assessment, memo))),
+        Section("2", "Years and months", (_months(assessment),)),
+        Section("3", "Stress windows", (_stress(assessment),)),
+        Section("4", "Regimes", (_regimes(assessment),)),
+        Section(
+            "5",
+            "Conventions",
+            (
+                Paragraph(
+                    "Daily simple returns, net of costs. Sharpe ratio annualised by 252 sessions with ddof 1; no "
+                    "risk-free rate is subtracted; ± is Lo's (2002) standard error for independent returns. Max "
+                    "drawdown from the highest equity before. Hit rate and win/loss over days with a return other "
+                    "than zero."
+                ),
+            ),
+        ),
+    )
+    return report("Backtest report", f"{memo.model} v{memo.version}", _footer(memo), sections)
+
+
+def validation_results(assessment: Assessment, memo: Memo) -> bytes:
+    """Every gate with its sentence, method, figures and picture, as PDF."""
+    sections = tuple(
+        Section(str(n), finding.title, tuple(_gate(finding, assessment)))
+        for n, finding in enumerate(assessment.findings, start=1)
+    )
+    pit = Section(
+        str(len(sections) + 1),
+        "Point in time",
+        (Fields((("Status", Cell(assessment.pit.status.value)), ("Reason", Cell(assessment.pit.reason)))),),
+    )
+    return report("Validation results", f"{memo.model} v{memo.version}", _footer(memo), (*sections, pit))
+
+
+def paper_trading_logs(paper: PaperLog | None) -> bytes:
+    """The paper log as CSV; only the header where there was none."""
+    out = StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(PAPER_COLUMNS)
+    if paper is not None:
+        for row in range(paper.timestamps.size):
+            writer.writerow(_paper_row(paper, row))
+    return out.getvalue().encode()
+
+
+def risk_matrix(dossier: Dossier) -> bytes:
+    """Likelihood by impact, and the register behind it, as XLSX."""
+    out = BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(out, options) as book:
+        book.set_properties(
+            {
+                "title": f"Risk matrix: {dossier.model} v{dossier.version}",
+                "created": datetime.combine(dossier.header.deployment_date, time()),
+            }
+        )
+        _matrix_sheet(book, dossier)
+        _register_sheet(book, dossier)
+    return out.getvalue()
+
+
+def level(risk: Risk) -> Grade:
+    """The level of one risk: the matrix's cell."""
+    score = GRADES.index(risk.likelihood) + GRADES.index(risk.impact)
+    return GRADES[min(2, max(0, score - 1))]
+
+
+def _footer(memo: Memo) -> str:
+    digest = memo.evidence_digest
+    return f"{memo.model} v{memo.version}" + (f" · evidence {digest[:4]}…{digest[-4:]}" if digest else "")
+
+
+def _equity(assessment: Assessment, memo: Memo) -> EquityChart:
+    curves, lines = assessment.curves, []
+    if curves.previous is not None and curves.previous_dates is not None:
+        lines.append(Line(f"v{memo.previous_version}", curves.previous_dates, curves.previous, is_new=False))
+    lines.append(Line(f"v{memo.version}", curves.dates, curves.new, is_new=True))
+    start, end = assessment.period
+    caption = (
+        f"Growth of 1, net of costs, log scale, with drawdown beneath. n = {curves.dates.size:,}, {start} to {end}."
+    )
+    return EquityChart("equity", caption, tuple(lines))
+
+
+def _metrics(assessment: Assessment, memo: Memo) -> Table:
+    right = Align.RIGHT
+    columns = (
+        Column("Metric"),
+        Column(f"v{memo.version}", right),
+        Column(f"v{memo.previous_version}" if memo.previous_version else "previous", right),
+        Column("Change", right),
+        Column("Target", right),
+        Column("Status", right),
+    )
+    rows = tuple(
+        (
+            Cell(row.title),
+            Cell(row.new.text, is_figure=True),
+            Cell(row.old.text, is_figure=True),
+            Cell(signed_percent(row.change), is_figure=True),
+            Cell(f"{row.target_sign} {row.target.text}", is_figure=True),
+            Cell("", mark=Mark(row.status.value.upper())),
+        )
+        for row in assessment.metrics
+    )
+    return Table(columns, rows)
+
+
+def _months(assessment: Assessment) -> Table:
+    dates, returns = assessment.curves.dates, assessment.curves.new
+    months = dates.astype("datetime64[M]")
+    years = dates.astype("datetime64[Y]").astype(int) + 1970
+    columns = (Column("Year"), *(Column(f"{m:02d}", Align.RIGHT) for m in range(1, 13)), Column("Year %", Align.RIGHT))
+    rows = []
+    for year in np.unique(years):
+        cells = [Cell(str(year))]
+        for month in range(1, 13):
+            inside = months == np.datetime64(f"{year}-{month:02d}")
+            cells.append(Cell(_compounded(returns[inside]), is_figure=True))
+        cells.append(Cell(_compounded(returns[years == year]), is_figure=True, is_strong=True))
+        rows.append(tuple(cells))
+    return Table(columns, tuple(rows), "Compounded simple returns in percent, net of costs.")
+
+
+def _compounded(returns: np.ndarray) -> str:
+    return number(float(np.prod(1.0 + returns) - 1.0), Unit.PERCENT, 1) if returns.size else ""
+
+
+def _stress(assessment: Assessment) -> Table:
+    titles = ("Sharpe", "Max drawdown", "Return", "Benchmark")
+    columns = (Column("Window"), Column("Dates"), *(Column(t, Align.RIGHT) for t in titles), Column("Note"))
+    rows = tuple(
+        (
+            Cell(row.title),
+            Cell(f"{row.start} to {row.end}"),
+            *(
+                Cell(q.text, is_figure=True)
+                for q in (row.sharpe, row.max_drawdown, row.total_return, row.benchmark_return)
+            ),
+            Cell(row.note),
+        )
+        for row in assessment.stress
+    )
+    return Table(columns, rows)
+
+
+def _regimes(assessment: Assessment) -> Table:
+    titles = ("Days", "Sharpe", "Annual return", "p (mean ≤ 0)")
+    columns = (Column("Regime"), *(Column(t, Align.RIGHT) for t in titles))
+    rows = tuple(
+        (
+            Cell(row.title),
+            Cell(f"{row.days:,}", is_figure=True),
+            *(Cell(q.text, is_figure=True) for q in (row.sharpe, row.annual_return, row.p_value)),
+        )
+        for row in assessment.regimes
+    )
+    return Table(columns, rows)
+
+
+def _gate(finding: Finding, assessment: Assessment) -> Iterator[Block]:
+    yield Fields(
+        (
+            ("Status", Cell("", mark=Mark(finding.word))),
+            ("Result", Cell(finding.statistic.text, is_figure=True)),
+            ("Threshold", Cell(f"{finding.comparison.value} {finding.threshold.text}", is_figure=True)),
+            ("Sample", Cell(f"{finding.n:,}", is_figure=True)),
+            ("In the policy", Cell("blocks" if finding.is_blocking else "advisory")),
+        )
+    )
+    yield Paragraph(finding.reason)
+    curves = assessment.curves
+    if finding.key == "pbo" and curves.logits is not None:
+        caption = f"Logit of the out-of-sample rank of each split's best trial; n = {curves.logits.size:,} splits."
+        yield HistogramChart("logits", caption, curves.logits, 0.0, "0: the median", "logit λ = ln(ω / (1 − ω))")
+    if finding.key == "var" and curves.value_at_risk is not None and curves.value_at_risk_dates is not None:
+        inside = np.isin(curves.dates, curves.value_at_risk_dates)
+        count = 0 if curves.exceptions is None else curves.exceptions.size
+        caption = f"Daily returns, the forecast VaR, and its {count} exceptions; n = {int(inside.sum()):,} forecasts."
+        yield ExceptionChart("exceptions", caption, curves.dates[inside], curves.new[inside], curves.value_at_risk)
+    yield Paragraph(f"Method: {finding.method}.", is_note=True)
+    if finding.figures:
+        rows = tuple((Cell(q.label), Cell(q.text, is_figure=True)) for q in finding.figures)
+        yield Table((Column("Figure"), Column("Value", Align.RIGHT)), rows)
+
+
+def _paper_row(paper: PaperLog, row: int) -> tuple[object, ...]:
+    def maybe(value: float) -> object:
+        return "" if np.isnan(value) else repr(float(value))
+
+    return (
+        f"{np.datetime_as_string(paper.timestamps[row], unit='us')}Z",
+        inert(str(paper.symbols[row])),
+        maybe(paper.prediction[row]),
+        maybe(paper.latency_ms[row]),
+        str(bool(paper.is_error[row])).lower(),
+        inert(str(paper.side[row])),
+        maybe(paper.quantity[row]),
+        maybe(paper.decision_price[row]),
+        maybe(paper.fill_price[row]),
+    )
+
+
+def inert(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
+
+
+def _matrix_sheet(book: xlsxwriter.Workbook, dossier: Dossier) -> None:
+    sheet = book.add_worksheet("Matrix")
+    title = book.add_format({"bold": True, "font_size": 14, "font_color": palette.INK})
+    head = book.add_format(
+        {"bold": True, "align": "center", "valign": "vcenter", "border": 1, "bg_color": palette.TINT}
+    )
+    sheet.write_string(0, 0, f"Risk matrix: {dossier.model} v{dossier.version}", title)
+    sheet.set_column(0, 0, 18)
+    sheet.set_column(1, 3, 38)
+    sheet.write_string(2, 0, "Likelihood \\ Impact", head)
+    for column, impact in enumerate(GRADES, start=1):
+        sheet.write_string(2, column, impact.value, head)
+    for row, likelihood in enumerate(reversed(GRADES), start=3):
+        sheet.set_row(row, 90)
+        sheet.write_string(row, 0, likelihood.value, head)
+        for column, impact in enumerate(GRADES, start=1):
+            here = [r for r in dossier.risk.risks if (r.likelihood, r.impact) == (likelihood, impact)]
+            colour = LEVEL_COLOUR[GRADES[min(2, max(0, GRADES.index(likelihood) + GRADES.index(impact) - 1))]]
+            style = book.add_format({"text_wrap": True, "valign": "top", "border": 1, "bg_color": colour})
+            sheet.write_string(row, column, "\n".join(f"• {r.risk}" for r in here), style)
+
+
+def _register_sheet(book: xlsxwriter.Workbook, dossier: Dossier) -> None:
+    sheet = book.add_worksheet("Register")
+    head = book.add_format({"bold": True, "border": 1, "bg_color": palette.TINT})
+    wrap = book.add_format({"text_wrap": True, "valign": "top", "border": 1})
+    titles = ("Risk", "Likelihood", "Impact", "Level", "Mitigation", "Owner")
+    for column, (name, width) in enumerate(zip(titles, (44, 12, 12, 12, 60, 20), strict=True)):
+        sheet.set_column(column, column, width)
+        sheet.write_string(0, column, name, head)
+    for row, risk in enumerate(dossier.risk.risks, start=1):
+        values = (risk.risk, risk.likelihood.value, risk.impact.value, level(risk).value, risk.mitigation, risk.owner)
+        for column, value in enumerate(values):
+            sheet.write_string(row, column, value, wrap)
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, max(1, len(dossier.risk.risks)), len(titles) - 1)

@@ -1,0 +1,143 @@
+"""A memo as PDF, set by typst from a fixed template: what people wrote goes in as data and is never evaluated.
+
+The fonts are those that typst carries and the document has no date, so the same memo gives the same bytes anywhere.
+"""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+
+import typst
+
+from signoff.domain.memo.document import (
+    Align,
+    Block,
+    Bullets,
+    Cell,
+    Checklist,
+    Code,
+    EquityChart,
+    ExceptionChart,
+    Fields,
+    HistogramChart,
+    Mark,
+    Memo,
+    Paragraph,
+    Section,
+    Table,
+)
+from signoff.rendering import palette
+from signoff.rendering.charts import svg
+
+Json = dict[str, object]
+
+
+def pdf(memo: Memo) -> bytes:
+    """The whole memo."""
+    previous = (
+        f"{memo.deployment_type} from v{memo.previous_version}" if memo.previous_version else memo.deployment_type
+    )
+    digest = memo.evidence_digest
+    return typeset(
+        {
+            "title": f"{memo.kind}: {memo.model} v{memo.version}",
+            "kind": memo.kind,
+            "model": memo.model,
+            "version": f"v{memo.version}",
+            "decision": _mark(memo.decision),
+            "byline": f"{previous} · {memo.deployment_date} · {memo.deployed_by}",
+            "notices": list(memo.notices),
+            "tldr": memo.tldr,
+            "figures": [{"label": k.label, "text": k.text} for k in memo.key_figures],
+            "front": [_section(s) for s in memo.front],
+            "sections": [_section(s) for s in memo.sections],
+            "attachments": list(memo.attachments),
+            "colophon": memo.colophon,
+            "footer_left": f"{memo.model} v{memo.version}"
+            + (f" · evidence {digest[:4]}…{digest[-4:]}" if digest else ""),
+            "footer_middle": f"document version {memo.document_version} · {memo.status.value.lower()}",
+        }
+    )
+
+
+def report(title: str, subtitle: str, footer: str, sections: Sequence[Section]) -> bytes:
+    """A plain report in the memo's style: a title, and sections."""
+    return typeset(
+        {
+            "title": f"{title}: {subtitle}",
+            "kind": title,
+            "model": subtitle,
+            "version": "",
+            "decision": None,
+            "byline": "",
+            "notices": [],
+            "tldr": "",
+            "figures": [],
+            "front": [],
+            "sections": [_section(s) for s in sections],
+            "attachments": [],
+            "colophon": "",
+            "footer_left": footer,
+            "footer_middle": title,
+        }
+    )
+
+
+def typeset(document: Json) -> bytes:
+    """The PDF of a document as the template understands it."""
+    colours = {
+        "ink": palette.INK,
+        "text": palette.TEXT,
+        "muted": palette.MUTED,
+        "rule": palette.RULE,
+        "tint": palette.TINT,
+        **palette.TONE,
+        **{f"{tone}_tint": colour for tone, colour in palette.TONE_TINT.items()},
+    }
+    template = files("signoff.rendering").joinpath("template.typ").read_bytes()
+    inputs = {"memo": json.dumps({**document, "palette": colours}, ensure_ascii=False)}
+    content = typst.compile(template, format="pdf", sys_inputs=inputs, ignore_system_fonts=True)
+    assert isinstance(content, bytes)
+    return content
+
+
+def _section(section: Section) -> Json:
+    return {
+        "number": section.number,
+        "title": section.title,
+        "blocks": [_block(block) for block in section.blocks],
+        "sections": [_section(inner) for inner in section.sections],
+    }
+
+
+def _block(block: Block) -> Json:  # noqa: PLR0911 - one visible table
+    match block:
+        case Paragraph():
+            return {"kind": "paragraph", "text": block.text, "note": block.is_note}
+        case Bullets():
+            return {"kind": "bullets", "items": list(block.items), "numbered": block.is_numbered}
+        case Checklist():
+            items = [{"text": i.text, "checked": i.is_checked, "note": i.note} for i in block.items]
+            return {"kind": "checklist", "items": items}
+        case Fields():
+            return {"kind": "fields", "rows": [{"label": label, "cell": _cell(cell)} for label, cell in block.rows]}
+        case Table():
+            return {
+                "kind": "table",
+                "columns": [{"title": c.title, "right": c.align is Align.RIGHT} for c in block.columns],
+                "rows": [[_cell(cell) for cell in row] for row in block.rows],
+                "caption": block.caption,
+            }
+        case Code():
+            return {"kind": "code", "text": block.text}
+        case EquityChart() | HistogramChart() | ExceptionChart():
+            return {"kind": "picture", "svg": svg(block).decode(), "caption": block.caption}
+
+
+def _cell(cell: Cell) -> Json:
+    mark = _mark(cell.mark) if cell.mark else None
+    return {"text": cell.text, "mark": mark, "figure": cell.is_figure, "strong": cell.is_strong}
+
+
+def _mark(mark: Mark) -> Json:
+    return {"word": mark.value, "tone": mark.tone}

@@ -1,0 +1,197 @@
+"""What every store promises, whichever it is."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from small_ledger import LEDGER_KEY, NOW, append, commit, killed, memory_store, paused, sqlite_url
+
+from signoff.adapters.store_sql import SqlStore
+from signoff.domain.errors import ConflictError, NotFoundError, RefusedError, StaleRevisionError
+from signoff.ledger.canonical import digest
+from signoff.ledger.checkpoint import ORIGIN, open_note
+from signoff.ledger.codec import decode
+from signoff.ledger.merkle import frontier_of, leaf_hash
+from signoff.ports.store import Effect, Store
+
+Open = Callable[[Path], Store]
+
+
+def sql_store(folder: Path) -> SqlStore:
+    return SqlStore(sqlite_url(folder), sign=LEDGER_KEY.sign_checkpoint, blobs=folder / "blobs")
+
+
+@pytest.fixture(params=[lambda _: memory_store(), sql_store], ids=["memory", "sqlite"])
+def store(request, tmp_path) -> Iterator[Store]:
+    yield request.param(tmp_path)
+
+
+def ledger(store: Store) -> list[bytes]:
+    return [row.body for row in store.rows()]
+
+
+def test_an_empty_store_has_nothing(store):
+    assert store.load("s") is None
+    assert store.streams("") == ()
+    assert ledger(store) == []
+    assert store.pending() == ()
+    assert store.checkpoint() is None
+    assert store.blobs() == ()
+
+
+def test_a_commit_appends_events_and_replaces_the_state(store):
+    done = store.commit(commit(append("s", paused("a"), paused("b"), state=b"[1]"), key="1"))
+    assert (done.seq, done.is_replay) == (2, False)
+    store.commit(commit(append("s", paused("c"), state=b"[2]", expected=2), key="2"))
+    found = store.load("s")
+    assert (found.stream, found.revision, found.state) == ("s", 3, b"[2]")
+    recorded = [decode(body) for body in ledger(store)]
+    assert [(r.stream, r.revision, r.event.note, r.at, r.actor) for r in recorded] == [
+        ("s", 1, "a", NOW, "t"),
+        ("s", 2, "b", NOW, "t"),
+        ("s", 3, "c", NOW, "t"),
+    ]
+
+
+def test_one_commit_may_touch_several_streams(store):
+    store.commit(commit(append("a", paused()), append("b", paused(), paused()), key="1"))
+    assert [(s.stream, s.revision) for s in store.streams("")] == [("a", 1), ("b", 2)]
+
+
+def test_streams_are_found_by_prefix_taken_literally(store):
+    for n, name in enumerate(("model/b", "model/a", "model%x", "people", "model_c")):
+        store.commit(commit(append(name), key=str(n)))
+    assert [s.stream for s in store.streams("model/")] == ["model/a", "model/b"]
+    assert [s.stream for s in store.streams("model%")] == ["model%x"]
+    assert [s.stream for s in store.streams("model_")] == ["model_c"]
+
+
+def test_the_same_request_again_returns_what_was_done(store):
+    request = commit(append("s", expected=0), key="k", effects=(Effect(identity="e", kind="n", payload=b"1"),))
+    first = store.commit(request)
+    store.commit(commit(append("other"), key="later"))
+    again = store.commit(request)
+    assert (again.seq, again.is_replay) == (first.seq, True)
+    assert len(ledger(store)) == 2
+    assert len(store.pending()) == 1
+
+
+def test_the_same_key_with_another_request_is_a_conflict(store):
+    store.commit(commit(append("s"), key="k", request="one"))
+    with pytest.raises(ConflictError):
+        store.commit(commit(append("s"), key="k", request="two"))
+    assert len(ledger(store)) == 1
+
+
+@pytest.mark.parametrize("expected", [0, 2])
+def test_a_stale_revision_is_refused(store, expected):
+    store.commit(commit(append("s"), key="1"))
+    with pytest.raises(StaleRevisionError):
+        store.commit(commit(append("s", expected=expected), key="2"))
+    assert store.load("s").revision == 1
+
+
+def test_without_an_expected_revision_nothing_is_stale(store):
+    store.commit(commit(append("s", killed(1)), key="1"))
+    store.commit(commit(append("s", killed(2)), key="2"))
+    assert store.load("s").revision == 2
+
+
+def test_a_refused_commit_leaves_nothing_behind(store):
+    store.commit(commit(append("a"), append("b"), key="1"))
+    before = (ledger(store), store.streams(""), store.checkpoint())
+    effects = (Effect(identity="e", kind="n", payload=b""),)
+    with pytest.raises(StaleRevisionError):
+        store.commit(commit(append("a", expected=1), append("b", expected=0), key="2", effects=effects))
+    assert (ledger(store), store.streams(""), store.checkpoint()) == before
+    assert store.pending() == ()
+    assert store.commit(commit(append("a", expected=1), append("b", expected=1), key="2")).is_replay is False
+
+
+def test_of_two_who_decided_on_the_same_state_one_wins(store):
+    store.commit(commit(append("s"), key="0"))
+    start = Barrier(2)
+
+    def race(name: str) -> str:
+        start.wait()
+        try:
+            store.commit(commit(append("s", paused(name), expected=1), key=name))
+        except RefusedError:
+            return "refused"
+        return "won"
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = sorted(pool.map(race, ("x", "y")))
+    assert outcomes == ["refused", "won"]
+    assert store.load("s").revision == 2
+    assert len(ledger(store)) == 2
+
+
+def test_many_at_once_lose_nothing(store):
+    def work(n: int) -> None:
+        for m in range(5):
+            store.commit(commit(append(f"s{n}"), append("shared"), key=f"{n}:{m}"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert store.load("shared").revision == 20
+    assert [row.seq for row in store.rows()] == list(range(1, 41))
+    assert_checkpoint_covers(store)
+
+
+def assert_checkpoint_covers(store: Store) -> None:
+    bodies = ledger(store)
+    checkpoint = open_note(store.checkpoint() or b"", ORIGIN, LEDGER_KEY.public_bytes)
+    assert checkpoint.size == len(bodies)
+    assert checkpoint.root == frontier_of([leaf_hash(body) for body in bodies]).root
+
+
+def test_every_commit_signs_the_tree_over_everything_so_far(store):
+    for n in range(9):
+        store.commit(commit(append(f"s{n % 2}", *[paused(str(n))] * (n % 3 + 1)), key=str(n)))
+        assert_checkpoint_covers(store)
+
+
+def test_rows_are_in_order_from_anywhere_and_of_one_stream(store):
+    for n in range(4):
+        store.commit(commit(append("even" if n % 2 == 0 else "odd", paused(str(n))), key=str(n)))
+    assert [row.seq for row in store.rows()] == [1, 2, 3, 4]
+    assert [row.seq for row in store.rows(after=2)] == [3, 4]
+    assert [row.seq for row in store.rows(stream="odd")] == [2, 4]
+    assert [row.seq for row in store.rows(after=2, stream="odd")] == [4]
+    assert list(store.rows(after=4)) == []
+    assert list(store.rows(stream="od")) == []
+
+
+def test_effects_wait_in_order_until_done_once(store):
+    effects = tuple(Effect(identity=i, kind="notice", payload=i.encode()) for i in ("z", "a", "m"))
+    store.commit(commit(append("s"), key="1", effects=effects))
+    assert store.pending() == effects
+    store.done("a", "sent", NOW)
+    store.done("a", "sent again", NOW)
+    assert [e.identity for e in store.pending()] == ["z", "m"]
+
+
+def test_an_effect_of_the_same_identity_is_enqueued_once(store):
+    effect = Effect(identity="e", kind="notice", payload=b"first")
+    store.commit(commit(append("s"), key="1", effects=(effect,)))
+    store.commit(commit(append("s"), key="2", effects=(Effect(identity="e", kind="notice", payload=b"second"),)))
+    assert store.pending() == (effect,)
+    store.done("e", "sent", NOW)
+    store.commit(commit(append("s"), key="3", effects=(effect,)))
+    assert store.pending() == ()
+
+
+def test_a_blob_is_kept_once_by_its_hash(store):
+    name = store.put_blob(b"content")
+    assert name == digest(b"content") == store.put_blob(b"content")
+    empty = store.put_blob(b"")
+    assert store.blob(name) == b"content"
+    assert store.blobs() == tuple(sorted((name, empty)))
+
+
+def test_a_blob_that_nobody_kept_is_not_found(store):
+    with pytest.raises(NotFoundError):
+        store.blob("0" * 64)

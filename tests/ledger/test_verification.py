@@ -1,0 +1,155 @@
+"""Is an export what was signed? Intact ones are, a tail without an anchor is said, and any altered byte is found."""
+
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from small_ledger import (
+    LEDGER_KEY,
+    NOW,
+    approved_release,
+    enrolled,
+    exported,
+    key,
+    memory_store,
+    paused,
+    relisted,
+    rewritten,
+    signature,
+    verified,
+    World,
+)
+
+from signoff.domain.events import Verdict
+from signoff.domain.policy import Role
+from signoff.ledger.checkpoint import key_line
+from signoff.ledger.envelope import key_id
+
+EXPORT = exported(approved_release(memory_store()))
+
+
+def findings_of(signed, **options) -> str:
+    """What verification says of a ledger whose release was signed like this."""
+    result = verified(exported(approved_release(memory_store(), signed, **options)))
+    return "; ".join(f"{where}: {what}" for where, what in result.findings)
+
+
+def test_an_intact_export_is_intact():
+    result = verified(EXPORT)
+    assert (result.exit_code, result.findings, result.events, result.anchored) == (0, (), 6, 6)
+    assert result.fingerprint == key_id(LEDGER_KEY.public_bytes)
+    assert result.fingerprint in result.summary
+
+
+def test_a_tail_that_no_anchor_covers_is_said():
+    store = approved_release(memory_store())
+    files = exported(store)
+    World(store, requests=99).happens("deployment/m-2", paused("after the anchor"))
+    later = {**exported(store), "anchors/000000000006": files["anchors/000000000006"]}
+    result = verified(relisted(later))
+    assert (result.exit_code, result.anchored, result.events) == (2, 6, 7)
+    assert "1 event(s)" in result.summary
+    assert verified(exported(store, is_anchored=False)).exit_code == 2
+
+
+def flipped(files: dict[str, bytes], name: str, place: int, flip: int) -> dict[str, bytes]:
+    altered = bytearray(files[name])
+    altered[place] ^= flip
+    return {**files, name: bytes(altered)}
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORT if name != "manifest.json"])
+def test_every_altered_byte_is_found_even_with_the_manifest_made_anew(name):
+    started = time.perf_counter()
+    for place in range(len(EXPORT[name])):
+        altered = flipped(EXPORT, name, place, 1 << place % 8)
+        assert verified(relisted(altered)).exit_code == 1, (name, place)
+    assert time.perf_counter() - started < 25
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORT if name != "manifest.json"])
+def test_a_cut_file_is_found_even_with_the_manifest_made_anew(name):
+    for altered in (EXPORT[name][:-1], EXPORT[name] + b"\n", EXPORT[name] + b" ", b""):
+        assert verified(relisted({**EXPORT, name: altered})).exit_code == 1, altered[-20:]
+
+
+@pytest.mark.parametrize("name", list(EXPORT))
+def test_a_missing_file_is_found(name):
+    assert verified({n: c for n, c in EXPORT.items() if n != name}).exit_code == 1
+
+
+def test_a_file_that_nobody_listed_is_found():
+    assert verified({**EXPORT, "blobs/extra": b""}).exit_code == 1
+
+
+@pytest.mark.parametrize("name", [n for n in EXPORT if n.startswith("blobs/")])
+def test_evidence_taken_away_is_found_even_with_the_manifest_made_anew(name):
+    result = verified(relisted({n: c for n, c in EXPORT.items() if n != name}))
+    assert result.exit_code == 1
+    assert "missing from the blobs" in str(result.findings)
+
+
+def test_events_in_another_order_are_found():
+    lines = EXPORT["events.jsonl"].splitlines(keepends=True)
+    swapped = b"".join([*lines[:2], lines[3], lines[2], *lines[4:]])
+    assert verified(relisted({**EXPORT, "events.jsonl": swapped})).exit_code == 1
+
+
+def test_another_ledger_under_the_same_name_is_found_by_its_fingerprint():
+    theirs = key("somebody else")
+    assert verified(EXPORT, key_id(LEDGER_KEY.public_bytes)).exit_code == 0
+    assert verified(EXPORT, key_id(theirs.public_bytes)).exit_code == 1
+
+
+def test_a_key_that_did_not_sign_is_found():
+    other = key_line("signoff.ledger", key("somebody else").public_bytes)
+    assert verified(relisted({**EXPORT, "key.pub": other})).exit_code == 1
+
+
+def test_history_rewritten_with_the_ledgers_own_key_is_found_by_the_anchor():
+    store = approved_release(memory_store())
+    anchor = {"anchors/000000000006": exported(store)["anchors/000000000006"]}
+    result = verified(relisted({**rewritten(store, without_last=1), **anchor}))
+    assert result.exit_code == 1
+    assert "the end was cut off" in str(result.findings)
+    world = World(approved_release(memory_store(), before=(enrolled("Rae", Role.RISK_MANAGER, Role.CTO),)))
+    changed = verified(relisted({**exported(world.store, is_anchored=False), **anchor}))
+    assert "an event was altered" in str(changed.findings)
+
+
+def test_a_signature_before_its_enrolment_is_found():
+    assert "before being enrolled" in findings_of(signature("Rae"), before=(enrolled("Zoe", Role.RISK_MANAGER),))
+
+
+def test_a_signature_in_a_role_not_held_is_found():
+    assert "not held" in findings_of(signature(role=Role.CTO))
+
+
+def test_a_signature_by_another_key_is_found():
+    assert "does not hold" in findings_of(signature(signer=key("Mallory")))
+
+
+def test_an_old_key_that_was_replaced_does_not_sign_any_more():
+    anew = replace(
+        enrolled("Rae", Role.RISK_MANAGER), key_id=key("Rae 2").key_id, public_key=key("Rae 2").public_key
+    )
+    assert "does not hold" in findings_of(signature(), before=(enrolled("Rae", Role.RISK_MANAGER), anew))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"verdict": Verdict.REJECT},
+        {"conditions": ()},
+        {"subject": "f" * 64},
+        {"person": "Zoe"},
+        {"role": Role.CTO},
+        {"reason": "because"},
+        {"expires_at": NOW + timedelta(days=1)},
+        {"signed_at": NOW - timedelta(days=1)},
+    ],
+    ids=lambda said: next(iter(said)),
+)
+def test_an_envelope_that_says_something_else_is_found(said):
+    assert f"says another {next(iter(said))}" in findings_of(signature(said=said))
