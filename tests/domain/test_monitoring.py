@@ -74,8 +74,13 @@ def test_slow_predictions_fire_the_latency_trigger():
 
 def test_the_sharpe_trigger_needs_its_days_in_a_row():
     falling = np.concatenate([measured().returns[:-45], np.tile([-0.01, -0.012, -0.008], 15)])
-    assert observe(measured(returns=falling, live_sessions=9), POLICY, {}).fired == ()
-    assert "sharpe" in observe(measured(returns=falling, live_sessions=10), POLICY, {}).fired
+    assert observe(measured(returns=falling, live_sessions=28), POLICY, {}).fired == ()
+    assert "sharpe" in observe(measured(returns=falling, live_sessions=29), POLICY, {}).fired
+
+
+def test_losses_before_the_release_was_live_fire_nothing():
+    falling = np.concatenate([measured().returns[:-45], np.tile([-0.01, -0.012, -0.008], 15)])
+    assert observe(measured(returns=falling, live_sessions=19), POLICY, {}).fired == ()
 
 
 def test_a_crash_of_the_whole_market_is_not_attributed_to_the_model():

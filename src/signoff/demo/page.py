@@ -71,11 +71,13 @@ fills, the broker and the clock are simulated.</p>
 <p class="note">The replay knows the future only here: after the rollback v{escape(state.version)} traded nothing.</p>
 {_comparison(shown)}
 <h2>What happened</h2>
-<div class="scroll"><table><thead><tr><th>When (UTC)</th><th>Who</th><th>What</th></tr></thead><tbody>{rows}</tbody></table></div>
+<div class="scroll"><table><thead><tr><th>When (UTC)</th><th>Who</th><th>What</th></tr></thead>
+<tbody>{rows}</tbody></table></div>
 <p class="muted">{len(history)} events of this release are in the ledger.
 <span class="figure">signoff verify --home {escape(str(house.settings.home))}</span> checks every byte of them.</p>
 <h2>The memo</h2>
-<iframe src="memo/deployment_memo.html" title="Deployment memo" style="width:100%;height:70vh;border:1px solid #d8d4ca"></iframe>
+<iframe src="memo/deployment_memo.html" title="Deployment memo"
+style="width:100%;height:70vh;border:1px solid #d8d4ca"></iframe>
 """
 
 
@@ -98,8 +100,8 @@ def _picture(house: House, example: Example, state: Deployment) -> tuple[Rollout
     )
     caption = (
         f"Growth of 1 on full capital for both versions, net of costs, {new['date'][0]} to {new['date'][-1]}, "
-        f"n = {new.height:,} sessions. Shaded: phases of v{state.version}. Triangles: losses beyond the 95% value at risk "
-        "while it was live. Red line: the rollback."
+        f"n = {new.height:,} sessions. Shaded: phases of v{state.version}. Triangles: losses beyond the 95% "
+        "value at risk while it was live. Red line: the rollback."
     )
     return shown, picture(rollout_svg(shown), caption, "rollout")
 

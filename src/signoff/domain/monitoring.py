@@ -150,15 +150,22 @@ def _var_exceptions(measured: Measurement, policy: Policy) -> tuple[int, int] | 
 
 
 def _days_below(measured: Measurement, policy: Policy) -> int | None:
-    """For how many live sessions in a row the rolling Sharpe ratio has been below the trigger's floor."""
+    """For how many sessions in a row the Sharpe ratio of the lived window has been below the trigger's floor.
+
+    Sessions with fewer than the minimum of lived ones before them do not count; a window without a Sharpe ratio is
+    unknown.
+    """
     trigger = policy.triggers.sharpe
-    for back in range(measured.live_sessions):
-        value = rolling_sharpe(measured.returns[: measured.returns.size - back], trigger.window_days)
+    lived = measured.returns[measured.returns.size - measured.live_sessions :]
+    judged = max(0, lived.size - trigger.minimum_days + 1)
+    for back in range(judged):
+        window = lived[: lived.size - back][-trigger.window_days :]
+        value = rolling_sharpe(window, window.size)
         if value is None:
             return None
         if value >= trigger.below:
             return back
-    return measured.live_sessions
+    return judged
 
 
 def _fired(measured: Measurement, policy: Policy) -> tuple[str, ...]:

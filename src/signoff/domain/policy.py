@@ -161,11 +161,16 @@ class PhasePolicy(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharpeTrigger(Strict):
-    """Roll back when the rolling Sharpe ratio stays below a floor for n days in a row."""
+    """Roll back when the rolling Sharpe ratio stays below a floor for n days in a row.
+
+    It is judged on lived sessions alone, once there are `minimum_days` of them: what happened before the release was
+    live was known when it was approved, and is no reason to take it back.
+    """
 
     below: Annotated[float, HIGHER] = 0.5
     consecutive_days: Annotated[int, Ge(1), LOWER] = 10
     window_days: Annotated[int, Ge(5)] = 30
+    minimum_days: Annotated[int, Ge(5), LOWER] = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
