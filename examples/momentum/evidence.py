@@ -5,6 +5,7 @@ predictions and their latencies are real, the fills are modelled (half a spread 
 dossier says so.
 """
 
+import hashlib
 import os
 import time
 from datetime import date
@@ -42,10 +43,9 @@ def write(research: Research, folder: Path, progress: Progress) -> None:
     put(folder / "inputs" / "prices.parquet", research.inputs["prices"].filter(known))
     put(folder / "inputs" / "index.parquet", research.inputs["index"].filter(known))
     progress("simulating paper trading", 1, 3)
-    if not (folder / "paper.parquet").exists():
-        log, returns = _paper(research, tracks[chosen.name])
-        put(folder / "paper_returns.parquet", returns)
-        put(folder / "paper.parquet", log)
+    log, returns = _paper_once(research, tracks[chosen.name])
+    put(folder / "paper.parquet", log)
+    put(folder / "paper_returns.parquet", returns)
     progress("evidence written", 3, 3)
 
 
@@ -104,6 +104,18 @@ def _positions(research: Research, track: Track) -> pl.DataFrame:
             "sector": [SECTORS[s] for s in data.symbols] * track.rows.size,
         }
     )
+
+
+def _paper_once(research: Research, track: Track) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The paper period as it was first lived: its latencies were measured then, so it is kept and not repeated."""
+    said = (research.key, Path(__file__).read_text(), PAPER_CAPITAL, HALF_SPREAD_BPS, NOISE_BPS, SEED)
+    name = hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+    log, returns = research.cache / f"paper-{name}.parquet", research.cache / f"paper-returns-{name}.parquet"
+    if not (log.exists() and returns.exists()):
+        lived, earned = _paper(research, track)
+        put(returns, earned)
+        put(log, lived)
+    return pl.read_parquet(log), pl.read_parquet(returns)
 
 
 def _paper(research: Research, track: Track) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -14,18 +14,20 @@ import polars as pl
 
 from momentum.evidence import put
 from momentum.models import Configuration
-from momentum.registry import FROM_2019, versions
+from momentum.registry import FROM_2019, registered, versions
 from momentum.research import Progress, Research
-from momentum.walkforward import fit_before, predict_rows, track
+from momentum.walkforward import predict_rows, track
 
 WATCHED: Final = 12
 BASELINE_FROM: Final = np.datetime64("2009-01-01")
 
 
-def write(research: Research, folder: Path, progress: Progress) -> None:
-    """The journal's files; nothing is written again that is there."""
-    if (folder / "complete").exists():
+def write(research: Research, uri: str, folder: Path, progress: Progress) -> None:
+    """The journal's files, by the models in the registry at `uri`; what this study wrote is not written again."""
+    complete = folder / "complete"
+    if complete.exists() and complete.read_text() == research.key:
         return
+    complete.unlink(missing_ok=True)
     data = research.panel
     rows = np.flatnonzero(data.dates >= np.datetime64(FROM_2019))
     returns, predictions, exposure, weights, history = [], [], [], [], []
@@ -33,7 +35,7 @@ def write(research: Research, folder: Path, progress: Progress) -> None:
     for done, version in enumerate(versions(research)):
         progress(f"living through 2019-2022 with v{version.version}", done, 2)
         configuration = version.configuration
-        model = fit_before(data, configuration, FROM_2019)
+        model = registered(uri, version.version)
         watched = _most_important(model, configuration)
         scores, latency = _predicted(model, research, configuration, rows)
         lived = track(data, configuration, scores)
@@ -57,7 +59,7 @@ def write(research: Research, folder: Path, progress: Progress) -> None:
     put(folder / "features.parquet", _features(research, rows, watched, columns))
     inside = (data.dates >= BASELINE_FROM) & (data.dates < np.datetime64(FROM_2019))
     put(folder / "baseline_features.parquet", _features(research, np.flatnonzero(inside), watched, columns))
-    (folder / "complete").touch()
+    complete.write_text(research.key)
     progress("journal written", 2, 2)
 
 

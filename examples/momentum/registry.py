@@ -6,6 +6,7 @@ registered; that is how a rollback checks that the version it returns to still w
 
 import json
 import logging
+import platform
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,17 @@ def load(folder: Path) -> Callable[[pl.DataFrame], Floats]:
     return lambda frame: predict(model, frame.select(names).to_numpy().astype(np.float64))
 
 
+def registered(uri: str, version: str) -> lgb.Booster:
+    """The model of a registered version, from the registry's own artefacts."""
+    from mlflow import MlflowClient as Client  # noqa: PLC0415 - the import takes two seconds
+
+    client = Client(tracking_uri=uri, registry_uri=uri)
+    every = client.search_model_versions(f"name = '{MODEL}'")
+    found = max((v for v in every if v.tags.get("version") == version), key=lambda v: int(v.version))
+    with tempfile.TemporaryDirectory() as folder:
+        return lgb.Booster(model_file=client.download_artifacts(found.run_id, "model/model.txt", folder))
+
+
 def versions(research: Research) -> tuple[Version, Version]:
     """What trades, and what is to replace it."""
     return (
@@ -86,22 +98,26 @@ def register(research: Research, uri: str, artifacts: Path, git_commit: str, pro
     every = (PREVIOUS, *TRIED)
     for done, configuration in enumerate(every):
         progress(f"logging {configuration.name}", done, len(every) + 2)
-        _log_once(client, identity, configuration.name, partial(_log_trial, client, research, configuration))
+        _log_once(
+            client, identity, configuration.name, research.key, partial(_log_trial, client, research, configuration)
+        )
     for done, version in enumerate(versions(research)):
         progress(f"registering v{version.version}", len(every) + done, len(every) + 2)
         name = f"{MODEL}-{version.version}"
-        run = _log_once(client, identity, name, partial(_log_version, client, research, version, git_commit))
+        run = _log_once(
+            client, identity, name, research.key, partial(_log_version, client, research, version, git_commit)
+        )
         _register_once(client, run, version)
 
 
-def _log_once(client: "MlflowClient", experiment: str, name: str, log: Callable[[str], None]) -> str:
-    """A finished run of this name, or a new one; a run that was interrupted is deleted."""
-    found = client.search_runs([experiment], f"attributes.run_name = '{name}'", max_results=10)
+def _log_once(client: "MlflowClient", experiment: str, name: str, key: str, log: Callable[[str], None]) -> str:
+    """A finished run of this name and study, or a new one; a run that was interrupted is deleted."""
+    found = client.search_runs([experiment], f"attributes.run_name = '{name}' and tags.study = '{key}'", max_results=10)
     for run in found:
         if run.info.status == "FINISHED":
             return str(run.info.run_id)
         client.delete_run(run.info.run_id)
-    run = client.create_run(experiment, run_name=name).info.run_id
+    run = client.create_run(experiment, run_name=name, tags={"study": key}).info.run_id
     log(run)
     client.set_terminated(run)
     return str(run)
@@ -130,6 +146,7 @@ def _log_version(client: "MlflowClient", research: Research, version: Version, g
         "training_start": str(data.dates[rows[0]]),
         "training_end": str(data.dates[rows[-1]]),
         "git_commit": git_commit,
+        "runtime": f"python {platform.python_version()}, lightgbm {lgb.__version__}",
     }.items():
         client.set_tag(run, key, value)
     client.log_metric(run, "walk_forward_sharpe", sharpe(research.tracks[configuration.name].returns))
@@ -197,7 +214,7 @@ def _memory(model: lgb.Booster) -> float:
 def _register_once(client: "MlflowClient", run: str, version: Version) -> None:
     if not any(m.name == MODEL for m in client.search_registered_models(f"name = '{MODEL}'")):
         client.create_registered_model(MODEL)
-    known = [v for v in client.search_model_versions(f"name = '{MODEL}'") if v.tags.get("version") == version.version]
+    known = [v for v in client.search_model_versions(f"name = '{MODEL}'") if v.run_id == run]
     source = f"{client.get_run(run).info.artifact_uri}/model"
     made = known[0] if known else client.create_model_version(MODEL, source, run, tags={"version": version.version})
     if version.alias not in client.get_registered_model(MODEL).aliases:

@@ -60,7 +60,7 @@ class Research:
 
     def scores(self, configuration: Configuration) -> Floats:
         """Out-of-sample scores, computed once: a file is complete or absent, so an interrupted run continues."""
-        path = self.cache / f"{configuration.model_name}-{self._key[:16]}.npy"
+        path = self.cache / f"{configuration.model_name}-{self.key[:16]}.npy"
         if path.exists():
             return np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
         scores = out_of_sample(self.panel, configuration)
@@ -74,7 +74,8 @@ class Research:
         return scores
 
     @cached_property
-    def _key(self) -> str:
+    def key(self) -> str:
+        """Names what was computed from which code, prices and library; anything kept under another name is stale."""
         here = Path(__file__).parent
         code = b"".join((here / name).read_bytes() for name in CODE)
         prices = self.inputs["prices"]["close"].to_numpy().tobytes()

@@ -58,12 +58,7 @@ def test_numbers_are_finite(folder, name):
     assert all(numbers[column].drop_nulls().is_finite().all() for column in numbers.columns)
 
 
-FROM_LATER = pytest.mark.xfail(reason="write() filters the replay's inputs by their first year alone", strict=True)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=FROM_LATER if name.startswith("inputs/") else ()) for name in COLUMNS]
-)
+@pytest.mark.parametrize("name", list(COLUMNS))
 def test_evidence_for_a_release_at_the_end_of_2018_holds_nothing_from_after_it(folder, name):
     last = read(folder, name)[WHEN[name]].max()
     assert (last if name in {"backtest", "backtest_previous", "trials", "positions"} else last.date()) <= SUBMITTED
@@ -122,7 +117,6 @@ def test_the_same_inputs_give_the_same_bytes_but_for_measured_latencies(cache, f
             assert (tmp_path / f"{name}.parquet").read_bytes() == (folder / f"{name}.parquet").read_bytes()
 
 
-@pytest.mark.xfail(reason="write() keeps any paper.parquet that it finds", strict=True)
 def test_paper_of_another_study_is_not_kept(cache, folder, tmp_path, monkeypatch):
     evidence.write(small_study.study(cache), tmp_path, small_study.silent)
     monkeypatch.setattr(evidence, "PAPER_CAPITAL", 2 * evidence.PAPER_CAPITAL)

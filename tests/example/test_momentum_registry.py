@@ -107,7 +107,6 @@ def test_a_call_that_died_half_way_is_completed_by_the_next(study, tmp_path, mon
     assert version(opened(tmp_path), "candidate").tags["version"] == "2.0.0"
 
 
-@pytest.mark.xfail(reason="register() points both aliases anew on every call", strict=True)
 def test_a_promotion_is_not_undone_by_registering_again(cache, client, place):
     promoted = version(client, "candidate").version
     before = version(client, "champion").version
@@ -119,7 +118,6 @@ def test_a_promotion_is_not_undone_by_registering_again(cache, client, place):
         client.set_registered_model_alias(registry.MODEL, "champion", before)
 
 
-@pytest.mark.xfail(reason="register() leaves MLflow's telemetry on, and its log too", strict=True)
 def test_mlflow_reports_nothing_to_its_vendor_and_says_nothing(cache, tmp_path):
     code = (
         "import sys; from pathlib import Path; import small_study; small_study.shrink(setattr)\n"

@@ -84,7 +84,7 @@ def test_other_prices_are_another_study(study, cache, monkeypatch):
     cheaper = small_study.inputs()
     cheaper["prices"] = cheaper["prices"].with_columns(close=cheaper["prices"]["close"] * 0.5)
     monkeypatch.setattr("momentum.data.inputs", lambda: cheaper)
-    assert small_study.study(cache)._key != study._key
+    assert small_study.study(cache).key != study.key
 
 
 def test_the_version_to_deploy_is_the_best_by_the_walk_forward_sharpe_ratio(study):

@@ -146,9 +146,7 @@ def commit(*appends: Append, key: str = "k", request: str = "r", effects: tuple[
     return Commit(key=key, request=request, at=NOW, actor="t", appends=appends, effects=effects)
 
 
-def append(
-    stream: str = "s", *events: AnyEvent, expected: int | None = None, state: bytes = b'{"state":1}'
-) -> Append:
+def append(stream: str = "s", *events: AnyEvent, expected: int | None = None, state: bytes = b'{"state":1}') -> Append:
     return Append(stream=stream, expected_revision=expected, events=events or (paused(),), state=state)
 
 

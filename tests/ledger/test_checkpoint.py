@@ -62,7 +62,7 @@ def test_every_altered_byte_of_a_key_line_is_noticed():
         NOTE + b"\n",
         NOTE.replace(b"\n7\n", b"\n07\n"),
         NOTE.replace(b"\n7\n", b"\n+7\n"),
-        NOTE.replace("\n7\n".encode(), "\n٧\n".encode()),
+        NOTE.replace(b"\n7\n", "\n٧\n".encode()),
         NOTE + NOTE.splitlines(keepends=True)[-1],
     ],
 )

@@ -12,6 +12,7 @@ from small_ledger import NOW, PACKAGE, key, signature, spelled
 from signoff.domain.errors import TamperedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import Role
+from signoff.ledger.canonical import canonical
 from signoff.ledger.envelope import encoding, verify
 
 SIGNED = signature()
@@ -79,6 +80,48 @@ def test_other_spellings_are_refused(text):
         verify(text, RAE.public_key)
 
 
+def altered(change) -> str:
+    """The envelope with something changed in its JSON."""
+    said = json.loads(SIGNED.envelope)
+    change(said)
+    return spelled(said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said.update(extra=1),
+        lambda said: said["signatures"][0].update(cert="extra"),
+        lambda said: said.update(signatures=[]),
+        lambda said: said.update(signatures=[[]]),
+        lambda said: said.update(payload=1),
+        lambda said: said.update(payloadType="text/plain"),
+    ],
+)
+def test_an_envelope_of_another_shape_is_refused(change):
+    with pytest.raises(TamperedError):
+        verify(altered(change), RAE.public_key)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda said: said["subject"].append({"name": "other", "digest": {"sha256": "0" * 64}}),
+        lambda said: said["subject"].clear(),
+        lambda said: said["predicate"].update(extra="said beside"),
+        lambda said: said["predicate"].update(conditions="text"),
+        lambda said: said["predicate"].update(role="king"),
+        lambda said: said["predicate"].update(signed_at="2019-01-02T21:00:00"),
+        lambda said: said["predicate"].pop("expires_at"),
+    ],
+)
+def test_a_signed_statement_that_says_more_or_less_than_a_decision_is_refused(change):
+    statement = json.loads(base64.b64decode(json.loads(SIGNED.envelope)["payload"]))
+    change(statement)
+    with pytest.raises(TamperedError):
+        verify(RAE.sign_statement(canonical(statement)), RAE.public_key)
+
+
 def test_two_signatures_are_refused():
     said = json.loads(SIGNED.envelope)
     said["signatures"] *= 2
@@ -87,6 +130,8 @@ def test_two_signatures_are_refused():
 
 
 def test_a_statement_of_another_kind_is_refused():
-    payload = base64.b64decode(json.loads(SIGNED.envelope)["payload"]).replace(b"in-toto.io/Statement", b"in-toto.io/Link")
+    payload = base64.b64decode(json.loads(SIGNED.envelope)["payload"]).replace(
+        b"in-toto.io/Statement", b"in-toto.io/Link"
+    )
     with pytest.raises(TamperedError, match="another kind"):
         verify(RAE.sign_statement(payload), RAE.public_key)

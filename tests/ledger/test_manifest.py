@@ -1,8 +1,11 @@
 """The manifest: what changed, what is missing, what nobody listed."""
 
+from dataclasses import replace
+
 import pytest
 
 from signoff.domain.errors import TamperedError
+from signoff.ledger.canonical import canonical
 from signoff.ledger.manifest import differences, manifest_of, parse
 
 FILES = {"b.txt": b"two", "a.txt": b"one", "dir/ü.txt": b""}
@@ -11,7 +14,7 @@ MANIFEST = manifest_of(FILES)
 
 def test_a_manifest_lists_files_by_path():
     assert [entry.path for entry in MANIFEST.entries] == ["a.txt", "b.txt", "dir/ü.txt"]
-    assert MANIFEST == manifest_of(dict(reversed(FILES.items())))
+    assert manifest_of(dict(reversed(FILES.items()))) == MANIFEST
 
 
 def test_a_manifest_comes_back_as_it_was():
@@ -28,8 +31,36 @@ def test_changed_missing_and_extra_files_are_named():
     assert differences(MANIFEST, there) == ("a.txt", "b.txt", "new.txt")
 
 
+def test_a_file_of_another_size_than_listed_differs():
+    entries = tuple(replace(entry, size=entry.size + 1) for entry in MANIFEST.entries)
+    assert differences(replace(MANIFEST, entries=entries), FILES) == tuple(sorted(FILES))
+
+
+def listing(*entries) -> bytes:
+    return canonical({"files": list(entries)})
+
+
+ONE = {"path": "a", "sha256": "b" * 64, "size": 1}
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"{}", b"[]", b"null", MANIFEST.to_bytes() + b"\n", MANIFEST.to_bytes().replace(b":", b": ", 1)]
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"[" * 5000,
+        MANIFEST.to_bytes() + b"\n",
+        MANIFEST.to_bytes().replace(b":", b": ", 1),
+        listing(ONE, ONE),
+        listing(ONE | {"path": "b"}, ONE),
+        listing(ONE | {"size": "1"}),
+        listing(ONE | {"size": True}),
+        listing(ONE | {"path": None}),
+        listing(ONE | {"other": 1}),
+        listing(ONE).replace(b'"size":1', b'"size":1e999'),
+    ],
 )
 def test_other_bytes_are_refused(content):
     with pytest.raises(TamperedError):

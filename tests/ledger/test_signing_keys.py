@@ -8,7 +8,7 @@ import pytest
 from small_ledger import LEDGER_KEY, key
 
 from signoff.adapters.signing_keys import FileAnchor, KeyFile
-from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.ledger.merkle import leaf_hash
 
 
@@ -46,6 +46,16 @@ def test_a_file_that_is_no_key_is_refused(tmp_path, content):
     (tmp_path / "rae.pem").write_bytes(content)
     with pytest.raises(BadInputError, match="Ed25519"):
         KeyFile.load(tmp_path / "rae.pem")
+
+
+def test_places_that_cannot_hold_a_key_are_reported(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnavailableError, match="Cannot keep"):
+        KeyFile.create(tmp_path / "file" / "rae.pem")
+    with pytest.raises(UnavailableError, match="Cannot read"):
+        KeyFile.load(tmp_path)
+    with pytest.raises(UnavailableError, match="anchor it again"):
+        FileAnchor(tmp_path / "file").add(b"note", 1)
 
 
 def test_a_key_of_another_kind_is_refused(tmp_path):

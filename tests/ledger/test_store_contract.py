@@ -1,7 +1,8 @@
 """What every store promises, whichever it is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
@@ -9,12 +10,13 @@ import pytest
 from small_ledger import LEDGER_KEY, NOW, append, commit, killed, memory_store, paused, sqlite_url
 
 from signoff.adapters.store_sql import SqlStore
-from signoff.domain.errors import ConflictError, NotFoundError, RefusedError, StaleRevisionError
+from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, RefusedError, StaleRevisionError
+from signoff.domain.events import Reading, Reviewed
 from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import ORIGIN, open_note
 from signoff.ledger.codec import decode
 from signoff.ledger.merkle import frontier_of, leaf_hash
-from signoff.ports.store import Effect, Store
+from signoff.ports.store import Append, Effect, Store
 
 Open = Callable[[Path], Store]
 
@@ -24,8 +26,8 @@ def sql_store(folder: Path) -> SqlStore:
 
 
 @pytest.fixture(params=[lambda _: memory_store(), sql_store], ids=["memory", "sqlite"])
-def store(request, tmp_path) -> Iterator[Store]:
-    yield request.param(tmp_path)
+def store(request, tmp_path) -> Store:
+    return request.param(tmp_path)
 
 
 def ledger(store: Store) -> list[bytes]:
@@ -182,6 +184,52 @@ def test_an_effect_of_the_same_identity_is_enqueued_once(store):
     store.done("e", "sent", NOW)
     store.commit(commit(append("s"), key="3", effects=(effect,)))
     assert store.pending() == ()
+
+
+def test_what_nobody_asked_for_cannot_be_done(store):
+    with pytest.raises(NotFoundError):
+        store.done("unheard of", "sent", NOW)
+
+
+def test_effects_may_be_committed_without_events(store):
+    effect = Effect(identity="e", kind="notice", payload=b"")
+    assert store.commit(commit(key="1", effects=(effect, effect))).seq == 0
+    assert store.pending() == (effect,)
+    assert store.checkpoint() is None
+
+
+def test_a_stream_may_be_named_twice_in_one_commit(store):
+    store.commit(commit(append("s", expected=0), append("s", expected=1, state=b"[2]"), key="1"))
+    assert (store.load("s").revision, store.load("s").state) == (2, b"[2]")
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Reviewed(readings=(Reading(key="x", value=float("nan"), level=""),), targets_met=True),
+        replace(killed(), epoch="one"),
+        paused("\ud800"),
+    ],
+    ids=["not a number", "another type", "no text"],
+)
+def test_an_event_that_could_not_be_read_again_is_not_kept(store, refused):
+    with pytest.raises(BadInputError):
+        store.commit(commit(append("a"), append("b", refused), key="1"))
+    assert ledger(store) == []
+    assert store.streams("") == ()
+    assert store.commit(commit(append("a"), key="1")).seq == 1
+
+
+def test_state_never_changes_without_an_event(store):
+    empty = Append(stream="s", expected_revision=0, events=(), state=b"[]")
+    with pytest.raises(BadInputError, match="only by events"):
+        store.commit(commit(empty, key="1"))
+    assert store.load("s") is None
+
+
+def test_a_time_without_a_zone_is_refused(store):
+    with pytest.raises(BadInputError, match="zone"):
+        store.commit(replace(commit(append("s")), at=NOW.replace(tzinfo=None)))
 
 
 def test_a_blob_is_kept_once_by_its_hash(store):

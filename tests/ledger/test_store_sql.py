@@ -1,6 +1,5 @@
 """The SQL store where it differs from a dictionary: files, other processes, triggers, broken disks."""
 
-import os
 import re
 import sqlite3
 from contextlib import closing
@@ -9,7 +8,7 @@ import pytest
 from small_ledger import LEDGER_KEY, append, approved_release, commit, exported, sqlite_url, verified
 
 from signoff.adapters.store_sql import SqlStore
-from signoff.domain.errors import SignoffError, TamperedError
+from signoff.domain.errors import BadInputError, SignoffError, TamperedError
 
 
 def opened(folder, url=None) -> SqlStore:
@@ -50,6 +49,7 @@ def test_sqlite_is_set_to_survive_a_power_cut(store):
         "INSERT INTO events (seq, stream, revision, body, leaf) VALUES (2, 'x', 1, x'00', x'00')",
         "INSERT OR REPLACE INTO events (seq, stream, revision, body, leaf) VALUES (1, 'x', 1, x'00', x'00')",
         "REPLACE INTO events (seq, stream, revision, body, leaf) VALUES (2, 'other', 1, x'00', x'00')",
+        "REPLACE INTO events (seq, stream, revision, body, leaf) VALUES (3, 'other', 1, x'00', x'00')",
     ],
 )
 def test_a_slip_in_a_database_shell_does_not_change_the_ledger(store, tmp_path, statement):
@@ -64,9 +64,13 @@ def test_an_insider_who_drops_the_triggers_is_found_out(tmp_path):
     with closing(sqlite3.connect(tmp_path / "signoff.db")) as shell:
         for (name,) in shell.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
             shell.execute(f"DROP TRIGGER {name}")
-        shell.execute("UPDATE events SET body = replace(body, 'lunch', 'spoon') WHERE seq = 6")
+        shell.execute("UPDATE events SET body = CAST(replace(body, 'lunch', 'spoon') AS BLOB) WHERE seq = 6")
         shell.commit()
-    assert verified(exported(opened(tmp_path))).exit_code == 1
+        assert verified(exported(opened(tmp_path))).exit_code == 1
+        shell.execute("UPDATE events SET body = 'text' WHERE seq = 6")
+        shell.commit()
+    with pytest.raises(TamperedError, match="Event 6"):
+        exported(opened(tmp_path))
 
 
 def test_a_blob_altered_on_disk_is_refused(tmp_path):
@@ -126,11 +130,43 @@ def test_a_full_disk_is_reported_and_nothing_is_half_written(store):
     assert store.load("s").state == b'{"state":1}'
 
 
-def test_a_database_that_may_only_be_read_is_reported(store, tmp_path):
+def test_a_database_that_may_only_be_read_can_be_read(store, tmp_path):
     url = f"sqlite:///file:{tmp_path / 'signoff.db'}?mode=ro&uri=true"
-    with pytest.raises(SignoffError, match="read-?only") as refusal:
+    reader = opened(tmp_path, url)
+    assert list(reader.rows()) == list(store.rows())
+    with pytest.raises(SignoffError, match="readonly") as refusal:
+        reader.commit(commit(append("s"), key="2"))
+    assert is_a_paragraph(refusal.value)
+
+
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path):
+    (tmp_path / "home").write_bytes(b"a file")
+    with pytest.raises(SignoffError, match="--home") as refusal:
+        opened(tmp_path, f"sqlite:///{tmp_path / 'home' / 'signoff.db'}")
+    assert is_a_paragraph(refusal.value)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "sqlight:///x.db", "oracle+nodriver://u:secret@h/d"])
+def test_a_url_that_names_no_database_is_refused_without_repeating_its_password(tmp_path, url):
+    with pytest.raises(BadInputError) as refusal:
         opened(tmp_path, url)
     assert is_a_paragraph(refusal.value)
+    assert "secret" not in str(refusal.value)
+
+
+def test_opening_to_read_does_not_wait_for_a_writer(store, tmp_path):
+    with closing(sqlite3.connect(tmp_path / "signoff.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert opened(tmp_path).load("s").revision == 1
+        other.execute("ROLLBACK")
+
+
+def test_two_stores_of_one_database_are_one_ledger(store, tmp_path):
+    again = opened(tmp_path)
+    again.commit(commit(append("s", expected=1), key="2"))
+    store.commit(commit(append("s", expected=2), key="3"))
+    assert len(list(again.rows())) == 4
+    assert again.checkpoint() == store.checkpoint()
 
 
 def test_reading_goes_on_while_another_writes(store, tmp_path):
@@ -149,4 +185,3 @@ def test_no_table_has_a_type_that_only_sqlite_knows():
 
     for table in metadata.sorted_tables:
         assert re.match(r"\s*CREATE TABLE", str(CreateTable(table).compile(dialect=postgresql.dialect())))
-    assert os.name == "posix"

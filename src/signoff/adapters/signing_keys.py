@@ -34,9 +34,10 @@ class KeyFile:
         content = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         try:
             _keep(path, content)
-        except FileExistsError as error:
-            raise BadInputError(f"Expected no key at {path}, found one; a private key is never replaced.") from error
         except OSError as error:
+            if isinstance(error, FileExistsError) and path.exists():
+                message = f"Expected no key at {path}, found one; a private key is never replaced."
+                raise BadInputError(message) from error
             raise UnavailableError(
                 f"Cannot keep a private key at {path}: {error.strerror}. Nothing was made; choose another place."
             ) from error

@@ -366,12 +366,12 @@ def _append(connection: Connection, append: Append, commit: Commit, tree: Fronti
 
 
 def _enqueue(connection: Connection, effects: tuple[Effect, ...]) -> None:
-    asked = {effect.identity: effect for effect in reversed(effects)}
+    asked = {effect.identity: effect for effect in reversed(effects)}  # of two alike, the first
     known = set(connection.execute(_KNOWN, {"identities": list(asked)}).scalars())
     position = connection.execute(_POSITION).scalar() or 0
     rows = [
         {"identity": effect.identity, "position": position + n, "kind": effect.kind, "payload": effect.payload}
-        for n, effect in enumerate((e for e in effects if e is asked[e.identity]), start=1)
+        for n, effect in enumerate(reversed(asked.values()), start=1)
         if effect.identity not in known
     ]
     if rows:

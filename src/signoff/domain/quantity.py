@@ -96,10 +96,17 @@ def number(value: float, unit: Unit, digits: int | None = None) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else f"{_MINUS}∞"
     scaled = value * 100 if unit is Unit.PERCENT else value
-    places = _DIGITS[unit] if digits is None else digits
+    places = _places(scaled, unit) if digits is None else digits
     body = f"{abs(scaled):,.{places}f}"
     is_negative = scaled < 0 and float(body.replace(",", "")) != 0
     return _MINUS + body if is_negative else body
+
+
+def _places(scaled: float, unit: Unit) -> int:
+    """Decimals to print; durations under one keep two significant digits, so that 40 ms never reads as nothing."""
+    if unit in {Unit.MILLISECONDS, Unit.SECONDS} and 0 < abs(scaled) < 1:
+        return min(6, 1 - math.floor(math.log10(abs(scaled))))
+    return _DIGITS[unit]
 
 
 def percent(name: str, value: float | None, *, n: int | None = None, source: str = "", digits: int = 1) -> Quantity:

@@ -67,6 +67,8 @@ def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
         raise ValueError(f"schema {said['schema']}, and this Signoff reads schema {SCHEMA}; use a newer one")
     match said:
         case {"stream": str(stream), "revision": int(revision), "at": str(at), "actor": str(actor), "event": dict()}:
+            if isinstance(revision, bool):
+                raise TypeError("a revision is a number")
             kind = _kinds()[said["event"]["kind"]]
             event = _adapter(kind).validate_python(said["event"])
         case _:
@@ -91,7 +93,7 @@ def _number(text: str) -> int | float:
 
 
 def _plain(value: object) -> object:
-    return _adapter(type(value)).dump_python(value, mode="json")
+    return _adapter(type(value)).dump_python(value, mode="json", warnings=False)
 
 
 def _instant(moment: datetime) -> str:

@@ -24,6 +24,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.rendering import palette
 from signoff.rendering.charts import svg
+from signoff.rendering.words import words_beside
 
 STYLE: Final = f"""
 :root {{ color-scheme: light; }}
@@ -185,8 +186,8 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def _cell(cell: Cell) -> str:
-    text = escape(cell.text)
-    if cell.is_figure:
+    text = escape(words_beside(cell))
+    if cell.is_figure and text:
         text = f'<span class="figure">{text}</span>'
     if cell.is_strong and text:
         text = f"<strong>{text}</strong>"

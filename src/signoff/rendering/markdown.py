@@ -21,6 +21,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering.charts import svg
+from signoff.rendering.words import words_beside
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -128,6 +129,7 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = f"**{escape(cell.text)}**" if cell.is_strong and cell.text else escape(cell.text)
+    said = escape(words_beside(cell))
+    text = f"**{said}**" if cell.is_strong and said else said
     word = f"**{cell.mark.value}**" if cell.mark else ""
     return " ".join(part for part in (text, word) if part)

@@ -28,6 +28,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.rendering import palette
 from signoff.rendering.charts import svg
+from signoff.rendering.words import words_beside
 
 Json = dict[str, object]
 
@@ -136,7 +137,7 @@ def _block(block: Block) -> Json:  # noqa: PLR0911 - one visible table
 
 def _cell(cell: Cell) -> Json:
     mark = _mark(cell.mark) if cell.mark else None
-    return {"text": cell.text, "mark": mark, "figure": cell.is_figure, "strong": cell.is_strong}
+    return {"text": words_beside(cell), "mark": mark, "figure": cell.is_figure, "strong": cell.is_strong}
 
 
 def _mark(mark: Mark) -> Json:

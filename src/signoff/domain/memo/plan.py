@@ -97,7 +97,7 @@ def rollback_triggers(policy: Policy) -> tuple[str, ...]:
     sharpe, var = policy.triggers.sharpe, policy.triggers.var
     return (
         f"Sharpe < {plain(sharpe.below)} for {sharpe.consecutive_days} consecutive days "
-        f"(annualised, rolling {sharpe.window_days} days)",
+        f"(annualised, rolling {sharpe.window_days} days, judged from {sharpe.minimum_days} live days on)",
         f"VaR breach attributed to model: {var.exceptions} or more exceptions within {var.window_days} days",
         f"Error rate > {plain(policy.triggers.error_rate_pct)}%",
         f"Latency p95 > {plain(policy.triggers.latency_p95_ms)} ms",
@@ -184,7 +184,7 @@ def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
         _signer(signature, signatory),
         _verdict(signature, release),
         Cell(str(signature.signed_at.date()), is_figure=True),
-        Cell(signature.key_id, is_figure=True),
+        Cell(f"{signature.key_id[:12]}…", is_figure=True),
         Cell("; ".join(signature.conditions) or (signature.reason or "none")),
     )
 
