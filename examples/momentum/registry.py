@@ -66,7 +66,7 @@ def registered(uri: str, version: str) -> lgb.Booster:
     every = client.search_model_versions(f"name = '{MODEL}'")
     found = max((v for v in every if v.tags.get("version") == version), key=lambda v: int(v.version))
     with tempfile.TemporaryDirectory() as folder:
-        return lgb.Booster(model_file=client.download_artifacts(found.run_id, "model/model.txt", folder))
+        return lgb.Booster(model_file=client.download_artifacts(str(found.run_id), "model/model.txt", folder))
 
 
 def versions(research: Research) -> tuple[Version, Version]:

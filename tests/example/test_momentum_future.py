@@ -11,9 +11,18 @@ from momentum.walkforward import fit_before
 
 
 @pytest.fixture(scope="module")
-def folder(study, tmp_path_factory):
+def uri(study, tmp_path_factory):
+    place = tmp_path_factory.mktemp("registry")
+    (place / "artifacts").mkdir()
+    uri = f"sqlite:///{place / 'mlflow.db'}"
+    registry.register(study, uri, place / "artifacts", "0" * 40, small_study.silent)
+    return uri
+
+
+@pytest.fixture(scope="module")
+def folder(study, uri, tmp_path_factory):
     folder = tmp_path_factory.mktemp("live")
-    future.write(study, folder, small_study.silent)
+    future.write(study, uri, folder, small_study.silent)
     return folder
 
 
@@ -48,15 +57,15 @@ def test_the_model_that_lives_is_the_model_that_is_registered(study, folder, tmp
     np.testing.assert_array_equal(registry.load(Path(tmp_path))(frame), found["prediction"])
 
 
-def test_a_journal_that_is_complete_is_not_written_again(cache, folder):
+def test_a_journal_that_is_complete_is_not_written_again(cache, uri, folder):
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
-    future.write(small_study.study(cache), folder, small_study.silent)
+    future.write(small_study.study(cache), uri, folder, small_study.silent)
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_a_journal_that_was_interrupted_is_completed(study, folder, tmp_path):
+def test_a_journal_that_was_interrupted_is_completed(study, uri, folder, tmp_path):
     (tmp_path / "returns.parquet").write_bytes((folder / "returns.parquet").read_bytes()[:100])
-    future.write(study, tmp_path, small_study.silent)
+    future.write(study, uri, tmp_path, small_study.silent)
     assert read(tmp_path, "returns").equals(read(folder, "returns"))
     measured = read(tmp_path, "predictions").drop("latency_ms")
     assert measured.equals(read(folder, "predictions").drop("latency_ms"))

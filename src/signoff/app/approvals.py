@@ -127,7 +127,9 @@ class ApprovalRound:
 
     def publish_approved(self, state: Deployment, *, actor: str) -> Path:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
+        self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
         files = self.publisher.publish(self.reassessed(state), state)
+        self.publisher.attach(state, files)
         folder = self._keep(state.id, APPROVED, files)
         digest = parse(files[MANIFEST]).digest
         if (APPROVED, digest) not in state.editions:

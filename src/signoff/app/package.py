@@ -1,5 +1,6 @@
 """The memo and everything it rests on, as files with one manifest over them all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +34,22 @@ class Publisher:
         """Every file of an edition; the same record and inputs give the same bytes."""
         memo = self.compose(release, state)
         return with_manifest({**rendered(memo), **attachments(release, memo), **release.files})
+
+    def attach(self, state: Deployment, files: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Attach a release's documents to its registered version; what is still missing for `governance_ready`."""
+        if self.registry is None or self.registry.version(state.model, state.version) is None:
+            return ()
+        documents = {
+            "deployment_memo.pdf": files["deployment_memo.pdf"],
+            "backtest_report.pdf": files["attachments/backtest_report.pdf"],
+            "validation_results.pdf": files["attachments/validation_results.pdf"],
+        }
+        links = state.undertakings.documents if state.undertakings else {}
+        if (card := files.get(f"inputs/{links.get('model_card', '')}")) is not None:
+            documents["model_card.md"] = card
+        if (repository := links.get("repository")) is not None:
+            documents["repository.txt"] = f"{repository}\n".encode()
+        return self.registry.attach(state.model, state.version, documents)
 
     def compose(self, release: Release, state: Deployment | None) -> Memo:
         """The memo as a value."""

@@ -156,7 +156,11 @@ class Story:
                 state.id, person=person, role=condition.role, condition=condition.text, note="the review is scheduled"
             )
             self.say("Condition", f"{person} says it is met: {condition.text}")
-        self.house.deliver_notices()
+        sent, _ = self.house.deliver_notices()
+        state = self.house.record.deployment(state.id)
+        if sent and state.state is State.APPROVED:
+            self.house.approvals.publish_approved(state, actor="demo")
+            self.say("Memo", f"every role has signed, {sent} notices went out; the approved edition shows both")
         return self.house.record.deployment(state.id)
 
     def roll_out(self, state: Deployment) -> Deployment:

@@ -389,6 +389,7 @@ class Undertakings(Strict):
     restrictions: Restrictions
     position_limits: PositionLimits
     incident_channel: str
+    documents: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -418,6 +419,12 @@ class Dossier(Strict):
     def version(self) -> str:
         return self.header.version
 
+    def _documents(self) -> dict[str, str]:
+        """Where the model card and the code repository are, by these names."""
+        found = {"model_card": self.governance.model_card}
+        repository = next((r.link for r in self.appendix.references if _is_repository(r)), None)
+        return found | ({"repository": repository} if repository else {})
+
     @property
     def undertakings(self) -> Undertakings:
         """What the record keeps, to be held to."""
@@ -428,7 +435,12 @@ class Dossier(Strict):
             restrictions=self.boundaries.restrictions,
             position_limits=self.risk.position_limits,
             incident_channel=self.rollback.incident_channel,
+            documents=self._documents(),
         )
+
+
+def _is_repository(reference: Reference) -> bool:
+    return "repository" in reference.title.lower()
 
 
 def inconsistencies(dossier: Dossier) -> tuple[tuple[str, str], ...]:
