@@ -34,6 +34,13 @@ def order_scope(model: str) -> str:
     return f"{model}-"
 
 
+def is_unfinished(state: Deployment) -> bool:
+    """Whether a rollback has steps, or its memo, still to do."""
+    return state.state is State.ROLLING_BACK or (
+        state.state is State.ROLLED_BACK and EDITION not in dict(state.editions)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackProcedure:
     """Carries a release back to the version before it."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from signoff.app.approvals import ApprovalRound
+from signoff.app.approvals import APPROVED, ApprovalRound
 from signoff.app.notices import at_deployment
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.domain import decisions
@@ -19,9 +19,15 @@ class Rollout:
     approvals: ApprovalRound
 
     def start(self, identity: str, *, actor: str) -> Deployment:
-        """Enter shadow; files that changed since the signatures void them instead, and the start is refused."""
+        """Enter shadow; files that changed since the signatures void them instead, and the start is refused.
+
+        A crash after the last signature may have left the approved edition unwritten; it is written first.
+        """
         state = self.record.deployment(identity)
         package = self.approvals.package(state)
+        if state.state is State.APPROVED and not package.changed and APPROVED not in dict(state.editions):
+            self.approvals.publish_approved(state, actor=actor)
+            state = self.record.deployment(identity)
         events = decisions.start(state, package, self.record.latch(state.model), self.record.now())
         self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state))
         if any(isinstance(event, ApprovalsVoided) for event in events):

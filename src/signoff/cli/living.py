@@ -8,6 +8,7 @@ import typer
 
 from signoff.app.rehearse import rehearse as rehearse_rollback
 from signoff.app.review import review as review_release
+from signoff.app.rollback import is_unfinished
 from signoff.cli.approving import Identity, InRole, Key, Reason
 from signoff.cli.session import Session
 from signoff.domain.deployment import Deployment, State
@@ -226,7 +227,7 @@ def worker(context: typer.Context) -> None:
     """
     session: Session = context.obj
     house = session.house
-    unfinished = [d for d in house.record.deployments() if d.state is State.ROLLING_BACK]
+    unfinished = [d for d in house.record.deployments() if is_unfinished(d)]
     finished = [house.rollback.carry_out(d.id, actor="worker").id for d in unfinished]
     sent, problems = house.deliver_notices()
     house.anchor()

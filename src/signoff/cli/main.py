@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 refused or not passed, 2 bad input. Never a traceback for 
 import sys
 from typing import Final
 
-import click
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -16,6 +15,7 @@ from signoff.cli import approving, auditing, checking, demonstrating, living, sh
 from signoff.cli.session import split_options
 from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
 
+STOPPED: Final = 130
 EPILOG: Final = (
     "Everywhere: --home DIR (default ./.signoff), --database URL, --registry URI, --as NAME, --json. "
     "Example: signoff check release/ --json"
@@ -50,19 +50,15 @@ def main(arguments: list[str]) -> int:
     session, rest = split_options(arguments)
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        code = app(args=rest, standalone_mode=False, obj=session, prog_name="signoff")
-    except (typer.Exit, click.exceptions.Exit) as finished:
-        return finished.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (typer.Abort, click.Abort, KeyboardInterrupt):
-        errors.print("Stopped. Nothing is half-written; the same command continues where this one was.")
-        return 130
+        app(args=rest, obj=session, prog_name="signoff")
+    except SystemExit as finished:
+        code = finished.code if isinstance(finished.code, int) else 0
     except SignoffError as error:
         errors.print(Text(str(error)))
-        return exit_code(error)
-    return code if isinstance(code, int) else 0
+        code = exit_code(error)
+    if code == STOPPED:
+        errors.print("Stopped. Nothing is half-written; the same command continues where this one was.")
+    return code
 
 
 def exit_code(error: SignoffError) -> int:

@@ -181,7 +181,7 @@ class Story:
             state, observed = watch.observe(state.id, session, actor="monitor")
             self.progress(f"{session} {state.state.value}", done, len(sessions))
             state = self.after_close(state, observed)
-        if state.state is State.ROLLING_BACK:
+        if state.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
             state = self.house.rollback.carry_out(state.id, actor="monitor")
         if state.state in LIVE:
             self.say(

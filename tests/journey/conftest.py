@@ -1,0 +1,98 @@
+import json
+
+import pytest
+import release_folder
+
+from signoff.cli.main import main
+
+PEOPLE = {
+    "model_owner": "A. Lindqvist",
+    "lead_quant": "L. Okafor",
+    "risk_manager": "R. Moreau",
+    "head_of_trading": "T. Haddad",
+    "cto": "C. Yamada",
+    "compliance": "S. Brandt",
+}
+
+
+class Desk:
+    """The command line as people use it, on an installation of its own."""
+
+    def __init__(self, home, folder, capsys):
+        self.home, self.folder, self.capsys = home, folder, capsys
+
+    def __call__(self, *arguments):
+        """Run a command with --json; (exit code, document, messages)."""
+        self.capsys.readouterr()
+        code = main([*map(str, arguments), "--home", str(self.home), "--json"])
+        said = self.capsys.readouterr()
+        return code, json.loads(said.out) if said.out.strip().startswith("{") else None, said.err
+
+    def ok(self, *arguments):
+        code, document, said = self(*arguments)
+        assert code == 0, said
+        return document
+
+    def refused(self, *arguments, code=1):
+        found, _, said = self(*arguments)
+        assert found == code, said
+        assert "Traceback" not in said
+        return said
+
+    def with_people(self):
+        for role, name in PEOPLE.items():
+            self.ok("people", "add", name, "--role", role)
+        self.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+        return self
+
+    def submitted(self):
+        """The id of a release that waits for signatures, its gates overridden where they block."""
+        _, document, said = self("submit", self.folder, "--as", "Q. Ferrari")
+        assert document is not None, said
+        identity = document["deployment"]
+        for role in ("risk_manager", "cto"):
+            if document["state"] == "validated":
+                document = self.ok("override", identity, "--role", role, "--reason", "a test of the procedure")
+        assert document["state"] == "awaiting_approval"
+        return identity
+
+    def approved(self):
+        identity = self.submitted()
+        for role in PEOPLE:
+            document = self.ok("approve", identity, "--role", role)
+        assert document["state"] == "approved"
+        return identity
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory):
+    return release_folder.make(tmp_path_factory.mktemp("release") / "dossier")
+
+
+@pytest.fixture
+def folder(pristine, tmp_path):
+    import shutil
+
+    return shutil.copytree(pristine, tmp_path / "dossier")
+
+
+@pytest.fixture
+def unprinted(monkeypatch):
+    """Memos as a line of text, where a test is not about documents: typesetting takes seconds."""
+    from signoff.app import package, rollback
+
+    def plain(memo):
+        return {"deployment_memo.md": memo.tldr.encode(), "deployment_memo.pdf": repr(memo.decision).encode()}
+
+    monkeypatch.setattr(package, "rendered", plain)
+    monkeypatch.setattr(rollback, "rendered", plain)
+    monkeypatch.setattr(
+        package,
+        "attachments",
+        lambda *_: {"attachments/backtest_report.pdf": b"", "attachments/validation_results.pdf": b""},
+    )
+
+
+@pytest.fixture
+def desk(tmp_path, folder, capsys):
+    return Desk(tmp_path / "home", folder, capsys)

@@ -1,0 +1,137 @@
+"""Killed before or after any commit, the same commands lead to the same end."""
+
+import pytest
+import release_folder
+from conftest import PEOPLE
+
+from signoff.adapters.clocks import WallClock
+from signoff.adapters.store_sql import SqlStore
+from signoff.app.adopt import Adoption, adopt
+from signoff.app.people import enrol
+from signoff.app.record import deployment_stream, replay
+from signoff.config.settings import settings
+from signoff.domain.deployment import State
+from signoff.domain.events import Occasion
+from signoff.domain.memo.standing import PreviousCheck
+from signoff.domain.policy import Policy, Role
+from signoff.wiring import House
+
+
+class Killed(BaseException):
+    """The process is gone; nothing may catch this."""
+
+
+class WorkingRegistry:
+    """A registry whose every version works."""
+
+    def version(self, model, version):
+        return None
+
+    def verify(self, model, version):
+        return PreviousCheck(version=version, run_id="r", is_working=True, detail="works")
+
+    def attach(self, model, version, files):
+        return ()
+
+    def point(self, model, alias, version):
+        return None
+
+
+def opened(home):
+    house = House(settings(home=str(home), actor="test"), WallClock())
+    house.__dict__["registry"] = WorkingRegistry()
+    return house
+
+
+def story(house, folder, release):
+    """Everything from enrolment to rollback, each command as a person would repeat it."""
+    for role, name in PEOPLE.items():
+        key = house.key_of(name)
+        enrol(house.record, name=name, roles=(Role(role),), key_id=key.key_id, public_key=key.public_key, actor="t")
+    signatories = tuple(house.signatory(role) for role in (Role.RISK_MANAGER, Role.CTO))
+    adopt(
+        house.record,
+        Adoption(model="momentum", version="1.1.0", policy=Policy(name="p", version="1"), reason="r"),
+        signatories,
+    )
+    state = house.approvals.submit(folder, release, actor="Q. Ferrari")
+    for role in (Role.RISK_MANAGER, Role.CTO):
+        if state.state is State.VALIDATED and role not in {s.role for s in state.overrides}:
+            state = house.approvals.override(state.id, house.signatory(role), reason="a test")
+    state = house.approvals.submit(folder, release, actor="Q. Ferrari")
+    for role in PEOPLE:
+        if state.state is State.AWAITING_APPROVAL and Role(role) in state.missing_roles:
+            state = house.approvals.approve(state.id, house.signatory(Role(role)))
+    if state.state is State.APPROVED:
+        state = house.rollout.start(state.id, actor="t")
+    if state.state in {State.SHADOW, State.ROLLING_BACK, State.ROLLED_BACK}:
+        state = house.rollback.begin(state.id, Occasion.ERROR, "error_rate", "test", actor="t")
+    house.deliver_notices()
+    return state
+
+
+@pytest.fixture
+def release(pristine, tmp_path, unprinted):
+    house = opened(tmp_path / "elsewhere")
+    return house.assessor.assess(pristine, None)
+
+
+def commits(monkeypatch, kill_at, *, before):
+    """Count commits and die at one of them."""
+    counted, real = [0], SqlStore.commit
+
+    def commit(self, request):
+        counted[0] += 1
+        if counted[0] == kill_at and before:
+            raise Killed
+        result = real(self, request)
+        if counted[0] == kill_at:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(SqlStore, "commit", commit)
+    return counted
+
+
+def outcome(house, state):
+    kinds = [r.event.kind for r in house.record.history(deployment_stream(state.id))]
+    return state.state, kinds
+
+
+@pytest.mark.slow
+def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pristine, tmp_path, monkeypatch):
+    monkeypatch.setattr(House, "assessor", property(lambda _: _Known(release)))
+    with monkeypatch.context() as patch:
+        counted = commits(patch, -1, before=True)
+        house = opened(tmp_path / "whole")
+        expected = outcome(house, story(house, pristine, release))
+    total = counted[0]
+    assert expected[0] is State.ROLLED_BACK
+    assert total > 25
+    for kill_at in range(1, total + 1):
+        for before in (True, False):
+            home = tmp_path / f"{kill_at}-{before}"
+            with monkeypatch.context() as patch:
+                commits(patch, kill_at, before=before)
+                with pytest.raises(Killed):
+                    story(opened(home), pristine, release)
+            house = opened(home)
+            state = story(house, pristine, release)
+            assert outcome(house, state) == expected, (kill_at, before)
+            stored = {s.stream: s.state for s in house.store.streams("")}
+            assert replay(house.record.history()) == stored
+
+
+class _Known:
+    """Gives the release that was assessed once; assessing is not what this test is about."""
+
+    def __init__(self, release):
+        self._release = release
+
+    def assess(self, *_):
+        return self._release
+
+
+def test_the_folder_is_whole(pristine):
+    assert (pristine / "backtest.parquet").exists()
+    assert release_folder.DAYS > 1000

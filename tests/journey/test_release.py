@@ -1,0 +1,213 @@
+"""A release as people live it, through the commands they type."""
+
+import json
+import shutil
+
+import pytest
+from conftest import PEOPLE
+
+
+def flags(desk):
+    return desk.ok("status")["flags"]["momentum"]
+
+
+def enabled(desk):
+    return flags(desk)["models.momentum.enabled"], flags(desk)["models.momentum.allocation_pct"]
+
+
+@pytest.mark.usefixtures("unprinted")
+class TestApprovals:
+    def test_given_every_signature_when_started_then_the_release_is_in_shadow(self, desk):
+        identity = desk.with_people().approved()
+        started = desk.ok("rollout", "start", identity)
+        assert started["flags"] == {
+            "models.momentum.enabled": True,
+            "models.momentum.allocation_pct": 0,
+            "models.momentum.shadow_mode": True,
+        }
+
+    def test_given_a_missing_signature_then_nothing_starts(self, desk):
+        identity = desk.with_people().submitted()
+        for role in list(PEOPLE)[:-1]:
+            desk.ok("approve", identity, "--role", role)
+        assert "awaiting_approval" in desk.refused("rollout", "start", identity)
+
+    def test_nobody_approves_what_they_submitted(self, desk):
+        identity = desk.with_people().submitted()
+        desk.ok("people", "add", "Q. Ferrari", "--role", "cto")
+        assert "independence" in desk.refused("approve", identity, "--role", "cto", "--as", "Q. Ferrari")
+
+    def test_a_person_with_two_roles_signs_once(self, desk):
+        desk.with_people()
+        identity = desk.submitted()
+        desk.ok("people", "add", "A. Lindqvist", "--role", "model_owner", "--role", "lead_quant")
+        desk.ok("approve", identity, "--role", "model_owner")
+        said = desk.refused("approve", identity, "--role", "lead_quant", "--as", "A. Lindqvist")
+        assert "person_twice" in said
+
+    def test_a_role_that_is_not_held_cannot_be_signed_in(self, desk):
+        identity = desk.with_people().submitted()
+        assert "does not hold" in desk.refused("approve", identity, "--role", "cto", "--as", "S. Brandt")
+
+    def test_a_rejection_sticks(self, desk):
+        identity = desk.with_people().submitted()
+        desk.ok("reject", identity, "--role", "compliance", "--reason", "registration missing")
+        assert "rejected" in desk.refused("approve", identity, "--role", "cto")
+
+    def test_a_changed_byte_of_the_evidence_voids_every_signature(self, desk):
+        identity = desk.with_people().approved()
+        path = desk.folder / "policy.yaml"
+        path.write_bytes(path.read_bytes() + b"\n")
+        assert "every approval is void" in desk.refused("rollout", "start", identity)
+        (state,) = (d for d in desk.ok("status")["deployments"] if d["deployment"] == identity)
+        assert state["state"] == "awaiting_approval"
+
+    def test_a_changed_byte_of_the_signed_memo_voids_every_signature(self, desk):
+        identity = desk.with_people().approved()
+        path = desk.home / "releases" / identity / "submitted" / "deployment_memo.pdf"
+        path.write_bytes(path.read_bytes() + b" ")
+        assert "deployment_memo.pdf" in desk.refused("rollout", "start", identity)
+        assert enabled(desk) == (True, 100)  # the champion goes on as before
+
+    def test_a_condition_holds_the_start_back_until_it_is_met(self, desk):
+        identity = desk.with_people().submitted()
+        for role in PEOPLE:
+            condition = ("--condition", "daily review") if role == "risk_manager" else ()
+            desk.ok("approve", identity, "--role", role, *condition)
+        assert "daily review" in desk.refused("rollout", "start", identity)
+        desk.ok("meet", identity, "--role", "risk_manager", "--condition", "daily review")
+        desk.ok("rollout", "start", identity)
+
+    def test_one_release_a_model_at_a_time(self, desk):
+        identity = desk.with_people().submitted()
+        path = desk.folder / "policy.yaml"
+        path.write_bytes(path.read_bytes() + b"# another\n")
+        assert identity in desk.refused("submit", desk.folder, "--as", "Q. Ferrari")
+
+    def test_a_summary_that_contradicts_the_evidence_is_refused(self, desk):
+        desk.with_people()
+        path = desk.folder / "dossier.yaml"
+        path.write_text(path.read_text().replace("summary: null", 'summary: "Sharpe ratio of 7.77, best ever."'))
+        said = desk.refused("submit", desk.folder, "--as", "Q. Ferrari", code=2)
+        assert "7.77" in said
+
+
+@pytest.mark.usefixtures("unprinted")
+class TestTheWayBack:
+    def test_a_rollback_that_cannot_revert_stays_fenced_and_says_so(self, desk):
+        identity = desk.with_people().approved()
+        desk.ok("rollout", "start", identity)
+        code, shown, _ = desk("rollout", "rollback", identity, "--reason", "odd predictions")
+        assert code == 1
+        assert shown["state"] == "rollback_stuck"  # no registry here: v1.1.0 cannot be loaded, so it stays fenced
+        assert enabled(desk) == (False, 0)
+
+    def test_a_kill_takes_one_person_and_rearming_two(self, desk):
+        identity = desk.with_people().approved()
+        desk.ok("rollout", "start", identity)
+        killed = desk.ok("kill", "momentum", "--reason", "orders at ten times the size")
+        assert killed["flags"]["models.momentum.enabled"] is False
+        assert "kill_latch" in desk.refused("rollout", "advance", identity)
+        assert desk.ok("rearm", "momentum", "--role", "risk_manager")["latched"] is True
+        assert "already" in desk.refused("rearm", "momentum", "--role", "risk_manager")
+        assert desk.ok("rearm", "momentum", "--role", "cto")["latched"] is False
+        assert flags(desk)["models.momentum.shadow_mode"] is True
+
+    def test_a_model_that_nobody_knows_can_be_killed_all_the_same(self, desk):
+        assert desk.ok("kill", "unheard-of", "--reason", "just in case")["open_orders"] == 0
+
+
+@pytest.mark.usefixtures("unprinted")
+class TestTheRecord:
+    def test_an_export_verifies_and_a_flipped_byte_does_not(self, desk, tmp_path):
+        desk.with_people().approved()
+        desk.ok("worker")
+        desk.ok("export", tmp_path / "out")
+        assert desk("verify", tmp_path / "out")[0] == 0
+        for name in ("events.jsonl", "states.json", "checkpoint", "key.pub", "manifest.json"):
+            spoiled = shutil.copytree(tmp_path / "out", tmp_path / f"spoiled-{name}")
+            content = bytearray((spoiled / name).read_bytes())
+            content[len(content) // 2] ^= 1
+            (spoiled / name).write_bytes(content)
+            assert desk("verify", spoiled)[0] == 1, name
+
+    def test_a_tail_that_no_anchor_covers_is_said(self, desk):
+        desk.with_people()
+        assert desk("verify")[0] == 2
+        desk.ok("worker")
+        assert desk("verify")[0] == 0
+
+    def test_history_names_who_did_what(self, desk):
+        identity = desk.with_people().approved()
+        told = desk.ok("history", identity)["history"]
+        assert {"R. Moreau", "Q. Ferrari"} <= {line["actor"] for line in told}
+
+
+def test_the_memo_is_the_same_bytes_when_written_twice(desk, tmp_path):
+    first = desk("memo", desk.folder, "--out", tmp_path / "one")
+    second = desk("memo", desk.folder, "--out", tmp_path / "two")
+    assert first[1]["files"] == second[1]["files"]
+    for name in first[1]["files"]:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
+    listed = json.loads((tmp_path / "one" / "manifest.json").read_bytes())["files"]
+    assert {f["path"] for f in listed} | {"manifest.json"} == set(first[1]["files"])
+    assert {"deployment_memo.md", "deployment_memo.html", "deployment_memo.pdf"} <= set(first[1]["files"])
+
+
+def test_check_answers_machines_and_people(desk):
+    code, document, _ = desk("check", desk.folder)
+    assert code == (0 if document["passed"] else 1)
+    assert [gate["key"] for gate in document["gates"]] == [
+        "spa",
+        "dsr",
+        "pbo",
+        "walk_forward",
+        "var",
+        "deflated_sharpe",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("check",),
+        ("memo",),
+        ("submit",),
+        ("approve",),
+        ("rollout", "start"),
+        ("kill",),
+        ("observe",),
+        ("verify",),
+        ("demo",),
+        ("init",),
+        ("people", "add"),
+    ],
+)
+def test_every_command_explains_itself(arguments, capsys):
+    from signoff.cli.main import main
+
+    assert main([*arguments, "--help"]) == 0
+    assert "Example" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("approve", "nothing", "--role", "cto"), "signoff people add"),
+        (("rollout", "start", "nothing"), "nothing"),
+        (("verify", "/nowhere"), "nowhere"),
+        (("check", "/nowhere"), "signoff init"),
+        (("approve", "x", "--role", "king"), "king"),
+        (("fly",), "fly"),
+    ],
+)
+def test_nonsense_is_answered_with_what_to_do(desk, arguments, word):
+    assert word in desk.refused(*arguments, code=2)
+
+
+def test_an_empty_installation_says_how_to_begin(desk, capsys):
+    from signoff.cli.main import main
+
+    assert main(["status", "--home", str(desk.home)]) == 0
+    assert "signoff init" in capsys.readouterr().out
