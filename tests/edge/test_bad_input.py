@@ -184,7 +184,7 @@ def test_csv_and_arrow_read_as_parquet_does(folder, suffix):
 
 def test_entities_in_a_test_report_are_not_expanded(folder):
     (folder / "junit").mkdir()
-    bomb = '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "boom">]><testsuite name="unit"><testcase name="&b;"/></testsuite>'
+    bomb = '<!DOCTYPE a [<!ENTITY b "boom">]><testsuite name="unit"><testcase name="&b;"/></testsuite>'
     (folder / "junit" / "unit.xml").write_text(bomb)
     refused(folder, "unit.xml")
 

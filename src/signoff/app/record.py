@@ -103,9 +103,7 @@ class Record:
         changes = tuple(change for change in changes if change.events)
         if not changes and not effects:
             return
-        request = digest(
-            canonical([key, actor, [[c.stream, _revision(c.state), [e.kind for e in c.events]] for c in changes]])
-        )
+        request = digest(canonical([key, actor, [[c.stream, [e.kind for e in c.events]] for c in changes]]))
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         self.store.commit(Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects))
 
