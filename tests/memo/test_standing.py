@@ -268,7 +268,7 @@ def test_the_triggers_are_the_policys_and_the_dossiers_where_it_is_stricter() ->
     loose = replace(dossier, plan=replace(dossier.plan, tighten={"triggers.latency_p95_ms": 900.0}))
 
     assert rollback_triggers(Policy(name="firm", version="1")) == (
-        "Sharpe < 0.5 for 10 consecutive days (annualised, rolling 30 days)",
+        "Sharpe < 0.5 for 10 consecutive days (annualised, rolling 30 days, judged from 20 live days on)",
         "VaR breach attributed to model: 5 or more exceptions within 30 days",
         "Error rate > 5%",
         "Latency p95 > 200 ms",

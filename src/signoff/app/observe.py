@@ -14,7 +14,7 @@ from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed, Occasion
-from signoff.domain.monitoring import observe
+from signoff.domain.monitoring import explain, observe
 from signoff.ports.live import LiveFeed
 
 OCCASION_OF = {
@@ -64,7 +64,7 @@ class Watch:
         state = self.record.deployment(identity)
         if observed.fired and state.state in LIVE:
             trigger = observed.fired[0]
-            reason = "; ".join(f"{r.key} {r.value:.4g}" for r in observed.readings if r.value is not None)
+            reason = "; ".join(explain(name, observed, state.policy) for name in observed.fired)
             state = self.rollback.begin(identity, OCCASION_OF[trigger], trigger, reason, actor=actor)
         return state, observed
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from signoff.app.notices import incident
 from signoff.app.package import rendered, with_manifest
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Change, Record, deployment_stream, model_stream
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.events import MemoIssued, Occasion, Reinstated, RollbackStuck, Step
+from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.ledger.manifest import parse
 from signoff.ports.orders import OpenOrder, OrderHalt
@@ -86,11 +86,7 @@ class RollbackProcedure:
             model=state.model,
             version=state.version,
             restored_version=state.previous_version,
-            events=tuple(
-                r
-                for r in self.record.history(deployment_stream(state.id))
-                if not (isinstance(r.event, MemoIssued) and r.event.edition == EDITION)
-            ),
+            events=self._told(state),
         )
         files = with_manifest(
             {name.replace("deployment_memo", "rollback_memo"): content for name, content in rendered(memo).items()}
@@ -104,6 +100,19 @@ class RollbackProcedure:
             change = Change(stream=deployment_stream(state.id), state=state, events=events)
             self.record.commit(change, actor=actor, key=f"edition:{state.id}:{digest}")
         return files
+
+    def _told(self, state: Deployment) -> tuple[Recorded, ...]:
+        """What the memo is written from: this release, the one restored and the kill latch, up to the end."""
+        streams = {deployment_stream(state.id), model_stream(state.model)}
+        if state.previous_deployment is not None:
+            streams.add(deployment_stream(state.previous_deployment))
+        told: list[Recorded] = []
+        for recorded in self.record.history():
+            if recorded.stream in streams:
+                told.append(recorded)
+            if recorded.stream == deployment_stream(state.id) and isinstance(recorded.event, RolledBack):
+                break
+        return tuple(told)
 
     def _do(self, step: Step, state: Deployment) -> str:
         scope, epoch = order_scope(state.model), self.record.flags(state.model).revision

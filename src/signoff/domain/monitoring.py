@@ -103,6 +103,32 @@ def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str
     )
 
 
+def explain(trigger: str, observed: Observed, policy: Policy) -> str:
+    """Why a trigger fired, in one clause with its figures."""
+    values = {reading.key: reading.value for reading in observed.readings}
+    triggers = policy.triggers
+
+    def said(key: str) -> str:
+        value = values.get(key)
+        return "unknown" if value is None else f"{value:.3g}".replace("-", "−")
+
+    match trigger:
+        case "sharpe":
+            return (
+                f"rolling Sharpe ratio {said('rolling_sharpe_30d')}, below {triggers.sharpe.below:g} for "
+                f"{said('sharpe_days_below')} sessions in a row (limit {triggers.sharpe.consecutive_days})"
+            )
+        case "var":
+            return (
+                f"{said('var_exceptions_attributed')} value-at-risk breaches attributed to the model within "
+                f"{triggers.var.window_days} sessions (limit {triggers.var.exceptions})"
+            )
+        case "error_rate":
+            return f"error rate {said('error_rate_pct')}%, limit {triggers.error_rate_pct:g}%"
+        case _:
+            return f"latency p95 {said('latency_p95_ms')} ms, limit {triggers.latency_p95_ms:g} ms"
+
+
 def rolling_sharpe(returns: Floats, window: int) -> float | None:
     """The annualised Sharpe ratio of the last `window` sessions, None where it does not exist."""
     tail = returns[-window:]

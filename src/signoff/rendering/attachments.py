@@ -188,7 +188,7 @@ def _stress(assessment: Assessment) -> Table:
             Cell(row.title),
             Cell(f"{row.start} to {row.end}"),
             *(
-                Cell(q.text, is_figure=True)
+                Cell(q.text, is_figure=q.is_provided)
                 for q in (row.sharpe, row.max_drawdown, row.total_return, row.benchmark_return)
             ),
             Cell(row.note),

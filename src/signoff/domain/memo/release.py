@@ -116,7 +116,7 @@ def recovery_time(rehearsal: Rehearsal | None) -> Quantity:
     if any(step not in measured for step in RESTORING):
         return Quantity(name=name, value=None, unit=Unit.SECONDS)
     seconds = sum(measured[step] for step in RESTORING)
-    return Quantity(name=name, value=seconds, unit=Unit.SECONDS, digits=0 if seconds >= 10 else 1)
+    return Quantity(name=name, value=seconds, unit=Unit.SECONDS, digits=0 if seconds >= 10 else None)
 
 
 def _slug(text: str) -> str:

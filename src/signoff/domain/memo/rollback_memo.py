@@ -120,7 +120,7 @@ def compose_rollback(
             KeyFigure("Reverted after", story.elapsed(e.Step.VERIFY_REVERT).text),
             KeyFigure("Deadlines", f"{len(story.breached)} of {len(story.start.deadlines)} breached"),
         ),
-        front=sections[:2],
+        front=(),
         sections=sections,
         attachments=(),
         document_version="1.0",
@@ -372,7 +372,7 @@ def _questions(story: Story) -> Iterator[str]:
 def _duration(name: str, seconds: float | None) -> Quantity:
     if seconds is not None and seconds >= 600:
         return Quantity(name=name, value=seconds / 60, unit=Unit.MINUTES)
-    digits = 0 if seconds is not None and seconds >= 10 else 1
+    digits = 0 if seconds is not None and seconds >= 10 else None
     return Quantity(name=name, value=seconds, unit=Unit.SECONDS, digits=digits)
 
 

@@ -13,6 +13,7 @@ from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import (
     Align,
+    Band,
     Block,
     Bullets,
     Cell,
@@ -142,7 +143,16 @@ def _equity(release: Release) -> EquityChart:
         old = Line(_previous(release), curves.previous_dates, curves.previous, is_new=False)
         lines.append(old)
     caption = f"Growth of 1, net of costs, with drawdown; n = {curves.new.size:,} sessions, {start} to {end}."
-    return EquityChart("equity", caption, tuple(lines))
+    return EquityChart("equity", caption, tuple(lines), _stress_bands(release))
+
+
+def _stress_bands(release: Release) -> tuple[Band, ...]:
+    """The named windows that the backtest covers and that are long enough to be seen on its axis."""
+    return tuple(
+        Band(row.start, row.end, row.title)
+        for row in release.assessment.stress
+        if row.total_return.is_provided and (row.end - row.start).days > 100
+    )
 
 
 def _previous(release: Release) -> str:
