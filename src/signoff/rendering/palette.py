@@ -14,7 +14,7 @@ BAD: Final = "#a3262a"
 BAND: Final = "#f0dcd6"
 
 TONE: Final = {"good": GOOD, "caution": CAUTION, "bad": BAD}
-TONE_TINT: Final = {"good": "#e3f0e9", "caution": "#f6ecd9", "bad": "#f7e3e3"}
+TONE_TINT: Final = {"good": "#e3f0e9", "caution": "#faf3e4", "bad": "#f7e3e3"}
 
 
 def contrast(one: str, other: str) -> float:
