@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
@@ -113,7 +114,7 @@ class House:
 
     def watch(self, model: str) -> Watch:
         """Monitoring of one model."""
-        return Watch(record=self.record, feed=self.feed(model), rollback=self.rollback)
+        return Watch(record=self.record, feed=self.feed(model), calendar=ExchangeCalendar(), rollback=self.rollback)
 
     def stage(self) -> Stage:
         """Where rehearsals play: nothing of production is touched."""
@@ -127,6 +128,18 @@ class House:
     def deliver_notices(self) -> tuple[int, tuple[str, ...]]:
         """Send what is due."""
         return deliver(self.record, NoticeFile(self.settings.home / "notices.jsonl"))
+
+    def check_governance(self) -> dict[str, list[str]]:
+        """Set or remove `governance_ready` of every approved version by what is attached; what is missing."""
+        missing: dict[str, list[str]] = {}
+        for state in self.record.deployments():
+            if self.registry is None or state.manifest is None:
+                continue
+            if self.registry.version(state.model, state.version) is None:
+                continue
+            if gone := self.registry.attach(state.model, state.version, {}):
+                missing[f"{state.model} v{state.version}"] = list(gone)
+        return missing
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""

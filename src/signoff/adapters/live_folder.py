@@ -44,6 +44,7 @@ class LiveFolder:
         mine = self._returns.filter((pl.col("version") == version) & (pl.col("date") <= session)).sort("date")
         today = self._predictions.filter((pl.col("version") == version) & (pl.col("session") == session))
         lived = mine.filter(pl.col("date") >= live_since).height
+        is_journaled = mine.height > 0 and mine["date"][-1] == session
         exposure = self._exposure.filter((pl.col("version") == version) & (pl.col("date") == session))
         return Measurement(
             session=session,
@@ -52,7 +53,7 @@ class LiveFolder:
             live_sessions=lived,
             latency_ms=today["latency_ms"].to_numpy(),
             errors=int(today["error"].sum()),
-            predictions=today.height,
+            predictions=today.height if is_journaled else 0,
             drift=self._drift(session, live_since),
             gross_exposure_pct=exposure["gross_exposure_pct"].item() if exposure.height == 1 else None,
             universe_size=today["symbol"].n_unique(),

@@ -72,7 +72,7 @@ class MlflowRegistry:
                 training_end=_day(run.data.tags.get("training_end")),
                 git_commit=run.data.tags.get("git_commit"),
                 architecture=run.data.tags.get("architecture", ""),
-                tags={k: v for k, v in {**run.data.tags, **found.tags}.items() if not k.startswith("mlflow.")},
+                tags=self._tags(run, found),
                 aliases=tuple(self._client.get_model_version(model, found.version).aliases),
                 artifacts=tuple(self._artifacts(_run_of(found))),
                 model_uri=found.source or "",
@@ -122,6 +122,14 @@ class MlflowRegistry:
         elif "governance_ready" in tags:
             self._client.delete_model_version_tag(model, found.version, "governance_ready")
         return missing
+
+    def _tags(self, run: Run, found: ModelVersion) -> dict[str, str]:
+        """The tags as they are, but never a readiness that the attached documents do not bear out."""
+        tags = {k: v for k, v in {**run.data.tags, **found.tags}.items() if not k.startswith("mlflow.")}
+        there = set(self._artifacts(_run_of(found)))
+        if any(f"{GOVERNANCE}/{name}" not in there for name in REQUIRED):
+            tags.pop("governance_ready", None)
+        return tags
 
     def _find(self, model: str, version: str) -> ModelVersion | None:
         every = self._client.search_model_versions(f"name = '{model}'")

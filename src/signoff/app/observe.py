@@ -5,7 +5,7 @@ it does so by itself is the caller's choice.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from signoff.app.notices import after_deployment
 from signoff.app.record import Change, Record, deployment_stream
@@ -15,6 +15,8 @@ from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed, Occasion
 from signoff.domain.monitoring import explain, observe
+from signoff.domain.policy import DayCount
+from signoff.ports.calendar import Calendar
 from signoff.ports.live import LiveFeed
 
 OCCASION_OF = {
@@ -31,16 +33,17 @@ class Watch:
 
     record: Record
     feed: LiveFeed
+    calendar: Calendar
     rollback: RollbackProcedure
 
     def next_session(self, state: Deployment) -> date | None:
-        """The first journaled session that has not been observed, none before the rollout began."""
-        began = live_since(state)
-        last = state.last_session
-        return next(
-            (s for s in self.feed.sessions(state.model) if s >= began and (last is None or s > last)),
-            None,
-        )
+        """The first day that counts and was not observed yet, up to now; one without a journal will show no data."""
+        start = live_since(state) if state.last_session is None else state.last_session + timedelta(days=1)
+        today = self.record.now().date()
+        phases = state.policy.phases
+        if phases.days is DayCount.CALENDAR:
+            return start if start <= today else None
+        return next(iter(self.calendar.days(phases.calendar, start, today)), None)
 
     def observe(self, identity: str, session: date | None = None, *, actor: str) -> tuple[Deployment, Observed]:
         """Record one session; a trigger that holds leads straight to the rollback."""
@@ -48,8 +51,8 @@ class Watch:
         session = session or self.next_session(state)
         if session is None:
             raise NotFoundError(
-                f"Expected a session of {state.model} after {state.last_session} in the journal, found none. "
-                "Observe again when the next session has been journaled."
+                f"Expected a session after {state.last_session} to observe for {state.model}, found none up to now. "
+                "Observe again when the next session has closed."
             )
         measured = self.feed.measure(state.model, state.version, session, live_since(state))
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}

@@ -221,7 +221,7 @@ def review(
 
 
 def worker(context: typer.Context) -> None:
-    """One pass of the background work: finish rollbacks that were interrupted, send notices, anchor the ledger.
+    """One pass of the background work: finish rollbacks, send notices, check governance_ready, anchor the ledger.
 
     Example: `signoff worker`
     """
@@ -230,11 +230,13 @@ def worker(context: typer.Context) -> None:
     unfinished = [d for d in house.record.deployments() if is_unfinished(d)]
     finished = [house.rollback.carry_out(d.id, actor="worker").id for d in unfinished]
     sent, problems = house.deliver_notices()
+    unready = house.check_governance()
     house.anchor()
     session.answer(
-        {"rollbacks": finished, "notices": sent, "problems": list(problems)},
+        {"rollbacks": finished, "notices": sent, "problems": list(problems), "unready": unready},
         f"{len(finished)} rollback(s) finished, {sent} notice(s) sent",
         *problems,
+        *(f"{version} is not governance_ready; missing: {', '.join(gone)}" for version, gone in unready.items()),
     )
 
 

@@ -166,7 +166,7 @@ class Story:
     def roll_out(self, state: Deployment) -> Deployment:
         """Live through 2019 and 2020, session by session, until a trigger fires or the time is over."""
         watch, model = self.house.watch(state.model), state.model
-        sessions = [s for s in watch.feed.sessions(model) if s <= LAST_SESSION]
+        sessions = watch.calendar.days(state.policy.phases.calendar, watch.feed.sessions(model)[0], LAST_SESSION)
         if state.state is State.APPROVED:
             self.at(datetime.combine(sessions[0], time(13, 30, tzinfo=UTC)))
             state = self.house.rollout.start(state.id, actor="demo")

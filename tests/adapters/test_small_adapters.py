@@ -1,0 +1,63 @@
+"""Clocks, calendars, brokers, folders: dull, and right."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from signoff.adapters.calendars import ExchangeCalendar
+from signoff.adapters.clocks import SimulatedClock
+from signoff.adapters.folders import NoticeFile, write_folder
+from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.domain.errors import BadInputError, RefusedError
+from signoff.ports.orders import OpenOrder
+
+
+def test_sessions_know_holidays():
+    found = ExchangeCalendar().days("XNYS", date(2018, 12, 31), date(2019, 1, 3))
+    assert found == (date(2018, 12, 31), date(2019, 1, 2), date(2019, 1, 3))
+    assert ExchangeCalendar().days("XNYS", date(2019, 1, 2), date(2019, 1, 1)) == ()
+
+
+def test_an_unknown_exchange_names_the_nearest():
+    with pytest.raises(BadInputError, match="XNYS"):
+        ExchangeCalendar().days("XNYC", date(2019, 1, 1), date(2019, 1, 2))
+
+
+def test_simulated_time_never_runs_backwards():
+    clock = SimulatedClock(datetime(2019, 1, 2, tzinfo=UTC))
+    first = clock.now()
+    clock.set(datetime(2018, 1, 1, tzinfo=UTC))
+    assert clock.now() > first
+
+
+def order(identity):
+    return OpenOrder(client_order_id=identity, symbol="AAPL", side="buy", quantity=1.0)
+
+
+def test_a_fence_refuses_older_orders_and_spares_other_models(tmp_path):
+    broker = SimulatedBroker(tmp_path / "broker.json")
+    broker.place([order("a-1"), order("b-1")], epoch=1)
+    broker.fence("a-", 5)
+    with pytest.raises(RefusedError, match="fenced"):
+        broker.place([order("a-2")], epoch=5)
+    broker.place([order("b-2")], epoch=1)
+    assert broker.cancel("a-", 5) == 1
+    again = SimulatedBroker(tmp_path / "broker.json")
+    assert again.open_orders("a-") == ()
+    assert len(again.open_orders("b-")) == 2
+    again.lift("a-", 6)
+    again.place([order("a-3")], epoch=6)
+
+
+def test_people_are_told_once(tmp_path):
+    notices = NoticeFile(tmp_path / "notices.jsonl")
+    for _ in range(2):
+        notices.send("one", "#trading", "subject", "text")
+    assert len((tmp_path / "notices.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_folder_is_replaced_whole(tmp_path):
+    folder = write_folder(tmp_path / "out", {"a/b.txt": b"1", "c.txt": b"2"})
+    write_folder(folder, {"c.txt": b"3"})
+    assert sorted(p.name for p in folder.rglob("*")) == ["c.txt"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
