@@ -27,7 +27,7 @@ from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
 from signoff.config.settings import Settings
-from signoff.domain.errors import NotFoundError
+from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.domain.policy import Role
 from signoff.ports.clock import Clock
 from signoff.ports.orders import OpenOrder, OrderHalt
@@ -54,8 +54,14 @@ class House:
 
     @cached_property
     def ledger_key(self) -> KeyFile:
-        """The key of this installation's checkpoints, made on first use."""
-        return KeyFile.held(self.settings.home / "ledger.key")
+        """The key of this installation's checkpoints, made with its ledger; a ledger without its key is refused."""
+        path = self.settings.home / "ledger.key"
+        if not path.exists() and (self.settings.home / "signoff.db").exists():
+            raise UnavailableError(
+                f"Expected the ledger's key at {path}, found none, and the ledger is there. A new key would break its "
+                "chain of checkpoints: restore the key from a backup, or begin a new home."
+            )
+        return KeyFile.held(path)
 
     def key_of(self, person: str) -> KeyFile:
         """A person's key, made on first use."""
@@ -149,7 +155,7 @@ class House:
     def anchor(self) -> None:
         """Copy the present checkpoint to where the database cannot reach."""
         if (checkpoint := self.store.checkpoint()) is not None:
-            FileAnchor(self.settings.anchors).add(checkpoint, self.store.size())
+            FileAnchor(self.settings.anchors).add(checkpoint, int(checkpoint.split(b"\n")[1]))
 
     def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> Signatory:
         """Who signs in a role: the person named, or the only one enrolled in it."""

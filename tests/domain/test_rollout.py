@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from worlds import INTACT, NOW, after, approved, awaiting, day, lived, opened, shadowing, signature
+from worlds import INTACT, MANIFEST, NOW, after, approved, awaiting, day, lived, opened, shadowing, signature
 
 from signoff.domain import decisions
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import LIVE, IllegalHistoryError, State
 from signoff.domain.events import (
+    ApprovalRequested,
+    Approved,
     DeadlineBreached,
     Occasion,
     Paused,
@@ -136,6 +138,13 @@ def test_no_event_jumps_a_phase():
         after(approved(), PhaseEntered(phase=Phase.LIMITED, allocation_pct=10))
     with pytest.raises(IllegalHistoryError):
         after(limited(), RolledBack(restored_version="1"))
+
+
+def test_a_history_in_which_a_guard_was_passed_by_is_not_replayed():
+    with pytest.raises(IllegalHistoryError, match="without every required role"):
+        after(awaiting(), Approved(manifest=MANIFEST))
+    with pytest.raises(IllegalHistoryError, match="gates blocked"):
+        after(opened(blocking=("pbo",)), ApprovalRequested(manifest=MANIFEST))
 
 
 def test_a_gap_in_the_revisions_is_not_replayed():

@@ -217,6 +217,13 @@ def _born(recorded: e.Recorded) -> Deployment:
             raise IllegalHistoryError(message)
 
 
+def _must(holds: bool, state: Deployment, what: str) -> None:
+    """Refuse a history in which a guard was passed by."""
+    if not holds:
+        message = f"deployment {state.id} {what}"
+        raise IllegalHistoryError(message)
+
+
 def _moved(state: Deployment, to: State) -> Deployment:
     if to not in TRANSITIONS[state.state]:
         message = f"deployment {state.id} cannot go from {state.state.value} to {to.value}"
@@ -232,12 +239,14 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.OverrideSigned():
             return replace(state, overrides=(*state.overrides, event.signature))
         case e.ApprovalRequested():
+            _must(not state.blocking or state.is_overridden, state, "asked for signatures with gates blocked")
             return replace(_moved(state, State.AWAITING_APPROVAL), manifest=event.manifest, approvals=(), met=())
         case e.ApprovalSigned():
             return replace(state, approvals=(*state.approvals, event.signature))
         case e.ApprovalRejected():
             return replace(_moved(state, State.REJECTED), rejection=event.signature)
         case e.Approved():
+            _must(not state.missing_roles, state, "was approved without every required role")
             return _moved(state, State.APPROVED)
         case e.ApprovalsVoided():
             moved = _moved(state, State.AWAITING_APPROVAL) if state.state is State.APPROVED else state
@@ -247,6 +256,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.MemoIssued():
             return replace(state, editions=(*state.editions, (event.edition, event.manifest)))
         case e.PhaseEntered():
+            _must(not state.open_conditions, state, "entered a phase with conditions open")
             return _in_phase(_moved(state, State(event.phase.value)), event, at)
         case e.Observed():
             return _observed(state, event)

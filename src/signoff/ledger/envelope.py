@@ -4,9 +4,7 @@ The pre-authentication encoding and the envelope are those of DSSE v1; they are 
 strict parsing, since a lenient reader would accept altered bytes.
 """
 
-import base64
 import json
-from binascii import Error as Base64Error
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ from signoff.domain.errors import BadInputError, TamperedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.text import decoded, encoded
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
@@ -87,9 +86,9 @@ def envelope(payload: bytes, public_key: bytes, sign: Callable[[bytes], bytes]) 
     """The DSSE envelope of a payload, as canonical JSON."""
     return canonical(
         {
-            "payload": _encoded(payload),
+            "payload": encoded(payload),
             "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": key_id(public_key), "sig": _encoded(sign(encoding(payload)))}],
+            "signatures": [{"keyid": key_id(public_key), "sig": encoded(sign(encoding(payload)))}],
         }
     ).decode()
 
@@ -98,14 +97,14 @@ def verify(text: str, public_key_hex: str) -> Statement:
     """The statement in an envelope, its signature verified with this key. TamperedError on anything that is off."""
     try:
         said: dict[str, Any] = json.loads(text)
-        payload = _decoded(said["payload"])
+        payload = decoded(said["payload"])
         (signature,) = said["signatures"]
         public_key = bytes.fromhex(public_key_hex)
         named = {"keyid": key_id(public_key), "sig": signature["sig"]}
         expected = {"payload": said["payload"], "payloadType": PAYLOAD_TYPE, "signatures": [named]}
         if canonical(expected).decode() != text:
             raise TamperedError("The envelope is not in its canonical form, or names another key.")
-        Ed25519PublicKey.from_public_bytes(public_key).verify(_decoded(signature["sig"]), encoding(payload))
+        Ed25519PublicKey.from_public_bytes(public_key).verify(decoded(signature["sig"]), encoding(payload))
         return _statement(payload)
     except InvalidSignature as error:
         raise TamperedError("The signature does not hold for this statement and key.") from error
@@ -140,17 +139,3 @@ def _statement(payload: bytes) -> Statement:
     if statement(**{item.name: getattr(read, item.name) for item in fields(read)}) != payload:
         raise ValueError("the statement is not in its canonical form, or says more than a decision")
     return read
-
-
-def _encoded(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        content = base64.b64decode(text, validate=True)
-    except Base64Error as error:
-        raise ValueError(str(error)) from error
-    if _encoded(content) != text:
-        raise ValueError("base64 is not in its canonical form")
-    return content

@@ -1,0 +1,20 @@
+"""Bytes as text and back, strictly: another spelling of the same bytes is refused."""
+
+import base64
+from binascii import Error as Base64Error
+
+
+def encoded(content: bytes) -> str:
+    """Standard base64 with padding."""
+    return base64.b64encode(content).decode()
+
+
+def decoded(text: str) -> bytes:
+    """The bytes of canonical base64; ValueError for any other text."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except Base64Error as error:
+        raise ValueError(str(error)) from error
+    if encoded(content) != text:
+        raise ValueError("base64 is not in its canonical form")
+    return content
