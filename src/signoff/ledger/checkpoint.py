@@ -52,8 +52,8 @@ def key_line(name: str, public_key: bytes) -> bytes:
 def parse_key_line(content: bytes) -> tuple[str, bytes]:
     """Name and public key of a verifier key; its hash must agree."""
     try:
-        name, _, encoded = content.decode().removesuffix("\n").split("+", 2)
-        public_key = decoded(encoded)[1:]
+        name, _, spelled = content.decode().removesuffix("\n").split("+", 2)
+        public_key = decoded(spelled)[1:]
     except (ValueError, UnicodeDecodeError) as error:
         raise TamperedError(f"The key file is no verifier key: {error}") from error
     if key_line(name, public_key) != content:
@@ -66,9 +66,9 @@ def open_note(note: bytes, name: str, public_key: bytes) -> Checkpoint:
     try:
         body, _, signatures = note.decode().partition("\n\n")
         origin, size, root = body.split("\n")
-        mark, signer, encoded = signatures.removesuffix("\n").split(" ")
+        mark, signer, spelled = signatures.removesuffix("\n").split(" ")
         checkpoint = Checkpoint(origin, int(size), decoded(root))
-        signature = decoded(encoded)
+        signature = decoded(spelled)
     except (ValueError, UnicodeDecodeError) as error:
         raise TamperedError(f"The checkpoint is no signed note: {error}") from error
     if mark != "—" or signer != name or origin != name or signature[:4] != key_hash(name, public_key):
