@@ -110,9 +110,18 @@ def _load(path: Path, kind: type[T]) -> Located[T]:
     except ValidationError as error:
         _raise_all(path, [_explained(item, kind, lines) for item in error.errors()])
         raise
-    _raise_all(path, [_Problem(lines.get(key), key, f"found the placeholder {text!r}; fill it in, or remove the key")
-                      for key, text in _texts(data, "") if PLACEHOLDER in text])  # fmt: skip
+    _raise_all(path, _placeholders(data, lines))
     return Located(value, path, content, lines)
+
+
+def _placeholders(data: object, lines: Mapping[str, int]) -> list[_Problem]:
+    """What `signoff init` left to fill in, as one problem that names the lines."""
+    left = [key for key, text in _texts(data, "") if PLACEHOLDER in text]
+    if not left:
+        return []
+    places = ", ".join(str(line) for line in sorted({lines[key] for key in left if key in lines}))
+    text = f"{len(left)} value(s) still hold the placeholder {PLACEHOLDER}, on line(s) {places}; fill them in, or remove them"
+    return [_Problem(lines.get(left[0]), left[0], text)]
 
 
 def _read(path: Path) -> bytes:

@@ -26,6 +26,7 @@ from signoff.domain.events import Observed, Occasion, Phase
 from signoff.domain.finding import Outcome
 from signoff.domain.limits import Book, Order
 from signoff.domain.policy import Role
+from signoff.domain.quantity import Unit, number
 from signoff.ports.orders import OpenOrder
 from signoff.rendering.story import sentence
 from signoff.rendering.terminal import gate_table, metric_table
@@ -113,7 +114,8 @@ class Story:
         )
         seconds = sum(s for _, s in result.seconds)
         verdict = "within budget" if result.within_budget else "NOT within budget"
-        self.say("Rehearsal", f"rollback in {seconds:.1f} s on staging flags and simulated orders: {verdict}")
+        took = number(sum(s for _, s in result.seconds), Unit.SECONDS)
+        self.say("Rehearsal", f"rollback in {took} s on staging flags and simulated orders: {verdict}")
 
     def submit(self, release: Release, cast: Cast) -> Deployment:
         """Submit; when gates block, show the override, with its reason on page one."""
