@@ -120,7 +120,7 @@ def _placeholders(data: object, lines: Mapping[str, int]) -> list[_Problem]:
     if not left:
         return []
     places = ", ".join(str(line) for line in sorted({lines[key] for key in left if key in lines}))
-    text = f"{len(left)} value(s) still hold the placeholder {PLACEHOLDER}, on line(s) {places}; fill them in, or remove them"
+    text = f"{len(left)} value(s) still hold the placeholder {PLACEHOLDER}, on line(s) {places}; fill in or remove each"
     return [_Problem(lines.get(left[0]), left[0], text)]
 
 

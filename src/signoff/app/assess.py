@@ -9,7 +9,7 @@ from typing import Protocol
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
-from signoff.domain.evidence import Evidence, PitEvidence
+from signoff.domain.evidence import Evidence, PitEvidence, RegisteredVersion
 from signoff.domain.gates import assess
 from signoff.domain.gates.facts import facts
 from signoff.domain.memo.changes import unjustified
@@ -121,6 +121,10 @@ def figures_json(release: Release) -> bytes:
                 }
                 for q in release.figures
             ],
+            "registry": {
+                "candidate": _as_logged(release.inputs.evidence.candidate),
+                "champion": _as_logged(release.inputs.evidence.champion),
+            },
             "gates": [
                 {
                     "key": f.key,
@@ -138,6 +142,23 @@ def figures_json(release: Release) -> bytes:
             ],
         }
     )
+
+
+def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:
+    """What the registry says of a version and does not change when documents are attached to it."""
+    if version is None:
+        return None
+    return {
+        "version": version.version,
+        "run_id": version.run_id,
+        "architecture": version.architecture,
+        "parameters": dict(version.parameters),
+        "metrics": {name: _plain(value) for name, value in version.metrics.items()},
+        "features": list(version.features),
+        "training_start": str(version.training_start),
+        "training_end": str(version.training_end),
+        "git_commit": version.git_commit,
+    }
 
 
 def _plain(value: float | None) -> float | str | None:

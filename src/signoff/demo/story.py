@@ -112,7 +112,6 @@ class Story:
                 actor="demo",
             )
         )
-        seconds = sum(s for _, s in result.seconds)
         verdict = "within budget" if result.within_budget else "NOT within budget"
         took = number(sum(s for _, s in result.seconds), Unit.SECONDS)
         self.say("Rehearsal", f"rollback in {took} s on staging flags and simulated orders: {verdict}")
