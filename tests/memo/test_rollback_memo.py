@@ -54,6 +54,7 @@ def history(until: e.Step | None = None, extra: tuple = (), delay: float = 0) ->
     phases = (
         validated,
         e.ApprovalRequested(manifest="m"),
+        *(e.ApprovalSigned(signature=sample.signature(role)) for role in POLICY.approvals.required),
         e.Approved(manifest="m"),
         e.PhaseEntered(phase=e.Phase.SHADOW, allocation_pct=0),
         e.PhaseEntered(phase=e.Phase.LIMITED, allocation_pct=10),
