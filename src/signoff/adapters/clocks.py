@@ -17,15 +17,18 @@ class WallClock:
 
 
 class SimulatedClock:
-    """A clock that a replay sets; durations are still measured by the machine."""
+    """A clock that a replay sets, and that then runs on at the machine's pace: what takes long shows in its times."""
 
     def __init__(self, start: datetime) -> None:
-        self._now = start
+        self._start = start
+        self._since = time.monotonic()
+        self._last = start
 
     def now(self) -> datetime:
-        """The time last set, plus one microsecond a reading, so that events keep their order."""
-        self._now += timedelta(microseconds=1)
-        return self._now
+        """The time last set and what has passed since; never the same twice, so that events keep their order."""
+        moment = self._start + timedelta(seconds=time.monotonic() - self._since)
+        self._last = max(moment, self._last + timedelta(microseconds=1))
+        return self._last
 
     def monotonic(self) -> float:
         """The machine's monotonic clock: what is timed in a replay really took that long."""
@@ -33,4 +36,5 @@ class SimulatedClock:
 
     def set(self, moment: datetime) -> None:
         """Move forward; a replay's time never runs backwards."""
-        self._now = max(self._now, moment)
+        self._start = max(self._last, moment)
+        self._since = time.monotonic()
