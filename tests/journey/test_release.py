@@ -91,6 +91,16 @@ class TestApprovals:
         said = desk.refused("submit", desk.folder, "--as", "Q. Ferrari", code=2)
         assert "7.77" in said
 
+    def test_a_near_miss_without_its_explanation_is_not_submitted(self, desk):
+        desk.with_people()
+        _, checked, _ = desk("check", desk.folder)
+        near = [gate["key"] for gate in checked["gates"] if gate["near_miss"]]
+        assert near, "the invented release should pass some gate narrowly"
+        path = desk.folder / "dossier.yaml"
+        text = path.read_text().splitlines()
+        path.write_text("\n".join(line for line in text if not line.startswith(f"    {near[0]}: ")))
+        assert f"near_misses.{near[0]}" in desk.refused("submit", desk.folder, "--as", "Q. Ferrari", code=2)
+
 
 @pytest.mark.usefixtures("unprinted")
 class TestTheWayBack:

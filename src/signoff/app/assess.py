@@ -95,6 +95,11 @@ def submission_errors(release: Release) -> None:
         "and a change needs its justification"
         for category in unjustified(evidence, dossier)
     ]
+    problems += [
+        f"validation.near_misses.{finding.key}: {finding.title} passes narrowly, and a near miss needs its explanation"
+        for finding in release.assessment.findings
+        if finding.is_near_miss and not dossier.validation.near_misses.get(finding.key)
+    ]
     if dossier.header.summary:
         found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
         problems += [f"header.summary: {contradiction}" for contradiction in found]

@@ -33,7 +33,10 @@ def status(
     if not found:
         session.answer(document, "No release yet. Begin with: signoff init MODEL VERSION")
         return
-    table = Table("Deployment", "State", "Days", "Capital", "Waits for", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Deployment", min_width=max(len(state.id) for state in found))
+    for title in ("State", "Days", "Capital", "Waits for"):
+        table.add_column(title)
     for state in found:
         table.add_row(state.id, state.state.value, str(state.phase_days), f"{state.allocation_pct}%", _waiting(state))
     session.answer(document, table)
