@@ -63,9 +63,9 @@ class House:
             )
         return KeyFile.held(path)
 
-    def key_of(self, person: str) -> KeyFile:
-        """A person's key, made on first use."""
-        return KeyFile.held(self.key_path(person))
+    def key_of(self, person: str, path: Path | None = None) -> KeyFile:
+        """A person's key, made on first use; in the home unless they keep it elsewhere."""
+        return KeyFile.held(path or self.key_path(person))
 
     @cached_property
     def record(self) -> Record:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from signoff.adapters.signing_keys import KeyFile
 from signoff.app.adopt import Adoption
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.people import enrol
@@ -42,7 +41,7 @@ def add_person(
     """
     session: Session = context.obj
     path = key or session.house.key_path(name)
-    held = KeyFile.held(path)
+    held = session.house.key_of(name, path)
     enrol(
         session.house.record,
         name=name,
