@@ -36,7 +36,7 @@ CLOSE: Final = time(21, 0, tzinfo=UTC)
 LAST_SESSION: Final = date(2020, 12, 31)
 CONDITION: Final = "daily review with the risk team while capital is limited"
 OVERRIDE_REASON: Final = (
-    "Demonstration: capital is capped at the limited phase's share, reviewed daily, and every trigger rolls back"
+    "Demonstration: capital begins at the limited phase's share, and every trigger rolls back by itself"
 )
 
 
