@@ -5,6 +5,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from damage import alter, edit, refused, with_value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,38 +13,6 @@ from signoff.adapters.documents import load_dossier, load_policy
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.templates import write_dossier
 from signoff.domain.errors import BadInputError
-
-
-def refused(folder, *words):
-    before = sorted(folder.rglob("*"))
-    with pytest.raises(BadInputError) as caught:
-        FolderReader().read(folder, None)
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message, message
-    assert sorted(folder.rglob("*")) == before
-    return message
-
-
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-
-
-def alter(path, change):
-    table = pl.read_parquet(path)
-    change(table).write_parquet(path)
-
-
-def with_value(column, row, value):
-    def change(table):
-        values = table[column].to_list()
-        values[row - 1] = value
-        return table.with_columns(pl.Series(column, values, dtype=table[column].dtype))
-
-    return change
 
 
 def test_the_folder_as_it_is_reads_well(folder):

@@ -1,27 +1,28 @@
 """Dossier and policy from YAML, strictly: every error of a file at once, each with its line and what to do.
 
-Values go straight into the domain's records, whose annotations hold the bounds. Anchors, tags and duplicate keys are
-refused, since a reader of the file could not see what they make of it.
+Values go straight into the domain's records, whose annotations hold the bounds. A text is never turned into a number or
+a switch: `blocking: "no"` is an error, not false.
 """
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from signoff.adapters.strict_yaml import parse
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
-from signoff.domain.policy import HIGHER, Policy, Threshold, thresholds, tighten
+from signoff.domain.policy import HIGHER, FallingAlert, GatePolicy, Policy, RisingAlert, Threshold, thresholds, tighten
 from signoff.ledger.canonical import digest
 
 T = TypeVar("T")
 MAX_BYTES: Final = 2_000_000
-MAX_DEPTH: Final = 30
 PLACEHOLDER: Final = "FILL IN"
+_KINDS: Final = frozenset({"str", "int", "float", "bool"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +45,19 @@ class Located(Generic[T]):
 
 def load_policy(path: Path) -> Located[Policy]:
     """The firm's floor from its file."""
-    return _load(path, Policy)
+    located = _load(path, Policy)
+    _raise_all(path, _misordered_alerts(located))
+    return located
 
 
 def load_dossier(path: Path) -> Located[Dossier]:
     """A dossier from its folder or file; what single fields cannot show is checked as well."""
     path = path / "dossier.yaml" if path.is_dir() or not path.suffix else path
+    if not path.resolve().is_relative_to(path.parent.resolve()):
+        raise BadInputError(f"Expected {path} itself, found a link out of its folder. Copy the file into the folder.")
     located = _load(path, Dossier)
     problems = [_Problem(located.line_of(key), key, text) for key, text in inconsistencies(located.value)]
-    _raise_all(path, problems)
+    _raise_all(path, [*problems, *_unknown_gates(located)])
     return located
 
 
@@ -89,6 +94,37 @@ class _Problem:
     text: str
 
 
+def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
+    """A critical level is reached after its warning, never before."""
+    found = []
+    for item in fields(policy.value.alerts):
+        alert: FallingAlert | RisingAlert = getattr(policy.value.alerts, item.name)
+        sign = -1.0 if isinstance(alert, FallingAlert) else 1.0
+        if sign * alert.critical < sign * alert.warning:
+            key = f"alerts.{item.name}"
+            side = "below" if sign < 0 else "above"
+            text = (
+                f"expected the critical level at or {side} the warning, found warning {alert.warning:g} and critical "
+                f"{alert.critical:g}. Swap or correct them"
+            )
+            found.append(_Problem(policy.line_of(key), key, text))
+    return found
+
+
+def _unknown_gates(dossier: Located[Dossier]) -> list[_Problem]:
+    """An explanation of a near miss names a gate of the policy."""
+    gates = [item.name for item in fields(GatePolicy) if item.name != "near_miss_pct"]
+    return [
+        _Problem(
+            dossier.line_of(f"validation.near_misses.{name}"),
+            f"validation.near_misses.{name}",
+            f"no gate has this name{_closest(name, gates)}. Correct or remove it",
+        )
+        for name in dossier.value.validation.near_misses
+        if name not in gates
+    ]
+
+
 def _raise_all(path: Path, problems: list[_Problem]) -> None:
     if not problems:
         return
@@ -104,11 +140,11 @@ def _place(path: Path, problem: _Problem) -> str:
 
 def _load(path: Path, kind: type[T]) -> Located[T]:
     content = _read(path)
-    data, lines = _parsed(path, content)
+    data, lines = parse(path, content)
     try:
-        value: T = TypeAdapter(kind).validate_python(data)
+        value: T = TypeAdapter(kind).validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        _raise_all(path, [_explained(item, kind, lines) for item in error.errors()])
+        _raise_all(path, _explained_all(error, kind, lines))
         raise
     _raise_all(path, _placeholders(data, lines))
     return Located(value, path, content, lines)
@@ -130,6 +166,8 @@ def _read(path: Path) -> bytes:
             raise BadInputError(
                 f"Expected {path} to be under {MAX_BYTES:,} bytes; it is larger. It is no such document."
             )
+        if not path.is_file():
+            raise BadInputError(f"Expected a file at {path}, found a folder or device. Name the YAML file itself.")
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise BadInputError(
@@ -140,53 +178,6 @@ def _read(path: Path) -> bytes:
     if not content.strip():
         raise BadInputError(f"Expected a document in {path}, found an empty file. Write it with `signoff init`.")
     return content
-
-
-def _parsed(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
-    try:
-        text = content.decode()
-        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken) for token in yaml.scan(text)):
-            raise BadInputError(
-                f"{path} uses a YAML anchor, alias or tag; write the values out, so that all can see them."
-            )
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        lines: dict[str, int] = {}
-        _walk(node, "", lines, path, 0)
-        return yaml.load(text, Loader=_Loader), lines  # noqa: S506 - a SafeLoader without surprises
-    except UnicodeDecodeError as error:
-        raise BadInputError(
-            f"Expected UTF-8 text in {path}, found byte {error.start} to be none. Save it as UTF-8."
-        ) from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise BadInputError(
-            f"{path}:{line} is no YAML: {error.problem}. Correct the line; nothing was written."
-        ) from error
-    except yaml.YAMLError as error:
-        raise BadInputError(f"{path} is no YAML: {error}. Nothing was written.") from error
-    except RecursionError as error:
-        raise BadInputError(f"{path} is nested too deeply to be a document of this kind.") from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without implicit octal, sexagesimal or yes/no surprises beyond the usual true and false."""
-
-
-def _walk(node: yaml.Node | None, prefix: str, lines: dict[str, int], path: Path, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        raise BadInputError(f"{path} is nested more than {MAX_DEPTH} levels deep; it is no document of this kind.")
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            dotted = f"{prefix}{key.value}"
-            line = key.start_mark.line + 1
-            if dotted in lines:
-                raise BadInputError(f"{path}:{line} repeats the key {dotted}, first on line {lines[dotted]}; keep one.")
-            lines[dotted] = line
-            _walk(value, f"{dotted}.", lines, path, depth + 1)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            lines.setdefault(f"{prefix}{number}", item.start_mark.line + 1)
-            _walk(item, f"{prefix}{number}.", lines, path, depth + 1)
 
 
 def _texts(data: object, prefix: str) -> Iterator[tuple[str, str]]:
@@ -200,29 +191,60 @@ def _texts(data: object, prefix: str) -> Iterator[tuple[str, str]]:
             yield from _texts(value, f"{prefix}{number}.")
 
 
-def _explained(item: Any, kind: type, lines: Mapping[str, int]) -> _Problem:  # noqa: ANN401 - pydantic's error details
-    dotted = ".".join(str(part) for part in item["loc"] if not str(part).startswith("function-"))
-    line = lines.get(dotted) or lines.get(dotted.rpartition(".")[0])
-    found = f", found {_short(item['input'])}"
+def _explained_all(error: ValidationError, kind: type, lines: Mapping[str, int]) -> list[_Problem]:
+    """One problem a key, also where a key may hold several kinds of value and holds none of them."""
+    found: dict[str, _Problem] = {}
+    for item in error.errors():
+        parts = [str(part) for part in item["loc"]]
+        dotted = ".".join(parts)
+        if parts and parts[-1] in _KINDS and dotted not in lines:
+            dotted = dotted.rpartition(".")[0]
+            text = f"expected a text, a number, true or false, found {_short(item['input'])}. Correct the value"
+        else:
+            text = _explained(item, dotted, kind)
+        line = lines.get(dotted) or lines.get(dotted.rpartition(".")[0])
+        found.setdefault(dotted, _Problem(line, dotted or "(document)", text))
+    return list(found.values())
+
+
+def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401 - pydantic's error details
+    value = item["input"]
+    found = f", found {_short(value)}"
     match item["type"]:
         case "unexpected_keyword_argument" | "extra_forbidden":
-            return _Problem(line, dotted, f"unknown key{_nearest(dotted, kind)}. Correct or remove it")
+            text = f"unknown key{_nearest(dotted, kind)}. Correct or remove it"
         case "missing" | "missing_argument":
-            return _Problem(line, dotted, "missing. Add the key; `signoff init` shows how it reads")
+            text = "missing. Add the key; `signoff init` shows how it reads"
         case "finite_number":
-            return _Problem(line, dotted, f"expected a finite number{found}. Write a number, or leave the key out")
+            text = f"expected a finite number{found}. Write a number, or leave the key out"
         case "dataclass_type" | "dict_type" | "mapping_type" | "dataclass_exact_type":
-            return _Problem(line, dotted or "(document)", f"expected a mapping of keys{found}")
+            text = f"expected a mapping of keys{found}"
+        case "string_type":
+            text = f"expected a text{found}. {_rewritten(value, 'Put it in quotes')}"
+        case "float_type" | "int_type":
+            text = f"expected a number{found}. {_rewritten(value, 'Write it plainly, without quotes')}"
+        case "bool_type":
+            text = f"expected true or false{found}. {_rewritten(value, 'Write true or false')}"
         case _:
             unit = " (a percentage, 0 to 100)" if dotted.endswith("_pct") else ""
             said = str(item["msg"]).removeprefix("Input should be ").removeprefix("Input ")
-            return _Problem(line, dotted, f"expected {said}{unit}{found}. Correct the value")
+            text = f"expected {said}{unit}{found}. Correct the value"
+    return text
+
+
+def _rewritten(value: object, advice: str) -> str:
+    """What to do with a value of the wrong kind; a list or mapping is not mended by quotes."""
+    return "Correct the value" if value is None or isinstance(value, list | dict) else f"{advice}, or correct it"
 
 
 def _nearest(dotted: str, kind: type) -> str:
     parent, _, name = dotted.rpartition(".")
     known = _keys(kind, parent.split(".") if parent else [])
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    return _closest(name, known)
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; nearest known is {close[0]!r}" if close else f"; known here are {', '.join(sorted(known))}"
 
 

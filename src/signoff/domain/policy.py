@@ -7,7 +7,7 @@ A dossier may tighten a threshold and never loosen it; each number says by its a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen
 
@@ -89,7 +89,7 @@ class VarGate(Strict):
 
     limit_pct: Annotated[float, Interval(ge=-100.0, lt=0.0), HIGHER] = -2.5
     level: Annotated[float, Gt(0.5), Lt(1)] = 0.95
-    method: str = "historical"
+    method: Literal["historical", "parametric", "filtered_historical"] = "historical"
     window_sessions: Annotated[int, Ge(100)] = 500
     significance: Annotated[float, Gt(0), Lt(1), HIGHER] = 0.05
     blocking: bool = True

@@ -1,9 +1,14 @@
 """Tables from Parquet, CSV and Arrow, and the checks that every one of them must pass.
 
-A refusal names file, row (1 is the first row of data) and column, says what was expected and found, and what to do.
+A refusal names file, row (1 is the first row of data; in a CSV the line too) and column, says what was expected and
+found, and what to do.
 """
 
+import csv
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -14,8 +19,10 @@ from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
 
-SUFFIXES: Final = (".parquet", ".csv", ".arrow")
 MAX_BYTES: Final = 2_000_000_000
+MAX_CELLS: Final = 500_000_000
+NAMES: Final = frozenset({"symbol", "sector", "side"})
+_TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +47,7 @@ class EvidenceTable:
         """The `date` column: ISO days, unique and in order."""
         column = self.frame["date"]
         if column.dtype == pl.String:
-            column = self._parsed(column, pl.Date)
+            column = self._iso_days(column)
         elif isinstance(column.dtype, pl.Datetime):
             column = column.dt.date()
         elif column.dtype != pl.Date:
@@ -58,10 +65,7 @@ class EvidenceTable:
         """The `timestamp` column: times with a zone, given in UTC."""
         column = self.frame["timestamp"]
         if column.dtype == pl.String:
-            for row, text in enumerate(column.to_list(), start=1):
-                if text is None or not (text.endswith("Z") or "+" in text[10:] or "-" in text[10:]):
-                    self.refuse(f"row {row}, column timestamp: expected a time with a zone, found {text!r}. Write …Z")
-            column = self._parsed(column, pl.Datetime("us", "UTC"))
+            return self._iso_times(column)
         if not isinstance(column.dtype, pl.Datetime):
             self.refuse(f"column timestamp: expected times, found {column.dtype}")
         if column.dtype.time_zone is None:
@@ -75,10 +79,14 @@ class EvidenceTable:
     def symbols(self, name: str = "symbol") -> Symbols:
         """A column of names."""
         column = self.frame[name]
-        if column.dtype not in {pl.String, pl.Categorical}:
-            self.refuse(f"column {name}: expected names, found {column.dtype}")
+        if column.dtype not in _TEXTS:
+            self.refuse(f"column {name}: expected names, found {column.dtype}. Write them as text")
         self._no_nulls(column, name)
-        return column.cast(pl.String).to_numpy().astype(np.str_)
+        texts = column.cast(pl.String)
+        empty = (texts.str.strip_chars() == "").arg_true()
+        if empty.len():
+            self.refuse(f"{self.row(int(empty[0]))}, column {name}: expected a name, found an empty one")
+        return texts.to_numpy().astype(np.str_)
 
     def numbers(self, name: str) -> Floats:
         """A column of finite numbers."""
@@ -87,7 +95,7 @@ class EvidenceTable:
         if broken.size:
             row = int(broken[0])
             self.refuse(
-                f"row {row + 1}, column {name}: expected a finite number, found {_said(self.frame[name][row])}. "
+                f"{self.row(row)}, column {name}: expected a finite number, found {_said(self.frame[name][row])}. "
                 "Correct or remove the row; Signoff guesses no value"
             )
         return values
@@ -97,18 +105,35 @@ class EvidenceTable:
         values = self._floats(name)
         broken = np.flatnonzero(~np.isfinite(values) & needed)
         if broken.size:
-            self.refuse(f"row {int(broken[0]) + 1}, column {name}: expected a number, found none; an order needs it")
+            self.refuse(
+                f"{self.row(int(broken[0]))}, column {name}: expected a number, found "
+                f"{_said(self.frame[name][int(broken[0])])}; this row needs it"
+            )
         return values
 
     def returns(self, name: str) -> Floats:
         """A column of simple returns; a loss beyond all or a gain above 100% in a day is a wrong unit."""
+        return self._within(name, 1.0, "a simple return such as 0.012")
+
+    def weights(self, name: str) -> Floats:
+        """A column of shares of capital; ten times the capital in one symbol is a wrong unit."""
+        return self._within(name, 10.0, "a share of capital such as 0.05")
+
+    def at_least_zero(self, name: str) -> Floats:
+        """A column of numbers that cannot be negative."""
         values = self.numbers(name)
-        wild = np.flatnonzero(np.abs(values) > 1.0)
-        if wild.size:
-            row = int(wild[0])
+        wrong = np.flatnonzero(values < 0)
+        if wrong.size:
+            self.refuse(f"{self.row(int(wrong[0]))}, column {name}: expected 0 or more, found {values[wrong[0]]:g}")
+        return values
+
+    def prices(self, name: str, needed: np.ndarray) -> Floats:
+        """A column of prices, positive on the rows that need one."""
+        values = self.numbers_where(name, needed)
+        wrong = np.flatnonzero(needed & ~(values > 0))
+        if wrong.size:
             self.refuse(
-                f"row {row + 1}, column {name}: expected a simple return such as 0.012, found {values[row]:g}; "
-                "this looks like percent. Divide by 100"
+                f"{self.row(int(wrong[0]))}, column {name}: expected a price above 0, found {values[wrong[0]]:g}"
             )
         return values
 
@@ -121,7 +146,7 @@ class EvidenceTable:
         values = self.numbers(name)
         wrong = np.flatnonzero(~np.isin(values, (0.0, 1.0)))
         if wrong.size:
-            self.refuse(f"row {int(wrong[0]) + 1}, column {name}: expected true or false, found {values[wrong[0]]:g}")
+            self.refuse(f"{self.row(int(wrong[0]))}, column {name}: expected true or false, found {values[wrong[0]]:g}")
         return values.astype(np.bool_)
 
     def unique_pairs(self, times: np.ndarray, symbols: Symbols, what: str) -> None:
@@ -129,79 +154,106 @@ class EvidenceTable:
         step = np.diff(times.astype("int64"))
         back = np.flatnonzero(step < 0)
         if back.size:
-            row = int(back[0]) + 2
+            row = int(back[0]) + 1
             self.refuse(
-                f"row {row}, column {what}: expected times in order, found {times[row - 1]} after {times[row - 2]}"
+                f"{self.row(row)}, column {what}: expected times in order, found {times[row]} after {times[row - 1]}"
             )
-        seen: set[tuple[object, str]] = set()
-        for row, pair in enumerate(zip(times.tolist(), symbols.tolist(), strict=True), start=1):
-            if pair in seen:
-                self.refuse(f"row {row}: repeats {pair[1]} at {times[row - 1]}; each may stand once")
-            seen.add(pair)
+        pairs = pl.DataFrame({"time": times.astype("int64"), "symbol": symbols})
+        again = pairs.select(~pl.struct("time", "symbol").is_first_distinct()).to_series().arg_true()
+        if again.len():
+            row = int(again[0])
+            self.refuse(f"{self.row(row)}: repeats {symbols[row]} at {times[row]}; each may stand once")
+
+    def row(self, index: int) -> str:
+        """How a row is named to people: counted from 1, with its line where the file has lines."""
+        return f"row {index + 1} (line {index + 2})" if self._has_plain_lines else f"row {index + 1}"
 
     def refuse(self, problem: str) -> NoReturn:
         """Raise with the file's name."""
         raise BadInputError(f"{self.path}: {problem}. Nothing was written.")
 
+    @cached_property
+    def _has_plain_lines(self) -> bool:
+        """Whether line 1 is the header and every row one line."""
+        return self.path.suffix == ".csv" and len(self.content.splitlines()) == self.frame.height + 1
+
     def _floats(self, name: str) -> Floats:
         column = self.frame[name]
-        if not column.dtype.is_numeric() and column.dtype != pl.Null:
-            for row, text in enumerate(column.to_list(), start=1):
-                if not _is_number(text):
-                    self.refuse(f"row {row}, column {name}: expected a number, found {_said(text)}")
+        if column.dtype in _TEXTS:
+            texts = column.cast(pl.String)
+            column = texts.cast(pl.Float64, strict=False)
+            self._refuse_unread(texts, column, "a number")
+        elif not column.dtype.is_numeric() and column.dtype != pl.Null:
+            self.refuse(f"{self.row(0)}, column {name}: expected a number, found {_said(column[0])} ({column.dtype})")
         return np.asarray(column.cast(pl.Float64).fill_null(float("nan")).to_numpy(), dtype=np.float64)
 
-    def _parsed(self, column: pl.Series, kind: pl.Date | type[pl.Date] | pl.Datetime) -> pl.Series:
-        found = (
-            column.str.to_date(strict=False)
-            if kind == pl.Date
-            else column.str.to_datetime(time_zone="UTC", time_unit="us", strict=False)
-        )
-        bad = (found.is_null() & column.is_not_null()).arg_true()
+    def _within(self, name: str, limit: float, wanted: str) -> Floats:
+        values = self.numbers(name)
+        wild = np.flatnonzero(np.abs(values) > limit)
+        if wild.size:
+            row = int(wild[0])
+            self.refuse(
+                f"{self.row(row)}, column {name}: expected {wanted}, found {values[row]:g}; this looks like percent. "
+                "Divide by 100"
+            )
+        return values
+
+    def _iso_days(self, column: pl.Series) -> pl.Series:
+        found = column.str.to_date("%Y-%m-%d", strict=False)
+        shaped = column.str.contains(r"^\d{4}-\d{2}-\d{2}$")
+        found = pl.select(pl.when(shaped).then(found)).to_series()
+        self._refuse_unread(column, found, "an ISO date such as 2018-12-31")
+        return found
+
+    def _iso_times(self, column: pl.Series) -> Instants:
+        self._no_nulls(column, column.name)
+        times = []
+        for index, text in enumerate(column.to_list()):
+            time = _iso_time(text)
+            if time is None:
+                self.refuse(
+                    f"{self.row(index)}, column {column.name}: expected an ISO time such as 2018-12-31T21:00:00Z, "
+                    f"found {text!r}"
+                )
+            if time.tzinfo is None:
+                self.refuse(
+                    f"{self.row(index)}, column {column.name}: expected a time with a zone, found {text!r}. "
+                    "Write Z for UTC, or an offset such as -05:00"
+                )
+            times.append(time.astimezone(UTC).replace(tzinfo=None))
+        return np.array(times, dtype="datetime64[us]")
+
+    def _refuse_unread(self, given: pl.Series, found: pl.Series, wanted: str) -> None:
+        bad = (found.is_null() & given.is_not_null()).arg_true()
         if bad.len():
             row = int(bad[0])
-            self.refuse(f"row {row + 1}, column {column.name}: expected an ISO date or time, found {column[row]!r}")
-        return found
+            self.refuse(f"{self.row(row)}, column {given.name}: expected {wanted}, found {given[row]}")
 
     def _no_nulls(self, column: pl.Series, name: str) -> None:
         empty = column.is_null().arg_true()
         if empty.len():
-            self.refuse(f"row {int(empty[0]) + 1}, column {name}: expected a value, found none")
+            self.refuse(f"{self.row(int(empty[0]))}, column {name}: expected a value, found none")
 
     def _ordered(self, days: Days, name: str) -> None:
         step = np.diff(days.astype("int64"))
         wrong = np.flatnonzero(step <= 0)
         if wrong.size:
-            row = int(wrong[0]) + 2
+            row = int(wrong[0]) + 1
             word = "repeats" if step[wrong[0]] == 0 else "goes back from"
             self.refuse(
-                f"row {row}, column {name}: {days[row - 1]} {word} {days[row - 2]}; dates are unique and in order"
+                f"{self.row(row)}, column {name}: {days[row]} {word} {days[row - 1]}; dates are unique and in order"
             )
 
 
-def find(folder: Path, name: str) -> Path | None:
-    """The file of this name with one of the known suffixes; two of them are refused."""
-    found = [folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").exists()]
-    if len(found) > 1:
-        names = " and ".join(path.name for path in found)
-        raise BadInputError(f"{folder}: expected one file of evidence named {name}, found {names}. Remove one.")
-    return found[0] if found else None
-
-
 def read(path: Path, folder: Path) -> EvidenceTable:
-    """One file, whole. A link out of the folder, an empty or a broken file is refused."""
+    """One file, whole. A link out of the folder, an empty, a huge or a broken file is refused."""
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadInputError(f"{path} points outside of {folder}; evidence lies inside the dossier's folder.")
+    content = read_bytes(path)
     try:
-        content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
-    except OSError as error:
-        raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
-    if not content:
-        raise BadInputError(f"{path}: expected a table, found an empty file (or one over 2 GB). Write it again.")
-    try:
-        frame = _frame(path.suffix, content)
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:160]
+        frame = _frame(path, content)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or ["unreadable"])[0][:160]
         raise BadInputError(
             f"{path}: expected a whole {path.suffix[1:]} file, found one that cannot be read ({reason}). "
             "It may be truncated; write it again. Nothing was written."
@@ -212,22 +264,57 @@ def read(path: Path, folder: Path) -> EvidenceTable:
     return table
 
 
-def _frame(suffix: str, content: bytes) -> pl.DataFrame:
-    match suffix:
-        case ".parquet":
-            return pl.read_parquet(content)
-        case ".arrow":
-            return pl.read_ipc(content)
-        case _:
-            return pl.read_csv(content, infer_schema_length=None)
-
-
-def _is_number(text: object) -> bool:
+def read_bytes(path: Path) -> bytes:
+    """The content of a file of evidence."""
     try:
-        float(str(text))
+        if not path.is_file():
+            raise BadInputError(
+                f"{path}: expected a file of evidence, found a folder, a device or a link to nothing. Write it again."
+            )
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise BadInputError(f"{path}: expected at most {MAX_BYTES:,} bytes, found {size:,}. Thin the table out.")
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
+    if not content:
+        raise BadInputError(f"{path}: expected a table, found an empty file. Write it again.")
+    return content
+
+
+def _frame(path: Path, content: bytes) -> pl.DataFrame:
+    if path.suffix == ".csv":
+        return _csv_frame(path, content)
+    lazy = pl.scan_parquet(BytesIO(content)) if path.suffix == ".parquet" else pl.scan_ipc(BytesIO(content))
+    cells = lazy.select(pl.len()).collect().item() * len(lazy.collect_schema())
+    if cells > MAX_CELLS:
+        raise BadInputError(f"{path}: expected at most {MAX_CELLS:,} values, found {cells:,}. Thin the table out.")
+    return pl.read_parquet(content) if path.suffix == ".parquet" else pl.read_ipc(content)
+
+
+def _csv_frame(path: Path, content: bytes) -> pl.DataFrame:
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInputError(
+            f"{path}: expected UTF-8 text, found byte {error.start} to be none. Save it as UTF-8."
+        ) from error
+    header = next(csv.reader(text[: text.find("\n") + 1 or None].splitlines()), [])
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise BadInputError(
+            f"{path}: expected every column once, found {', '.join(twice)} twice. Rename or remove one."
+        )
+    names = {name: pl.String for name in header if name in NAMES}
+    return pl.read_csv(text.encode(), infer_schema_length=None, schema_overrides=names)
+
+
+def _iso_time(text: str) -> datetime | None:
+    """A time as ISO 8601 writes it, with date and clock; None for any other text."""
+    try:
+        return datetime.fromisoformat(text) if len(text) > len("2018-12-31") else None
     except ValueError:
-        return False
-    return text is not None
+        return None
 
 
 def _said(value: object) -> str:

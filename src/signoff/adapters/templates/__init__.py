@@ -1,5 +1,6 @@
 """What `signoff init` writes: a commented dossier to fill in, its schema for the editor, and a policy."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -8,25 +9,38 @@ from signoff.adapters.folders import write_file
 from signoff.adapters.schema import as_text, dossier_schema, policy_schema
 from signoff.domain.errors import BadInputError
 
-NAMES: Final = ("dossier.yaml", "policy.yaml")
+DOSSIER: Final = "dossier.yaml"
+POLICY: Final = "policy.yaml"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 def write_dossier(model: str, version: str, folder: Path) -> tuple[Path, ...]:
-    """Write the files to fill in; nothing that exists is replaced."""
-    there = [name for name in NAMES if (folder / name).exists()]
-    if there:
+    """Write the files to fill in, and return them. A dossier is never replaced; a policy that is there is kept."""
+    for what, name in (("model", model), ("version", version)):
+        if not _NAME.fullmatch(name):
+            raise BadInputError(
+                f"Expected the name of a {what} in letters, digits, dots, dashes, underscores and plus signs, 64 at "
+                f"most, found {name!r}; nothing was written. Choose such a name."
+            )
+    if (folder / DOSSIER).exists():
         raise BadInputError(
-            f"Expected no {' or '.join(there)} in {folder}, found it there already; nothing was written. "
+            f"Expected no {DOSSIER} in {folder}, found it there already; nothing was written. "
             "Choose another --dir, or edit what is there."
         )
-    written = []
-    for name in NAMES:
-        text = files("signoff.adapters.templates").joinpath(f"{name}.in").read_text()
-        path = folder / name
-        write_file(path, text.replace("@MODEL@", model).replace("@VERSION@", version).encode())
-        written.append(path)
-    for name, schema in (("dossier", dossier_schema()), ("policy", policy_schema())):
-        path = folder / f"{name}.schema.json"
-        write_file(path, as_text(schema).encode())
-        written.append(path)
-    return tuple(written)
+    texts = {DOSSIER: _template(DOSSIER).replace("@MODEL@", model).replace("@VERSION@", version)}
+    if not (folder / POLICY).exists():
+        texts[POLICY] = _template(POLICY)
+    texts["dossier.schema.json"] = as_text(dossier_schema())
+    texts["policy.schema.json"] = as_text(policy_schema())
+    try:
+        for name, text in texts.items():
+            write_file(folder / name, text.encode())
+    except OSError as error:
+        raise BadInputError(
+            f"Expected to write into {folder}, and cannot: {error.strerror}. Choose another --dir."
+        ) from error
+    return tuple(folder / name for name in texts)
+
+
+def _template(name: str) -> str:
+    return files("signoff.adapters.templates").joinpath(f"{name}.in").read_text(encoding="utf-8")

@@ -1,0 +1,107 @@
+"""Whether the files of one release speak of the same time and the same symbols.
+
+Trials have exactly the backtest's dates, since they are compared row by row. Two files that describe the same thing
+share at least half of their days; what follows from another (positions, paper returns) may not lie outside it.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.dossier import PredictionKind
+from signoff.domain.errors import BadInputError
+from signoff.domain.evidence import Days, Evidence, Floats, Instants, Source
+
+SHARED: Final = 0.5
+
+
+def refuse_disagreement(folder: Path, evidence: Evidence) -> None:
+    """Refuse files that belong to different runs, naming both periods."""
+    backtest = evidence.backtest
+    first, last = backtest.period
+    period = f"the period of the backtest ({first} to {last})"
+    if evidence.trials is not None and not np.array_equal(evidence.trials.dates, backtest.dates):
+        other = evidence.trials.dates
+        raise BadInputError(
+            f"{folder}: expected trials to have the dates of the backtest ({first} to {last}, "
+            f"{backtest.dates.size} rows), found {other[0]} to {other[-1]}, {other.size} rows"
+            f"{_first(other, backtest.dates)}. Export both for the same period."
+        )
+    if evidence.backtest_previous is not None:
+        _share(folder, evidence.backtest_previous.source, evidence.backtest_previous.dates, backtest.dates, period)
+    if evidence.positions is not None:
+        _share(folder, evidence.positions.source, evidence.positions.dates, backtest.dates, period, of_own=True)
+    _refuse_predictions(folder, evidence, period)
+    if evidence.paper is not None and evidence.paper_returns is not None:
+        traded = _days(evidence.paper.timestamps)
+        said = f"the period of {evidence.paper.source.name} ({traded[0]} to {traded[-1]})"
+        _overlap(folder, evidence.paper_returns.source, evidence.paper_returns.dates, traded, said)
+
+
+def refuse_no_probabilities(folder: Path, evidence: Evidence, kind: PredictionKind) -> None:
+    """Refuse predictions outside 0 to 1 where the dossier calls them probabilities."""
+    if kind is not PredictionKind.PROBABILITY:
+        return
+    parts: list[tuple[Source, Floats]] = [
+        (part.source, part.prediction)
+        for part in (evidence.predictions, evidence.predictions_previous, evidence.paper)
+        if part is not None
+    ]
+    for source, values in parts:
+        wrong = np.flatnonzero((values < 0.0) | (values > 1.0))
+        if wrong.size:
+            row = int(wrong[0])
+            raise BadInputError(
+                f"{folder / source.name}: row {row + 1}, column prediction: expected a probability from 0 to 1, as "
+                f"validation.prediction of the dossier says, found {values[row]:g}. Correct the file, or declare "
+                "'score'."
+            )
+
+
+def _refuse_predictions(folder: Path, evidence: Evidence, period: str) -> None:
+    if evidence.predictions is None:
+        return
+    days = _days(evidence.predictions.timestamps)
+    _overlap(folder, evidence.predictions.source, days, evidence.backtest.dates, period)
+    if evidence.predictions_previous is not None:
+        previous = evidence.predictions_previous
+        said = f"the period of {evidence.predictions.source.name} ({days[0]} to {days[-1]})"
+        _share(folder, previous.source, _days(previous.timestamps), days, said)
+    known = set(np.unique(evidence.predictions.symbols).tolist())
+    for part in (evidence.paper, evidence.positions):
+        strangers = [] if part is None else sorted(set(np.unique(part.symbols).tolist()) - known)
+        if part is not None and strangers:
+            raise BadInputError(
+                f"{folder}: {part.source.name} names {', '.join(strangers)}, which predictions never does. Every "
+                "symbol traded must have been predicted; add its predictions or remove its rows."
+            )
+
+
+def _share(folder: Path, source: Source, own: Days, other: Days, period: str, *, of_own: bool = False) -> None:
+    """Refuse days that are mostly not among the others' (or, `of_own`, mostly strangers to them)."""
+    mine, theirs = np.unique(own), np.unique(other)
+    shared = np.intersect1d(mine, theirs).size
+    if shared < SHARED * (mine.size if of_own else theirs.size):
+        raise BadInputError(
+            f"{folder / source.name}: expected days from {period}, found {mine[0]} to {mine[-1]}; {shared} dates are "
+            "shared. Run it again over the same period."
+        )
+
+
+def _overlap(folder: Path, source: Source, own: Days, other: Days, period: str) -> None:
+    if own.max() < other.min() or own.min() > other.max():
+        raise BadInputError(
+            f"{folder / source.name}: expected days from {period}, found {own.min()} to {own.max()}. It belongs to "
+            "another run; export both for the same one."
+        )
+
+
+def _first(own: Days, other: Days) -> str:
+    """The first date that one has and the other lacks."""
+    odd = np.setxor1d(own, other)
+    return f", the first difference at {odd[0]}" if odd.size else ""
+
+
+def _days(times: Instants) -> Days:
+    return times.astype("datetime64[D]")

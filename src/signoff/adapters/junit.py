@@ -1,0 +1,116 @@
+"""Test reports in JUnit's XML: how many tests of which suite ran, and how many of them passed.
+
+A test that was skipped, failed, broke or did not run has not passed. No report hides another: two files that speak for
+one suite are refused, and so is a test that belongs to none.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from signoff.domain.errors import BadInputError
+from signoff.domain.evidence import Source, SuiteName, SuiteResult
+from signoff.ledger.canonical import digest
+
+FOLDER: Final = "junit"
+MAX_BYTES: Final = 50_000_000
+_UNMET: Final = frozenset({"failure", "error", "skipped"})
+_NOT_RUN: Final = frozenset({"notrun", "disabled", "suppressed"})
+_KNOWN: Final = ", ".join(name.value for name in SuiteName)
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What the reports of a folder say, and their bytes by relative path."""
+
+    suites: dict[SuiteName, SuiteResult]
+    files: dict[str, bytes]
+
+
+def read_reports(folder: Path) -> Reports:
+    """Every `junit/*.xml` beneath a dossier folder; a suite is named by its file, or by its `testsuite` elements."""
+    found = Reports({}, {})
+    for path in sorted((folder / FOLDER).glob("*.xml")):
+        content = _read(path, folder)
+        relative = path.relative_to(folder).as_posix()
+        counted = _counted(path, content)
+        source = Source(
+            name=relative, sha256=digest(content), size=len(content), rows=sum(n for _, n in counted.values())
+        )
+        for name, (passed, total) in counted.items():
+            if name in found.suites:
+                raise BadInputError(
+                    f"{path}: expected one report for the {name.value} tests, found another in "
+                    f"{found.suites[name].source.name}. Merge the two, so that neither hides the other."
+                )
+            found.suites[name] = SuiteResult(passed=passed, total=total, source=source)
+        found.files[relative] = content
+    return found
+
+
+def _read(path: Path, folder: Path) -> bytes:
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadInputError(f"{path} points outside of {folder}; test reports lie inside the dossier's folder.")
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            raise BadInputError(f"{path}: expected a JUnit report of under {MAX_BYTES:,} bytes, found no such file.")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
+
+
+def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
+    """Passed and total by suite."""
+    try:
+        root = fromstring(content)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        raise BadInputError(
+            f"{path}: expected a JUnit report, found no such XML ({error}). Run the tests again."
+        ) from error
+    if _tag(root) not in {"testsuite", "testsuites"}:
+        raise BadInputError(f"{path}: expected a JUnit report, found <{_tag(root)}>. Export the tests as JUnit XML.")
+    found: dict[SuiteName, tuple[int, int]] = {}
+    for name, case in _cases(root, _named(path.stem), is_fixed=_named(path.stem) is not None):
+        if name is None:
+            raise BadInputError(
+                f"{path}: expected tests of a suite named {_KNOWN}, found the test {case.get('name')!r} in none of "
+                "them. Name the file or the testsuite after the suite."
+            )
+        passed, total = found.get(name, (0, 0))
+        found[name] = (passed + _has_passed(case), total + 1)
+    if not found:
+        raise BadInputError(f"{path}: expected tests, found a report without any. Run them again, or remove the file.")
+    return found
+
+
+def _cases(node: Element, name: SuiteName | None, *, is_fixed: bool) -> Iterator[tuple[SuiteName | None, Element]]:
+    """Every test with its suite: the file's, else the nearest enclosing element's that names one."""
+    for child in node:
+        if _tag(child) == "testcase":
+            yield (name or _named(node.get("name", ""))), child
+        elif _tag(child) == "testsuite":
+            own = name if is_fixed else _named(child.get("name", "")) or name
+            yield from _cases(child, own, is_fixed=is_fixed)
+
+
+def _has_passed(case: Element) -> bool:
+    if {_tag(child) for child in case} & _UNMET:
+        return False
+    return not {case.get("status", "").lower(), case.get("result", "").lower()} & _NOT_RUN
+
+
+def _named(text: str) -> SuiteName | None:
+    """The suite that a name speaks of, by whole words: `unit-tests` is unit, `community` is none."""
+    words = re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
+    return next((name for name in SuiteName if name.value in words), None)
+
+
+def _tag(node: Element) -> str:
+    """An element's name without its namespace."""
+    return str(node.tag).rpartition("}")[2]

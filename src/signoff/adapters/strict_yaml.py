@@ -1,0 +1,127 @@
+"""YAML as people read it: plain values, and the line on which each key stands.
+
+Anchors, tags, merge and duplicate keys are refused, since a reader of the file could not see what they make of it. For
+the same reason a plain word is a number, true, false or null only where it looks like one to everybody (YAML 1.2).
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from signoff.domain.errors import BadInputError
+
+MAX_DEPTH: Final = 30
+_WORDS: Final = (
+    ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
+    ("bool", r"true|True|TRUE|false|False|FALSE", tuple("tTfF")),
+    ("int", r"[-+]?(?:0|[1-9][0-9]{0,17})", tuple("-+0123456789")),
+    (
+        "float",
+        r"[-+]?(?:(?:0|[1-9][0-9]{0,17})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        tuple("-+.0123456789"),
+    ),
+)
+
+
+def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
+    """The document as dicts, lists, texts, numbers, truths and None; and the line of every dotted key."""
+    try:
+        text = content.decode("utf-8-sig")
+        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken) for token in yaml.scan(text)):
+            raise BadInputError(
+                f"{path} uses a YAML anchor, alias or tag; write the values out, so that all can see them."
+            )
+        loader = _Loader(text)
+        reading = _Reading(path, loader)
+        return reading.value(loader.get_single_node(), "", 0), reading.lines
+    except UnicodeDecodeError as error:
+        raise BadInputError(
+            f"Expected UTF-8 text in {path}, found byte {error.start} to be none. Save it as UTF-8."
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise BadInputError(
+            f"{path}:{line} is no YAML: {error.problem}. Correct the line; nothing was written."
+        ) from error
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise BadInputError(f"{path} is no YAML: {said}. Nothing was written.") from error
+    except RecursionError as error:
+        raise BadInputError(f"{path} is nested too deeply to be a document of this kind.") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Without YAML 1.1's surprises: 010, 1:30, 1_000, 2019-01-02, yes, NO and << are texts."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _name, _pattern, _starts in _WORDS:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})$"), list(_starts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One document on its way from nodes to plain values."""
+
+    path: Path
+    loader: _Loader
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def value(self, node: yaml.Node | None, prefix: str, depth: int) -> object:
+        if depth > MAX_DEPTH:
+            raise BadInputError(
+                f"{self.path} is nested more than {MAX_DEPTH} levels deep; it is no document of this kind."
+            )
+        match node:
+            case yaml.MappingNode():
+                return self._mapping(node, prefix, depth)
+            case yaml.SequenceNode():
+                return self._sequence(node, prefix, depth)
+            case yaml.ScalarNode():
+                self._refuse_hidden(node)
+                value: object = self.loader.construct_object(node)
+                return value
+            case _:
+                return None
+
+    def _mapping(self, node: yaml.MappingNode, prefix: str, depth: int) -> dict[str, object]:
+        found: dict[str, object] = {}
+        own: dict[str, int] = {}
+        for key, value in node.value:
+            line = _line(key)
+            if not isinstance(key, yaml.ScalarNode):
+                raise BadInputError(
+                    f"{self.path}:{line}: expected a name as key, found a list or mapping. Write a name."
+                )
+            self._refuse_hidden(key)
+            if key.value in own:
+                raise BadInputError(
+                    f"{self.path}:{line} repeats the key {prefix}{key.value}, first on line {own[key.value]}; keep one."
+                )
+            own[key.value] = self.lines[f"{prefix}{key.value}"] = line
+            found[key.value] = self.value(value, f"{prefix}{key.value}.", depth + 1)
+        return found
+
+    def _sequence(self, node: yaml.SequenceNode, prefix: str, depth: int) -> list[object]:
+        found = []
+        for number, item in enumerate(node.value):
+            self.lines[f"{prefix}{number}"] = _line(item)
+            found.append(self.value(item, f"{prefix}{number}.", depth + 1))
+        return found
+
+    def _refuse_hidden(self, node: yaml.ScalarNode) -> None:
+        """An escape such as a NUL would reach documents, file names and terminals unseen."""
+        hidden = next((c for c in node.value if (c < " " and c not in "\n\t") or "\ud800" <= c <= "\udfff"), None)
+        if hidden is not None:
+            raise BadInputError(
+                f"{self.path}:{_line(node)}: expected text that can be seen, found the character U+{ord(hidden):04X}. "
+                "Remove it."
+            )
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
