@@ -460,15 +460,32 @@ class TestAssess:
         assert assessment.latency_p95_old.text == "120.0 ms"
         assert assess(evidence, dossier, policy).latency_p95_old.text == "not provided"
 
-    def test_the_curves_are_those_that_the_gates_judged(self, evidence, dossier, policy):
+    def test_each_picture_is_drawn_from_what_its_gate_judged(self, evidence, dossier, policy):
         assessment = assess(evidence, dossier, policy)
-        curves = assessment.curves
-        exceptions = next(f for f in assessment.finding("var").figures if f.name == "gates.var.exceptions")
+        charts = {chart.name: chart for finding in assessment.findings for chart in finding.charts}
+        figures = {figure.name: figure.value for finding in assessment.findings for figure in finding.figures}
+        exceptions, logits, resamples = charts["var_exceptions"], charts["pbo_logits"], charts["hansen_spa"]
 
-        assert curves.new is evidence.backtest.returns
-        assert curves.logits.size == 12_870
-        assert curves.value_at_risk.size == curves.value_at_risk_dates.size == SESSIONS - 500
-        assert curves.exceptions.size == exceptions.value
+        assert assessment.curves.new is evidence.backtest.returns
+        assert logits.values.size == 12_870
+        assert np.mean(logits.values <= 0) == assessment.finding("pbo").statistic.value
+        assert exceptions.dates.size == exceptions.value_at_risk.size == SESSIONS - 500
+        assert (exceptions.returns < exceptions.value_at_risk).sum() == figures["gates.var.exceptions"]
+        assert np.mean(resamples.values >= resamples.marked.value) == pytest.approx(
+            figures["gates.hansen_spa.consistent_p_raw"]
+        )
+        assert (charts["walk_forward"].values > 0).sum() == figures["gates.walk_forward.positive_windows"]
+        assert [row.value for row in charts["spa"].rows] == [
+            figures["gates.spa.long_accuracy"],
+            figures["gates.spa.short_accuracy"],
+        ]
+
+    def test_the_track_record_is_drawn_for_both_versions(self, evidence, dossier, policy):
+        rolling, underwater = assess(evidence, dossier, policy).charts
+
+        assert rolling.lines[0].values.size == SESSIONS - 251
+        assert (rolling.lines[0].low < rolling.lines[0].values).all()
+        assert underwater.lines[0].values is evidence.backtest.returns
 
     def test_the_period_is_that_of_the_backtest(self, evidence, dossier, policy):
         assert assess(evidence, dossier, policy).period[0] == date(2012, 1, 2)

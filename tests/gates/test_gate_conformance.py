@@ -9,7 +9,7 @@ from releases import trials
 from signoff.domain.finding import Outcome
 from signoff.domain.gates import GATES, assess
 
-KEYS = ("spa", "dsr", "pbo", "walk_forward", "var", "deflated_sharpe")
+KEYS = ("spa", "dsr", "pbo", "walk_forward", "var", "deflated_sharpe", "hansen_spa")
 BY_KEY = dict(zip(KEYS, GATES, strict=True))
 
 
@@ -93,7 +93,10 @@ def test_one_broken_number_is_an_error_and_no_verdict(key, value, evidence, doss
     assert finding.statistic.value is None
 
 
-@pytest.mark.parametrize(("key", "name"), [("spa", "predictions"), ("pbo", "trials"), ("deflated_sharpe", "trials")])
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [("spa", "predictions"), ("pbo", "trials"), ("deflated_sharpe", "trials"), ("hansen_spa", "trials")],
+)
 def test_a_missing_file_is_inconclusive_and_named(key, name, evidence, dossier, policy):
     finding = BY_KEY[key](replace(evidence, **{name: None}), dossier, policy)
 
@@ -101,7 +104,7 @@ def test_a_missing_file_is_inconclusive_and_named(key, name, evidence, dossier, 
     assert f"`{name}`" in finding.reason
 
 
-@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe"])
+@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe", "hansen_spa"])
 @pytest.mark.parametrize("copies", [1, 2, 12])
 def test_a_family_of_copies_is_a_family_of_one(key, copies, evidence, dossier, policy):
     family = change_trials(evidence, lambda values: np.repeat(values[:, -1:], copies, axis=1))
@@ -109,7 +112,7 @@ def test_a_family_of_copies_is_a_family_of_one(key, copies, evidence, dossier, p
     assert BY_KEY[key](family, dossier, policy).outcome is Outcome.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe"])
+@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe", "hansen_spa"])
 def test_padding_the_family_with_copies_of_its_worst_member_changes_nothing(key, evidence, dossier, policy):
     padded = change_trials(evidence, lambda values: np.hstack([values, np.repeat(values[:, :1], 30, axis=1)]))
 
@@ -119,7 +122,7 @@ def test_padding_the_family_with_copies_of_its_worst_member_changes_nothing(key,
     assert figure(with_copies, "copies_dropped") == 30
 
 
-@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe"])
+@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe", "hansen_spa"])
 def test_a_configuration_that_never_traded_is_named_and_not_judged(key, evidence, dossier, policy):
     idle = change_trials(evidence, lambda values: np.hstack([values, np.zeros((len(values), 1))]))
 
@@ -156,6 +159,7 @@ THRESHOLDS = {
     "walk_forward": ("threshold", 0.0, 1.0),
     "var": ("limit_pct", -90.0, -0.01),
     "deflated_sharpe": ("threshold", 0.0, 1.0),
+    "hansen_spa": ("threshold", 0.9, 1e-7),
 }
 
 
@@ -181,7 +185,7 @@ def test_a_pass_within_the_margin_is_a_near_miss_and_a_failure_within_it_stays_a
     value = BY_KEY[key](evidence, dossier, with_gate(key)).statistic.value * scale
     # A positive step softens the threshold: upwards where a low statistic is good, downwards where a high one is.
     room = min(value, 1 - value) if key == "deflated_sharpe" else abs(value)
-    step = 0.0002 * room * (1 if key in {"dsr", "pbo"} else -1)
+    step = 0.0002 * room * (1 if key in {"dsr", "pbo", "hansen_spa"} else -1)
 
     just_passed = BY_KEY[key](evidence, dossier, with_gate(key, **{name: value + step}))
     just_failed = BY_KEY[key](evidence, dossier, with_gate(key, **{name: value - step}))
@@ -205,6 +209,9 @@ def test_a_finding_carries_what_a_reader_needs_to_judge_it_again(key, evidence, 
     assert finding.figures
     assert all(quantity.name.startswith(f"gates.{key}.") for quantity in finding.figures)
     assert all(quantity.is_provided for quantity in finding.figures)
+    assert finding.turning_point.startswith(("It would fail", "Positions"))
+    assert finding.charts
+    assert all(chart.caption for chart in finding.charts)
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -11,7 +11,7 @@ from signoff.domain.dossier import PredictionKind
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
-from signoff.domain.gates.pbo import backtest_overfitting, overfitting_logits
+from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.value_at_risk import rolling_forecasts, value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
@@ -148,14 +148,14 @@ class TestPbo:
         assert figures(finding)["splits"] == 6
 
     def test_the_picture_has_the_logits_that_the_gate_counted(self, evidence, dossier, policy):
-        logits = overfitting_logits(evidence, policy)
         finding = backtest_overfitting(evidence, dossier, policy)
+        logits = finding.charts[0].values
 
         assert logits.size == figures(finding)["splits"]
         assert np.mean(logits <= 0) == pytest.approx(finding.statistic.value)
 
-    def test_there_is_no_picture_without_a_family(self, evidence, policy):
-        assert overfitting_logits(replace(evidence, trials=None), policy) is None
+    def test_there_is_no_picture_without_a_family(self, evidence, dossier, policy):
+        assert backtest_overfitting(replace(evidence, trials=None), dossier, policy).charts == ()
 
 
 class TestWalkForward:

@@ -174,6 +174,7 @@ def test_check_answers_machines_and_people(desk):
         "walk_forward",
         "var",
         "deflated_sharpe",
+        "hansen_spa",
     ]
 
 

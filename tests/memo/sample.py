@@ -17,6 +17,7 @@ from signoff.domain.assessment import (
     RegimeRow,
     StressRow,
 )
+from signoff.domain.charts import ExceptionChart
 from signoff.domain.events import NoticeSent, Rehearsed, Signature, Step, Verdict
 from signoff.domain.evidence import Evidence, PitEvidence, RegisteredVersion, Returns, Source, SuiteName, SuiteResult
 from signoff.domain.finding import Comparison, Finding, Outcome
@@ -255,7 +256,15 @@ PBO = finding(
     figures=(count("gates.pbo.partitions", 16), count("gates.pbo.trials", 36), count("gates.pbo.rows_trimmed", 3)),
 )
 WALK_FORWARD = finding("walk_forward", "Walk-Forward Consistency", 0.75, 0.7, Unit.PERCENT)
-VAR = finding("var", "VaR Compliance", -0.013, -0.02, Unit.PERCENT, outcome=Outcome.FAIL)
+VAR = finding(
+    "var",
+    "VaR Compliance",
+    -0.013,
+    -0.02,
+    Unit.PERCENT,
+    outcome=Outcome.FAIL,
+    charts=(ExceptionChart("var_exceptions", "VaR", DAYS[300:], RETURNS[300:], np.full(DAYS.size - 300, -0.009)),),
+)
 DEFLATED = finding(
     "deflated_sharpe",
     "Deflated Sharpe Ratio",
@@ -303,6 +312,9 @@ def assessment() -> Assessment:
         metrics=METRICS,
         sharpe_difference=Quantity(name="sharpe_difference.value", value=0.05),
         sharpe_difference_p=Quantity(name="sharpe_difference.p_value", value=0.712, unit=Unit.PROBABILITY),
+        sharpe_difference_bootstrap_p=Quantity(
+            name="sharpe_difference.bootstrap_p_value", value=0.41, unit=Unit.PROBABILITY
+        ),
         value_at_risk_new=percent("risk.value_at_risk.new", -0.013),
         value_at_risk_old=percent("risk.value_at_risk.old", -0.0141),
         conditional_value_at_risk=percent("risk.conditional_value_at_risk.new", -0.02),
@@ -339,10 +351,6 @@ def assessment() -> Assessment:
             new=RETURNS,
             previous_dates=DAYS,
             previous=RETURNS / 2,
-            logits=np.linspace(-1, 1, 30),
-            value_at_risk_dates=DAYS[300:],
-            value_at_risk=np.full(DAYS.size - 300, -0.009),
-            exceptions=DAYS[300:303],
         ),
     )
 
@@ -429,6 +437,7 @@ def bare_memo() -> Memo:
         metrics=tuple(replace(m, old=gone(m.old), change=None) for m in METRICS),
         sharpe_difference=gone(full.sharpe_difference),
         sharpe_difference_p=gone(full.sharpe_difference_p),
+        sharpe_difference_bootstrap_p=gone(full.sharpe_difference_bootstrap_p),
         value_at_risk_new=gone(full.value_at_risk_new),
         value_at_risk_old=gone(full.value_at_risk_old),
         latency_p95_new=gone(full.latency_p95_new),
@@ -437,9 +446,7 @@ def bare_memo() -> Memo:
         paper=None,
         stress=(),
         regimes=(),
-        curves=replace(
-            full.curves, previous=None, previous_dates=None, logits=None, value_at_risk=None, value_at_risk_dates=None
-        ),
+        curves=replace(full.curves, previous=None, previous_dates=None),
     )
     return memo(evidence=nothing, assessment=empty, standing=Standing(required=standing().required))
 

@@ -8,11 +8,12 @@ import pytest
 import sample
 
 from signoff.domain.assessment import PitStatus, PitSummary
+from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import Grade, Risk
 from signoff.domain.events import NoticeSent, Verdict
 from signoff.domain.evidence import PitEvidence, PitFinding, SuiteName, SuiteResult
 from signoff.domain.finding import Outcome
-from signoff.domain.memo.document import ExceptionChart, Mark
+from signoff.domain.memo.document import Mark
 from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
 from signoff.domain.memo.risk import risk_level
 from signoff.domain.memo.standing import PreviousCheck, Standing

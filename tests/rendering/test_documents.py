@@ -13,21 +13,32 @@ import openpyxl
 import pytest
 from pypdf import PdfReader
 
+from signoff.domain.charts import (
+    Band,
+    BarChart,
+    Chart,
+    EquityChart,
+    ExceptionChart,
+    HistogramChart,
+    Interval,
+    IntervalChart,
+    Line,
+    LinesChart,
+    Reference,
+    ScatterChart,
+    Shade,
+    UnderwaterChart,
+)
 from signoff.domain.evidence import PaperLog, Source
 from signoff.domain.memo.document import (
-    Band,
     Bullets,
     Cell,
     CheckItem,
     Checklist,
     Code,
     Column,
-    EquityChart,
-    ExceptionChart,
     Fields,
-    HistogramChart,
     KeyFigure,
-    Line,
     Mark,
     Memo,
     Paragraph,
@@ -56,7 +67,23 @@ def memo(text="plain words"):
             (Line("v1", days, old, is_new=False), Line("v2", days, new, is_new=True)),
             (Band(date(2016, 1, 1), date(2016, 6, 1), "a crisis"),),
         ),
-        HistogramChart("logits", "Logits", rng.normal(0, 1, 500), 0.0, "0", "logit"),
+        UnderwaterChart("underwater", "Under water", (Line("v2", days, new, is_new=True),)),
+        LinesChart(
+            "lines", "Lines", (Line("v2", days, new, True, new - 0.1, new + 0.1),), Reference(0.0, "0"), "rolling"
+        ),
+        HistogramChart("logits", "Logits", rng.normal(0, 1, 500), Reference(0.0, "0"), "logit"),
+        HistogramChart(
+            "resamples",
+            "Resamples",
+            rng.normal(0, 1, 500),
+            Reference(1.0, "observed"),
+            "statistic",
+            Shade.ABOVE,
+            (Reference(1.6, "95%"),),
+        ),
+        ScatterChart("scatter", "Scatter", rng.normal(0, 1, 400), rng.normal(0, 1, 400), "inside", "outside", -0.2),
+        IntervalChart("intervals", "Intervals", (Interval("long", 0.5, 0.4, 0.6),), Reference(0.45, "45%"), "accuracy"),
+        BarChart("bars", "Bars", days[::63], rng.normal(0, 1, days[::63].size), "return %"),
         ExceptionChart("exceptions", "Exceptions", days, new, np.full(days.size, -0.016)),
     )
     blocks = (
@@ -208,3 +235,9 @@ def test_the_paper_log_is_written_as_it_was_read():
     lines = paper_trading_logs(log).decode().splitlines()
     assert lines[1] == "2018-12-31T21:00:00.000000Z,'=AAPL,0.5,1.5,false,,0.0,,"
     assert len(paper_trading_logs(None).splitlines()) == 1
+
+
+def test_every_kind_of_picture_can_be_drawn():
+    drawn = {type(block) for section in memo().sections for block in section.blocks if isinstance(block, Chart)}
+
+    assert {kind.__name__ for kind in drawn} == {kind.__name__ for kind in Chart.__subclasses__()}

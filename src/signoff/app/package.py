@@ -15,10 +15,11 @@ from signoff.domain.memo.document import Memo
 from signoff.domain.memo.standing import PreviousCheck, Rehearsal, Standing
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.registry import Registry
-from signoff.rendering.attachments import backtest_report, paper_trading_logs, risk_matrix, validation_results
+from signoff.rendering.attachments import backtest_report, paper_trading_logs, risk_matrix
 from signoff.rendering.html import html
 from signoff.rendering.markdown import markdown
 from signoff.rendering.pdf import pdf
+from signoff.rendering.validation_report import validation_html, validation_pdf
 
 MANIFEST = "manifest.json"
 
@@ -117,10 +118,11 @@ def rendered(memo: Memo) -> dict[str, bytes]:
 
 
 def attachments(release: Release, memo: Memo) -> dict[str, bytes]:
-    """The four attachments; paper trading without a log is a table without rows."""
+    """The four attachments, the validation results as a page too; no paper log is a table without rows."""
     return {
         "attachments/backtest_report.pdf": backtest_report(release.assessment, memo),
-        "attachments/validation_results.pdf": validation_results(release.assessment, memo),
+        "attachments/validation_results.pdf": validation_pdf(release.assessment, release.inputs.evidence, memo),
+        "attachments/validation_results.html": validation_html(release.assessment, release.inputs.evidence, memo),
         "attachments/paper_trading_logs.csv": paper_trading_logs(release.inputs.evidence.paper),
         "attachments/risk_matrix.xlsx": risk_matrix(release.inputs.dossier),
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from signoff.domain.charts import Chart
 from signoff.domain.evidence import Days, Floats
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.quantity import Quantity
@@ -92,27 +93,24 @@ class RegimeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Curves:
-    """What the pictures of the memo are drawn from."""
+    """What the pictures of the track record are drawn from; a gate's own pictures are in its finding."""
 
     dates: Days
     new: Floats
     previous_dates: Days | None
     previous: Floats | None
-    logits: Floats | None
-    value_at_risk_dates: Days | None
-    value_at_risk: Floats | None
-    exceptions: Days | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Assessment:
-    """Everything computed about a release before people decide."""
+    """Everything computed about a release before people decide; `charts` are those of the track record."""
 
     findings: tuple[Finding, ...]
     period: tuple[date, date]
     metrics: tuple[MetricRow, ...]
     sharpe_difference: Quantity
     sharpe_difference_p: Quantity
+    sharpe_difference_bootstrap_p: Quantity
     value_at_risk_new: Quantity
     value_at_risk_old: Quantity
     conditional_value_at_risk: Quantity
@@ -123,6 +121,7 @@ class Assessment:
     stress: tuple[StressRow, ...]
     regimes: tuple[RegimeRow, ...]
     curves: Curves
+    charts: tuple[Chart, ...] = ()
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

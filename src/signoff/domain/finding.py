@@ -1,8 +1,9 @@
 """What a gate says: an outcome with the statistic, threshold, sample and method it rests on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from signoff.domain.charts import Chart
 from signoff.domain.quantity import Quantity
 
 
@@ -38,7 +39,10 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One gate's verdict. `key` is the name in the policy; `figures` are what a reader needs to judge it again."""
+    """One gate's verdict. `key` is the name in the policy; `figures` are what a reader needs to judge it again.
+
+    `turning_point` says what would change the verdict; `charts` are drawn from the arrays that were judged.
+    """
 
     key: str
     title: str
@@ -52,6 +56,8 @@ class Finding:
     method: str
     reason: str
     figures: tuple[Quantity, ...] = ()
+    turning_point: str = ""
+    charts: tuple[Chart, ...] = field(default=(), compare=False)
 
     @property
     def blocks(self) -> bool:

@@ -104,6 +104,18 @@ class DeflatedSharpeGate(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HansenSpaGate(Strict):
+    """Whether the best of all trials truly beats the benchmark: Hansen's test, over the stationary bootstrap."""
+
+    threshold: Annotated[float, Gt(0), Lt(1), LOWER] = 0.05
+    benchmark: Literal["cash", "previous"] = "cash"
+    mean_block_sessions: Annotated[float, Ge(1)] = 10.0
+    repetitions: Annotated[int, Ge(100), Le(1_000_000)] = 10_000
+    seed: Annotated[int, Ge(0)] = 0
+    blocking: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy(Strict):
     """Thresholds of the gates, and which of them block."""
 
@@ -113,6 +125,7 @@ class GatePolicy(Strict):
     walk_forward: WalkForwardGate = field(default_factory=WalkForwardGate)
     var: VarGate = field(default_factory=VarGate)
     deflated_sharpe: DeflatedSharpeGate = field(default_factory=DeflatedSharpeGate)
+    hansen_spa: HansenSpaGate = field(default_factory=HansenSpaGate)
     near_miss_pct: Percentage = 10.0
 
 

@@ -1,7 +1,6 @@
-"""The memo's four attachments: backtest report, validation results, paper trading log, risk matrix."""
+"""The memo's attachments beside the validation report: backtest report, paper trading log, risk matrix."""
 
 import csv
-from collections.abc import Iterator
 from datetime import datetime, time
 from io import BytesIO, StringIO
 from typing import Final
@@ -10,19 +9,13 @@ import numpy as np
 import xlsxwriter
 
 from signoff.domain.assessment import Assessment
+from signoff.domain.charts import EquityChart, Line
 from signoff.domain.dossier import Dossier, Grade, Risk
 from signoff.domain.evidence import PaperLog
-from signoff.domain.finding import Finding
 from signoff.domain.memo.document import (
     Align,
-    Block,
     Cell,
     Column,
-    EquityChart,
-    ExceptionChart,
-    Fields,
-    HistogramChart,
-    Line,
     Mark,
     Memo,
     Paragraph,
@@ -69,21 +62,7 @@ def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
             ),
         ),
     )
-    return report("Backtest report", f"{memo.model} v{memo.version}", _footer(memo), sections)
-
-
-def validation_results(assessment: Assessment, memo: Memo) -> bytes:
-    """Every gate with its sentence, method, figures and picture, as PDF."""
-    sections = tuple(
-        Section(str(n), finding.title, tuple(_gate(finding, assessment)))
-        for n, finding in enumerate(assessment.findings, start=1)
-    )
-    pit = Section(
-        str(len(sections) + 1),
-        "Point in time",
-        (Fields((("Status", Cell(assessment.pit.status.value)), ("Reason", Cell(assessment.pit.reason)))),),
-    )
-    return report("Validation results", f"{memo.model} v{memo.version}", _footer(memo), (*sections, pit))
+    return report("Backtest report", f"{memo.model} v{memo.version}", report_footer(memo), sections)
 
 
 def paper_trading_logs(paper: PaperLog | None) -> bytes:
@@ -119,7 +98,8 @@ def level(risk: Risk) -> Grade:
     return GRADES[min(2, max(0, score - 1))]
 
 
-def _footer(memo: Memo) -> str:
+def report_footer(memo: Memo) -> str:
+    """What stands at the foot of each page of an attachment."""
     digest = memo.evidence_digest
     return f"{memo.model} v{memo.version}" + (f" · evidence {digest[:4]}…{digest[-4:]}" if digest else "")
 
@@ -210,32 +190,6 @@ def _regimes(assessment: Assessment) -> Table:
         for row in assessment.regimes
     )
     return Table(columns, rows)
-
-
-def _gate(finding: Finding, assessment: Assessment) -> Iterator[Block]:
-    yield Fields(
-        (
-            ("Status", Cell("", mark=Mark(finding.word))),
-            ("Result", Cell(finding.statistic.text, is_figure=True)),
-            ("Threshold", Cell(f"{finding.comparison.value} {finding.threshold.text}", is_figure=True)),
-            ("Sample", Cell(f"{finding.n:,}", is_figure=True)),
-            ("In the policy", Cell("blocks" if finding.is_blocking else "advisory")),
-        )
-    )
-    yield Paragraph(finding.reason)
-    curves = assessment.curves
-    if finding.key == "pbo" and curves.logits is not None:
-        caption = f"Logit of the out-of-sample rank of each split's best trial; n = {curves.logits.size:,} splits."
-        yield HistogramChart("logits", caption, curves.logits, 0.0, "0: the median", "logit λ = ln(ω / (1 − ω))")
-    if finding.key == "var" and curves.value_at_risk is not None and curves.value_at_risk_dates is not None:
-        inside = np.isin(curves.dates, curves.value_at_risk_dates)
-        count = 0 if curves.exceptions is None else curves.exceptions.size
-        caption = f"Daily returns, the forecast VaR, and its {count} exceptions; n = {int(inside.sum()):,} forecasts."
-        yield ExceptionChart("exceptions", caption, curves.dates[inside], curves.new[inside], curves.value_at_risk)
-    yield Paragraph(f"Method: {finding.method}.", is_note=True)
-    if finding.figures:
-        rows = tuple((Cell(q.label), Cell(q.text, is_figure=True)) for q in finding.figures)
-        yield Table((Column("Figure"), Column("Value", Align.RIGHT)), rows)
 
 
 def _paper_row(paper: PaperLog, row: int) -> tuple[object, ...]:

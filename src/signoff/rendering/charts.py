@@ -1,6 +1,7 @@
-"""The memo's pictures as SVG: equity with its drawdown, distributions, exceptions; labelled at the line's end."""
+"""Every picture as SVG: no frame, no legend box, lines labelled at their ends, colours with a meaning."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, Final
@@ -9,13 +10,27 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from signoff.domain.charts import (
+    Band,
+    BarChart,
+    Chart,
+    EquityChart,
+    ExceptionChart,
+    HistogramChart,
+    IntervalChart,
+    LinesChart,
+    Reference,
+    ScatterChart,
+    Shade,
+    UnderwaterChart,
+)
 from signoff.domain.evidence import Days, Floats
-from signoff.domain.memo.document import Chart, EquityChart, ExceptionChart, HistogramChart
-from signoff.rendering.palette import BAD, BAND, GREY, INK, MUTED, TEXT
+from signoff.rendering.palette import BAD, BAND, GREY, INK, MUTED, TEXT, TINT
 from signoff.stats.performance import drawdowns, equity_curve
 
 WIDTH: Final = 7.2
@@ -36,13 +51,8 @@ RC: Final[dict[Any, Any]] = {
 
 def svg(chart: Chart) -> bytes:
     """One picture."""
-    match chart:
-        case EquityChart():
-            return _equity(chart)
-        case HistogramChart():
-            return _histogram(chart)
-        case ExceptionChart():
-            return _exceptions(chart)
+    draw = _DRAWN[type(chart)]
+    return draw(chart)
 
 
 @contextmanager
@@ -102,17 +112,8 @@ def _equity(chart: EquityChart) -> bytes:
         for line in sorted(chart.lines, key=lambda one: one.is_new):
             colour = INK if line.is_new else GREY
             ends.append((*_line(equity, below, line.dates, line.values, colour), line.label, colour))
-        for band in chart.bands:
-            for axes in (equity, below):
-                axes.axvspan(number_of(band.start), number_of(band.end), color=BAND, linewidth=0, zorder=0)
-            middle = (number_of(band.start) + number_of(band.end)) / 2
-            place: dict[str, Any] = {
-                "xycoords": ("data", "axes fraction"),
-                "ha": "center",
-                "color": MUTED,
-                "fontsize": 6.5,
-            }
-            equity.annotate(band.label, (middle, 1.01), **place)
+        _shade(equity, chart.bands)
+        _shade(below, chart.bands, is_named=False)
         equity.set_yscale("log")
         equity.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}×"))
         equity.yaxis.set_minor_formatter(NullFormatter())
@@ -123,6 +124,20 @@ def _equity(chart: EquityChart) -> bytes:
         figure.draw_without_rendering()
         label_ends(equity, ends)
     return out.getvalue()
+
+
+def _shade(axes: Axes, bands: tuple[Band, ...], *, is_named: bool = True) -> None:
+    for band in bands:
+        axes.axvspan(number_of(band.start), number_of(band.end), color=BAND, linewidth=0, zorder=0)
+        if is_named:
+            axes.annotate(
+                band.label,
+                ((number_of(band.start) + number_of(band.end)) / 2, 1.01),
+                xycoords=("data", "axes fraction"),
+                ha="center",
+                color=MUTED,
+                fontsize=6.5,
+            )
 
 
 def _within(axes: Axes, value: float) -> bool:
@@ -145,13 +160,130 @@ def _histogram(chart: HistogramChart) -> bytes:
     with sheet(2.2) as (_, (axes,), out):
         finite = chart.values[np.isfinite(chart.values)]
         counts, edges = np.histogram(finite, bins=min(60, max(10, int(np.sqrt(finite.size)))))
-        colours = [BAD if right <= chart.marked else INK for right in edges[1:]]
+        colours = [_bar_colour(chart, left, right) for left, right in itertools.pairwise(edges)]
         axes.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=colours, alpha=0.75, linewidth=0)
-        axes.axvline(chart.marked, color=BAD, linewidth=1.2)
-        place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "fontsize": 7.5}
-        axes.annotate(chart.marked_label, (chart.marked, 0.97), xytext=(4, 0), va="top", color=BAD, **place)
+        axes.margins(y=0.22)
+        for place, (reference, colour) in enumerate(((chart.marked, BAD), *((r, INK) for r in chart.beside))):
+            axes.axvline(reference.value, color=colour, linewidth=1.2)
+            _beside_line(axes, reference, colour, 0.98 - 0.11 * place)
         axes.set_xlabel(chart.x_label)
         axes.set_ylabel("count")
+    return out.getvalue()
+
+
+def _bar_colour(chart: HistogramChart, left: float, right: float) -> str:
+    is_bad = (chart.shade is Shade.BELOW and right <= chart.marked.value) or (
+        chart.shade is Shade.ABOVE and left >= chart.marked.value
+    )
+    return BAD if is_bad else INK
+
+
+def _beside_line(axes: Axes, reference: Reference, colour: str, height: float) -> None:
+    """A label on the side of its line where there is room."""
+    low, high = axes.get_xlim()
+    is_left = reference.value > (low + high) / 2
+    axes.annotate(
+        reference.label,
+        (reference.value, height),
+        xycoords=("data", "axes fraction"),
+        xytext=(-4 if is_left else 4, 0),
+        textcoords="offset points",
+        ha="right" if is_left else "left",
+        va="top",
+        color=colour,
+        fontsize=7.5,
+    )
+
+
+def _scatter(chart: ScatterChart) -> bytes:
+    with sheet(2.6) as (figure, (axes,), out):
+        shades = LinearSegmentedColormap.from_list("density", [TINT, INK])
+        cells = axes.hexbin(chart.x, chart.y, gridsize=(60, 22), mincnt=1, cmap=shades, linewidths=0.1, bins="log")
+        axes.axhline(0.0, color=BAD, linewidth=1.0)
+        if chart.slope is not None:
+            ends = np.array([chart.x.min(), chart.x.max()])
+            line = chart.y.mean() + chart.slope * (ends - chart.x.mean())
+            axes.plot(ends, line, color=TEXT, linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.set_xlabel(chart.x_label)
+        axes.set_ylabel(chart.y_label)
+        bar = figure.colorbar(cells, ax=axes, pad=0.01, aspect=14)
+        bar.outline.set_visible(False)
+        bar.ax.yaxis.set_minor_formatter(NullFormatter())
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        bar.set_label("splits")
+    return out.getvalue()
+
+
+def _intervals(chart: IntervalChart) -> bytes:
+    with sheet(0.75 + 0.3 * len(chart.rows)) as (_, (axes,), out):
+        for place, row in enumerate(reversed(chart.rows)):
+            is_short = row.low < chart.threshold.value
+            axes.plot([100 * row.low, 100 * row.high], [place, place], color=BAD if is_short else INK, linewidth=2.2)
+            axes.plot([100 * row.value], [place], marker="o", markersize=5, color=BAD if is_short else INK)
+        axes.axvline(100 * chart.threshold.value, color=BAD, linewidth=1.2)
+        axes.margins(x=0.08)
+        axes.set_yticks(range(len(chart.rows)), [row.label for row in reversed(chart.rows)])
+        axes.set_ylim(-0.6, len(chart.rows) - 0.1)
+        _beside_line(axes, Reference(100 * chart.threshold.value, chart.threshold.label), BAD, 1.0)
+        axes.set_xlabel(chart.x_label)
+    return out.getvalue()
+
+
+def _bars(chart: BarChart) -> bytes:
+    with sheet(2.0) as (_, (axes,), out):
+        x = np.asarray(number_of(chart.dates), dtype=np.float64)
+        width = 0.8 * float(np.diff(x).min()) if x.size > 1 else 1.0
+        axes.bar(x, chart.values, width=width, color=[INK if v > 0 else BAD for v in chart.values], linewidth=0)
+        axes.axhline(0.0, color=MUTED, linewidth=0.6)
+        axes.set_ylabel(chart.y_label)
+        dated(axes)
+    return out.getvalue()
+
+
+def _lines(chart: LinesChart) -> bytes:
+    with sheet(2.4) as (figure, (axes,), out):
+        ends = []
+        for line in sorted(chart.lines, key=lambda line: line.is_new):
+            colour = INK if line.is_new else GREY
+            x = np.asarray(number_of(line.dates), dtype=np.float64)
+            shown = thinned(line.values)
+            axes.plot(x[shown], line.values[shown], color=colour, linewidth=1.1)
+            if line.low is not None and line.high is not None:
+                axes.fill_between(x[shown], line.low[shown], line.high[shown], color=colour, alpha=0.14, linewidth=0)
+            ends.append((float(x[-1]), float(line.values[-1]), line.label, colour))
+        axes.axhline(chart.marked.value, color=BAD, linewidth=0.9)
+        axes.annotate(
+            chart.marked.label,
+            (0.0, chart.marked.value),
+            xycoords=("axes fraction", "data"),
+            xytext=(2, 2),
+            textcoords="offset points",
+            color=BAD,
+            fontsize=7.5,
+        )
+        axes.set_ylabel(chart.y_label)
+        dated(axes)
+        figure.draw_without_rendering()
+        label_ends(axes, ends)
+    return out.getvalue()
+
+
+def _underwater(chart: UnderwaterChart) -> bytes:
+    with sheet(1.9) as (figure, (axes,), out):
+        ends = []
+        _shade(axes, chart.bands)
+        for line in sorted(chart.lines, key=lambda line: line.is_new):
+            colour = INK if line.is_new else GREY
+            x = np.asarray(number_of(line.dates), dtype=np.float64)
+            fall = 100.0 * np.asarray(drawdowns(line.values), dtype=np.float64)
+            shown = thinned(fall)
+            axes.fill_between(x[shown], fall[shown], 0.0, color=colour, alpha=0.35, linewidth=0)
+            axes.plot(x[shown], fall[shown], color=colour, linewidth=0.8)
+            ends.append((float(x[-1]), float(fall[-1]), line.label, colour))
+        axes.set_ylabel("drawdown %")
+        dated(axes)
+        figure.draw_without_rendering()
+        label_ends(axes, ends)
     return out.getvalue()
 
 
@@ -167,3 +299,15 @@ def _exceptions(chart: ExceptionChart) -> bytes:
         axes.set_ylabel("daily return %")
         dated(axes)
     return out.getvalue()
+
+
+_DRAWN: Final[Mapping[type[Chart], Callable[[Any], bytes]]] = {
+    EquityChart: _equity,
+    UnderwaterChart: _underwater,
+    LinesChart: _lines,
+    HistogramChart: _histogram,
+    ScatterChart: _scatter,
+    IntervalChart: _intervals,
+    BarChart: _bars,
+    ExceptionChart: _exceptions,
+}

@@ -1,10 +1,11 @@
 """The memo as one self-contained page: no script, nothing loaded from anywhere, readable on a phone and on paper."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Final
 
+from signoff.domain.charts import Chart
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -12,10 +13,7 @@ from signoff.domain.memo.document import (
     Cell,
     Checklist,
     Code,
-    EquityChart,
-    ExceptionChart,
     Fields,
-    HistogramChart,
     Mark,
     Memo,
     Paragraph,
@@ -93,6 +91,11 @@ def page(title: str, body: str) -> bytes:
     ).encode()
 
 
+def sections_as_html(sections: Iterable[Section]) -> str:
+    """Sections with their anchors, for a page."""
+    return "".join(part for section in sections for part in _section(section, 2, "s-", is_linked=True))
+
+
 def picture(content: bytes, caption: str, name: str) -> str:
     """An SVG inline; its inner names are made unique, so that two pictures do not mix."""
     text = content.decode()
@@ -168,7 +171,7 @@ def _block(block: Block, prefix: str) -> Iterator[str]:
             yield from _table(block)
         case Code():
             yield f"<pre>{escape(block.text)}</pre>"
-        case EquityChart() | HistogramChart() | ExceptionChart():
+        case Chart():
             yield picture(svg(block), block.caption, f"{prefix}{block.name}")
 
 

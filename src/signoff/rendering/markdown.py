@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from signoff.domain.charts import Chart
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -11,10 +12,7 @@ from signoff.domain.memo.document import (
     Cell,
     Checklist,
     Code,
-    EquityChart,
-    ExceptionChart,
     Fields,
-    HistogramChart,
     Memo,
     Paragraph,
     Section,
@@ -107,7 +105,7 @@ def _block(block: Block, pictures: dict[str, bytes]) -> Iterator[str]:  # noqa: 
             yield f"```{block.language}"
             yield from block.text.replace("```", "'''").splitlines()
             yield "```"
-        case EquityChart() | HistogramChart() | ExceptionChart():
+        case Chart():
             pictures[f"{block.name}.svg"] = svg(block)
             yield f"![{escape(block.caption)}](assets/{block.name}.svg)"
             yield ""

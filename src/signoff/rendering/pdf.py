@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import typst
 
+from signoff.domain.charts import Chart
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -16,10 +17,7 @@ from signoff.domain.memo.document import (
     Cell,
     Checklist,
     Code,
-    EquityChart,
-    ExceptionChart,
     Fields,
-    HistogramChart,
     Mark,
     Memo,
     Paragraph,
@@ -131,7 +129,7 @@ def _block(block: Block) -> Json:  # noqa: PLR0911 - one visible table
             }
         case Code():
             return {"kind": "code", "text": block.text}
-        case EquityChart() | HistogramChart() | ExceptionChart():
+        case Chart():
             return {"kind": "picture", "svg": svg(block).decode(), "caption": block.caption}
 
 

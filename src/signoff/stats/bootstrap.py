@@ -28,12 +28,12 @@ class Bounds:
     upper: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SuperiorPredictiveAbility:
     """p-values (b + 1)/(B + 1) under the three recentrings; `consistent` is the one to read, the others bound it.
 
     `raw` is b/B and `monte_carlo_error` √(p(1 − p)/B), each of the three; `best_model` the column with the largest
-    statistic.
+    statistic; `resamples` the (B,) resampled statistics under the consistent recentring.
     """
 
     lower: float
@@ -49,6 +49,7 @@ class SuperiorPredictiveAbility:
     repetitions: int
     seed: int
     is_studentized: bool
+    resamples: Floats
     convention: str
 
 
@@ -128,6 +129,7 @@ def superior_predictive_ability(
         repetitions=repetitions,
         seed=seed,
         is_studentized=studentize,
+        resamples=largest[:, 1].copy(),
         convention=f"Hansen (2005), {'studentised' if studentize else 'not studentised'}, stationary bootstrap with "
         f"mean block {block:g}, p = (b + 1)/(B + 1)",
     )

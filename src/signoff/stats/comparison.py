@@ -20,6 +20,7 @@ MIN_OBSERVATIONS: Final = 20
 MIN_BLOCKS: Final = 10
 METHODS: Final = frozenset({"hac", "bootstrap"})
 _INDISTINCT: Final = 1e-9
+_CHUNK: Final = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,28 +128,39 @@ def _gradient(sample: Floats) -> Floats:
     return np.array([by_mean[0], -by_mean[1], by_second[0], -by_second[1]])
 
 
-def _difference(sample: Floats) -> float:
-    ratios = sample.mean(axis=0) / sample.std(axis=0)
-    return float(ratios[0] - ratios[1])
-
-
 def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: int, seed: int) -> float:
+    """The share of resamples further from the sample's difference, in their own standard errors, than it is from 0.
+
+    A resample is ⌊n/b⌋ blocks, whose sums come from prefix sums; its standard error takes them as independent.
+    """
     n = sample.shape[0]
     if block < 1 or repetitions < 1:
         raise InputError(f"expected block ≥ 1 and repetitions ≥ 1, found {block} and {repetitions}.")
     if n // block < MIN_BLOCKS:
         raise InsufficientData(f"block: {n} periods hold {n // block} blocks of {block}; {MIN_BLOCKS} are needed.")
-    rng = np.random.default_rng(seed)
-    centre, within = _difference(sample), np.arange(block)
+    rng, blocks = np.random.default_rng(seed), n // block
+    ratios = sample.mean(axis=0) / sample.std(axis=0)
+    centre = float(ratios[0] - ratios[1])
+    moments = np.hstack([sample, sample**2])
+    wrapped = np.vstack([np.zeros((1, 4)), moments, moments[: block - 1]]).cumsum(axis=0)
+    sums_from = wrapped[block:] - wrapped[:-block]
     reached = 0
-    for _ in range(repetitions):
-        rows = (rng.integers(0, n, n // block)[:, np.newaxis] + within) % n
-        drawn = sample[rows.ravel()]
-        reached += abs(_difference(drawn) - centre) >= statistic * _block_error(drawn, block)
+    for done in range(0, repetitions, _CHUNK):
+        sums = sums_from[rng.integers(0, n, (min(_CHUNK, repetitions - done), blocks))]
+        difference, error = _resampled(sums, block)
+        reached += int((np.abs(difference - centre) >= statistic * error).sum())
     return (reached + 1) / (repetitions + 1)
 
 
-def _block_error(drawn: Floats, block: int) -> float:
-    """The standard error in the bootstrap world, where the blocks are independent."""
-    sums = _moments(drawn).reshape(-1, block, 4).sum(axis=1) / np.sqrt(block)
-    return _delta_error(drawn, sums.T @ sums / sums.shape[0])
+def _resampled(sums: Floats, block: int) -> tuple[Floats, Floats]:
+    """Difference of ratios and its standard error in each resample, from (R, L, 4) block sums of a, b, a², b²."""
+    blocks = sums.shape[1]
+    mean = sums.sum(axis=1) / (blocks * block)
+    first, second = mean[:, :2], mean[:, 2:]
+    variance = second - first**2
+    cubed = variance**1.5
+    gradient = np.hstack([second / cubed, -first / (2 * cubed)]) * np.array([1.0, -1.0, 1.0, -1.0])
+    along = np.einsum("rlm,rm->rl", sums, gradient) - block * np.einsum("rm,rm->r", mean, gradient)[:, np.newaxis]
+    ratios = first / np.sqrt(variance)
+    error = np.sqrt(np.mean(along**2, axis=1) / block / (blocks * block))
+    return ratios[:, 0] - ratios[:, 1], error

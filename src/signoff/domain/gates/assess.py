@@ -13,16 +13,17 @@ from signoff.domain.finding import Finding
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.figures import absent
-from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_difference
+from signoff.domain.gates.hansen_spa import hansen_spa
+from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
 from signoff.domain.gates.paper import latency_quantile, paper_summary
-from signoff.domain.gates.pbo import backtest_overfitting, overfitting_logits
+from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.point_in_time import point_in_time
 from signoff.domain.gates.regimes import regime_rows
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.stress import stress_rows
+from signoff.domain.gates.track import track_charts
 from signoff.domain.gates.value_at_risk import (
     conditional_value_at_risk_figure,
-    forecasts_to_draw,
     value_at_risk_compliance,
     value_at_risk_figure,
 )
@@ -39,6 +40,7 @@ GATES: Final[tuple[Gate, ...]] = (
     walk_forward,
     value_at_risk_compliance,
     deflated_sharpe,
+    hansen_spa,
 )
 
 
@@ -54,13 +56,15 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
         )
     policy, _ = tighten(policy, dossier.plan.tighten)
     var = policy.gates.var
-    difference, difference_p = sharpe_difference(evidence.backtest, evidence.backtest_previous)
+    compared = sharpe_comparison(evidence.backtest, evidence.backtest_previous)
+    header = dossier.header
     return Assessment(
         findings=tuple(gate(evidence, dossier, policy) for gate in GATES),
         period=evidence.backtest.period,
         metrics=metric_rows(evidence, dossier.validation.targets),
-        sharpe_difference=difference,
-        sharpe_difference_p=difference_p,
+        sharpe_difference=compared.difference,
+        sharpe_difference_p=compared.p_value,
+        sharpe_difference_bootstrap_p=compared.bootstrap_p,
         value_at_risk_new=value_at_risk_figure("risk.value_at_risk.new", evidence.backtest, var),
         value_at_risk_old=_value_at_risk_old(evidence, var),
         conditional_value_at_risk=conditional_value_at_risk_figure(
@@ -72,7 +76,8 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
         paper=paper_summary(evidence),
         stress=stress_rows(evidence.backtest),
         regimes=regime_rows(evidence.backtest),
-        curves=_curves(evidence, policy),
+        curves=_curves(evidence),
+        charts=track_charts(evidence, f"v{header.version}", header.previous_version and f"v{header.previous_version}"),
     )
 
 
@@ -102,16 +107,11 @@ def _latency_old(evidence: Evidence) -> Quantity:
     )
 
 
-def _curves(evidence: Evidence, policy: Policy) -> Curves:
+def _curves(evidence: Evidence) -> Curves:
     backtest, previous = evidence.backtest, evidence.backtest_previous
-    forecasts = forecasts_to_draw(evidence, policy)
     return Curves(
         dates=backtest.dates,
         new=backtest.returns,
         previous_dates=None if previous is None else previous.dates,
         previous=None if previous is None else previous.returns,
-        logits=overfitting_logits(evidence, policy),
-        value_at_risk_dates=None if forecasts is None else forecasts.dates,
-        value_at_risk=None if forecasts is None else forecasts.value_at_risk,
-        exceptions=None if forecasts is None else forecasts.dates[forecasts.is_exception],
     )

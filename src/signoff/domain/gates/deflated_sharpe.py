@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import sqrt
 from typing import Final
 
 import numpy as np
+from scipy.optimize import brentq
 
+from signoff.domain.charts import HistogramChart, Reference, Shade
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
@@ -21,9 +24,20 @@ from signoff.stats.deflated import (
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
 )
-from signoff.stats.errors import InsufficientData
+from signoff.stats.errors import InputError, InsufficientData
 
 MIN_SESSIONS: Final = 252
+SESSIONS_A_YEAR: Final = 252
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """What the deflation needs to know of a sample of returns; kurtosis is 3 for a normal one."""
+
+    n: int
+    sharpe: float
+    skew: float
+    kurtosis: float
 
 
 def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -50,7 +64,8 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         if isinstance(trials, Lack):
             return trials
         sample = _moments(returns)
-        variance = float(np.var(_session_sharpes(trials), ddof=1))
+        sharpes = _session_sharpes(trials)
+        variance = float(np.var(sharpes, ddof=1))
         result = deflated_sharpe_ratio(
             sample.sharpe,
             sample.n,
@@ -67,19 +82,60 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a session; the best of "
             f"{trials.size} trials without skill would be expected to show {number(result.threshold, Unit.RATIO, 4)}.",
             figures=tuple(_figures(sample, result, trials, variance)),
+            turning_point=_turning_point(sample, result.threshold, gate.threshold),
+            charts=(_picture(sample, result.threshold, sharpes),),
         )
 
     return guarded(rule, measure)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
-    """What the deflation needs to know of a sample of returns; kurtosis is 3 for a normal one."""
+def _turning_point(sample: Moments, expected_best: float, threshold: float) -> str:
+    """The Sharpe ratio, or the length of record, at which the probability would reach the threshold."""
 
-    n: int
-    sharpe: float
-    skew: float
-    kurtosis: float
+    def probability(sharpe: float) -> float:
+        return probabilistic_sharpe_ratio(
+            sharpe, sample.n, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=expected_best
+        )
+
+    try:
+        needed = float(brentq(lambda sharpe: probability(sharpe) - threshold, expected_best, expected_best + 1))
+    except (InputError, InsufficientData, ValueError):
+        return ""
+    verb = "pass" if sample.sharpe < needed else "fail"
+    said = (
+        f"It would {verb} with an annualised Sharpe ratio {'of' if verb == 'pass' else 'below'} "
+        f"{_annual(needed)}; it is {_annual(sample.sharpe)}."
+    )
+    if sample.sharpe <= expected_best:
+        return f"{said} No longer record would help while the ratio stays below {_annual(expected_best)}."
+    try:
+        length = minimum_track_record_length(
+            sample.sharpe, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=expected_best, confidence=threshold
+        )
+    except (InputError, InsufficientData):
+        return said
+    return (
+        f"{said} At this ratio a record of {number(length, Unit.COUNT)} sessions ({length / SESSIONS_A_YEAR:.1f} "
+        f"years) {'would be' if verb == 'pass' else 'is'} enough; it has {sample.n:,}."
+    )
+
+
+def _annual(session_sharpe: float) -> str:
+    return number(session_sharpe * sqrt(SESSIONS_A_YEAR), Unit.RATIO)
+
+
+def _picture(sample: Moments, expected_best: float, sharpes: Floats) -> HistogramChart:
+    root = sqrt(SESSIONS_A_YEAR)
+    return HistogramChart(
+        "deflated_sharpe",
+        f"Sharpe ratios of {sharpes.size} distinct trials (annualised), what the best of as many without skill would "
+        f"be expected to show, and the backtest; n = {sample.n:,} sessions.",
+        sharpes * root,
+        Reference(expected_best * root, f"luck alone {_annual(expected_best)}"),
+        "Sharpe ratio, annualised",
+        Shade.NONE,
+        (Reference(sample.sharpe * root, f"backtest {_annual(sample.sharpe)}"),),
+    )
 
 
 def _moments(returns: Floats) -> Moments:

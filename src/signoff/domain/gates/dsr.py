@@ -1,13 +1,16 @@
 """Downside Sensitivity Ratio: whether the model loses harder than it gains."""
 
+from math import isfinite
+
+from signoff.domain.charts import HistogramChart, Reference
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.track import track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
-from signoff.domain.quantity import Unit, count
-from signoff.stats.downside import downside_sensitivity_ratio
+from signoff.domain.quantity import Unit, count, number
+from signoff.stats.downside import DownsideSensitivityRatio, downside_sensitivity_ratio
 
 
 def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -42,6 +45,26 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
                 count("gates.dsr.gains", result.gains),
                 count("gates.dsr.unchanged", result.ties),
             ),
+            turning_point=_turning_point(result, gate.threshold),
+            charts=(
+                HistogramChart(
+                    "dsr",
+                    f"Daily returns, losses shaded; n = {result.n:,} sessions.",
+                    100 * returns,
+                    Reference(0.0, "0"),
+                    "daily return %",
+                ),
+            ),
         )
 
     return guarded(rule, measure)
+
+
+def _turning_point(result: DownsideSensitivityRatio, threshold: float) -> str:
+    if not isfinite(result.ratio) or result.ratio == 0:
+        return "There is nothing to weigh against each other; gains and losses are both needed."
+    change = threshold / result.ratio - 1
+    size = number(abs(change), Unit.PERCENT, 0)
+    if change >= 0:
+        return f"It would fail if every loss had been more than {size}% larger, the gains the same."
+    return f"It would pass if every loss had been at least {size}% smaller, the gains the same."

@@ -24,6 +24,7 @@ def _facts(assessment: Assessment) -> Iterator[Quantity]:
         yield from _of_metric(row)
     yield assessment.sharpe_difference
     yield assessment.sharpe_difference_p
+    yield assessment.sharpe_difference_bootstrap_p
     for finding in assessment.findings:
         yield from _of_finding(finding)
     yield count("gates.passed", assessment.passed_gates)

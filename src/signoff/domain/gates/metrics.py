@@ -26,6 +26,7 @@ from signoff.stats.performance import (
 )
 
 SHORTFALL: Final = 0.05
+REPETITIONS: Final = 9_999
 NO_PREVIOUS: Final = "no backtest_previous file was given"
 
 
@@ -116,26 +117,44 @@ def metric_status(value: float | None, target: float) -> MetricStatus:
     return MetricStatus.WARN if target - value <= SHORTFALL * abs(target) else MetricStatus.FAIL
 
 
-def sharpe_difference(new: Returns, old: Returns | None) -> tuple[Quantity, Quantity]:
-    """New less old over the dates that both have, and the p-value of no difference (Ledoit and Wolf 2008)."""
-    names = ("sharpe_difference.value", "sharpe_difference.p_value")
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """New less old, with the p-values of no difference by the delta method and by the studentised bootstrap."""
+
+    difference: Quantity
+    p_value: Quantity
+    bootstrap_p: Quantity
+
+
+def sharpe_comparison(new: Returns, old: Returns | None) -> Comparison:
+    """Over the dates that both have (Ledoit and Wolf 2008); nothing is provided where there is no old version."""
+    names = tuple(f"sharpe_difference.{part}" for part in ("value", "p_value", "bootstrap_p_value"))
     if old is None:
-        return absent(names[0], NO_PREVIOUS), absent(names[1], NO_PREVIOUS, unit=Unit.PROBABILITY)
+        return Comparison(
+            absent(names[0], NO_PREVIOUS),
+            absent(names[1], NO_PREVIOUS, unit=Unit.PROBABILITY),
+            absent(names[2], NO_PREVIOUS, unit=Unit.PROBABILITY),
+        )
     ours, theirs = on_shared_dates(new, old)
-    n, source = ours.returns.size, f"{new.source.name}, {old.source.name}; Ledoit and Wolf (2008), HAC, two-sided"
+    n, files = ours.returns.size, f"{new.source.name}, {old.source.name}"
 
-    def test() -> SharpeDifference:
-        return sharpe_difference_test(ours.returns, theirs.returns)
+    def test(method: str = "hac") -> SharpeDifference:
+        return sharpe_difference_test(ours.returns, theirs.returns, method=method, repetitions=REPETITIONS)
 
-    return (
+    def p_value(name: str, method: str, said: str) -> Quantity:
+        source = f"{files}; Ledoit and Wolf (2008), {said}, two-sided"
+        return figure(name, lambda: test(method).p_value, unit=Unit.PROBABILITY, n=n, source=source)
+
+    return Comparison(
         figure(
             names[0],
             lambda: test().difference,
             n=n,
-            source=source,
+            source=files,
             standard_error=lambda _: test().standard_error,
         ),
-        figure(names[1], lambda: test().p_value, unit=Unit.PROBABILITY, n=n, source=source),
+        p_value(names[1], "hac", "HAC"),
+        p_value(names[2], "bootstrap", f"studentised circular bootstrap of {REPETITIONS:,} resamples"),
     )
 
 

@@ -1,14 +1,20 @@
 """Probability of backtest overfitting: how often the best configuration in-sample disappoints out of sample."""
 
+from collections.abc import Iterator
+from math import ceil
+from typing import Final
+
+from signoff.domain.charts import HistogramChart, Reference, ScatterChart
 from signoff.domain.dossier import Dossier
-from signoff.domain.evidence import Evidence, Floats
+from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.trials import Family, family
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import PboGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
-from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.overfitting import ProbabilityOfBacktestOverfitting, probability_of_backtest_overfitting
+
+SESSIONS_A_YEAR: Final = 252
 
 
 def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -30,7 +36,7 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         trials = family(evidence)
         if isinstance(trials, Lack):
             return trials
-        result = _cscv(trials, gate)
+        result = probability_of_backtest_overfitting(trials.returns, partitions=gate.partitions)
         return Measurement(
             value=result.pbo,
             n=result.n,
@@ -40,24 +46,49 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
             f"{trials.size} configurations in-sample came in the lower half out of sample. Pure noise stays under 50% "
             "37 to 53% of the time, so read it beside the deflated Sharpe ratio.",
             figures=_figures(result, trials, gate),
+            turning_point=_turning_point(result, gate.threshold),
+            charts=tuple(_pictures(result)),
         )
 
     return guarded(rule, measure)
 
 
-def overfitting_logits(evidence: Evidence, policy: Policy) -> Floats | None:
-    """The logits behind the gate, for its picture; None where the gate has none."""
-    trials = family(evidence)
-    if isinstance(trials, Lack):
-        return None
-    try:
-        return _cscv(trials, policy.gates.pbo).logits
-    except (InputError, InsufficientData):
-        return None
+def _turning_point(result: ProbabilityOfBacktestOverfitting, threshold: float) -> str:
+    """How many splits decide the verdict; PBO must stay below its threshold."""
+    below = round(result.pbo * result.splits)
+    fails_from = ceil(threshold * result.splits)
+    if below < fails_from:
+        return (
+            f"It would fail if {fails_from - below:,} more of the {result.splits:,} splits had chosen a configuration "
+            "that came in the lower half out of sample."
+        )
+    return (
+        f"It would pass if {below - fails_from + 1:,} fewer of the {result.splits:,} splits had chosen a configuration "
+        "that came in the lower half out of sample."
+    )
 
 
-def _cscv(trials: Family, gate: PboGate) -> ProbabilityOfBacktestOverfitting:
-    return probability_of_backtest_overfitting(trials.returns, partitions=gate.partitions)
+def _pictures(result: ProbabilityOfBacktestOverfitting) -> Iterator[HistogramChart | ScatterChart]:
+    yield HistogramChart(
+        "pbo_logits",
+        f"PBO: logits of {result.splits:,} splits; PBO is the share at or below 0. n = {result.n:,} sessions, "
+        f"{result.trials:,} trials.",
+        result.logits,
+        Reference(0.0, "0: the median"),
+        "logit λ = ln(ω / (1 − ω)) of the out-of-sample rank",
+    )
+    slope = "" if result.slope is None else f" Slope {number(result.slope, Unit.RATIO)}."
+    root = SESSIONS_A_YEAR**0.5
+    yield ScatterChart(
+        "pbo_scatter",
+        f"The best trial in-sample and what it then did out of sample, {result.splits:,} splits; it lost in "
+        f"{number(result.probability_of_loss, Unit.PERCENT, 1)}% of them.{slope}",
+        result.in_sample_sharpe * root,
+        result.out_of_sample_sharpe * root,
+        "Sharpe ratio in-sample",
+        "out of sample",
+        result.slope,
+    )
 
 
 def _figures(result: ProbabilityOfBacktestOverfitting, trials: Family, gate: PboGate) -> tuple[Quantity, ...]:

@@ -3,13 +3,16 @@
 It tests symmetry, not skill: a coin passes it with enough tosses.
 """
 
+from collections.abc import Iterator
+
+from signoff.domain.charts import Interval, IntervalChart, Reference
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
-from signoff.stats.symmetry import SymmetricPredictionAccuracy, symmetric_prediction_accuracy
+from signoff.stats.symmetry import SymmetricPredictionAccuracy, symmetric_prediction_accuracy, wilson_lower_bound
 
 
 def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
@@ -47,6 +50,8 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             else result.convention,
             explanation=_explanation(result, is_waived=is_waived),
             figures=_figures(result),
+            turning_point=_turning_point(result, gate.threshold, is_waived=is_waived),
+            charts=(_picture(result, gate.threshold),),
         )
 
     return guarded(rule, measure)
@@ -65,6 +70,56 @@ def _explanation(result: SymmetricPredictionAccuracy, *, is_waived: bool) -> str
         f"{_side(result.long_accuracy, result.long_n, 'long')} and "
         f"{_side(result.short_accuracy, result.short_n, 'short')}; the weaker side counts, less its sampling error."
     )
+
+
+def _turning_point(result: SymmetricPredictionAccuracy, threshold: float, *, is_waived: bool) -> str:
+    """How many predictions of the weaker side decide the verdict."""
+    is_long_weaker = is_waived or result.long_bound <= result.short_bound
+    side, n = ("long", result.long_n) if is_long_weaker else ("short", result.short_n)
+    hits = round((result.long_accuracy if is_long_weaker else result.short_accuracy) * n)
+    needed = _hits_needed(n, threshold)
+    if needed is None:
+        return f"No accuracy on {n:,} {side} predictions could reach the threshold; more of them are needed."
+    share = number(needed / n, Unit.PERCENT, 1)
+    if hits >= needed:
+        return (
+            f"It would fail if {hits - needed + 1:,} more of the {n:,} {side} predictions had been wrong; "
+            f"{needed:,} right ({share}%) are enough."
+        )
+    return f"It would pass with {needed - hits:,} more right among the {n:,} {side} predictions ({share}%)."
+
+
+def _hits_needed(n: int, threshold: float) -> int | None:
+    """The fewest hits of n whose lower bound reaches the threshold; the bound rises with the hits."""
+    low, high = 0, n
+    if n == 0 or wilson_lower_bound(n, n) < threshold:
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if wilson_lower_bound(middle, n) >= threshold else (middle + 1, high)
+    return low
+
+
+def _picture(result: SymmetricPredictionAccuracy, threshold: float) -> IntervalChart:
+    return IntervalChart(
+        "spa",
+        f"Share of predictions that were right, by direction, with the 90% Wilson interval whose lower end is the "
+        f"one-sided 95% bound; n = {result.n:,}.",
+        tuple(_intervals(result)),
+        Reference(threshold, f"threshold {number(threshold, Unit.PERCENT, 0)}%"),
+        "accuracy %",
+    )
+
+
+def _intervals(result: SymmetricPredictionAccuracy) -> Iterator[Interval]:
+    for side, accuracy, n in (
+        ("long", result.long_accuracy, result.long_n),
+        ("short", result.short_accuracy, result.short_n),
+    ):
+        if n:
+            hits = round(accuracy * n)
+            high = 1 - wilson_lower_bound(n - hits, n)
+            yield Interval(f"{side}, n = {n:,}", accuracy, wilson_lower_bound(hits, n), high)
 
 
 def _side(accuracy: float, n: int, side: str) -> str:

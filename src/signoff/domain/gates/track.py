@@ -1,10 +1,18 @@
-"""The backtest's returns, where there is something in them to judge."""
+"""The track record: the backtest's returns, where there is something in them to judge, and pictures of them."""
+
+from typing import Final
 
 import numpy as np
 
-from signoff.domain.evidence import Evidence, Floats
+from signoff.domain.charts import Chart, Line, LinesChart, Reference, UnderwaterChart
+from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.verdict import Lack
+from signoff.stats.performance import rolling_sharpe
 from signoff.stats.sample import is_constant
+
+ROLLING_SESSIONS: Final = 252
+SESSIONS_A_YEAR: Final = 252
+_TWO_SIDED_95: Final = 1.959963984540054
 
 
 def track_record(evidence: Evidence) -> Floats | Lack:
@@ -18,3 +26,42 @@ def track_record(evidence: Evidence) -> Floats | Lack:
             "produces; check how the file was made."
         )
     return returns
+
+
+def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, ...]:
+    """Rolling Sharpe ratios with their confidence bands, and how far under water each version was."""
+    versions = [(new, evidence.backtest, True)]
+    if evidence.backtest_previous is not None:
+        versions.append((old or "previous", evidence.backtest_previous, False))
+    judged = [(label, returns, is_new) for label, returns, is_new in versions if _is_sound(returns.returns)]
+    under_water = tuple(Line(label, r.dates, r.returns, is_new) for label, r, is_new in judged)
+    rolling = tuple(_rolling(label, r, is_new=is_new) for label, r, is_new in judged if r.dates.size > ROLLING_SESSIONS)
+    charts: list[Chart] = []
+    if rolling:
+        charts.append(
+            LinesChart(
+                "rolling_sharpe",
+                f"Sharpe ratio over the last {ROLLING_SESSIONS} sessions with its 95% band (Lo 2002, independent "
+                "returns); windows overlap, so neighbouring points say almost the same.",
+                rolling,
+                Reference(0.0, "0"),
+                "rolling Sharpe",
+            )
+        )
+    if under_water:
+        charts.append(
+            UnderwaterChart("underwater", "Distance below the highest equity before, net of costs.", under_water)
+        )
+    return tuple(charts)
+
+
+def _rolling(label: str, returns: Returns, *, is_new: bool) -> Line:
+    sharpes = rolling_sharpe(returns.returns, ROLLING_SESSIONS)
+    error = np.sqrt((SESSIONS_A_YEAR + sharpes**2 / 2) / ROLLING_SESSIONS)
+    half = _TWO_SIDED_95 * error
+    dates = returns.dates[ROLLING_SESSIONS - 1 :]
+    return Line(label, dates, sharpes, is_new, sharpes - half, sharpes + half)
+
+
+def _is_sound(returns: Floats) -> bool:
+    return returns.size > 0 and bool(np.isfinite(returns).all()) and bool((returns > -1).all())

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Days, Evidence, Floats, Returns
 from signoff.domain.finding import Comparison, Finding
@@ -19,8 +20,7 @@ from signoff.domain.gates.track import track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
-from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen
-from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen, kupiec
 from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk, value_at_risk
 
 MIN_FORECASTS: Final = 250
@@ -77,9 +77,39 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
             explanation=f"{exceptions} of {n:,} forecasts out of sample were exceeded; {expected:.1f} were expected.",
             figures=tuple(_figures(evidence, gate, coverage, exceptions, n)),
             objections=tuple(_rejections(coverage, gate.significance)),
+            turning_point=_turning_point(estimate.value, exceptions, n, gate),
+            charts=(_picture(backtest, forecasts, gate),),
         )
 
     return guarded(rule, measure)
+
+
+def _turning_point(estimate: float, exceptions: int, n: int, gate: VarGate) -> str:
+    """How much more risk the limit leaves room for, and how many exceptions Kupiec's test would accept."""
+    limit = gate.limit_pct / 100
+    size = number(abs(limit / estimate - 1), Unit.PERCENT, 0) if estimate < 0 else ""
+    if not size:
+        room = "The VaR is no loss, so no size of position reaches the limit."
+    elif estimate >= limit:
+        room = f"Positions {size}% larger would reach the limit."
+    else:
+        room = f"Positions {size}% smaller would keep within the limit."
+    accepted = [x for x in range(n + 1) if kupiec(x, n, level=gate.level).p_value >= gate.significance]
+    if not accepted:
+        return room
+    return f"{room} Kupiec's test accepts {accepted[0]} to {accepted[-1]} exceptions of {n:,}; there were {exceptions}."
+
+
+def _picture(backtest: Returns, forecasts: Forecasts, gate: VarGate) -> ExceptionChart:
+    dates, count_of = forecasts.dates, int(forecasts.is_exception.sum())
+    return ExceptionChart(
+        "var_exceptions",
+        f"Daily returns against the VaR forecast of the day before; {count_of:,} exceptions in {dates.size:,} "
+        f"sessions, {dates[0]} to {dates[-1]}.",
+        dates,
+        backtest.returns[gate.window_sessions :],
+        forecasts.value_at_risk,
+    )
 
 
 def rolling_forecasts(backtest: Returns, gate: VarGate) -> Forecasts:
@@ -90,14 +120,6 @@ def rolling_forecasts(backtest: Returns, gate: VarGate) -> Forecasts:
         value_at_risk=rolling.forecasts,
         is_exception=rolling.is_exception,
     )
-
-
-def forecasts_to_draw(evidence: Evidence, policy: Policy) -> Forecasts | None:
-    """The forecasts behind the gate, for its picture; None where the backtest is too short or broken."""
-    try:
-        return rolling_forecasts(evidence.backtest, policy.gates.var)
-    except (InputError, InsufficientData):
-        return None
 
 
 def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:

@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from signoff.domain.charts import Chart
 from signoff.domain.finding import Comparison, Finding, Outcome
 from signoff.domain.quantity import Quantity, Unit, number
 from signoff.stats.errors import InputError, InsufficientData
@@ -49,7 +50,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """A statistic with all it rests on. An objection fails the gate whatever the statistic says."""
+    """A statistic with all it rests on. An objection fails the gate whatever the statistic says.
+
+    `turning_point` says what would change the verdict, in the gate's own terms.
+    """
 
     value: float
     n: int
@@ -58,6 +62,8 @@ class Measurement:
     explanation: str
     figures: tuple[Quantity, ...] = ()
     objections: tuple[str, ...] = ()
+    turning_point: str = ""
+    charts: tuple[Chart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,8 @@ def _judged(rule: Rule, measured: Measurement) -> Finding:
         method=f"{rule.method}; {measured.convention}",
         reason=" ".join((_comparison(rule, value), *measured.objections, measured.explanation)),
         figures=tuple(_defined(quantity) for quantity in measured.figures),
+        turning_point=measured.turning_point,
+        charts=measured.charts,
     )
 
 

@@ -1,5 +1,8 @@
 """Walk-forward consistency: how often a stretch of the out-of-sample backtest made money."""
 
+from math import ceil
+
+from signoff.domain.charts import BarChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
@@ -7,7 +10,7 @@ from signoff.domain.gates.track import track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
-from signoff.stats.walk_forward import walk_forward_consistency, windows
+from signoff.stats.walk_forward import WalkForwardConsistency, walk_forward_consistency, windows
 
 
 def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -45,6 +48,29 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
                 count("gates.walk_forward.sessions_dropped", dropped),
                 Quantity(name="gates.walk_forward.mean_sharpe", value=result.mean_sharpe, n=result.n),
             ),
+            turning_point=_turning_point(result, gate.threshold),
+            charts=(
+                BarChart(
+                    "walk_forward",
+                    f"Return of each of {result.n} windows of {sessions} sessions, at its last session; "
+                    f"{result.positive} gained.",
+                    evidence.backtest.dates[sessions - 1 :: sessions],
+                    100 * result.window_returns,
+                    "return %",
+                ),
+            ),
         )
 
     return guarded(rule, measure)
+
+
+def _turning_point(result: WalkForwardConsistency, threshold: float) -> str:
+    """How many windows decide the verdict."""
+    needed = next(k for k in range(max(0, ceil(threshold * result.n) - 1), result.n + 1) if k / result.n >= threshold)
+    if result.positive >= needed:
+        return f"It would fail with {_counted(result.positive - needed + 1)} fewer: {needed} of {result.n} are enough."
+    return f"It would pass with {_counted(needed - result.positive)} more: {needed} of {result.n} are needed."
+
+
+def _counted(windows: int) -> str:
+    return "1 positive window" if windows == 1 else f"{windows} positive windows"

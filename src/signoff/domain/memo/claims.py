@@ -76,6 +76,7 @@ class Subject:
 
 _SUBJECTS: Final = (
     Subject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
+    Subject(r"hansen|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
     Subject(r"sharpe(?: ratio)?", r"^(?!gates\.deflated)(?!.*p_value).*sharpe"),
     Subject(r"p(?:[ -]values?)?(?=\s*[=<>≤≥]?\s*\d)", r"_p$|p_value$|\.p$"),
     Subject(r"CVaR|conditional value at risk|expected shortfall", r"conditional_value_at_risk", Gain.LOSS),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from signoff.domain.evidence import Days, Floats
+from signoff.domain.charts import Chart
 
 
 class Mark(StrEnum):
@@ -102,60 +102,7 @@ class Code:
     language: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A shaded stretch of a time axis: a stress window, an incident."""
-
-    start: date
-    end: date
-    label: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Line:
-    """One labelled series over dates; `is_new` chooses ink over grey."""
-
-    label: str
-    dates: Days
-    values: Floats
-    is_new: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EquityChart:
-    """Growth of one on a log scale with the drawdown beneath; lines carry daily simple returns."""
-
-    name: str
-    caption: str
-    lines: tuple[Line, ...]
-    bands: tuple[Band, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class HistogramChart:
-    """A distribution with a marked value, e.g. the PBO logits with 0 marked."""
-
-    name: str
-    caption: str
-    values: Floats
-    marked: float
-    marked_label: str
-    x_label: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ExceptionChart:
-    """Daily returns, the VaR forecast in force each day, and the days it was exceeded."""
-
-    name: str
-    caption: str
-    dates: Days
-    returns: Floats
-    value_at_risk: Floats
-
-
-Chart = EquityChart | HistogramChart | ExceptionChart
-Block = Paragraph | Bullets | Checklist | Fields | Table | Code | EquityChart | HistogramChart | ExceptionChart
+Block = Paragraph | Bullets | Checklist | Fields | Table | Code | Chart
 
 
 @dataclass(frozen=True, slots=True)

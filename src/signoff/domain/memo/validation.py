@@ -6,26 +6,19 @@ Nothing is computed here; a gate reads as the assessment found it, whoever overr
 from collections.abc import Iterator
 from typing import Final
 
-import numpy as np
-
 from signoff.domain.assessment import MetricRow, MetricStatus, PitStatus
+from signoff.domain.charts import Band, Chart, EquityChart, Line
 from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import (
     Align,
-    Band,
     Block,
     Bullets,
     Cell,
-    Chart,
     CheckItem,
     Checklist,
     Column,
-    EquityChart,
-    ExceptionChart,
     Fields,
-    HistogramChart,
-    Line,
     Mark,
     Paragraph,
     Section,
@@ -63,6 +56,7 @@ _PIT_MARK: Final = {
     PitStatus.FAILED: Mark.FAIL,
     PitStatus.NOT_PROVIDED: Mark.NOT_PROVIDED,
 }
+IN_THE_MEMO: Final = frozenset({"pbo_logits", "var_exceptions"})
 # What page one says of how each gate was computed: a figure of the finding, and the words around it.
 _HOW: Final = {
     "spa": (("long_predictions", "Wilson 95%, {} long"), ("short_predictions", "{} short")),
@@ -71,6 +65,7 @@ _HOW: Final = {
     "walk_forward": (("windows", "{} windows"), ("positive_windows", "{} positive")),
     "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
     "deflated_sharpe": (("trials", "{} trials"), ("trial_sharpe_variance", "V = {}")),
+    "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
 }
 
 
@@ -253,22 +248,9 @@ def _explanations(release: Release) -> Iterator[tuple[str, Cell]]:
 
 
 def _pictures(release: Release) -> Iterator[Chart]:
-    curves = release.assessment.curves
-    if curves.logits is not None:
-        caption = f"PBO: logits of {curves.logits.size:,} splits; PBO is the share at or below 0."
-        yield HistogramChart("pbo_logits", caption, curves.logits, 0.0, "0", "logit of the out-of-sample rank")
-    if curves.value_at_risk is None or curves.value_at_risk_dates is None:
-        return
-    _, at_curve, at_forecast = np.intersect1d(curves.dates, curves.value_at_risk_dates, return_indices=True)
-    if at_curve.size == 0:
-        return
-    dates = curves.dates[at_curve]
-    count = 0 if curves.exceptions is None else curves.exceptions.size
-    caption = (
-        f"Daily returns against the VaR forecast of the day before; {count:,} exceptions in {dates.size:,} sessions, "
-        f"{dates[0]} to {dates[-1]}."
-    )
-    yield ExceptionChart("var_exceptions", caption, dates, curves.new[at_curve], curves.value_at_risk[at_forecast])
+    """The two that a reader of the memo asks for first; the validation report has the others."""
+    for finding in release.assessment.findings:
+        yield from (chart for chart in finding.charts if chart.name in IN_THE_MEMO)
 
 
 def _point_in_time(release: Release) -> tuple[Block, ...]:

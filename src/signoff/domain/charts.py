@@ -1,0 +1,139 @@
+"""Pictures as values: what is drawn, with its caption; renderers decide how it looks and never what it says.
+
+A gate makes its own pictures from the arrays that it judged, so no picture can show other numbers than the finding.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from signoff.domain.evidence import Days, Floats
+
+
+class Shade(StrEnum):
+    """Which side of a marked value counts against the model."""
+
+    BELOW = "below"
+    ABOVE = "above"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A shaded stretch of a time axis: a stress window, an incident."""
+
+    start: date
+    end: date
+    label: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """One labelled series over dates; `is_new` chooses ink over grey. `low` and `high` are its confidence band."""
+
+    label: str
+    dates: Days
+    values: Floats
+    is_new: bool
+    low: Floats | None = None
+    high: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A value that a picture marks, with its label."""
+
+    value: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate between its confidence limits."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chart:
+    """What every picture has: a name unique in its document, and a caption that says n and period."""
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EquityChart(Chart):
+    """Growth of one on a log scale with the drawdown beneath; lines carry daily simple returns."""
+
+    lines: tuple[Line, ...]
+    bands: tuple[Band, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnderwaterChart(Chart):
+    """How far below its highest equity each line was; lines carry daily simple returns."""
+
+    lines: tuple[Line, ...]
+    bands: tuple[Band, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinesChart(Chart):
+    """Lines over dates, with their confidence bands and a marked level."""
+
+    lines: tuple[Line, ...]
+    marked: Reference
+    y_label: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistogramChart(Chart):
+    """A distribution with a marked value, e.g. the PBO logits with 0 marked; the shaded side speaks against."""
+
+    values: Floats
+    marked: Reference
+    x_label: str
+    shade: Shade = Shade.BELOW
+    beside: tuple[Reference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScatterChart(Chart):
+    """Many points as a density, with the least-squares line where there is one."""
+
+    x: Floats
+    y: Floats
+    x_label: str
+    y_label: str
+    slope: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntervalChart(Chart):
+    """Estimates with their confidence limits against a threshold."""
+
+    rows: tuple[Interval, ...]
+    threshold: Reference
+    x_label: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BarChart(Chart):
+    """One bar a window, at the window's last date; those not above zero are the bad ones."""
+
+    dates: Days
+    values: Floats
+    y_label: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExceptionChart(Chart):
+    """Daily returns, the VaR forecast in force each day, and the days it was exceeded."""
+
+    dates: Days
+    returns: Floats
+    value_at_risk: Floats
