@@ -58,7 +58,7 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
             n=tested.n,
             source=trials.source,
             convention=f"{tested.convention}, {tested.repetitions:,} resamples, seed {tested.seed}",
-            explanation=f"Were none of the {tested.models} trials better than {_NAMED[gate.benchmark]}, the best of them "
+            explanation=f"Were none of the {tested.models} trials better than {_NAMED[gate.benchmark]}, the best one "
             f"would look this good in {number(tested.consistent, Unit.PERCENT, 1)}% of samples like this one.",
             figures=tuple(_figures(tested, checked, trials.copies)),
             turning_point=_turning_point(tested, gate),
