@@ -1,8 +1,10 @@
 """Evidence made by hand: each part of a release from the numbers that a test cares about."""
 
+from datetime import datetime, timedelta
+
 import numpy as np
 
-from signoff.domain.evidence import PaperLog, Predictions, Returns, Source, Trials
+from signoff.domain.evidence import AssetReturns, PaperLog, Positions, Predictions, Returns, Source, Trials
 
 
 def source(name):
@@ -56,7 +58,39 @@ def paper_log(rows):
     )
 
 
+OPEN = datetime(2018, 3, 1, 14, 30)  # noqa: DTZ001 - UTC by the record's promise
+
+
+def paper_row(
+    day=0, symbol="AAA", latency=10.0, *, error=False, side="buy", quantity=100.0, decision=100.0, fill=100.0
+):
+    price = decision + day * 0.5
+    return (OPEN + timedelta(days=day), symbol, latency, error, side, quantity, price, fill + day * 0.5)
+
+
 def good_predictions(rng, size=4000, accuracy=0.56):
     realized = rng.normal(0, 0.02, size)
     is_right = rng.random(size) < accuracy
     return predictions(np.where(is_right, 1, -1) * np.sign(realized), realized)
+
+
+def positions(rows):
+    """From tuples (date, symbol, weight)."""
+    days, symbols, weights = zip(*rows, strict=True)
+    return Positions(
+        source=source("positions.parquet"),
+        dates=np.array(days, dtype="datetime64[D]"),
+        symbols=np.array(symbols, dtype=np.str_),
+        weight=np.array(weights, dtype=np.float64),
+    )
+
+
+def asset_returns(rows):
+    """From tuples (date, symbol, return)."""
+    days, symbols, returns = zip(*rows, strict=True)
+    return AssetReturns(
+        source=source("asset_returns.parquet"),
+        dates=np.array(days, dtype="datetime64[D]"),
+        symbols=np.array(symbols, dtype=np.str_),
+        returns=np.array(returns, dtype=np.float64),
+    )

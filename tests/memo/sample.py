@@ -14,6 +14,7 @@ from signoff.domain.assessment import (
     PaperSummary,
     PitStatus,
     PitSummary,
+    RegimeContrast,
     RegimeRow,
     StressRow,
 )
@@ -301,7 +302,17 @@ def stress(key: str, title: str, sharpe: float | None, note: str = "") -> Stress
         max_drawdown=absent_or("max_drawdown", -0.3),
         total_return=absent_or("total_return", -0.2),
         benchmark_return=absent_or("benchmark_return", -0.4),
+        portfolio_return=absent_or("portfolio_return", -0.25),
+        portfolio_drawdown=absent_or("portfolio_drawdown", -0.33),
         note=note,
+    )
+
+
+def contrast(key: str, title: str, difference: float, p: float) -> RegimeContrast:
+    return RegimeContrast(
+        title=title,
+        difference=Quantity(name=f"regimes.{key}_contrast.difference", value=difference, standard_error=0.4),
+        p_value=Quantity(name=f"regimes.{key}_contrast.p_value", value=p, unit=Unit.PROBABILITY),
     )
 
 
@@ -326,8 +337,14 @@ def assessment() -> Assessment:
             end=date(2018, 12, 1),
             days=44,
             sharpe=Quantity(name="paper.sharpe", value=0.9),
-            correlation=Quantity(name="paper.correlation", value=0.81),
+            correlation=Quantity(name="paper.correlation", value=0.81, n=44),
+            correlation_low=Quantity(name="paper.correlation_low", value=0.67),
+            correlation_high=Quantity(name="paper.correlation_high", value=0.89),
             slippage=Quantity(name="paper.slippage", value=4.2, unit=Unit.BPS),
+            slippage_per_trade=Quantity(name="paper.slippage_per_trade", value=4.4, unit=Unit.BPS),
+            slippage_buys=Quantity(name="paper.slippage_buys", value=5.1, unit=Unit.BPS),
+            slippage_sells=Quantity(name="paper.slippage_sells", value=3.3, unit=Unit.BPS),
+            latency_p50=Quantity(name="paper.latency_p50", value=40.0, unit=Unit.MILLISECONDS),
             latency_p95=Quantity(name="paper.latency_p95", value=85.0, unit=Unit.MILLISECONDS),
             latency_p99=Quantity(name="paper.latency_p99", value=140.0, unit=Unit.MILLISECONDS),
             error_rate=percent("paper.error_rate", 0.004),
@@ -346,6 +363,8 @@ def assessment() -> Assessment:
             regime("high_volatility", "High volatility", 0.8, 0.01),
             regime("low_volatility", "Low volatility", 0.9, 0.02),
         ),
+        trend_contrast=contrast("trend", "Bull less bear market", 1.51, 0.01),
+        volatility_contrast=contrast("volatility", "High less low volatility", -0.1, 0.8),
         curves=Curves(
             dates=DAYS,
             new=RETURNS,
@@ -427,6 +446,9 @@ def bare_memo() -> Memo:
     def gone(quantity: Quantity) -> Quantity:
         return replace(quantity, value=None, standard_error=None)
 
+    def unknown(contrast: RegimeContrast) -> RegimeContrast:
+        return replace(contrast, difference=gone(contrast.difference), p_value=gone(contrast.p_value))
+
     full = assessment()
     empty = replace(
         full,
@@ -446,6 +468,8 @@ def bare_memo() -> Memo:
         paper=None,
         stress=(),
         regimes=(),
+        trend_contrast=unknown(full.trend_contrast),
+        volatility_contrast=unknown(full.volatility_contrast),
         curves=replace(full.curves, previous=None, previous_dates=None),
     )
     return memo(evidence=nothing, assessment=empty, standing=Standing(required=standing().required))

@@ -232,9 +232,9 @@ def test_the_paper_log_is_written_as_it_was_read():
         decision_price=nan,
         fill_price=nan,
     )
-    lines = paper_trading_logs(log).decode().splitlines()
-    assert lines[1] == "2018-12-31T21:00:00.000000Z,'=AAPL,0.5,1.5,false,,0.0,,"
-    assert len(paper_trading_logs(None).splitlines()) == 1
+    lines = paper_trading_logs(log, None).decode().splitlines()
+    assert lines[1] == "2018-12-31T21:00:00.000000Z,'=AAPL,0.5,1.5,false,,0.0,,,"
+    assert len(paper_trading_logs(None, None).splitlines()) == 1
 
 
 def test_every_kind_of_picture_can_be_drawn():

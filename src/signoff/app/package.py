@@ -123,7 +123,9 @@ def attachments(release: Release, memo: Memo) -> dict[str, bytes]:
         "attachments/backtest_report.pdf": backtest_report(release.assessment, memo),
         "attachments/validation_results.pdf": validation_pdf(release.assessment, release.inputs.evidence, memo),
         "attachments/validation_results.html": validation_html(release.assessment, release.inputs.evidence, memo),
-        "attachments/paper_trading_logs.csv": paper_trading_logs(release.inputs.evidence.paper),
+        "attachments/paper_trading_logs.csv": paper_trading_logs(
+            release.inputs.evidence.paper, release.assessment.paper
+        ),
         "attachments/risk_matrix.xlsx": risk_matrix(release.inputs.dossier),
     }
 

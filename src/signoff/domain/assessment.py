@@ -48,27 +48,62 @@ class PitSummary:
     reason: str
 
 
+class AnomalyKind(StrEnum):
+    """What may be odd about a paper log."""
+
+    ERROR = "error"
+    NO_LATENCY = "no latency"
+    UNPRICED = "unpriced order"
+    MISSING_SESSION = "missing session"
+    GAP = "gap"
+    STALE_PRICE = "stale price"
+    DUPLICATE_ORDER = "duplicate order"
+    SLIPPAGE_OUTLIER = "slippage outlier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anomaly:
+    """One kind of oddity in a paper log: how often, as a sentence, and in which rows where it has any."""
+
+    kind: AnomalyKind
+    count: int
+    text: str
+    rows: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperSummary:
-    """Section 2.4."""
+    """Section 2.4. Slippage is the implementation shortfall against the decision price, positive where it costs.
+
+    `slippage` weighs orders by quantity; `slippage_per_trade` is the plain mean over orders with its standard error.
+    """
 
     start: date
     end: date
     days: int
     sharpe: Quantity
     correlation: Quantity
+    correlation_low: Quantity
+    correlation_high: Quantity
     slippage: Quantity
+    slippage_per_trade: Quantity
+    slippage_buys: Quantity
+    slippage_sells: Quantity
+    latency_p50: Quantity
     latency_p95: Quantity
     latency_p99: Quantity
     error_rate: Quantity
     predictions: int
     orders: int
-    anomalies: tuple[str, ...]
+    anomalies: tuple[Anomaly, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StressRow:
-    """One named window of section 3.3; figures are not provided where the data do not cover the window."""
+    """One named window of section 3.3; figures are not provided where the data do not cover the window.
+
+    The first four are the model's own; the portfolio's are what the positions last held would have made of the window.
+    """
 
     title: str
     start: date
@@ -77,6 +112,8 @@ class StressRow:
     max_drawdown: Quantity
     total_return: Quantity
     benchmark_return: Quantity
+    portfolio_return: Quantity
+    portfolio_drawdown: Quantity
     note: str = ""
 
 
@@ -88,6 +125,15 @@ class RegimeRow:
     days: int
     sharpe: Quantity
     annual_return: Quantity
+    p_value: Quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegimeContrast:
+    """Whether the Sharpe ratio differs between two regimes: the statistic behind a tick of section 3.3."""
+
+    title: str
+    difference: Quantity
     p_value: Quantity
 
 
@@ -120,6 +166,8 @@ class Assessment:
     paper: PaperSummary | None
     stress: tuple[StressRow, ...]
     regimes: tuple[RegimeRow, ...]
+    trend_contrast: RegimeContrast
+    volatility_contrast: RegimeContrast
     curves: Curves
     charts: tuple[Chart, ...] = ()
 

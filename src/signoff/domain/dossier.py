@@ -192,6 +192,19 @@ class PositionLimits(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StressWindow(Strict):
+    """A period of one's own for section 3.3, from its first to its last day."""
+
+    title: Text
+    start: date
+    end: date
+
+    def __post_init__(self) -> None:
+        if self.end < self.start:
+            raise ValueError(f"the window {self.title!r} ends on {self.end}, before it starts on {self.start}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RiskAssessment(Strict):
     """Section 3."""
 
@@ -201,6 +214,7 @@ class RiskAssessment(Strict):
     infrastructure: tuple[Dependency, ...]
     single_points_of_failure: tuple[SinglePoint, ...]
     position_limits: PositionLimits
+    stress_windows: tuple[StressWindow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

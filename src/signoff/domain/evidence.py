@@ -94,6 +94,16 @@ class Positions:
     adv: Floats | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AssetReturns:
+    """Simple daily returns of what is traded, one row a date and symbol; they may reach back before the backtest."""
+
+    source: Source
+    dates: Days
+    symbols: Symbols
+    returns: Floats
+
+
 class SuiteName(StrEnum):
     """The four suites of section 8.3."""
 
@@ -154,7 +164,7 @@ class RegisteredVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was measured about one release."""
+    """Everything that was measured about one release; `stress` is the model run again outside of the backtest."""
 
     backtest: Returns
     backtest_previous: Returns | None = None
@@ -164,6 +174,8 @@ class Evidence:
     paper: PaperLog | None = None
     paper_returns: Returns | None = None
     positions: Positions | None = None
+    stress: Returns | None = None
+    asset_returns: AssetReturns | None = None
     suites: Mapping[SuiteName, SuiteResult] = field(default_factory=dict)
     pit: PitEvidence | None = None
     candidate: RegisteredVersion | None = None

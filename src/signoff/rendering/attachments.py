@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import xlsxwriter
 
-from signoff.domain.assessment import Assessment
+from signoff.domain.assessment import Assessment, PaperSummary
 from signoff.domain.charts import EquityChart, Line
 from signoff.domain.dossier import Dossier, Grade, Risk
 from signoff.domain.evidence import PaperLog
@@ -36,6 +36,7 @@ PAPER_COLUMNS: Final = (
     "quantity",
     "decision_price",
     "fill_price",
+    "anomalies",
 )
 GRADES: Final = (Grade.LOW, Grade.MEDIUM, Grade.HIGH)
 LEVEL_COLOUR: Final = {Grade.LOW: "#e3f0e9", Grade.MEDIUM: "#f6ecd9", Grade.HIGH: "#f7e3e3"}
@@ -65,14 +66,19 @@ def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
     return report("Backtest report", f"{memo.model} v{memo.version}", report_footer(memo), sections)
 
 
-def paper_trading_logs(paper: PaperLog | None) -> bytes:
-    """The paper log as CSV; only the header where there was none."""
+def paper_trading_logs(paper: PaperLog | None, summary: PaperSummary | None) -> bytes:
+    """The paper log as CSV, each odd row with what is odd about it; only the header where there was no log."""
     out = StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(PAPER_COLUMNS)
-    if paper is not None:
-        for row in range(paper.timestamps.size):
-            writer.writerow(_paper_row(paper, row))
+    if paper is None:
+        return out.getvalue().encode()
+    odd: dict[int, list[str]] = {}
+    for anomaly in () if summary is None else summary.anomalies:
+        for row in anomaly.rows:
+            odd.setdefault(row, []).append(anomaly.kind.value)
+    for row in range(paper.timestamps.size):
+        writer.writerow((*_paper_row(paper, row), "; ".join(odd.get(row, ()))))
     return out.getvalue().encode()
 
 
@@ -161,7 +167,7 @@ def _compounded(returns: np.ndarray) -> str:
 
 
 def _stress(assessment: Assessment) -> Table:
-    titles = ("Sharpe", "Max drawdown", "Return", "Benchmark")
+    titles = ("Sharpe", "Max drawdown", "Return", "Benchmark", "Portfolio today", "its drawdown")
     columns = (Column("Window"), Column("Dates"), *(Column(t, Align.RIGHT) for t in titles), Column("Note"))
     rows = tuple(
         (
@@ -169,7 +175,14 @@ def _stress(assessment: Assessment) -> Table:
             Cell(f"{row.start} to {row.end}"),
             *(
                 Cell(q.text, is_figure=q.is_provided)
-                for q in (row.sharpe, row.max_drawdown, row.total_return, row.benchmark_return)
+                for q in (
+                    row.sharpe,
+                    row.max_drawdown,
+                    row.total_return,
+                    row.benchmark_return,
+                    row.portfolio_return,
+                    row.portfolio_drawdown,
+                )
             ),
             Cell(row.note),
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from signoff.stats.value_at_risk import value_at_risk
 
 if TYPE_CHECKING:
+    from signoff.stats.association import pearson_correlation
     from signoff.stats.bootstrap import reality_check, superior_predictive_ability
     from signoff.stats.comparison import sharpe_difference_test
     from signoff.stats.coverage import christoffersen, kupiec
@@ -61,6 +62,7 @@ __all__ = [
     "mean_difference_sequence",
     "minimum_backtest_length",
     "minimum_track_record_length",
+    "pearson_correlation",
     "population_stability_index",
     "probabilistic_sharpe_ratio",
     "probability_of_backtest_overfitting",
@@ -81,6 +83,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "association": ("pearson_correlation",),
     "bootstrap": ("reality_check", "superior_predictive_ability"),
     "comparison": ("sharpe_difference_test",),
     "coverage": ("christoffersen", "kupiec"),

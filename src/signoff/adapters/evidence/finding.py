@@ -20,6 +20,8 @@ TABLES: Final = (
     "paper",
     "paper_returns",
     "positions",
+    "stress",
+    "asset_returns",
 )
 SUFFIXES: Final = (".parquet", ".csv", ".arrow")
 LINK: Final = ".link"

@@ -14,7 +14,7 @@ from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.junit import Reports, read_reports
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError
-from signoff.domain.evidence import Evidence, PaperLog, Positions, Predictions, Returns, Trials
+from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
 from signoff.domain.policy import Policy
 from signoff.ports.releases import Inputs
 
@@ -85,6 +85,8 @@ def _evidence(folder: Path, tables: Mapping[str, Found], reports: Reports) -> Ev
         paper=_optional(given.get("paper"), _paper),
         paper_returns=_optional(given.get("paper_returns"), _returns),
         positions=_optional(given.get("positions"), _positions),
+        stress=_optional(given.get("stress"), _returns),
+        asset_returns=_optional(given.get("asset_returns"), _asset_returns),
         suites=reports.suites,
         sources=(
             *(table.source for table in given.values()),
@@ -195,6 +197,13 @@ def _positions(table: EvidenceTable) -> Positions:
         sector=table.symbols("sector") if "sector" in present else None,
         adv=table.numbers_where("adv", np.zeros(days.size, dtype=bool)) if "adv" in present else None,
     )
+
+
+def _asset_returns(table: EvidenceTable) -> AssetReturns:
+    table.require("date", "symbol", "return")
+    days, symbols = table.days(), table.symbols()
+    table.unique_pairs(days, symbols, "date")
+    return AssetReturns(source=table.source, dates=days, symbols=symbols, returns=table.numbers("return"))
 
 
 def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> None:

@@ -18,7 +18,7 @@ from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dat
 from signoff.domain.gates.paper import latency_quantile, paper_summary
 from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.point_in_time import point_in_time
-from signoff.domain.gates.regimes import regime_rows
+from signoff.domain.gates.regimes import regime_contrasts, regime_rows
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.stress import stress_rows
 from signoff.domain.gates.track import track_charts
@@ -57,6 +57,7 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
     policy, _ = tighten(policy, dossier.plan.tighten)
     var = policy.gates.var
     compared = sharpe_comparison(evidence.backtest, evidence.backtest_previous)
+    trend, volatility = regime_contrasts(evidence.backtest)
     header = dossier.header
     return Assessment(
         findings=tuple(gate(evidence, dossier, policy) for gate in GATES),
@@ -74,8 +75,10 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
         latency_p95_old=_latency_old(evidence),
         pit=point_in_time(evidence.pit, dossier.validation.pit),
         paper=paper_summary(evidence),
-        stress=stress_rows(evidence.backtest),
+        stress=stress_rows(evidence, dossier.risk.stress_windows),
         regimes=regime_rows(evidence.backtest),
+        trend_contrast=trend,
+        volatility_contrast=volatility,
         curves=_curves(evidence),
         charts=track_charts(evidence, f"v{header.version}", header.previous_version and f"v{header.previous_version}"),
     )

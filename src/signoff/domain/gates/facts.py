@@ -38,9 +38,12 @@ def _facts(assessment: Assessment) -> Iterator[Quantity]:
         yield from _of_paper(assessment.paper)
     for stress in assessment.stress:
         yield from (stress.sharpe, stress.max_drawdown, stress.total_return, stress.benchmark_return)
+        yield from (stress.portfolio_return, stress.portfolio_drawdown)
     for regime in assessment.regimes:
         yield from (regime.sharpe, regime.annual_return, regime.p_value)
         yield count(f"{regime.sharpe.name.rpartition('.')[0]}.days", regime.days)
+    for contrast in (assessment.trend_contrast, assessment.volatility_contrast):
+        yield from (contrast.difference, contrast.p_value)
 
 
 def _of_metric(row: MetricRow) -> Iterator[Quantity]:
@@ -61,10 +64,16 @@ def _of_paper(paper: PaperSummary) -> Iterator[Quantity]:
     yield Quantity(name="paper.days", value=paper.days, unit=Unit.DAYS)
     yield paper.sharpe
     yield paper.correlation
+    yield paper.correlation_low
+    yield paper.correlation_high
     yield paper.slippage
+    yield paper.slippage_per_trade
+    yield paper.slippage_buys
+    yield paper.slippage_sells
+    yield paper.latency_p50
     yield paper.latency_p95
     yield paper.latency_p99
     yield paper.error_rate
     yield count("paper.predictions", paper.predictions)
     yield count("paper.orders", paper.orders)
-    yield count("paper.anomalies", len(paper.anomalies))
+    yield count("paper.anomalies", sum(anomaly.count for anomaly in paper.anomalies))

@@ -7,12 +7,13 @@ ahead, so a regime here is one that the desk could have named in time.
 
 from bisect import insort
 from collections.abc import Iterator
+from math import hypot
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.assessment import RegimeRow
+from signoff.domain.assessment import RegimeContrast, RegimeRow
 from signoff.domain.evidence import Floats, Returns
 from signoff.domain.gates.figures import absent, figure, upper_tail
 from signoff.domain.quantity import Quantity, Unit
@@ -21,7 +22,8 @@ from signoff.stats.performance import annualized_return, sharpe_ratio, sharpe_st
 
 TREND_SESSIONS: Final = 200
 VOLATILITY_SESSIONS: Final = 60
-MIN_SESSIONS: Final = 20
+MIN_SESSIONS: Final = 60
+NO_BENCHMARK: Final = "the backtest has no benchmark column to tell regimes by"
 
 Mask = NDArray[np.bool_]
 
@@ -29,6 +31,52 @@ Mask = NDArray[np.bool_]
 def regime_rows(backtest: Returns) -> tuple[RegimeRow, ...]:
     """Bull, bear, high and low volatility; not provided where the backtest carries no benchmark."""
     return tuple(_row(key, title, backtest, inside) for key, title, inside in _regimes(backtest.benchmark))
+
+
+def regime_contrasts(backtest: Returns) -> tuple[RegimeContrast, RegimeContrast]:
+    """Bull less bear, and high less low volatility.
+
+    That one regime is significant and the other is not says nothing about their difference, so the difference itself
+    is tested: sessions of two regimes are disjoint, their Sharpe ratios are taken as independent, each with its HAC
+    standard error, and the p-value is two-sided.
+    """
+    inside = {key: mask for key, _, mask in _regimes(backtest.benchmark)}
+    return (
+        _contrast("trend", "Bull less bear market", backtest, inside["bull"], inside["bear"]),
+        _contrast(
+            "volatility", "High less low volatility", backtest, inside["high_volatility"], inside["low_volatility"]
+        ),
+    )
+
+
+def _contrast(key: str, title: str, backtest: Returns, one: Mask | None, other: Mask | None) -> RegimeContrast:
+    names = (f"regimes.{key}_contrast.difference", f"regimes.{key}_contrast.p_value")
+    if one is None or other is None:
+        return RegimeContrast(
+            title=title,
+            difference=absent(names[0], NO_BENCHMARK),
+            p_value=absent(names[1], NO_BENCHMARK, unit=Unit.PROBABILITY),
+        )
+    first, second = backtest.returns[one], backtest.returns[other]
+
+    def difference() -> float:
+        return sharpe_ratio(_enough(first)) - sharpe_ratio(_enough(second))
+
+    def error() -> float:
+        return hypot(sharpe_standard_error(first, method="hac"), sharpe_standard_error(second, method="hac"))
+
+    n, source = first.size + second.size, f"{backtest.source.name}; independent regimes, HAC standard errors"
+    return RegimeContrast(
+        title=title,
+        difference=figure(names[0], difference, n=n, source=source, standard_error=lambda _: error()),
+        p_value=figure(
+            names[1],
+            lambda: 2 * upper_tail(abs(difference()) / error()),
+            unit=Unit.PROBABILITY,
+            n=n,
+            source=f"{source}, two-sided",
+        ),
+    )
 
 
 def _regimes(benchmark: Floats | None) -> Iterator[tuple[str, str, Mask | None]]:
@@ -70,7 +118,7 @@ def _median(ordered: list[float]) -> float:
 def _row(key: str, title: str, backtest: Returns, inside: Mask | None) -> RegimeRow:
     name = f"regimes.{key}"
     if inside is None:
-        reason = "the backtest has no benchmark column to tell regimes by"
+        reason = NO_BENCHMARK
         return RegimeRow(
             title=title,
             days=0,

@@ -1,7 +1,8 @@
-"""Section 3.3: the backtest inside named market crises.
+"""Section 3.3: the model, and the portfolio it holds today, inside named market crises.
 
-A window counts only when the backtest covers all of it. Otherwise its figures are not provided, and the note says
-where the data begin or end: a crisis outside the data is unknown, never survived.
+A window counts only when the data cover all of it. Otherwise its figures are not provided, and the note says where the
+data begin or end: a crisis outside the data is unknown, never survived. A model that was run again on windows outside
+of its backtest brings those returns in the file `stress`.
 """
 
 from collections.abc import Callable
@@ -10,15 +11,18 @@ from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signoff.domain.assessment import StressRow
-from signoff.domain.evidence import Days, Floats, Returns
+from signoff.domain.dossier import StressWindow
+from signoff.domain.evidence import AssetReturns, Days, Evidence, Floats, Positions, Returns, Symbols
 from signoff.domain.gates.figures import absent, figure
-from signoff.domain.quantity import Quantity, Unit
+from signoff.domain.quantity import Quantity, Unit, number
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import max_drawdown, sharpe_ratio
 
 MIN_SHARPE_SESSIONS: Final = 10
+MIN_COVERED_WEIGHT: Final = 0.95
 _MIN_SHARE_OF_WEEKDAYS: Final = 0.9
 
 
@@ -42,49 +46,167 @@ WINDOWS: Final = (
     Window("flash_crash_week", "Flash crash, the days around it", date(2010, 5, 3), date(2010, 5, 10), _CLOSE_ONLY),
     Window("august_2015", "August 2015 sell-off", date(2015, 8, 18), date(2015, 8, 25)),
     Window("february_2018", "February 2018 volatility shock", date(2018, 1, 26), date(2018, 2, 8)),
+    Window("rates_2022", "2022 rise of interest rates", date(2022, 1, 3), date(2022, 10, 12)),
 )
 
 
-def stress_rows(backtest: Returns) -> tuple[StressRow, ...]:
-    """Every window of the catalogue, covered or not."""
-    return tuple(_row(window, backtest) for window in WINDOWS)
+@dataclass(frozen=True, slots=True, eq=False)
+class Book:
+    """The weights last held: (K,) symbols without repetition, and their shares of capital."""
+
+    day: date
+    symbols: Symbols
+    weights: Floats
+    source: str
 
 
-def _row(window: Window, backtest: Returns) -> StressRow:
-    inside = (backtest.dates >= np.datetime64(window.start)) & (backtest.dates <= np.datetime64(window.end))
-    gap = _gap(window, backtest.dates, int(inside.sum()))
+@dataclass(frozen=True, slots=True)
+class HeldThrough:
+    """What a book would have made of a window."""
 
-    def measured(name: str, statistic: Callable[[Floats], float], returns: Floats | None, unit: Unit) -> Quantity:
+    total: Quantity
+    drawdown: Quantity
+    note: str
+
+
+def stress_rows(evidence: Evidence, own: tuple[StressWindow, ...] = ()) -> tuple[StressRow, ...]:
+    """Every window of the catalogue and of the dossier, covered or not."""
+    named = (Window(f"own_{n}", w.title, w.start, w.end) for n, w in enumerate(own, start=1))
+    book = _last_book(evidence.positions)
+    return tuple(_row(window, evidence, book) for window in (*WINDOWS, *named))
+
+
+def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
+    returns, gap = _covering(window, evidence)
+    inside = _inside(returns.dates, window)
+
+    def measured(name: str, statistic: Callable[[Floats], float], values: Floats | None, unit: Unit) -> Quantity:
         name = f"stress.{window.key}.{name}"
         if gap:
             return absent(name, gap, unit=unit)
-        if returns is None:
-            return absent(name, "the backtest has no benchmark column", unit=unit)
-        values = returns[inside]
-        return figure(name, lambda: statistic(values), unit=unit, n=values.size, source=backtest.source.name)
+        if values is None:
+            return absent(name, f"{returns.source.name} has no benchmark column", unit=unit)
+        chosen = values[inside]
+        return figure(name, lambda: statistic(chosen), unit=unit, n=chosen.size, source=returns.source.name)
 
+    portfolio = _portfolio(window, book, evidence.asset_returns)
+    is_again = returns is not evidence.backtest and not gap
+    again = f"The model run again on the window ({returns.source.name})." if is_again else ""
     return StressRow(
         title=window.title,
         start=window.start,
         end=window.end,
-        sharpe=measured("sharpe", _sharpe, backtest.returns, Unit.RATIO),
-        max_drawdown=measured("max_drawdown", max_drawdown, backtest.returns, Unit.PERCENT),
-        total_return=measured("total_return", compounded, backtest.returns, Unit.PERCENT),
-        benchmark_return=measured("benchmark_return", compounded, backtest.benchmark, Unit.PERCENT),
-        note=" ".join(filter(None, (gap, window.caveat))),
+        sharpe=measured("sharpe", _sharpe, returns.returns, Unit.RATIO),
+        max_drawdown=measured("max_drawdown", max_drawdown, returns.returns, Unit.PERCENT),
+        total_return=measured("total_return", compounded, returns.returns, Unit.PERCENT),
+        benchmark_return=measured("benchmark_return", compounded, returns.benchmark, Unit.PERCENT),
+        portfolio_return=portfolio.total,
+        portfolio_drawdown=portfolio.drawdown,
+        note=" ".join(filter(None, (gap, again, portfolio.note, window.caveat))),
     )
 
 
-def _gap(window: Window, dates: Days, sessions: int) -> str:
-    """Why the backtest does not cover the window, or nothing."""
-    if dates[-1] < np.datetime64(window.end):
-        return f"Not covered: the data end on {dates[-1]}."
-    if dates[0] > np.datetime64(window.start):
-        return f"Not covered: the data begin on {dates[0]}."
+def _covering(window: Window, evidence: Evidence) -> tuple[Returns, str]:
+    """The returns that cover the window, the backtest's first, and what is missing where none do."""
+    gap = _gap(window, evidence.backtest.dates)
+    if gap and evidence.stress is not None and not _gap(window, evidence.stress.dates):
+        return evidence.stress, ""
+    return evidence.backtest, gap
+
+
+def _inside(dates: Days, window: Window) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = (dates >= np.datetime64(window.start)) & (dates <= np.datetime64(window.end))
+    return inside
+
+
+def _gap(window: Window, dates: Days) -> str:
+    """Why the data do not cover the window, or nothing; a window is cut to its weekdays."""
+    first = np.busday_offset(window.start, 0, roll="forward")
+    last = np.busday_offset(window.end, 0, roll="backward")
     weekdays = int(np.busday_count(window.start, window.end + timedelta(days=1)))
+    if weekdays <= 0:
+        return "Not covered: the window holds no weekday."
+    if dates[-1] < last:
+        return f"Not covered: the data end on {dates[-1]}."
+    if dates[0] > first:
+        return f"Not covered: the data begin on {dates[0]}."
+    sessions = int(_inside(dates, window).sum())
     if sessions < _MIN_SHARE_OF_WEEKDAYS * weekdays:
         return f"Not covered: the data have {sessions} of the window's {weekdays} weekdays."
     return ""
+
+
+def _last_book(positions: Positions | None) -> Book | None:
+    if positions is None or positions.dates.size == 0:
+        return None
+    last = positions.dates == positions.dates.max()
+    held = last & (positions.weight != 0)
+    return Book(
+        positions.dates.max().item(), positions.symbols[held], positions.weight[held], f"{positions.source.name}"
+    )
+
+
+def _portfolio(window: Window, book: Book | None, assets: AssetReturns | None) -> HeldThrough:
+    """The book bought before the window and held through it; the rest of the capital is cash.
+
+    Symbols without a return on every session of the window are left out, and no figure is given where they are more
+    than 5% of the gross weight.
+    """
+    names = (f"stress.{window.key}.portfolio_return", f"stress.{window.key}.portfolio_drawdown")
+
+    def nothing(reason: str, note: str = "") -> HeldThrough:
+        total, drawdown = (absent(name, reason, unit=Unit.PERCENT) for name in names)
+        return HeldThrough(total, drawdown, note)
+
+    if book is None or book.weights.size == 0:
+        return nothing("no positions were given")
+    if assets is None:
+        return nothing("no asset_returns were given")
+    paths = _paths(window, book, assets)
+    if isinstance(paths, str):
+        return nothing(paths)
+    gross = float(np.abs(book.weights).sum())
+    covered = float(np.abs(book.weights[paths.is_held]).sum()) / gross
+    if covered < MIN_COVERED_WEIGHT:
+        missing = ", ".join(sorted(book.symbols[~paths.is_held].tolist())[:5])
+        reason = (
+            f"{number(covered, Unit.PERCENT, 0)}% of the gross weight has returns in the window (without {missing})"
+        )
+        return nothing(reason, f"Portfolio not provided: {reason}.")
+    worth = 1 + (paths.growth - 1) @ book.weights[paths.is_held]
+    steps = np.diff(worth, prepend=1.0) / np.concatenate(([1.0], worth[:-1]))
+    source = f"{book.source} of {book.day} over {assets.source.name}"
+    total, drawdown = (
+        figure(name, compute, unit=Unit.PERCENT, n=worth.size, source=source)
+        for name, compute in zip(names, (lambda: float(worth[-1] - 1), lambda: max_drawdown(steps)), strict=True)
+    )
+    left_out = f"Portfolio: {number(covered, Unit.PERCENT, 1)}% of its gross weight." if covered < 1 else ""
+    return HeldThrough(total, drawdown, left_out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Paths:
+    """(sessions, held) growth of 1 in each symbol that has every session, and which of the book's symbols those are."""
+
+    growth: Floats
+    is_held: NDArray[np.bool_]
+
+
+def _paths(window: Window, book: Book, assets: AssetReturns) -> Paths | str:
+    """The symbols' paths through the window, or why there are none."""
+    rows = _inside(assets.dates, window)
+    days = np.unique(assets.dates[rows])
+    if days.size == 0 or _gap(window, np.unique(assets.dates)):
+        return f"{assets.source.name} does not cover the window"
+    growths, is_held = [], np.zeros(book.symbols.size, dtype=np.bool_)
+    for place, symbol in enumerate(book.symbols):
+        own = rows & (assets.symbols == symbol)
+        if int(own.sum()) == days.size:
+            growths.append(np.cumprod(1 + assets.returns[own]))
+            is_held[place] = True
+    if not growths:
+        return f"{assets.source.name} has no symbol of the book on every session of the window"
+    return Paths(np.column_stack(growths), is_held)
 
 
 def _sharpe(returns: Floats) -> float:

@@ -113,6 +113,8 @@ _SCOPES: Final = (
     (r"^stress\.flash", r"flash"),
     (r"^stress\.august_2015", r"2015"),
     (r"^stress\.february_2018", r"2018"),
+    (r"^stress\.rates_2022", r"2022|interest rates"),
+    (r"^stress\.own_", r"stress"),
     (r"^paper\.(?:sharpe|correlation|days)", r"paper|correlat"),
 )
 _BETTER: Final = r"improv\w*|better|enhanc\w*|strengthen\w*"

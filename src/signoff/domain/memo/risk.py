@@ -1,12 +1,13 @@
 """Section 3: model, operational and market risk.
 
-A regime counts as one the model performs well in only where its Sharpe ratio is above zero beyond chance.
+A regime counts as one the model performs well in only where its Sharpe ratio is above zero beyond chance, and as one
+that it depends on only where the difference between regimes is.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from signoff.domain.assessment import RegimeRow, StressRow
+from signoff.domain.assessment import Assessment, RegimeContrast, RegimeRow, StressRow
 from signoff.domain.dossier import Dependency, Grade, Risk
 from signoff.domain.memo.document import (
     Align,
@@ -136,7 +137,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
     limits = release.dossier.risk.position_limits
     return (
         lead_in("Market Conditions Sensitivity"),
-        _sensitivity(release.assessment.regimes),
+        _sensitivity(release.assessment),
         _regimes(release.assessment.regimes),
         lead_in("Stress Testing"),
         _stress(release.assessment.stress),
@@ -151,15 +152,15 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
     )
 
 
-def _sensitivity(rows: tuple[RegimeRow, ...]) -> Checklist:
-    trend = tuple(row for row in rows if "volatil" not in row.title.lower())
-    volatility = tuple(row for row in rows if "volatil" in row.title.lower())
+def _sensitivity(assessment: Assessment) -> Checklist:
+    rows = assessment.regimes
     everywhere = bool(rows) and all(_performs_well(row) for row in rows)
+    trend, volatility = assessment.trend_contrast, assessment.volatility_contrast
     return Checklist(
         (
-            CheckItem("Performs well in all regimes", everywhere, _note(rows)),
-            CheckItem("Regime-specific", _differs(trend), _note(trend)),
-            CheckItem("Volatility-dependent", _differs(volatility), _note(volatility)),
+            CheckItem("Performs well in all regimes", everywhere, _everywhere(rows)),
+            CheckItem("Regime-specific", _differs(trend), _said(trend)),
+            CheckItem("Volatility-dependent", _differs(volatility), _said(volatility)),
         )
     )
 
@@ -171,17 +172,27 @@ def _performs_well(row: RegimeRow) -> bool | None:
     return row.p_value.value < SIGNIFICANCE
 
 
-def _differs(rows: tuple[RegimeRow, ...]) -> bool:
-    return {_performs_well(row) for row in rows} == {True, False}
-
-
-def _note(rows: tuple[RegimeRow, ...]) -> str:
+def _everywhere(rows: tuple[RegimeRow, ...]) -> str:
     known = [row for row in rows if _performs_well(row) is not None]
     if not rows or len(known) < len(rows):
         return NOT_PROVIDED
     figures = "; ".join(f"{row.title} Sharpe {row.sharpe.text}, p {row.p_value.text}" for row in rows)
     above = joined(row.title.lower() for row in rows if _performs_well(row)) or "none"
     return f"{figures}. Above zero beyond chance (one-sided p < {SIGNIFICANCE:g}): {above}."
+
+
+def _differs(contrast: RegimeContrast) -> bool:
+    """Whether the two regimes differ beyond chance: the difference is tested, not compared with zero one by one."""
+    return contrast.p_value.value is not None and contrast.p_value.value < SIGNIFICANCE
+
+
+def _said(contrast: RegimeContrast) -> str:
+    if not contrast.difference.is_provided or not contrast.p_value.is_provided:
+        return NOT_PROVIDED
+    return (
+        f"{contrast.title}: Sharpe {contrast.difference.text}, p {contrast.p_value.text} (two-sided; ticked where "
+        f"p < {SIGNIFICANCE:g})."
+    )
 
 
 def _regimes(rows: tuple[RegimeRow, ...]) -> Table:
@@ -213,6 +224,7 @@ def _stress(rows: tuple[StressRow, ...]) -> Table:
         Column("Max DD", Align.RIGHT),
         Column("Return", Align.RIGHT),
         Column("Benchmark", Align.RIGHT),
+        Column("Portfolio today", Align.RIGHT),
         Column("Note"),
     )
     body = [
@@ -223,14 +235,19 @@ def _stress(rows: tuple[StressRow, ...]) -> Table:
             figure(row.max_drawdown),
             figure(row.total_return),
             figure(row.benchmark_return),
+            figure(row.portfolio_return),
             Cell(row.note),
         )
         for row in rows
     ]
     titles = " ".join(row.title.lower() for row in rows)
     body += [
-        (Cell(title), ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, Cell(""))
+        (Cell(title), ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, Cell(""))
         for title, known_by in _TEMPLATE_WINDOWS
         if not any(word in titles for word in known_by)
     ]
-    return Table(columns, tuple(body))
+    caption = (
+        "The model's own figures over the window. Portfolio today: the weights last held, bought before the window and "
+        "held through it."
+    )
+    return Table(columns, tuple(body), caption)

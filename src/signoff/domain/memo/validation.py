@@ -6,7 +6,7 @@ Nothing is computed here; a gate reads as the assessment found it, whoever overr
 from collections.abc import Iterator
 from typing import Final
 
-from signoff.domain.assessment import MetricRow, MetricStatus, PitStatus
+from signoff.domain.assessment import MetricRow, MetricStatus, PaperSummary, PitStatus
 from signoff.domain.charts import Band, Chart, EquityChart, Line
 from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
@@ -38,7 +38,7 @@ from signoff.domain.memo.pieces import (
     words,
 )
 from signoff.domain.memo.release import Release
-from signoff.domain.quantity import NOT_PROVIDED, Quantity, signed_percent
+from signoff.domain.quantity import NOT_PROVIDED, signed_percent
 
 BACKTEST_REPORT: Final = "attachments/backtest_report.pdf"
 VALIDATION_RESULTS: Final = "attachments/validation_results.pdf"
@@ -323,12 +323,12 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
         period = Cell(f"{paper.start} to {paper.end} ({paper.days} days)")
         results = (
             figure(paper.sharpe),
-            figure(paper.correlation),
-            figure(paper.slippage),
-            _latencies(paper.latency_p95, paper.latency_p99),
+            _correlated(paper),
+            _shortfall(paper),
+            _latencies(paper),
             figure(paper.error_rate),
         )
-        anomalies = Cell(" ".join(paper.anomalies) or "None")
+        anomalies = Cell(" ".join(anomaly.text for anomaly in paper.anomalies) or "None")
         log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders")
     titles = ("Sharpe Ratio", "Correlation with backtest", "Execution slippage", "Model latency", "Error rate")
     explained = "; ".join(declared.explanations)
@@ -342,7 +342,28 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
     )
 
 
-def _latencies(p95: Quantity, p99: Quantity) -> Cell:
-    if not p95.is_provided and not p99.is_provided:
+def _correlated(paper: PaperSummary) -> Cell:
+    if not paper.correlation_low.is_provided:
+        return figure(paper.correlation)
+    interval = f"{paper.correlation_low.text} to {paper.correlation_high.text}"
+    return Cell(f"{paper.correlation.text} (95%: {interval}, n = {paper.correlation.n})", is_figure=True)
+
+
+def _shortfall(paper: PaperSummary) -> Cell:
+    """By quantity, per trade, and by side: a cost that only one side pays has a reason."""
+    if not paper.slippage.is_provided:
+        return figure(paper.slippage)
+    parts = (
+        ("per trade", paper.slippage_per_trade),
+        ("buys", paper.slippage_buys),
+        ("sells", paper.slippage_sells),
+    )
+    beside = ", ".join(f"{title} {quantity.text}" for title, quantity in parts if quantity.is_provided)
+    return Cell(f"{paper.slippage.text} by quantity" + (f"; {beside}" if beside else ""), is_figure=True)
+
+
+def _latencies(paper: PaperSummary) -> Cell:
+    quantiles = (("p50", paper.latency_p50), ("p95", paper.latency_p95), ("p99", paper.latency_p99))
+    if not any(quantity.is_provided for _, quantity in quantiles):
         return ABSENT
-    return Cell(f"p95 {p95.text}, p99 {p99.text}", is_figure=True)
+    return Cell(", ".join(f"{title} {quantity.text}" for title, quantity in quantiles), is_figure=True)
