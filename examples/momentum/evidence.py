@@ -39,6 +39,7 @@ def write(research: Research, folder: Path, progress: Progress) -> None:
     put(folder / "predictions.parquet", _predictions(research, scores))
     put(folder / "predictions_previous.parquet", _predictions(research, research.scores(PREVIOUS)))
     put(folder / "positions.parquet", _positions(research, tracks[chosen.name]))
+    put(folder / "asset_returns.parquet", _asset_returns(research))
     known = pl.col("timestamp").dt.year().is_between(2010, LAST_YEAR)
     put(folder / "inputs" / "prices.parquet", research.inputs["prices"].filter(known))
     put(folder / "inputs" / "index.parquet", research.inputs["index"].filter(known))
@@ -104,6 +105,14 @@ def _positions(research: Research, track: Track) -> pl.DataFrame:
             "sector": [SECTORS[s] for s in data.symbols] * track.rows.size,
         }
     )
+
+
+def _asset_returns(research: Research) -> pl.DataFrame:
+    """Daily returns of every stock until the last day of 2018: what today's book would have lived through."""
+    day, moved = pl.col("timestamp").dt.date(), pl.col("close").pct_change().over("symbol")
+    prices = research.inputs["prices"].sort("timestamp", "symbol")
+    known = prices.select(day.alias("date"), "symbol", moved.alias("return")).drop_nulls()
+    return known.filter(pl.col("date") <= date(LAST_YEAR, 12, 31))
 
 
 def _paper_once(research: Research, track: Track) -> tuple[pl.DataFrame, pl.DataFrame]:

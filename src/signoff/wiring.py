@@ -74,11 +74,18 @@ class House:
     @cached_property
     def registry(self) -> Registry | None:
         """The model registry, None where the extra is not installed or the registry does not exist."""
+        if self._has_no_registry:
+            return None  # before the import, which takes over a second
         try:
             from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
         except ModuleNotFoundError:
             return None
         return MlflowRegistry.open(self.settings.registry)
+
+    @property
+    def _has_no_registry(self) -> bool:
+        uri, scheme = self.settings.registry, "sqlite:///"
+        return uri.startswith(scheme) and not Path(uri.removeprefix(scheme)).exists()
 
     @cached_property
     def releases(self) -> ReleaseFolders:

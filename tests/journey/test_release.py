@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from conftest import PEOPLE
+from defusedxml.ElementTree import fromstring
 
 
 def flags(desk):
@@ -173,9 +174,29 @@ def test_check_answers_machines_and_people(desk):
         "pbo",
         "walk_forward",
         "var",
+        "point_in_time",
         "deflated_sharpe",
         "hansen_spa",
     ]
+
+
+def test_check_leaves_a_report_for_the_pipeline(desk, tmp_path):
+    report = tmp_path / "reports" / "gates.xml"
+
+    code, document, _ = desk("check", desk.folder, "--junit", report)
+
+    suite = fromstring(report.read_bytes())
+    assert [case.get("name") for case in suite.iter("testcase")] == [gate["key"] for gate in document["gates"]]
+    assert (int(suite.get("failures")) + int(suite.get("errors")) > 0) is (code == 1)
+
+
+def test_a_report_that_cannot_be_written_is_said_and_is_bad_input(desk, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    code, _, said = desk("check", desk.folder, "--junit", tmp_path / "file" / "gates.xml")
+
+    assert code == 2
+    assert "JUnit report" in said
 
 
 @pytest.mark.parametrize(

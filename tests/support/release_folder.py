@@ -18,13 +18,13 @@ def compute(inputs):
 """
 
 
-def make(folder: Path) -> Path:
+def make(folder: Path, *, sessions: int = DAYS, trials: int = 8) -> Path:
     """Write the folder; the same content each time."""
     rng = np.random.default_rng(11)
     folder.mkdir(parents=True, exist_ok=True)
-    days = weekdays(DAYS)
-    market = rng.normal(0.0005, 0.009, DAYS)
-    family = {f"try{k}": 0.6 * market + rng.normal(0.0003, 0.004, DAYS) for k in range(8)}
+    days = weekdays(sessions)
+    market = rng.normal(0.0005, 0.009, sessions)
+    family = {f"try{k}": 0.6 * market + rng.normal(0.0003, 0.004, sessions) for k in range(trials)}
     returns(folder / "backtest.parquet", days, family["try0"], market)
     returns(folder / "backtest_previous.parquet", days, family["try1"], market)
     pl.DataFrame({"date": days} | family).write_parquet(folder / "trials.parquet")
@@ -73,7 +73,7 @@ def make(folder: Path) -> Path:
 
 def weekdays(count):
     """Sessions that end on 2018-12-31."""
-    days = np.arange(np.datetime64("2014-01-01"), np.datetime64("2019-01-01"))
+    days = np.arange(np.datetime64("1980-01-01"), np.datetime64("2019-01-01"))
     days = days[np.is_busday(days)]
     return days[-count:].astype("datetime64[D]").tolist()
 

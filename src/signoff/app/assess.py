@@ -1,7 +1,6 @@
 """From a dossier folder to an assessed release: parse, look up the registry, replay the features, run every gate."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +10,7 @@ from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, PitEvidence, RegisteredVersion
 from signoff.domain.gates import assess
+from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
 from signoff.domain.memo.changes import unjustified
 from signoff.domain.memo.summary import summary_contradictions
@@ -19,12 +19,6 @@ from signoff.ledger.canonical import canonical
 from signoff.ledger.manifest import Manifest, manifest_of
 from signoff.ports.registry import Registry
 from signoff.ports.releases import InputReader, Inputs
-
-Progress = Callable[[str, int, int], None]
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Report no progress."""
 
 
 class FeatureReplay(Protocol):
@@ -69,8 +63,7 @@ class Assessor:
         evidence = self._registered(inputs)
         progress("replaying features with the future removed", 2, 4)
         evidence = replace(evidence, pit=self.replay_features(folder, inputs.dossier.validation.pit))
-        progress("running the gates", 3, 4)
-        assessment = assess(evidence, inputs.dossier, inputs.policy)
+        assessment = assess(evidence, inputs.dossier, inputs.policy, progress)
         progress("assessed", 4, 4)
         return Release(inputs=replace(inputs, evidence=evidence), assessment=assessment, figures=facts(assessment))
 

@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from signoff.adapters.folders import write_folder
+from signoff.adapters.folders import write_file, write_folder
 from signoff.adapters.templates import write_dossier
 from signoff.app.assess import Release, submission_errors
 from signoff.cli.session import Session
+from signoff.domain.errors import BadInputError
 from signoff.domain.finding import Finding
+from signoff.rendering.junit_report import junit_report
 from signoff.rendering.terminal import gate_table, metric_table
 
 Folder = Annotated[Path, typer.Argument(help="The dossier folder: dossier.yaml and its evidence.")]
@@ -44,13 +46,20 @@ def init(
     )
 
 
-def check(context: typer.Context, directory: Folder, policy: PolicyFile = None) -> None:
+def check(
+    context: typer.Context,
+    directory: Folder,
+    policy: PolicyFile = None,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Also write the gates as a JUnit report.")] = None,
+) -> None:
     """Validate the dossier, run every gate, print the table. Exit 0 when all blocking gates pass, else 1.
 
-    Example: `signoff check release --policy policy.yaml`
+    Example: `signoff check release --policy policy.yaml --junit gates.xml`
     """
     session: Session = context.obj
     release = _assessed(session, directory, policy)
+    if junit is not None:
+        _write_junit(junit, release)
     session.answer(check_document(release), *_lines(release))
     raise typer.Exit(1 if release.assessment.blocking else 0)
 
@@ -82,6 +91,17 @@ def memo(
 def _assessed(session: Session, directory: Path, policy: Path | None) -> Release:
     with session.progress() as report:
         return session.house.assessor.assess(directory, policy, report)
+
+
+def _write_junit(path: Path, release: Release) -> None:
+    header = release.inputs.dossier.header
+    try:
+        write_file(path, junit_report(header.model, header.version, release.assessment.findings))
+    except OSError as error:
+        raise BadInputError(
+            f"Expected to write the JUnit report to {path}, and cannot: {error.strerror}. Name a file in a folder that "
+            "can be written."
+        ) from error
 
 
 def _lines(release: Release) -> tuple[object, ...]:
@@ -127,4 +147,5 @@ def _gate(finding: Finding) -> dict[str, object]:
         "n": finding.n,
         "method": finding.method,
         "reason": finding.reason,
+        "turning_point": finding.turning_point,
     }

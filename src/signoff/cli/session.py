@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from signoff.app.assess import Progress as Report
 from signoff.config.settings import settings
+from signoff.domain.gates.assess import Progress as Report
 from signoff.wiring import House
 
 VALUED = {"--home": "home", "--database": "database", "--registry": "registry", "--as": "actor"}

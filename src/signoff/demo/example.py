@@ -10,9 +10,9 @@ from typing import Final
 
 import polars as pl
 
-from signoff.app.assess import Progress
 from signoff.config.settings import Settings
 from signoff.domain.errors import UnavailableError
+from signoff.domain.gates.assess import Progress
 
 SUBMITTED_AT: Final = datetime(2018, 12, 31, 22, 0, tzinfo=UTC)
 MODEL: Final = "momentum"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from signoff.app.adopt import Adoption, adopt
-from signoff.app.assess import Progress, Release
+from signoff.app.assess import Release
 from signoff.app.package import latest_rehearsal
 from signoff.app.record import Record, deployment_stream
 from signoff.app.rehearse import rehearse
@@ -24,6 +24,7 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
 from signoff.domain.events import Observed, Occasion, Phase
 from signoff.domain.finding import Outcome
+from signoff.domain.gates.assess import Progress
 from signoff.domain.limits import Book, Order
 from signoff.domain.policy import Role
 from signoff.domain.quantity import Unit, number

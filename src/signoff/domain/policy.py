@@ -96,6 +96,14 @@ class VarGate(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PointInTimeGate(Strict):
+    """No feature uses what was not yet known; there is no threshold to loosen."""
+
+    minimum_dates: Annotated[int, Ge(1), HIGHER] = 10
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeflatedSharpeGate(Strict):
     """Probability that the true Sharpe ratio is above what the best of N worthless trials would show."""
 
@@ -124,6 +132,7 @@ class GatePolicy(Strict):
     pbo: PboGate = field(default_factory=PboGate)
     walk_forward: WalkForwardGate = field(default_factory=WalkForwardGate)
     var: VarGate = field(default_factory=VarGate)
+    point_in_time: PointInTimeGate = field(default_factory=PointInTimeGate)
     deflated_sharpe: DeflatedSharpeGate = field(default_factory=DeflatedSharpeGate)
     hansen_spa: HansenSpaGate = field(default_factory=HansenSpaGate)
     near_miss_pct: Percentage = 10.0

@@ -50,6 +50,7 @@ def pdf(memo: Memo) -> bytes:
             "figures": [{"label": k.label, "text": k.text} for k in memo.key_figures],
             "front": [_section(s) for s in memo.front],
             "sections": [_section(s) for s in memo.sections],
+            "paged": False,
             "attachments": list(memo.attachments),
             "colophon": memo.colophon,
             "footer_left": f"{memo.model} v{memo.version}"
@@ -59,8 +60,8 @@ def pdf(memo: Memo) -> bytes:
     )
 
 
-def report(title: str, subtitle: str, footer: str, sections: Sequence[Section]) -> bytes:
-    """A plain report in the memo's style: a title, and sections."""
+def report(title: str, subtitle: str, footer: str, sections: Sequence[Section], *, is_paged: bool = False) -> bytes:
+    """A plain report in the memo's style: a title, and sections; paged, each but the first two begins a page."""
     return typeset(
         {
             "title": f"{title}: {subtitle}",
@@ -74,6 +75,7 @@ def report(title: str, subtitle: str, footer: str, sections: Sequence[Section]) 
             "figures": [],
             "front": [],
             "sections": [_section(s) for s in sections],
+            "paged": is_paged,
             "attachments": [],
             "colophon": "",
             "footer_left": footer,

@@ -11,6 +11,7 @@ from signoff.domain.assessment import Assessment
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import Align, Block, Cell, Column, Fields, Mark, Memo, Paragraph, Section, Table
+from signoff.domain.memo.pieces import lead_in
 from signoff.rendering.attachments import report_footer
 from signoff.rendering.html import page, sections_as_html
 from signoff.rendering.pdf import report
@@ -27,7 +28,7 @@ _WORDS: Final = {
 def validation_pdf(assessment: Assessment, evidence: Evidence, memo: Memo) -> bytes:
     """The report as PDF."""
     sections = validation_sections(assessment, evidence)
-    return report(TITLE, f"{memo.model} v{memo.version}", report_footer(memo), sections)
+    return report(TITLE, f"{memo.model} v{memo.version}", report_footer(memo), sections, is_paged=True)
 
 
 def validation_html(assessment: Assessment, evidence: Evidence, memo: Memo) -> bytes:
@@ -101,7 +102,8 @@ def _gate(finding: Finding) -> Iterator[Block]:
     )
     yield Paragraph(finding.reason)
     yield from finding.charts
-    yield Fields((("What would change the verdict", Cell(_turning_point(finding))),))
+    yield lead_in("What would change the verdict")
+    yield Paragraph(_turning_point(finding))
     yield Paragraph(f"Conventions: {finding.method}.", is_note=True)
     if finding.figures:
         rows = tuple((Cell(q.label), Cell(q.text, is_figure=q.is_provided)) for q in finding.figures)
@@ -115,15 +117,12 @@ def _turning_point(finding: Finding) -> str:
 
 
 def _comparison(assessment: Assessment) -> Iterator[Block]:
-    rows = tuple(
-        (q.label, Cell(q.text, is_figure=q.is_provided))
-        for q in (
-            assessment.sharpe_difference,
-            assessment.sharpe_difference_p,
-            assessment.sharpe_difference_bootstrap_p,
-        )
+    compared = (
+        ("Sharpe difference", assessment.sharpe_difference),
+        ("p, delta method", assessment.sharpe_difference_p),
+        ("p, bootstrap", assessment.sharpe_difference_bootstrap_p),
     )
-    yield Fields(rows)
+    yield Fields(tuple((title, Cell(q.text, is_figure=q.is_provided)) for title, q in compared))
     yield Paragraph(
         "The difference of annualised Sharpe ratios, new less old, on the dates that both have. Two-sided p-values of "
         f"no difference: {assessment.sharpe_difference_p.source}; {assessment.sharpe_difference_bootstrap_p.source}. A "

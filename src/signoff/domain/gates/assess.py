@@ -1,6 +1,6 @@
 """A release's evidence held against the policy: every gate, and every figure beside the gates."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from signoff.domain.gates.hansen_spa import hansen_spa
 from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
 from signoff.domain.gates.paper import latency_quantile, paper_summary
 from signoff.domain.gates.pbo import backtest_overfitting
-from signoff.domain.gates.point_in_time import point_in_time
+from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
 from signoff.domain.gates.regimes import regime_contrasts, regime_rows
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.stress import stress_rows
@@ -32,6 +32,7 @@ from signoff.domain.policy import Policy, VarGate, tighten
 from signoff.domain.quantity import Quantity, Unit
 
 Gate = Callable[[Evidence, Dossier, Policy], Finding]
+Progress = Callable[[str, int, int], None]
 
 GATES: Final[tuple[Gate, ...]] = (
     symmetric_accuracy,
@@ -39,13 +40,18 @@ GATES: Final[tuple[Gate, ...]] = (
     backtest_overfitting,
     walk_forward,
     value_at_risk_compliance,
+    point_in_time_integrity,
     deflated_sharpe,
     hansen_spa,
 )
 
 
-def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
-    """Every computed figure of sections 1 to 3 of the memo.
+def silent(_step: str, _done: int, _total: int) -> None:
+    """Report no progress."""
+
+
+def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress = silent) -> Assessment:
+    """Every computed figure of sections 1 to 3 of the memo; `progress` hears of each gate as it begins.
 
     The dossier's stricter thresholds are applied here, so no caller can forget them; where it tries to loosen one the
     policy stands, and `tighten` tells the caller which.
@@ -60,7 +66,7 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
     trend, volatility = regime_contrasts(evidence.backtest)
     header = dossier.header
     return Assessment(
-        findings=tuple(gate(evidence, dossier, policy) for gate in GATES),
+        findings=tuple(_judged(evidence, dossier, policy, progress)),
         period=evidence.backtest.period,
         metrics=metric_rows(evidence, dossier.validation.targets),
         sharpe_difference=compared.difference,
@@ -82,6 +88,13 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy) -> Assessment:
         curves=_curves(evidence),
         charts=track_charts(evidence, f"v{header.version}", header.previous_version and f"v{header.previous_version}"),
     )
+
+
+def _judged(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress) -> Iterator[Finding]:
+    for done, gate in enumerate(GATES):
+        progress(gate.__name__.replace("_", " "), done, len(GATES))
+        yield gate(evidence, dossier, policy)
+    progress("the figures beside the gates", len(GATES), len(GATES))
 
 
 def _value_at_risk_old(evidence: Evidence, gate: VarGate) -> Quantity:

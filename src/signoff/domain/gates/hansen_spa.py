@@ -36,7 +36,7 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
         comparison=Comparison.BELOW,
         threshold=gate.threshold,
         unit=Unit.PROBABILITY,
-        digits=3,
+        digits=4,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
         method=f"p-value of no trial being better than {_NAMED[gate.benchmark]}, exact copies of a trial dropped",

@@ -1,8 +1,72 @@
-"""Section 2.3: what the point-in-time replay and the code review together allow to be claimed."""
+"""Section 2.3: whether any feature knew the future, and what the replay and the code review together allow to claim."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
 
 from signoff.domain.assessment import PitStatus, PitSummary
-from signoff.domain.dossier import PitDeclaration
-from signoff.domain.evidence import PitEvidence, PitFinding
+from signoff.domain.dossier import Dossier, PitDeclaration
+from signoff.domain.evidence import Evidence, PitEvidence, PitFinding
+from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.policy import Policy
+from signoff.domain.quantity import Quantity, Unit, count
+from signoff.stats.errors import InputError
+
+NOT_RUN: Final = "The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml."
+
+
+def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
+    """No feature may move when the future is removed: a backtest of one that does says nothing about tomorrow."""
+    gate = policy.gates.point_in_time
+    rule = Rule(
+        key="point_in_time",
+        title="Point-in-Time Integrity",
+        comparison=Comparison.AT_MOST,
+        threshold=0,
+        unit=Unit.COUNT,
+        digits=0,
+        is_blocking=gate.blocking,
+        near_miss_pct=policy.gates.near_miss_pct,
+        method="features that use what was not yet known, by a replay with the future removed and scrambled",
+    )
+
+    def measure() -> Measurement | Lack:
+        replay = evidence.pit
+        if replay is None:
+            return Lack(NOT_RUN)
+        if replay.error is not None:
+            raise InputError(f"the replay could not run: {replay.error}")
+        if replay.features_checked < 1 or replay.dates_checked < gate.minimum_dates:
+            return Lack(
+                f"The replay checked {replay.features_checked} features on {replay.dates_checked} dates; one feature "
+                f"and {gate.minimum_dates} dates are the least. Give it longer inputs, or raise "
+                "validation.pit.sample_dates."
+            )
+        leaking = {finding.feature for finding in replay.findings}
+        return Measurement(
+            value=len(leaking),
+            n=replay.dates_checked,
+            source="point-in-time replay",
+            convention=f"seed {replay.seed}",
+            explanation=_leaks(replay.findings)
+            if leaking
+            else f"Each of {replay.features_checked} features, recomputed on {replay.dates_checked} dates, stayed.",
+            figures=tuple(_figures(replay)),
+            turning_point=f"It would pass once {', '.join(sorted(leaking))} no longer moved."
+            if leaking
+            else "It would fail with the first feature that moves.",
+        )
+
+    return guarded(rule, measure)
+
+
+def _figures(replay: PitEvidence) -> Iterator[Quantity]:
+    yield count("gates.point_in_time.features", replay.features_checked)
+    yield count("gates.point_in_time.dates", replay.dates_checked)
+    yield count("gates.point_in_time.seed", replay.seed)
+    for kind, times in sorted(Counter(finding.kind for finding in replay.findings).items()):
+        yield count(f"gates.point_in_time.{kind}", times)
 
 
 def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration) -> PitSummary:
@@ -10,7 +74,7 @@ def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration) -> 
     if evidence is None:
         return PitSummary(
             status=PitStatus.NOT_PROVIDED,
-            reason="The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml.",
+            reason=NOT_RUN,
         )
     if evidence.error is not None:
         return PitSummary(status=PitStatus.FAILED, reason=f"The replay could not run: {evidence.error}")

@@ -45,7 +45,7 @@ class Rule:
         otherwise no probability could pass a threshold of 0.95 clearly.
         """
         room = min(abs(self.threshold), abs(self.ceiling - self.threshold))
-        return abs(value - self.threshold) <= self.near_miss_pct / 100 * room
+        return room > 0 and abs(value - self.threshold) <= self.near_miss_pct / 100 * room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

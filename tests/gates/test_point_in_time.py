@@ -1,0 +1,56 @@
+"""The gate that no backtest of a feature from tomorrow can pass."""
+
+from dataclasses import replace
+
+import pytest
+
+from signoff.domain.evidence import PitFinding
+from signoff.domain.finding import Outcome
+from signoff.domain.gates.point_in_time import point_in_time_integrity
+
+LEAK = PitFinding(feature="momentum_20", kind="truncation", first_date="2014-03-05", size=0.2)
+
+
+def judged(evidence, dossier, policy, **changes):
+    return point_in_time_integrity(replace(evidence, pit=replace(evidence.pit, **changes)), dossier, policy)
+
+
+def test_one_leaking_feature_blocks(evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy, findings=(LEAK, replace(LEAK, kind="perturbation")))
+
+    assert finding.outcome is Outcome.FAIL
+    assert finding.blocks
+    assert finding.statistic.value == 1
+    assert "momentum_20" in finding.reason
+    assert "once momentum_20 no longer moved" in finding.turning_point
+    assert {f.name: f.value for f in finding.figures}["gates.point_in_time.truncation"] == 1
+
+
+def test_none_is_a_pass_and_no_near_miss(evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy)
+
+    assert (finding.outcome, finding.word) == (Outcome.PASS, "PASS")
+
+
+def test_a_replay_that_broke_is_an_error_and_blocks(evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy, error="compute raised KeyError")
+
+    assert finding.outcome is Outcome.ERROR
+    assert finding.blocks
+    assert "compute raised KeyError" in finding.reason
+
+
+@pytest.mark.parametrize("nothing", [{"dates_checked": 9}, {"dates_checked": 0}, {"features_checked": 0}])
+def test_a_replay_that_hardly_looked_is_inconclusive_and_blocks(nothing, evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy, **nothing)
+
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert finding.blocks
+    assert "sample_dates" in finding.reason
+
+
+def test_no_replay_is_inconclusive_and_says_what_to_fill_in(evidence, dossier, policy):
+    finding = point_in_time_integrity(replace(evidence, pit=None), dossier, policy)
+
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "validation.pit.compute" in finding.reason
