@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, xlogy
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Flags, share
+from signoff.stats.sample import Flags, share, whole
 
 _ROUNDING: Final = 1e-9
 
@@ -53,13 +53,14 @@ def kupiec(exceptions: int, n: int, *, level: float = 0.95) -> LikelihoodRatio:
     Raises
     ------
     InputError
-        Counts that are negative or disagree, a level outside 0 to 1.
+        Counts that are negative, not whole or disagree, a level outside 0 to 1.
     InsufficientData
         Not one exception expected, n (1 − level) < 1.
     """
     expected = 1 - share(level, "level")
-    if not 0 <= exceptions <= n:
-        raise InputError(f"exceptions: expected 0 to n = {n}, found {exceptions}.")
+    exceptions, n = whole(exceptions, "exceptions", at_least=0), whole(n, "n", at_least=0)
+    if exceptions > n:
+        raise InputError(f"exceptions: expected 0 to n = {n}, found {exceptions}; count both over the same periods.")
     if n * expected < 1 - _ROUNDING:
         raise InsufficientData(f"n: {n} forecasts at {level:g} expect {n * expected:.2f} exceptions; one is needed.")
     observed = exceptions / n

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, kolmogorov
 
-from signoff.stats.errors import InputError
-from signoff.stats.sample import Floats, varying, vector
+from signoff.stats.sample import Floats, varying, vector, whole
 
 MIN_OBSERVATIONS: Final = 200
 PSI_BINS: Final = 10
@@ -162,16 +161,17 @@ def reference_edges(reference: Floats, bins: int) -> Floats:
     Where nearly all of the reference is its maximum, the one edge is the value next to it. A bin holds what is above
     the edge before it and not above its own; the last is open. No bin is empty of reference.
     """
-    if bins < 2:
-        raise InputError(f"bins: expected at least 2, found {bins}.")
+    whole(bins, "bins", at_least=2)
     quantiles = np.quantile(varying(reference, "reference"), np.arange(1, bins) / bins, method="inverted_cdf")
     edges = np.unique(quantiles[quantiles < reference.max()])
     return np.asarray(edges if edges.size else [reference[reference < reference.max()].max()], dtype=np.float64)
 
 
 def _samples(reference: ArrayLike, current: ArrayLike, minimum: int) -> tuple[Floats, Floats]:
-    before = varying(vector(reference, "reference", at_least=max(minimum, 2)), "reference")
-    return before, vector(current, "current", at_least=max(minimum, 2))
+    least = whole(minimum, "minimum", at_least=2)
+    return varying(vector(reference, "reference", at_least=least), "reference"), vector(
+        current, "current", at_least=least
+    )
 
 
 def _counts(before: Floats, after: Floats, bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

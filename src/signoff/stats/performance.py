@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, is_constant, pair, positive, simple_returns, varying, vector
+from signoff.stats.sample import (
+    Floats,
+    difference,
+    is_constant,
+    pair,
+    positive,
+    simple_returns,
+    unit_scaled,
+    varying,
+    vector,
+    whole,
+)
 from signoff.stats.sharpe import per_period, sharpe_error, sharpe_ratio, sharpe_standard_error
 
 __all__ = [
@@ -65,7 +76,7 @@ def hit_rate(returns: ArrayLike) -> float:
 
 def win_loss_ratio(returns: ArrayLike) -> float:
     """Mean gain over the mean loss's size. Without a gain or without a loss it does not exist, and is refused."""
-    array = vector(returns, "returns")
+    array, _ = unit_scaled(vector(returns, "returns"))
     gains, losses = array[array > 0], array[array < 0]
     if gains.size == 0 or losses.size == 0:
         raise InsufficientData(f"returns: {gains.size} gains and {losses.size} losses; one of each is needed.")
@@ -79,7 +90,8 @@ def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: floa
     has no ratio, and is refused as insufficient.
     """
     own, other = pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
-    return per_period(varying(own - other, "active returns")) * float(np.sqrt(positive(periods, "periods")))
+    active = difference(own, other, "active returns")
+    return per_period(varying(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
 
 
 def equity_curve(returns: ArrayLike) -> Floats:
@@ -102,8 +114,7 @@ def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> 
 
     NaN marks a window whose returns are all equal: a curve may have gaps, a decision may not rest on one.
     """
-    if window < 2:
-        raise InputError(f"window: expected at least 2, found {window}.")
+    window = whole(window, "window", at_least=2)
     array = vector(returns, "returns", at_least=window)
     root = float(np.sqrt(positive(periods, "periods")))
     windows = np.lib.stride_tricks.sliding_window_view(array, window)

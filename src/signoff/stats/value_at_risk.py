@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Flags, Floats, one_of, share, varying, vector
+from signoff.stats.sample import Flags, Floats, one_of, share, unit_scaled, varying, vector, whole
 
 EWMA_DECAY: Final = 0.94
 CONVENTIONS: Final = {
@@ -102,7 +102,7 @@ def conditional_value_at_risk(
     if beyond.size == 0:
         raise InsufficientData(f"returns: none of {sample.size} is at or below the {method} VaR of {threshold:g}.")
     return ConditionalValueAtRisk(
-        value=float(beyond.mean()),
+        value=_mean(beyond),
         value_at_risk=threshold,
         exceedances=beyond.size,
         n=sample.size,
@@ -124,6 +124,7 @@ def rolling_value_at_risk(
     InsufficientData
         No return is left to forecast, or a window is constant or too short for the level.
     """
+    window = whole(window, "window", at_least=2)
     _sample_size(window, level)
     one_of(method, "method", CONVENTIONS)
     sample = vector(returns, "returns", at_least=window + 1)
@@ -131,7 +132,7 @@ def rolling_value_at_risk(
     still = trailing.max(axis=1) == trailing.min(axis=1)
     if still.any():
         raise InsufficientData(f"returns: the {window} from row {int(np.argmax(still))} on are all equal.")
-    forecasts = _rolling(trailing, level, method)
+    forecasts = _finite(_rolling(trailing, level, method))
     is_exception = sample[window:] < forecasts
     return RollingValueAtRisk(
         forecasts=forecasts,
@@ -162,7 +163,19 @@ def _sample_size(n: int, level: float) -> None:
 
 
 def _estimate(sample: Floats, level: float, method: str) -> float:
-    return float(_rolling(sample[np.newaxis, :], level, method)[0])
+    return float(_finite(_rolling(sample[np.newaxis, :], level, method))[0])
+
+
+def _finite(estimates: Floats) -> Floats:
+    """What no number holds is not provided as one."""
+    if not np.isfinite(estimates).all():
+        raise InputError("returns: the value at risk is beyond any number; pass returns as fractions, 0.01 for 1%.")
+    return estimates
+
+
+def _mean(values: Floats) -> float:
+    scaled, exponent = unit_scaled(values)
+    return float(np.ldexp(scaled.mean(), exponent))
 
 
 def _rolling(samples: Floats, level: float, method: str) -> Floats:
@@ -170,8 +183,10 @@ def _rolling(samples: Floats, level: float, method: str) -> Floats:
     if method == "historical":
         return _quantile(samples, 1 - level)
     if method == "parametric":
-        normal: Floats = samples.mean(axis=1) + NormalDist().inv_cdf(1 - level) * samples.std(axis=1, ddof=1)
-        return normal
+        scaled, exponent = unit_scaled(samples)
+        normal = scaled.mean(axis=1) + NormalDist().inv_cdf(1 - level) * scaled.std(axis=1, ddof=1)
+        with np.errstate(over="ignore"):
+            return np.asarray(np.ldexp(normal, exponent), dtype=np.float64)
     if method == "filtered_historical":
         return _filtered(samples, level)
     raise InputError(f"method: {method!r} is not known.")
