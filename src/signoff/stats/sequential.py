@@ -63,6 +63,10 @@ def mean_difference_sequence(
     With α = 1 − confidence and running standard deviation σ̂_t, the bounds are Robbins's normal mixture,
     μ̂_t ± σ̂_t √(2 (tρ² + 1)/(t²ρ²) · ln(√(tρ² + 1)/α)), and ρ² = (−2 ln α + ln(1 − 2 ln α))/horizon.
 
+    Being asymptotic, it errs more often than promised before the mean of the differences is about normal. At 95 percent
+    and `minimum` 20, simulated normal, heavy-tailed (t₄) and moderately skewed (−1) differences escape it up to 5.5
+    percent of the time; those with skewness −2, as of a seller of options, 10 percent, and 3 percent from 100 on.
+
     Raises
     ------
     InputError
