@@ -323,12 +323,10 @@ class TestDirection:
     @given(st.lists(NUMBERS, min_size=100, max_size=160), st.floats(0.5, 0.98), st.floats(0.001, 0.01))
     def test_the_tail_lies_beyond_the_quantile_and_the_quantile_falls_with_the_level(self, values, level, step):
         assume(np.ptp(values) > 1e-6)
-        for method in ("historical",):
-            risk = s.value_at_risk(values, level=level, method=method).value
-            tail = s.conditional_value_at_risk(values, level=level, method=method)
-            assert tail.value <= risk * (1 - 1e-12 * np.sign(risk)) + 1e-300
-            assert s.value_at_risk(values, level=level + step, method=method).value <= risk
-            assert tail.exceedances >= (1 - level) * (len(values) - 1)
+        risk, tail = s.value_at_risk(values, level=level).value, s.conditional_value_at_risk(values, level=level)
+        assert tail.value <= risk + 1e-12 * abs(risk)  # a mean of equal returns may end on another bit
+        assert s.value_at_risk(values, level=level + step).value <= risk
+        assert tail.exceedances > (1 - level) * (len(values) - 1) - 1e-6
 
     @FEW
     @given(SEEDS, st.floats(0.5, 0.98))

@@ -147,8 +147,10 @@ def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: i
     reached = 0
     for done in range(0, repetitions, _CHUNK):
         sums = sums_from[rng.integers(0, n, (min(_CHUNK, repetitions - done), blocks))]
-        difference, error = _resampled(sums, block, level)
-        reached += int((np.abs(difference - centre) >= statistic * error).sum())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            difference, error = _resampled(sums, block, level)
+            is_nearer = np.abs(difference - centre) < statistic * error
+        reached += int((~is_nearer).sum())  # a resample that never varies has no ratio, and excuses nothing
     return (reached + 1) / (repetitions + 1)
 
 
