@@ -209,6 +209,44 @@ def test_the_input_is_left_as_it_was(name):
     assert all((before == after).all() for before, after in given)
 
 
+@pytest.mark.parametrize("name", ON_ARRAYS | ON_NUMBERS)
+def test_a_record_says_what_it_rests_on(name):
+    """The sample and the convention always, and the seed where there are resamples."""
+    result = ON_ARRAYS[name](lambda a: a) if name in ON_ARRAYS else ON_NUMBERS[name]()
+    if not dataclasses.is_dataclass(result):
+        return  # a plain float, as INTERFACES.md promises: its docstring is its convention
+    parts = [getattr(result, field.name) for field in dataclasses.fields(result)]
+    for record in [part for part in parts if dataclasses.is_dataclass(part) and hasattr(part, "p_value")] or [result]:
+        names = {field.name for field in dataclasses.fields(record)}
+        assert record.convention
+        assert names & {"n", "n_reference"}
+        assert ("repetitions" in names) == ("seed" in names)
+
+
+@pytest.mark.parametrize("name", s.__all__)
+def test_every_public_name_says_what_it_refuses(name):
+    text = getattr(s, name).__doc__
+
+    assert text
+    if not isinstance(getattr(s, name), type):
+        assert "refuse" in text.lower() or "Raises" in text, name
+
+
+def test_ties_are_counted():
+    reference, current = np.repeat(np.arange(100.0), 3), np.arange(0.0, 300.0)
+
+    assert s.kolmogorov_smirnov(reference, current).ties == 600 - 300
+    assert s.symmetric_prediction_accuracy([0, 0, 1, -1, 1], [1, 0, 0, -1, 1]).flat_excluded == 2
+    assert s.symmetric_prediction_accuracy([0, 0, 1, -1, 1], [1, 0, 0, -1, 1]).zero_excluded == 1
+
+
+def test_independence_rests_on_transitions():
+    result = s.christoffersen(OWN < -0.01)
+
+    assert (result.unconditional.n, result.independence.n) == (N, N - 1)
+    assert sum(map(sum, result.transitions)) == N - 1
+
+
 NOT_WHOLE = (2.5, 8.0, nan, inf, "8", None, True)
 NO_NUMBER = (nan, inf, "0.5", None)
 NO_SHARE = (0, 1, -0.1, 95, *NO_NUMBER)

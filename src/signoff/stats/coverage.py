@@ -19,7 +19,10 @@ _ROUNDING: Final = 1e-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LikelihoodRatio:
-    """A likelihood-ratio statistic with its upper-tail p-value under χ² with `degrees` degrees of freedom."""
+    """A likelihood-ratio statistic with its upper-tail p-value under χ² with `degrees` degrees of freedom.
+
+    `n` is what it rests on: periods, or for independence the transitions between them, one less.
+    """
 
     statistic: float
     p_value: float
@@ -42,11 +45,14 @@ class Christoffersen:
 
 
 def kupiec(exceptions: int, n: int, *, level: float = 0.95) -> LikelihoodRatio:
-    """Unconditional coverage, LRuc ~ χ²₁ (Kupiec 1995).
+    """Unconditional coverage, LRuc ~ χ²₁ (Kupiec 1995, proportion of failures).
+
+    2 ln [x̂^x (1 − x̂)^(n − x)] − 2 ln [p^x (1 − p)^(n − x)] for x exceptions of n, x̂ = x/n and p = 1 − level. Too few
+    exceptions are rejected as too many are.
 
     Parameters
     ----------
-    exceptions : periods whose return fell below the forecast.
+    exceptions : x, periods whose return fell below the forecast.
     n : periods forecast.
     level : of the value at risk; 1 − level is the share of exceptions expected.
 
@@ -71,6 +77,9 @@ def kupiec(exceptions: int, n: int, *, level: float = 0.95) -> LikelihoodRatio:
 def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
     """Coverage with independence, LRind ~ χ²₁ and LRcc = LRuc + LRind ~ χ²₂ (Christoffersen 1998).
 
+    LRind = 2 ln [(1 − π₀)^n₀₀ π₀^n₀₁ (1 − π₁)^n₁₀ π₁^n₁₁] − 2 ln [(1 − π)^(n₀₀ + n₁₀) π^(n₀₁ + n₁₁)], with n_ij the
+    transitions from i to j, π_i = n_i1/(n_i0 + n_i1) and π the share of all transitions that end in an exception.
+
     Parameters
     ----------
     hits : (n,) booleans, or zeros and ones, in time order: whether each forecast was exceeded.
@@ -84,7 +93,7 @@ def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
     Raises
     ------
     InputError
-        Anything but zeros and ones, with the row.
+        Anything but zeros and ones, NaN included, with the row.
     InsufficientData
         As `kupiec`, or fewer than two periods.
     """
@@ -103,7 +112,9 @@ def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
     independence = 2 * (parted - pooled)
     return Christoffersen(
         unconditional=unconditional,
-        independence=_result(independence, 1, n, exceptions, level, "Christoffersen (1998) LRind, first-order Markov"),
+        independence=_result(
+            independence, 1, n - 1, exceptions, level, "Christoffersen (1998) LRind, first-order Markov"
+        ),
         conditional=_result(
             unconditional.statistic + independence, 2, n, exceptions, level, "Christoffersen (1998) LRcc = LRuc + LRind"
         ),

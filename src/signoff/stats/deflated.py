@@ -64,6 +64,8 @@ def deflated_sharpe_ratio(
 ) -> DeflatedSharpeRatio:
     """The probabilistic ratio against the expected maximum of the trials (Bailey and López de Prado 2014).
 
+    PSR(SR₀) with SR₀ = `expected_maximum_sharpe(trials, trial_sharpe_variance)`.
+
     Parameters
     ----------
     sharpe, n, skew, kurtosis : as in `probabilistic_sharpe_ratio`.
@@ -93,7 +95,22 @@ def deflated_sharpe_ratio(
 
 
 def expected_maximum_sharpe(trials: int, variance: float) -> float:
-    """√V [(1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(Ne))], the paper's approximation of the best of N worthless trials."""
+    """√V [(1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(Ne))] (Bailey and López de Prado 2014): the best of N worthless trials.
+
+    An approximation of E[max] of N independent normal ratios with variance V, 1 to 3 percent above it from N = 5 on.
+
+    Parameters
+    ----------
+    trials : N, at least 2.
+    variance : V, of the trials' Sharpe ratios, in the square of the unit that the result is to have.
+
+    Raises
+    ------
+    InputError
+        A number of trials that is not whole or below 1, a variance that is negative, NaN or infinite.
+    InsufficientData
+        One trial, or no variance.
+    """
     if whole(trials, "trials", at_least=1) < 2:
         raise InsufficientData(f"trials: {trials}; overfitting shows only against at least two. Count every one tried.")
     if finite(variance, "trial_sharpe_variance") < 0:
@@ -109,8 +126,8 @@ def minimum_track_record_length(
 ) -> float:
     """Observations after which the ratio would be significantly above `benchmark`, as a plain float (their 2012).
 
-    1 + (1 − γ₃SR + (γ₄ − 1)SR²/4) (Φ⁻¹(confidence) / (SR − SR₀))². Ratios are per period; divide by the periods a year
-    for years.
+    1 + (1 − γ₃SR + (γ₄ − 1)SR²/4) (Φ⁻¹(confidence) / (SR − SR₀))² (Bailey and López de Prado 2012). Ratios are per
+    period; divide by the periods a year for years.
 
     Raises
     ------
@@ -131,6 +148,13 @@ def minimum_backtest_length(trials: int, sharpe: float) -> float:
     """Years below which the best of N worthless trials is expected to show the annual ratio `sharpe`, a plain float.
 
     (E[max_N] / SR)² (Bailey, Borwein, López de Prado and Zhu 2014), E[max_N] for unit variance a year.
+
+    Raises
+    ------
+    InputError
+        A number of trials that is not whole or below 1, a ratio that is not a finite number above 0.
+    InsufficientData
+        One trial.
     """
     ratio = expected_maximum_sharpe(trials, 1.0) / positive(sharpe, "sharpe")
     if ratio > _LARGEST_RATIO:

@@ -77,7 +77,7 @@ def influence(returns: Floats) -> Floats:
 def sharpe_standard_error(returns: ArrayLike, *, periods: float = 252, method: str = "iid") -> float:
     """Annualised standard error of `sharpe_ratio`, as a plain float; `sharpe_error` tells the whole story.
 
-    See `sharpe_error` for parameters and refusals.
+    Takes and refuses what `sharpe_error` does: (T,) simple returns, NaN and infinities refused with their row.
     """
     return sharpe_error(returns, periods=periods, method=method).annual_standard_error
 

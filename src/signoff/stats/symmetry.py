@@ -110,7 +110,10 @@ def symmetric_prediction_accuracy(
 
 
 def wilson_lower_bound(hits: int, n: int) -> float:
-    """The one-sided 95% lower bound of a share (Wilson 1927); 0 for an empty sample."""
+    """The one-sided 95% lower bound of the share hits/n (Wilson 1927); 0 for an empty sample.
+
+    Refuses counts that are not whole, negative, or more hits than n.
+    """
     if whole(hits, "hits", at_least=0) > whole(n, "n", at_least=0):
         raise InputError(f"hits: expected 0 to {n}, found {hits}.")
     if hits == 0:
@@ -120,7 +123,7 @@ def wilson_lower_bound(hits: int, n: int) -> float:
 
 
 def pesaran_timmermann(is_long: Flags, is_up: Flags) -> float | None:
-    """Their (1992) S_n, standard normal when predicted and realised directions are independent.
+    """Their (1992) S_n, standard normal when predicted and realised directions, both (n,), are independent.
 
     S = (P − P*) / √(V(P) − V(P*)) with P the share of hits, P* = p_y p_x + (1 − p_y)(1 − p_x), V(P) = P*(1 − P*)/n and
     V(P*) = (2p_y − 1)² p_x(1 − p_x)/n + (2p_x − 1)² p_y(1 − p_y)/n + 4 p_y p_x (1 − p_y)(1 − p_x)/n².

@@ -63,7 +63,7 @@ class RollingValueAtRisk:
 
 
 def value_at_risk(returns: ArrayLike, *, level: float = 0.95, method: str = "historical") -> ValueAtRisk:
-    """The (1 − level) quantile of the return distribution.
+    """The (1 − level) quantile of the return distribution, a return per period and not a positive amount of loss.
 
     Parameters
     ----------
@@ -117,10 +117,19 @@ def rolling_value_at_risk(
 ) -> RollingValueAtRisk:
     """One-step-ahead forecasts, each from the `window` returns before it alone, and which of them were exceeded.
 
-    An exception is a return strictly below its forecast. Takes and refuses what `value_at_risk` does, per window.
+    An exception is a return strictly below its forecast; one that is equal to it is none. Takes and refuses what
+    `value_at_risk` does, per window.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per period, oldest first; the first `window` of them are not forecast.
+    window : periods that each forecast rests on.
+    level, method : as in `value_at_risk`.
 
     Raises
     ------
+    InputError
+        As `value_at_risk`, or a window that is not a whole number of at least 2.
     InsufficientData
         No return is left to forecast, or a window is constant or too short for the level.
     """

@@ -35,7 +35,7 @@ class WalkForwardConsistency:
 
 
 def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: float = 252) -> WalkForwardConsistency:
-    """The share of windows whose compounded return is above zero, and their mean Sharpe ratio.
+    """The share of windows whose compounded return Π(1 + r) − 1 is above zero, and their mean Sharpe ratio.
 
     Parameters
     ----------
@@ -80,7 +80,10 @@ def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: fl
 
 
 def windows(dates_count: int, window: int) -> tuple[slice, ...]:
-    """Contiguous windows of `window` rows from the first on, without overlap; the last partial one is dropped."""
+    """Contiguous windows of `window` rows from the first of `dates_count` on, without overlap, as slices.
+
+    The last partial one is dropped. Refuses numbers that are not whole, and windows without a row.
+    """
     whole(dates_count, "dates_count", at_least=0)
     whole(window, "window", at_least=1)
     return tuple(slice(start, start + window) for start in range(0, dates_count - window + 1, window))
