@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
+from signoff.stats.association import pearson_correlation
 from signoff.stats.bootstrap import reality_check, superior_predictive_ability
 from signoff.stats.comparison import sharpe_difference_test
 from signoff.stats.coverage import christoffersen, kupiec
@@ -295,6 +296,18 @@ class TestSymmetry:
 
         assert few < 0.2
         assert many > 0.95
+
+
+class TestCorrelation:
+    @pytest.mark.parametrize("truth", [0.0, 0.6])
+    def test_fishers_interval_covers_the_correlation_of_normal_pairs(self, truth):
+        rng = np.random.default_rng(16)
+        found = []
+        for _ in range(2000):
+            x, y = rng.normal(0, 1, (2, 60))
+            found.append(pearson_correlation(x, truth * x + sqrt(1 - truth**2) * y))
+
+        assert_rate((not r.low <= truth <= r.high for r in found), LEVEL)
 
 
 class TestConfidenceSequence:
