@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from releases import trials
 
+from signoff.domain.dossier import PredictionKind
 from signoff.domain.finding import Outcome
 from signoff.domain.gates import GATES, assess
 
@@ -23,7 +24,8 @@ def reshape(returns, values):
 
 
 def change_trials(evidence, change):
-    return replace(evidence, trials=trials(change(evidence.trials.returns)))
+    values = change(evidence.trials.returns)
+    return replace(evidence, trials=replace(trials(np.zeros(values.shape)), returns=values))
 
 
 def change_predictions(evidence, change):
@@ -68,6 +70,32 @@ BROKEN = {
     "one infinity": planted(np.inf),
     "one negative infinity": planted(-np.inf),
     "all infinite": lambda values: np.full_like(values, np.inf),
+    "huge": lambda values: values / np.abs(values).max() * 1e308,
+    "one huge": planted(1e308),
+    "squares overflow": lambda values: values * 1e160,
+    "percentages of percentages": lambda values: values * 1e17,
+    "squares vanish": lambda values: values * 1e-160,
+    "tiny": lambda values: values * 1e-298,
+    "subnormal": lambda values: np.sign(values) * 5e-324,
+    "texts": lambda values: values.astype(str),
+    "objects": lambda values: values.astype(object),
+    "objects, one of them None": lambda values: planted(None)(values.astype(object)),
+    "complex": lambda values: values + 1j,
+    "truth values": lambda values: values > 0,
+    "whole numbers": lambda values: np.sign(values).astype(np.int64),
+    "dates": lambda values: (values * 1e6).astype("datetime64[s]"),
+    "durations": lambda values: (values * 1e6).astype("timedelta64[s]"),
+    "records": lambda values: values.astype([("value", float)]),
+    "some masked": lambda values: np.ma.masked_array(values, mask=values > 0.01),
+    "all masked": lambda values: np.ma.masked_array(values, mask=True),
+    "one dimension too many": lambda values: values[..., np.newaxis],
+}
+LAID_OUT = {
+    "read-only": lambda values: np.frombuffer(values.tobytes()).reshape(values.shape),
+    "Fortran order": np.asfortranarray,
+    "every other row": lambda values: np.repeat(values, 2, axis=0)[::2],
+    "reversed view": lambda values: values[::-1].copy()[::-1],
+    "big endian": lambda values: values.astype(">f8"),
 }
 
 
@@ -85,6 +113,78 @@ def test_no_gate_passes_evidence_that_says_nothing(key, change, evidence, dossie
     assert finding.outcome is not Outcome.PASS, finding.reason
     assert finding.reason
     assert finding.is_near_miss is False
+
+
+@pytest.mark.parametrize(("key", "part"), [("deflated_sharpe", change_returns), ("deflated_sharpe", change_trials)])
+@pytest.mark.parametrize("change", BROKEN.values(), ids=BROKEN)
+def test_a_gate_that_reads_two_files_passes_on_neither_alone(key, part, change, evidence, dossier, policy):
+    finding = BY_KEY[key](part(evidence, change), dossier, policy)
+
+    assert finding.outcome is not Outcome.PASS, finding.reason
+
+
+@pytest.mark.parametrize("key", STATISTICAL)
+@pytest.mark.parametrize("laid_out", LAID_OUT.values(), ids=LAID_OUT)
+def test_only_the_numbers_matter_and_not_how_they_lie_in_memory(key, laid_out, evidence, dossier, policy):
+    plain, other = (BY_KEY[key](given, dossier, policy) for given in (evidence, change_all(evidence, laid_out)))
+
+    assert (other.outcome, other.statistic, other.figures) == (plain.outcome, plain.statistic, plain.figures)
+
+
+def test_what_is_no_array_is_an_error(evidence, dossier, policy):
+    for wrong in (None, [0.01] * 1600, "returns"):
+        given = replace(
+            evidence,
+            backtest=replace(evidence.backtest, returns=wrong),
+            trials=replace(evidence.trials, returns=wrong),
+            predictions=replace(evidence.predictions, prediction=wrong, realized=wrong),
+        )
+        for key in STATISTICAL:
+            assert BY_KEY[key](given, dossier, policy).outcome is Outcome.ERROR
+
+
+IMPOSSIBLE = [
+    *[("pbo", {"partitions": partitions}) for partitions in (-2, 0, 1, 15, 26, 2.5, np.nan)],
+    *[("var", {"level": level}) for level in (0.0, 1.0, 95.0, -0.05, np.nan)],
+    *[("var", {"window_sessions": window}) for window in (-5, 0, 1, 2.5)],
+    *[("walk_forward", {"window_sessions": window}) for window in (-5, 0, 2.5)],
+    *[("hansen_spa", {"mean_block_sessions": block}) for block in (-1.0, 0.0, 0.5, np.nan, np.inf, 1e6)],
+    *[("hansen_spa", {"repetitions": repetitions}) for repetitions in (-1, 0)],
+    ("hansen_spa", {"seed": -1}),
+]
+
+
+@pytest.mark.parametrize(("key", "values"), IMPOSSIBLE, ids=[f"{key} {values}" for key, values in IMPOSSIBLE])
+def test_a_policy_that_asks_for_the_impossible_passes_nothing(key, values, evidence, dossier, with_gate):
+    """The policy file is checked when it is read; a policy made in Python reaches the statistic, which refuses."""
+    finding = BY_KEY[key](evidence, dossier, with_gate(key, **values))
+
+    assert finding.outcome in {Outcome.ERROR, Outcome.INCONCLUSIVE}
+    assert finding.statistic.value is None
+
+
+@pytest.mark.parametrize("wrong", [-0.01, 1.01, 37.0])
+def test_a_prediction_that_is_no_probability_is_refused_where_the_dossier_says_so(wrong, evidence, dossier, policy):
+    said = replace(dossier, validation=replace(dossier.validation, prediction=PredictionKind.PROBABILITY))
+    halves = np.where(evidence.predictions.prediction > 0, 0.6, 0.4)
+    given = replace(evidence, predictions=replace(evidence.predictions, prediction=halves))
+
+    assert BY_KEY["spa"](given, said, policy).outcome is Outcome.PASS
+    finding = BY_KEY["spa"](
+        replace(given, predictions=replace(given.predictions, prediction=planted(wrong)(halves))), said, policy
+    )
+
+    assert finding.outcome is Outcome.ERROR
+    assert "row 2000" in finding.reason
+
+
+@pytest.mark.parametrize("key", ["dsr", "walk_forward", "var", "deflated_sharpe", "pbo", "hansen_spa"])
+def test_percentages_taken_for_fractions_are_noticed_by_every_gate(key, evidence, dossier, policy):
+    """The statistic of a ratio would be the same; that a day lost 390 percent is impossible to all of them."""
+    finding = BY_KEY[key](change_all(evidence, lambda values: values * 100), dossier, policy)
+
+    assert finding.outcome is Outcome.ERROR
+    assert "fractions" in finding.reason
 
 
 @pytest.mark.parametrize("key", STATISTICAL)

@@ -128,3 +128,11 @@ def test_the_error_of_a_short_record_by_numerical_differentiation():
     assert sharpe_difference_test(a, b, lags=0, periods=1).standard_error == pytest.approx(
         np.sqrt(gradient @ covariance @ gradient / 40), rel=1e-4
     )
+
+
+def test_a_resample_without_variation_counts_against_the_difference():
+    """Two trades in sixty periods: most resamples hold neither, and say nothing against luck."""
+    a, b = np.zeros(60), np.zeros(60)
+    a[7], a[20], b[40], b[50] = 0.01, 0.02, -0.01, 0.005
+
+    assert sharpe_difference_test(a, b, method="bootstrap", repetitions=200).p_value > 0.2

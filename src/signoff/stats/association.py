@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from signoff.stats.errors import InputError
-from signoff.stats.sample import pair, varying
+from signoff.stats.sample import Floats, pair, share, unit_scaled, varying
 
 MIN_PAIRS: Final = 4
 
@@ -46,11 +45,10 @@ def pearson_correlation(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95)
     InsufficientData
         Fewer than four pairs, or a constant side.
     """
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence: expected a number above 0 and below 1, found {confidence}; take 0.95.")
+    share(confidence, "confidence")
     first, second = pair(a, b, ("a", "b"), at_least=MIN_PAIRS)
-    x, y = varying(first, "a") / first.std(), varying(second, "b") / second.std()
-    r = float(np.clip(np.mean((x - x.mean()) * (y - y.mean())), -1.0, 1.0))
+    x, y = _standardised(varying(first, "a")), _standardised(varying(second, "b"))
+    r = float(np.clip(np.mean(x * y), -1.0, 1.0))
     centre = atanh(r) if abs(r) < 1 else inf * r
     half = float(ndtri((1 + confidence) / 2)) / sqrt(x.size - 3)
     return PearsonCorrelation(
@@ -61,3 +59,10 @@ def pearson_correlation(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95)
         n=x.size,
         convention=f"Pearson, Fisher's (1921) {100 * confidence:g}% interval",
     )
+
+
+def _standardised(values: Floats) -> Floats:
+    """Mean 0 and standard deviation 1, at every scale that numbers have."""
+    scaled, _ = unit_scaled(values)
+    centred = scaled - scaled.mean()
+    return np.asarray(centred / centred.std(), dtype=np.float64)

@@ -13,8 +13,8 @@ from scipy.special import ndtr
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.long_run import automatic_lags, long_run_covariance
-from signoff.stats.sample import Floats, one_of, pair, positive, varying
-from signoff.stats.sharpe import per_period
+from signoff.stats.sample import Floats, one_of, pair, positive, unit_scaled, varying, whole
+from signoff.stats.sharpe import influence, per_period
 
 MIN_OBSERVATIONS: Final = 20
 MIN_BLOCKS: Final = 10
@@ -81,9 +81,9 @@ def sharpe_difference_test(
     one_of(method, "method", METHODS)
     root = float(np.sqrt(positive(periods, "periods")))
     first, second = pair(a, b, ("a", "b"), at_least=MIN_OBSERVATIONS)
-    sample = np.column_stack([varying(first, "a") / first.std(), varying(second, "b") / second.std()])
-    used = automatic_lags(first.size) if lags is None else lags
-    error = _delta_error(sample, long_run_covariance(_moments(sample), used) * first.size / (first.size - 4))
+    sample = np.column_stack([_standardised(varying(first, "a")), _standardised(varying(second, "b"))])
+    used = automatic_lags(first.size) if lags is None else whole(lags, "lags", at_least=0)
+    error = _hac_error(_influence(sample), used)
     if error == 0 or np.abs(sample[:, 0] - sample[:, 1]).max() < _INDISTINCT:
         raise InsufficientData("a and b: one is a multiple of the other; there is no difference to test.")
     sharpe_a, sharpe_b = per_period(first), per_period(second)
@@ -109,23 +109,20 @@ def sharpe_difference_test(
     )
 
 
-def _moments(sample: Floats) -> Floats:
-    """(T, 4) deviations of both returns and both squares from their means."""
-    stacked = np.hstack([sample, sample**2])
-    return np.asarray(stacked - stacked.mean(axis=0), dtype=np.float64)
+def _standardised(returns: Floats) -> Floats:
+    """Divided by the standard deviation, which changes no ratio."""
+    scaled, _ = unit_scaled(returns)
+    return np.asarray(scaled / scaled.std(), dtype=np.float64)
 
 
-def _delta_error(sample: Floats, covariance: Floats) -> float:
-    gradient = _gradient(sample)
-    return float(np.sqrt(max(gradient @ covariance @ gradient, 0.0) / sample.shape[0]))
+def _influence(sample: Floats) -> Floats:
+    """(T,) what each period adds to the difference of ratios: ∇′y, gradient times moments, in the paper's words."""
+    return influence(sample[:, 0]) - influence(sample[:, 1])
 
 
-def _gradient(sample: Floats) -> Floats:
-    """Of the difference of ratios in (μ_a, μ_b, γ_a, γ_b), γ the raw second moments."""
-    mean, second = sample.mean(axis=0), np.mean(sample**2, axis=0)
-    cubed = (second - mean**2) ** 1.5
-    by_mean, by_second = second / cubed, -mean / (2 * cubed)
-    return np.array([by_mean[0], -by_mean[1], by_second[0], -by_second[1]])
+def _hac_error(parts: Floats, lags: int) -> float:
+    n = parts.size
+    return float(np.sqrt(max(long_run_covariance(parts[:, np.newaxis], lags)[0, 0], 0.0) / (n - 4)))
 
 
 def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: int, seed: int) -> float:
@@ -134,33 +131,43 @@ def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: i
     A resample is ⌊n/b⌋ blocks, whose sums come from prefix sums; its standard error takes them as independent.
     """
     n = sample.shape[0]
-    if block < 1 or repetitions < 1:
-        raise InputError(f"expected block ≥ 1 and repetitions ≥ 1, found {block} and {repetitions}.")
+    if whole(block, "block", at_least=1) > n:
+        raise InputError(f"block: {block} periods are more than the {n} observed; pass at most {n // MIN_BLOCKS}.")
+    whole(repetitions, "repetitions", at_least=1)
+    whole(seed, "seed", at_least=0)
     if n // block < MIN_BLOCKS:
         raise InsufficientData(f"block: {n} periods hold {n // block} blocks of {block}; {MIN_BLOCKS} are needed.")
     rng, blocks = np.random.default_rng(seed), n // block
-    ratios = sample.mean(axis=0) / sample.std(axis=0)
-    centre = float(ratios[0] - ratios[1])
-    moments = np.hstack([sample, sample**2])
+    level = sample.mean(axis=0)
+    ratios = level / sample.std(axis=0, ddof=1)
+    centre, centred = float(ratios[0] - ratios[1]), sample - level
+    moments = np.hstack([centred, centred**2])
     wrapped = np.vstack([np.zeros((1, 4)), moments, moments[: block - 1]]).cumsum(axis=0)
     sums_from = wrapped[block:] - wrapped[:-block]
     reached = 0
     for done in range(0, repetitions, _CHUNK):
         sums = sums_from[rng.integers(0, n, (min(_CHUNK, repetitions - done), blocks))]
-        difference, error = _resampled(sums, block)
-        reached += int((np.abs(difference - centre) >= statistic * error).sum())
+        with np.errstate(divide="ignore", invalid="ignore"):
+            difference, error = _resampled(sums, block, level)
+            is_nearer = np.abs(difference - centre) < statistic * error
+        reached += int((~is_nearer).sum())  # a resample that never varies has no ratio, and excuses nothing
     return (reached + 1) / (repetitions + 1)
 
 
-def _resampled(sums: Floats, block: int) -> tuple[Floats, Floats]:
-    """Difference of ratios and its standard error in each resample, from (R, L, 4) block sums of a, b, a², b²."""
+def _resampled(sums: Floats, block: int, level: Floats) -> tuple[Floats, Floats]:
+    """Difference of ratios and its standard error in each resample, from (R, L, 4) block sums of a, b, a², b².
+
+    The sums are of deviations from `level`, the two means, so that no difference of squares loses its digits. Ratios
+    have ddof = 1, as that of the record has; the gradient is in the moments of the deviations.
+    """
     blocks = sums.shape[1]
-    mean = sums.sum(axis=1) / (blocks * block)
+    size = blocks * block
+    mean = sums.sum(axis=1) / size
     first, second = mean[:, :2], mean[:, 2:]
     variance = second - first**2
-    cubed = variance**1.5
-    gradient = np.hstack([second / cubed, -first / (2 * cubed)]) * np.array([1.0, -1.0, 1.0, -1.0])
+    ratios = (level + first) / np.sqrt(variance)
+    by_first, by_second = 1 / np.sqrt(variance) + ratios * first / variance, -ratios / (2 * variance)
+    gradient = np.hstack([by_first, by_second]) * np.array([1.0, -1.0, 1.0, -1.0])
     along = np.einsum("rlm,rm->rl", sums, gradient) - block * np.einsum("rm,rm->r", mean, gradient)[:, np.newaxis]
-    ratios = first / np.sqrt(variance)
-    error = np.sqrt(np.mean(along**2, axis=1) / block / (blocks * block))
-    return ratios[:, 0] - ratios[:, 1], error
+    error = np.sqrt(np.mean(along**2, axis=1) / block / size)
+    return (ratios[:, 0] - ratios[:, 1]) * np.sqrt((size - 1) / size), error

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from math import e, sqrt
 from typing import Final
 
-import numpy as np
 from scipy.special import ndtr, ndtri
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import positive, share
+from signoff.stats.sample import finite, positive, share, whole
 
 EULER_MASCHERONI: Final = 0.5772156649015329
+_LARGEST_RATIO: Final = 1e100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +53,8 @@ def probabilistic_sharpe_ratio(
         n < 2.
     """
     variance = _unit_variance(sharpe, skew, kurtosis)
-    if not np.isfinite(benchmark):
-        raise InputError(f"benchmark: expected a finite number, found {benchmark}.")
-    if n < 2:
+    finite(benchmark, "benchmark")
+    if finite(n, "n") < 2:
         raise InsufficientData(f"n: {n} periods; a Sharpe ratio takes at least 2.")
     return float(ndtr((sharpe - benchmark) * sqrt(n - 1) / sqrt(variance)))
 
@@ -64,6 +63,8 @@ def deflated_sharpe_ratio(
     sharpe: float, n: int, *, skew: float, kurtosis: float, trials: int, trial_sharpe_variance: float
 ) -> DeflatedSharpeRatio:
     """The probabilistic ratio against the expected maximum of the trials (Bailey and López de Prado 2014).
+
+    PSR(SR₀) with SR₀ = `expected_maximum_sharpe(trials, trial_sharpe_variance)`.
 
     Parameters
     ----------
@@ -94,14 +95,29 @@ def deflated_sharpe_ratio(
 
 
 def expected_maximum_sharpe(trials: int, variance: float) -> float:
-    """√V [(1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(Ne))], the paper's approximation of the best of N worthless trials."""
-    if trials < 2:
+    """√V [(1 − γ) Φ⁻¹(1 − 1/N) + γ Φ⁻¹(1 − 1/(Ne))] (Bailey and López de Prado 2014): the best of N worthless trials.
+
+    An approximation of E[max] of N independent normal ratios with variance V, 1 to 3 percent above it from N = 5 on.
+
+    Parameters
+    ----------
+    trials : N, at least 2.
+    variance : V, of the trials' Sharpe ratios, in the square of the unit that the result is to have.
+
+    Raises
+    ------
+    InputError
+        A number of trials that is not whole or below 1, a variance that is negative, NaN or infinite.
+    InsufficientData
+        One trial, or no variance.
+    """
+    if whole(trials, "trials", at_least=1) < 2:
         raise InsufficientData(f"trials: {trials}; overfitting shows only against at least two. Count every one tried.")
-    if not (np.isfinite(variance) and variance >= 0):
-        raise InputError(f"trial_sharpe_variance: expected a variance, found {variance}.")
+    if finite(variance, "trial_sharpe_variance") < 0:
+        raise InputError(f"trial_sharpe_variance: expected at least 0, found {variance}; a variance has no sign.")
     if variance == 0:
         raise InsufficientData(f"trials: the Sharpe ratios of all {trials} are equal; they are not different trials.")
-    quantiles = -ndtri([1 / trials, 1 / (trials * e)])
+    quantiles = -ndtri([1 / trials, 1 / trials / e])
     return sqrt(variance) * float((1 - EULER_MASCHERONI) * quantiles[0] + EULER_MASCHERONI * quantiles[1])
 
 
@@ -110,8 +126,8 @@ def minimum_track_record_length(
 ) -> float:
     """Observations after which the ratio would be significantly above `benchmark`, as a plain float (their 2012).
 
-    1 + (1 − γ₃SR + (γ₄ − 1)SR²/4) (Φ⁻¹(confidence) / (SR − SR₀))². Ratios are per period; divide by the periods a year
-    for years.
+    1 + (1 − γ₃SR + (γ₄ − 1)SR²/4) (Φ⁻¹(confidence) / (SR − SR₀))² (Bailey and López de Prado 2012). Ratios are per
+    period; divide by the periods a year for years.
 
     Raises
     ------
@@ -123,7 +139,7 @@ def minimum_track_record_length(
     variance = _unit_variance(sharpe, skew, kurtosis)
     if share(confidence, "confidence") < 0.5:
         raise InputError(f"confidence: expected at least 0.5, found {confidence}.")
-    if not sharpe > benchmark:
+    if not sharpe > finite(benchmark, "benchmark"):
         raise InsufficientData(f"sharpe: {sharpe:g} is not above {benchmark:g}; no record is long enough to show it.")
     return 1 + variance * (float(ndtri(confidence)) / (sharpe - benchmark)) ** 2
 
@@ -132,14 +148,25 @@ def minimum_backtest_length(trials: int, sharpe: float) -> float:
     """Years below which the best of N worthless trials is expected to show the annual ratio `sharpe`, a plain float.
 
     (E[max_N] / SR)² (Bailey, Borwein, López de Prado and Zhu 2014), E[max_N] for unit variance a year.
+
+    Raises
+    ------
+    InputError
+        A number of trials that is not whole or below 1, a ratio that is not a finite number above 0.
+    InsufficientData
+        One trial.
     """
-    return (expected_maximum_sharpe(trials, 1.0) / positive(sharpe, "sharpe")) ** 2
+    ratio = expected_maximum_sharpe(trials, 1.0) / positive(sharpe, "sharpe")
+    if ratio > _LARGEST_RATIO:
+        raise InputError(f"sharpe: {sharpe:g} a year takes more years than numbers can say; pass an annual ratio.")
+    return ratio**2
 
 
 def _unit_variance(sharpe: float, skew: float, kurtosis: float) -> float:
     """1 − γ₃SR + (γ₄ − 1)SR²/4, T times the variance of the estimated ratio."""
-    if not np.isfinite([sharpe, skew, kurtosis]).all():
-        raise InputError(f"expected finite numbers, found sharpe {sharpe}, skew {skew}, kurtosis {kurtosis}.")
+    for value, name in ((sharpe, "sharpe"), (skew, "skew"), (kurtosis, "kurtosis")):
+        if abs(finite(value, name)) > _LARGEST_RATIO:
+            raise InputError(f"{name}: {value:g} is beyond what can be squared; pass it per period, as a plain ratio.")
     if kurtosis < (1 + skew**2) * (1 - 1e-9):
         raise InputError(
             f"kurtosis: {kurtosis:g} is below 1 + skew² = {1 + skew**2:g}, which no distribution has; "

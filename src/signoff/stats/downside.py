@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, vector
+from signoff.stats.errors import InsufficientData
+from signoff.stats.sample import Floats, difference, finite, vector
 
 MIN_OBSERVATIONS: Final = 252
 
@@ -46,9 +46,8 @@ def downside_sensitivity_ratio(returns: ArrayLike, *, threshold: float = 0.0) ->
     InsufficientData
         Fewer than 252 returns, or all of them equal to the threshold. No losses give 0, no gains infinity.
     """
-    if not np.isfinite(threshold):
-        raise InputError(f"threshold: expected a finite number, found {threshold}.")
-    excess = vector(returns, "returns", at_least=MIN_OBSERVATIONS) - threshold
+    line = np.float64(finite(threshold, "threshold"))
+    excess = difference(vector(returns, "returns", at_least=MIN_OBSERVATIONS), np.array(line), "returns − threshold")
     losses, gains = int((excess < 0).sum()), int((excess > 0).sum())
     if losses + gains == 0:
         raise InsufficientData(

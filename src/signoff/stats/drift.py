@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, kolmogorov
 
-from signoff.stats.errors import InputError
-from signoff.stats.sample import Floats, varying, vector
+from signoff.stats.sample import Floats, varying, vector, whole
 
 MIN_OBSERVATIONS: Final = 200
 PSI_BINS: Final = 10
@@ -44,6 +43,7 @@ class KolmogorovSmirnov:
     p_value: float
     n_reference: int
     n_current: int
+    ties: int
     convention: str
 
 
@@ -75,7 +75,8 @@ def population_stability_index(
 
     Notes
     -----
-    Without drift nm/(n + m) × PSI is asymptotically χ² with B − 1 degrees of freedom, hence bias (B − 1)(1/n + 1/m).
+    p and q are the shares of reference and current in a bin; Yurdakul and Naranjo (2020) give the distribution. Without
+    drift nm/(n + m) × PSI is asymptotically χ² with B − 1 degrees of freedom, hence bias (B − 1)(1/n + 1/m).
     The p-value is that of Pearson's test of homogeneity on the same bins, which comes closer to its size. A bin that is
     empty on one side counts half an observation there.
 
@@ -110,7 +111,8 @@ def kolmogorov_smirnov(
 ) -> KolmogorovSmirnov:
     """The largest |F − G| of the two empirical distributions, exact, with Stephens's (1970) asymptotic p-value.
 
-    Takes and refuses what `population_stability_index` does. With ties the p-value is conservative.
+    p = 2 Σ (−1)^(k−1) exp(−2k²x²) with x = (√m + 0.12 + 0.11/√m) D and m = n₁n₂/(n₁ + n₂). Takes and refuses what
+    `population_stability_index` does. With `ties`, values that are not the first of their kind, it is conservative.
     """
     before, after = (np.sort(sample) for sample in _samples(reference, current, minimum))
     everywhere = np.concatenate([before, after])
@@ -123,6 +125,7 @@ def kolmogorov_smirnov(
         p_value=float(kolmogorov((root + 0.12 + 0.11 / root) * distance)),
         n_reference=before.size,
         n_current=after.size,
+        ties=everywhere.size - np.unique(everywhere).size,
         convention="two-sample, two-sided, exact distance; p-value by Stephens (1970)",
     )
 
@@ -132,6 +135,7 @@ def jensen_shannon(
 ) -> JensenShannon:
     """Square root of the Jensen-Shannon divergence (Lin 1991) in base 2, over quantile bins of the reference.
 
+    H((p + q)/2) − (H(p) + H(q))/2 with H the entropy in bits; a bin that is empty on one side adds nothing there.
     Takes and refuses what `population_stability_index` does. Without drift 8 ln 2 nm/(n + m) × divergence is
     asymptotically χ² with B − 1 degrees of freedom, hence the bias; the p-value is Pearson's.
     """
@@ -162,16 +166,17 @@ def reference_edges(reference: Floats, bins: int) -> Floats:
     Where nearly all of the reference is its maximum, the one edge is the value next to it. A bin holds what is above
     the edge before it and not above its own; the last is open. No bin is empty of reference.
     """
-    if bins < 2:
-        raise InputError(f"bins: expected at least 2, found {bins}.")
+    whole(bins, "bins", at_least=2)
     quantiles = np.quantile(varying(reference, "reference"), np.arange(1, bins) / bins, method="inverted_cdf")
     edges = np.unique(quantiles[quantiles < reference.max()])
     return np.asarray(edges if edges.size else [reference[reference < reference.max()].max()], dtype=np.float64)
 
 
 def _samples(reference: ArrayLike, current: ArrayLike, minimum: int) -> tuple[Floats, Floats]:
-    before = varying(vector(reference, "reference", at_least=max(minimum, 2)), "reference")
-    return before, vector(current, "current", at_least=max(minimum, 2))
+    least = whole(minimum, "minimum", at_least=2)
+    return varying(vector(reference, "reference", at_least=least), "reference"), vector(
+        current, "current", at_least=least
+    )
 
 
 def _counts(before: Floats, after: Floats, bins: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

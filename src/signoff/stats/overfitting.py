@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, is_constant, matrix
+from signoff.stats.sample import Floats, is_constant, matrix, whole
 
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
@@ -73,7 +73,7 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
     """
     given = matrix(trials, "trials")
     rows, columns = given.shape
-    _check(rows, columns, partitions)
+    partitions = _checked(rows, columns, partitions)
     trimmed = rows % partitions
     returns = _to_unit_scale(given[trimmed:])
     flat_halves = _flat_halves(returns, partitions)
@@ -101,12 +101,11 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
     )
 
 
-def _check(rows: int, columns: int, partitions: int) -> None:
-    if partitions % 2 or not 2 <= partitions <= MOST_PARTITIONS:
-        raise InputError(
-            f"partitions: expected an even number from 2 to {MOST_PARTITIONS}, found {partitions}; "
-            "take 16, or fewer for a short record."
-        )
+def _checked(rows: int, columns: int, partitions: int) -> int:
+    advice = f"take an even number up to {MOST_PARTITIONS}, 16 unless the record is short"
+    partitions = whole(partitions, "partitions", at_least=2, advice=advice)
+    if partitions % 2 or partitions > MOST_PARTITIONS:
+        raise InputError(f"partitions: {partitions} cannot be cut into equal halves in good time; {advice}.")
     if columns < MIN_FAMILY:
         raise InsufficientData(
             f"trials: {columns} column(s); overfitting shows only against at least two. Add every configuration tried."
@@ -120,6 +119,7 @@ def _check(rows: int, columns: int, partitions: int) -> None:
         )
     if rows - rows % partitions < 4:
         raise InsufficientData(f"trials: {rows} rows leave halves of fewer than two rows, which have no Sharpe ratio.")
+    return partitions
 
 
 def _to_unit_scale(returns: Floats) -> Floats:

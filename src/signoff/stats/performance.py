@@ -1,7 +1,8 @@
 """The figures that a desk reads first: return, Sharpe ratio, drawdown, hit rate, and the curves behind them.
 
-They describe a record and judge nothing. Each takes simple returns per period, net of costs, and gives a plain float
-(the curves give arrays); NaN and infinities raise `InputError` with the row, too little data `InsufficientData`.
+They describe a record and judge nothing. Each takes (T,) simple returns per period as fractions, net of costs, oldest
+first, and gives a plain float (the curves give arrays); NaN and infinities raise `InputError` with the row, too little
+data `InsufficientData`.
 """
 
 from typing import Final
@@ -10,7 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, is_constant, pair, positive, simple_returns, varying, vector
+from signoff.stats.sample import (
+    Floats,
+    difference,
+    is_constant,
+    pair,
+    positive,
+    simple_returns,
+    unit_scaled,
+    varying,
+    vector,
+    whole,
+)
 from signoff.stats.sharpe import per_period, sharpe_error, sharpe_ratio, sharpe_standard_error
 
 __all__ = [
@@ -32,12 +44,15 @@ _LARGEST_LOG: Final = 700.0
 
 
 def total_return(returns: ArrayLike) -> float:
-    """Compounded return over the whole record, Π(1 + r) − 1. Refuses an empty record and returns below −1."""
+    """Compounded return over the whole (T,) record as a fraction, Π(1 + r) − 1.
+
+    Refuses an empty record, NaN, infinities and returns below −1, with their row.
+    """
     return float(np.expm1(_log_growth(simple_returns(returns))))
 
 
 def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
-    """Geometric annual return, Π(1 + r)^(periods/T) − 1, a fraction (0.05 is five percent).
+    """Geometric annual return of (T,) returns, Π(1 + r)^(periods/T) − 1, a fraction (0.05 is five percent).
 
     A return of −1 anywhere gives −1. Returns below −1, NaN and infinities are refused with their row.
     """
@@ -50,12 +65,19 @@ def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
 
 
 def max_drawdown(returns: ArrayLike) -> float:
-    """The deepest fall from a peak as a negative fraction, 0 where nothing fell; the starting capital is a peak too."""
+    """The deepest fall from a peak as a negative fraction, 0 where nothing fell; the starting capital is a peak too.
+
+    min over t of W_t / max(1, max_{s ≤ t} W_s) − 1, W the equity curve of (T,) returns. Refuses what `total_return`
+    does.
+    """
     return float(drawdowns(returns).min())
 
 
 def hit_rate(returns: ArrayLike) -> float:
-    """Share of the nonzero returns that are above zero; periods without any return are left out."""
+    """Share of the nonzero ones of (T,) returns that are above zero; periods without any return are left out.
+
+    Refuses NaN and infinities with their row, and as insufficient a record without a nonzero return.
+    """
     array = vector(returns, "returns")
     active = int(np.count_nonzero(array))
     if active == 0:
@@ -64,8 +86,12 @@ def hit_rate(returns: ArrayLike) -> float:
 
 
 def win_loss_ratio(returns: ArrayLike) -> float:
-    """Mean gain over the mean loss's size. Without a gain or without a loss it does not exist, and is refused."""
-    array = vector(returns, "returns")
+    """Mean gain over the mean loss's size, of (T,) returns; zeros are neither.
+
+    Without a gain or without a loss it does not exist, and is refused as insufficient; NaN and infinities are refused
+    with their row.
+    """
+    array, _ = unit_scaled(vector(returns, "returns"))
     gains, losses = array[array > 0], array[array < 0]
     if gains.size == 0 or losses.size == 0:
         raise InsufficientData(f"returns: {gains.size} gains and {losses.size} losses; one of each is needed.")
@@ -75,15 +101,16 @@ def win_loss_ratio(returns: ArrayLike) -> float:
 def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: float = 252) -> float:
     """Annualised mean of the active return over its standard deviation (ddof = 1).
 
-    `returns` and `benchmark` are (T,) simple returns of the same periods. A record that tracks its benchmark exactly
-    has no ratio, and is refused as insufficient.
+    `returns` and `benchmark` are (T,) simple returns of the same periods. NaN and infinities are refused with their
+    row; a record that tracks its benchmark exactly has no ratio, and is refused as insufficient.
     """
     own, other = pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
-    return per_period(varying(own - other, "active returns")) * float(np.sqrt(positive(periods, "periods")))
+    active = difference(own, other, "active returns")
+    return per_period(varying(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
 
 
 def equity_curve(returns: ArrayLike) -> Floats:
-    """(T,) worth of 1 invested before the first period, at the end of each period."""
+    """(T,) worth of 1 invested before the first period, at the end of each period. Refuses what `total_return` does."""
     with np.errstate(over="ignore", invalid="ignore"):
         curve = np.asarray(np.cumprod(1 + simple_returns(returns)), dtype=np.float64)
     if not np.isfinite(curve[-1]):
@@ -92,7 +119,7 @@ def equity_curve(returns: ArrayLike) -> Floats:
 
 
 def drawdowns(returns: ArrayLike) -> Floats:
-    """(T,) distance below the highest worth so far, as fractions from −1 to 0."""
+    """(T,) distance below the highest worth so far, as fractions from −1 to 0. Refuses what `total_return` does."""
     curve = equity_curve(returns)
     return np.asarray(curve / np.maximum(np.maximum.accumulate(curve), 1.0) - 1, dtype=np.float64)
 
@@ -100,10 +127,10 @@ def drawdowns(returns: ArrayLike) -> Floats:
 def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> Floats:
     """(T − window + 1,) annualised Sharpe ratio of each trailing window, oldest first.
 
-    NaN marks a window whose returns are all equal: a curve may have gaps, a decision may not rest on one.
+    NaN marks a window whose returns are all equal: a curve may have gaps, a decision may not rest on one. NaN and
+    infinities among the (T,) returns are refused with their row.
     """
-    if window < 2:
-        raise InputError(f"window: expected at least 2, found {window}.")
+    window = whole(window, "window", at_least=2)
     array = vector(returns, "returns", at_least=window)
     root = float(np.sqrt(positive(periods, "periods")))
     windows = np.lib.stride_tricks.sliding_window_view(array, window)

@@ -1,6 +1,8 @@
 """What may enter a statistic: finite float64 arrays of the right shape, or a refusal that names the row and column."""
 
 from collections.abc import Collection
+from math import isfinite
+from operator import index
 from typing import Final
 
 import numpy as np
@@ -24,7 +26,7 @@ def vector(values: ArrayLike, name: str, *, at_least: int = 1) -> Floats:
     if not (is_finite := np.isfinite(array)).all():
         row = int(np.argmin(is_finite))
         raise InputError(f"{name}: row {row} is {array[row]}; expected a finite number. Repair or remove that row.")
-    return array
+    return np.ascontiguousarray(array)  # a sum over scattered memory adds in another order, and ends on another bit
 
 
 def matrix(values: ArrayLike, name: str) -> Floats:
@@ -71,23 +73,64 @@ def is_constant(array: Floats) -> bool:
     return high - low <= _RELATIVE_SPREAD * max(abs(low), abs(high))
 
 
+def unit_scaled(array: Floats) -> tuple[Floats, int]:
+    """`array` × 2^−e with its largest entry between one half and one, and e.
+
+    A power of two changes no digit, and what is scaled so can be squared: the squares of 1e-170 and 1e170 are no
+    numbers any more.
+    """
+    exponent = int(np.frexp(np.abs(array).max())[1])
+    return np.asarray(np.ldexp(array, -exponent), dtype=np.float64), exponent
+
+
+def difference(first: Floats, second: Floats, name: str) -> Floats:
+    """`first` − `second` of validated vectors, unless an entry leaves the range of numbers."""
+    with np.errstate(over="ignore"):
+        array = np.asarray(first - second, dtype=np.float64)
+    if not (is_finite := np.isfinite(array)).all():
+        raise InputError(f"{name}: row {int(np.argmin(is_finite))} is beyond any number; pass returns as fractions.")
+    return array
+
+
+def finite(value: float, name: str) -> float:
+    """`value` unless it is not a finite number."""
+    try:
+        is_finite = isfinite(value)
+    except (TypeError, OverflowError):
+        is_finite = False
+    if not is_finite:
+        raise InputError(f"{name}: expected a finite number, found {value!r}; pass one.")
+    return value
+
+
 def positive(value: float, name: str) -> float:
     """`value` unless it is not a finite number above zero."""
-    if not (np.isfinite(value) and value > 0):
-        raise InputError(f"{name}: expected a number above 0, found {value}.")
+    if not finite(value, name) > 0:
+        raise InputError(f"{name}: expected a number above 0, found {value}; pass one.")
     return value
 
 
 def share(value: float, name: str) -> float:
     """`value` unless it does not lie strictly between 0 and 1."""
-    if not 0 < value < 1:
-        raise InputError(f"{name}: expected a number between 0 and 1, found {value}.")
+    if not 0 < finite(value, name) < 1:
+        raise InputError(f"{name}: expected a number between 0 and 1, found {value}; pass 0.95 for 95 percent.")
     return value
+
+
+def whole(value: int, name: str, *, at_least: int, advice: str = "pass one") -> int:
+    """`value` as an int unless it is not a whole number of `at_least` or more."""
+    try:
+        number = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        number = None
+    if number is None or number < at_least:
+        raise InputError(f"{name}: expected a whole number of at least {at_least}, found {value!r}; {advice}.")
+    return number
 
 
 def one_of(value: str, name: str, known: Collection[str]) -> str:
     """`value` unless nothing goes by that name."""
-    if value not in known:
+    if value not in tuple(known):  # which asks for equality alone, so that a list is refused as a word is
         raise InputError(f"{name}: expected one of {', '.join(sorted(known))}, found {value!r}.")
     return value
 

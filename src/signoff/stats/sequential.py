@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError
-from signoff.stats.sample import Floats, pair, share, varying
+from signoff.stats.sample import Floats, difference, pair, share, unit_scaled, varying, whole
 
 MIN_OBSERVATIONS: Final = 20
 
@@ -63,6 +63,10 @@ def mean_difference_sequence(
     With α = 1 − confidence and running standard deviation σ̂_t, the bounds are Robbins's normal mixture,
     μ̂_t ± σ̂_t √(2 (tρ² + 1)/(t²ρ²) · ln(√(tρ² + 1)/α)), and ρ² = (−2 ln α + ln(1 − 2 ln α))/horizon.
 
+    Being asymptotic, it errs more often than promised before the mean of the differences is about normal. At 95 percent
+    and `minimum` 20, simulated normal, heavy-tailed (t₄) and moderately skewed (−1) differences escape it up to 5.5
+    percent of the time; those with skewness −2, as of a seller of options, 10 percent, and 3 percent from 100 on.
+
     Raises
     ------
     InputError
@@ -71,15 +75,17 @@ def mean_difference_sequence(
         Fewer than `minimum` periods, or differences that are constant up to then.
     """
     alpha = 1 - share(confidence, "confidence")
-    if horizon < 1 or minimum < 2:
-        raise InputError(f"expected horizon ≥ 1 and minimum ≥ 2, found {horizon} and {minimum}.")
+    horizon, minimum = whole(horizon, "horizon", at_least=1), whole(minimum, "minimum", at_least=2)
     first, second = pair(a, b, ("a", "b"), at_least=minimum)
-    differences = first - second
+    differences = difference(first, second, "a − b")
     varying(differences[:minimum], f"the first {minimum} differences")
     estimates, deviations = _running_moments(differences)
-    width = (deviations * _boundary(differences.size, alpha, horizon))[minimum - 1 :]
     estimates = estimates[minimum - 1 :]
-    lower, upper = estimates - width, estimates + width
+    with np.errstate(over="ignore"):
+        width = (deviations * _boundary(differences.size, alpha, horizon))[minimum - 1 :]
+        lower, upper = estimates - width, estimates + width
+    if not (np.isfinite(lower) & np.isfinite(upper)).all():
+        raise InputError("a − b: its bounds are beyond any number; pass returns as fractions, 0.01 for one percent.")
     return MeanDifferenceSequence(
         estimate=float(estimates[-1]),
         lower=float(lower[-1]),
@@ -103,11 +109,17 @@ def _running_moments(values: Floats) -> tuple[Floats, Floats]:
 
     Centring on the final mean changes neither, and keeps their digits.
     """
-    centre = values.mean()
+    scaled, exponent = unit_scaled(values)
+    centre = scaled.mean()
     count = np.arange(1, values.size + 1)
-    mean = np.cumsum(values - centre) / count
-    variance = np.cumsum((values - centre) ** 2) / count - mean**2
-    return mean + centre, np.asarray(np.sqrt(np.maximum(variance, 0)), dtype=np.float64)
+    mean = np.cumsum(scaled - centre) / count
+    variance = np.cumsum((scaled - centre) ** 2) / count - mean**2
+    deviation = np.sqrt(np.maximum(variance, 0))
+    return _at_scale(mean + centre, exponent), _at_scale(deviation, exponent)
+
+
+def _at_scale(scaled: Floats, exponent: int) -> Floats:
+    return np.asarray(np.ldexp(scaled, exponent), dtype=np.float64)
 
 
 def _boundary(n: int, alpha: float, horizon: int) -> Floats:

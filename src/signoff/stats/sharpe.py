@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from signoff.stats.errors import InputError
 from signoff.stats.long_run import automatic_lags, long_run_covariance
-from signoff.stats.sample import Floats, one_of, positive, varying, vector
+from signoff.stats.sample import Floats, finite, one_of, positive, unit_scaled, varying, vector, whole
 
 METHODS: Final = frozenset({"iid", "hac"})
 
@@ -57,13 +56,28 @@ def sharpe_ratio(returns: ArrayLike, *, periods: float = 252) -> float:
 
 def per_period(returns: Floats) -> float:
     """The ratio of validated, varying returns, not annualised."""
-    return float(returns.mean() / returns.std(ddof=1))
+    scaled, _ = unit_scaled(returns)
+    return float(scaled.mean() / scaled.std(ddof=1))
+
+
+def influence(returns: Floats) -> Floats:
+    """(T,) what each of the validated, varying returns adds to the estimated ratio: z − SR (z² − 1)/2, z standardised.
+
+    It is the delta method over both moments at once, the gradient of μ / √(m₂ − μ²) times their deviations, without
+    the difference of two squares in which returns around a large mean lose their digits. Its mean is zero, and its
+    long-run variance over T is that of the ratio. Both moments have ddof = 0.
+    """
+    scaled, _ = unit_scaled(returns)
+    centred = scaled - scaled.mean()
+    deviation = centred.std()
+    standard = centred / deviation
+    return np.asarray(standard - scaled.mean() / deviation * (standard**2 - 1) / 2, dtype=np.float64)
 
 
 def sharpe_standard_error(returns: ArrayLike, *, periods: float = 252, method: str = "iid") -> float:
     """Annualised standard error of `sharpe_ratio`, as a plain float; `sharpe_error` tells the whole story.
 
-    See `sharpe_error` for parameters and refusals.
+    Takes and refuses what `sharpe_error` does: (T,) simple returns, NaN and infinities refused with their row.
     """
     return sharpe_error(returns, periods=periods, method=method).annual_standard_error
 
@@ -93,7 +107,7 @@ def sharpe_error(
     root = float(np.sqrt(positive(periods, "periods")))
     array = varying(vector(returns, "returns", at_least=2), "returns")
     sharpe = per_period(array)
-    used = 0 if method == "iid" else automatic_lags(array.size) if lags is None else lags
+    used = 0 if method == "iid" else automatic_lags(array.size) if lags is None else whole(lags, "lags", at_least=0)
     error = lo_standard_error(sharpe, array.size) if method == "iid" else _hac_error(array, used)
     return SharpeStandardError(
         sharpe=sharpe,
@@ -109,19 +123,8 @@ def sharpe_error(
 
 def lo_standard_error(sharpe: float, n: int) -> float:
     """√((1 + SR²/2) / T), for a ratio per period over T independent periods (Lo 2002, equation 9)."""
-    if not np.isfinite(sharpe):
-        raise InputError(f"sharpe: expected a finite number, found {sharpe}.")
-    return float(np.sqrt((1 + sharpe**2 / 2) / positive(n, "n")))
+    return float(np.sqrt((1 + finite(sharpe, "sharpe") ** 2 / 2) / positive(n, "n")))
 
 
 def _hac_error(returns: Floats, lags: int) -> float:
-    """The delta method on standardised returns, where SR = μ / √(m₂ − μ²) and m₂ is the raw second moment.
-
-    Standardising first leaves the ratio as it is and keeps tiny returns from losing digits.
-    """
-    scaled = returns / returns.std()
-    mean, second = float(scaled.mean()), float(np.mean(scaled**2))
-    variance = second - mean**2
-    gradient = np.array([second, -mean / 2]) / variance**1.5
-    moments = np.column_stack([scaled - mean, scaled**2 - second])
-    return float(np.sqrt(gradient @ long_run_covariance(moments, lags) @ gradient / returns.size))
+    return float(np.sqrt(long_run_covariance(influence(returns)[:, np.newaxis], lags)[0, 0] / returns.size))

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
-import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Flags, pair
+from signoff.stats.sample import Flags, finite, pair, whole
 
 WILSON_Z: Final = 1.6448536269514722
 """The 95% quantile of the normal distribution, printed as 1.6449."""
@@ -72,8 +71,7 @@ def symmetric_prediction_accuracy(
     InsufficientData
         No row is left after the exclusions. One empty side is no such case: it scores 0.
     """
-    if not np.isfinite(neutral):
-        raise InputError(f"neutral: expected a finite number, found {neutral}.")
+    finite(neutral, "neutral")
     said, came = pair(prediction, realized, ("prediction", "realized"))
     is_flat, is_zero = said == neutral, (said != neutral) & (came == 0)
     counted = ~(is_flat | is_zero)
@@ -112,8 +110,11 @@ def symmetric_prediction_accuracy(
 
 
 def wilson_lower_bound(hits: int, n: int) -> float:
-    """The one-sided 95% lower bound of a share (Wilson 1927); 0 for an empty sample."""
-    if not 0 <= hits <= n:
+    """The one-sided 95% lower bound of the share hits/n (Wilson 1927); 0 for an empty sample.
+
+    Refuses counts that are not whole, negative, or more hits than n.
+    """
+    if whole(hits, "hits", at_least=0) > whole(n, "n", at_least=0):
         raise InputError(f"hits: expected 0 to {n}, found {hits}.")
     if hits == 0:
         return 0.0
@@ -122,7 +123,7 @@ def wilson_lower_bound(hits: int, n: int) -> float:
 
 
 def pesaran_timmermann(is_long: Flags, is_up: Flags) -> float | None:
-    """Their (1992) S_n, standard normal when predicted and realised directions are independent.
+    """Their (1992) S_n, standard normal when predicted and realised directions, both (n,), are independent.
 
     S = (P − P*) / √(V(P) − V(P*)) with P the share of hits, P* = p_y p_x + (1 − p_y)(1 − p_x), V(P) = P*(1 − P*)/n and
     V(P*) = (2p_y − 1)² p_x(1 − p_x)/n + (2p_x − 1)² p_y(1 − p_y)/n + 4 p_y p_x (1 − p_y)(1 − p_x)/n².

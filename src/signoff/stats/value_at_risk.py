@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Flags, Floats, one_of, share, varying, vector
+from signoff.stats.sample import Flags, Floats, one_of, share, unit_scaled, varying, vector, whole
 
 EWMA_DECAY: Final = 0.94
 CONVENTIONS: Final = {
@@ -63,7 +63,7 @@ class RollingValueAtRisk:
 
 
 def value_at_risk(returns: ArrayLike, *, level: float = 0.95, method: str = "historical") -> ValueAtRisk:
-    """The (1 − level) quantile of the return distribution.
+    """The (1 − level) quantile of the return distribution, a return per period and not a positive amount of loss.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def conditional_value_at_risk(
     if beyond.size == 0:
         raise InsufficientData(f"returns: none of {sample.size} is at or below the {method} VaR of {threshold:g}.")
     return ConditionalValueAtRisk(
-        value=float(beyond.mean()),
+        value=_mean(beyond),
         value_at_risk=threshold,
         exceedances=beyond.size,
         n=sample.size,
@@ -117,13 +117,23 @@ def rolling_value_at_risk(
 ) -> RollingValueAtRisk:
     """One-step-ahead forecasts, each from the `window` returns before it alone, and which of them were exceeded.
 
-    An exception is a return strictly below its forecast. Takes and refuses what `value_at_risk` does, per window.
+    An exception is a return strictly below its forecast; one that is equal to it is none. Takes and refuses what
+    `value_at_risk` does, per window.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per period, oldest first; the first `window` of them are not forecast.
+    window : periods that each forecast rests on.
+    level, method : as in `value_at_risk`.
 
     Raises
     ------
+    InputError
+        As `value_at_risk`, or a window that is not a whole number of at least 2.
     InsufficientData
         No return is left to forecast, or a window is constant or too short for the level.
     """
+    window = whole(window, "window", at_least=2)
     _sample_size(window, level)
     one_of(method, "method", CONVENTIONS)
     sample = vector(returns, "returns", at_least=window + 1)
@@ -131,7 +141,7 @@ def rolling_value_at_risk(
     still = trailing.max(axis=1) == trailing.min(axis=1)
     if still.any():
         raise InsufficientData(f"returns: the {window} from row {int(np.argmax(still))} on are all equal.")
-    forecasts = _rolling(trailing, level, method)
+    forecasts = _finite(_rolling(trailing, level, method))
     is_exception = sample[window:] < forecasts
     return RollingValueAtRisk(
         forecasts=forecasts,
@@ -162,7 +172,19 @@ def _sample_size(n: int, level: float) -> None:
 
 
 def _estimate(sample: Floats, level: float, method: str) -> float:
-    return float(_rolling(sample[np.newaxis, :], level, method)[0])
+    return float(_finite(_rolling(sample[np.newaxis, :], level, method))[0])
+
+
+def _finite(estimates: Floats) -> Floats:
+    """What no number holds is not provided as one."""
+    if not np.isfinite(estimates).all():
+        raise InputError("returns: the value at risk is beyond any number; pass returns as fractions, 0.01 for 1%.")
+    return estimates
+
+
+def _mean(values: Floats) -> float:
+    scaled, exponent = unit_scaled(values)
+    return float(np.ldexp(scaled.mean(), exponent))
 
 
 def _rolling(samples: Floats, level: float, method: str) -> Floats:
@@ -170,8 +192,10 @@ def _rolling(samples: Floats, level: float, method: str) -> Floats:
     if method == "historical":
         return _quantile(samples, 1 - level)
     if method == "parametric":
-        normal: Floats = samples.mean(axis=1) + NormalDist().inv_cdf(1 - level) * samples.std(axis=1, ddof=1)
-        return normal
+        scaled, exponent = unit_scaled(samples)
+        normal = scaled.mean(axis=1) + NormalDist().inv_cdf(1 - level) * scaled.std(axis=1, ddof=1)
+        with np.errstate(over="ignore"):
+            return np.asarray(np.ldexp(normal, exponent), dtype=np.float64)
     if method == "filtered_historical":
         return _filtered(samples, level)
     raise InputError(f"method: {method!r} is not known.")
@@ -195,4 +219,14 @@ def _ewma_volatility(samples: Floats) -> Floats:
 
 
 def _quantile(samples: Floats, probability: float) -> Floats:
-    return np.asarray(np.quantile(samples, probability, axis=1, method="linear"), dtype=np.float64)
+    """Type 7 of each row. A position that is whole but for rounding (100 × (1 − 0.9)) is the order statistic there.
+
+    Otherwise the quantile would miss it by a hair, and the tail at or below the quantile by one return.
+    """
+    position = round((samples.shape[1] - 1) * probability, 9)
+    low = int(position)
+    high = min(low + 1, samples.shape[1] - 1)
+    ordered = np.partition(samples, [low, high], axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        between = ordered[:, low] + (position - low) * (ordered[:, high] - ordered[:, low])
+    return np.asarray(between, dtype=np.float64)

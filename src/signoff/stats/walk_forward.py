@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, is_constant, positive, simple_returns
+from signoff.stats.sample import Floats, is_constant, positive, simple_returns, whole
 from signoff.stats.sharpe import per_period
 
 MIN_WINDOWS: Final = 10
@@ -35,7 +35,7 @@ class WalkForwardConsistency:
 
 
 def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: float = 252) -> WalkForwardConsistency:
-    """The share of windows whose compounded return is above zero, and their mean Sharpe ratio.
+    """The share of windows whose compounded return Π(1 + r) − 1 is above zero, and their mean Sharpe ratio.
 
     Parameters
     ----------
@@ -59,6 +59,9 @@ def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: fl
     if len(held) < MIN_WINDOWS:
         raise InsufficientData(f"windows: {len(held)} complete out-of-sample windows; {MIN_WINDOWS} are needed.")
     totals = np.array([_compounded(window) for window in held])
+    if not np.isfinite(totals).all():
+        place = int(np.argmin(np.isfinite(totals)))
+        raise InputError(f"window {place}: its returns compound beyond any number; are these percentages?")
     sharpes = [per_period(window) * root for window in held if not is_constant(window)]
     if not sharpes:
         raise InsufficientData(f"windows: in none of the {len(held)} do the returns vary.")
@@ -77,12 +80,16 @@ def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: fl
 
 
 def windows(dates_count: int, window: int) -> tuple[slice, ...]:
-    """Contiguous windows of `window` rows from the first on, without overlap; the last partial one is dropped."""
-    if window < 1:
-        raise InputError(f"window: expected at least 1 row, found {window}.")
+    """Contiguous windows of `window` rows from the first of `dates_count` on, without overlap, as slices.
+
+    The last partial one is dropped. Refuses numbers that are not whole, and windows without a row.
+    """
+    whole(dates_count, "dates_count", at_least=0)
+    whole(window, "window", at_least=1)
     return tuple(slice(start, start + window) for start in range(0, dates_count - window + 1, window))
 
 
 def _compounded(returns: Floats) -> float:
-    growth = float(np.prod(1 + returns)) - 1
+    with np.errstate(over="ignore"):
+        growth = float(np.prod(1 + returns)) - 1
     return 0.0 if abs(growth) <= returns.size * np.finfo(np.float64).eps else growth

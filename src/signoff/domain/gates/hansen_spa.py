@@ -13,6 +13,7 @@ from signoff.domain.charts import HistogramChart, Reference, Shade
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.trials import family
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import HansenSpaGate, Policy
@@ -77,6 +78,7 @@ def _benchmark(evidence: Evidence, gate: HansenSpaGate) -> Floats | Lack:
     previous = evidence.backtest_previous
     if previous is None:
         return Lack("The policy compares the trials with the previous version; add the file `backtest_previous`.")
+    plausible_returns(previous.returns, "backtest_previous")
     position = np.searchsorted(previous.dates, trials.dates)
     inside = position < previous.dates.size
     is_shared = inside & (previous.dates[np.where(inside, position, 0)] == trials.dates)

@@ -6,9 +6,10 @@ It tests symmetry, not skill: a coin passes it with enough tosses.
 from collections.abc import Iterator
 
 from signoff.domain.charts import Interval, IntervalChart, Reference
-from signoff.domain.dossier import Dossier
+from signoff.domain.dossier import Dossier, PredictionKind
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
@@ -38,6 +39,10 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
                 "The file `predictions` is missing; add it to the dossier with the columns timestamp, symbol, "
                 "prediction and realized."
             )
+        if dossier.validation.prediction is PredictionKind.PROBABILITY:
+            plausible_probabilities(predictions.prediction, "predictions, column prediction")
+        plausible_scores(predictions.prediction, "predictions, column prediction")
+        plausible_scores(predictions.realized, "predictions, column realized")
         result = symmetric_prediction_accuracy(predictions.prediction, predictions.realized, neutral=neutral)
         is_waived = gate.long_only_waiver and result.short_n == 0
         return Measurement(

@@ -6,6 +6,7 @@ import numpy as np
 
 from signoff.domain.charts import Chart, Line, LinesChart, Reference, UnderwaterChart
 from signoff.domain.evidence import Evidence, Floats, Returns
+from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
 from signoff.stats.performance import rolling_sharpe
 from signoff.stats.sample import is_constant
@@ -16,8 +17,12 @@ _TWO_SIDED_95: Final = 1.959963984540054
 
 
 def track_record(evidence: Evidence) -> Floats | Lack:
-    """The daily returns, or why they say nothing: a model whose returns never vary was not run."""
+    """The daily returns, or why they say nothing: a model whose returns never vary was not run.
+
+    Raises `InputError` where they cannot be returns.
+    """
     returns = evidence.backtest.returns
+    plausible_returns(returns, "backtest")
     if returns.size == 0:
         return Lack("The file `backtest` holds no returns; run the backtest and add its daily returns.")
     if np.isfinite(returns).all() and is_constant(returns):  # a broken value is for the statistic to refuse

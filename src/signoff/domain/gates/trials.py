@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.evidence import Evidence, Floats
+from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
 from signoff.stats.sample import is_constant
 
@@ -30,13 +31,14 @@ class Family:
 
 
 def family(evidence: Evidence) -> Family | Lack:
-    """The distinct trials, or why there is no family to judge by."""
+    """The distinct trials, or why there is no family to judge by. Raises `InputError` where they cannot be returns."""
     trials = evidence.trials
     if trials is None:
         return Lack(
             "The file `trials` is missing; add the daily returns of every configuration that was tried, one column "
             "each, the rejected ones too."
         )
+    plausible_returns(trials.returns, "trials", dimensions=2)
     columns = np.ascontiguousarray(trials.returns.T + 0.0)  # -0.0 becomes 0.0, so that equal values have equal bytes
     first = {column.tobytes(): position for position, column in reversed(tuple(enumerate(columns)))}
     distinct = np.ascontiguousarray(trials.returns[:, sorted(first.values())])

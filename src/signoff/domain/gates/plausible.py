@@ -1,0 +1,73 @@
+"""Numbers that could be what their file says: returns that are fractions of capital, scores that somebody could act on.
+
+Most statistics are ratios, and find a percentage, an amount of money or the dust of a failed division as sound as a
+return. A gate does not: what no traded model produces is refused here, before anything is computed from it.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.evidence import Floats
+from signoff.stats.errors import InputError
+
+LARGEST_RETURN: Final = 1000.0
+SMALLEST_RETURN: Final = 1e-9
+LARGEST_SCORE: Final = 1e12
+SMALLEST_SCORE: Final = 1e-12
+
+
+def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None:
+    """Refuse (T,) or (T, N) `values` unless each column could be simple returns; NaN and infinities pass through.
+
+    They are refused by the statistic, which knows the row.
+    """
+    array = _numbers(values, what)
+    if array.ndim != dimensions:
+        raise InputError(f"{what}: expected {dimensions} dimension(s), found shape {array.shape}; check its columns.")
+    _refuse_sizes(array, what, SMALLEST_RETURN, LARGEST_RETURN, "returns are fractions, 0.01 for one percent")
+    if (array < -1).any():
+        row = int(np.argwhere(array < -1)[0][0])
+        raise InputError(
+            f"{what}: row {row} is {array[row].min():g}, and nothing loses more than all of it; returns are fractions, "
+            "−0.01 for a loss of one percent."
+        )
+
+
+def plausible_scores(values: Floats, what: str) -> None:
+    """Refuse (n,) `values` unless their sizes could mean something; NaN and infinities pass through."""
+    _refuse_sizes(_numbers(values, what), what, SMALLEST_SCORE, LARGEST_SCORE, "check how they were computed")
+
+
+def plausible_probabilities(values: Floats, what: str) -> None:
+    """Refuse (n,) `values` unless all lie from 0 to 1; NaN passes through."""
+    array = _numbers(values, what)
+    if (outside := (array < 0) | (array > 1)).any():
+        row = int(np.argmax(outside))
+        raise InputError(
+            f"{what}: row {row} is {array[row]:g}, which is no probability; say `score` in the dossier, or repair it."
+        )
+
+
+def _numbers(values: object, what: str) -> Floats:
+    if not (isinstance(values, np.ndarray) and values.dtype.kind == "f"):
+        found = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise InputError(f"{what}: expected an array of floating-point numbers, found {found}; convert it first.")
+    if np.ma.is_masked(values):
+        raise InputError(f"{what}: some entries are masked, which is missing; fill them or leave their rows out.")
+    return values
+
+
+def _refuse_sizes(array: Floats, what: str, smallest: float, largest: float, advice: str) -> None:
+    sizes = np.abs(np.where(np.isfinite(array), array, 0.0))
+    if sizes.size == 0:
+        return
+    if (sizes > largest).any():
+        row = int(np.argwhere(sizes > largest)[0][0])
+        raise InputError(f"{what}: row {row} is {sizes[row].max():g} in size, expected at most {largest:g}; {advice}.")
+    largest_found = np.atleast_1d(sizes.max(axis=0))
+    if (is_dust := (largest_found > 0) & (largest_found < smallest)).any():
+        raise InputError(
+            f"{what}: the largest of {array.shape[0]:,} is {largest_found[is_dust][0]:g} in size, expected at least "
+            f"{smallest:g}; {advice}."
+        )
