@@ -1,5 +1,6 @@
 """Which file of a dossier folder holds which part of the evidence; a file that almost does is never passed over."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from signoff.adapters.evidence.tables import EvidenceTable, read, read_bytes
 from signoff.domain.errors import BadInputError
 from signoff.ports.runs import Runs
 
+NOTE: Final = ".import.json"
 TABLES: Final = (
     "backtest",
     "backtest_previous",
@@ -65,15 +67,38 @@ def _refuse_almost(folder: Path) -> None:
         is_known = f".{suffix}" in {*SUFFIXES, LINK}
         if (is_known and path.name != path.name.lower()) or f".{suffix}" in _ALIKE:
             wanted = " or ".join(f"{stem}{known}" for known in SUFFIXES)
-            raise BadInputError(f"{path}: expected {wanted}, found this name. Rename or convert it, or move it away.")
+            raise BadInputError(
+                f"{path}: expected {wanted}, found this name. Rename it, convert it (`signoff import` reads "
+                "the results of other tools), or move it away."
+            )
 
 
 def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Found:
     if path.suffix != LINK:
         table = read(path, folder)
-        return Found(table, {path.name: table.content})
+        return Found(table, {path.name: table.content, **_note_of(path, table)})
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadInputError(f"{path} points outside of {folder}; evidence lies inside the dossier's folder.")
     text = read_bytes(path)
     fetched = kept(path) if is_kept else fetch(path, text, runs)
     return Found(fetched.table, {path.name: text, **fetched.files})
+
+
+def _note_of(path: Path, table: EvidenceTable) -> dict[str, bytes]:
+    """The note that `signoff import` wrote beside a table, which must still be the table that it wrote."""
+    note = path.with_name(f"{path.name.partition('.')[0]}{NOTE}")
+    if not note.is_file():
+        return {}
+    content = read_bytes(note)
+    try:
+        said = json.loads(content)["table_sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInputError(
+            f"{note}: expected the note of `signoff import`, found another text. Import again."
+        ) from error
+    if said != table.source.sha256:
+        raise BadInputError(
+            f"{path}: expected the table that {note.name} was written for, found one that was changed since. Import it "
+            "again, or remove the note if the table is no longer the imported one."
+        )
+    return {note.name: content}
