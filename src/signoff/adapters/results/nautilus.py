@@ -107,15 +107,15 @@ def _held(fills: Labelled, closes: pl.DataFrame, zone: str | None) -> pl.DataFra
     strangers = sorted(set(daily["symbol"].to_list()) - set(closes["symbol"].to_list()))
     if strangers:
         raise BadInputError(f"{fills.said}: expected closes of {', '.join(strangers)}, found none. Add them.")
-    grid = closes.join(daily, on=[DAY, "symbol"], how="full", coalesce=True).sort("symbol", DAY)
-    grid = grid.with_columns(
-        pl.col("change").fill_null(0.0).cum_sum().over("symbol").round(9).alias("quantity"),
-    )
+    days = pl.concat([closes.select(DAY), daily.select(DAY)]).unique()
+    grid = days.join(closes.select("symbol").unique(), how="cross").join(closes, on=[DAY, "symbol"], how="left")
+    grid = grid.join(daily, on=[DAY, "symbol"], how="left").sort("symbol", DAY)
+    grid = grid.with_columns(pl.col("change").fill_null(0.0).cum_sum().over("symbol").round(9).alias("quantity"))
     unpriced = grid.filter(pl.col("close").is_null() & (pl.col("quantity") != 0))
     if unpriced.height:
         raise BadInputError(
-            f"{fills.said}: expected a close of {unpriced['symbol'][0]} on {unpriced[DAY][0]}, when it was traded and "
-            "held, found none. Add it."
+            f"{fills.said}: expected a close of {unpriced['symbol'][0]} on {unpriced[DAY][0]}, when it was held, "
+            "found none. Add it."
         )
     worth = (pl.col("quantity") * pl.col("close").fill_null(0.0)).sum().alias("worth")
     return grid.group_by(DAY).agg(worth).sort(DAY)

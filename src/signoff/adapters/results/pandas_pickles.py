@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from signoff.adapters.results.pickles import Made, Name, read
+from signoff.adapters.results.pickles import Made, Name, plainly, read
 from signoff.domain.errors import BadInputError
 
 INDEX: Final = "(index)"
@@ -35,7 +35,7 @@ def read_pickle(content: bytes, said: str) -> Pickled:
         return _table(described, said)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
         raise BadInputError(
-            f"{said}: expected a Series or DataFrame of pandas, found a pickle of other content ({str(error)[:120]}). "
+            f"{said}: expected a Series or DataFrame of pandas, found a pickle of other content ({plainly(error)}). "
             "Write the table as Parquet."
         ) from error
 
@@ -168,7 +168,9 @@ def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401 - a described object
 def _shaped(data: bytes | bytearray, dtype: np.dtype[Any], shape: tuple[int, ...], order: str) -> NDArray[Any]:
     if dtype.kind == "O" or len(data) != dtype.itemsize * int(np.prod(shape, dtype=object)):
         raise ValueError("an array has more or fewer bytes than its shape says")
-    return np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
+    found = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
+    is_whole_seconds = dtype.kind in "Mm" and np.datetime_data(dtype)[0] == "s"
+    return found.astype(f"{dtype.kind}8[ms]") if is_whole_seconds else found
 
 
 def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
@@ -179,7 +181,7 @@ def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
     order = state[1] if len(state) > 1 and state[1] in ("<", ">") else "="
     if code[0] in "Mm":
         unit, count = state[-1][-1][0], state[-1][-1][1]
-        unit = unit.decode() if isinstance(unit, bytes) else str(unit)
+        unit = unit if isinstance(unit, str) else _bytes(unit).decode()
         if unit not in {"s", "ms", "us", "ns", "D"} or count != 1:
             raise ValueError(f"expected times in s, ms, us or ns, found {unit[:10]}")
         return np.dtype(f"{order}{code}[{unit}]")
@@ -190,7 +192,7 @@ def _bytes(value: Any) -> bytes | bytearray:  # noqa: ANN401 - a described objec
     """Bytes, also as the older protocols spell them: a text with the encoding that gives them."""
     if isinstance(value, Made) and value.name == "_codecs.encode" and value.args[1] == "latin1":
         return str(value.args[0]).encode("latin-1")
-    if isinstance(value, Made) and value.name == "builtins.bytearray":
+    if isinstance(value, Made) and value.name in {"builtins.bytearray", "__builtin__.bytearray"}:
         return _bytes(value.args[0]) if value.args else b""
     if not isinstance(value, bytes | bytearray):
         raise TypeError("an array is without its bytes")

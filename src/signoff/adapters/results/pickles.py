@@ -19,7 +19,7 @@ MAX_STEPS: Final = 5_000_000
 _LISTED: Final = """
 _codecs: encode
 builtins: slice bytearray object getattr
-__builtin__: slice object
+__builtin__: slice object getattr bytearray
 copyreg: _reconstructor
 copy_reg: _reconstructor
 collections: OrderedDict
@@ -36,7 +36,7 @@ pandas._libs.tslibs.timestamps: _unpickle_timestamp Timestamp
 pandas._libs.tslibs.nattype: _nat_unpickle __nat_unpickle
 pandas._libs.tslibs.offsets: BusinessDay BDay BusinessHour CustomBusinessDay Day Hour Minute Second MonthEnd Week
 pandas: DataFrame Series Index RangeIndex DatetimeIndex MultiIndex
-pandas: Categorical CategoricalDtype DatetimeTZDtype StringDtype
+pandas: Float64Dtype Int64Dtype BooleanDtype Categorical CategoricalDtype DatetimeTZDtype StringDtype
 pandas.arrays: DatetimeArray StringArray ArrowStringArray FloatingArray IntegerArray BooleanArray Categorical
 pandas.core.frame: DataFrame
 pandas.core.series: Series
@@ -69,7 +69,9 @@ KNOWN: Final = frozenset(
 )
 
 
-GETATTR: Final = "builtins.getattr"  # how a pickle spells a method of a class; the whole name must be listed as well
+# How old protocols spell an object of a class, and any a method of it; the class or method must be listed as well.
+RECONSTRUCT: Final = frozenset({"copyreg._reconstructor", "copy_reg._reconstructor"})
+GETATTR: Final = frozenset({"builtins.getattr", "__builtin__.getattr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,13 @@ def read(content: bytes, said: str) -> Any:  # noqa: ANN401 - whatever the pickl
         raise
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, RecursionError) as error:
         raise BadInputError(
-            f"{said}: expected a whole pickle, found none or a damaged one ({str(error)[:120]}). Write it again."
+            f"{said}: expected a whole pickle, found none or a damaged one ({plainly(error)}). Write it again."
         ) from error
+
+
+def plainly(error: Exception) -> str:
+    """The first words of an error, on one line."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _refuse_unknown(name: str, said: str) -> None:
@@ -234,10 +241,13 @@ class _Machine:
     def _made(self, name: Any, args: Any) -> Made | Name:  # noqa: ANN401 - anything may stand on the stack
         if not isinstance(name, Name) or not isinstance(args, tuple):
             raise TypeError("it calls what is no name")
-        if name.full != GETATTR:
+        if name.full in RECONSTRUCT and args and isinstance(args[0], Name):
+            return Made(args[0].full, ())
+        if name.full not in GETATTR:
             return Made(name.full, args)
         if len(args) != 2 or not isinstance(args[0], Name) or not isinstance(args[1], str):
-            _refuse_unknown(f"{GETATTR}{args!r}", self._said)
+            _refuse_unknown(f"{name.full}{args!r}", self._said)
+            raise TypeError("it asks for no attribute")
         return self._named(f"{args[0].full}.{args[1]}")
 
     def _above_mark(self) -> list[Any]:
