@@ -32,6 +32,7 @@ from signoff.domain.policy import Role
 from signoff.ports.clock import Clock
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
+from signoff.ports.runs import Runs
 from signoff.ports.store import Store
 
 
@@ -88,6 +89,19 @@ class House:
         return uri.startswith(scheme) and not Path(uri.removeprefix(scheme)).exists()
 
     @cached_property
+    def runs(self) -> Runs | None:
+        """The runs behind the registry, None where there is none."""
+        try:
+            from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
+        except ModuleNotFoundError:
+            return None
+        return MlflowRuns.open(self.settings.registry)
+
+    @cached_property
+    def reader(self) -> FolderReader:
+        return FolderReader(self.runs, keep=self.settings.releases)
+
+    @cached_property
     def releases(self) -> ReleaseFolders:
         return ReleaseFolders(self.settings.releases)
 
@@ -97,7 +111,7 @@ class House:
 
     @cached_property
     def assessor(self) -> Assessor:
-        return Assessor(reader=FolderReader(), registry=self.registry, replay_features=replay_features)
+        return Assessor(reader=self.reader, registry=self.registry, replay_features=replay_features)
 
     @cached_property
     def publisher(self) -> Publisher:

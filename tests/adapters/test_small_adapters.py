@@ -6,7 +6,7 @@ import pytest
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import SimulatedClock
-from signoff.adapters.folders import NoticeFile, write_folder
+from signoff.adapters.folders import NoticeFile, ReleaseFolders, write_folder
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.ports.orders import OpenOrder
@@ -61,3 +61,13 @@ def test_a_folder_is_replaced_whole(tmp_path):
     write_folder(folder, {"c.txt": b"3"})
     assert sorted(p.name for p in folder.rglob("*")) == ["c.txt"]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_was_fetched_or_given_from_elsewhere_is_not_missed_in_the_submitted_folder(tmp_path):
+    (tmp_path / "dossier").mkdir()
+    (tmp_path / "dossier" / "trials.link").write_text("mlflow-children:abc")
+    folders = ReleaseFolders(tmp_path / "releases")
+    folders.remember_origin("d", tmp_path / "dossier", ("trials.link", "fetched/trials.parquet", "policy.yaml"))
+    assert folders.origin("d") == {"trials.link": b"mlflow-children:abc"}
+    (tmp_path / "dossier" / "trials.link").unlink()
+    assert folders.origin("d") == {"trials.link": b""}

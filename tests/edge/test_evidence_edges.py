@@ -1,5 +1,7 @@
 """Evidence that is nearly right is refused where it is wrong: never dropped, never read as something else."""
 
+import gzip
+import json
 import os
 import random
 import sys
@@ -8,11 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 from damage import alter, edit, refused, with_value
+from fake_runs import FakeRuns
 
-from signoff.adapters.evidence import tables
+from signoff.adapters.evidence import frames, tables
 from signoff.adapters.evidence.reader import FolderReader, load_evidence
+from signoff.adapters.folders import write_folder
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import SuiteName
+from signoff.ports.runs import RunStatus, TrackedRun
 
 
 def as_csv(folder, name, change=lambda table: table, text=lambda written: written):
@@ -128,7 +133,7 @@ def test_a_csv_in_another_encoding_is_refused(folder):
     refused(folder, "trials.csv", "UTF-8")
 
 
-@pytest.mark.parametrize("name", ["Trials.parquet", "trials.feather", "trials.csv.gz", "trials.PARQUET"])
+@pytest.mark.parametrize("name", ["Trials.parquet", "trials.ipc", "trials.csv.zip", "trials.PARQUET", "trials.pkl"])
 def test_a_file_whose_name_is_nearly_right_is_not_passed_over(folder, name):
     (folder / "trials.parquet").rename(folder / name)
     refused(folder, name, "trials.parquet or trials.csv")
@@ -152,7 +157,7 @@ def test_a_pipe_is_no_evidence_and_nobody_waits_for_it(folder):
 
 
 def test_what_is_far_too_large_is_not_read(folder, monkeypatch):
-    monkeypatch.setattr(tables, "MAX_CELLS", 5000)
+    monkeypatch.setattr(frames, "MAX_CELLS", 5000)
     refused(folder, "trials.parquet", "5,000 values", "9,900")
     monkeypatch.setattr(tables, "MAX_BYTES", 5000)
     refused(folder, "5,000 bytes")
@@ -296,51 +301,145 @@ def test_a_report_from_outside_of_the_folder_is_refused(folder, tmp_path):
     refused(folder, "unit.xml", "outside")
 
 
-def pointer(folder, tmp_path, text):
-    (folder / "trials.parquet").rename(tmp_path / "artifact.parquet")
+def pointer(folder, text):
+    content = (folder / "trials.parquet").read_bytes()
+    (folder / "trials.parquet").unlink()
     (folder / "trials.link").write_text(text)
-    asked = []
-
-    def resolve(wanted):
-        asked.append(wanted)
-        return tmp_path / "artifact.parquet"
-
-    return resolve, asked
+    return FakeRuns(TrackedRun(id="abc123", name="study", status=RunStatus.FINISHED)).holding(
+        "abc123", {"evidence/t.parquet": content}
+    )
 
 
-def test_a_pointer_is_fetched_and_kept_as_the_file_that_it_is(folder, tmp_path):
+def test_a_pointer_is_fetched_and_frozen_with_where_it_came_from(folder):
     expected = load_evidence(folder).trials
-    resolve, asked = pointer(folder, tmp_path, f"mlflow:abc123/evidence/t.parquet sha256:{expected.source.sha256}\n")
-    inputs = FolderReader(resolve).read(folder, None)
-    assert asked == ["mlflow:abc123/evidence/t.parquet"]
+    runs = pointer(folder, f"mlflow:abc123/evidence/t.parquet sha256:{expected.source.sha256}\n")
+    inputs = FolderReader(runs).read(folder, None)
     np.testing.assert_array_equal(inputs.evidence.trials.returns, expected.returns)
     assert inputs.evidence.trials.source.sha256 == expected.source.sha256
+    assert inputs.evidence.trials.source.name == "fetched/trials.parquet"
     assert inputs.files["trials.link"] == (folder / "trials.link").read_bytes()
+    assert inputs.files["fetched/trials.parquet"] == runs.content("abc123", "evidence/t.parquet", limit=10**9)
+    assert json.loads(inputs.files["fetched/trials.json"])["runs"][0] == {
+        "run": "abc123", "artifact": "evidence/t.parquet", "sha256": expected.source.sha256
+    }  # fmt: skip
 
 
-def test_a_pointer_whose_target_changed_is_refused(folder, tmp_path):
-    resolve, _ = pointer(folder, tmp_path, f"mlflow:abc123/t.parquet sha256:{'0' * 64}")
+def test_what_is_kept_is_read_as_it_was_fetched_whatever_the_tracker_says_today(folder, tmp_path):
+    inputs = FolderReader(pointer(folder, "mlflow:abc123/evidence/t.parquet")).read(folder, None)
+    write_folder(tmp_path / "kept" / "inputs", inputs.files)
+    again = FolderReader(None, keep=tmp_path / "kept").read(tmp_path / "kept" / "inputs", None)
+    assert again.files == inputs.files
+    np.testing.assert_array_equal(again.evidence.trials.returns, inputs.evidence.trials.returns)
+    (tmp_path / "kept" / "inputs" / "fetched" / "trials.parquet").unlink()
+    with pytest.raises(BadInputError, match="Submit it again"):
+        FolderReader(None, keep=tmp_path / "kept").read(tmp_path / "kept" / "inputs", None)
+
+
+def test_nobody_lays_a_fetched_table_into_a_folder_by_hand(folder):
+    pointer(folder, "mlflow:abc123/evidence/t.parquet")
+    (folder / "fetched").mkdir()
+    refused(folder, "fetched", "Signoff alone")
+
+
+def test_a_pointer_whose_target_changed_is_refused(folder):
+    runs = pointer(folder, f"mlflow:abc123/evidence/t.parquet sha256:{'0' * 64}")
     with pytest.raises(BadInputError, match="no longer what was pointed at"):
-        load_evidence(folder, resolve=resolve)
+        load_evidence(folder, runs=runs)
 
 
-def test_a_pointer_needs_a_registry(folder, tmp_path):
-    pointer(folder, tmp_path, "mlflow:abc123/t.parquet")
+def test_a_pointer_needs_a_registry(folder):
+    pointer(folder, "mlflow:abc123/t.parquet")
     refused(folder, "trials.link", "registry", "mlflow:abc123/t.parquet")
 
 
-def test_a_pointer_that_cannot_be_fetched_says_so(folder, tmp_path):
-    resolve, _ = pointer(folder, tmp_path, "mlflow:abc123/t.parquet")
-    (tmp_path / "artifact.parquet").unlink()
-    with pytest.raises(BadInputError, match="expected to fetch"):
-        load_evidence(folder, resolve=resolve)
+@pytest.mark.parametrize("wrong", ["mlflow:abc123/gone.parquet", "mlflow:nobody/t.parquet"])
+def test_a_pointer_that_cannot_be_fetched_says_so(folder, wrong):
+    runs = pointer(folder, wrong)
+    with pytest.raises(BadInputError, match=r"trials\.link: expected to fetch .* and cannot"):
+        load_evidence(folder, runs=runs)
 
 
 @pytest.mark.parametrize(
-    "text", ["", "s3://bucket/t.parquet", "mlflow:a/../../etc/t.parquet", "mlflow:a/t.pkl", "mlflow:a"]
-)
-def test_a_pointer_that_points_nowhere_is_refused(folder, tmp_path, text):
-    resolve, asked = pointer(folder, tmp_path, text)
+    "text",
+    ["", "s3://bucket/t.parquet", "mlflow:a/../../etc/t.parquet", "mlflow:a/t.pkl", "mlflow:a", "mlflow-children:",
+     "mlflow-parents:abc123"],
+)  # fmt: skip
+def test_a_pointer_that_points_nowhere_is_refused(folder, text):
+    runs = pointer(folder, text)
     with pytest.raises(BadInputError, match=r"trials\.link"):
-        load_evidence(folder, resolve=resolve)
-    assert asked == []
+        load_evidence(folder, runs=runs)
+    assert runs.asked == []
+
+
+def test_only_trials_are_a_family(folder):
+    (folder / "paper.parquet").unlink()
+    (folder / "paper.link").write_text("mlflow-children:abc123")
+    with pytest.raises(BadInputError, match=r"paper\.link: expected one line mlflow:RUN_ID/path"):
+        load_evidence(folder, runs=FakeRuns())
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("trials.arrow", lambda t, path: t.write_ipc(path)),
+        ("trials.arrow", lambda t, path: t.write_ipc_stream(path)),
+        ("trials.arrow", lambda t, path: t.write_ipc(path, compression="zstd")),
+        ("trials.feather", lambda t, path: t.write_ipc(path, compression="lz4")),
+        ("trials.csv.gz", lambda t, path: path.write_bytes(gzip.compress(t.write_csv().encode()))),
+        ("trials.csv", lambda t, path: t.write_csv(path)),
+    ],
+)
+def test_a_table_is_the_same_in_every_format(folder, name, write):
+    expected = load_evidence(folder).trials
+    table = pl.read_parquet(folder / "trials.parquet")
+    (folder / "trials.parquet").unlink()
+    write(table, folder / name)
+    found = load_evidence(folder).trials
+    np.testing.assert_array_equal(found.returns, expected.returns)
+    np.testing.assert_array_equal(found.dates, expected.dates)
+    assert found.source.name == name
+    (folder / name).write_bytes((folder / name).read_bytes()[:-40] if name != "trials.csv" else b"date,a\n1,2,3\n")
+    refused(folder, name)
+
+
+def test_a_compressed_table_that_unpacks_to_far_too_much_is_not_unpacked(folder, monkeypatch):
+    monkeypatch.setattr(frames, "MAX_BYTES", 10_000)
+    (folder / "trials.parquet").unlink()
+    (folder / "trials.csv.gz").write_bytes(gzip.compress(b"date,a\n" + b"0" * 1_000_000))
+    refused(folder, "trials.csv.gz", "10,000 bytes", "unpacked")
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "words"),
+    [
+        ("backtest", {"return": "Returns"}, ("expected the columns date, return", "Returns reads like return")),
+        ("backtest", {"date": "Date"}, ("Date reads like date",)),
+        ("backtest", {"benchmark": "benchmarks"}, ("benchmarks reads like benchmark", "Name it benchmark")),
+        ("predictions", {"realized": "realised"}, ("realised reads like realized",)),
+        ("predictions", {"realized": "outcome"}, ("found timestamp, symbol, prediction, outcome",)),
+        ("paper", {"latency_ms": "latency"}, ("latency reads like latency_ms",)),
+    ],
+)
+def test_a_column_of_nearly_the_right_name_is_named(folder, name, columns, words):
+    alter(folder / f"{name}.parquet", lambda t: t.rename(columns))
+    refused(folder, f"{name}.parquet", *words)
+
+
+def test_times_with_and_without_a_zone_do_not_mix(folder):
+    def spoil(text):
+        lines = text.splitlines()
+        return "\n".join([*lines[:4], lines[4].replace("+0000", "", 1), *lines[5:], ""])
+
+    as_csv(folder, "predictions", stamps("%Y-%m-%dT%H:%M:%S%z"), spoil)
+    refused(folder, "predictions.csv", "row 4 (line 5)", "timestamp", "with a zone")
+
+
+def test_a_panic_of_the_reader_is_not_heard(folder, capfd):
+    test_any_damage_to_a_binary_file_is_an_error_for_people_or_none(folder, "parquet")
+    test_any_damage_to_a_binary_file_is_an_error_for_people_or_none(folder, "arrow")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_print_while_a_table_is_read_is_passed_on(capfd):
+    assert frames._quietly(lambda: os.write(2, b"meanwhile\n")) == 10
+    assert capfd.readouterr().err == "meanwhile\n"

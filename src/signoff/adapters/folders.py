@@ -83,8 +83,9 @@ class ReleaseFolders:
         return self._root / deployment / edition
 
     def remember_origin(self, deployment: str, folder: Path, names: tuple[str, ...]) -> None:
-        """Note which files of which folder were submitted."""
-        content = json.dumps({"folder": str(folder.resolve()), "files": sorted(names)}, indent=1)
+        """Note which files of which folder were submitted; what came from elsewhere is not there to be watched."""
+        there = sorted(name for name in names if (folder / name).is_file())
+        content = json.dumps({"folder": str(folder.resolve()), "files": there}, indent=1)
         write_file(self._root / deployment / "origin.json", content.encode())
 
     def origin(self, deployment: str) -> Mapping[str, bytes] | None:

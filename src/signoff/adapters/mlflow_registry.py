@@ -36,6 +36,24 @@ REQUIRED: Final = (
 TOLERANCE: Final = 1e-9
 
 
+def connected(uri: str) -> MlflowClient | None:
+    """A client of the tracking server or database at this URI, None where a database file does not exist yet."""
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return None
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+@contextmanager
+def answering(uri: str) -> Iterator[None]:
+    """Turn what MLflow raises into an error of ours that names the place."""
+    try:
+        yield
+    except MlflowException as error:
+        raise UnavailableError(f"The model registry at {uri} did not answer: {error.message}") from error
+
+
 class MlflowRegistry:
     """A tracking server or database by URI; `sqlite:///` opens in-process."""
 
@@ -46,15 +64,12 @@ class MlflowRegistry:
     @classmethod
     def open(cls, uri: str) -> "MlflowRegistry | None":
         """The registry at this URI, None where a database file does not exist yet."""
-        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-            return None
-        for noisy in ("mlflow", "alembic"):
-            logging.getLogger(noisy).setLevel(logging.WARNING)
-        return cls(MlflowClient(tracking_uri=uri, registry_uri=uri), uri)
+        client = connected(uri)
+        return None if client is None else cls(client, uri)
 
     def version(self, model: str, version: str) -> RegisteredVersion | None:
         """What the registry knows of a version."""
-        with self._answers():
+        with answering(self._uri):
             found = self._find(model, version)
             if found is None:
                 return None
@@ -80,7 +95,7 @@ class MlflowRegistry:
 
     def verify(self, model: str, version: str) -> PreviousCheck:
         """Load a version, run it on its known input, and compare with the output recorded at registration."""
-        with self._answers():
+        with answering(self._uri):
             found = self._find(model, version)
         if found is None:
             return PreviousCheck(version=version, run_id="", is_working=False, detail="not in the registry")
@@ -92,7 +107,7 @@ class MlflowRegistry:
 
     def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach documents; the tag `governance_ready` is true only while every required one is there."""
-        with self._answers():
+        with answering(self._uri):
             found = self._find(model, version)
             if found is None:
                 raise NotFoundError(f"Expected {model} v{version} in the registry, found no such version; register it.")
@@ -107,7 +122,7 @@ class MlflowRegistry:
 
     def point(self, model: str, alias: str, version: str) -> None:
         """Let an alias name a version."""
-        with self._answers():
+        with answering(self._uri):
             found = self._find(model, version)
             if found is None:
                 raise NotFoundError(f"Expected {model} v{version} in the registry, found no such version.")
@@ -167,13 +182,6 @@ class MlflowRegistry:
                 yield from self._artifacts(run_id, item.path)
             else:
                 yield item.path
-
-    @contextmanager
-    def _answers(self) -> Iterator[None]:
-        try:
-            yield
-        except MlflowException as error:
-            raise UnavailableError(f"The model registry at {self._uri} did not answer: {error.message}") from error
 
 
 def _loaded(name: str, folder: Path) -> Any:  # noqa: ANN401 - the users' own prediction function

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.frames import column_name, refuse_misaligned
 from signoff.stats.sample import Floats, is_constant, matrix, vector
 
 MIN_BLOCKS: Final = 10
@@ -224,13 +225,15 @@ def _differences(benchmark_losses: ArrayLike, model_losses: ArrayLike) -> Floats
     benchmark, models = vector(benchmark_losses, "benchmark_losses"), matrix(model_losses, "model_losses")
     if models.shape[0] != benchmark.size:
         raise InputError(f"benchmark_losses has {benchmark.size} rows and model_losses {models.shape[0]}; align them.")
+    refuse_misaligned(benchmark_losses, model_losses, ("benchmark_losses", "model_losses"))
     if models.shape[1] == 0:
         raise InsufficientData("model_losses: no model to compare.")
     differences = benchmark[:, np.newaxis] - models
     for column in range(models.shape[1]):
         if is_constant(differences[:, column]):
             raise InsufficientData(
-                f"model_losses: column {column} differs from the benchmark by a constant; there is nothing to resample."
+                f"model_losses: {column_name(model_losses, column)} differs from the benchmark by a constant; "
+                "there is nothing to resample."
             )
     return differences
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy.special import chdtrc, xlogy
 
 from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.frames import floats, row_name
 from signoff.stats.sample import Flags, share, whole
 
 _ROUNDING: Final = 1e-9
@@ -123,14 +124,14 @@ def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
 
 
 def _flags(hits: ArrayLike) -> Flags:
-    array = np.asarray(hits)
+    array = floats(hits, "hits")
     if array.ndim != 1:
         raise InputError(f"hits: expected one dimension, found shape {array.shape}.")
     if array.size < 2:
         raise InsufficientData(f"hits: {array.size} periods; independence takes at least 2.")
     if not (is_flag := (array == 0) | (array == 1)).all():
         row = int(np.argmin(is_flag))
-        raise InputError(f"hits: row {row} is {array[row]}; expected true or false, 1 or 0.")
+        raise InputError(f"hits: {row_name(hits, row)} is {array[row]:g}; expected true or false, 1 or 0.")
     return np.asarray(array == 1, dtype=np.bool_)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.frames import column_name, floats, refuse_misaligned, row_name
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -18,27 +19,29 @@ _RELATIVE_SPREAD: Final = 1e-12
 
 def vector(values: ArrayLike, name: str, *, at_least: int = 1) -> Floats:
     """`values` as a finite vector of `at_least` entries; `name` is what messages call it."""
-    array = _floats(values, name)
+    array = floats(values, name)
     if array.ndim != 1:
         raise InputError(f"{name}: expected one dimension, found shape {array.shape}; pass one series.")
     if array.size < at_least:
         raise InsufficientData(f"{name}: {array.size} observations; at least {at_least} are needed.")
     if not (is_finite := np.isfinite(array)).all():
         row = int(np.argmin(is_finite))
-        raise InputError(f"{name}: row {row} is {array[row]}; expected a finite number. Repair or remove that row.")
+        raise InputError(
+            f"{name}: {row_name(values, row)} is {array[row]}; expected a finite number. Repair or remove that row."
+        )
     return np.ascontiguousarray(array)  # a sum over scattered memory adds in another order, and ends on another bit
 
 
 def matrix(values: ArrayLike, name: str) -> Floats:
     """`values` as a finite T×N matrix, rows contiguous."""
-    array = _floats(values, name)
+    array = floats(values, name)
     if array.ndim != 2:
         raise InputError(f"{name}: expected two dimensions (rows by columns), found shape {array.shape}.")
     if not (is_finite := np.isfinite(array)).all():
         row, column = (int(place) for place in np.unravel_index(np.argmin(is_finite), array.shape))
         raise InputError(
-            f"{name}: row {row}, column {column} is {array[row, column]}; expected a finite number. "
-            "Repair or remove that entry."
+            f"{name}: {row_name(values, row)}, {column_name(values, column)} is {array[row, column]}; "
+            "expected a finite number. Repair or remove that entry."
         )
     return np.ascontiguousarray(array)
 
@@ -48,6 +51,7 @@ def pair(first: ArrayLike, second: ArrayLike, names: tuple[str, str], *, at_leas
     left, right = vector(first, names[0], at_least=at_least), vector(second, names[1], at_least=at_least)
     if left.size != right.size:
         raise InputError(f"{names[0]} has {left.size} rows and {names[1]} has {right.size}; align them first.")
+    refuse_misaligned(first, second, names)
     return left, right
 
 
@@ -133,10 +137,3 @@ def one_of(value: str, name: str, known: Collection[str]) -> str:
     if value not in tuple(known):  # which asks for equality alone, so that a list is refused as a word is
         raise InputError(f"{name}: expected one of {', '.join(sorted(known))}, found {value!r}.")
     return value
-
-
-def _floats(values: ArrayLike, name: str) -> Floats:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as trouble:
-        raise InputError(f"{name}: expected numbers, found something else ({trouble}).") from trouble

@@ -1,16 +1,18 @@
 """Which file of a dossier folder holds which part of the evidence; a file that almost does is never passed over."""
 
-import re
-from collections.abc import Callable
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from signoff.adapters.evidence.frames import SUFFIXES
+from signoff.adapters.evidence.pointers import FETCHED, LINK, fetch, kept
 from signoff.adapters.evidence.tables import EvidenceTable, read, read_bytes
-from signoff.domain.errors import BadInputError, SignoffError
-from signoff.ledger.canonical import digest
+from signoff.domain.errors import BadInputError
+from signoff.ports.runs import Runs
 
-Resolve = Callable[[str], Path]
+NOTE: Final = ".import.json"
 TABLES: Final = (
     "backtest",
     "backtest_previous",
@@ -23,26 +25,27 @@ TABLES: Final = (
     "stress",
     "asset_returns",
 )
-SUFFIXES: Final = (".parquet", ".csv", ".arrow")
-LINK: Final = ".link"
-_ALIKE: Final = frozenset({".feather", ".ipc", ".pq", ".tsv", ".xlsx", ".csv.gz", ".parquet.gz", ".csv.zip"})
-_POINTER: Final = re.compile(r"mlflow:(?P<run>[\w-]+)/(?P<path>[^\s]+)(?:\s+sha256:(?P<sha>[0-9a-f]{64}))?")
+_ALIKE: Final = frozenset({".ipc", ".pq", ".tsv", ".xlsx", ".parquet.gz", ".csv.zip", ".pkl", ".pickle", ".json"})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A table of evidence, and the file of the folder that gave or named it."""
+    """A table of evidence, and every file that it rests on, by its name in what is signed."""
 
     table: EvidenceTable
-    name: str
-    content: bytes
+    files: Mapping[str, bytes]
 
 
-def find_tables(folder: Path, resolve: Resolve | None) -> dict[str, Found]:
-    """Every table of evidence by its name."""
+def find_tables(folder: Path, runs: Runs | None, *, is_kept: bool = False) -> dict[str, Found]:
+    """Every table of evidence by its name; in a folder that Signoff keeps, pointers are read as they were fetched."""
     _refuse_almost(folder)
+    if not is_kept and (folder / FETCHED).exists():
+        raise BadInputError(
+            f"{folder / FETCHED}: expected no such folder, since Signoff alone writes it where it keeps a submission. "
+            "Move it away, or point at the run with a .link file."
+        )
     paths = {name: path for name in TABLES if (path := _find(folder, name)) is not None}
-    return {name: _read(path, folder, resolve) for name, path in paths.items()}
+    return {name: _read(path, folder, runs, is_kept=is_kept) for name, path in paths.items()}
 
 
 def _find(folder: Path, name: str) -> Path | None:
@@ -56,7 +59,7 @@ def _find(folder: Path, name: str) -> Path | None:
 
 
 def _refuse_almost(folder: Path) -> None:
-    """`Trials.parquet` or `trials.feather` would read as "not provided", which nobody meant."""
+    """`Trials.parquet` or `trials.ipc` would read as "not provided", which nobody meant."""
     for path in sorted(folder.iterdir()):
         stem, dot, suffix = path.name.lower().partition(".")
         if stem not in TABLES or not dot:
@@ -64,43 +67,38 @@ def _refuse_almost(folder: Path) -> None:
         is_known = f".{suffix}" in {*SUFFIXES, LINK}
         if (is_known and path.name != path.name.lower()) or f".{suffix}" in _ALIKE:
             wanted = " or ".join(f"{stem}{known}" for known in SUFFIXES)
-            raise BadInputError(f"{path}: expected {wanted}, found this name. Rename or convert it, or move it away.")
+            raise BadInputError(
+                f"{path}: expected {wanted}, found this name. Rename it, convert it (`signoff import` reads "
+                "the results of other tools), or move it away."
+            )
 
 
-def _read(path: Path, folder: Path, resolve: Resolve | None) -> Found:
+def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Found:
     if path.suffix != LINK:
         table = read(path, folder)
-        return Found(table, path.name, table.content)
+        return Found(table, {path.name: table.content, **_note_of(path, table)})
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadInputError(f"{path} points outside of {folder}; evidence lies inside the dossier's folder.")
-    content = read_bytes(path)
-    target = _resolved(path, content, resolve)
-    return Found(read(target, target.parent), path.name, content)
+    text = read_bytes(path)
+    fetched = kept(path) if is_kept else fetch(path, text, runs)
+    return Found(fetched.table, {path.name: text, **fetched.files})
 
 
-def _resolved(path: Path, content: bytes, resolve: Resolve | None) -> Path:
-    """The local copy of what a pointer names; its digest is checked where the pointer gives one."""
-    text = content[:2000].decode(errors="replace").strip()
-    match = _POINTER.fullmatch(text)
-    if match is None or ".." in match["path"].split("/") or Path(match["path"]).suffix not in SUFFIXES:
-        raise BadInputError(
-            f"{path}: expected one line mlflow:RUN_ID/path to a {', '.join(SUFFIXES)} file, found {text[:60]!r}. "
-            "Correct the pointer, or put the table itself into the folder."
-        )
-    pointer = f"mlflow:{match['run']}/{match['path']}"
-    if resolve is None:
-        raise BadInputError(
-            f"{path}: expected a model registry to fetch {pointer} from, found none connected. Connect it, or put the "
-            "table itself into the folder."
-        )
+def _note_of(path: Path, table: EvidenceTable) -> dict[str, bytes]:
+    """The note that `signoff import` wrote beside a table, which must still be the table that it wrote."""
+    note = path.with_name(f"{path.name.partition('.')[0]}{NOTE}")
+    if not note.is_file():
+        return {}
+    content = read_bytes(note)
     try:
-        target = resolve(pointer)
-        found = digest(read_bytes(target))
-    except (OSError, SignoffError) as error:
-        raise BadInputError(f"{path}: expected to fetch {pointer}, and cannot: {error}") from error
-    if match["sha"] is not None and match["sha"] != found:
+        said = json.loads(content)["table_sha256"]
+    except (ValueError, KeyError, TypeError) as error:
         raise BadInputError(
-            f"{path}: expected {pointer} to have the sha256 {match['sha']}, found {found}. It is no longer what was "
-            "pointed at."
+            f"{note}: expected the note of `signoff import`, found another text. Import again."
+        ) from error
+    if said != table.source.sha256:
+        raise BadInputError(
+            f"{path}: expected the table that {note.name} was written for, found one that was changed since. Import it "
+            "again, or remove the note if the table is no longer the imported one."
         )
-    return target
+    return {note.name: content}

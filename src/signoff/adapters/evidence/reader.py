@@ -9,7 +9,7 @@ import polars as pl
 
 from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
-from signoff.adapters.evidence.finding import Found, Resolve, find_tables
+from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.junit import Reports, read_reports
 from signoff.domain.dossier import Dossier
@@ -17,6 +17,7 @@ from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
 from signoff.domain.policy import Policy
 from signoff.ports.releases import Inputs
+from signoff.ports.runs import Runs
 
 T = TypeVar("T")
 DEFAULT_POLICY: Final = b"name: default\nversion: '1'\n"
@@ -25,10 +26,15 @@ LINKED_BYTES: Final = 1_000_000
 
 
 class FolderReader:
-    """Reads folders as `INTERFACES` and the how-to describe them; `resolve` fetches what a pointer names."""
+    """Reads folders as the how-to describes them.
 
-    def __init__(self, resolve: Resolve | None = None) -> None:
-        self._resolve = resolve
+    `runs` answers what a pointer names. Folders beneath `keep` are submissions that Signoff keeps: there a pointer is
+    read as it was fetched then, whatever the tracker says today.
+    """
+
+    def __init__(self, runs: Runs | None = None, *, keep: Path | None = None) -> None:
+        self._runs = runs
+        self._keep = keep
 
     def read(self, folder: Path, policy: Path | None) -> Inputs:
         """Parse and check everything; nothing is kept when anything is wrong."""
@@ -41,10 +47,13 @@ class FolderReader:
         floor = _policy(folder, policy)
         effective = effective_policy(floor, dossier)
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: floor.content}
-        tables, reports = find_tables(folder, self._resolve), read_reports(folder)
+        is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
+        tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
         evidence = _evidence(folder, tables, reports)
         refuse_no_probabilities(folder, evidence, dossier.value.validation.prediction)
-        files |= {found.name: found.content for found in tables.values()} | reports.files
+        for found in tables.values():
+            files |= found.files
+        files |= reports.files
         _take_inputs(folder, dossier.value, files)
         return Inputs(
             dossier=dossier.value,
@@ -55,11 +64,11 @@ class FolderReader:
         )
 
 
-def load_evidence(folder: Path, *, resolve: Resolve | None = None) -> Evidence:
+def load_evidence(folder: Path, *, runs: Runs | None = None) -> Evidence:
     """The measurements of a folder, without its declarations."""
     if not folder.is_dir():
         raise BadInputError(f"Expected a folder of evidence, found none at {folder}. Name the folder of the dossier.")
-    return _evidence(folder, find_tables(folder, resolve), read_reports(folder))
+    return _evidence(folder, find_tables(folder, runs), read_reports(folder))
 
 
 def _policy(folder: Path, given: Path | None) -> Located[Policy]:
@@ -102,7 +111,7 @@ def _optional(table: EvidenceTable | None, parse: Callable[[EvidenceTable], T]) 
 
 
 def _returns(table: EvidenceTable) -> Returns:
-    table.require("date", "return")
+    table.require("date", "return", optional=("benchmark", "turnover", "cost"))
     present = set(table.frame.columns)
     return Returns(
         source=table.source,
@@ -128,7 +137,7 @@ def _trials(table: EvidenceTable) -> Trials:
 
 
 def _predictions(table: EvidenceTable) -> Predictions:
-    table.require("timestamp", "symbol", "prediction", "realized")
+    table.require("timestamp", "symbol", "prediction", "realized", optional=("confidence",))
     times, symbols = table.instants(), table.symbols()
     table.unique_pairs(times, symbols, "timestamp")
     _every_symbol(table, times)
@@ -185,7 +194,7 @@ def _paper(table: EvidenceTable) -> PaperLog:
 
 
 def _positions(table: EvidenceTable) -> Positions:
-    table.require("date", "symbol", "weight")
+    table.require("date", "symbol", "weight", optional=("sector", "adv"))
     days, symbols = table.days(), table.symbols()
     table.unique_pairs(days, symbols, "date")
     present = set(table.frame.columns)

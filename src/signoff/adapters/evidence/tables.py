@@ -4,44 +4,55 @@ A refusal names file, row (1 is the first row of data; in a CSV the line too) an
 found, and what to do.
 """
 
-import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
 from typing import Final, NoReturn
 
 import numpy as np
 import polars as pl
 
+from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
 
-MAX_BYTES: Final = 2_000_000_000
-MAX_CELLS: Final = 500_000_000
-NAMES: Final = frozenset({"symbol", "sector", "side"})
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
 @dataclass(frozen=True, eq=False)
 class EvidenceTable:
-    """One file as it was read."""
+    """One file as it was read: its name in what is signed, and what messages call it."""
 
-    path: Path
+    name: str
+    said: str
     content: bytes
     frame: pl.DataFrame
 
     @property
     def source(self) -> Source:
-        return Source(name=self.path.name, sha256=digest(self.content), size=len(self.content), rows=self.frame.height)
+        return Source(name=self.name, sha256=digest(self.content), size=len(self.content), rows=self.frame.height)
 
-    def require(self, *columns: str) -> None:
-        """Refuse a table that lacks a column."""
-        missing = [c for c in columns if c not in self.frame.columns]
+    def require(self, *columns: str, optional: tuple[str, ...] = ()) -> None:
+        """Refuse a table that lacks a column, or has one whose name is nearly that of a missing one."""
+        present = self.frame.columns
+        missing = [c for c in columns if c not in present]
         if missing:
-            self.refuse(f"expected the columns {', '.join(columns)}, found {', '.join(self.frame.columns)}")
+            near = "".join(f"; {found} reads like {c}" for c in missing if (found := self._nearly(c)) is not None)
+            self.refuse(f"expected the columns {', '.join(columns)}, found {', '.join(present)}{near}")
+        for column in optional:
+            if column not in present and (found := self._nearly(column, *columns, *optional)) is not None:
+                self.refuse(
+                    f"column {found} reads like {column}, and would be passed over. Name it {column}, or remove it"
+                )
+
+    def _nearly(self, column: str, *known: str) -> str | None:
+        """The column of the table whose name comes nearest to this one, if any comes near."""
+        lowered = {name.strip().lower(): name for name in self.frame.columns if name not in known}
+        close = get_close_matches(column, lowered, n=1, cutoff=0.7)
+        return lowered[close[0]] if close else None
 
     def days(self) -> Days:
         """The `date` column: ISO days, unique and in order."""
@@ -170,12 +181,12 @@ class EvidenceTable:
 
     def refuse(self, problem: str) -> NoReturn:
         """Raise with the file's name."""
-        raise BadInputError(f"{self.path}: {problem}. Nothing was written.")
+        raise BadInputError(f"{self.said}: {problem}. Nothing was written.")
 
     @cached_property
     def _has_plain_lines(self) -> bool:
         """Whether line 1 is the header and every row one line."""
-        return self.path.suffix == ".csv" and len(self.content.splitlines()) == self.frame.height + 1
+        return self.name.endswith(".csv") and len(self.content.splitlines()) == self.frame.height + 1
 
     def _floats(self, name: str) -> Floats:
         column = self.frame[name]
@@ -249,17 +260,14 @@ def read(path: Path, folder: Path) -> EvidenceTable:
     """One file, whole. A link out of the folder, an empty, a huge or a broken file is refused."""
     if not path.resolve().is_relative_to(folder.resolve()):
         raise BadInputError(f"{path} points outside of {folder}; evidence lies inside the dossier's folder.")
-    content = read_bytes(path)
-    try:
-        frame = _frame(path, content)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0][:160]
-        raise BadInputError(
-            f"{path}: expected a whole {path.suffix[1:]} file, found one that cannot be read ({reason}). "
-            "It may be truncated; write it again. Nothing was written."
-        ) from error
-    table = EvidenceTable(path, content, frame)
-    if frame.height == 0:
+    return table_of(read_bytes(path), path.name, str(path))
+
+
+def table_of(content: bytes, name: str, said: str) -> EvidenceTable:
+    """The table in the bytes of a file of this name; `said` is what messages call it."""
+    suffix = suffix_of(name)
+    table = EvidenceTable(name, said, content, frame_of(content, suffix, said))
+    if table.frame.height == 0:
         table.refuse("expected rows of data, found none")
     return table
 
@@ -280,33 +288,6 @@ def read_bytes(path: Path) -> bytes:
     if not content:
         raise BadInputError(f"{path}: expected a table, found an empty file. Write it again.")
     return content
-
-
-def _frame(path: Path, content: bytes) -> pl.DataFrame:
-    if path.suffix == ".csv":
-        return _csv_frame(path, content)
-    lazy = pl.scan_parquet(BytesIO(content)) if path.suffix == ".parquet" else pl.scan_ipc(BytesIO(content))
-    cells = lazy.select(pl.len()).collect().item() * len(lazy.collect_schema())
-    if cells > MAX_CELLS:
-        raise BadInputError(f"{path}: expected at most {MAX_CELLS:,} values, found {cells:,}. Thin the table out.")
-    return pl.read_parquet(content) if path.suffix == ".parquet" else pl.read_ipc(content)
-
-
-def _csv_frame(path: Path, content: bytes) -> pl.DataFrame:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadInputError(
-            f"{path}: expected UTF-8 text, found byte {error.start} to be none. Save it as UTF-8."
-        ) from error
-    header = next(csv.reader(text[: text.find("\n") + 1 or None].splitlines()), [])
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise BadInputError(
-            f"{path}: expected every column once, found {', '.join(twice)} twice. Rename or remove one."
-        )
-    names = {name: pl.String for name in header if name in NAMES}
-    return pl.read_csv(text.encode(), infer_schema_length=None, schema_overrides=names)
 
 
 def _iso_time(text: str) -> datetime | None:

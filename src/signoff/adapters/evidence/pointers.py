@@ -1,0 +1,112 @@
+"""What a `.link` file points at in the experiment tracker, fetched once and kept with the submission.
+
+    mlflow:RUN_ID/path/to/table.parquet [sha256:DIGEST]
+    mlflow-children:RUN_ID
+    mlflow-experiment:NAME
+
+The first is one file of one run. The others are a family of trials: every run that was started under RUN_ID, or every
+run of an experiment.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from signoff.adapters.evidence.family import family_of, leaves
+from signoff.adapters.evidence.frames import MAX_BYTES, SUFFIXES, suffix_of
+from signoff.adapters.evidence.tables import EvidenceTable, table_of
+from signoff.domain.errors import BadInputError, SignoffError
+from signoff.ledger.canonical import canonical, digest
+from signoff.ports.runs import Runs
+
+LINK: Final = ".link"
+FETCHED: Final = "fetched"
+_FILE: Final = re.compile(r"mlflow:(?P<run>[\w-]+)/(?P<path>[^\s]+)(?:\s+sha256:(?P<sha>[0-9a-f]{64}))?")
+_FAMILY: Final = re.compile(r"mlflow-(?P<kind>children|experiment):(?P<of>\S.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A table from the tracker, and the files that freeze it: its bytes, and where they came from."""
+
+    table: EvidenceTable
+    files: Mapping[str, bytes]
+
+
+def fetch(link: Path, text: bytes, runs: Runs | None) -> Fetched:
+    """What a pointer names, as it is now."""
+    pointer = text[:2000].decode(errors="replace").strip()
+    one, family = _FILE.fullmatch(pointer), _FAMILY.fullmatch(pointer)
+    is_table = one is not None and ".." not in one["path"].split("/") and suffix_of(one["path"]) != ""
+    if not is_table and not (family is not None and link.stem == "trials"):
+        raise BadInputError(
+            f"{link}: expected one line mlflow:RUN_ID/path to a {', '.join(SUFFIXES)} file (for trials also "
+            f"mlflow-children:RUN_ID or mlflow-experiment:NAME), found {pointer[:60]!r}. "
+            "Correct the pointer, or put the table itself into the folder."
+        )
+    if runs is None:
+        raise BadInputError(
+            f"{link}: expected a model registry to fetch {pointer} from, found none connected. Connect it with "
+            "--registry, or put the table itself into the folder."
+        )
+    try:
+        if one is not None:
+            return _one(link, runs, one)
+        assert family is not None
+        return _family(link, runs, family["kind"], family["of"])
+    except SignoffError as error:
+        raise BadInputError(f"{link}: expected to fetch {pointer}, and cannot: {error}") from error
+
+
+def kept(link: Path) -> Fetched:
+    """What was fetched when the release was submitted, from the files that froze it."""
+    folder = link.parent / FETCHED
+    found = [path for suffix in SUFFIXES if (path := folder / f"{link.stem}{suffix}").is_file()]
+    note = folder / f"{link.stem}.json"
+    if len(found) != 1 or not note.is_file():
+        raise BadInputError(
+            f"{folder}: expected the table that {link.name} named when it was submitted, found none. Submit it again."
+        )
+    content = found[0].read_bytes()
+    name = f"{FETCHED}/{found[0].name}"
+    files = {name: content, f"{FETCHED}/{note.name}": note.read_bytes()}
+    return Fetched(table_of(content, name, str(found[0])), files)
+
+
+def _one(link: Path, runs: Runs, match: re.Match[str]) -> Fetched:
+    content = runs.content(match["run"], match["path"], limit=MAX_BYTES)
+    found = digest(content)
+    if match["sha"] is not None and match["sha"] != found:
+        raise BadInputError(f"expected the sha256 {match['sha']}, found {found}. It is no longer what was pointed at.")
+    name = f"{FETCHED}/{link.stem}{suffix_of(match['path'])}"
+    note = {"table": found, "runs": [{"run": match["run"], "artifact": match["path"], "sha256": found}]}
+    said = f"{link.name} ({match['path']} of run {match['run']})"
+    return _frozen(link, content, name, said, note)
+
+
+def _family(link: Path, runs: Runs, kind: str, of: str) -> Fetched:
+    tried = runs.children(of) if kind == "children" else leaves(runs.of_experiment(of))
+    family = family_of(tried, runs)
+    note: dict[str, object] = {
+        "table": digest(family.content),
+        "runs": [
+            {
+                "run": member.run.id,
+                "name": member.run.name,
+                "column": member.column,
+                "parameters": dict(member.run.parameters),
+                "artifact": member.artifact,
+                "sha256": member.sha256,
+            }
+            for member in family.members
+        ],
+        "run_again": [{"run": failed.id, "as": again.id} for failed, again in family.run_again],
+    }
+    return _frozen(link, family.content, f"{FETCHED}/{link.stem}.parquet", f"{link.name} ({kind} of {of})", note)
+
+
+def _frozen(link: Path, content: bytes, name: str, said: str, note: Mapping[str, object]) -> Fetched:
+    files = {name: content, f"{FETCHED}/{link.stem}.json": canonical(dict(note))}
+    return Fetched(table_of(content, name, said), files)

@@ -1,0 +1,100 @@
+"""MLflow's runs as evidence: who tried what, how it ended, and the files that each run logged."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from mlflow import MlflowClient
+from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
+
+from signoff.adapters.mlflow_registry import answering, connected
+from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.ports.runs import RunStatus, TrackedRun
+
+PARENT: Final = "mlflow.parentRunId"
+PAGE: Final = 1000
+_STATUS: Final = {"FINISHED": RunStatus.FINISHED, "FAILED": RunStatus.FAILED, "KILLED": RunStatus.FAILED}
+
+
+class MlflowRuns:
+    """The runs of a tracking server or database by URI."""
+
+    def __init__(self, client: MlflowClient, uri: str) -> None:
+        self._client = client
+        self._uri = uri
+
+    @classmethod
+    def open(cls, uri: str) -> "MlflowRuns | None":
+        """The runs at this URI, None where a database file does not exist yet."""
+        client = connected(uri)
+        return None if client is None else cls(client, uri)
+
+    def children(self, run_id: str) -> tuple[TrackedRun, ...]:
+        """Every run whose parent is this one, in whatever experiment it stands."""
+        with answering(self._uri):
+            self._run(run_id)
+            every = [e.experiment_id for e in self._client.search_experiments(view_type=ViewType.ALL)]
+            return _in_order(self._search(every, f"tags.`{PARENT}` = '{run_id}'"))
+
+    def of_experiment(self, name: str) -> tuple[TrackedRun, ...]:
+        """Every run of the experiment."""
+        with answering(self._uri):
+            found = self._client.get_experiment_by_name(name)
+            if found is None:
+                raise NotFoundError(f"Expected an experiment {name!r} at {self._uri}, found none of this name.")
+            return _in_order(self._search([found.experiment_id], ""))
+
+    def files(self, run_id: str) -> tuple[str, ...]:
+        """What the run logged, without what lies in folders."""
+        with answering(self._uri):
+            return tuple(item.path for item in self._client.list_artifacts(run_id) if not item.is_dir)
+
+    def content(self, run_id: str, path: str, *, limit: int) -> bytes:
+        """The file as the tracker's storage holds it now."""
+        with answering(self._uri):
+            run = self._run(run_id)
+            folder = path.rpartition("/")[0] or None
+            item = next((i for i in self._client.list_artifacts(run.info.run_id, folder) if i.path == path), None)
+            if item is None or item.is_dir:
+                raise NotFoundError(f"Expected the file {path} in run {run_id} at {self._uri}, found none.")
+            if (item.file_size or 0) > limit:
+                raise BadInputError(
+                    f"{path} of run {run_id}: expected at most {limit:,} bytes, found {item.file_size:,}."
+                )
+            with tempfile.TemporaryDirectory() as name:
+                return Path(self._client.download_artifacts(run_id, path, name)).read_bytes()
+
+    def _run(self, run_id: str) -> Run:
+        try:
+            return self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
+                raise
+            raise NotFoundError(f"Expected a run {run_id} at {self._uri}, found none of this id.") from error
+
+    def _search(self, experiments: list[str], condition: str) -> Iterator[Run]:
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(experiments, condition, ViewType.ALL, PAGE, page_token=token)
+            yield from page
+            token = page.token
+            if not token:
+                return
+
+
+def _in_order(runs: Iterator[Run]) -> tuple[TrackedRun, ...]:
+    return tuple(_tracked(run) for run in sorted(runs, key=lambda run: (run.info.start_time or 0, run.info.run_id)))
+
+
+def _tracked(run: Run) -> TrackedRun:
+    return TrackedRun(
+        id=run.info.run_id,
+        name=run.info.run_name or run.info.run_id,
+        status=_STATUS.get(run.info.status, RunStatus.RUNNING),
+        is_deleted=run.info.lifecycle_stage != "active",
+        parent=run.data.tags.get(PARENT, ""),
+        parameters=dict(run.data.params),
+        tags={key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")},
+    )

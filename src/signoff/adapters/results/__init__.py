@@ -1,0 +1,1 @@
+"""Result files of other tools, converted once into tables of evidence."""

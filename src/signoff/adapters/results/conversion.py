@@ -1,0 +1,130 @@
+"""From a result file of another tool to a table of evidence, with a note of where it came from.
+
+A file is converted once, by `signoff import`, and what is judged and signed is the Parquet that this writes: so nobody
+has to read a pickle again to check a signature. The note beside it names the source by its digest, and a table that
+was changed after its note was written is refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from signoff import __version__
+from signoff.adapters.evidence.finding import NOTE
+from signoff.adapters.evidence.tables import read_bytes
+from signoff.adapters.results.lean import read_lean
+from signoff.adapters.results.nautilus import read_nautilus
+from signoff.adapters.results.series import DAY, Labelled, as_returns, numbers, read_labelled
+from signoff.domain.errors import BadInputError
+from signoff.ledger.canonical import canonical, digest
+
+FORMATS: Final = ("lean", "nautilus", "vectorbt", "pyfolio", "zipline")
+RETURNS: Final = ("backtest", "backtest_previous", "paper_returns")
+TABLES: Final = (*RETURNS, "trials")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to convert, and what the file itself does not say."""
+
+    format: str
+    source: Path
+    table: str = "backtest"
+    zone: str | None = None
+    is_values: bool = False
+    fills: Path | None = None
+    prices: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """The files to write: the table, and the note that belongs to it."""
+
+    files: Mapping[str, bytes]
+    frame: pl.DataFrame
+    notes: tuple[str, ...]
+
+
+def convert(request: Request) -> Converted:
+    """Read one result and turn it into a table of evidence; nothing is written."""
+    _refuse_unknown(request)
+    sources = {path: read_bytes(path) for path in (request.source, request.fills, request.prices) if path is not None}
+    labelled = _read(request, sources)
+    frame = _as_table(labelled, request.table)
+    frame.write_parquet(written := BytesIO())
+    content = written.getvalue()
+    note: dict[str, object] = {
+        "format": request.format,
+        "sources": [{"name": p.name, "sha256": digest(c), "size": len(c)} for p, c in sources.items()],
+        "table_sha256": digest(content),
+        "rows": frame.height,
+        "columns": frame.columns,
+        "first": str(frame[DAY].min()),
+        "last": str(frame[DAY].max()),
+        "zone": request.zone or "",
+        "notes": list(labelled.notes),
+        "signoff": __version__,
+    }
+    files = {f"{request.table}.parquet": content, f"{request.table}{NOTE}": canonical(note)}
+    return Converted(files=files, frame=frame, notes=labelled.notes)
+
+
+def _refuse_unknown(request: Request) -> None:
+    if request.format not in FORMATS:
+        raise BadInputError(f"Expected one of the formats {', '.join(FORMATS)}, found {request.format!r}.")
+    if request.table not in TABLES:
+        raise BadInputError(f"Expected one of the tables {', '.join(TABLES)}, found {request.table!r}.")
+    needs_more = request.format == "nautilus"
+    if needs_more != (request.fills is not None and request.prices is not None):
+        raise BadInputError(
+            "Expected --fills and --prices with the format nautilus and with no other, found otherwise. The balance of "
+            "an account is not its equity: it takes the fills, and closing prices as date, symbol, close."
+        )
+
+
+def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
+    content = sources[request.source]
+    match request.format:
+        case "lean":
+            return read_lean(content, request.source, request.zone)
+        case "nautilus":
+            assert request.fills is not None
+            assert request.prices is not None
+            fills, prices = (sources[request.fills], request.fills), (sources[request.prices], request.prices)
+            return read_nautilus((content, request.source), fills, prices, request.zone)
+        case "zipline":
+            return _zipline(read_labelled(content, request.source), request.zone)
+        case _:
+            table = read_labelled(content, request.source)
+            return as_returns(numbers(table, *table.columns), request.zone, is_values=request.is_values)
+
+
+def _zipline(table: Labelled, zone: str | None) -> Labelled:
+    """The performance table of `run_algorithm`: returns, and the benchmark from its cumulative return."""
+    daily = as_returns(numbers(table, "returns"), zone, is_values=False)
+    frame = daily.frame.rename({"returns": "return"})
+    if "benchmark_period_return" in table.columns and not table.frame["benchmark_period_return"].is_null().any():
+        grown = numbers(table, "benchmark_period_return").frame["benchmark_period_return"] + 1
+        before = grown.shift(1, fill_value=1.0)
+        if frame.height == grown.len():
+            frame = frame.with_columns((grown / before - 1).alias("benchmark"))
+    return Labelled(frame, table.said, daily.notes)
+
+
+def _as_table(labelled: Labelled, table: str) -> pl.DataFrame:
+    frame = labelled.frame
+    if table == "trials":
+        return frame
+    named = [name for name in frame.columns if name != DAY]
+    if "return" in named:
+        return frame
+    if len(named) != 1:
+        raise labelled.refuse(
+            f"expected one column of returns for {table}, found {len(named)}: {', '.join(named)[:200]}. Import it with "
+            "--table trials, or write the one column that was submitted."
+        )
+    return frame.rename({named[0]: "return"})

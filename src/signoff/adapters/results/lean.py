@@ -1,0 +1,120 @@
+"""QuantConnect LEAN: the JSON that a backtest leaves, by its charts.
+
+LEAN samples the portfolio every midnight of the algorithm's zone, and between; times are Unix seconds. What is sampled
+at midnight is the close of the day before. Points are `[time, open, high, low, close]`, `[time, value]` or
+`{"x": time, "y": value}`, and keys begin with a capital or not, by version.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from signoff.adapters.results.series import DAY, Labelled, changes, last_of_day, numbers, zone_of
+from signoff.domain.errors import BadInputError
+
+ZONE: Final = "America/New_York"
+EQUITY: Final = ("Strategy Equity", "Equity")
+BENCHMARK: Final = ("Benchmark", "Benchmark")
+TURNOVER: Final = ("Portfolio Turnover", "Portfolio Turnover")
+MAX_BYTES: Final = 500_000_000
+
+
+def read_lean(content: bytes, path: Path, zone: str | None) -> Labelled:
+    """Daily returns of the strategy, with those of its benchmark and the turnover where the file has them."""
+    if len(content) > MAX_BYTES:
+        raise BadInputError(f"{path}: expected a result of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
+    charts = _charts(content, path)
+    clock = zone or ZONE
+    equity = _daily(_series(charts, EQUITY), clock, path, "equity")
+    if equity is None:
+        raise BadInputError(
+            f"{path}: expected the chart 'Strategy Equity' with the series 'Equity', found the charts "
+            f"{', '.join(sorted(charts))[:200] or 'none'}. Is it LEAN's result of a backtest?"
+        )
+    returns = changes(numbers(equity, "equity"))
+    frame, notes = returns.frame.rename({"equity": "return"}), [*returns.notes, f"days end at midnight of {clock}"]
+    benchmark = _daily(_series(charts, BENCHMARK), clock, path, "benchmark")
+    if benchmark is not None and (benchmark.frame["benchmark"] > 0).all():
+        frame = _joined(frame, changes(numbers(benchmark, "benchmark")), path)
+    turnover = _daily(_series(charts, TURNOVER), clock, path, "turnover")
+    if turnover is not None:
+        frame = frame.join(turnover.frame, on=DAY, how="left").with_columns(pl.col("turnover").fill_null(0.0))
+    weekend = int((frame[DAY].dt.weekday() > 5).sum())
+    if weekend:
+        notes.append(f"{weekend} days fall on a weekend, since LEAN sampled there too")
+    return Labelled(frame, str(path), tuple(notes))
+
+
+def _charts(content: bytes, path: Path) -> Mapping[str, Any]:
+    try:
+        result = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(
+            f"{path}: expected the JSON of a LEAN backtest, found none or a truncated one ({str(error)[:100]})."
+        ) from error
+    charts = _get(result, "charts")
+    if charts is None:
+        charts = _get(_get(_get(result, "backtest"), "result") or _get(result, "result"), "charts")
+    if not isinstance(charts, dict):
+        found = ", ".join(sorted(result)[:8]) if isinstance(result, dict) else type(result).__name__
+        raise BadInputError(f"{path}: expected LEAN's result with 'charts', found {found}. It is JSON of another tool.")
+    return charts
+
+
+def _series(charts: Mapping[str, Any], place: tuple[str, str]) -> list[Any]:
+    values = _get(_get(_get(_get(charts, place[0]), "series"), place[1]), "values")
+    return values if isinstance(values, list) else []
+
+
+def _get(holder: Any, key: str) -> Any:  # noqa: ANN401 - JSON
+    """A key whatever its capitals."""
+    if not isinstance(holder, dict):
+        return None
+    return next((value for name, value in holder.items() if str(name).lower() == key.lower()), None)
+
+
+def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | None:
+    """The last point of every day; None where there is no point."""
+    rows = [(_day(time, clock), value) for time, value in _points(points, path, name)]
+    if not rows:
+        return None
+    frame = pl.DataFrame(rows, schema={DAY: pl.Date, name: pl.Float64}, orient="row")
+    if not frame[DAY].is_sorted():
+        raise BadInputError(f"{path}: expected the series {name} in order of time, found it out of order.")
+    return Labelled(last_of_day(Labelled(frame, str(path))).frame, str(path))
+
+
+def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, float | None]]:
+    for number, point in enumerate(points, start=1):
+        time, value = (
+            (_get(point, "x"), _get(point, "y"))
+            if isinstance(point, dict)
+            else (point[0], point[-1])
+            if isinstance(point, list) and len(point) in (2, 5)
+            else (None, None)
+        )
+        if not isinstance(time, int | float) or not isinstance(value, int | float | None):
+            raise BadInputError(
+                f"{path}: point {number} of {name}: expected [time, value], [time, open, high, low, close] or an "
+                f"object of x and y, found {str(point)[:60]}."
+            )
+        yield time, value
+
+
+def _day(seconds: float, clock: str) -> object:
+    """The day that a sample closes: at midnight, the one before."""
+    return (datetime.fromtimestamp(seconds, UTC).astimezone(zone_of(clock)) - timedelta(seconds=1)).date()
+
+
+def _joined(frame: pl.DataFrame, benchmark: Labelled, path: Path) -> pl.DataFrame:
+    found = frame.join(benchmark.frame, on=DAY, how="left")
+    missing = found.filter(pl.col("benchmark").is_null())[DAY]
+    if missing.len():
+        raise BadInputError(
+            f"{path}: expected the benchmark on every day of the equity, found none on {missing[0]}. Correct it there."
+        )
+    return found

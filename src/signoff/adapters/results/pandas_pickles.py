@@ -1,0 +1,284 @@
+"""Series and tables of pandas from the description of their pickle: pandas 1, 2 and 3 write them differently.
+
+Columns of numbers, truths, texts and times are read. Columns of other objects (the orders and positions of a backtest)
+are left out and named. No object of pandas is made, so none needs to be installed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from signoff.adapters.results.pickles import Made, Name, plainly, read
+from signoff.domain.errors import BadInputError
+
+INDEX: Final = "(index)"
+MAX_CELLS: Final = 50_000_000
+Column = NDArray[Any] | pl.Series
+
+
+@dataclass(frozen=True, slots=True)
+class Pickled:
+    """A table, its index in the column `INDEX`, and the columns that were left out."""
+
+    frame: pl.DataFrame
+    left_out: tuple[str, ...]
+
+
+def read_pickle(content: bytes, said: str) -> Pickled:
+    """The Series or DataFrame in a pickle."""
+    described = read(content, said)
+    try:
+        return _table(described, said)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+        raise BadInputError(
+            f"{said}: expected a Series or DataFrame of pandas, found a pickle of other content ({plainly(error)}). "
+            "Write the table as Parquet."
+        ) from error
+
+
+def _table(described: Any, said: str) -> Pickled:  # noqa: ANN401 - a described object
+    kind = described.name.rpartition(".")[2] if isinstance(described, Made) else type(described).__name__
+    if kind not in {"DataFrame", "Series"}:
+        raise BadInputError(
+            f"{said}: expected a Series or DataFrame of pandas, found {kind}. Pickle the returns, not the whole result."
+        )
+    state = _state(described)
+    manager = state.get("_mgr", state.get("_data"))
+    if kind == "Series":
+        axes, blocks = _parts(manager)
+        name = _text(state.get("_name", state.get("name"))) or "value"
+        columns: dict[str, Any] = {name: blocks[0][0]}
+        index = axes[0]
+    else:
+        axes, blocks = _parts(manager)
+        names, index = _names(axes[0]), axes[1]
+        columns = dict(_columns(names, blocks))
+    found, left_out = _plain(columns)
+    rows = _index(index, said)
+    if any(len(values) != len(rows) for values in found.values()):
+        raise ValueError("its columns and its index differ in length")
+    if len(rows) * len(found) > MAX_CELLS:
+        raise BadInputError(f"{said}: expected at most {MAX_CELLS:,} values, found more. Thin the table out.")
+    return Pickled(pl.DataFrame({INDEX: rows, **found}), left_out)
+
+
+def _parts(manager: Any) -> tuple[list[Any], list[tuple[Any, Any]]]:  # noqa: ANN401 - a described object
+    """The axes of a block manager and its blocks, each with the places of its columns."""
+    if len(manager.args) == 2:
+        blocks, axes = manager.args
+        return list(axes), [(block.args[0], block.args[1]) for block in blocks]
+    state = manager.states[0]
+    axes, blocks = state[3]["0.14.1"]["axes"], state[3]["0.14.1"]["blocks"]
+    return list(axes), [(block["values"], block["mgr_locs"]) for block in blocks]
+
+
+def _columns(names: Sequence[str], blocks: Sequence[tuple[Any, Any]]) -> Iterator[tuple[str, Any]]:
+    if len(set(names)) != len(names):
+        raise ValueError("two of its columns have one name")
+    placed: dict[int, Any] = {}
+    for values, where in blocks:
+        places = _places(where, len(names))
+        found = _column(values)
+        for row, place in enumerate(places):
+            placed[place] = found[row] if isinstance(found, np.ndarray) and found.ndim == 2 else found
+    for place, name in enumerate(names):
+        yield name, placed[place]
+
+
+def _places(where: Any, count: int) -> Sequence[int]:  # noqa: ANN401 - a described object
+    if isinstance(where, Made) and where.name.endswith(".slice"):
+        return range(count)[slice(*where.args)]
+    return [range(count)[int(place)] for place in _array(where)]
+
+
+def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str, ...]]:
+    """What a column of evidence can hold; a column of other objects is only named."""
+    found: dict[str, pl.Series] = {}
+    left_out: list[str] = []
+    for name, values in columns.items():
+        column = values if isinstance(values, np.ndarray | pl.Series) else _column(values)
+        if isinstance(column, np.ndarray) and column.dtype.kind == "O":
+            items = column.ravel().tolist()
+            if not all(item is None or isinstance(item, str | int | float) for item in items):
+                left_out.append(name)
+                continue
+            is_text = any(isinstance(item, str) for item in items)
+            column = pl.Series(items, dtype=pl.String if is_text else pl.Float64, strict=not is_text)
+        found[name] = column if isinstance(column, pl.Series) else pl.Series(np.ascontiguousarray(column.ravel()))
+    return found, tuple(left_out)
+
+
+def _column(values: Any) -> Column:  # noqa: ANN401 - a described object
+    """One column, or a block of columns of one kind."""
+    if not isinstance(values, Made):
+        raise TypeError("a column is no array")
+    match values.name.rpartition(".")[2]:
+        case "__pyx_unpickle_NDArrayBacked" | "DatetimeArray":
+            return _backed(values)
+        case "ArrowStringArray":
+            return _arrow_texts(_state(values))
+        case "FloatingArray" | "IntegerArray" | "BooleanArray":
+            state = _state(values)
+            numbers = _array(state["_data"]).astype(np.float64)
+            return np.where(_array(state["_mask"]), np.nan, numbers)
+        case _:
+            return _array(values)
+
+
+def _backed(values: Made) -> Column:
+    """Times, texts and categories: a numpy array and what it means."""
+    parts: Any = values.states[0]
+    if isinstance(parts, dict):
+        parts = (parts.get("_dtype"), parts.get("_ndarray"))
+    kind, backing = (parts[1], parts[0]) if _is_array(parts[0]) else (parts[0], parts[1])
+    array = _array(backing)
+    name = kind.name.rpartition(".")[2] if isinstance(kind, Made) else ""
+    if name == "DatetimeTZDtype":
+        return pl.Series(array.ravel()).dt.replace_time_zone("UTC").dt.convert_time_zone(_zone(_state(kind)["tz"]))
+    if name == "CategoricalDtype":
+        categories = _names(_state(kind)["categories"])
+        return pl.Series([categories[code] if code >= 0 else None for code in array.ravel().tolist()], dtype=pl.String)
+    return array
+
+
+def _is_array(value: Any) -> bool:  # noqa: ANN401 - a described object
+    return isinstance(value, Made) and value.name.rpartition(".")[2] in {"_reconstruct", "_frombuffer"}
+
+
+def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401 - a described object
+    """A numpy array from its bytes; the shape must be that of the bytes."""
+    name = value.name.rpartition(".")[2]
+    if name == "_frombuffer":
+        data, dtype, shape, order = value.args
+        return _shaped(_bytes(data), _dtype(dtype), shape, order)
+    if name != "_reconstruct":
+        raise ValueError(f"expected an array, found {value.name}")
+    _, shape, dtype, is_fortran, data = value.states[0]
+    if _dtype(dtype).kind != "O":
+        return _shaped(_bytes(data), _dtype(dtype), shape, "F" if is_fortran else "C")
+    found = np.empty(len(data), dtype=object)
+    found[:] = data
+    return found.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _shaped(data: bytes | bytearray, dtype: np.dtype[Any], shape: tuple[int, ...], order: str) -> NDArray[Any]:
+    if dtype.kind == "O" or len(data) != dtype.itemsize * int(np.prod(shape, dtype=object)):
+        raise ValueError("an array has more or fewer bytes than its shape says")
+    found = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
+    is_whole_seconds = dtype.kind in "Mm" and np.datetime_data(dtype)[0] == "s"
+    return found.astype(f"{dtype.kind}8[ms]") if is_whole_seconds else found
+
+
+def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
+    code: Any = value.args[0]
+    state: Any = value.states[0] if value.states else ()
+    if not isinstance(code, str) or code[:1] not in "fiubMmOSU" or not code[1:].isdecimal():
+        raise ValueError(f"expected an array of plain values, found one of {str(code)[:20]}")
+    order = state[1] if len(state) > 1 and state[1] in ("<", ">") else "="
+    if code[0] in "Mm":
+        unit, count = state[-1][-1][0], state[-1][-1][1]
+        unit = unit if isinstance(unit, str) else _bytes(unit).decode()
+        if unit not in {"s", "ms", "us", "ns", "D"} or count != 1:
+            raise ValueError(f"expected times in s, ms, us or ns, found {unit[:10]}")
+        return np.dtype(f"{order}{code}[{unit}]")
+    return np.dtype("O") if code[0] == "O" else np.dtype(f"{order}{code}")
+
+
+def _bytes(value: Any) -> bytes | bytearray:  # noqa: ANN401 - a described object
+    """Bytes, also as the older protocols spell them: a text with the encoding that gives them."""
+    if isinstance(value, Made) and value.name == "_codecs.encode" and value.args[1] == "latin1":
+        return str(value.args[0]).encode("latin-1")
+    if isinstance(value, Made) and value.name in {"builtins.bytearray", "__builtin__.bytearray"}:
+        return _bytes(value.args[0]) if value.args else b""
+    if not isinstance(value, bytes | bytearray):
+        raise TypeError("an array is without its bytes")
+    return value
+
+
+def _names(index: Any) -> list[str]:  # noqa: ANN401 - a described object
+    """The labels of columns as texts; labels of several levels are joined, each with its level's name."""
+    kind, said = index.args[0], index.args[1]
+    name = kind.full.rpartition(".")[2] if isinstance(kind, Name) else ""
+    if name == "RangeIndex":
+        return [str(n) for n in range(said["start"], said["stop"], said["step"])]
+    if name != "MultiIndex":
+        return [_text(label) for label in _labels(said["data"])]
+    levels = [_names(level) for level in said["levels"]]
+    titles = [f"{title}=" if title is not None else "" for title in said["names"]]
+    codes = [_array(code).tolist() for code in said["codes"]]
+    return [
+        ", ".join(f"{title}{level[code]}" for title, level, code in zip(titles, levels, place, strict=True))
+        for place in zip(*codes, strict=True)
+    ]
+
+
+def _labels(data: Any) -> list[Any]:  # noqa: ANN401 - a described object
+    column = _column(data)
+    return column.to_list() if isinstance(column, pl.Series) else column.ravel().tolist()
+
+
+def _index(index: Any, said: str) -> pl.Series:  # noqa: ANN401 - a described object
+    """The rows' labels: times with or without a zone, texts, or numbers."""
+    name = index.args[0].full.rpartition(".")[2]
+    if name == "MultiIndex":
+        raise BadInputError(f"{said}: expected one label a row, found several levels of them. Reset the index first.")
+    if name == "RangeIndex":
+        return pl.Series(np.arange(index.args[1]["start"], index.args[1]["stop"], index.args[1]["step"]))
+    column = _column(index.args[1]["data"])
+    if name == "DatetimeIndex" and isinstance(column, np.ndarray) and "tz" in index.args[1]:
+        zone = _zone(index.args[1]["tz"]) if index.args[1]["tz"] is not None else None
+        times = pl.Series(column.ravel())
+        return times.dt.replace_time_zone("UTC").dt.convert_time_zone(zone) if zone else times
+    plain, left_out = _plain({"index": column})
+    if left_out:
+        raise ValueError("its rows are labelled by objects")
+    return plain["index"]
+
+
+def _zone(described: Any) -> str:  # noqa: ANN401 - a described object
+    """The zone by its name."""
+    name = described.name.rpartition(".")[2]
+    if name in {"_UTC", "tzutc"} or (name == "timezone" and not any(described.args[0].args)):
+        return "UTC"
+    if name in {"_p", "_unpickle"} and described.args and isinstance(described.args[0], str):
+        return str(described.args[0])
+    raise ValueError("its zone has no name; convert the index to UTC")
+
+
+def _arrow_texts(state: Mapping[str, Any]) -> pl.Series:
+    """Texts as pyarrow keeps them: validity bits, offsets, letters."""
+    array = state["_pa_array"]
+    if array.name.endswith("chunked_array"):
+        chunks = [_arrow_chunk(chunk) for chunk in array.args[0]]
+        return pl.Series([text for chunk in chunks for text in chunk], dtype=pl.String)
+    return pl.Series(_arrow_chunk(array), dtype=pl.String)
+
+
+def _arrow_chunk(array: Made) -> list[str | None]:
+    kind, length, _, start, buffers, *_ = array.args[0]
+    width = {"large_string": "<i8", "string": "<i4"}[kind.args[0]]
+    validity, offsets, letters = (None if b is None else _bytes(b.args[0]) for b in buffers)
+    if offsets is None:
+        return []
+    places = np.frombuffer(offsets, dtype=width)[start : start + length + 1].tolist()
+    if len(places) != length + 1 or places != sorted(places) or places[0] < 0:
+        raise ValueError("texts are not in order")
+    bits = None if validity is None else np.unpackbits(np.frombuffer(validity, np.uint8), bitorder="little")[start:]
+    return [
+        None if bits is not None and not bits[n] else bytes((letters or b"")[places[n] : places[n + 1]]).decode()
+        for n in range(length)
+    ]
+
+
+def _state(made: Made) -> Mapping[str, Any]:
+    if not made.states or not isinstance(made.states[0], dict):
+        raise ValueError(f"{made.name} has no state")
+    return made.states[0]
+
+
+def _text(label: object) -> str:
+    return "" if label is None else str(label)[:200]

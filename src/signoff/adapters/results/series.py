@@ -1,0 +1,203 @@
+"""Tables that label their rows with times, and what becomes of them: one row a day, simple returns.
+
+A time belongs to the day that its own zone says; a time without a zone only where it is midnight, or where the zone was
+named. Values become returns from one day's last to the next's; the first day has none and falls away.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import polars as pl
+
+from signoff.adapters.evidence.frames import SUFFIXES, frame_of, suffix_of
+from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
+from signoff.domain.errors import BadInputError
+
+PICKLES: Final = (".pickle", ".pkl", ".p")
+TIMES: Final = (INDEX, "__index_level_0__", "date", "timestamp", "datetime", "time", "index", "ts_event")
+DAY: Final = "date"
+VALUED: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A table whose column `date` holds days or times; `said` is what messages call it."""
+
+    frame: pl.DataFrame
+    said: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(name for name in self.frame.columns if name != DAY)
+
+    def refuse(self, problem: str) -> BadInputError:
+        """The refusal of this file, to be raised."""
+        return BadInputError(f"{self.said}: {problem} Nothing was written.")
+
+
+def read_labelled(content: bytes, path: Path) -> Labelled:
+    """A table whose rows are labelled by dates or times."""
+    frame, notes = read_table(content, path)
+    return labelled(frame, str(path), notes)
+
+
+def read_table(content: bytes, path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A table by its file's suffix (a pickle of pandas, Parquet, CSV, Arrow, Feather), and what to note of it."""
+    if path.suffix in PICKLES:
+        pickled = read_pickle(content, str(path))
+        note = f"columns of objects were left out: {', '.join(pickled.left_out)}"
+        return pickled.frame, (note,) if pickled.left_out else ()
+    if suffix := suffix_of(path.name):
+        return frame_of(content, suffix, str(path)), ()
+    known = ", ".join((*PICKLES, *SUFFIXES))
+    raise BadInputError(f"{path}: expected a file ending in {known}, found {path.name!r}. Name the result file.")
+
+
+def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = ()) -> Labelled:
+    """The table with its column of dates or times, found by its name or else the first, called `date`."""
+    lowered = {name.lower(): name for name in reversed(frame.columns)}
+    label = next((lowered[name] for name in TIMES if name in lowered), frame.columns[0] if frame.width else None)
+    if label is None or frame.height == 0:
+        raise BadInputError(f"{said}: expected rows that begin with a date or time, found none. Write it again.")
+    if label != DAY:
+        frame = frame.drop(DAY, strict=False).rename({label: DAY})
+    return Labelled(frame.with_columns(_times(frame[DAY], said)), said, notes)
+
+
+def to_days(table: Labelled, zone: str | None) -> Labelled:
+    """The rows in order, each with the day it belongs to; a day may still stand more than once."""
+    column = table.frame[DAY]
+    if isinstance(column.dtype, pl.Datetime):
+        column = _local(column, zone, table)
+    frame = table.frame.with_columns(column.alias("(order)")).sort("(order)", maintain_order=True)
+    if not frame["(order)"].equals(column):
+        raise table.refuse("expected rows in order of time, found them out of order. Sort and write it again.")
+    return Labelled(frame.drop("(order)").with_columns(frame["(order)"].dt.date().alias(DAY)), table.said, table.notes)
+
+
+def last_of_day(table: Labelled) -> Labelled:
+    """One row a day, the last."""
+    frame = table.frame.unique(DAY, keep="last", maintain_order=True)
+    return Labelled(frame, table.said, table.notes + _intraday(table, frame, "the last value of each day is kept"))
+
+
+def compounded(table: Labelled) -> Labelled:
+    """Returns within a day compounded into the day's."""
+    columns = [((1 + pl.col(name)).product() - 1).alias(name) for name in table.columns]
+    frame = table.frame.group_by(DAY, maintain_order=True).agg(columns)
+    return Labelled(frame, table.said, table.notes + _intraday(table, frame, "returns are compounded within each day"))
+
+
+def changes(table: Labelled) -> Labelled:
+    """Simple returns of values, from each day to the next."""
+    for name in table.columns:
+        if not (table.frame[name] > 0).all():
+            raise table.refuse(f"column {name}: expected values above 0 to take returns of, found others.")
+    frame = table.frame.with_columns(pl.col(name).pct_change() for name in table.columns).slice(1)
+    note = f"{table.frame[DAY][0]} has a value and no return before it, and falls away"
+    return Labelled(frame, table.said, (*table.notes, note))
+
+
+def numbers(table: Labelled, *names: str) -> Labelled:
+    """Only these columns, as finite numbers."""
+    missing = [name for name in names if name not in table.frame.columns]
+    if missing:
+        raise table.refuse(
+            f"expected the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}, found "
+            f"{', '.join(table.columns)[:300] or 'none'}. Is it a file of this tool?"
+        )
+    frame = table.frame.select(DAY, *names)
+    for name in names:
+        column = frame[name].cast(pl.Float64, strict=False)
+        wrong = (column.is_null() | ~column.is_finite()).fill_null(value=True).arg_true()
+        if wrong.len():
+            row = int(wrong[0])
+            raise table.refuse(
+                f"row {row + 1}, column {name}: expected a finite number, found {frame[name][row]}. Correct it at its "
+                "source."
+            )
+        frame = frame.with_columns(column.alias(name))
+    return Labelled(frame, table.said, table.notes)
+
+
+def as_returns(table: Labelled, zone: str | None, *, is_values: bool) -> Labelled:
+    """One row a day of returns, from returns or from values."""
+    daily = to_days(table, zone)
+    if is_values:
+        return changes(last_of_day(daily))
+    for name in table.columns:
+        largest = table.frame[name].abs().max()
+        if isinstance(largest, float) and largest > VALUED:
+            raise table.refuse(
+                f"column {name}: expected returns such as 0.012, found {largest:g}. If it holds portfolio values, say "
+                "--values."
+            )
+    return compounded(daily)
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """A zone by its name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise BadInputError(
+            f"Expected a zone such as UTC or America/New_York, found {name!r}. Give its IANA name."
+        ) from error
+
+
+def _times(column: pl.Series, said: str) -> pl.Series:
+    """Days and times as such; texts as ISO writes them."""
+    if column.null_count():
+        raise BadInputError(f"{said}: row {int(column.is_null().arg_true()[0]) + 1}: expected a time, found none.")
+    if column.dtype == pl.String:
+        return _from_texts(column, said)
+    if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
+        raise BadInputError(
+            f"{said}: expected rows labelled by dates or times, found {column.dtype} ({column[0]}). Set the index to "
+            "the dates before writing it."
+        )
+    return column.alias(DAY)
+
+
+def _from_texts(column: pl.Series, said: str) -> pl.Series:
+    days = column.str.to_date("%Y-%m-%d", strict=False)
+    if not days.null_count():
+        return days.alias(DAY)
+    has_zone = column.str.contains(r"(Z|[+-]\d{2}:?\d{2})$")
+    if has_zone.any() and not has_zone.all():
+        row = int((~has_zone).arg_true()[0]) + 1
+        raise BadInputError(f"{said}: row {row}: expected a zone as on the other rows, found {column[row - 1]!r}.")
+    texts = column.str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
+    form = "%Y-%m-%dT%H:%M:%S%.f%#z" if has_zone.all() else "%Y-%m-%dT%H:%M:%S%.f"
+    times = texts.str.replace("Z$", "+00:00").str.to_datetime(form, strict=False, time_unit="us")
+    if times.null_count():
+        row = int(times.is_null().arg_true()[0]) + 1
+        raise BadInputError(f"{said}: row {row}: expected an ISO date or time, found {column[row - 1]!r}.")
+    return times.alias(DAY)
+
+
+def _local(column: pl.Series, zone: str | None, table: Labelled) -> pl.Series:
+    own = column.dtype.time_zone if isinstance(column.dtype, pl.Datetime) else None
+    if own is not None:
+        local = column.dt.convert_time_zone(str(zone_of(zone))) if zone else column
+        return local.dt.replace_time_zone(None)
+    if zone is None and _has_clock(column):
+        row = int((column.dt.truncate("1d") != column).arg_true()[0]) + 1
+        raise table.refuse(
+            f"row {row}: expected a time with a zone, found {column[row - 1]}. Say which zone it is with --zone, e.g. "
+            "--zone America/New_York."
+        )
+    return column
+
+
+def _has_clock(column: pl.Series) -> bool:
+    return bool((column.dt.truncate("1d") != column).any())
+
+
+def _intraday(before: Labelled, after: pl.DataFrame, said: str) -> tuple[str, ...]:
+    return (
+        () if before.frame.height == after.height else (f"{before.frame.height} rows are {after.height} days: {said}",)
+    )

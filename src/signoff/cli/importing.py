@@ -1,0 +1,63 @@
+"""import: the result of another tool becomes a table of evidence."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from signoff.adapters.evidence.frames import SUFFIXES
+from signoff.adapters.folders import write_file
+from signoff.adapters.results.conversion import FORMATS, TABLES, Request, convert
+from signoff.cli.session import Session
+from signoff.domain.errors import BadInputError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this command."""
+    app.command("import")(import_result)
+
+
+def import_result(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Which tool wrote it: {', '.join(FORMATS)}.")],
+    file: Annotated[Path, typer.Argument(help="Its result: JSON, pickle, Parquet, CSV or Arrow.")],
+    out: Annotated[Path, typer.Option("--out", help="The dossier folder to write the table into.")],
+    table: Annotated[str, typer.Option("--table", help=f"Which evidence it is: {', '.join(TABLES)}.")] = "backtest",
+    zone: Annotated[str | None, typer.Option(help="The zone in which a day begins and ends.")] = None,
+    is_values: Annotated[bool, typer.Option("--values", help="The file holds portfolio values, not returns.")] = False,
+    fills: Annotated[Path | None, typer.Option(help="NautilusTrader: the report of fills.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="NautilusTrader: closes as date, symbol, close.")] = None,
+) -> None:
+    """Convert the result of another tool into a table of evidence, with a note of where it came from.
+
+    Example: `signoff import lean backtest.json --out release`
+    """
+    session: Session = context.obj
+    request = Request(format=kind, source=file, table=table, zone=zone, is_values=is_values, fills=fills, prices=prices)
+    converted = convert(request)
+    _refuse_second(out, table)
+    for name, content in converted.files.items():
+        write_file(out / name, content)
+    dates = converted.frame["date"]
+    first, last = str(dates.min()), str(dates.max())
+    session.answer(
+        {
+            "written": [str(out / name) for name in converted.files],
+            "rows": converted.frame.height,
+            "columns": converted.frame.columns,
+            "first": first,
+            "last": last,
+            "notes": list(converted.notes),
+        },
+        *(f"wrote {out / name}" for name in converted.files),
+        f"{converted.frame.height} days from {first} to {last}: {', '.join(converted.frame.columns)}",
+        *converted.notes,
+    )
+
+
+def _refuse_second(out: Path, table: str) -> None:
+    """A folder with two files of one name is refused by `check`; better said now."""
+    others = [*(f"{table}{suffix}" for suffix in SUFFIXES if suffix != ".parquet"), f"{table}.link"]
+    for name in others:
+        if (out / name).exists():
+            raise BadInputError(f"{out / name} is there already. Remove it first; a folder holds one {table}.")

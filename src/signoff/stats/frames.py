@@ -1,0 +1,97 @@
+"""Series and tables of pandas and polars as arrays, with the names that they give to rows and columns.
+
+Neither library is imported: whatever holds columns and turns into an array is read, so that a process without them
+pays nothing. What is not a number (a date, a text, a duration) is refused and never counted in days since 1970.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from signoff.stats.errors import InputError
+
+_NUMBERS: Final = "fiub"
+
+
+def floats(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """`values` as float64, of the dimensions they have; a missing entry (None, NA, null) becomes NaN, to be refused."""
+    names = column_names(values)
+    if names is None:
+        return _numbers(values, values, name, "")
+    table: Any = values
+    array = np.empty((len(table), len(names)))
+    for place, column in enumerate(names):
+        series = table.iloc[:, place] if hasattr(table, "iloc") else table.to_series(place)
+        array[:, place] = _numbers(series, table, name, f"column {column!r}")
+    return array
+
+
+def column_names(values: ArrayLike) -> tuple[str, ...] | None:
+    """The names of a table's columns; None for a series, an array or a list."""
+    columns = getattr(values, "columns", None)
+    return None if columns is None else tuple(str(column) for column in columns)
+
+
+def row_name(values: ArrayLike, row: int) -> str:
+    """How messages call a row: by its place, and by its label where the table has labels of its own."""
+    labels = _labels(values)
+    return f"row {row}" if labels is None else f"row {row} ({labels[row]})"
+
+
+def column_name(values: ArrayLike, column: int) -> str:
+    """How messages call a column: by its name, or by its place where it has none."""
+    names = column_names(values)
+    return f"column {column}" if names is None else f"column {names[column]!r}"
+
+
+def refuse_misaligned(first: ArrayLike, second: ArrayLike, names: tuple[str, str]) -> None:
+    """Refuse two series whose own labels differ: entry by entry, one day would be held against another."""
+    left, right = _labels(first), _labels(second)
+    if left is None or right is None or len(left) != len(right):
+        return
+    for row, (mine, theirs) in enumerate(zip(left, right, strict=True)):
+        if mine != theirs:
+            raise InputError(
+                f"{names[0]} and {names[1]}: row {row} is labelled {mine} in one and {theirs} in the other; "
+                "align them first, e.g. with an inner join on the date."
+            )
+
+
+def _labels(values: ArrayLike) -> Any:  # noqa: ANN401 - an index of pandas, which is not imported
+    """The index of a pandas object, unless it only counts the rows."""
+    index = getattr(values, "index", None) if hasattr(values, "iloc") else None
+    return None if index is None or (hasattr(index, "step") and hasattr(index, "start")) else index
+
+
+def _numbers(values: ArrayLike, table: ArrayLike, name: str, column: str) -> NDArray[np.float64]:
+    where = f"{name}: {column}" if column else name
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as trouble:
+        raise InputError(f"{where}: expected numbers, found something else ({trouble}).") from trouble
+    if array.dtype.kind == "O" and array.ndim == 1:
+        return _from_objects(array, table, where)
+    if array.dtype.kind not in _NUMBERS:
+        kind = "texts" if array.dtype.kind in "OUST" else str(array.dtype)
+        advice = "Leave that column out" if column else "Pass numbers"
+        raise InputError(f"{where}: expected numbers, found {kind}. {advice}.")
+    return np.asarray(array, dtype=np.float64)
+
+
+def _from_objects(array: NDArray[Any], table: ArrayLike, where: str) -> NDArray[np.float64]:
+    """Numbers kept as Python objects (Decimal, None among integers), each by itself so that a wrong one is named."""
+    found = np.empty(array.size)
+    for row, value in enumerate(array):
+        if value is None or type(value).__name__ in {"NAType", "NaTType"}:
+            found[row] = np.nan
+            continue
+        try:
+            if isinstance(value, str | bytes):
+                raise TypeError  # noqa: TRY301 - a text is no number, also where it reads like one
+            found[row] = float(value)
+        except (TypeError, ValueError) as trouble:
+            raise InputError(
+                f"{where}, {row_name(table, row)}: expected numbers, found {str(value)[:40]!r}. Pass numbers."
+            ) from trouble
+    return found
