@@ -103,11 +103,15 @@ class _Leak:
 
     sizes: dict[str, list[float]] = field(default_factory=dict)
     first_date: date | datetime | None = None
+    last_date: date | datetime | None = None
+    dates: int = 0
     reason: str = ""
 
     def add(self, kind: str, when: date | datetime, size: float, reason: str = "") -> None:
         self.sizes.setdefault(kind, []).append(size)
         self.first_date = self.first_date or when
+        self.dates += when != self.last_date
+        self.last_date = when
         self.reason = self.reason or reason
 
     def finding(self, feature: str, dates: int) -> Finding:
@@ -119,8 +123,10 @@ class _Leak:
             feature=feature,
             kind=kind,
             first_date=self.first_date,
-            size=max(max(sizes) for sizes in self.sizes.values()),
+            size=max(self.sizes[kind]),
             detail=f"{counts}. {self.reason}".strip(),
+            n=self.dates,
+            of=dates,
         )
 
 
@@ -197,6 +203,8 @@ class _Replay:
                 first_date=shown[0][0],
                 size=max(size for _, size in shown),
                 detail=f"two runs on the same inputs disagree on {len(shown)} of {len(dates)} dates; fix the seed",
+                n=len(shown),
+                of=len(dates),
             )
             for feature, shown in sizes.items()
         }
