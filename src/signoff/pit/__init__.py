@@ -1,4 +1,8 @@
-"""Point in time: frames and a feature function in, leaks out. No I/O, no clock, no randomness of its own."""
+"""Point in time: frames and a feature function in, leaks out. No clock, no randomness of its own.
+
+The checks do no I/O. Replays of many versions may keep a journal (`journal`) and use a cluster (`workers`); nothing
+else here touches a file or a network.
+"""
 
 from signoff.pit.errors import ReplayError
 from signoff.pit.purge import purge
@@ -7,6 +11,7 @@ from signoff.pit.report import Finding, PitReport, together
 from signoff.pit.restatements import restatements
 from signoff.pit.skew import skew
 from signoff.pit.survivorship import survivorship
+from signoff.pit.versions import replay_versions
 
 __all__ = [
     "Finding",
@@ -14,6 +19,7 @@ __all__ = [
     "ReplayError",
     "check",
     "purge",
+    "replay_versions",
     "restatements",
     "skew",
     "survivorship",
