@@ -93,7 +93,7 @@ def _scale(values: pl.Series) -> float:
 def gap_sizes(before: pl.Series, after: pl.Series, scale: float, tolerance: float) -> Floats:
     """Row by row, how far two columns lie apart: 0 where they agree, infinity where no number can say."""
     if not (_is_number(before) and _is_number(after)):
-        differs = before.cast(pl.String).ne_missing(after.cast(pl.String))
+        differs = _text(before).ne_missing(_text(after))
         return np.where(differs.to_numpy(), np.inf, 0.0)
     first, second = _numbers(before), _numbers(after)
     differs = (first != second) & ~(np.isnan(first) & np.isnan(second))
@@ -111,6 +111,11 @@ def gap_sizes(before: pl.Series, after: pl.Series, scale: float, tolerance: floa
 
 def _is_number(values: pl.Series) -> bool:
     return values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)
+
+
+def _text(values: pl.Series) -> pl.Series:
+    is_duration = isinstance(values.dtype, pl.Duration)
+    return (values.dt.total_microseconds() if is_duration else values).cast(pl.String)
 
 
 def _numbers(values: pl.Series) -> Floats:
