@@ -83,6 +83,23 @@ class TestSkew:
 
         assert skew(logged, tokyo) == ()
 
+    def test_a_feature_without_any_value_is_not_called_checked(self, logged):
+        empty = logged.with_columns(momentum=pl.lit(None, pl.Float64))
+
+        report = skew(empty, empty.with_columns(momentum=np.nan))
+
+        assert report == ()
+        assert (report.features_checked, report.unchecked_features) == (2, ("momentum",))
+
+    def test_bytes_durations_and_categories_are_compared(self, logged):
+        made = logged.with_columns(
+            raw=pl.lit(b"\xff"), age=pl.col("timestamp") - days(0)[0], kind=pl.col("sector").cast(pl.Categorical)
+        )
+        other = made.with_columns(raw=pl.lit(b"\xfe"), age=timedelta(days=-1), kind=pl.lit("x").cast(pl.Categorical))
+
+        assert skew(made, made) == ()
+        assert [(finding.feature, finding.n) for finding in skew(made, other)] == [("raw", 6), ("age", 6), ("kind", 3)]
+
     def test_rounding_is_no_skew_until_it_is_said_to_be(self, logged):
         rounded = logged.with_columns(pl.col("momentum") * (1 + 1e-12))
 
@@ -97,7 +114,7 @@ class TestSkew:
             (lambda made: made.drop("symbol"), "symbol is missing"),
             (lambda made: made.select("timestamp", "symbol"), "at least one"),
             (lambda made: made.with_columns(pl.col("timestamp").dt.date()), "times in both"),
-            (lambda made: made.with_columns(momentum=pl.lit([1.0])), "one value a row"),
+            (lambda made: made.with_columns(momentum=pl.lit([1.0])), "one plain value"),
         ],
     )
     def test_what_cannot_be_compared_is_refused(self, logged, spoil, message):
@@ -192,6 +209,8 @@ class TestPurge:
             ({"fold": [None]}, {"fold": [2]}, "row 0 is empty"),
             ({"timestamp": ["Monday"]}, {}, "parse them"),
             ({}, {"embargo": [3]}, "durations"),
+            ({}, {"embargo": [-DAY]}, "≥ 0"),
+            ({}, {"embargo": pl.Series([None], dtype=pl.Duration)}, "≥ 0"),
             ({}, {"start": [None]}, "expected dates"),
         ],
     )
@@ -262,10 +281,18 @@ class TestSurvivorship:
 
         assert shown(survivorship(membership, traded)) == [("universe", "unverified", days(4)[0], inf, 1)]
 
+    def test_where_no_name_was_due_nothing_was_checked(self, membership):
+        report = survivorship(membership, self.rows(LIVES=range(10), DIED=range(6), NEW=range(6, 10)), warm_up=100)
+
+        assert report == ()
+        assert report.features_checked == 0
+
     def test_snapshots_hold_until_the_next_one(self):
         snapshots = frame(timestamp=days(0, 0, 5, 5, 10), symbol=["A", "B", "A", "C", "B"])
 
-        assert survivorship(snapshots, self.rows(A=range(10), B=[*range(5), 10, 11], C=range(5, 10))) == ()
+        traded = self.rows(A=range(10), B=[*range(5), 10, 11], C=range(5, 10))
+        assert survivorship(snapshots, traded) == ()
+        assert survivorship(snapshots.select("symbol", date=pl.col("timestamp").dt.date()), traded) == ()
         assert [
             (finding.kind, finding.first_date)
             for finding in survivorship(snapshots, self.rows(A=range(11), B=[0, 1, 2, 10, 11], C=range(5, 10)))

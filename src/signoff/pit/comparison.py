@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.pit.errors import ReplayError
-from signoff.pit.features import gap_sizes, names, placed, scales
+from signoff.pit.features import gap_sizes, has_value, names, placed, scales
 from signoff.pit.knowledge import instants
 
 Rows = NDArray[np.intp]
@@ -40,6 +40,16 @@ class Comparison:
     def shared_features(self) -> tuple[str, ...]:
         """The features of both, in the order of the left frame."""
         return tuple(feature for feature in names(self.left) if feature in self.right.columns)
+
+    @property
+    def checked_features(self) -> tuple[str, ...]:
+        """The shared features that have a value on a shared row of either side."""
+        return tuple(
+            feature
+            for feature in self.shared_features
+            if has_value(self.left[feature])[self.left_rows].any()
+            or has_value(self.right[feature])[self.right_rows].any()
+        )
 
     @property
     def dates(self) -> int:

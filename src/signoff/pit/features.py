@@ -32,8 +32,8 @@ def placed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
         raise ReplayError(f"{name}, column timestamp: expected timestamps, found {frame.schema['timestamp']}.")
     if frame.select(pl.any_horizontal(pl.col(*_KEYS).is_null()).any()).item():
         raise ReplayError(f"{name}: a row without timestamp or symbol cannot be placed; drop such rows.")
-    if nested := [column for column in frame.columns if frame.schema[column].is_nested()]:
-        raise ReplayError(f"{name}, column {nested[0]}: expected one value a row, found {frame.schema[nested[0]]}.")
+    if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]:
+        raise ReplayError(f"{name}, column {nested[0]}: expected one plain value, found {frame.schema[nested[0]]}.")
     repeated = frame.filter(frame.select(_KEYS).is_duplicated())
     if repeated.height:
         raise ReplayError(
@@ -114,8 +114,12 @@ def _is_number(values: pl.Series) -> bool:
 
 
 def _text(values: pl.Series) -> pl.Series:
-    is_duration = isinstance(values.dtype, pl.Duration)
-    return (values.dt.total_microseconds() if is_duration else values).cast(pl.String)
+    """Values as text that is equal where they are; polars casts neither durations nor all bytes."""
+    if isinstance(values.dtype, pl.Duration):
+        values = values.dt.total_microseconds()
+    elif values.dtype == pl.Binary:
+        values = values.bin.encode("hex")
+    return values.cast(pl.String)
 
 
 def _numbers(values: pl.Series) -> Floats:

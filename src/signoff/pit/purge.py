@@ -114,7 +114,7 @@ class _Fold:
 def _windows(tests: pl.DataFrame) -> Iterator[tuple[int, int, int]]:
     opens, closes = instants(tests["start"]), latest_knowledge(tests["end"])
     if "embargo" in tests.columns:
-        embargo = tests["embargo"].dt.total_microseconds().fill_null(0)
+        embargo = tests["embargo"].dt.total_microseconds()
     else:
         embargo = pl.zeros(tests.height, dtype=pl.Int64, eager=True)
     yield from zip(opens.to_list(), closes.to_list(), embargo.to_list(), strict=True)
@@ -152,8 +152,8 @@ def _check(training: pl.DataFrame, tests: pl.DataFrame) -> None:
     for name, frame in (("training rows", training), ("test windows", tests)):
         if "fold" in frame.columns and frame["fold"].null_count():
             raise ReplayError(f"{name}, column fold: row {frame['fold'].is_null().arg_max()} is empty.")
-    if "embargo" in tests.columns and not isinstance(tests.schema["embargo"], pl.Duration):
-        raise ReplayError(f"test windows, column embargo: expected durations, found {tests.schema['embargo']}.")
+    if "embargo" in tests.columns:
+        _check_embargo(tests["embargo"])
     _check_order(training["timestamp"], training["label_end"], "training rows: the label of row")
     _check_order(tests["start"], tests["end"], "test windows: the window of row")
 
@@ -165,6 +165,16 @@ def _check_times(times: pl.Series, place: str, *, may_be_empty: bool) -> None:
         raise ReplayError(f"{place}: expected dates or timestamps, found {times.dtype}; parse them when reading.")
     if times.null_count() and not may_be_empty:
         raise ReplayError(f"{place}: row {times.is_null().arg_max()} is empty; every row must say when.")
+
+
+def _check_embargo(embargo: pl.Series) -> None:
+    if not isinstance(embargo.dtype, pl.Duration):
+        raise ReplayError(f"test windows, column embargo: expected durations, found {embargo.dtype}.")
+    is_wrong = (embargo.dt.total_microseconds() < 0).fill_null(value=True)
+    if is_wrong.any():
+        row = is_wrong.arg_max()
+        assert row is not None
+        raise ReplayError(f"test windows, column embargo: expected a duration ≥ 0, found {embargo[row]} in row {row}.")
 
 
 def _check_order(start: pl.Series, end: pl.Series, place: str) -> None:

@@ -117,8 +117,10 @@ class Plan:
     @classmethod
     def of(cls, compute: Compute, inputs: Inputs, *, sample: int, seed: int, tolerance: float) -> "Plan":
         """Compute the features twice, and draw the dates."""
-        if sample < 1 or not tolerance >= 0:
-            raise ReplayError(f"expected sample ≥ 1 and tolerance ≥ 0, found {sample} and {tolerance}.")
+        if sample < 1 or seed < 0 or not tolerance >= 0:
+            raise ReplayError(
+                f"expected sample ≥ 1, seed ≥ 0 and tolerance ≥ 0, found {sample}, {seed} and {tolerance}."
+            )
         check_inputs(inputs)
         full = computed(compute, dict(inputs))
         if not names(full):

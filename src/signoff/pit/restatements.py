@@ -62,9 +62,12 @@ def restatements(
         findings,
         checks=("restatements",),
         dates_checked=min(one.used["timestamp"].n_unique() for one in held.values()),
-        features_checked=sum(len(one.columns) for one in held.values()),
+        features_checked=sum(len(one.judged()) for one in held.values()),
         rows_checked=sum(one.used.height for one in held.values()),
-        unchecked_features=tuple(name for name in revised if name not in first_print),
+        unchecked_features=(
+            *(name for name in revised if name not in first_print),
+            *(f"{one.name}.{column}" for one in held.values() for column in one.columns if column not in one.judged()),
+        ),
         tolerance=tolerance,
     )
 
@@ -118,6 +121,14 @@ class _Held:
                 yield self._finding(column, "knowledge_time", is_early, inf, "were read before anything was published")
             if (is_unknown := carries & ~has_vintage).any():
                 yield self._finding(column, "unverified", is_unknown, inf, "have no first print to judge by")
+
+    def judged(self) -> tuple[str, ...]:
+        """The columns that carry a value at all."""
+        return tuple(
+            column
+            for column in self.columns
+            if has_value(self.used[column]).any() or has_value(self.vintages[column]).any()
+        )
 
     def as_known(self) -> pl.DataFrame:
         """The input with the values known then; rows of which nothing was known are left out."""

@@ -26,7 +26,8 @@ def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1
     Returns
     -------
     A `PitReport` with a finding of kind "skew" for each feature that differs, its size the largest difference, and one
-    of kind "missing" for each feature that one side lacks and for the rows ("rows") that one side lacks.
+    of kind "missing" for each feature that one side lacks and for the rows ("rows") that one side lacks. Features
+    without any value on shared rows are no findings, and not counted as checked.
 
     Raises
     ------
@@ -41,12 +42,14 @@ def skew(logged: pl.DataFrame, recomputed: pl.DataFrame, *, tolerance: float = 1
     both = compared(logged, recomputed, left_name="logged features", right_name="recomputed features")
     if not names(logged) or not names(recomputed):
         raise ReplayError("features: expected at least one beside timestamp and symbol on both sides.")
+    checked = both.checked_features
     return PitReport(
         (*_mismatches(both, tolerance), *_missing_features(both), *_missing_rows(both)),
         checks=("skew",),
         dates_checked=both.dates,
-        features_checked=len(both.shared_features) if both.left_rows.size else 0,
+        features_checked=len(checked),
         rows_checked=both.left_rows.size,
+        unchecked_features=tuple(feature for feature in both.shared_features if feature not in checked),
         tolerance=tolerance,
     )
 

@@ -31,7 +31,7 @@ def survivorship(membership: pl.DataFrame, traded: pl.DataFrame, *, warm_up: int
     ----------
     membership : the universe through time. Either a row for each listing with `symbol`, `listed_from` and
         `listed_until` (the last day; null for names still listed), or a row for each member and date with `symbol` and
-        `timestamp`, where a name belongs until the first later date of the table that it has no row on.
+        `date` or `timestamp`, where a name belongs until the first later date of the table that it has no row on.
     traded : `timestamp` and `symbol` of the backtest's predictions; or `symbol` alone, a listing that was used for
         every date, which is held against the universe on each date that it changed.
     warm_up : on how many of the backtest's dates a name may be absent after its listing, as its features fill.
@@ -51,6 +51,8 @@ def survivorship(membership: pl.DataFrame, traded: pl.DataFrame, *, warm_up: int
     """
     if warm_up < 0 or grace < 0:
         raise ReplayError(f"expected warm_up ≥ 0 and grace ≥ 0, found {warm_up} and {grace}.")
+    if "timestamp" not in membership.columns and "date" in membership.columns:
+        membership = membership.rename({"date": "timestamp"})
     listings = _listings(membership)
     calendar, rows = _traded(traded, membership)
     universe = _Universe.on(calendar, listings, rows)
@@ -58,7 +60,7 @@ def survivorship(membership: pl.DataFrame, traded: pl.DataFrame, *, warm_up: int
         (*universe.missing(warm_up, grace), *universe.unlisted(), *universe.unknown()),
         checks=("survivorship",),
         dates_checked=calendar.len(),
-        features_checked=int(universe.listings.height > 0),
+        features_checked=int(universe.has_due_names(warm_up, grace)),
         rows_checked=rows.height,
     )
 
@@ -113,6 +115,11 @@ class _Universe:
             n=n,
             of=of,
         )
+
+    def has_due_names(self, warm_up: int, grace: int) -> bool:
+        """Whether any name should have had a row, so that its absence would have shown."""
+        due = self.listings["last"] - self.listings["first"] >= warm_up + grace
+        return bool(due.any())
 
     def unlisted(self) -> Iterator[Finding]:
         """Names that have rows before they were listed, or after they left."""
