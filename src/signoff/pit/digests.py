@@ -24,6 +24,14 @@ def digest_of(*values: object) -> str:
     return whole.hexdigest()
 
 
+def package_of(function: Callable[..., object]) -> str:
+    """The top-level package or module that a function comes from; its own, where it is wrapped or bound."""
+    while isinstance(function, partial):
+        function = function.func
+    module = getattr(function, "__module__", None) or type(function).__module__
+    return str(module).partition(".")[0]
+
+
 def _parts(value: object, seen: set[int]) -> Iterator[bytes]:
     if isinstance(value, FunctionType | CodeType | partial | MethodType):
         yield from _code(value, seen)
@@ -71,14 +79,10 @@ def _code(value: object, seen: set[int]) -> Iterator[bytes]:
 def _global(name: str, value: object, user: Callable[..., object], seen: set[int]) -> Iterator[bytes]:
     """What a function reads from its module: its own package's functions in full, others by name."""
     yield name.encode()
-    if isinstance(value, FunctionType) and _package(value) != _package(user):
+    if isinstance(value, FunctionType) and package_of(value) != package_of(user):
         yield f"{value.__module__}.{value.__qualname__}".encode()
     else:
         yield from _parts(value, seen)
-
-
-def _package(function: Callable[..., object]) -> str:
-    return str(getattr(function, "__module__", "")).partition(".")[0]
 
 
 def _names(code: CodeType) -> set[str]:

@@ -1,9 +1,11 @@
 """Who replays the chunks: this process, or the workers of a Dask cluster. The results are the same."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from signoff.pit.digests import package_of
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute
 from signoff.pit.knowledge import Inputs
@@ -40,7 +42,10 @@ class InProcess:
 
 @dataclass(frozen=True, slots=True)
 class DaskCluster:
-    """The workers of a Dask scheduler, such as tcp://10.0.0.7:8786. Functions and inputs are sent to each once."""
+    """The workers of a Dask scheduler, such as tcp://10.0.0.7:8786. Functions and inputs are sent to each once.
+
+    Workers need Signoff and the libraries that a function uses. The function's own package travels with it.
+    """
 
     address: str
     timeout_seconds: float = 30.0
@@ -63,11 +68,14 @@ class DaskCluster:
     def _results(self, distributed: Any, client: Any, tasks: Sequence[Task]) -> Iterator[Result]:  # noqa: ANN401
         sent: dict[int, Any] = {}
         for task in tasks:
-            for shared in (task.compute, task.inputs):
-                if id(shared) not in sent:
-                    (sent[id(shared)],) = client.scatter([shared], broadcast=True, hash=False)
+            if id(task.compute) not in sent:
+                sent[id(task.compute)] = _sent(client, _packed(task.compute))
+            if id(task.inputs) not in sent:
+                sent[id(task.inputs)] = _sent(client, task.inputs)
         positions = {
-            client.submit(replay_chunk, sent[id(task.compute)], sent[id(task.inputs)], task.chunk, pure=False): position
+            client.submit(
+                _replay_packed, sent[id(task.compute)], sent[id(task.inputs)], task.chunk, pure=False
+            ): position
             for position, task in enumerate(tasks)
         }
         for future in distributed.as_completed(positions, loop=client.loop):
@@ -83,6 +91,34 @@ class DaskCluster:
 def workers_at(cluster: str | None) -> Workers:
     """The workers of this process, or of the cluster at an address."""
     return InProcess() if cluster is None else DaskCluster(cluster)
+
+
+def _sent(client: Any, value: object) -> Any:  # noqa: ANN401 - a future of Dask's
+    (future,) = client.scatter([value], broadcast=True, hash=False)
+    return future
+
+
+def _packed(compute: Compute) -> bytes:
+    """A function with the code of its own package, which workers need not be able to import."""
+    import cloudpickle  # noqa: PLC0415 - Dask brings it
+
+    package = sys.modules.get(package_of(compute))
+    if package is None or package.__name__ == "__main__":  # what runs as a script travels by itself
+        return bytes(cloudpickle.dumps(compute))
+    is_new = package.__name__ not in cloudpickle.list_registry_pickle_by_value()
+    cloudpickle.register_pickle_by_value(package)
+    try:
+        return bytes(cloudpickle.dumps(compute))
+    finally:
+        if is_new:
+            cloudpickle.unregister_pickle_by_value(package)
+
+
+def _replay_packed(packed: bytes, inputs: Inputs, chunk: Chunk) -> list[ReplayedDate]:
+    """What a worker runs."""
+    import cloudpickle  # noqa: PLC0415 - Dask brings it
+
+    return replay_chunk(cloudpickle.loads(packed), inputs, chunk)
 
 
 def _distributed() -> Any:  # noqa: ANN401 - an optional part
