@@ -346,6 +346,6 @@ class TestRefusals:
             check(lambda inputs: spoil(features(ret=RETURN)(inputs)), {"prices": prices()})
 
     def test_impossible_parameters(self):
-        for wrong in ({"sample": 0}, {"tolerance": -1.0}, {"tolerance": float("nan")}):
+        for wrong in ({"sample": 0}, {"tolerance": -1.0}, {"tolerance": float("nan")}, {"seed": -1}):
             with pytest.raises(ReplayError, match="sample"):
                 check(features(ret=RETURN), {"prices": prices()}, **wrong)

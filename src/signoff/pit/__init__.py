@@ -1,7 +1,27 @@
-"""Point in time: frames and a feature function in, leaks out. No I/O, no clock, no randomness of its own."""
+"""Point in time: frames and a feature function in, leaks out. No clock, no randomness of its own.
+
+The checks do no I/O. Replays of many versions may keep a journal (`journal`) and use a cluster (`workers`); nothing
+else here touches a file or a network.
+"""
 
 from signoff.pit.errors import ReplayError
+from signoff.pit.purge import purge
 from signoff.pit.replay import check
-from signoff.pit.report import Finding, PitReport
+from signoff.pit.report import Finding, PitReport, together
+from signoff.pit.restatements import restatements
+from signoff.pit.skew import skew
+from signoff.pit.survivorship import survivorship
+from signoff.pit.versions import replay_versions
 
-__all__ = ["Finding", "PitReport", "ReplayError", "check"]
+__all__ = [
+    "Finding",
+    "PitReport",
+    "ReplayError",
+    "check",
+    "purge",
+    "replay_versions",
+    "restatements",
+    "skew",
+    "survivorship",
+    "together",
+]

@@ -21,16 +21,23 @@ def computed(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
     frame: object = compute(dict(inputs))
     if not isinstance(frame, pl.DataFrame):
         raise ReplayError(f"compute: expected a polars DataFrame, got {type(frame).__name__}.")
+    return placed(frame, "features")
+
+
+def placed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The frame with symbols as text, if every row of it has its own timestamp and symbol."""
     if missing := [key for key in _KEYS if key not in frame.columns]:
-        raise ReplayError(f"features: the column {missing[0]} is missing; found {', '.join(frame.columns)}.")
+        raise ReplayError(f"{name}: the column {missing[0]} is missing; found {', '.join(frame.columns)}.")
     if frame.height and not isinstance(frame.schema["timestamp"], pl.Datetime | pl.Date):
-        raise ReplayError(f"features, column timestamp: expected timestamps, found {frame.schema['timestamp']}.")
+        raise ReplayError(f"{name}, column timestamp: expected timestamps, found {frame.schema['timestamp']}.")
     if frame.select(pl.any_horizontal(pl.col(*_KEYS).is_null()).any()).item():
-        raise ReplayError("features: a row without timestamp or symbol cannot be placed; drop such rows.")
+        raise ReplayError(f"{name}: a row without timestamp or symbol cannot be placed; drop such rows.")
+    if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]:
+        raise ReplayError(f"{name}, column {nested[0]}: expected one plain value, found {frame.schema[nested[0]]}.")
     repeated = frame.filter(frame.select(_KEYS).is_duplicated())
     if repeated.height:
         raise ReplayError(
-            f"features: {repeated['symbol'][0]} has more than one row at {repeated['timestamp'][0]}; expected one."
+            f"{name}: {repeated['symbol'][0]} has more than one row at {repeated['timestamp'][0]}; expected one."
         )
     return frame.with_columns(pl.col("symbol").cast(pl.String))
 
@@ -57,7 +64,7 @@ def gaps(used: pl.DataFrame, replayed: pl.DataFrame, scales: dict[str, float], t
     found = {}
     for feature, scale in scales.items():
         other = after[feature] if feature in after.columns else pl.Series(feature, [None] * after.height)
-        if (size := _largest_gap(before[feature], other, scale, tolerance)) > 0:
+        if (size := float(gap_sizes(before[feature], other, scale, tolerance).max(initial=0.0))) > 0:
             found[feature] = size
     return found
 
@@ -83,24 +90,36 @@ def _scale(values: pl.Series) -> float:
     return float(np.median(finite)) if finite.size else 0.0
 
 
-def _largest_gap(before: pl.Series, after: pl.Series, scale: float, tolerance: float) -> float:
+def gap_sizes(before: pl.Series, after: pl.Series, scale: float, tolerance: float) -> Floats:
+    """Row by row, how far two columns lie apart: 0 where they agree, infinity where no number can say."""
     if not (_is_number(before) and _is_number(after)):
-        same = before.cast(pl.String).eq_missing(after.cast(pl.String))
-        return 0.0 if same.all() else np.inf
+        differs = _text(before).ne_missing(_text(after))
+        return np.where(differs.to_numpy(), np.inf, 0.0)
     first, second = _numbers(before), _numbers(after)
-    is_missing, is_still_missing = np.isnan(first), np.isnan(second)
-    differs = (first != second) & ~(is_missing & is_still_missing)
-    first, second = first[differs], second[differs]
+    differs = (first != second) & ~(np.isnan(first) & np.isnan(second))
+    sizes = np.zeros(first.size)
+    rows = np.flatnonzero(differs)
+    first, second = first[rows], second[rows]
     is_comparable = np.isfinite(first) & np.isfinite(second)
-    if not is_comparable.all():
-        return np.inf
-    sizes = np.abs(first - second)
+    gap = np.full(rows.size, np.inf)
+    np.subtract(first, second, out=gap, where=is_comparable)
+    gap = np.abs(gap)
     limits = tolerance * np.maximum(np.maximum(np.abs(first), np.abs(second)), scale)
-    return float(sizes[sizes > limits].max(initial=0.0))
+    sizes[rows] = np.where(~is_comparable | (gap > limits), gap, 0.0)
+    return sizes
 
 
 def _is_number(values: pl.Series) -> bool:
     return values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.Null)
+
+
+def _text(values: pl.Series) -> pl.Series:
+    """Values as text that is equal where they are; polars casts neither durations nor all bytes."""
+    if isinstance(values.dtype, pl.Duration):
+        values = values.dt.total_microseconds()
+    elif values.dtype == pl.Binary:
+        values = values.bin.encode("hex")
+    return values.cast(pl.String)
 
 
 def _numbers(values: pl.Series) -> Floats:

@@ -43,9 +43,14 @@ def latest_knowledge(times: pl.Series) -> pl.Series:
     return instants(times) + end
 
 
+def known_times(table: pl.DataFrame) -> pl.Series:
+    """When each row became known."""
+    return table["available_at"] if "available_at" in table.columns else table["timestamp"]
+
+
 def known_by(inputs: Inputs, instant: int) -> dict[str, pl.DataFrame]:
     """The inputs without the rows that became known after `instant`."""
-    return {name: table.filter(instants(_known(table)) <= instant) for name, table in inputs.items()}
+    return {name: table.filter(instants(known_times(table)) <= instant) for name, table in inputs.items()}
 
 
 def happened_by(inputs: Inputs, instant: int) -> dict[str, pl.DataFrame]:
@@ -64,7 +69,7 @@ def scrambled_after(inputs: Inputs, instant: int, rng: np.random.Generator) -> d
     Rows keep their place, times and symbol. Their other values are dealt out anew among them, and floats are
     multiplied by a positive random factor, so that prices stay prices.
     """
-    return {name: _scrambled(table, instants(_known(table)) > instant, rng) for name, table in inputs.items()}
+    return {name: _scrambled(table, instants(known_times(table)) > instant, rng) for name, table in inputs.items()}
 
 
 def _scrambled(table: pl.DataFrame, is_future: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
@@ -85,12 +90,8 @@ def _scrambled(table: pl.DataFrame, is_future: pl.Series, rng: np.random.Generat
     )
 
 
-def _known(table: pl.DataFrame) -> pl.Series:
-    return table["available_at"] if "available_at" in table.columns else table["timestamp"]
-
-
 def _latest(table: pl.DataFrame) -> int:
-    latest = instants(_known(table)).max()
+    latest = instants(known_times(table)).max()
     assert isinstance(latest, int)
     return latest
 

@@ -7,9 +7,10 @@ It judges a function and its inputs, not the files that the inputs came from: va
 here look as if they had always been known. A leak that shows on few dates may fall between the sampled ones.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import chain
 from math import inf
 
 import numpy as np
@@ -64,131 +65,105 @@ def check(
         Inputs or features that cannot be placed in time, duplicate rows, impossible parameters. What `compute` raises
         on the full inputs passes through.
     """
-    if sample < 1 or not tolerance >= 0:
-        raise ReplayError(f"expected sample ≥ 1 and tolerance ≥ 0, found {sample} and {tolerance}.")
-    check_inputs(inputs)
-    replay = _Replay.of(compute, inputs, tolerance)
-    dates_rng, scramble_rng = (np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(2))
-    chosen = _draw(replay.checkable_dates(), sample, dates_rng)
-    seen: set[str] = set()
-    leaks: dict[str, _Leak] = {}
-    perturbed = 0
-    for done, when in enumerate(chosen, start=1):
-        used = replay.used(when)
-        seen.update(feature for feature in replay.scales if has_value(used[feature]).any())
-        for kind, feature, size, reason in replay.truncated(when, used):
-            leaks.setdefault(feature, _Leak()).add(kind, when, size, reason)
-        moved = replay.perturbed(when, used, scramble_rng)
-        perturbed += moved is not None
-        for feature, size in (moved or {}).items():
-            leaks.setdefault(feature, _Leak()).add("perturbation", when, size)
+    plan = Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance)
+    replayed: list[ReplayedDate] = []
+    for chunk in plan.chunks(dates_per_chunk=1):
+        replayed += replay_chunk(compute, inputs, chunk)
         if progress is not None:
-            progress(done, len(chosen))
-    unstable = replay.unstable(chosen)
-    findings = {feature: leak.finding(feature, len(chosen)) for feature, leak in leaks.items()} | unstable
-    return PitReport(
-        (findings[feature] for feature in replay.scales if feature in findings),
-        dates_checked=len(chosen),
-        features_checked=len(seen),
-        dates_perturbed=perturbed,
-        unchecked_features=tuple(feature for feature in replay.scales if feature not in seen),
-        seed=seed,
-        tolerance=tolerance,
-    )
-
-
-@dataclass(slots=True)
-class _Leak:
-    """What one feature did on the dates seen so far."""
-
-    sizes: dict[str, list[float]] = field(default_factory=dict)
-    first_date: date | datetime | None = None
-    reason: str = ""
-
-    def add(self, kind: str, when: date | datetime, size: float, reason: str = "") -> None:
-        self.sizes.setdefault(kind, []).append(size)
-        self.first_date = self.first_date or when
-        self.reason = self.reason or reason
-
-    def finding(self, feature: str, dates: int) -> Finding:
-        """One finding, named by what explains most: removal before scrambling, late knowledge where it explains all."""
-        assert self.first_date is not None
-        kind = next(kind for kind in _KINDS if kind in self.sizes)
-        counts = "; ".join(f"{_SHOWN[kind]} on {len(self.sizes[kind])} of {dates} dates" for kind in self.sizes)
-        return Finding(
-            feature=feature,
-            kind=kind,
-            first_date=self.first_date,
-            size=max(max(sizes) for sizes in self.sizes.values()),
-            detail=f"{counts}. {self.reason}".strip(),
-        )
-
-
-_KINDS = ("truncation", "knowledge_time", "perturbation")
-_SHOWN = {
-    "truncation": "changes when later rows are removed",
-    "knowledge_time": "uses rows that had happened and were not yet available",
-    "perturbation": "moves when what was not yet known is scrambled",
-}
+            progress(len(replayed), len(plan.dates))
+    return plan.report(replayed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Replay:
-    """One feature function on one set of inputs, with what it made of all of them, twice."""
+class Change:
+    """What gave one feature away on one date; `reason` says what failed, if something did."""
 
-    compute: Compute
-    inputs: Inputs
+    kind: str
+    feature: str
+    size: float
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayedDate:
+    """What one date showed; `is_perturbed` is false where the computation refused scrambled values."""
+
+    changes: tuple[Change, ...]
+    is_perturbed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Some dates to replay, with the features that the full inputs give for them. It depends on no other chunk."""
+
+    dates: pl.Series
+    used: pl.DataFrame
+    scales: dict[str, float]
+    seed: int
     tolerance: float
-    full: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Which dates of one feature function to replay, and what it made of the full inputs on them, twice."""
+
+    dates: pl.Series
+    used: pl.DataFrame
     again: pl.DataFrame
     scales: dict[str, float]
+    seed: int
+    tolerance: float
 
     @classmethod
-    def of(cls, compute: Compute, inputs: Inputs, tolerance: float) -> "_Replay":
+    def of(cls, compute: Compute, inputs: Inputs, *, sample: int, seed: int, tolerance: float) -> "Plan":
+        """Compute the features twice, and draw the dates."""
+        if sample < 1 or seed < 0 or not tolerance >= 0:
+            raise ReplayError(
+                f"expected sample ≥ 1, seed ≥ 0 and tolerance ≥ 0, found {sample}, {seed} and {tolerance}."
+            )
+        check_inputs(inputs)
         full = computed(compute, dict(inputs))
         if not names(full):
             raise ReplayError(f"features: expected at least one beside timestamp and symbol; found {full.columns}.")
+        dates = _draw(_checkable_dates(full, last_instant(inputs)), sample, np.random.default_rng([seed, 0]))
         again = computed(compute, dict(inputs))
-        return cls(compute=compute, inputs=inputs, tolerance=tolerance, full=full, again=again, scales=scales(full))
+        used, repeated = (rows_of(frame, dates) for frame in (full, again))
+        return cls(dates=dates, used=used, again=repeated, scales=scales(full), seed=seed, tolerance=tolerance)
 
-    def checkable_dates(self) -> pl.Series:
-        """Distinct timestamps, sorted, that carry a feature and have something after them to remove."""
-        if not self.full.height:
-            return pl.Series("timestamp", [], dtype=pl.Date)
-        carries = np.column_stack([has_value(self.full[feature]) for feature in self.scales]).any(axis=1)
-        has_future = latest_knowledge(self.full["timestamp"]) < last_instant(self.inputs)
-        return self.full["timestamp"].filter(has_future & pl.Series(carries)).unique().sort()
+    def chunks(self, *, dates_per_chunk: int) -> Iterator[Chunk]:
+        """The dates in order, some at a time."""
+        for start in range(0, self.dates.len(), dates_per_chunk):
+            dates = self.dates[start : start + dates_per_chunk]
+            used = rows_of(self.used, dates)
+            yield Chunk(dates=dates, used=used, scales=self.scales, seed=self.seed, tolerance=self.tolerance)
 
-    def used(self, when: date | datetime) -> pl.DataFrame:
-        """The features of one date as the full inputs give them."""
-        return self._at(self.full, when)
+    def report(self, *parts: Sequence[ReplayedDate]) -> PitReport:
+        """What the dates showed. Each part has one entry for each date in order; parts are groups of symbols."""
+        leaks: dict[str, _Leak] = {}
+        for part in parts:
+            for when, shown in zip(self.dates, part, strict=True):
+                for change in shown.changes:
+                    leaks.setdefault(change.feature, _Leak()).add(when, change)
+        total = self.dates.len()
+        findings = {feature: leak.finding(feature, total) for feature, leak in leaks.items()} | self._unstable()
+        seen = {feature for feature in self.scales if has_value(self.used[feature]).any()}
+        return PitReport(
+            (findings[feature] for feature in self.scales if feature in findings),
+            dates_checked=total,
+            features_checked=len(seen),
+            dates_perturbed=sum(all(shown.is_perturbed for shown in date) for date in zip(*parts, strict=True)),
+            unchecked_features=tuple(feature for feature in self.scales if feature not in seen),
+            seed=self.seed,
+            tolerance=self.tolerance,
+        )
 
-    def truncated(self, when: date | datetime, used: pl.DataFrame) -> Iterator[tuple[str, str, float, str]]:
-        """Kind, feature, size and reason of what changes on one date when what was not yet known is removed."""
-        instant = self._instant(when)
-        known, happened = known_by(self.inputs, instant), happened_by(self.inputs, instant)
-        changed, reason = self._changed(known, when, used)
-        if not changed:
-            return
-        has_late_rows = any(known[name].height != happened[name].height for name in known)
-        still_changed = self._changed(happened, when, used)[0] if has_late_rows else changed
-        for feature, size in changed.items():
-            yield ("truncation" if feature in still_changed else "knowledge_time"), feature, size, reason
-
-    def perturbed(self, when: date | datetime, used: pl.DataFrame, rng: np.random.Generator) -> dict[str, float] | None:
-        """What moves on one date when what was not yet known is scrambled; None where that cannot be computed."""
-        scrambled = scrambled_after(self.inputs, self._instant(when), rng)
-        try:
-            replayed = computed(self.compute, scrambled)
-        except Exception:  # noqa: BLE001 - a user's function may refuse values that no market ever gave
-            return None
-        return gaps(used, self._at(replayed, when), self.scales, self.tolerance)
-
-    def unstable(self, dates: list[date | datetime]) -> dict[str, Finding]:
+    def _unstable(self) -> dict[str, Finding]:
         """Features that two runs on the same inputs do not agree on."""
         sizes: dict[str, list[tuple[date | datetime, float]]] = {}
-        for when in dates:
-            for feature, size in gaps(self.used(when), self._at(self.again, when), self.scales, self.tolerance).items():
+        for when in self.dates:
+            instant = instant_of(when, self.dates.dtype)
+            moved = gaps(at(self.used, instant), at(self.again, instant), self.scales, self.tolerance)
+            for feature, size in moved.items():
                 sizes.setdefault(feature, []).append((when, size))
         return {
             feature: Finding(
@@ -196,31 +171,138 @@ class _Replay:
                 kind="nondeterminism",
                 first_date=shown[0][0],
                 size=max(size for _, size in shown),
-                detail=f"two runs on the same inputs disagree on {len(shown)} of {len(dates)} dates; fix the seed",
+                detail=f"two runs on the same inputs disagree on {len(shown)} of {len(self.dates)} dates; fix the seed",
+                n=len(shown),
+                of=len(self.dates),
             )
             for feature, shown in sizes.items()
         }
 
-    def _changed(
-        self, inputs: dict[str, pl.DataFrame], when: date | datetime, used: pl.DataFrame
-    ) -> tuple[dict[str, float], str]:
-        """What differs on one date when computed from `inputs`, and what went wrong if that failed."""
+
+def replay_chunk(compute: Compute, inputs: Inputs, chunk: Chunk) -> list[ReplayedDate]:
+    """Replay each date of a chunk; the result depends on these arguments and nothing else."""
+    return [_Date.of(compute, inputs, chunk, when).replayed() for when in chunk.dates]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Date:
+    """One date to be replayed."""
+
+    compute: Compute
+    inputs: Inputs
+    chunk: Chunk
+    when: date | datetime
+    instant: int
+    used: pl.DataFrame
+
+    @classmethod
+    def of(cls, compute: Compute, inputs: Inputs, chunk: Chunk, when: date | datetime) -> "_Date":
+        instant = instant_of(when, chunk.dates.dtype)
+        used = at(chunk.used, instant)
+        return cls(compute=compute, inputs=inputs, chunk=chunk, when=when, instant=instant, used=used)
+
+    def replayed(self) -> ReplayedDate:
+        """What changes when the future is removed, and what moves when it is scrambled."""
+        moved = self._perturbed()
+        perturbations = (Change(kind="perturbation", feature=name, size=size) for name, size in (moved or {}).items())
+        return ReplayedDate(changes=tuple(chain(self._truncated(), perturbations)), is_perturbed=moved is not None)
+
+    def _truncated(self) -> Iterator[Change]:
+        known, happened = known_by(self.inputs, self.instant), happened_by(self.inputs, self.instant)
+        changed, reason = self._changed(known)
+        if not changed:
+            return
+        has_late_rows = any(known[name].height != happened[name].height for name in known)
+        still_changed = self._changed(happened)[0] if has_late_rows else changed
+        for feature, size in changed.items():
+            kind = "truncation" if feature in still_changed else "knowledge_time"
+            yield Change(kind=kind, feature=feature, size=size, reason=reason)
+
+    def _perturbed(self) -> dict[str, float] | None:
+        """What moves when what was not yet known is scrambled; None where that cannot be computed."""
+        rng = np.random.default_rng([self.chunk.seed, 1, self.instant % 2**64])
+        try:
+            replayed = computed(self.compute, scrambled_after(self.inputs, self.instant, rng))
+        except Exception:  # noqa: BLE001 - a user's function may refuse values that no market ever gave
+            return None
+        return self._gaps(replayed)
+
+    def _changed(self, inputs: dict[str, pl.DataFrame]) -> tuple[dict[str, float], str]:
+        """What differs when computed from `inputs`, and what went wrong if that failed."""
         try:
             replayed = computed(self.compute, inputs)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; not reproducible is a leak
-            carried = {feature: inf for feature in self.scales if has_value(used[feature]).any()}
-            return carried, f"Replaying {when} failed with {type(error).__name__}: {error}"
-        return gaps(used, self._at(replayed, when), self.scales, self.tolerance), ""
+            carried = {feature: inf for feature in self.chunk.scales if has_value(self.used[feature]).any()}
+            return carried, f"Replaying {self.when} failed with {type(error).__name__}: {error}"
+        return self._gaps(replayed), ""
 
-    def _at(self, frame: pl.DataFrame, when: date | datetime) -> pl.DataFrame:
-        return at(frame, self._instant(when))
-
-    def _instant(self, when: date | datetime) -> int:
-        return int(latest_knowledge(pl.Series([when], dtype=self.full.schema["timestamp"]))[0])
+    def _gaps(self, replayed: pl.DataFrame) -> dict[str, float]:
+        return gaps(self.used, at(replayed, self.instant), self.chunk.scales, self.chunk.tolerance)
 
 
-def _draw(dates: pl.Series, sample: int, rng: np.random.Generator) -> list[date | datetime]:
+@dataclass(slots=True)
+class _Leak:
+    """What one feature did on the dates seen so far: by kind, the largest size on each date."""
+
+    sizes: dict[str, dict[date | datetime, float]] = field(default_factory=dict)
+    reasons: dict[date | datetime, str] = field(default_factory=dict)
+
+    def add(self, when: date | datetime, change: Change) -> None:
+        of_kind = self.sizes.setdefault(change.kind, {})
+        of_kind[when] = max(of_kind.get(when, 0.0), change.size)
+        if change.reason:
+            self.reasons.setdefault(when, change.reason)
+
+    def finding(self, feature: str, dates: int) -> Finding:
+        """One finding, named by what explains most: removal before scrambling, late knowledge where it explains all."""
+        kinds = [kind for kind in _SHOWN if kind in self.sizes]
+        counts = "; ".join(f"{_SHOWN[kind]} on {len(self.sizes[kind])} of {dates} dates" for kind in kinds)
+        sizes = list(self.sizes[kinds[0]].values())
+        finite = [size for size in sizes if size < inf]
+        if 0 < len(finite) < len(sizes):
+            counts += f"; the largest change from one number to another is {max(finite):.3g}"
+        reason = self.reasons[min(self.reasons)] if self.reasons else ""
+        shown = set[date | datetime]().union(*self.sizes.values())
+        return Finding(
+            feature=feature,
+            kind=kinds[0],
+            first_date=min(shown),
+            size=max(sizes),
+            detail=f"{counts}. {reason}".strip(),
+            n=len(shown),
+            of=dates,
+        )
+
+
+_SHOWN = {
+    "truncation": "changes when later rows are removed",
+    "knowledge_time": "uses rows that had happened and were not yet available",
+    "perturbation": "moves when what was not yet known is scrambled",
+}
+
+
+def instant_of(when: date | datetime, dtype: pl.DataType) -> int:
+    """Up to when features of a date may know, in microseconds since 1970."""
+    return int(latest_knowledge(pl.Series([when], dtype=dtype))[0])
+
+
+def _checkable_dates(full: pl.DataFrame, last: int) -> pl.Series:
+    """Distinct timestamps, sorted, that carry a feature and have something after them to remove."""
+    if not full.height:
+        return pl.Series("timestamp", [], dtype=pl.Date)
+    carries = np.column_stack([has_value(full[feature]) for feature in names(full)]).any(axis=1)
+    has_future = latest_knowledge(full["timestamp"]) < last
+    return full["timestamp"].filter(has_future & pl.Series(carries)).unique().sort()
+
+
+def _draw(dates: pl.Series, sample: int, rng: np.random.Generator) -> pl.Series:
     """A sorted sample without replacement."""
-    chosen = np.sort(rng.choice(dates.len(), size=min(sample, dates.len()), replace=False))
-    drawn: list[date | datetime] = dates[chosen].to_list()
-    return drawn
+    return dates[np.sort(rng.choice(dates.len(), size=min(sample, dates.len()), replace=False))]
+
+
+def rows_of(frame: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:
+    """The rows of some dates."""
+    if not frame.height:
+        return frame
+    is_chosen = np.isin(latest_knowledge(frame["timestamp"]).to_numpy(), latest_knowledge(dates).to_numpy())
+    return frame.filter(pl.Series(is_chosen))

@@ -1,4 +1,4 @@
-"""What a point-in-time replay found: a tuple of findings, one per leaking feature, that knows what was checked."""
+"""What the point-in-time checks found: a tuple of findings, one per leak and thing, that knows what was checked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,17 +8,25 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One feature that did not hold.
+    """One thing that did not hold: a feature, a column of an input, a fold, the universe.
 
-    `kind` is what gave it away:
+    `kind` is what gave it away. In a replay, where `size` is the largest change of the feature:
 
     - "truncation": its value changes when rows of later timestamps are removed;
-    - "knowledge_time": it uses rows that had happened and were not yet available;
+    - "knowledge_time": it uses what had happened and was not yet available;
     - "perturbation": it moves when what was not yet known is scrambled, though removing that changes nothing;
     - "nondeterminism": two runs on the same inputs disagree, so that nothing can be said of it.
 
-    `first_date` is the earliest sampled date on which it showed, `size` the largest change; infinity stands for a value
-    or row that appears or disappears, a computation that fails, and a change of text.
+    In the audits, each of which says what its sizes are:
+
+    - "restatement": a value that was published only later stands where an earlier one was known;
+    - "survivorship": names that were listed are missing; "unlisted": names are there outside of their listing;
+    - "purge", "embargo": training labels reach into a test window, or follow it too closely;
+    - "skew": live and recomputed features differ; "missing": one side has no such row or feature;
+    - "unverified": there was nothing to judge by, which is no pass.
+
+    `first_date` is the earliest date on which it showed. It showed on `n` of the `of` dates, rows or names that were
+    looked at. Infinity stands for a value or row that appears or disappears, a computation that fails, other text.
     """
 
     feature: str
@@ -26,20 +34,31 @@ class Finding:
     first_date: date | datetime
     size: float
     detail: str
+    n: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        """The part of what was looked at, between 0 and 1."""
+        return self.n / self.of
 
 
 class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record of what was done
     """The findings; an empty report found nothing *on what it checked*, so read it with its counts.
 
-    `features_checked` counts features with at least one value on a sampled date, `unchecked_features` names the others.
-    `dates_perturbed` falls short of `dates_checked` where the computation refused scrambled values.
+    `checks` names what was done. `features_checked` counts what a finding might have named: features with at least one
+    value on a sampled date, columns, folds; `unchecked_features` names the others. `rows_checked` counts the rows that
+    an audit compared, and is 0 for a replay. `dates_perturbed` falls short of `dates_checked` where the computation
+    refused scrambled values, and is 0 for an audit. `seed` is None where nothing was drawn.
     """
 
+    checks: tuple[str, ...]
     dates_checked: int
     features_checked: int
+    rows_checked: int
     dates_perturbed: int
     unchecked_features: tuple[str, ...]
-    seed: int
+    seed: int | None
     tolerance: float
 
     def __new__(
@@ -48,15 +67,19 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
         *,
         dates_checked: int,
         features_checked: int,
-        dates_perturbed: int,
-        unchecked_features: tuple[str, ...],
-        seed: int,
-        tolerance: float,
+        rows_checked: int = 0,
+        dates_perturbed: int = 0,
+        unchecked_features: tuple[str, ...] = (),
+        seed: int | None = None,
+        tolerance: float = 0.0,
+        checks: tuple[str, ...] = ("replay",),
     ) -> Self:
         """A report over `findings`; the rest says what they rest on."""
         report = super().__new__(cls, findings)
+        report.checks = checks
         report.dates_checked = dates_checked
         report.features_checked = features_checked
+        report.rows_checked = rows_checked
         report.dates_perturbed = dates_perturbed
         report.unchecked_features = unchecked_features
         report.seed = seed
@@ -66,3 +89,20 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
     def __getnewargs_ex__(self) -> tuple[tuple[tuple[Finding, ...]], dict[str, object]]:
         """How to copy and unpickle it."""
         return (tuple(self),), vars(self)
+
+
+def together(first: PitReport, *others: PitReport) -> PitReport:
+    """All findings in one report. Of dates and features it counts the least of its parts, so that none hides a zero."""
+    reports = (first, *others)
+    seeds = {report.seed for report in reports if report.seed is not None}
+    return PitReport(
+        (finding for report in reports for finding in report),
+        checks=tuple(name for report in reports for name in report.checks),
+        dates_checked=min(report.dates_checked for report in reports),
+        features_checked=min(report.features_checked for report in reports),
+        rows_checked=sum(report.rows_checked for report in reports),
+        dates_perturbed=max(report.dates_perturbed for report in reports),
+        unchecked_features=tuple(name for report in reports for name in report.unchecked_features),
+        seed=seeds.pop() if len(seeds) == 1 else None,
+        tolerance=max(report.tolerance for report in reports),
+    )
