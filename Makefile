@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
+BENCH := .venv-bench
 
 .PHONY: help demo test lint format bench docs requirements clean
 .DEFAULT_GOAL := help
@@ -42,8 +43,16 @@ format: $(VENV)/.develop ## let ruff lay out the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: $(VENV)/.develop ## measure, and print ratios
-	@for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+$(BENCH)/.peers: requirements/peers.txt pyproject.toml
+	@echo "installing Signoff's peers into $(BENCH) (about a minute)"
+	@$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+bench: $(VENV)/.develop $(BENCH)/.peers ## measure beside the peers, and print ratios
+	$(BENCH)/bin/python benchmarks/bench_peers.py
+	@for script in $(filter-out %_peers.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$script || exit 1; done
 
 docs: $(VENV)/.develop ## write the published JSON schemas
 	$(BIN)/python -m signoff.adapters.schema docs/schema
@@ -55,6 +64,9 @@ requirements: $(BIN)/python ## pin every dependency by hash, without addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate --extra demo --group test --group lint \
 		-c requirements/demo.txt pyproject.toml requirements/build.in -o requirements/develop.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --no-annotate \
+		pyproject.toml requirements/build.in requirements/peers.in -o requirements/peers.txt
 
 clean: ## remove what was installed and written
-	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis

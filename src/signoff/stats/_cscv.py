@@ -5,7 +5,8 @@ so that every column's sums over a split are one addition of two table rows. Sha
 u|u|/v orders as they do without a square root. A split and its complement are one visit: either is the other's out of
 sample.
 
-The kernels see only what `overfitting` has validated. They are compiled without fast-math and run in one thread.
+The kernels see only what `overfitting` has validated. They are compiled without fast-math; any range of splits can be
+computed apart from the others.
 """
 
 import numpy as np
@@ -39,28 +40,31 @@ def cross_validate(
     sums: tuple[Floats, Floats],
     squares: tuple[Floats, Floats],
     partitions: int,
-    splits: int,
-) -> Floats:  # pragma: no cover - compiled
-    """(4, splits): of each split's in-sample best its rank out of sample, keys in and out of sample, and ties there.
+    first: int,
+    last: int,
+    found: Floats,
+) -> None:  # pragma: no cover - compiled
+    """Fill (4, splits) `found` for the pairs of complements from `first` to `last` of splits / 2.
+
+    Its rows are of each split's in-sample best the rank out of sample, keys in and out of sample, and ties there.
 
     `returns` is (T, N) with T a multiple of `partitions`; `sums` and `squares` are the subset tables of the first and
     the second half of the blocks, of `returns` less `means`. Splits are in lexicographic order of their in-sample
     blocks. A rank counts from 1 and is the average over ties; a trial alone on its rank has one tie, itself.
     """
-    columns = returns.shape[1]
-    found = np.empty((4, splits))
+    columns, splits = returns.shape[1], found.shape[1]
     one, other = np.empty(columns), np.empty(columns)
     everything = (1 << partitions) - 1
     mask = (1 << (partitions // 2)) - 1
-    for place in range(splits // 2):
-        _write_keys(returns, means, sums, squares, partitions, mask, one)
-        _write_keys(returns, means, sums, squares, partitions, everything ^ mask, other)
-        _compare(one, other, splits - 1 - place, found)
-        _compare(other, one, place, found)
+    for place in range(last):
+        if place >= first:
+            _write_keys(returns, means, sums, squares, partitions, mask, one)
+            _write_keys(returns, means, sums, squares, partitions, everything ^ mask, other)
+            _compare(one, other, splits - 1 - place, found)
+            _compare(other, one, place, found)
         lowest = mask & -mask
         ripple = mask + lowest
         mask = (((ripple ^ mask) >> 2) // lowest) | ripple
-    return found
 
 
 @njit(cache=True, nogil=True)

@@ -3,7 +3,8 @@
 A resample is a list of blocks, and a block's sum is the difference of two rows of prefix sums, so that a resample costs
 one visit per block instead of one per row. Only the largest statistic of each resample is kept.
 
-The kernel sees only what `bootstrap` has validated. It is compiled without fast-math and runs in one thread.
+The kernel sees only what `bootstrap` has validated. It is compiled without fast-math; any range of resamples can be
+computed apart from the others.
 """
 
 import numpy as np
@@ -11,6 +12,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from signoff.stats.sample import Floats
+
+TILE = 96
+"""Columns at most that are visited together: their prefix sums stay in a core's cache while all resamples read them."""
 
 
 @njit(cache=True, nogil=True)
@@ -21,31 +25,37 @@ def largest_statistics(
     ends: NDArray[np.int64],
     weights: Floats,
     offsets: Floats,
-    floor: float,
-) -> Floats:  # pragma: no cover - compiled
-    """(R, C) of each resample and recentring, the largest weights[k] × (mean_k + offsets[c, k]), at least `floor`.
+    first: int,
+    last: int,
+    largest: Floats,
+) -> None:  # pragma: no cover - compiled
+    """Raise (R, C) `largest` to each resample's and test's largest weights[c, k] × (mean_k + offsets[c, k]).
 
-    `prefix` is (n + 1, K) sums of demeaned columns; resample r consists of the blocks from `ends[r]` to `ends[r + 1]`,
-    each `lengths` rows from row `starts` on, wrapping around once at most.
+    `prefix` is (tiles, n + 1, width) sums of demeaned columns, the last tile filled up with columns that are not looked
+    at; resample r consists of the blocks from `ends[r]` to `ends[r + 1]`, each `lengths` rows from row `starts` on,
+    wrapping around once at most. Only resamples `first` to `last` are visited.
     """
-    n, columns = prefix.shape[0] - 1, prefix.shape[1]
-    resamples, recentrings = ends.size - 1, offsets.shape[0]
-    largest = np.full((resamples, recentrings), floor)
-    total = np.empty(columns)
-    for resample in range(resamples):
-        total[:] = 0.0
-        for block in range(ends[resample], ends[resample + 1]):
-            start, stop = starts[block], starts[block] + lengths[block]
-            if stop <= n:
-                for column in range(columns):
-                    total[column] += prefix[stop, column] - prefix[start, column]
-            else:
-                for column in range(columns):
-                    total[column] += prefix[n, column] - prefix[start, column] + prefix[stop - n, column]
-        for recentring in range(recentrings):
-            best = floor
-            for column in range(columns):
-                value = weights[column] * (total[column] / n + offsets[recentring, column])
-                best = max(best, value)
-            largest[resample, recentring] = best
-    return largest
+    n, tests, columns = prefix.shape[1] - 1, offsets.shape[0], offsets.shape[1]
+    width = prefix.shape[2]
+    total = np.empty(width)
+    for tile in range(prefix.shape[0]):
+        here, base = prefix[tile], tile * width
+        used = min(width, columns - base)
+        for resample in range(first, last):
+            total[:] = 0.0
+            for block in range(ends[resample], ends[resample + 1]):
+                start, stop = starts[block], starts[block] + lengths[block]
+                if stop <= n:
+                    high, low = here[stop], here[start]
+                    for column in range(width):
+                        total[column] += high[column] - low[column]
+                else:
+                    low, high, whole = here[start], here[stop - n], here[n]
+                    for column in range(width):
+                        total[column] += whole[column] - low[column] + high[column]
+            for test in range(tests):
+                best = largest[resample, test]
+                for column in range(used):
+                    value = weights[test, base + column] * (total[column] / n + offsets[test, base + column])
+                    best = max(best, value)
+                largest[resample, test] = best

@@ -14,10 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.frames import column_name, refuse_misaligned
-from signoff.stats.sample import Floats, is_constant, matrix, vector
+from signoff.stats.sample import Floats, constant_columns, matrix, one_of, vector
 
 MIN_BLOCKS: Final = 10
+STREAMS: Final = frozenset({"own", "arch"})
 _NO_VARIANCE: Final = 1e-12
+_CHUNK: Final = 500
+_COLUMNS: Final = 64
+_STREAMED: Final = {"own": "", "arch": " by the rows of arch 8.0.0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,14 @@ class RealityCheck:
     convention: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DataSnooping:
+    """Both tests of one family, over the same resamples."""
+
+    superior_predictive_ability: SuperiorPredictiveAbility
+    reality_check: RealityCheck
+
+
 def superior_predictive_ability(
     benchmark_losses: ArrayLike,
     model_losses: ArrayLike,
@@ -79,6 +91,7 @@ def superior_predictive_ability(
     repetitions: int,
     seed: int,
     studentize: bool = True,
+    stream: str = "own",
 ) -> SuperiorPredictiveAbility:
     """Hansen (2005), "A test for superior predictive ability".
 
@@ -90,6 +103,9 @@ def superior_predictive_ability(
     repetitions : B, resamples.
     seed : of the resamples, which all three recentrings and all models share.
     studentize : divide each mean by its ω_k; otherwise plain means are compared, and badly measured models dominate.
+    stream : "own" draws whole blocks. "arch" draws the rows that the package arch 8.0.0 draws from an integer seed, one
+        start and one uniform number a row; `raw` of the unstudentised form is then its p-value to the last bit,
+        whenever some model beats the benchmark (where none does, its statistic is negative and this one 0).
 
     Notes
     -----
@@ -101,39 +117,19 @@ def superior_predictive_ability(
     Raises
     ------
     InputError
-        NaN or infinite losses, with row and column; misaligned shapes; impossible block, repetitions or seed.
+        NaN or infinite losses, with row and column; misaligned shapes; impossible block, repetitions, seed or stream.
     InsufficientData
         No model, fewer than 10 blocks of data, or a model whose difference from the benchmark is constant.
     """
-    differences = _differences(benchmark_losses, model_losses)
-    n = differences.shape[0]
-    _check(n, block, repetitions, seed)
-    mean, spread = differences.mean(axis=0), long_run_deviation(differences, block)
-    weights = sqrt(n) / spread if studentize else np.full(mean.size, sqrt(n))
-    is_hopeless = sqrt(n) * mean / spread < -sqrt(2 * log(log(n)))
-    offsets = np.vstack([np.minimum(mean, 0), np.where(is_hopeless, mean, 0), np.zeros(mean.size)])
-    statistic = max(0.0, float((weights * mean).max()))
-    largest = _largest(differences - mean, weights, offsets, 0.0, block, repetitions, seed)
-    raw = [float(share) for share in np.mean(largest >= statistic, axis=0)]
-    lower, consistent, upper = ((share * repetitions + 1) / (repetitions + 1) for share in raw)
-    return SuperiorPredictiveAbility(
-        lower=lower,
-        consistent=consistent,
-        upper=upper,
-        raw=_bounds(raw),
-        monte_carlo_error=_bounds([_error(share, repetitions) for share in raw]),
-        statistic=statistic,
-        best_model=int(np.argmax(weights * mean)),
-        n=n,
-        models=mean.size,
+    return data_snooping(
+        benchmark_losses,
+        model_losses,
         block=block,
         repetitions=repetitions,
         seed=seed,
-        is_studentized=studentize,
-        resamples=largest[:, 1].copy(),
-        convention=f"Hansen (2005), {'studentised' if studentize else 'not studentised'}, stationary bootstrap with "
-        f"mean block {block:g}, p = (b + 1)/(B + 1)",
-    )
+        studentize=studentize,
+        stream=stream,
+    ).superior_predictive_ability
 
 
 def reality_check(
@@ -144,47 +140,101 @@ def reality_check(
     Takes and refuses what `superior_predictive_ability` does. Poor models in the family make it conservative, which is
     what Hansen's test mends.
     """
+    return data_snooping(benchmark_losses, model_losses, block=block, repetitions=repetitions, seed=seed).reality_check
+
+
+def data_snooping(
+    benchmark_losses: ArrayLike,
+    model_losses: ArrayLike,
+    *,
+    block: float,
+    repetitions: int,
+    seed: int,
+    studentize: bool = True,
+    stream: str = "own",
+) -> DataSnooping:
+    """Hansen's and White's tests over the same resamples, for the cost of one; see `superior_predictive_ability`."""
     differences = _differences(benchmark_losses, model_losses)
     n = differences.shape[0]
     _check(n, block, repetitions, seed)
-    mean = differences.mean(axis=0)
-    weights = np.full(mean.size, sqrt(n))
-    statistic = float((weights * mean).max())
-    largest = _largest(differences - mean, weights, np.zeros((1, mean.size)), -inf, block, repetitions, seed)
-    raw = float(np.mean(largest[:, 0] >= statistic))
-    return RealityCheck(
-        p_value=(raw * repetitions + 1) / (repetitions + 1),
-        raw=raw,
-        monte_carlo_error=_error(raw, repetitions),
-        statistic=statistic,
-        best_model=int(np.argmax(mean)),
-        n=n,
-        models=mean.size,
-        block=block,
-        repetitions=repetitions,
-        seed=seed,
-        convention=f"White (2000), stationary bootstrap with mean block {block:g}, p = (b + 1)/(B + 1)",
+    one_of(stream, "stream", STREAMS)
+    mean, spread = differences.mean(axis=0), long_run_deviation(differences, block)
+    plain = np.full(mean.size, sqrt(n))
+    weights = sqrt(n) / spread if studentize else plain
+    is_hopeless = sqrt(n) * mean / spread < -sqrt(2 * log(log(n)))
+    resampled = _resampled_maxima(
+        differences - mean,
+        np.vstack([weights, weights, weights, plain]),
+        np.vstack([np.minimum(mean, 0), np.where(is_hopeless, mean, 0), np.zeros((2, mean.size))]),
+        np.array([0.0, 0.0, 0.0, -inf]),
+        (_blocks_of_rows if stream == "arch" else stationary_blocks)(
+            n, block, repetitions, np.random.default_rng(seed)
+        ),
+    )
+    largest = float((weights * mean).max())
+    statistics = np.array([max(0.0, largest)] * 3 + [float((plain * mean).max())])
+    raw = [float(share) for share in np.mean(resampled >= statistics, axis=0)]
+    lower, consistent, upper, checked = ((share * repetitions + 1) / (repetitions + 1) for share in raw)
+    how = f"stationary bootstrap with mean block {block:g}{_STREAMED[stream]}, p = (b + 1)/(B + 1)"
+    return DataSnooping(
+        superior_predictive_ability=SuperiorPredictiveAbility(
+            lower=lower,
+            consistent=consistent,
+            upper=upper,
+            raw=_bounds(raw),
+            monte_carlo_error=_bounds([_error(share, repetitions) for share in raw]),
+            statistic=float(statistics[0]),
+            best_model=int(np.argmax(weights * mean)),
+            n=n,
+            models=mean.size,
+            block=block,
+            repetitions=repetitions,
+            seed=seed,
+            is_studentized=studentize,
+            resamples=resampled[:, 1].copy(),
+            convention=f"Hansen (2005), {'studentised' if studentize else 'not studentised'}, {how}",
+        ),
+        reality_check=RealityCheck(
+            p_value=checked,
+            raw=raw[3],
+            monte_carlo_error=_error(raw[3], repetitions),
+            statistic=float(statistics[3]),
+            best_model=int(np.argmax(mean)),
+            n=n,
+            models=mean.size,
+            block=block,
+            repetitions=repetitions,
+            seed=seed,
+            convention=f"White (2000), {how}",
+        ),
     )
 
 
 def long_run_deviation(differences: Floats, block: float) -> Floats:
-    """ω_k of each column: the standard deviation of √n times the mean of its stationary resamples, exactly."""
-    n = differences.shape[0]
+    """ω_k of each column: the standard deviation of √n times the mean of its stationary resamples, exactly.
+
+    κᵢ = κ₍ₙ₋ᵢ₎, so that γ₀ + 2Σκᵢγᵢ is a sum over circular autocovariances, and with that one over the periodogram.
+    """
+    n, columns = differences.shape
     lag = np.arange(n)
     keep = 1 - 1 / block
     kernel = (1 - lag / n) * keep**lag + (lag / n) * keep ** (n - lag)
-    kernel[0] = 0.5
-    variance = np.empty(differences.shape[1])
-    for column, values in enumerate(differences.T):
-        centred = (values - values.mean()) / values.std()
-        spectrum = np.abs(np.fft.rfft(centred, 2 * n)) ** 2
-        covariance = np.fft.irfft(spectrum, 2 * n)[:n] / n
-        variance[column] = 2 * float(kernel @ covariance) * values.var()
-        if not variance[column] > _NO_VARIANCE * values.var():
+    kernel[0] = 1.0
+    response = np.fft.rfft(kernel).real
+    response[1 : (n + 1) // 2] *= 2  # the frequencies that stand for their mirror image too
+    deviation = np.empty(columns)
+    for first in range(0, columns, _COLUMNS):
+        held = differences[:, first : first + _COLUMNS]
+        spread = held.std(axis=0)
+        scaled = np.ascontiguousarray(((held - held.mean(axis=0)) / spread).T)
+        variance = np.abs(np.fft.rfft(scaled, axis=1)) ** 2 @ response / n**2
+        if (cancelled := ~(variance > _NO_VARIANCE)).any():
             raise InsufficientData(
-                f"model_losses: column {column} cancels itself out within blocks of {block:g}; choose another length."
+                f"model_losses: column {first + int(np.argmax(cancelled))} cancels itself out within blocks of "
+                f"{block:g}; choose another length."
             )
-    return np.asarray(np.sqrt(variance), dtype=np.float64)
+        deviation[first : first + _COLUMNS] = np.sqrt(variance) * spread
+    return deviation
 
 
 def stationary_blocks(
@@ -195,30 +245,72 @@ def stationary_blocks(
     Starts are uniform, lengths geometric with mean `block`, the last cut so that the resample has n rows. Blocks wrap
     around the end of the data.
     """
+    starts, lengths, ends = [], [], [np.zeros(1, dtype=np.int64)]
+    for done in range(0, repetitions, _CHUNK):
+        drawn = _drawn_lengths(n, block, min(_CHUNK, repetitions - done), rng)
+        reached = np.cumsum(drawn, axis=1)
+        counts = (reached < n).sum(axis=1) + 1
+        rows = np.arange(counts.size)
+        drawn[rows, counts - 1] -= reached[rows, counts - 1] - n
+        lengths.append(drawn[np.arange(drawn.shape[1]) < counts[:, np.newaxis]])
+        starts.append(rng.integers(0, n, int(counts.sum())))
+        ends.append(ends[-1][-1] + np.cumsum(counts))
+    return np.concatenate(starts), np.concatenate(lengths), np.concatenate(ends)
+
+
+def _drawn_lengths(n: int, block: float, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """(resamples, m) geometric lengths, in each row enough of them to cover n."""
+    columns = int(n / block + 4 * sqrt(n / block)) + 4
+    drawn = np.minimum(rng.geometric(1 / block, (resamples, columns)), n)
+    while (drawn.sum(axis=1) < n).any():
+        drawn = np.hstack([drawn, np.minimum(rng.geometric(1 / block, (resamples, columns)), n)])
+    return drawn
+
+
+def _blocks_of_rows(
+    n: int, block: float, repetitions: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """What `stationary_blocks` returns, from a start and a uniform number for each row: a row whose number is above
+    1/block goes on where the one before it ended, and any other begins a block.
+    """
     starts, lengths, ends = [], [], [0]
     for _ in range(repetitions):
-        drawn = np.minimum(rng.geometric(1 / block, size=int(2 * n / block) + 16), n)
-        while drawn.sum() < n:
-            drawn = np.concatenate([drawn, np.minimum(rng.geometric(1 / block, size=drawn.size), n)])
-        reached = np.cumsum(drawn)
-        count = int(np.searchsorted(reached, n)) + 1
-        drawn = drawn[:count].copy()
-        drawn[-1] -= reached[count - 1] - n
-        lengths.append(drawn)
-        starts.append(rng.integers(0, n, count))
-        ends.append(ends[-1] + count)
+        drawn = rng.integers(n, size=n, dtype=np.int64)
+        is_first = rng.random(n) <= 1 / block
+        is_first[0] = True
+        begins = np.flatnonzero(is_first)
+        starts.append(drawn[begins])
+        lengths.append(np.diff(begins, append=n))
+        ends.append(ends[-1] + begins.size)
     return np.concatenate(starts), np.concatenate(lengths), np.array(ends, dtype=np.int64)
 
 
-def _largest(
-    centred: Floats, weights: Floats, offsets: Floats, floor: float, block: float, repetitions: int, seed: int
+def _resampled_maxima(
+    centred: Floats,
+    weights: Floats,
+    offsets: Floats,
+    floors: Floats,
+    blocks: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
 ) -> Floats:
+    """(R, C) the largest weighted mean of each resample in each of C tests, at least the test's floor."""
     from signoff.stats import _stationary  # noqa: PLC0415 - numba loads only where it is needed
+    from signoff.stats._threads import in_pieces  # noqa: PLC0415
 
-    prefix = np.zeros((centred.shape[0] + 1, centred.shape[1]))
-    np.cumsum(centred, axis=0, out=prefix[1:])
-    starts, lengths, ends = stationary_blocks(centred.shape[0], block, repetitions, np.random.default_rng(seed))
-    return np.asarray(_stationary.largest_statistics(prefix, starts, lengths, ends, weights, offsets, floor))
+    n, columns = centred.shape
+    tiles = -(-columns // _stationary.TILE)
+    width = -(-columns // tiles)
+    prefix = np.zeros((tiles, n + 1, width))
+    for tile in range(tiles):
+        held = centred[:, tile * width : (tile + 1) * width]
+        np.cumsum(held, axis=0, out=prefix[tile, 1:, : held.shape[1]])
+    starts, lengths, ends = blocks
+    largest = np.tile(floors, (ends.size - 1, 1))
+
+    def visit(first: int, last: int) -> None:
+        _stationary.largest_statistics(prefix, starts, lengths, ends, weights, offsets, first, last, largest)
+
+    in_pieces(visit, ends.size - 1)
+    return largest
 
 
 def _differences(benchmark_losses: ArrayLike, model_losses: ArrayLike) -> Floats:
@@ -229,12 +321,11 @@ def _differences(benchmark_losses: ArrayLike, model_losses: ArrayLike) -> Floats
     if models.shape[1] == 0:
         raise InsufficientData("model_losses: no model to compare.")
     differences = benchmark[:, np.newaxis] - models
-    for column in range(models.shape[1]):
-        if is_constant(differences[:, column]):
-            raise InsufficientData(
-                f"model_losses: {column_name(model_losses, column)} differs from the benchmark by a constant; "
-                "there is nothing to resample."
-            )
+    if (constant := constant_columns(differences)).size:
+        raise InsufficientData(
+            f"model_losses: {column_name(model_losses, int(constant[0]))} differs from the benchmark by a constant; "
+            "there is nothing to resample."
+        )
     return differences
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, is_constant, matrix, whole
+from signoff.stats.sample import Floats, constant_columns, is_constant, matrix, whole
 
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
@@ -124,7 +124,7 @@ def _checked(rows: int, columns: int, partitions: int) -> int:
 
 def _to_unit_scale(returns: Floats) -> Floats:
     """Each column times a power of two: exact, without effect on its Sharpe ratio, and safe to square."""
-    if still := [column for column in range(returns.shape[1]) if is_constant(returns[:, column])]:
+    if (still := constant_columns(returns)).size:
         raise InsufficientData(
             f"trials: column {still[0]} is constant ({returns[0, still[0]]:g}) over the {returns.shape[0]} rows used; "
             "it has no Sharpe ratio. Leave out what never traded, and say so."
@@ -153,21 +153,21 @@ def _flat_halves(returns: Floats, partitions: int) -> int:
 
 def _cross_validated(returns: Floats, partitions: int, splits: int) -> Floats:
     from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
+    from signoff.stats._threads import in_pieces  # noqa: PLC0415
 
     means = returns.mean(axis=0)
     blocks = (returns - means).reshape(partitions, -1, returns.shape[1])
     sums, squares = blocks.sum(axis=1), np.einsum("brn,brn->bn", blocks, blocks)
     half = partitions // 2
-    return np.asarray(
-        _cscv.cross_validate(
-            returns,
-            means,
-            (_cscv.subset_sums(sums[:half]), _cscv.subset_sums(sums[half:])),
-            (_cscv.subset_sums(squares[:half]), _cscv.subset_sums(squares[half:])),
-            partitions,
-            splits,
-        )
-    )
+    both_sums = (_cscv.subset_sums(sums[:half]), _cscv.subset_sums(sums[half:]))
+    both_squares = (_cscv.subset_sums(squares[:half]), _cscv.subset_sums(squares[half:]))
+    found = np.empty((4, splits))
+
+    def validate(first: int, last: int) -> None:
+        _cscv.cross_validate(returns, means, both_sums, both_squares, partitions, first, last, found)
+
+    in_pieces(validate, splits // 2)
+    return found
 
 
 def _sharpe(key: Floats, n: int) -> Floats:

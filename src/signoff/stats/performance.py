@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sample import (
     Floats,
+    constant_columns,
     difference,
-    is_constant,
     pair,
     positive,
     simple_returns,
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 _LARGEST_LOG: Final = 700.0
+_WINDOWS_AT_ONCE: Final = 4096
 
 
 def total_return(returns: ArrayLike) -> float:
@@ -133,8 +134,15 @@ def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> 
     window = whole(window, "window", at_least=2)
     array = vector(returns, "returns", at_least=window)
     root = float(np.sqrt(positive(periods, "periods")))
-    windows = np.lib.stride_tricks.sliding_window_view(array, window)
-    return np.array([np.nan if is_constant(held) else per_period(held) * root for held in windows])
+    windows = np.lib.stride_tricks.sliding_window_view(unit_scaled(array)[0], window)
+    sharpes = np.full(windows.shape[0], np.nan)
+    for first in range(0, sharpes.size, _WINDOWS_AT_ONCE):
+        held = windows[first : first + _WINDOWS_AT_ONCE]
+        varies = np.ones(held.shape[0], dtype=np.bool_)
+        varies[constant_columns(held.T)] = False
+        own = held[varies]
+        sharpes[first : first + varies.size][varies] = root * own.mean(axis=1) / own.std(axis=1, ddof=1)
+    return sharpes
 
 
 def _log_growth(returns: Floats) -> float:

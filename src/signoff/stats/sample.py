@@ -77,6 +77,13 @@ def is_constant(array: Floats) -> bool:
     return high - low <= _RELATIVE_SPREAD * max(abs(low), abs(high))
 
 
+def constant_columns(array: Floats) -> NDArray[np.int64]:
+    """The columns of (T, N) whose values differ by no more than rounding."""
+    low, high = array.min(axis=0), array.max(axis=0)
+    with np.errstate(over="ignore"):  # an infinite spread is none that is small
+        return np.flatnonzero(high - low <= _RELATIVE_SPREAD * np.maximum(np.abs(low), np.abs(high)))
+
+
 def unit_scaled(array: Floats) -> tuple[Floats, int]:
     """`array` × 2^−e with its largest entry between one half and one, and e.
 

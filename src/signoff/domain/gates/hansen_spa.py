@@ -18,12 +18,7 @@ from signoff.domain.gates.trials import family
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import HansenSpaGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
-from signoff.stats.bootstrap import (
-    RealityCheck,
-    SuperiorPredictiveAbility,
-    reality_check,
-    superior_predictive_ability,
-)
+from signoff.stats.bootstrap import RealityCheck, SuperiorPredictiveAbility, data_snooping
 
 _NAMED: Final = {"cash": "holding nothing", "previous": "the previous version"}
 
@@ -52,8 +47,8 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
             return benchmark
         rivals = trials.returns[:, (trials.returns != benchmark[:, np.newaxis]).any(axis=0)]
         block, repetitions, seed = gate.mean_block_sessions, gate.repetitions, gate.seed
-        tested = superior_predictive_ability(-benchmark, -rivals, block=block, repetitions=repetitions, seed=seed)
-        checked = reality_check(-benchmark, -rivals, block=block, repetitions=repetitions, seed=seed)
+        snooped = data_snooping(-benchmark, -rivals, block=block, repetitions=repetitions, seed=seed)
+        tested, checked = snooped.superior_predictive_ability, snooped.reality_check
         return Measurement(
             value=tested.consistent,
             n=tested.n,

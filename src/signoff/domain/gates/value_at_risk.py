@@ -94,10 +94,23 @@ def _turning_point(estimate: float, exceptions: int, n: int, gate: VarGate) -> s
         room = f"Positions {size}% larger would reach the limit."
     else:
         room = f"Positions {size}% smaller would keep within the limit."
-    accepted = [x for x in range(n + 1) if kupiec(x, n, level=gate.level).p_value >= gate.significance]
-    if not accepted:
-        return room
-    return f"{room} Kupiec's test accepts {accepted[0]} to {accepted[-1]} exceptions of {n:,}; there were {exceptions}."
+    fewest, most = _accepted(n, gate)
+    return f"{room} Kupiec's test accepts {fewest} to {most} exceptions of {n:,}; there were {exceptions}."
+
+
+def _accepted(n: int, gate: VarGate) -> tuple[int, int]:
+    """The fewest and the most exceptions that are not rejected: the p-value falls on either side of the expected."""
+
+    def is_accepted(exceptions: int) -> bool:
+        inside = 0 <= exceptions <= n
+        return inside and kupiec(exceptions, n, level=gate.level).p_value >= gate.significance
+
+    fewest = most = round((1 - gate.level) * n)
+    while is_accepted(fewest - 1):
+        fewest -= 1
+    while is_accepted(most + 1):
+        most += 1
+    return fewest, most
 
 
 def _picture(backtest: Returns, forecasts: Forecasts, gate: VarGate) -> ExceptionChart:
