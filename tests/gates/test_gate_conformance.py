@@ -225,6 +225,26 @@ def test_padding_the_family_with_copies_of_its_worst_member_changes_nothing(key,
     assert figure(with_copies, "copies_dropped") == 30
 
 
+@pytest.mark.parametrize("key", ["pbo", "deflated_sharpe"])
+def test_the_worst_member_at_other_leverages_is_no_padding_either(key, evidence, dossier, policy):
+    """Two hundred of them would lower the bar of deflation by two fifths: they have no spread among themselves."""
+    leverages = np.concatenate([np.linspace(0.3, 3, 40), [1e-3]])
+    padded = change_trials(evidence, lambda values: np.hstack([values, values[:, :1] * leverages]))
+    turned = change_trials(evidence, lambda values: np.hstack([values, -values[:, :1]]))
+
+    plain, with_copies, with_mirror = (BY_KEY[key](given, dossier, policy) for given in (evidence, padded, turned))
+
+    assert with_copies.statistic.value == plain.statistic.value
+    assert figure(with_copies, "copies_dropped") == 41
+    assert figure(with_mirror, "copies_dropped") == 0
+
+
+def test_against_a_benchmark_leverage_makes_another_trial(evidence, dossier, policy):
+    doubled = change_trials(evidence, lambda values: np.hstack([values, 2 * values[:, -1:]]))
+
+    assert figure(BY_KEY["hansen_spa"](doubled, dossier, policy), "copies_dropped") == 0
+
+
 @pytest.mark.parametrize("key", ["pbo", "deflated_sharpe", "hansen_spa"])
 def test_a_configuration_that_never_traded_is_named_and_not_judged(key, evidence, dossier, policy):
     idle = change_trials(evidence, lambda values: np.hstack([values, np.zeros((len(values), 1))]))

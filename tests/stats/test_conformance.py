@@ -173,6 +173,19 @@ def test_what_is_no_sample_is_refused_in_words(name, wrong):
         ON_ARRAYS[name](wrong)
 
 
+@pytest.mark.parametrize("name", ON_ARRAYS)
+def test_a_masked_entry_is_missing_and_refused_by_its_row(name):
+    """numpy hands out what lies under a mask without a word."""
+    with pytest.raises(InputError, match="row 5"):
+        ON_ARRAYS[name](lambda a: np.ma.masked_array(a, mask=row(np.zeros(a.shape, dtype=bool), 5, True)))
+
+
+@pytest.mark.parametrize("name", ON_ARRAYS)
+def test_a_number_beyond_double_precision_is_infinite_and_refused(name):
+    with pytest.raises(InputError, match="row 5"):
+        ON_ARRAYS[name](lambda a: row(a.astype(np.longdouble), 5, np.longdouble("1e4000")))
+
+
 def read_only(values):
     copy = values.copy()
     copy.setflags(write=False)

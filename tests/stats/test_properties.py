@@ -14,7 +14,7 @@ from signoff.stats.deflated import expected_maximum_sharpe
 from signoff.stats.symmetry import wilson_lower_bound
 
 SEEDS = st.integers(0, 2**32)
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=30, deadline=None)
 NUMBERS = st.floats(-0.3, 0.3)
 
 
@@ -61,6 +61,7 @@ class TestScale:
             forecasts.is_exception == s.rolling_value_at_risk(sample, window=100, method=method).is_exception
         ).mean() > 0.99
 
+    @FEW
     @given(SEEDS)
     def test_compounding_is_not_free_of_scale(self, seed):
         """A doubled return is not a doubled year, and a drawdown of twice the size is not twice as deep."""
@@ -69,6 +70,7 @@ class TestScale:
         assert not isclose(s.annualized_return(2 * sample), 2 * s.annualized_return(sample), rel_tol=1e-3)
         assert not isclose(s.max_drawdown(2 * sample), 2 * s.max_drawdown(sample), rel_tol=1e-6)
 
+    @FEW
     @given(SEEDS, st.floats(0.0005, 0.01))
     def test_a_threshold_is_not_free_of_scale(self, seed, threshold):
         sample = returns(seed)
@@ -204,7 +206,8 @@ class TestThreads:
 
 
 class TestDirection:
-    @given(st.integers(100, 2000), st.sampled_from([0.9, 0.95, 0.99]))
+    @FEW
+    @given(st.integers(100, 1000), st.sampled_from([0.9, 0.95, 0.99]))
     def test_the_further_the_count_from_its_expectation_the_larger_the_ratio(self, n, level):
         ratios = [s.kupiec(x, n, level=level).statistic for x in range(n + 1)]
         middle = int((1 - level) * n)
@@ -212,6 +215,7 @@ class TestDirection:
         assert (np.diff(ratios[middle + 1 :]) > 0).all()
         assert (np.diff(ratios[: middle + 1]) < 0).all()
 
+    @FEW
     @given(st.floats(-0.2, 0.4), st.floats(0.001, 0.2), st.integers(20, 3000))
     def test_a_higher_ratio_is_more_probable_above_a_benchmark_that_it_beats(self, sharpe, step, n):
         """For normal returns at every ratio: z = (SR − SR₀)/√(1 + SR²/2) rises as long as SR·SR₀ > −2."""
@@ -219,12 +223,14 @@ class TestDirection:
 
         assert low <= high
 
+    @FEW
     @given(st.floats(0.06, 0.4), st.integers(20, 3000), st.integers(1, 500))
     def test_a_longer_record_makes_a_ratio_above_its_benchmark_more_probable(self, sharpe, n, more):
         assert s.probabilistic_sharpe_ratio(sharpe, n, benchmark=0.05) <= s.probabilistic_sharpe_ratio(
             sharpe, n + more, benchmark=0.05
         )
 
+    @FEW
     @given(st.floats(-3, 0), st.floats(0.01, 2), st.floats(0.01, 0.3))
     def test_worse_tails_make_a_positive_ratio_less_probable(self, skew, worse, sharpe):
         kurtosis = 12 + 3 * (skew - worse) ** 2
@@ -235,6 +241,7 @@ class TestDirection:
 
         assert harsher <= kinder
 
+    @FEW
     @given(st.integers(2, 5000), st.integers(1, 5000), st.floats(1e-6, 0.1), st.floats(-0.1, 0.4))
     def test_more_trials_or_more_spread_among_them_deflate_more(self, trials, more, variance, sharpe):
         def deflated(count, spread):
@@ -254,6 +261,7 @@ class TestDirection:
         assert (np.diff(found) > 0).all()
         assert expected_maximum_sharpe(10**300, 1.0) > 35
 
+    @FEW
     @given(st.integers(1, 400), st.data())
     def test_one_more_hit_raises_the_bound_and_one_more_miss_lowers_it(self, n, data):
         hits = data.draw(st.integers(0, n))
@@ -320,6 +328,7 @@ class TestDirection:
             )
         assert s.sharpe_ratio(worse) < s.sharpe_ratio(sample)
 
+    @FEW
     @given(st.lists(NUMBERS, min_size=100, max_size=160), st.floats(0.5, 0.98), st.floats(0.001, 0.01))
     def test_the_tail_lies_beyond_the_quantile_and_the_quantile_falls_with_the_level(self, values, level, step):
         assume(np.ptp(values) > 1e-6)

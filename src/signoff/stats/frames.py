@@ -15,7 +15,10 @@ _NUMBERS: Final = "fiub"
 
 
 def floats(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    """`values` as float64, of the dimensions they have; a missing entry (None, NA, null) becomes NaN, to be refused."""
+    """`values` as float64, of the dimensions they have.
+
+    A missing entry (None, NA, null, masked) becomes NaN, to be refused.
+    """
     names = column_names(values)
     if names is None:
         return _numbers(values, values, name, "")
@@ -72,11 +75,16 @@ def _numbers(values: ArrayLike, table: ArrayLike, name: str, column: str) -> NDA
         raise InputError(f"{where}: expected numbers, found something else ({trouble}).") from trouble
     if array.dtype.kind == "O" and array.ndim == 1:
         return _from_objects(array, table, where)
+    if array.dtype.kind == "O" and array.ndim == 2 and array.size:
+        columns = (_from_objects(held, table, f"{where}: column {place}") for place, held in enumerate(array.T))
+        return np.column_stack(tuple(columns))
     if array.dtype.kind not in _NUMBERS:
         kind = "texts" if array.dtype.kind in "OUST" else str(array.dtype)
         advice = "Leave that column out" if column else "Pass numbers"
         raise InputError(f"{where}: expected numbers, found {kind}. {advice}.")
-    return np.asarray(array, dtype=np.float64)
+    with np.errstate(over="ignore"):  # beyond float64 is infinite, and refused with its row
+        found = np.asarray(array, dtype=np.float64)
+    return np.where(np.ma.getmaskarray(values), np.nan, found) if isinstance(values, np.ma.MaskedArray) else found
 
 
 def _from_objects(array: NDArray[Any], table: ArrayLike, where: str) -> NDArray[np.float64]:
@@ -90,7 +98,7 @@ def _from_objects(array: NDArray[Any], table: ArrayLike, where: str) -> NDArray[
             if isinstance(value, str | bytes):
                 raise TypeError  # noqa: TRY301 - a text is no number, also where it reads like one
             found[row] = float(value)
-        except (TypeError, ValueError) as trouble:
+        except (TypeError, ValueError, OverflowError) as trouble:
             raise InputError(
                 f"{where}, {row_name(table, row)}: expected numbers, found {str(value)[:40]!r}. Pass numbers."
             ) from trouble

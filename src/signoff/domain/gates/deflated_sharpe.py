@@ -60,7 +60,7 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
-        trials = family(evidence)
+        trials = family(evidence, at_any_leverage=True)
         if isinstance(trials, Lack):
             return trials
         sample = _moments(returns)

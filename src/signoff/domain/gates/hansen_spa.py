@@ -39,7 +39,7 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
     )
 
     def measure() -> Measurement | Lack:
-        trials = family(evidence)
+        trials = family(evidence, at_any_leverage=False)
         if isinstance(trials, Lack):
             return trials
         benchmark = _benchmark(evidence, gate)

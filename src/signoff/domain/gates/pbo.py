@@ -29,11 +29,11 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         digits=1,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method=f"CSCV with {gate.partitions} partitions, exact copies of a trial dropped",
+        method=f"CSCV with {gate.partitions} partitions, copies of a trial dropped at any leverage",
     )
 
     def measure() -> Measurement | Lack:
-        trials = family(evidence)
+        trials = family(evidence, at_any_leverage=True)
         if isinstance(trials, Lack):
             return trials
         result = probability_of_backtest_overfitting(trials.returns, partitions=gate.partitions)

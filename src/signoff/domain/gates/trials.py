@@ -1,7 +1,9 @@
 """The family of configurations that were tried, each counted once.
 
 A copy of a configuration is not another trial: padding a family with copies of its worst member would otherwise lower
-its probability of overfitting. Exact copies are dropped, and their number is printed.
+its probability of overfitting, and the spread of the Sharpe ratios that deflation rests on. Neither is the same
+configuration at another leverage, where Sharpe ratios are all that is compared. Copies are dropped, and their number is
+printed.
 """
 
 from dataclasses import dataclass
@@ -30,8 +32,11 @@ class Family:
         return int(self.returns.shape[1])
 
 
-def family(evidence: Evidence) -> Family | Lack:
-    """The distinct trials, or why there is no family to judge by. Raises `InputError` where they cannot be returns."""
+def family(evidence: Evidence, *, at_any_leverage: bool) -> Family | Lack:
+    """The distinct trials, or why there is no family to judge by; `at_any_leverage`, multiples are copies too.
+
+    Raises `InputError` where they cannot be returns.
+    """
     trials = evidence.trials
     if trials is None:
         return Lack(
@@ -40,7 +45,8 @@ def family(evidence: Evidence) -> Family | Lack:
         )
     plausible_returns(trials.returns, "trials", dimensions=2)
     columns = np.ascontiguousarray(trials.returns.T + 0.0)  # -0.0 becomes 0.0, so that equal values have equal bytes
-    first = {column.tobytes(): position for position, column in reversed(tuple(enumerate(columns)))}
+    kinds = _at_unit_leverage(columns) if at_any_leverage else columns
+    first = {kind.tobytes(): position for position, kind in reversed(tuple(enumerate(kinds)))}
     distinct = np.ascontiguousarray(trials.returns[:, sorted(first.values())])
     if distinct.shape[1] < MIN_FAMILY:
         return Lack(
@@ -53,6 +59,12 @@ def family(evidence: Evidence) -> Family | Lack:
             f"(first {still[0]}), so they have no Sharpe ratio; run them again, or record why they could not run."
         )
     return Family(returns=distinct, copies=trials.returns.shape[1] - distinct.shape[1], source=trials.source.name)
+
+
+def _at_unit_leverage(columns: Floats) -> Floats:
+    """Each row over its largest finite size, to twelve digits: equal for multiples of one another."""
+    sizes = np.where(np.isfinite(columns), np.abs(columns), 0.0).max(axis=1, initial=0.0)
+    return np.round(columns / np.where(sizes > 0, sizes, 1.0)[:, np.newaxis], 12) + 0.0
 
 
 def _never_varies(returns: Floats) -> bool:
