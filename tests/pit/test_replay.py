@@ -300,6 +300,20 @@ def test_progress_is_told_after_every_date():
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_one_date_is_enough_of_a_sample():
+    assert check(features(ret=RETURN), {"prices": prices()}, sample=1).dates_checked == 1
+
+
+def test_the_largest_change_of_a_number_is_told_beside_values_that_appear():
+    (finding,) = check(features(z=LEAKS["full_sample_z"]), {"prices": prices()}, sample=DAYS)
+    (always,) = check(features(next_return=LEAKS["next_return"]), {"prices": prices()}, sample=3)
+
+    assert finding.size == inf  # the first date has no deviation
+    assert "the largest change from one number to another is " in finding.detail
+    assert "inf" not in finding.detail
+    assert (always.size, "largest" in always.detail) == (inf, False)
+
+
 def test_a_report_survives_pickling():
     report = check(features(next_return=LEAKS["next_return"]), {"prices": prices()}, sample=3)
 

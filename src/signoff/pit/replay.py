@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from signoff.pit.errors import ReplayError
-from signoff.pit.features import Compute, at, computed, gaps, has_value, names, scales
+from signoff.pit.features import Compute, at, computed, computed_at, gaps, has_value, names, scales
 from signoff.pit.knowledge import (
     Inputs,
     check_inputs,
@@ -222,7 +222,7 @@ class _Date:
         """What moves when what was not yet known is scrambled; None where that cannot be computed."""
         rng = np.random.default_rng([self.chunk.seed, 1, self.instant % 2**64])
         try:
-            replayed = computed(self.compute, scrambled_after(self.inputs, self.instant, rng))
+            replayed = computed_at(self.compute, scrambled_after(self.inputs, self.instant, rng), self.instant)
         except Exception:  # noqa: BLE001 - a user's function may refuse values that no market ever gave
             return None
         return self._gaps(replayed)
@@ -230,14 +230,14 @@ class _Date:
     def _changed(self, inputs: dict[str, pl.DataFrame]) -> tuple[dict[str, float], str]:
         """What differs when computed from `inputs`, and what went wrong if that failed."""
         try:
-            replayed = computed(self.compute, inputs)
+            replayed = computed_at(self.compute, inputs, self.instant)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; not reproducible is a leak
             carried = {feature: inf for feature in self.chunk.scales if has_value(self.used[feature]).any()}
             return carried, f"Replaying {self.when} failed with {type(error).__name__}: {error}"
         return self._gaps(replayed), ""
 
     def _gaps(self, replayed: pl.DataFrame) -> dict[str, float]:
-        return gaps(self.used, at(replayed, self.instant), self.chunk.scales, self.chunk.tolerance)
+        return gaps(self.used, replayed, self.chunk.scales, self.chunk.tolerance)
 
 
 @dataclass(slots=True)
