@@ -247,7 +247,20 @@ def test_a_feature_that_differs_from_run_to_run_proves_nothing():
 
     (finding,) = check(random_feature, {"prices": prices()}, sample=5)
 
-    assert (finding.feature, finding.kind) == ("noise", "nondeterminism")
+    assert (finding.feature, finding.kind, finding.n, finding.of) == ("noise", "nondeterminism", 5, 5)
+
+
+def test_noise_is_dated_from_where_it_begins():
+    rng = np.random.default_rng(0)
+
+    def noisy_from_day_100(inputs):
+        made = features(day=pl.int_range(pl.len()))(inputs)
+        noise = pl.Series(rng.normal(size=made.height))
+        return made.select("timestamp", "symbol", noise=pl.when(pl.col("day") >= 100).then(noise).otherwise(0.0))
+
+    (finding,) = check(noisy_from_day_100, {"prices": prices()}, sample=DAYS)
+
+    assert (finding.kind, finding.first_date, finding.n) == ("nondeterminism", START + timedelta(days=100), 59)
 
 
 def test_rounding_is_no_leak():
@@ -328,6 +341,13 @@ def test_where_nothing_lies_ahead_nothing_was_checked():
         report = check(features(close=CLOSE * 1.0), {"prices": frame})
 
         assert (report, report.dates_checked, report.features_checked) == ((), 0, 0)
+
+
+def test_where_no_row_of_features_is_made_nothing_was_checked():
+    report = check(lambda _: pl.DataFrame({"timestamp": [], "symbol": [], "ret": []}), {"prices": prices()})
+
+    assert (report, report.dates_checked, report.features_checked) == ((), 0, 0)
+    assert report.unchecked_features == ("ret",)
 
 
 class TestRefusals:
