@@ -157,6 +157,7 @@ class TestPurge:
 
         assert shown(purge(training, tests)) == [("labels", "embargo", days(10)[0], 2.0, 2)]
         assert purge(training, tests.drop("embargo")) == ()
+        assert purge(training, tests.with_columns(embargo=timedelta(0))) == ()
 
     def test_each_fold_is_held_against_its_own_windows(self):
         training = frame(fold=[1, 1, 2, 2], timestamp=days(0, 1, 0, 7), label_end=days(1, 2, 1, 8))
@@ -281,6 +282,15 @@ class TestSurvivorship:
 
         assert shown(survivorship(membership, traded)) == [("universe", "unverified", days(4)[0], inf, 1)]
 
+    def test_ten_names_are_shown_and_the_rest_is_counted(self):
+        names = [f"N{number:02}" for number in range(13)]
+        membership = frame(symbol=["LIVES", *names], listed_from=days(0) * 14, listed_until=[None] * 14)
+
+        (finding,) = survivorship(membership, self.rows(LIVES=range(3)))
+
+        assert finding.detail.endswith("N08, N09 and 3 more")
+        assert survivorship(membership[:11], self.rows(LIVES=range(3)))[0].detail.endswith("N08, N09")
+
     def test_where_no_name_was_due_nothing_was_checked(self, membership):
         report = survivorship(membership, self.rows(LIVES=range(10), DIED=range(6), NEW=range(6, 10)), warm_up=100)
 
@@ -395,6 +405,16 @@ class TestRestatements:
         report = restatements({"f": published}, {"f": published, "prices": published})
 
         assert report.unchecked_features == ("prices",)
+
+    def test_a_column_without_any_value_is_not_called_checked(self, published):
+        read = published.with_columns(guidance=pl.lit(None, pl.Float64))
+
+        report = restatements({"f": read}, {"f": read})
+        published_only = restatements({"f": read.with_columns(guidance=1.0)}, {"f": read})
+
+        assert (report, report.features_checked, report.unchecked_features) == ((), 1, ("f.guidance",))
+        assert [finding.feature for finding in published_only] == ["f.guidance"]
+        assert (published_only.features_checked, published_only.unchecked_features) == (2, ())
 
     def test_market_wide_series_have_no_symbol(self):
         gdp = frame(timestamp=days(0, 0), available_at=days(1, 9), gdp=[2.0, 2.6])

@@ -10,6 +10,7 @@ from distributed import LocalCluster
 from test_versions import CENTRED, TRAILING, prices, same, version, versions
 
 from signoff.pit import ReplayError, replay_versions
+from signoff.pit.workers import DaskCluster
 
 pytestmark = [
     pytest.mark.xdist_group("dask"),
@@ -120,8 +121,12 @@ def test_a_worker_that_is_killed_is_replaced(inputs):
     assert same(there, replay_versions({"one": slow}, inputs, sample=20))
 
 
-def test_a_cluster_that_is_not_there_is_named():
-    from signoff.pit.workers import DaskCluster
+@pytest.mark.parametrize("address", ["10.0.0.7", "10.0.0.7:8786", "tcp://10.0.0.7", "carrier://pigeon:1", ""])
+def test_what_is_no_address_is_refused(inputs, address):
+    with pytest.raises(ReplayError, match="expected a Dask scheduler's address"):
+        replay_versions(versions(), inputs, sample=2, cluster=address)
 
+
+def test_a_cluster_that_is_not_there_is_named():
     with pytest.raises(ReplayError, match=r"expected a Dask scheduler .* at tcp://127\.0\.0\.1:9, found"):
         list(DaskCluster("tcp://127.0.0.1:9", timeout_seconds=0.5).run([]))

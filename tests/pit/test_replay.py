@@ -247,7 +247,20 @@ def test_a_feature_that_differs_from_run_to_run_proves_nothing():
 
     (finding,) = check(random_feature, {"prices": prices()}, sample=5)
 
-    assert (finding.feature, finding.kind) == ("noise", "nondeterminism")
+    assert (finding.feature, finding.kind, finding.n, finding.of) == ("noise", "nondeterminism", 5, 5)
+
+
+def test_noise_is_dated_from_where_it_begins():
+    rng = np.random.default_rng(0)
+
+    def noisy_from_day_100(inputs):
+        made = features(day=pl.int_range(pl.len()))(inputs)
+        noise = pl.Series(rng.normal(size=made.height))
+        return made.select("timestamp", "symbol", noise=pl.when(pl.col("day") >= 100).then(noise).otherwise(0.0))
+
+    (finding,) = check(noisy_from_day_100, {"prices": prices()}, sample=DAYS)
+
+    assert (finding.kind, finding.first_date, finding.n) == ("nondeterminism", START + timedelta(days=100), 59)
 
 
 def test_rounding_is_no_leak():
@@ -300,6 +313,20 @@ def test_progress_is_told_after_every_date():
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
+def test_one_date_is_enough_of_a_sample():
+    assert check(features(ret=RETURN), {"prices": prices()}, sample=1).dates_checked == 1
+
+
+def test_the_largest_change_of_a_number_is_told_beside_values_that_appear():
+    (finding,) = check(features(z=LEAKS["full_sample_z"]), {"prices": prices()}, sample=DAYS)
+    (always,) = check(features(next_return=LEAKS["next_return"]), {"prices": prices()}, sample=3)
+
+    assert finding.size == inf  # the first date has no deviation
+    assert "the largest change from one number to another is " in finding.detail
+    assert "inf" not in finding.detail
+    assert (always.size, "largest" in always.detail) == (inf, False)
+
+
 def test_a_report_survives_pickling():
     report = check(features(next_return=LEAKS["next_return"]), {"prices": prices()}, sample=3)
 
@@ -314,6 +341,13 @@ def test_where_nothing_lies_ahead_nothing_was_checked():
         report = check(features(close=CLOSE * 1.0), {"prices": frame})
 
         assert (report, report.dates_checked, report.features_checked) == ((), 0, 0)
+
+
+def test_where_no_row_of_features_is_made_nothing_was_checked():
+    report = check(lambda _: pl.DataFrame({"timestamp": [], "symbol": [], "ret": []}), {"prices": prices()})
+
+    assert (report, report.dates_checked, report.features_checked) == ((), 0, 0)
+    assert report.unchecked_features == ("ret",)
 
 
 class TestRefusals:

@@ -220,6 +220,15 @@ class TestJournal:
                 replay_versions(versions(), inputs, sample=6, journal=journal)
             assert journal.read_text() == content
 
+    def test_a_journal_that_cannot_be_written_is_refused_before_anything_is_replayed(self, inputs, tmp_path):
+        computed = Calls()
+
+        for place in (tmp_path, tmp_path / "nowhere" / "replay.journal"):
+            with pytest.raises(ReplayError, match="expected a file that can be written"):
+                replay_versions({"one": version(computed, mean=TRAILING)}, inputs, journal=place)
+
+        assert computed.n == 0
+
     def test_a_process_that_is_killed_leaves_what_it_had_finished(self, inputs, tmp_path):
         journal = tmp_path / "replay.journal"
         program = (

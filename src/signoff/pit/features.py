@@ -18,18 +18,17 @@ _KEYS: Final = ("timestamp", "symbol")
 
 def computed(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """What `compute` makes of the inputs, if it can be read as features; the dictionary is its own to change."""
-    frame: object = compute(dict(inputs))
-    if not isinstance(frame, pl.DataFrame):
-        raise ReplayError(f"compute: expected a polars DataFrame, got {type(frame).__name__}.")
-    return placed(frame, "features")
+    return placed(_made(compute, inputs), "features")
+
+
+def computed_at(compute: Compute, inputs: dict[str, pl.DataFrame], instant: int) -> pl.DataFrame:
+    """The rows of one instant of what `compute` makes of the inputs; the others are not looked at."""
+    return placed(at(_made(compute, inputs), instant), "features")
 
 
 def placed(frame: pl.DataFrame, name: str) -> pl.DataFrame:
     """The frame with symbols as text, if every row of it has its own timestamp and symbol."""
-    if missing := [key for key in _KEYS if key not in frame.columns]:
-        raise ReplayError(f"{name}: the column {missing[0]} is missing; found {', '.join(frame.columns)}.")
-    if frame.height and not isinstance(frame.schema["timestamp"], pl.Datetime | pl.Date):
-        raise ReplayError(f"{name}, column timestamp: expected timestamps, found {frame.schema['timestamp']}.")
+    _check_keys(frame, name)
     if frame.select(pl.any_horizontal(pl.col(*_KEYS).is_null()).any()).item():
         raise ReplayError(f"{name}: a row without timestamp or symbol cannot be placed; drop such rows.")
     if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Object]:
@@ -80,6 +79,21 @@ def has_value(values: pl.Series) -> NDArray[np.bool_]:
     if values.dtype.is_float():
         present &= values.is_not_nan().fill_null(value=False)
     return present.to_numpy()
+
+
+def _made(compute: Compute, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
+    frame: object = compute(dict(inputs))
+    if not isinstance(frame, pl.DataFrame):
+        raise ReplayError(f"compute: expected a polars DataFrame, got {type(frame).__name__}.")
+    _check_keys(frame, "features")
+    return frame
+
+
+def _check_keys(frame: pl.DataFrame, name: str) -> None:
+    if missing := [key for key in _KEYS if key not in frame.columns]:
+        raise ReplayError(f"{name}: the column {missing[0]} is missing; found {', '.join(frame.columns)}.")
+    if frame.height and not isinstance(frame.schema["timestamp"], pl.Datetime | pl.Date):
+        raise ReplayError(f"{name}, column timestamp: expected timestamps, found {frame.schema['timestamp']}.")
 
 
 def _scale(values: pl.Series) -> float:

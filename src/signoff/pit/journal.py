@@ -23,7 +23,13 @@ class Journal:
     @classmethod
     def at(cls, path: Path) -> "Journal":
         """Read what an earlier run finished, and drop a torn last line."""
-        content = path.read_bytes() if path.exists() else b""
+        try:
+            path.touch()
+            content = path.read_bytes()
+        except OSError as error:
+            raise ReplayError(
+                f"journal {path}: expected a file that can be written, found {type(error).__name__}: {error.strerror}."
+            ) from error
         whole = content[: content.rfind(b"\n") + 1]
         if len(whole) < len(content):
             with path.open("r+b") as file:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from signoff.pit.errors import ReplayError
-from signoff.pit.features import Compute, at, computed, gaps, has_value, names, scales
+from signoff.pit.features import Compute, at, computed, computed_at, gaps, has_value, names, scales
 from signoff.pit.knowledge import (
     Inputs,
     check_inputs,
@@ -132,9 +132,14 @@ class Plan:
 
     def chunks(self, *, dates_per_chunk: int) -> Iterator[Chunk]:
         """The dates in order, some at a time."""
-        for start in range(0, self.dates.len(), dates_per_chunk):
+        if self.dates.is_empty():
+            return
+        when, rows = latest_knowledge(self.dates).to_numpy(), latest_knowledge(self.used["timestamp"]).to_numpy()
+        ordered, rows = self.used[np.argsort(rows, kind="stable")], np.sort(rows)
+        for start in range(0, when.size, dates_per_chunk):
             dates = self.dates[start : start + dates_per_chunk]
-            used = rows_of(self.used, dates)
+            last = start + dates.len() - 1
+            used = ordered[np.searchsorted(rows, when[start]) : np.searchsorted(rows, when[last], side="right")]
             yield Chunk(dates=dates, used=used, scales=self.scales, seed=self.seed, tolerance=self.tolerance)
 
     def report(self, *parts: Sequence[ReplayedDate]) -> PitReport:
@@ -159,6 +164,8 @@ class Plan:
 
     def _unstable(self) -> dict[str, Finding]:
         """Features that two runs on the same inputs do not agree on."""
+        if self.used.equals(self.again):
+            return {}
         sizes: dict[str, list[tuple[date | datetime, float]]] = {}
         for when in self.dates:
             instant = instant_of(when, self.dates.dtype)
@@ -222,7 +229,7 @@ class _Date:
         """What moves when what was not yet known is scrambled; None where that cannot be computed."""
         rng = np.random.default_rng([self.chunk.seed, 1, self.instant % 2**64])
         try:
-            replayed = computed(self.compute, scrambled_after(self.inputs, self.instant, rng))
+            replayed = computed_at(self.compute, scrambled_after(self.inputs, self.instant, rng), self.instant)
         except Exception:  # noqa: BLE001 - a user's function may refuse values that no market ever gave
             return None
         return self._gaps(replayed)
@@ -230,14 +237,14 @@ class _Date:
     def _changed(self, inputs: dict[str, pl.DataFrame]) -> tuple[dict[str, float], str]:
         """What differs when computed from `inputs`, and what went wrong if that failed."""
         try:
-            replayed = computed(self.compute, inputs)
+            replayed = computed_at(self.compute, inputs, self.instant)
         except Exception as error:  # noqa: BLE001 - a user's function may raise anything; not reproducible is a leak
             carried = {feature: inf for feature in self.chunk.scales if has_value(self.used[feature]).any()}
             return carried, f"Replaying {self.when} failed with {type(error).__name__}: {error}"
         return self._gaps(replayed), ""
 
     def _gaps(self, replayed: pl.DataFrame) -> dict[str, float]:
-        return gaps(self.used, at(replayed, self.instant), self.chunk.scales, self.chunk.tolerance)
+        return gaps(self.used, replayed, self.chunk.scales, self.chunk.tolerance)
 
 
 @dataclass(slots=True)

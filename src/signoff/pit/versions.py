@@ -19,7 +19,7 @@ from signoff.pit.journal import Journal
 from signoff.pit.knowledge import Inputs, latest_knowledge
 from signoff.pit.replay import Chunk, Plan, Progress, ReplayedDate, rows_of
 from signoff.pit.report import PitReport
-from signoff.pit.workers import Task, workers_at
+from signoff.pit.workers import Task, Workers, workers_at
 
 _FORMAT: Final = "signoff replay 1"
 
@@ -69,6 +69,7 @@ def replay_versions(
         raise ReplayError(
             f"expected dates_per_chunk ≥ 1 and symbols_per_chunk ≥ 1, found {dates_per_chunk} and {symbols_per_chunk}."
         )
+    workers, remembered = workers_at(cluster), None if journal is None else Journal.at(journal)
     plans = {
         name: Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance)
         for name, compute in versions.items()
@@ -79,7 +80,7 @@ def replay_versions(
         for name, compute in versions.items()
         for piece in _pieces(name, compute, plans[name], groups, dates_per_chunk)
     ]
-    done = _run(pieces, None if journal is None else Journal.at(journal), cluster, progress)
+    done = _run(pieces, remembered, workers, progress)
     return {name: plan.report(*_parts(name, pieces, done, len(groups))) for name, plan in plans.items()}
 
 
@@ -166,7 +167,7 @@ def _one_symbol_a_row(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _run(
-    pieces: Sequence[_Piece], journal: Journal | None, cluster: str | None, progress: Progress | None
+    pieces: Sequence[_Piece], journal: Journal | None, workers: Workers, progress: Progress | None
 ) -> dict[str, Sequence[ReplayedDate]]:
     """The result of each piece by its key, remembered or replayed."""
     known = {} if journal is None else journal.finished
@@ -176,7 +177,7 @@ def _run(
     finished = total - sum(piece.task.chunk.dates.len() for piece in left)
     if progress is not None and finished:
         progress(finished, total)
-    for position, dates in workers_at(cluster).run([piece.task for piece in left]) if left else ():
+    for position, dates in workers.run([piece.task for piece in left]) if left else ():
         piece = left[position]
         done[piece.key] = dates
         if journal is not None:

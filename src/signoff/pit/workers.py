@@ -1,15 +1,18 @@
 """Who replays the chunks: this process, or the workers of a Dask cluster. The results are the same."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from signoff.pit.digests import package_of
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute
 from signoff.pit.knowledge import Inputs
 from signoff.pit.replay import Chunk, ReplayedDate, replay_chunk
+
+_ADDRESS: Final = re.compile(r"(tcp|tls|ucx|wss?)://.+:\d+")
 
 Result = tuple[int, list[ReplayedDate]]
 
@@ -49,6 +52,12 @@ class DaskCluster:
 
     address: str
     timeout_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not _ADDRESS.fullmatch(self.address):
+            raise ReplayError(
+                f"cluster: expected a Dask scheduler's address, such as tcp://10.0.0.7:8786, found {self.address!r}."
+            )
 
     def run(self, tasks: Sequence[Task]) -> Iterator[Result]:
         """The tasks as the cluster finishes them; one that a worker did not survive is tried again elsewhere."""

@@ -13,6 +13,7 @@ from corpus.market import (
     HOUR,
     SECTORS,
     SYMBOLS,
+    asof,
     by_symbol,
     daily,
     day,
@@ -21,6 +22,7 @@ from corpus.market import (
     membership,
     opening,
     per_symbol,
+    returns_by_date,
     splits,
     tokyo,
     traded,
@@ -68,12 +70,8 @@ def neutral_to_its_sector(inputs):
 
 @clean(figures)
 def joined_backward_when_published(inputs):
-    known = inputs["earnings"].select("symbol", "eps", "available_at").sort("available_at")
-    joined = (
-        inputs["bars"]
-        .sort("timestamp")
-        .join_asof(known, left_on="timestamp", right_on="available_at", by="symbol", check_sortedness=False)
-    )
+    known = inputs["earnings"].select("symbol", "eps", "available_at")
+    joined = asof(inputs["bars"], known, "available_at")
     return joined.select("timestamp", "symbol", "eps", cheapness=pl.col("eps") / CLOSE)
 
 
@@ -81,23 +79,13 @@ def joined_backward_when_published(inputs):
 def vintages_as_of_each_date(inputs):
     """The newest publication of any period, revisions included."""
     known = inputs["earnings"].sort("available_at", "timestamp").select("symbol", "eps", "available_at")
-    joined = (
-        inputs["bars"]
-        .sort("timestamp")
-        .join_asof(known, left_on="timestamp", right_on="available_at", by="symbol", check_sortedness=False)
-    )
+    joined = asof(inputs["bars"], known, "available_at")
     return joined.select("timestamp", "symbol", "eps")
 
 
 @clean(daily)
 def components_fitted_on_the_past(inputs):
-    wide = (
-        inputs["bars"]
-        .sort("timestamp")
-        .with_columns(ret=CLOSE.log().diff().over("symbol"))
-        .pivot(on="symbol", index="timestamp", values="ret")
-        .drop_nulls()
-    )
+    wide = returns_by_date(inputs["bars"])
     made = wide.select(SYMBOLS).to_numpy() if wide.height else np.empty((0, len(SYMBOLS)))
     score = np.full(len(made), np.nan)
     for now in range(20, len(made)):
@@ -190,13 +178,11 @@ def close_of_the_bar_when_it_is_known(inputs):
 def gap_at_the_open_from_the_closes_before(inputs):
     """Features at the opens of a calendar made beforehand, from closes that were known by then."""
     calendar = pl.DataFrame({"timestamp": [day(number) - 6 * HOUR for number in range(2, DAYS - 1)]})
-    known = inputs["bars"].sort("available_at").select("symbol", "close", "available_at")
+    known = inputs["bars"].select("symbol", "close", "available_at")
     every = calendar.join(pl.DataFrame({"symbol": SYMBOLS}), how="cross").with_columns(
         pl.col("timestamp").dt.cast_time_unit("us")
     )
-    joined = every.sort("timestamp").join_asof(
-        known, left_on="timestamp", right_on="available_at", by="symbol", check_sortedness=False
-    )
+    joined = asof(every, known, "available_at")
     return joined.select("timestamp", "symbol", last=CLOSE)
 
 

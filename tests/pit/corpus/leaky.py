@@ -15,6 +15,7 @@ from corpus.market import (
     IS_QUOTED,
     START,
     SYMBOLS,
+    asof,
     by_symbol,
     daily,
     day,
@@ -24,6 +25,7 @@ from corpus.market import (
     membership,
     opening,
     per_symbol,
+    returns_by_date,
     splits,
     tokyo,
     traded,
@@ -198,13 +200,7 @@ def first_component_moves():
 
 @leaky(first_component_moves, daily)
 def full_sample_pca(inputs):
-    wide = (
-        inputs["bars"]
-        .sort("timestamp")
-        .with_columns(ret=CLOSE.log().diff().over("symbol"))
-        .pivot(on="symbol", index="timestamp", values="ret")
-        .drop_nulls()
-    )
+    wide = returns_by_date(inputs["bars"])
     made = wide.select(SYMBOLS).to_numpy()
     score = np.full(len(made), np.nan)
     if len(made) > 30:
@@ -230,14 +226,8 @@ def resample_labelled_left(inputs):
 
 @leaky(lambda: Leak(feature="eps", kind="truncation", first=day(0), size=inf), figures)
 def merge_asof_forward(inputs):
-    known = inputs["earnings"].select("symbol", "eps", "available_at").sort("available_at")
-    joined = (
-        inputs["bars"]
-        .sort("timestamp")
-        .join_asof(
-            known, left_on="timestamp", right_on="available_at", by="symbol", strategy="forward", check_sortedness=False
-        )
-    )
+    known = inputs["earnings"].select("symbol", "eps", "available_at")
+    joined = asof(inputs["bars"], known, "available_at", strategy="forward")
     return joined.select("timestamp", "symbol", "eps")
 
 
@@ -262,13 +252,8 @@ def last_vintage_of_every_period(inputs):
         .group_by("timestamp", "symbol", maintain_order=True)
         .agg(pl.col("eps").last(), published=pl.col("available_at").first())
         .select("symbol", "eps", "published")
-        .sort("published")
     )
-    joined = (
-        inputs["bars"]
-        .sort("timestamp")
-        .join_asof(latest, left_on="timestamp", right_on="published", by="symbol", check_sortedness=False)
-    )
+    joined = asof(inputs["bars"], latest, "published")
     return joined.select("timestamp", "symbol", "eps")
 
 
@@ -316,12 +301,8 @@ def restated_fundamentals():
 @leaky(lambda: Leak(feature="yield", kind="restatement", first=day(0), size=float((0.75 / CLOSES[:, :]).max())))
 def features_of_restated_fundamentals():
     def compute(inputs):
-        known = inputs["earnings"].select("symbol", "eps", "available_at").sort("available_at")
-        joined = (
-            inputs["bars"]
-            .sort("timestamp")
-            .join_asof(known, left_on="timestamp", right_on="available_at", by="symbol", check_sortedness=False)
-        )
+        known = inputs["earnings"].select("symbol", "eps", "available_at")
+        joined = asof(inputs["bars"], known, "available_at")
         return joined.select("timestamp", "symbol", **{"yield": pl.col("eps") / CLOSE})
 
     overwritten = {**figures(), "earnings": figures()["earnings"].with_columns(pl.col("eps") + 0.75)}

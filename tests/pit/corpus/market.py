@@ -138,6 +138,19 @@ def per_symbol(function, name):
     return compute
 
 
+def asof(bars, figures, at, strategy="backward"):
+    """Bars with the figures whose time `at` is the nearest on one side of theirs, symbol by symbol."""
+    options = {"by": "symbol", "strategy": strategy, "check_sortedness": False}
+    figures = figures.sort(at, maintain_order=True)
+    return bars.sort("timestamp").join_asof(figures, left_on="timestamp", right_on=at, **options)
+
+
+def returns_by_date(bars):
+    """Log returns, a row for each date on which every symbol has one."""
+    made = bars.sort("timestamp").with_columns(ret=CLOSE.log().diff().over("symbol"))
+    return made.pivot(on="symbol", index="timestamp", values="ret").drop_nulls()
+
+
 def warm(values, days):
     """Values from the given day on; NaN before."""
     values = np.asarray(values, dtype=float).copy()
