@@ -57,11 +57,13 @@ class TestCrossValidation:
             yield 2 * below + equal + 1, equal > 1
 
     @settings(max_examples=150, deadline=None)
-    @given(st.integers(0, 2**32), st.sampled_from([(2, 5), (6, 3), (6, 5)]), st.integers(2, 6), st.integers(0, 3))
+    @given(
+        st.integers(0, 2**32), st.sampled_from([(2, 5), (4, 4), (6, 3), (6, 5)]), st.integers(2, 6), st.integers(0, 3)
+    )
     def test_ties_and_all(self, seed, shape, columns, largest):
-        """Odd returns, an odd number in each half: no ratio is zero, and many are equal."""
+        """Small whole returns: many ratios are equal, and many are zero."""
         partitions, size = shape
-        rows = 1 + 2 * np.random.default_rng(seed).integers(-largest - 1, largest + 1, (partitions * size, columns))
+        rows = np.random.default_rng(seed).integers(-largest - 1, largest + 2, (partitions * size, columns))
         try:
             result = probability_of_backtest_overfitting(rows.astype(float), partitions=partitions)
         except InsufficientData:
@@ -137,7 +139,7 @@ class TestBootstrap:
             theirs = np.mean((weight * (draws - centre)).max(axis=1) >= statistic)
             assert ours == pytest.approx(theirs, abs=5 * sqrt(2 * 0.25 / 4000))
 
-    @pytest.mark.parametrize(("n", "gains"), [(40, 25), (100, 54)])
+    @pytest.mark.parametrize(("n", "gains"), [(40, 23), (40, 25), (100, 54)])
     def test_one_model_that_wins_or_loses_one_is_a_binomial_count(self, n, gains):
         """Blocks of one: the resampled mean is (2X − n)/n with X binomial, and the p-value its exact tail."""
         outcomes = np.repeat([1.0, -1.0], [gains, n - gains])

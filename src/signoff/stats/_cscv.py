@@ -17,6 +17,9 @@ from signoff.stats.sample import Floats
 CANCELLED = 1e-6
 """A variance below this share of Σ² has lost digits to cancellation, and is taken again from the rows."""
 
+NIL = 1e-24
+"""A key below this share of the rows is zero: a ratio of 1e-12 is what rounding leaves of returns that cancel out."""
+
 TIED = 1e-9
 """Keys that agree to this share are one: trials that traded alike over a half must not be ranked by rounding."""
 
@@ -90,7 +93,7 @@ def _write_keys(
         spread = square - centred * centred / n
         total = centred + n * means[column]
         doubtful += 1 if spread <= CANCELLED * square else 0
-        keys[column] = total * abs(total) / (spread if spread > 0.0 else 1.0)
+        keys[column] = _key(total, spread, n)
     if doubtful:
         for column in range(keys.size):
             centred = first_sum[column] + second_sum[column]
@@ -114,7 +117,13 @@ def _exact_key(returns: Floats, partitions: int, mask: int, column: int) -> floa
         if (mask >> (partitions - 1 - block)) & 1:
             for row in range(block * rows, (block + 1) * rows):
                 spread += (returns[row, column] - mean) ** 2
-    return total * abs(total) / spread if spread > 0.0 else 0.0
+    return _key(total, spread, returns.shape[0] // 2) if spread > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _key(total: float, spread: float, n: int) -> float:  # pragma: no cover - compiled
+    key = total * abs(total) / (spread if spread > 0.0 else 1.0)
+    return key if abs(key) > NIL * n else 0.0
 
 
 @njit(cache=True, nogil=True)

@@ -14,11 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.frames import column_name, refuse_misaligned
-from signoff.stats.sample import Floats, constant_columns, matrix, one_of, vector
+from signoff.stats.sample import Floats, constant_columns, finite, matrix, one_of, vector, whole
 
 MIN_BLOCKS: Final = 10
 STREAMS: Final = frozenset({"own", "arch"})
 _NO_VARIANCE: Final = 1e-12
+_TIED: Final = 1e-10
+"""Statistics nearer than this, in standard deviations of a difference, are equal: a sum ends on another bit in another
+order, and where losses take few values (hits and misses) a third of the resamples may equal the sample."""
+_SIZES: Final = (1e-100, 1e100)
 _CHUNK: Final = 500
 _COLUMNS: Final = 64
 _STREAMED: Final = {"own": "", "arch": " by the rows of arch 8.0.0"}
@@ -173,7 +177,9 @@ def data_snooping(
     )
     largest = float((weights * mean).max())
     statistics = np.array([max(0.0, largest)] * 3 + [float((plain * mean).max())])
-    raw = [float(share) for share in np.mean(resampled >= statistics, axis=0)]
+    unit = 1.0 if studentize else float(spread.max())
+    tied = _TIED * np.array([unit, unit, unit, float(spread.max())])
+    raw = [float(share) for share in np.mean(resampled >= statistics - tied, axis=0)]
     lower, consistent, upper, checked = ((share * repetitions + 1) / (repetitions + 1) for share in raw)
     how = f"stationary bootstrap with mean block {block:g}{_STREAMED[stream]}, p = (b + 1)/(B + 1)"
     return DataSnooping(
@@ -227,7 +233,8 @@ def long_run_deviation(differences: Floats, block: float) -> Floats:
         held = differences[:, first : first + _COLUMNS]
         spread = held.std(axis=0)
         scaled = np.ascontiguousarray(((held - held.mean(axis=0)) / spread).T)
-        variance = np.abs(np.fft.rfft(scaled, axis=1)) ** 2 @ response / n**2
+        power = np.abs(np.fft.rfft(scaled, axis=1)) ** 2
+        variance = (power * response).sum(axis=1) / n**2  # a matrix product would sum in an order that N decides
         if (cancelled := ~(variance > _NO_VARIANCE)).any():
             raise InsufficientData(
                 f"model_losses: column {first + int(np.argmax(cancelled))} cancels itself out within blocks of "
@@ -320,7 +327,14 @@ def _differences(benchmark_losses: ArrayLike, model_losses: ArrayLike) -> Floats
     refuse_misaligned(benchmark_losses, model_losses, ("benchmark_losses", "model_losses"))
     if models.shape[1] == 0:
         raise InsufficientData("model_losses: no model to compare.")
-    differences = benchmark[:, np.newaxis] - models
+    with np.errstate(over="ignore"):
+        differences = benchmark[:, np.newaxis] - models
+    largest = np.abs(differences).max(axis=0, initial=0.0)
+    if (is_odd := (largest > 0) & ((largest < _SIZES[0]) | (largest > _SIZES[1]))).any():
+        raise InputError(
+            f"model_losses: {column_name(model_losses, int(np.argmax(is_odd)))} differs from the benchmark by up to "
+            f"{largest[is_odd][0]:g}, whose square is no number; pass losses in another unit, as fractions of capital."
+        )
     if (constant := constant_columns(differences)).size:
         raise InsufficientData(
             f"model_losses: {column_name(model_losses, int(constant[0]))} differs from the benchmark by a constant; "
@@ -330,10 +344,10 @@ def _differences(benchmark_losses: ArrayLike, model_losses: ArrayLike) -> Floats
 
 
 def _check(n: int, block: float, repetitions: int, seed: int) -> None:
-    if not (np.isfinite(block) and block >= 1):
-        raise InputError(f"block: expected a mean block length of at least 1, found {block}.")
-    if repetitions < 1 or seed < 0:
-        raise InputError(f"expected repetitions ≥ 1 and seed ≥ 0, found {repetitions} and {seed}.")
+    if not 1 <= finite(block, "block") <= max(n, 1):
+        raise InputError(f"block: expected a mean length from 1 to the {n} periods given, found {block}; pass n^(1/3).")
+    whole(repetitions, "repetitions", at_least=1, advice="pass 1000 or more")
+    whole(seed, "seed", at_least=0)
     if n < MIN_BLOCKS * block:
         raise InsufficientData(
             f"losses: {n} periods hold {n / block:.1f} blocks of {block:g}; {MIN_BLOCKS} are needed."

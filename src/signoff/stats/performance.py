@@ -134,13 +134,14 @@ def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> 
     window = whole(window, "window", at_least=2)
     array = vector(returns, "returns", at_least=window)
     root = float(np.sqrt(positive(periods, "periods")))
-    windows = np.lib.stride_tricks.sliding_window_view(unit_scaled(array)[0], window)
+    windows = np.lib.stride_tricks.sliding_window_view(array, window)
     sharpes = np.full(windows.shape[0], np.nan)
     for first in range(0, sharpes.size, _WINDOWS_AT_ONCE):
         held = windows[first : first + _WINDOWS_AT_ONCE]
         varies = np.ones(held.shape[0], dtype=np.bool_)
         varies[constant_columns(held.T)] = False
         own = held[varies]
+        own = np.ldexp(own, -np.frexp(np.abs(own).max(axis=1))[1][:, np.newaxis])  # each on its own scale, exactly
         sharpes[first : first + varies.size][varies] = root * own.mean(axis=1) / own.std(axis=1, ddof=1)
     return sharpes
 
