@@ -1,6 +1,8 @@
 """Hansen's and White's tests against a plain resampling loop, and by their size and power."""
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signoff.stats.bootstrap import (
+    data_snooping,
     long_run_deviation,
     reality_check,
     stationary_blocks,
@@ -165,3 +168,50 @@ class TestRefusals:
         for wrong in ({"block": 0.5}, {"block": np.nan}, {"repetitions": 0}, {"seed": -1}):
             with pytest.raises(InputError):
                 test(*losses(), **{"block": 5, "repetitions": 10, "seed": 0} | wrong)
+
+
+RECORDED = json.loads((Path(__file__).parent / "recorded" / "arch_p_values.json").read_text())
+
+
+@pytest.mark.parametrize("case", RECORDED, ids=lambda case: f"seed {case['seed']}")
+def test_with_the_rows_of_arch_the_p_values_are_those_of_arch_to_the_last_bit(case):
+    """Recorded from arch 8.0.0 by recorded/arch_p_values.py; `make bench` compares again with arch itself."""
+    rng = np.random.default_rng([case["seed"], case["n"]])
+    n, models = case["n"], case["models"]
+    benchmark = rng.standard_normal(n)
+    losses = rng.standard_normal((n, models)) + rng.normal(0, 0.05, models)
+
+    found = superior_predictive_ability(
+        benchmark,
+        losses,
+        block=case["block"],
+        repetitions=case["repetitions"],
+        seed=case["seed"],
+        studentize=False,
+        stream="arch",
+    )
+
+    assert (found.raw.lower, found.raw.consistent, found.raw.upper) == (
+        case["lower"],
+        case["consistent"],
+        case["upper"],
+    )
+
+
+def test_an_unknown_stream_is_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(InputError, match="stream"):
+        superior_predictive_ability(
+            rng.normal(size=50), rng.normal(size=(50, 2)), block=2, repetitions=10, seed=0, stream="other"
+        )
+
+
+def test_both_tests_of_one_call_are_those_of_two():
+    rng = np.random.default_rng(1)
+    benchmark, models = rng.normal(size=200), rng.normal(size=(200, 130))
+    how = {"block": 4, "repetitions": 200, "seed": 3}
+
+    both = data_snooping(benchmark, models, **how)
+
+    assert both.reality_check == reality_check(benchmark, models, **how)
+    assert both.superior_predictive_ability.raw == superior_predictive_ability(benchmark, models, **how).raw
