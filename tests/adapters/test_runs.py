@@ -147,6 +147,15 @@ def test_files_are_given_as_they_were_logged(tracker):
     assert runs.content(run, "deep/er/t.csv", limit=7) == b"deeper"
 
 
+def test_nothing_is_printed_while_files_are_fetched(tracker, capfd):
+    run = tracker.start("study", "a")
+    tracker.log(run, "returns.parquet", b"content")
+    runs = tracker.runs()
+    capfd.readouterr()
+    runs.content(run, "returns.parquet", limit=7)
+    assert capfd.readouterr().err == ""
+
+
 def test_what_is_not_there_is_not_found(tracker):
     run = tracker.start("study", "a")
     tracker.log(run, "returns.parquet", b"content")

@@ -67,7 +67,9 @@ def test_what_was_fetched_or_given_from_elsewhere_is_not_missed_in_the_submitted
     (tmp_path / "dossier").mkdir()
     (tmp_path / "dossier" / "trials.link").write_text("mlflow-children:abc")
     folders = ReleaseFolders(tmp_path / "releases")
-    folders.remember_origin("d", tmp_path / "dossier", ("trials.link", "fetched/trials.parquet", "policy.yaml"))
+    (tmp_path / "dossier" / "policy.yaml").write_text("name: not the one that was given")
+    given = {"trials.link": b"mlflow-children:abc", "fetched/trials.parquet": b"PAR1", "policy.yaml": b"name: given"}
+    folders.remember_origin("d", tmp_path / "dossier", given)
     assert folders.origin("d") == {"trials.link": b"mlflow-children:abc"}
     (tmp_path / "dossier" / "trials.link").unlink()
     assert folders.origin("d") == {"trials.link": b""}

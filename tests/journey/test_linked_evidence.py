@@ -62,6 +62,16 @@ class TestLinkedTrials:
 
 
 @pytest.mark.usefixtures("unprinted")
-def test_a_release_without_a_policy_of_its_own_can_be_approved(desk):
-    (desk.folder / "policy.yaml").unlink()
-    assert desk.with_people().approved()
+@pytest.mark.parametrize("own", [None, "name: the folder's own\nversion: '9'\n"])
+def test_a_policy_from_elsewhere_voids_no_signature(desk, tmp_path, own):
+    policy = tmp_path / "firm.yaml"
+    (desk.folder / "policy.yaml").rename(policy)
+    if own:
+        (desk.folder / "policy.yaml").write_text(own)
+    desk.with_people()
+    _, document, said = desk("submit", desk.folder, "--policy", policy, "--as", "Q. Ferrari")
+    assert document is not None, said
+    for role in ("risk_manager", "cto"):
+        if document["state"] == "validated":
+            document = desk.ok("override", document["deployment"], "--role", role, "--reason", "a test")
+    assert desk.ok("approve", document["deployment"], "--role", "model_owner")["state"] == "awaiting_approval"

@@ -82,10 +82,10 @@ class ReleaseFolders:
         """Where an edition stands."""
         return self._root / deployment / edition
 
-    def remember_origin(self, deployment: str, folder: Path, names: tuple[str, ...]) -> None:
+    def remember_origin(self, deployment: str, folder: Path, files: Mapping[str, bytes]) -> None:
         """Note which files of which folder were submitted; what came from elsewhere is not there to be watched."""
-        there = sorted(name for name in names if (folder / name).is_file())
-        content = json.dumps({"folder": str(folder.resolve()), "files": there}, indent=1)
+        there = [n for n, content in files.items() if (p := folder / n).is_file() and p.read_bytes() == content]
+        content = json.dumps({"folder": str(folder.resolve()), "files": sorted(there)}, indent=1)
         write_file(self._root / deployment / "origin.json", content.encode())
 
     def origin(self, deployment: str) -> Mapping[str, bytes] | None:

@@ -8,6 +8,8 @@ from typing import Final
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from signoff.adapters.mlflow_registry import answering, connected
 from signoff.domain.errors import BadInputError, NotFoundError
@@ -24,6 +26,7 @@ class MlflowRuns:
     def __init__(self, client: MlflowClient, uri: str) -> None:
         self._client = client
         self._uri = uri
+        self._stores: dict[str, ArtifactRepository] = {}
 
     @classmethod
     def open(cls, uri: str) -> "MlflowRuns | None":
@@ -49,14 +52,14 @@ class MlflowRuns:
     def files(self, run_id: str) -> tuple[str, ...]:
         """What the run logged, without what lies in folders."""
         with answering(self._uri):
-            return tuple(item.path for item in self._client.list_artifacts(run_id) if not item.is_dir)
+            return tuple(item.path for item in self._store(run_id).list_artifacts() if not item.is_dir)
 
     def content(self, run_id: str, path: str, *, limit: int) -> bytes:
         """The file as the tracker's storage holds it now."""
         with answering(self._uri):
-            run = self._run(run_id)
+            store = self._store(run_id)
             folder = path.rpartition("/")[0] or None
-            item = next((i for i in self._client.list_artifacts(run.info.run_id, folder) if i.path == path), None)
+            item = next((i for i in store.list_artifacts(folder) if i.path == path), None)
             if item is None or item.is_dir:
                 raise NotFoundError(f"Expected the file {path} in run {run_id} at {self._uri}, found none.")
             if (item.file_size or 0) > limit:
@@ -64,7 +67,18 @@ class MlflowRuns:
                     f"{path} of run {run_id}: expected at most {limit:,} bytes, found {item.file_size:,}."
                 )
             with tempfile.TemporaryDirectory() as name:
-                return Path(self._client.download_artifacts(run_id, path, name)).read_bytes()
+                store.download_artifacts(path, name)  # type: ignore[no-untyped-call]
+                return (Path(name) / path).read_bytes()
+
+    def _store(self, run_id: str) -> ArtifactRepository:
+        """Where a run's files lie, looked up once: a family has hundreds of runs, and each look takes its time."""
+        if run_id not in self._stores:
+            self._remember(self._run(run_id))
+        return self._stores[run_id]
+
+    def _remember(self, run: Run) -> Run:
+        self._stores[run.info.run_id] = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._uri)
+        return run
 
     def _run(self, run_id: str) -> Run:
         try:
@@ -78,7 +92,7 @@ class MlflowRuns:
         token: str | None = None
         while True:
             page = self._client.search_runs(experiments, condition, ViewType.ALL, PAGE, page_token=token)
-            yield from page
+            yield from (self._remember(run) for run in page)
             token = page.token
             if not token:
                 return

@@ -66,7 +66,7 @@ class ApprovalRound:
             opened = _opened(self.record, release, identity, actor)
             self._keep(identity, INPUTS, release.files)
             self.record.store.put_blob(release.package.to_bytes())
-            self.releases.remember_origin(identity, folder, tuple(release.inputs.files))
+            self.releases.remember_origin(identity, folder, release.inputs.files)
             validated = Validated(results=_results(release), package=package)
             self.record.commit(
                 Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),

@@ -41,5 +41,5 @@ class Releases(Protocol):
     def origin(self, deployment: str) -> Mapping[str, bytes] | None:
         """The files of the folder that people submitted, as they are now; None when it is gone."""
 
-    def remember_origin(self, deployment: str, folder: Path, names: tuple[str, ...]) -> None:
-        """Note which files of which folder were submitted."""
+    def remember_origin(self, deployment: str, folder: Path, files: Mapping[str, bytes]) -> None:
+        """Note which of the submitted files this folder holds; a policy or table from elsewhere is not among them."""

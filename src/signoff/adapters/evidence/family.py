@@ -6,7 +6,8 @@ returns is never left out in silence: the family is refused, and every such run 
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 
@@ -15,13 +16,14 @@ import polars as pl
 
 from signoff.adapters.evidence.frames import MAX_BYTES, SUFFIXES
 from signoff.adapters.evidence.tables import table_of
-from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats
 from signoff.ledger.canonical import digest
 from signoff.ports.runs import Runs, RunStatus, TrackedRun
 
 STEM: Final = "returns"
 LISTED: Final = 12
+AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,13 +47,6 @@ class Family:
     run_again: tuple[tuple[TrackedRun, TrackedRun], ...]
 
 
-@dataclass(slots=True)
-class _Gathering:
-    members: list[Member] = field(default_factory=list)
-    failed: list[TrackedRun] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-
 def leaves(runs: Sequence[TrackedRun]) -> tuple[TrackedRun, ...]:
     """The runs that no other was started under: a parent groups configurations, and is none itself."""
     parents = {run.parent for run in runs}
@@ -62,47 +57,40 @@ def family_of(tried: Sequence[TrackedRun], runs: Runs) -> Family:
     """The whole family, or a refusal that lists every run that is not whole."""
     if not tried:
         raise BadInputError("expected the runs of every configuration tried, found no run. Name the run they began in.")
-    gathering = _Gathering(problems=list(_gaps(tried)))
     names = Counter(run.name for run in tried)
-    for run in tried:
-        column = run.name if names[run.name] == 1 and run.name != "date" else f"{run.name}-{run.id[:8]}"
-        _gather(gathering, run, column, runs)
-    run_again = tuple(_run_again(gathering))
-    gathering.problems += _odd_dates(gathering.members)
-    if gathering.problems:
-        count, rest = len(gathering.problems), len(gathering.problems) - LISTED
-        listed = "; ".join(gathering.problems[:LISTED]) + (f"; and {rest} more" if rest > 0 else "")
+    columns = [r.name if names[r.name] == 1 and r.name != "date" else f"{r.name}-{r.id[:8]}" for r in tried]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seen = list(pool.map(lambda run, column: _look(run, column, runs), tried, columns))
+    members = [one for one in seen if isinstance(one, Member)]
+    run_again, failures = _run_again([one for one in seen if isinstance(one, TrackedRun)], members)
+    problems = [*_gaps(tried), *(one for one in seen if isinstance(one, str)), *failures, *_odd_dates(members)]
+    if problems:
+        rest = len(problems) - LISTED
+        listed = "; ".join(problems[:LISTED]) + (f"; and {rest} more" if rest > 0 else "")
         raise BadInputError(
-            f"of {len(tried)} runs, {count} cannot be judged: {listed}. Every configuration tried counts: run these "
-            f"again to the end, each logging {STEM}.parquet (or .csv, .arrow) with date and return for the same days."
+            f"of {len(tried)} runs, {len(problems)} cannot be judged: {listed}. Every configuration tried counts: run "
+            f"these again to the end, each logging {STEM}.parquet (or .csv, .arrow) with date and return for the same "
+            "days."
         )
-    first = gathering.members[0]
-    frame = pl.DataFrame({"date": first.dates, **{member.column: member.returns for member in gathering.members}})
+    frame = pl.DataFrame({"date": members[0].dates, **{member.column: member.returns for member in members}})
     frame.write_parquet(written := BytesIO())
-    return Family(content=written.getvalue(), members=tuple(gathering.members), run_again=run_again)
+    return Family(content=written.getvalue(), members=tuple(members), run_again=run_again)
 
 
-def _gather(gathering: _Gathering, run: TrackedRun, column: str, runs: Runs) -> None:
-    """Sort one run: a member of the family, a failure that may have been run again, or a problem."""
+def _look(run: TrackedRun, column: str, runs: Runs) -> Member | TrackedRun | str:
+    """A member of the family, a failure that may have been run again, or what is wrong with the run."""
     state = _unfinished(run)
     if state is not None:
-        gathering.problems.append(f"{_said(run)} {state}")
-        return
+        return f"{_said(run)} {state}"
     files = [path for path in runs.files(run.id) if path in {f"{STEM}{suffix}" for suffix in SUFFIXES}]
-    if run.status is RunStatus.FAILED and not files:
-        gathering.failed.append(run)
-    elif run.status is RunStatus.FAILED:
-        gathering.problems.append(f"{_said(run)} failed after it logged {files[0]}")
-    elif len(files) != 1:
-        found = " and ".join(files) or "none"
-        gathering.problems.append(f"{_said(run)} should have logged one file of {STEM}, found {found}")
-    else:
-        try:
-            gathering.members.append(_member(run, column, files[0], runs))
-        except UnavailableError:
-            raise
-        except BadInputError as error:
-            gathering.problems.append(str(error).removesuffix(". Nothing was written."))
+    if run.status is RunStatus.FAILED:
+        return f"{_said(run)} failed after it logged {files[0]}" if files else run
+    if len(files) != 1:
+        return f"{_said(run)} should have logged one file of {STEM}, found {' and '.join(files) or 'none'}"
+    try:
+        return _member(run, column, files[0], runs)
+    except BadInputError as error:
+        return str(error).removesuffix(". Nothing was written.")
 
 
 def _unfinished(run: TrackedRun) -> str | None:
@@ -132,14 +120,18 @@ def _number_of_trial(run: TrackedRun) -> int | None:
     return None
 
 
-def _run_again(gathering: _Gathering) -> Iterator[tuple[TrackedRun, TrackedRun]]:
-    """A failure that left no returns is made good by a member with the very same parameters."""
-    for failed in gathering.failed:
-        again = next((m.run for m in gathering.members if m.run.parameters == failed.parameters), None)
-        if again is None or not failed.parameters:
-            gathering.problems.append(f"{_said(failed)} failed")
+def _run_again(
+    failed: Sequence[TrackedRun], members: Sequence[Member]
+) -> tuple[tuple[tuple[TrackedRun, TrackedRun], ...], list[str]]:
+    """Failures that left no returns, each with the member of the very same parameters; and those that have none."""
+    made_good, problems = [], []
+    for run in failed:
+        again = next((m.run for m in members if run.parameters and m.run.parameters == run.parameters), None)
+        if again is None:
+            problems.append(f"{_said(run)} failed")
         else:
-            yield failed, again
+            made_good.append((run, again))
+    return tuple(made_good), problems
 
 
 def _member(run: TrackedRun, column: str, artifact: str, runs: Runs) -> Member:
