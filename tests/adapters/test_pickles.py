@@ -193,6 +193,115 @@ def test_a_bomb_does_not_go_off(content):
     assert peak < 100_000_000
 
 
+def nested(depth=200):
+    """Tuples within tuples that share: small to hold, endless to write out, hash, compare or lay flat."""
+    value = ()
+    for _ in range(depth):
+        value = (value, value)
+    return value
+
+
+class Told:
+    """Pickles as a described thing of pandas or numpy with whatever arguments and state."""
+
+    def __init__(self, name, *args, state=None):
+        self.name, self.args, self.state = name, args, state
+
+
+class Teller(pickle._Pickler):
+    """Writes `Told` as a call of its name, so that a test can say anything at all."""
+
+    def save(self, value, save_persistent_id=True):
+        if not isinstance(value, Told):
+            super().save(value, save_persistent_id)
+            return
+        if isinstance(value, Reference):
+            module, _, name = value.name.rpartition(".")
+            self.write(f"c{module}\n{name}\n".encode())
+            return
+        module, _, name = value.name.rpartition(".")
+        self.write(f"c{module}\n{name}\n".encode())
+        super().save(value.args)
+        self.write(b"R")
+        if value.state is not None:
+            super().save(value.state)
+            self.write(b"b")
+
+
+def told(value):
+    written = io.BytesIO()
+    Teller(written, 2).dump(value)
+    return written.getvalue()
+
+
+def of_table(columns, index, *blocks):
+    manager = Told("pandas.core.internals.managers.BlockManager", tuple(blocks), [columns, index])
+    return Told("pandas.DataFrame", state={"_mgr": manager})
+
+
+def index_of(kind, **said):
+    return Told("pandas.core.indexes.base._new_Index", Reference(f"pandas.{kind}"), said)
+
+
+class Reference(Told):
+    """A name that is not called."""
+
+
+def counted(stop):
+    return index_of("RangeIndex", start=0, stop=stop, step=1, name=None)
+
+
+def objects(items, shape):
+    kind = Told("numpy.dtype", "O8", False, True, state=(3, "|", None, None, None, -1, -1, 63))
+    first = Told("numpy._core.multiarray._reconstruct", Reference("numpy.ndarray"), (0,), b"b")
+    first.state = (1, shape, kind, False, items)
+    return first
+
+
+def floats_of(data, shape, code="f8"):
+    kind = Told("numpy.dtype", code, False, True, state=(3, "<", None, None, None, -1, -1, 0))
+    return Told("numpy._core.numeric._frombuffer", data, kind, shape, "C")
+
+
+def block_of(values):
+    return Told("pandas._libs.internals._unpickle_block", values, Told("builtins.slice", 0, 1, 1), 2)
+
+
+EIGHT = bytearray(8)
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        lambda: of_table(counted(1 << 60), counted(1), block_of(floats_of(EIGHT, (1, 1)))),
+        lambda: of_table(counted(1), counted(1 << 60), block_of(floats_of(EIGHT, (1, 1)))),
+        lambda: of_table(counted(1), counted(1), block_of(floats_of(EIGHT, nested()))),
+        lambda: of_table(counted(1), counted(1), block_of(floats_of(EIGHT, (1, 1), nested()))),
+        lambda: of_table(counted(1), counted(1), block_of(floats_of(EIGHT, (1 << 62, 1 << 62)))),
+        lambda: of_table(counted(1), counted(1), block_of(objects([1.0], nested()))),
+        lambda: of_table(index_of("MultiIndex", levels=[nested()], codes=[], names=[nested()]), counted(1)),
+        lambda: Told("pandas.Series", state={"_mgr": nested(), "_name": nested()}),
+        lambda: Told("builtins.getattr", nested(), "x"),
+        lambda: Told("builtins.getattr", Reference("numpy.dtype"), nested()),
+        nested,
+    ],
+)
+def test_what_is_small_to_hold_and_endless_to_look_at_is_not_looked_at(described):
+    with pytest.raises(BadInputError):
+        read_pickle(told(described()), "x")
+
+
+def test_labels_and_values_that_nest_for_ever_are_called_by_what_they_are():
+    columns = index_of("Index", data=objects([nested(), "returns"], (2,)), name=None)
+    values = Told(
+        "pandas._libs.internals._unpickle_block", floats_of(bytearray(16), (2, 1)), Told("builtins.slice", 0, 2, 1), 2
+    )
+    found = read_pickle(told(of_table(columns, counted(1), values)), "x")
+    assert found.frame.columns == [INDEX, "tuple", "returns"]
+    odd = block_of(objects([nested()], (1, 1)))
+    assert read_pickle(told(of_table(counted(1), counted(1), odd)), "x").left_out == ("0",)
+
+
 def test_too_many_steps_and_too_many_bytes_are_refused(monkeypatch):
     monkeypatch.setattr(pickles, "MAX_STEPS", 50)
     with pytest.raises(BadInputError, match="50 steps"):

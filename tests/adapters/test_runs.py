@@ -427,3 +427,12 @@ def test_an_installation_fetches_from_its_registry_and_keeps_what_it_fetched(tmp
     with pytest.raises(BadInputError, match="was deleted"):
         house.reader.read(folder, None)
     assert house.reader.read(kept, None).files == inputs.files
+
+
+def test_a_family_of_one_is_no_evidence_against_overfitting(tracker):
+    from signoff import stats
+
+    parent, _ = study(tracker, 1)
+    frame = pl.read_parquet(io.BytesIO(gathered(tracker, parent).content))
+    with pytest.raises(stats.InsufficientData, match=r"at least two\. Add every configuration tried"):
+        stats.probability_of_backtest_overfitting(frame.drop("date"))

@@ -6,6 +6,7 @@ are left out and named. No object of pandas is made, so none needs to be install
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +18,12 @@ from signoff.domain.errors import BadInputError
 
 INDEX: Final = "(index)"
 MAX_CELLS: Final = 50_000_000
+MAX_LABELS: Final = 5_000_000
 Column = NDArray[Any] | pl.Series
+_TROUBLE: Final = (
+    *(ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError, MemoryError),
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,7 @@ def read_pickle(content: bytes, said: str) -> Pickled:
     described = read(content, said)
     try:
         return _table(described, said)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+    except _TROUBLE as error:
         raise BadInputError(
             f"{said}: expected a Series or DataFrame of pandas, found a pickle of other content ({plainly(error)}). "
             "Write the table as Parquet."
@@ -161,11 +167,19 @@ def _array(value: Any) -> NDArray[Any]:  # noqa: ANN401 - a described object
     if _dtype(dtype).kind != "O":
         return _shaped(_bytes(data), _dtype(dtype), shape, "F" if is_fortran else "C")
     found = np.empty(len(data), dtype=object)
-    found[:] = data
-    return found.reshape(shape, order="F" if is_fortran else "C")
+    for place, item in enumerate(data):  # one by one: numpy would look into what is nested, however deep
+        found[place] = item
+    return found.reshape(_plain_shape(shape), order="F" if is_fortran else "C")
 
 
-def _shaped(data: bytes | bytearray, dtype: np.dtype[Any], shape: tuple[int, ...], order: str) -> NDArray[Any]:
+def _plain_shape(shape: Any) -> tuple[int, ...]:  # noqa: ANN401 - a described object
+    if not isinstance(shape, tuple) or len(shape) > 2 or not all(isinstance(n, int) and n >= 0 for n in shape):
+        raise ValueError("expected an array of one or two dimensions")
+    return shape
+
+
+def _shaped(data: bytes | bytearray, dtype: np.dtype[Any], described: Any, order: str) -> NDArray[Any]:  # noqa: ANN401
+    shape = _plain_shape(described)
     if dtype.kind == "O" or len(data) != dtype.itemsize * int(np.prod(shape, dtype=object)):
         raise ValueError("an array has more or fewer bytes than its shape says")
     found = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if order == "F" else "C")
@@ -177,7 +191,7 @@ def _dtype(value: Any) -> np.dtype[Any]:  # noqa: ANN401 - a described object
     code: Any = value.args[0]
     state: Any = value.states[0] if value.states else ()
     if not isinstance(code, str) or code[:1] not in "fiubMmOSU" or not code[1:].isdecimal():
-        raise ValueError(f"expected an array of plain values, found one of {str(code)[:20]}")
+        raise ValueError("expected an array of plain values, found one of other things")
     order = state[1] if len(state) > 1 and state[1] in ("<", ">") else "="
     if code[0] in "Mm":
         unit, count = state[-1][-1][0], state[-1][-1][1]
@@ -204,16 +218,24 @@ def _names(index: Any) -> list[str]:  # noqa: ANN401 - a described object
     kind, said = index.args[0], index.args[1]
     name = kind.full.rpartition(".")[2] if isinstance(kind, Name) else ""
     if name == "RangeIndex":
-        return [str(n) for n in range(said["start"], said["stop"], said["step"])]
+        return [str(n) for n in _range(said)]
     if name != "MultiIndex":
         return [_text(label) for label in _labels(said["data"])]
     levels = [_names(level) for level in said["levels"]]
-    titles = [f"{title}=" if title is not None else "" for title in said["names"]]
+    titles = [f"{_text(title)}=" if title is not None else "" for title in said["names"]]
     codes = [_array(code).tolist() for code in said["codes"]]
     return [
         ", ".join(f"{title}{level[code]}" for title, level, code in zip(titles, levels, place, strict=True))
         for place in zip(*codes, strict=True)
     ]
+
+
+def _range(said: Mapping[str, Any]) -> range:
+    """Labels that only count; a range costs its file nothing, so its length is looked at before it is written out."""
+    found = range(said["start"], said["stop"], said["step"])
+    if len(found) > MAX_LABELS:
+        raise ValueError(f"expected at most {MAX_LABELS:,} labels")
+    return found
 
 
 def _labels(data: Any) -> list[Any]:  # noqa: ANN401 - a described object
@@ -227,7 +249,7 @@ def _index(index: Any, said: str) -> pl.Series:  # noqa: ANN401 - a described ob
     if name == "MultiIndex":
         raise BadInputError(f"{said}: expected one label a row, found several levels of them. Reset the index first.")
     if name == "RangeIndex":
-        return pl.Series(np.arange(index.args[1]["start"], index.args[1]["stop"], index.args[1]["step"]))
+        return pl.Series(list(_range(index.args[1])), dtype=pl.Int64)
     column = _column(index.args[1]["data"])
     if name == "DatetimeIndex" and isinstance(column, np.ndarray) and "tz" in index.args[1]:
         zone = _zone(index.args[1]["tz"]) if index.args[1]["tz"] is not None else None
@@ -260,7 +282,7 @@ def _arrow_texts(state: Mapping[str, Any]) -> pl.Series:
 
 def _arrow_chunk(array: Made) -> list[str | None]:
     kind, length, _, start, buffers, *_ = array.args[0]
-    width = {"large_string": "<i8", "string": "<i4"}[kind.args[0]]
+    width = {"large_string": "<i8", "string": "<i4"}[_text(kind.args[0])]
     validity, offsets, letters = (None if b is None else _bytes(b.args[0]) for b in buffers)
     if offsets is None:
         return []
@@ -281,4 +303,7 @@ def _state(made: Made) -> Mapping[str, Any]:
 
 
 def _text(label: object) -> str:
-    return "" if label is None else str(label)[:200]
+    """A label as text. What is nested is called by its name alone: to write it out could take for ever."""
+    if label is None or isinstance(label, str | int | float | date):
+        return "" if label is None else str(label)[:200]
+    return label.name if isinstance(label, Made) else type(label).__name__

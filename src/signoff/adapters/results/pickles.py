@@ -119,7 +119,16 @@ def read(content: bytes, said: str) -> Any:  # noqa: ANN401 - whatever the pickl
         return _Machine(said).run(content)
     except BadInputError:
         raise
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, EOFError, RecursionError) as error:
+    except (
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise BadInputError(
             f"{said}: expected a whole pickle, found none or a damaged one ({plainly(error)}). Write it again."
         ) from error
@@ -246,7 +255,7 @@ class _Machine:
         if name.full not in GETATTR:
             return Made(name.full, args)
         if len(args) != 2 or not isinstance(args[0], Name) or not isinstance(args[1], str):
-            _refuse_unknown(f"{name.full}{args!r}", self._said)
+            _refuse_unknown(f"{name.full} of what is no listed name", self._said)
             raise TypeError("it asks for no attribute")
         return self._named(f"{args[0].full}.{args[1]}")
 
