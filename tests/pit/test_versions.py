@@ -290,6 +290,11 @@ class Scaled:
         return self.factor * x
 
 
+class Added:
+    def __call__(self, x):
+        return x + 1
+
+
 class TestDigests:
     @pytest.mark.parametrize(
         ("one", "other"),
@@ -326,6 +331,13 @@ class TestDigests:
         monkeypatch.setitem(globals(), "helper", lambda x: x)
 
         assert len({before, other_level, digest_of(calls_a_helper)}) == 3
+
+    def test_an_object_that_is_called_differs_when_its_code_does(self, monkeypatch):
+        before = digest_of(Added())
+
+        monkeypatch.setattr(Added, "__call__", lambda _, x: x + 2)
+
+        assert digest_of(Added()) != before
 
     def test_the_layout_of_a_frame_in_memory_is_no_difference(self):
         frame = prices()

@@ -9,6 +9,7 @@ import io
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from inspect import getattr_static
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 
 import numpy as np
@@ -47,6 +48,8 @@ def _parts(value: object, seen: set[int]) -> Iterator[bytes]:
             for key, item in value.items():
                 yield from _parts((key, item), seen)
         case _:
+            if isinstance(call := getattr_static(type(value), "__call__", None), FunctionType):
+                yield from _code(call, seen)
             yield _single(value)
 
 
