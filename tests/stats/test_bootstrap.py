@@ -27,10 +27,13 @@ def losses(n=300, models=8, seed=0, edge=0.0):
 
 
 def resampled_rows(n, block, repetitions, seed):
-    """The same draws, written out as rows."""
-    starts, lengths, ends = stationary_blocks(n, block, repetitions, np.random.default_rng(seed))
-    for first, last in itertools.pairwise(ends):
-        yield np.concatenate([(starts[b] + np.arange(lengths[b])) % n for b in range(first, last)])
+    """The same draws, written out as rows: 250 resamples from each seed that the given one spawns."""
+    for own in np.random.SeedSequence(seed).spawn(-(-repetitions // 250)):
+        size = min(250, repetitions)
+        repetitions -= size
+        starts, lengths, ends = stationary_blocks(n, block, size, np.random.default_rng(own))
+        for first, last in itertools.pairwise(ends):
+            yield np.concatenate([(starts[b] + np.arange(lengths[b])) % n for b in range(first, last)])
 
 
 @pytest.mark.parametrize("studentize", [True, False])

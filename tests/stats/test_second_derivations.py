@@ -300,9 +300,11 @@ class TestSharpeDifference:
         def delta(x, y):
             return x.mean() / x.std(ddof=1) - y.mean() / y.std(ddof=1)
 
-        rng, reached = np.random.default_rng(seed), 0
-        for _ in range(repetitions):
-            rows = [(start + step) % 90 for start in rng.integers(0, 90, 90 // block) for step in range(block)]
+        (own,) = np.random.SeedSequence(seed).spawn(1)  # one chunk of resamples
+        drawn = np.random.default_rng(own).integers(0, 90, (repetitions, 90 // block), dtype=np.int32)
+        reached = 0
+        for starts in drawn:
+            rows = [(start + step) % 90 for start in starts for step in range(block)]
             x, y = a[rows], b[rows]
             moments = np.column_stack([x, y, x**2, y**2])
             centred = moments - moments.mean(axis=0)

@@ -3,8 +3,8 @@
 A resample is a list of blocks, and a block's sum is the difference of two rows of prefix sums, so that a resample costs
 one visit per block instead of one per row. Only the largest statistic of each resample is kept.
 
-The kernel sees only what `bootstrap` has validated. It is compiled without fast-math; any range of resamples can be
-computed apart from the others.
+The kernel sees only what `bootstrap` has validated. It is compiled without fast-math; any set of resamples can
+be computed apart from the others.
 """
 
 import numpy as np
@@ -25,15 +25,13 @@ def largest_statistics(
     ends: NDArray[np.int64],
     weights: Floats,
     offsets: Floats,
-    first: int,
-    last: int,
     largest: Floats,
 ) -> None:  # pragma: no cover - compiled
     """Raise (R, C) `largest` to each resample's and test's largest weights[c, k] × (mean_k + offsets[c, k]).
 
     `prefix` is (tiles, n + 1, width) sums of demeaned columns, the last tile filled up with columns that are not looked
     at; resample r consists of the blocks from `ends[r]` to `ends[r + 1]`, each `lengths` rows from row `starts` on,
-    wrapping around once at most. Only resamples `first` to `last` are visited.
+    wrapping around once at most.
     """
     n, tests, columns = prefix.shape[1] - 1, offsets.shape[0], offsets.shape[1]
     width = prefix.shape[2]
@@ -41,7 +39,7 @@ def largest_statistics(
     for tile in range(prefix.shape[0]):
         here, base = prefix[tile], tile * width
         used = min(width, columns - base)
-        for resample in range(first, last):
+        for resample in range(largest.shape[0]):
             total[:] = 0.0
             for block in range(ends[resample], ends[resample + 1]):
                 start, stop = starts[block], starts[block] + lengths[block]

@@ -5,6 +5,7 @@ is that *no* model beats the benchmark; a small p-value says that one does, not 
 repetitions and seed are inputs, and stand in the result.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, log, sqrt
 from typing import Final
@@ -23,9 +24,15 @@ _TIED: Final = 1e-10
 """Statistics nearer than this, in standard deviations of a difference, are equal: a sum ends on another bit in another
 order, and where losses take few values (hits and misses) a third of the resamples may equal the sample."""
 _SIZES: Final = (1e-100, 1e100)
-_CHUNK: Final = 500
+_CHUNK: Final = 250
 _COLUMNS: Final = 64
 _STREAMED: Final = {"own": "", "arch": " by the rows of arch 8.0.0"}
+
+
+Blocks = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+"""Starts and lengths of the blocks of some resamples, and where each resample's blocks end in them."""
+Draw = Callable[[int], Blocks]
+"""The blocks of one chunk of resamples, by its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,9 +178,8 @@ def data_snooping(
         np.vstack([weights, weights, weights, plain]),
         np.vstack([np.minimum(mean, 0), np.where(is_hopeless, mean, 0), np.zeros((2, mean.size))]),
         np.array([0.0, 0.0, 0.0, -inf]),
-        (_blocks_of_rows if stream == "arch" else stationary_blocks)(
-            n, block, repetitions, np.random.default_rng(seed)
-        ),
+        repetitions,
+        _drawn_by_arch(n, block, repetitions, seed) if stream == "arch" else _drawn(n, block, repetitions, seed),
     )
     largest = float((weights * mean).max())
     statistics = np.array([max(0.0, largest)] * 3 + [float((plain * mean).max())])
@@ -244,60 +250,62 @@ def long_run_deviation(differences: Floats, block: float) -> Floats:
     return deviation
 
 
-def stationary_blocks(
-    n: int, block: float, repetitions: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Starts and lengths of the blocks of every resample, and where each resample's blocks end in them.
+def stationary_blocks(n: int, block: float, repetitions: int, rng: np.random.Generator) -> Blocks:
+    """The blocks of every resample.
 
     Starts are uniform, lengths geometric with mean `block`, the last cut so that the resample has n rows. Blocks wrap
     around the end of the data.
     """
-    starts, lengths, ends = [], [], [np.zeros(1, dtype=np.int64)]
-    for done in range(0, repetitions, _CHUNK):
-        drawn = _drawn_lengths(n, block, min(_CHUNK, repetitions - done), rng)
-        reached = np.cumsum(drawn, axis=1)
-        counts = (reached < n).sum(axis=1) + 1
-        rows = np.arange(counts.size)
-        drawn[rows, counts - 1] -= reached[rows, counts - 1] - n
-        lengths.append(drawn[np.arange(drawn.shape[1]) < counts[:, np.newaxis]])
-        starts.append(rng.integers(0, n, int(counts.sum())))
-        ends.append(ends[-1][-1] + np.cumsum(counts))
-    return np.concatenate(starts), np.concatenate(lengths), np.concatenate(ends)
+    drawn = _drawn_lengths(n, block, repetitions, rng)
+    reached = np.cumsum(drawn, axis=1)
+    counts = (reached < n).sum(axis=1) + 1
+    rows = np.arange(counts.size)
+    drawn[rows, counts - 1] -= reached[rows, counts - 1] - n
+    lengths = drawn[np.arange(drawn.shape[1]) < counts[:, np.newaxis]]
+    return rng.integers(0, n, lengths.size), lengths, np.concatenate(([0], np.cumsum(counts)))
 
 
 def _drawn_lengths(n: int, block: float, resamples: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """(resamples, m) geometric lengths, in each row enough of them to cover n."""
-    columns = int(n / block + 4 * sqrt(n / block)) + 4
+    columns = int(n / block + 3 * sqrt(n / block)) + 4
     drawn = np.minimum(rng.geometric(1 / block, (resamples, columns)), n)
     while (drawn.sum(axis=1) < n).any():
         drawn = np.hstack([drawn, np.minimum(rng.geometric(1 / block, (resamples, columns)), n)])
     return drawn
 
 
-def _blocks_of_rows(
-    n: int, block: float, repetitions: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """What `stationary_blocks` returns, from a start and a uniform number for each row: a row whose number is above
-    1/block goes on where the one before it ended, and any other begins a block.
+def _drawn(n: int, block: float, repetitions: int, seed: int) -> Draw:
+    """Chunks of resamples, each with a seed of its own, so that they can be drawn at once and in any order."""
+    seeds = np.random.SeedSequence(seed).spawn(-(-repetitions // _CHUNK))
+
+    def chunk(place: int) -> Blocks:
+        size = min(_CHUNK, repetitions - place * _CHUNK)
+        return stationary_blocks(n, block, size, np.random.default_rng(seeds[place]))
+
+    return chunk
+
+
+def _drawn_by_arch(n: int, block: float, repetitions: int, seed: int) -> Draw:
+    """From a start and a uniform number for each row: a row whose number is above 1/block goes on where the one before
+    it ended, and any other begins a block.
     """
-    starts, lengths, ends = [], [], [0]
-    for _ in range(repetitions):
-        drawn = rng.integers(n, size=n, dtype=np.int64)
-        is_first = rng.random(n) <= 1 / block
-        is_first[0] = True
-        begins = np.flatnonzero(is_first)
-        starts.append(drawn[begins])
-        lengths.append(np.diff(begins, append=n))
-        ends.append(ends[-1] + begins.size)
-    return np.concatenate(starts), np.concatenate(lengths), np.array(ends, dtype=np.int64)
+    rng, chunks = np.random.default_rng(seed), []
+    for done in range(0, repetitions, _CHUNK):
+        starts, lengths, ends = [], [], [0]
+        for _ in range(min(_CHUNK, repetitions - done)):
+            drawn = rng.integers(n, size=n, dtype=np.int64)
+            is_first = rng.random(n) <= 1 / block
+            is_first[0] = True
+            begins = np.flatnonzero(is_first)
+            starts.append(drawn[begins])
+            lengths.append(np.diff(begins, append=n))
+            ends.append(ends[-1] + begins.size)
+        chunks.append((np.concatenate(starts), np.concatenate(lengths), np.array(ends, dtype=np.int64)))
+    return chunks.__getitem__
 
 
 def _resampled_maxima(
-    centred: Floats,
-    weights: Floats,
-    offsets: Floats,
-    floors: Floats,
-    blocks: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+    centred: Floats, weights: Floats, offsets: Floats, floors: Floats, repetitions: int, draw: Draw
 ) -> Floats:
     """(R, C) the largest weighted mean of each resample in each of C tests, at least the test's floor."""
     from signoff.stats import _stationary  # noqa: PLC0415 - numba loads only where it is needed
@@ -310,13 +318,15 @@ def _resampled_maxima(
     for tile in range(tiles):
         held = centred[:, tile * width : (tile + 1) * width]
         np.cumsum(held, axis=0, out=prefix[tile, 1:, : held.shape[1]])
-    starts, lengths, ends = blocks
-    largest = np.tile(floors, (ends.size - 1, 1))
+    largest = np.tile(floors, (repetitions, 1))
 
     def visit(first: int, last: int) -> None:
-        _stationary.largest_statistics(prefix, starts, lengths, ends, weights, offsets, first, last, largest)
+        for place in range(first, last):
+            starts, lengths, ends = draw(place)
+            own = largest[place * _CHUNK : (place + 1) * _CHUNK]
+            _stationary.largest_statistics(prefix, starts, lengths, ends, weights, offsets, own)
 
-    in_pieces(visit, ends.size - 1)
+    in_pieces(visit, -(-repetitions // _CHUNK))
     return largest
 
 

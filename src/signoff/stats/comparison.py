@@ -137,37 +137,45 @@ def _bootstrapped_p(sample: Floats, statistic: float, block: int, repetitions: i
     whole(seed, "seed", at_least=0)
     if n // block < MIN_BLOCKS:
         raise InsufficientData(f"block: {n} periods hold {n // block} blocks of {block}; {MIN_BLOCKS} are needed.")
-    rng, blocks = np.random.default_rng(seed), n // block
-    level = sample.mean(axis=0)
+    from signoff.stats._threads import in_pieces  # noqa: PLC0415 - numba loads only where it is needed
+
+    blocks, level = n // block, sample.mean(axis=0)
     ratios = level / sample.std(axis=0, ddof=1)
     centre, centred = float(ratios[0] - ratios[1]), sample - level
-    moments = np.hstack([centred, centred**2])
-    wrapped = np.vstack([np.zeros((1, 4)), moments, moments[: block - 1]]).cumsum(axis=0)
-    sums_from = wrapped[block:] - wrapped[:-block]
-    reached = 0
-    for done in range(0, repetitions, _CHUNK):
-        sums = sums_from[rng.integers(0, n, (min(_CHUNK, repetitions - done), blocks))]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            difference, error = _resampled(sums, block, level)
-            is_nearer = np.abs(difference - centre) < statistic * error
-        reached += int((~is_nearer).sum())  # a resample that never varies has no ratio, and excuses nothing
-    return (reached + 1) / (repetitions + 1)
+    moments = np.vstack([centred.T, centred.T**2])
+    wrapped = np.hstack([np.zeros((4, 1)), moments, moments[:, : block - 1]]).cumsum(axis=1)
+    sums_from = wrapped[:, block:] - wrapped[:, :-block]
+    seeds = np.random.SeedSequence(seed).spawn(-(-repetitions // _CHUNK))
+    reached = np.zeros(len(seeds), dtype=np.int64)
+
+    def visit(first: int, last: int) -> None:
+        for place in range(first, last):
+            size = min(_CHUNK, repetitions - place * _CHUNK)
+            starts = np.random.default_rng(seeds[place]).integers(0, n, (size, blocks), dtype=np.int32)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                difference, error = _resampled(sums_from.take(starts, axis=1), block, level)
+                is_nearer = np.abs(difference - centre) < statistic * error
+            reached[place] = int((~is_nearer).sum())  # a resample that never varies has no ratio, and excuses nothing
+
+    in_pieces(visit, len(seeds))
+    return (int(reached.sum()) + 1) / (repetitions + 1)
 
 
 def _resampled(sums: Floats, block: int, level: Floats) -> tuple[Floats, Floats]:
-    """Difference of ratios and its standard error in each resample, from (R, L, 4) block sums of a, b, a², b².
+    """Difference of ratios and its standard error in each resample, from (4, R, L) block sums of a, b, a², b².
 
     The sums are of deviations from `level`, the two means, so that no difference of squares loses its digits. Ratios
     have ddof = 1, as that of the record has; the gradient is in the moments of the deviations.
     """
-    blocks = sums.shape[1]
-    size = blocks * block
-    mean = sums.sum(axis=1) / size
-    first, second = mean[:, :2], mean[:, 2:]
+    size = sums.shape[2] * block
+    mean = sums.sum(axis=2) / size
+    first, second = mean[:2], mean[2:]
     variance = second - first**2
-    ratios = (level + first) / np.sqrt(variance)
+    ratios = (level[:, np.newaxis] + first) / np.sqrt(variance)
     by_first, by_second = 1 / np.sqrt(variance) + ratios * first / variance, -ratios / (2 * variance)
-    gradient = np.hstack([by_first, by_second]) * np.array([1.0, -1.0, 1.0, -1.0])
-    along = np.einsum("rlm,rm->rl", sums, gradient) - block * np.einsum("rm,rm->r", mean, gradient)[:, np.newaxis]
+    gradient = np.vstack([by_first, by_second]) * np.array([[1.0], [-1.0], [1.0], [-1.0]])
+    along = -block * np.repeat((gradient * mean).sum(axis=0)[:, np.newaxis], sums.shape[2], axis=1)
+    for part, weight in zip(sums, gradient, strict=True):
+        along += weight[:, np.newaxis] * part
     error = np.sqrt(np.mean(along**2, axis=1) / block / size)
-    return (ratios[:, 0] - ratios[:, 1]) * np.sqrt((size - 1) / size), error
+    return (ratios[0] - ratios[1]) * np.sqrt((size - 1) / size), error
