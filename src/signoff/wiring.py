@@ -91,6 +91,8 @@ class House:
     @cached_property
     def runs(self) -> Runs | None:
         """The runs behind the registry, None where there is none."""
+        if self._has_no_registry:
+            return None
         try:
             from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
         except ModuleNotFoundError:

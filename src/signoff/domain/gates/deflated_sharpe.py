@@ -1,12 +1,11 @@
 """Deflated Sharpe ratio: whether the backtest beats what the best of N worthless configurations would have shown."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
 import numpy as np
-from scipy.optimize import brentq
 
 from signoff.domain.charts import HistogramChart, Reference, Shade
 from signoff.domain.dossier import Dossier
@@ -98,8 +97,8 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
         )
 
     try:
-        needed = float(brentq(lambda sharpe: probability(sharpe) - threshold, expected_best, expected_best + 1))
-    except (InputError, InsufficientData, ValueError):
+        needed = _first_at(probability, threshold, expected_best, expected_best + 1)
+    except (InputError, InsufficientData):
         return ""
     verb = "pass" if sample.sharpe < needed else "fail"
     said = (
@@ -118,6 +117,16 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
         f"{said} At this ratio a record of {number(length, Unit.COUNT)} sessions ({length / SESSIONS_A_YEAR:.1f} "
         f"years) {'would be' if verb == 'pass' else 'is'} enough; it has {sample.n:,}."
     )
+
+
+def _first_at(rising: Callable[[float], float], level: float, low: float, high: float) -> float:
+    """Where a rising function reaches `level` between `low` and `high`, by halving; refused where it never does."""
+    if not rising(high) >= level:
+        raise InsufficientData(f"no Sharpe ratio up to {high:g} a session reaches a probability of {level:g}")
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rising(middle) >= level else (middle, high)
+    return high
 
 
 def _annual(session_sharpe: float) -> str:
