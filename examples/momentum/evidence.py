@@ -18,7 +18,7 @@ import polars as pl
 from momentum.data import SECTORS
 from momentum.models import PREVIOUS, TRIED, Floats, predict
 from momentum.research import LAST_DAY, Progress, Research
-from momentum.walkforward import HORIZON, LAST_YEAR, Track, fit_before
+from momentum.walkforward import FIRST_YEAR, HORIZON, LAST_YEAR, Track, fit_before, training_rows
 
 PAPER_START: Final = np.datetime64("2018-10-01")
 PAPER_CAPITAL: Final = 1_000_000.0
@@ -40,6 +40,9 @@ def write(research: Research, folder: Path, progress: Progress) -> None:
     put(folder / "predictions_previous.parquet", _predictions(research, research.scores(PREVIOUS)))
     put(folder / "positions.parquet", _positions(research, tracks[chosen.name]))
     put(folder / "asset_returns.parquet", _asset_returns(research))
+    labels, tests = _splits(research)
+    put(folder / "inputs" / "training_labels.parquet", labels)
+    put(folder / "inputs" / "test_windows.parquet", tests)
     known = pl.col("timestamp").dt.year().is_between(2010, LAST_YEAR)
     put(folder / "inputs" / "prices.parquet", research.inputs["prices"].filter(known))
     put(folder / "inputs" / "index.parquet", research.inputs["index"].filter(known))
@@ -105,6 +108,27 @@ def _positions(research: Research, track: Track) -> pl.DataFrame:
             "sector": [SECTORS[s] for s in data.symbols] * track.rows.size,
         }
     )
+
+
+def _splits(research: Research) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Each year's training rows with the ends of their labels, and the window that the model of that year predicted."""
+    data, labels, tests = research.panel, [], []
+    years = data.dates.astype("datetime64[Y]").astype(int) + 1970
+    for year in range(FIRST_YEAR, LAST_YEAR + 1):
+        rows = training_rows(data, research.chosen, date(year, 1, 1))
+        inside = np.flatnonzero(years == year)
+        labels.append(
+            pl.DataFrame(
+                {
+                    "fold": [str(year)] * rows.size,
+                    "timestamp": data.timestamps.gather(rows),
+                    "label_end": data.timestamps.gather(rows + HORIZON),
+                }
+            )
+        )
+        ends = data.timestamps[int(min(inside[-1] + HORIZON, data.dates.size - 1))]
+        tests.append({"fold": str(year), "start": data.timestamps[int(inside[0])], "end": ends})
+    return pl.concat(labels), pl.DataFrame(tests)
 
 
 def _asset_returns(research: Research) -> pl.DataFrame:

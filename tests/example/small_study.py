@@ -36,7 +36,8 @@ def shrink(set_attribute: Callable[[Any, str, object], None]) -> None:
     set_attribute(data, "inputs", inputs)
     set_attribute(models.Configuration, "rounds", 10)
     set_attribute(models.Configuration, "hyperparameters", property(on_one_thread))
-    set_attribute(walkforward, "FIRST_YEAR", PREDICTED_FROM)
+    for module in (walkforward, evidence):
+        set_attribute(module, "FIRST_YEAR", PREDICTED_FROM)
     for module in (research, evidence, registry):
         set_attribute(module, "TRIED", TRIED)
 

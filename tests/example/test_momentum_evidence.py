@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -7,6 +7,7 @@ import small_study
 
 from momentum import evidence
 from momentum.walkforward import HORIZON
+from signoff.pit import purge
 
 RETURNS = ["date", "return", "benchmark", "turnover", "cost"]
 PREDICTIONS = ["timestamp", "symbol", "prediction", "realized"]
@@ -25,6 +26,7 @@ COLUMNS = {
     "inputs/prices": ["timestamp", "symbol", "close"],
     "inputs/index": ["timestamp", "close"],
 }
+SPLITS = ("training_labels", "test_windows")
 WHEN = {name: columns[0] for name, columns in COLUMNS.items()}
 SUBMITTED = date(2018, 12, 31)
 
@@ -123,3 +125,19 @@ def test_paper_of_another_study_is_not_kept(cache, folder, tmp_path, monkeypatch
     monkeypatch.setattr(evidence, "PAPER_CAPITAL", 2 * evidence.PAPER_CAPITAL)
     evidence.write(small_study.study(cache), tmp_path, small_study.silent)
     assert read(tmp_path, "paper")["quantity"].sum() > 1.5 * read(folder, "paper")["quantity"].sum()
+
+
+def test_no_label_of_a_training_row_reaches_into_the_year_that_is_predicted(folder):
+    labels, tests = (read(folder, f"inputs/{name}") for name in SPLITS)
+
+    report = purge(labels, tests.with_columns(embargo=pl.lit(timedelta(days=7))))
+
+    assert not report
+    assert report.features_checked == tests.height == labels["fold"].n_unique()
+
+
+def test_without_the_purge_they_would(folder):
+    labels, tests = (read(folder, f"inputs/{name}") for name in SPLITS)
+    late = labels.with_columns(pl.col("label_end") + timedelta(days=40))
+
+    assert {finding.kind for finding in purge(late, tests)} == {"purge"}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from signoff.domain.evidence import PitFinding
+from signoff.domain.evidence import PitAudit, PitFinding
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.point_in_time import point_in_time_integrity
 
@@ -54,3 +54,13 @@ def test_no_replay_is_inconclusive_and_says_what_to_fill_in(evidence, dossier, p
 
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert "validation.pit.compute" in finding.reason
+
+
+def test_an_audit_that_compared_nothing_is_inconclusive_and_a_clean_one_is_named(evidence, dossier, policy):
+    clean = PitAudit(name="purge and embargo", dates_checked=40, features_checked=2, rows_checked=900, findings=0)
+    idle = replace(clean, name="survivorship", dates_checked=0)
+
+    assert "Clean audits: purge and embargo" in judged(evidence, dossier, policy, audits=(clean,)).reason
+    finding = judged(evidence, dossier, policy, audits=(clean, idle))
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert "survivorship" in finding.reason

@@ -1,35 +1,89 @@
-"""Running the users' own feature function for the point-in-time check."""
+"""Running the users' own feature function for the point-in-time check, and the audits of what a replay cannot see."""
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from signoff.domain.dossier import PitDeclaration
-from signoff.domain.evidence import PitEvidence, PitFinding
-from signoff.pit import check
+from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, Predictions
+from signoff.pit import Finding, PitReport, check, purge, restatements, skew, survivorship
+from signoff.pit.errors import ReplayError
 
 SEED: Final = 0
 
 
-def replay_features(folder: Path, declaration: PitDeclaration) -> PitEvidence:
+def replay_features(folder: Path, declaration: PitDeclaration, predictions: Predictions | None) -> PitEvidence:
     """Recompute the features of sampled dates without the future. What goes wrong is a result: it blocks."""
     try:
         compute = _function(declaration.compute, folder)
         inputs = {name: _table(folder / path) for name, path in declaration.inputs.items()}
         report = check(compute, inputs, sample=declaration.sample_dates, seed=SEED)
+        audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
     except Exception as error:  # noqa: BLE001 - the users' code may raise anything, and any of it means not verified
         text = f"{type(error).__name__}: {error}"
         return PitEvidence(findings=(), dates_checked=0, features_checked=0, seed=SEED, error=text)
     return PitEvidence(
-        findings=tuple(
-            PitFinding(feature=f.feature, kind=f.kind, first_date=str(f.first_date), size=float(f.size)) for f in report
-        ),
+        findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
         dates_checked=report.dates_checked,
         features_checked=report.features_checked,
         seed=SEED,
+        audits=tuple(
+            PitAudit(
+                name=name,
+                dates_checked=found.dates_checked,
+                features_checked=found.features_checked,
+                rows_checked=found.rows_checked,
+                findings=len(found),
+            )
+            for name, found in audits
+        ),
+    )
+
+
+def _audits(
+    folder: Path,
+    declaration: PitDeclaration,
+    compute: Any,  # noqa: ANN401 - the users' own function
+    inputs: dict[str, pl.DataFrame],
+    predictions: Predictions | None,
+) -> Iterator[tuple[str, PitReport]]:
+    """Each audit whose files the dossier names."""
+    audits = declaration.audits
+    if audits.first_prints:
+        first_prints = {name: _table(folder / path) for name, path in audits.first_prints.items()}
+        yield "restatements", restatements(first_prints, inputs, compute=compute)
+    if audits.membership is not None:
+        members = _table(folder / audits.membership)
+        yield "survivorship", survivorship(members, _traded(predictions), warm_up=audits.warm_up_dates)
+    if audits.training_labels is not None and audits.test_windows is not None:
+        yield "purge and embargo", purge(_table(folder / audits.training_labels), _table(folder / audits.test_windows))
+    if audits.live_features is not None:
+        live = _table(folder / audits.live_features)
+        first, last = live["timestamp"].min(), live["timestamp"].max()
+        recomputed = compute(inputs).filter(pl.col("timestamp").is_between(first, last))
+        yield "train/serve skew", skew(live, recomputed)
+
+
+def _traded(predictions: Predictions | None) -> pl.DataFrame:
+    if predictions is None:
+        raise ReplayError("validation.pit.audits.membership is held against the file `predictions`, which is missing.")
+    when = pl.Series(predictions.timestamps).dt.replace_time_zone("UTC")
+    return pl.DataFrame({"timestamp": when, "symbol": predictions.symbols.tolist()})
+
+
+def _finding(found: Finding) -> PitFinding:
+    return PitFinding(
+        feature=found.feature,
+        kind=found.kind,
+        first_date=str(found.first_date),
+        size=float(found.size),
+        detail=found.detail,
+        n=found.n,
+        of=found.of,
     )
 
 

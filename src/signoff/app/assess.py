@@ -8,7 +8,7 @@ from typing import Protocol
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
-from signoff.domain.evidence import Evidence, PitEvidence, RegisteredVersion
+from signoff.domain.evidence import Evidence, PitEvidence, Predictions, RegisteredVersion
 from signoff.domain.gates import assess
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
@@ -24,7 +24,7 @@ from signoff.ports.releases import InputReader, Inputs
 class FeatureReplay(Protocol):
     """Recomputes features with the future removed; running the users' own code is the adapter's business."""
 
-    def __call__(self, folder: Path, declaration: PitDeclaration) -> PitEvidence: ...
+    def __call__(self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None) -> PitEvidence: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +62,8 @@ class Assessor:
         progress("looking up the registered versions", 1, 4)
         evidence = self._registered(inputs)
         progress("replaying features with the future removed", 2, 4)
-        evidence = replace(evidence, pit=self.replay_features(folder, inputs.dossier.validation.pit))
+        declared = inputs.dossier.validation.pit
+        evidence = replace(evidence, pit=self.replay_features(folder, declared, evidence.predictions))
         assessment = assess(evidence, inputs.dossier, inputs.policy, progress)
         progress("assessed", 4, 4)
         return Release(inputs=replace(inputs, evidence=evidence), assessment=assessment, figures=facts(assessment))

@@ -126,12 +126,45 @@ class Targets(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PitAudits(Strict):
+    """Files that show what a replay cannot see, each optional: docs/point-in-time.md says what they hold.
+
+    `first_prints` is by the name of the input that it was published as; `membership` is the universe through time,
+    held against the predictions; `training_labels` and `test_windows` belong together.
+    """
+
+    first_prints: Mapping[str, str] = field(default_factory=dict)
+    membership: str | None = None
+    warm_up_dates: Annotated[int, Ge(0)] = 0
+    training_labels: str | None = None
+    test_windows: str | None = None
+    live_features: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.training_labels is None) != (self.test_windows is None):
+            raise ValueError("training_labels and test_windows are held against each other; name both, or neither")
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Every file by the key that names it."""
+        single = {
+            "membership": self.membership,
+            "training_labels": self.training_labels,
+            "test_windows": self.test_windows,
+            "live_features": self.live_features,
+        }
+        several = {f"first_prints.{name}": path for name, path in self.first_prints.items()}
+        return several | {key: path for key, path in single.items() if path is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PitDeclaration(Strict):
     """Section 2.3: the feature function that is replayed, and what people verified by hand."""
 
     compute: Annotated[str, MinLen(3)]
     inputs: Annotated[Mapping[str, str], MinLen(1)]
     sample_dates: Annotated[int, Ge(1)] = 24
+    audits: PitAudits = field(default_factory=PitAudits)
     code_review_by: str | None = None
     third_party_audit: str | None = None
     issues: tuple[str, ...] = ()

@@ -124,21 +124,45 @@ class SuiteResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitFinding:
+    """One thing that did not hold, on `n` of the `of` dates, rows or names that were looked at."""
+
     feature: str
     kind: str
     first_date: str
     size: float
+    detail: str = ""
+    n: int = 0
+    of: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PitAudit:
+    """One audit beside the replay, and what it looked at; one that looked at nothing says nothing."""
+
+    name: str
+    dates_checked: int
+    features_checked: int
+    rows_checked: int
+    findings: int
+
+    @property
+    def has_looked(self) -> bool:
+        return self.dates_checked > 0 and self.features_checked > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitEvidence:
-    """The point-in-time replay: what was recomputed and what moved. `error` when it could not run."""
+    """The point-in-time replay: what was recomputed and what moved. `error` when it could not run.
+
+    `findings` are those of the replay and of every audit; the counts are the replay's.
+    """
 
     findings: tuple[PitFinding, ...]
     dates_checked: int
     features_checked: int
     seed: int
     error: str | None = None
+    audits: tuple[PitAudit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,10 +144,30 @@ def _point_in_time(assessment: Assessment, evidence: Evidence) -> Iterator[Block
             ("Seed", Cell(f"{replay.seed}", is_figure=True)),
         )
     )
+    if replay.audits:
+        rows = tuple(
+            (Cell(a.name), *(Cell(f"{n:,}", is_figure=True) for n in (a.rows_checked, a.dates_checked, a.findings)))
+            for a in replay.audits
+        )
+        right = Align.RIGHT
+        titles = (Column("Audit"), Column("Rows", right), Column("Dates", right), Column("Findings", right))
+        yield Table(titles, rows)
     if replay.findings:
         rows = tuple(
-            (Cell(f.feature), Cell(f.kind.replace("_", " ")), Cell(f.first_date), Cell(f"{f.size:.3g}", is_figure=True))
+            (
+                Cell(f.feature),
+                Cell(f.kind.replace("_", " ")),
+                Cell(f.first_date),
+                Cell(f"{f.size:.3g}", is_figure=True),
+                Cell(f.detail),
+            )
             for f in replay.findings
         )
-        columns = (Column("Feature"), Column("Kind"), Column("First date"), Column("Size", Align.RIGHT))
+        columns = (
+            Column("Feature"),
+            Column("Kind"),
+            Column("First date"),
+            Column("Size", Align.RIGHT),
+            Column("What was seen"),
+        )
         yield Table(columns, rows)

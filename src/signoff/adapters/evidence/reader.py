@@ -217,9 +217,12 @@ def _asset_returns(table: EvidenceTable) -> AssetReturns:
 
 def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> None:
     """The tables of the feature replay belong to what is signed."""
-    for name, relative in dossier.validation.pit.inputs.items():
+    declared = dossier.validation.pit
+    named = {f"inputs.{name}": path for name, path in declared.inputs.items()}
+    named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
+    for name, relative in named.items():
         if not _is_inside(folder, relative):
-            raise BadInputError(f"{folder}: validation.pit.inputs.{name} points outside of the folder: {relative}.")
+            raise BadInputError(f"{folder}: validation.pit.{name} points outside of the folder: {relative}.")
         if _is_file(folder / relative):
             files[relative] = read_bytes(folder / relative)
 

@@ -37,12 +37,8 @@ def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Polic
             return Lack(NOT_RUN)
         if replay.error is not None:
             raise InputError(f"the replay could not run: {replay.error}")
-        if replay.features_checked < 1 or replay.dates_checked < gate.minimum_dates:
-            return Lack(
-                f"The replay checked {replay.features_checked} features on {replay.dates_checked} dates; one feature "
-                f"and {gate.minimum_dates} dates are the least. Give it longer inputs, or raise "
-                "validation.pit.sample_dates."
-            )
+        if nothing := _nothing_seen(replay, gate.minimum_dates):
+            return Lack(nothing)
         leaking = {finding.feature for finding in replay.findings}
         return Measurement(
             value=len(leaking),
@@ -51,7 +47,8 @@ def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Polic
             convention=f"seed {replay.seed}",
             explanation=_leaks(replay.findings)
             if leaking
-            else f"Each of {replay.features_checked} features, recomputed on {replay.dates_checked} dates, stayed.",
+            else f"Each of {replay.features_checked} features, recomputed on {replay.dates_checked} dates, stayed."
+            + (f" Clean audits: {', '.join(audit.name for audit in replay.audits)}." if replay.audits else ""),
             figures=tuple(_figures(replay)),
             turning_point=f"It would pass once {', '.join(sorted(leaking))} no longer moved."
             if leaking
@@ -65,6 +62,8 @@ def _figures(replay: PitEvidence) -> Iterator[Quantity]:
     yield count("gates.point_in_time.features", replay.features_checked)
     yield count("gates.point_in_time.dates", replay.dates_checked)
     yield count("gates.point_in_time.seed", replay.seed)
+    for audit in replay.audits:
+        yield count(f"gates.point_in_time.{_key(audit.name)}_rows", audit.rows_checked)
     for kind, times in sorted(Counter(finding.kind for finding in replay.findings).items()):
         yield count(f"gates.point_in_time.{kind}", times)
 
@@ -80,15 +79,12 @@ def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration) -> 
         return PitSummary(status=PitStatus.FAILED, reason=f"The replay could not run: {evidence.error}")
     if evidence.findings:
         return PitSummary(status=PitStatus.FAILED, reason=_leaks(evidence.findings))
-    if evidence.dates_checked < 1 or evidence.features_checked < 1:
-        return PitSummary(
-            status=PitStatus.FAILED,
-            reason=f"The replay checked {evidence.features_checked} features on {evidence.dates_checked} dates; "
-            "it must check at least one of each.",
-        )
+    if nothing := _nothing_seen(evidence, 1):
+        return PitSummary(status=PitStatus.FAILED, reason=nothing)
+    audits = f", nor did {', '.join(audit.name for audit in evidence.audits)} find anything" if evidence.audits else ""
     replay = (
         f"Replay of {evidence.features_checked} features on {evidence.dates_checked} dates "
-        f"(seed {evidence.seed}) with the future removed changed nothing"
+        f"(seed {evidence.seed}) with the future removed changed nothing{audits}"
     )
     if not declaration.code_review_by:
         return PitSummary(
@@ -96,6 +92,22 @@ def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration) -> 
             reason=f"{replay}; no code review is declared (validation.pit.code_review_by).",
         )
     return PitSummary(status=PitStatus.VERIFIED, reason=f"{replay}; code reviewed by {declaration.code_review_by}.")
+
+
+def _key(name: str) -> str:
+    return name.replace(" ", "_").replace("/", "_")
+
+
+def _nothing_seen(replay: PitEvidence, minimum_dates: int) -> str:
+    """Why the replay and its audits say nothing, or an empty text."""
+    if replay.features_checked < 1 or replay.dates_checked < minimum_dates:
+        return (
+            f"The replay checked {replay.features_checked} features on {replay.dates_checked} dates; one feature and "
+            f"{minimum_dates} dates are the least. Give it longer inputs, or raise validation.pit.sample_dates."
+        )
+    if idle := [audit.name for audit in replay.audits if not audit.has_looked]:
+        return f"Nothing could be compared for {', '.join(idle)}; check the files in validation.pit.audits."
+    return ""
 
 
 def _leaks(findings: tuple[PitFinding, ...]) -> str:

@@ -265,7 +265,7 @@ def _point_in_time(release: Release) -> tuple[Block, ...]:
         one("PIT Compliance", compliance),
         Paragraph(summary.reason, is_note=True),
         lead_in("Verification Method"),
-        Checklist((_code_review(release), _pit_tests(release), _audit(release), _replay(release))),
+        Checklist((_code_review(release), _pit_tests(release), _audit(release), _replay(release), *_audits(release))),
         one("PIT Issues Identified", words("None" if issues == () else "; ".join(issues or ()))),
     )
 
@@ -303,13 +303,21 @@ def _replay(release: Release) -> CheckItem:
     return CheckItem(title, has_looked and not replay.findings, note)
 
 
+def _audits(release: Release) -> Iterator[CheckItem]:
+    """What a replay cannot see, where the dossier brings files for it."""
+    for audit in () if release.evidence.pit is None else release.evidence.pit.audits:
+        note = f"{audit.rows_checked:,} rows on {audit.dates_checked:,} dates: {audit.findings} findings"
+        yield CheckItem(f"Audit: {audit.name}", audit.has_looked and not audit.findings, note)
+
+
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
     """Declared issues and what the replay found; None where neither says anything."""
     declared, replay = release.dossier.validation.pit.issues, release.evidence.pit
     if replay is None or replay.error is not None:
         return declared or None
     found = tuple(
-        f"{finding.feature}: {finding.kind}, first {finding.first_date}, size {finding.size:.3g}"
+        f"{finding.feature}: {finding.kind.replace('_', ' ')}, first {finding.first_date}, size {finding.size:.3g}"
+        + (f", {finding.detail}" if finding.detail else "")
         for finding in replay.findings
     )
     return (*found, *declared)

@@ -1,0 +1,141 @@
+"""The audits of a dossier: each file that it names is held against what the release used, and none is passed over."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from signoff.adapters.feature_replay import replay_features
+from signoff.domain.dossier import PitAudits, PitDeclaration
+from signoff.domain.evidence import Predictions, Source
+
+START, DAY, DAYS = datetime(2018, 1, 1, 21, tzinfo=UTC), timedelta(days=1), 60
+FEATURES = """import polars as pl
+
+def compute(inputs):
+    return inputs["bars"].select("timestamp", "symbol", pl.col("close").rolling_mean(5).over("symbol").alias("mean_5"))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    days = [START + n * DAY for n in range(DAYS)]
+    bars = pl.DataFrame({"timestamp": days, "symbol": "AAA", "close": [100.0 + n % 7 for n in range(DAYS)]})
+    bars.write_parquet(tmp_path / "bars.parquet")
+    (tmp_path / "audited_features.py").write_text(FEATURES)
+    return tmp_path
+
+
+def replayed(folder, predictions=None, **audits):
+    declaration = PitDeclaration(
+        compute="audited_features:compute",
+        inputs={"bars": "bars.parquet"},
+        sample_dates=12,
+        audits=PitAudits(**audits),
+    )
+    return replay_features(folder, declaration, predictions)
+
+
+def predictions(symbols):
+    days = np.array([np.datetime64("2018-01-01T21") + np.timedelta64(n, "D") for n in range(DAYS)])
+    rows = DAYS * len(symbols)
+    return Predictions(
+        source=Source(name="predictions.parquet", sha256="0" * 64, size=1, rows=rows),
+        timestamps=np.repeat(days, len(symbols)).astype("datetime64[us]"),
+        symbols=np.array(list(symbols) * DAYS),
+        prediction=np.ones(rows),
+        realized=np.ones(rows),
+    )
+
+
+def test_without_audits_there_is_the_replay_alone(folder):
+    found = replayed(folder)
+
+    assert (found.error, found.findings, found.audits) == (None, (), ())
+
+
+def test_a_name_that_died_and_is_missing_is_found(folder):
+    members = pl.DataFrame(
+        {"symbol": ["AAA", "GONE"], "listed_from": [START] * 2, "listed_until": [None, START + 9 * DAY]}
+    )
+    members.write_parquet(folder / "members.parquet")
+
+    found = replayed(folder, predictions(["AAA"]), membership="members.parquet")
+
+    (finding,), (audit,) = found.findings, found.audits
+    assert (finding.kind, finding.n, finding.of) == ("survivorship", 1, 2)
+    assert (audit.name, audit.findings, audit.has_looked) == ("survivorship", 1, True)
+
+
+def test_a_universe_that_kept_its_dead_is_clean(folder):
+    members = pl.DataFrame({"symbol": ["AAA", "BBB"], "listed_from": [START] * 2, "listed_until": [None, None]})
+    members.write_parquet(folder / "members.parquet")
+
+    found = replayed(folder, predictions(["AAA", "BBB"]), membership="members.parquet")
+
+    assert found.findings == ()
+    assert found.audits[0].has_looked
+
+
+def test_a_restated_input_is_found_with_the_feature_that_used_it(folder):
+    first = pl.read_parquet(folder / "bars.parquet").with_columns(
+        close=pl.when(pl.col("timestamp") == START + 20 * DAY).then(90.0).otherwise("close"),
+        available_at="timestamp",
+    )
+    first.write_parquet(folder / "first.parquet")
+
+    found = replayed(folder, first_prints={"bars": "first.parquet"})
+
+    assert {"bars.close", "mean_5"} <= {finding.feature for finding in found.findings}
+    assert {finding.kind for finding in found.findings} == {"restatement"}
+
+
+def test_labels_that_reach_into_the_test_are_found(folder):
+    days = [START + n * DAY for n in range(30)]
+    pl.DataFrame({"timestamp": days, "label_end": [day + 5 * DAY for day in days]}).write_parquet(folder / "l.parquet")
+    pl.DataFrame({"start": [START + 32 * DAY], "end": [START + 59 * DAY]}).write_parquet(folder / "t.parquet")
+
+    found = replayed(folder, training_labels="l.parquet", test_windows="t.parquet")
+
+    assert [finding.kind for finding in found.findings] == ["purge"]
+
+
+def test_a_live_feature_that_differs_is_found_and_only_its_period_is_compared(folder):
+    bars = pl.read_parquet(folder / "bars.parquet")
+    live = bars.select("timestamp", "symbol", pl.col("close").rolling_mean(5).over("symbol").alias("mean_5"))[30:40]
+    live.write_parquet(folder / "live.parquet")
+    assert replayed(folder, live_features="live.parquet").findings == ()
+
+    live.with_columns(mean_5=pl.col("mean_5") + 0.5).write_parquet(folder / "live.parquet")
+    found = replayed(folder, live_features="live.parquet")
+
+    assert [(finding.feature, finding.kind, finding.n) for finding in found.findings] == [("mean_5", "skew", 10)]
+
+
+@pytest.mark.parametrize(
+    ("audits", "said"),
+    [
+        ({"membership": "nowhere.parquet"}, "nowhere.parquet"),
+        ({"live_features": "nowhere.csv"}, "nowhere.csv"),
+        ({"first_prints": {"unknown": "bars.parquet"}}, "unknown"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_an_error_and_no_pass(audits, said, folder):
+    found = replayed(folder, predictions(["AAA"]), **audits)
+
+    assert found.dates_checked == 0
+    assert said in found.error
+
+
+def test_a_membership_without_predictions_is_an_error(folder):
+    pl.DataFrame({"symbol": ["AAA"], "listed_from": [START], "listed_until": [None]}).write_parquet(
+        folder / "m.parquet"
+    )
+
+    assert "predictions" in replayed(folder, membership="m.parquet").error
+
+
+def test_labels_without_windows_are_refused():
+    with pytest.raises(ValueError, match="name both, or neither"):
+        PitAudits(training_labels="labels.parquet")
