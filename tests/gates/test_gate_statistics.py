@@ -81,6 +81,12 @@ class TestSpa:
         for rows in (bad_longs, bad_shorts, shorts_only):
             assert self.judge(evidence, dossier, waived, rows).outcome is Outcome.FAIL
 
+    @pytest.mark.parametrize(("shorts", "outcome"), [(29, Outcome.INCONCLUSIVE), (30, Outcome.PASS)])
+    def test_a_handful_of_right_predictions_passes_nothing(self, shorts, outcome, evidence, dossier, policy):
+        rows = [(1, 1)] * 100 + [(-1, -1)] * shorts
+
+        assert self.judge(evidence, dossier, policy, rows).outcome is outcome
+
     def test_a_probability_is_neutral_at_one_half(self, evidence, dossier, policy):
         probability = replace(dossier, validation=replace(dossier.validation, prediction=PredictionKind.PROBABILITY))
         rows = [(0.6, 1)] * 60 + [(0.6, -1)] * 40 + [(0.4, -1)] * 60 + [(0.4, 1)] * 40 + [(0.5, 1)] * 7

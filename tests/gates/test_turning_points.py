@@ -39,12 +39,12 @@ def test_spa_names_the_hits_that_decide(hits, verdict, evidence, dossier, policy
 
 
 def test_spa_says_when_no_accuracy_on_so_few_predictions_could_pass(evidence, dossier, with_gate):
-    assert wilson_lower_bound(3, 3) < 0.9
-    few = replace(evidence, predictions=predictions([1.0] * 3 + [-1.0] * 3, [1.0] * 3 + [-1.0] * 3))
+    assert wilson_lower_bound(40, 40) < 0.95
+    few = replace(evidence, predictions=predictions([1.0] * 40 + [-1.0] * 40, [1.0] * 40 + [-1.0] * 40))
 
-    finding = symmetric_accuracy(few, dossier, with_gate("spa", threshold=0.9))
+    finding = symmetric_accuracy(few, dossier, with_gate("spa", threshold=0.95))
 
-    assert "No accuracy on 3 long predictions could reach the threshold" in finding.turning_point
+    assert "No accuracy on 40 long predictions could reach the threshold" in finding.turning_point
 
 
 def test_dsr_names_how_much_larger_the_losses_may_be(evidence, dossier, policy):

@@ -53,6 +53,7 @@ class SpaGate(Strict):
     """Symmetric Prediction Accuracy."""
 
     threshold: Annotated[Share, HIGHER] = 0.45
+    minimum_per_side: Annotated[int, Ge(1), HIGHER] = 30
     blocking: bool = True
     long_only_waiver: bool = False
 

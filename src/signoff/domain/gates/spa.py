@@ -45,8 +45,15 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         plausible_scores(predictions.realized, "predictions, column realized")
         result = symmetric_prediction_accuracy(predictions.prediction, predictions.realized, neutral=neutral)
         is_waived = gate.long_only_waiver and result.short_n == 0
+        fewest = min(n for n in (result.long_n, result.short_n) if n)
+        value = result.long_bound if is_waived else result.score
+        if fewest < gate.minimum_per_side and value >= gate.threshold:
+            return Lack(
+                f"{result.long_n:,} long and {result.short_n:,} short predictions pass nothing, however good; at "
+                f"least {gate.minimum_per_side} of a side are needed. Add a longer period of predictions."
+            )
         return Measurement(
-            value=result.long_bound if is_waived else result.score,
+            value=value,
             n=result.n,
             source=predictions.source.name,
             convention="one-sided 95% Wilson lower bound of long accuracy alone; flat predictions and zero realised "
