@@ -30,7 +30,7 @@ def test_numbers_read_as_they_look(folder, written, meant):
 
 @pytest.mark.parametrize("written", ["'no'", "no", "off", "0", "1", "'false'", "null"])
 def test_a_gate_is_not_switched_by_anything_but_true_and_false(folder, written):
-    edit(folder / "policy.yaml", "threshold: 0.45, blocking: true", f"threshold: 0.45, blocking: {written}")
+    edit(folder / "policy.yaml", "minimum_per_side: 30, blocking: true", f"minimum_per_side: 30, blocking: {written}")
     refused(folder, "policy.yaml:", "gates.spa.blocking", "true or false")
 
 
