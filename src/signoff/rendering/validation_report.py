@@ -43,13 +43,10 @@ def validation_html(assessment: Assessment, evidence: Evidence, memo: Memo) -> b
 
 
 def validation_sections(assessment: Assessment, evidence: Evidence) -> tuple[Section, ...]:
-    """The verdicts at a glance, each gate, the track record, and the point-in-time replay."""
+    """The verdicts at a glance, each gate, and the track record."""
     parts: list[tuple[str, tuple[Block, ...]]] = [("At a glance", tuple(_overview(assessment)))]
-    parts += [(finding.title, tuple(_gate(finding))) for finding in assessment.findings]
-    parts += [
-        ("New against old", tuple(_comparison(assessment))),
-        ("Point in time", tuple(_point_in_time(assessment, evidence))),
-    ]
+    parts += [(finding.title, tuple(_gate(finding, assessment, evidence))) for finding in assessment.findings]
+    parts.append(("New against old", tuple(_comparison(assessment))))
     return tuple(Section(str(n), title, blocks) for n, (title, blocks) in enumerate(parts, start=1))
 
 
@@ -90,7 +87,7 @@ def _row(finding: Finding) -> tuple[Cell, ...]:
     )
 
 
-def _gate(finding: Finding) -> Iterator[Block]:
+def _gate(finding: Finding, assessment: Assessment, evidence: Evidence) -> Iterator[Block]:
     yield Fields(
         (
             ("Status", Cell("", mark=Mark(finding.word))),
@@ -102,6 +99,8 @@ def _gate(finding: Finding) -> Iterator[Block]:
     )
     yield Paragraph(finding.reason)
     yield from finding.charts
+    if finding.key == "point_in_time":
+        yield from _point_in_time(assessment, evidence)
     yield lead_in("What would change the verdict")
     yield Paragraph(_turning_point(finding))
     yield Paragraph(f"Conventions: {finding.method}.", is_note=True)
@@ -133,17 +132,11 @@ def _comparison(assessment: Assessment) -> Iterator[Block]:
 
 
 def _point_in_time(assessment: Assessment, evidence: Evidence) -> Iterator[Block]:
-    yield Fields((("Status", Cell(assessment.pit.status.value)), ("Reason", Cell(assessment.pit.reason))))
+    """The memo's status of section 2.3, which also asks for a code review, and every finding."""
+    yield Fields((("In the memo", Cell(assessment.pit.status.value)), ("Reason", Cell(assessment.pit.reason))))
     replay = evidence.pit
     if replay is None:
         return
-    yield Fields(
-        (
-            ("Features recomputed", Cell(f"{replay.features_checked:,}", is_figure=True)),
-            ("Dates", Cell(f"{replay.dates_checked:,}", is_figure=True)),
-            ("Seed", Cell(f"{replay.seed}", is_figure=True)),
-        )
-    )
     if replay.audits:
         rows = tuple(
             (Cell(a.name), *(Cell(f"{n:,}", is_figure=True) for n in (a.rows_checked, a.dates_checked, a.findings)))
