@@ -134,3 +134,35 @@ def test_an_assumption_holds_only_when_its_expression_does(monitor, expected):
 def test_a_violated_assumption_keeps_the_release_from_advancing():
     observed = observe(measured(), POLICY, {"liquid": "universe_size >= 21"})
     assert any("liquid" in reason for reason in observed.unmet)
+
+
+class TestAgainstTheChampion:
+    def pairs(self, n, edge):
+        champion = np.random.default_rng(3).normal(0, 0.01, n)
+        return np.column_stack([champion + edge + np.random.default_rng(4).normal(0, 0.001, n), champion])
+
+    def reading(self, pairs):
+        observed = observe(measured(against_champion=pairs), POLICY, {})
+        return next((r for r in observed.readings if r.key == "less_champion_bps"), None), observed
+
+    def test_before_twenty_sessions_nothing_is_said_and_nothing_is_held_up(self):
+        reading, observed = self.reading(self.pairs(19, -0.01))
+
+        assert reading is None
+        assert observed.unmet == ()
+
+    def test_a_candidate_that_is_worse_beyond_doubt_does_not_advance_and_is_not_rolled_back(self):
+        reading, observed = self.reading(self.pairs(40, -0.005))
+
+        assert reading.level == Level.CRITICAL
+        assert reading.value == pytest.approx(-50, abs=5)
+        assert "after 40 sessions" in reading.detail
+        assert any("less_champion_bps" in reason for reason in observed.unmet)
+        assert observed.fired == ()
+
+    @pytest.mark.parametrize("edge", [0.0, 0.005])
+    def test_one_that_is_as_good_or_better_may(self, edge):
+        reading, observed = self.reading(self.pairs(40, edge))
+
+        assert reading.level == Level.OK
+        assert observed.unmet == ()

@@ -39,7 +39,14 @@ class LiveFolder:
         """Sessions with a journaled prediction."""
         return tuple(self._predictions["session"].unique().sort().to_list())
 
-    def measure(self, model: str, version: str, session: date, live_since: date) -> Measurement:  # noqa: ARG002
+    def measure(
+        self,
+        model: str,  # noqa: ARG002 - one folder a model
+        version: str,
+        session: date,
+        live_since: date,
+        champion: str | None = None,
+    ) -> Measurement:
         """Everything known at the close of `session`."""
         mine = self._returns.filter((pl.col("version") == version) & (pl.col("date") <= session)).sort("date")
         today = self._predictions.filter((pl.col("version") == version) & (pl.col("session") == session))
@@ -57,7 +64,14 @@ class LiveFolder:
             drift=self._drift(session, live_since),
             gross_exposure_pct=exposure["gross_exposure_pct"].item() if exposure.height == 1 else None,
             universe_size=today["symbol"].n_unique(),
+            against_champion=self._against(champion, mine.filter(pl.col("date") >= live_since)),
         )
+
+    def _against(self, champion: str | None, lived: pl.DataFrame) -> Floats:
+        """(n, 2) the candidate's and the champion's returns on the days that both were journaled."""
+        theirs = self._returns.filter(pl.col("version") == champion).select("date", champion="return")
+        both = lived.join(theirs, on="date", how="inner").sort("date")
+        return both.select("return", "champion").to_numpy().astype(np.float64)
 
     @cached_property
     def _returns(self) -> pl.DataFrame:

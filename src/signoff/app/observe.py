@@ -54,7 +54,9 @@ class Watch:
                 f"Expected a session after {state.last_session} to observe for {state.model}, found none up to now. "
                 "Observe again when the next session has closed."
             )
-        measured = self.feed.measure(state.model, state.version, session, live_since(state))
+        measured = self.feed.measure(
+            state.model, state.version, session, live_since(state), champion=state.previous_version
+        )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         observed = observe(measured, state.policy, monitors)
         since = state.phase_since or state.opened_at

@@ -6,8 +6,8 @@ and what keeps the release from advancing. A figure that cannot be computed is u
 
 import operator
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Final
@@ -17,7 +17,9 @@ import numpy as np
 from signoff.domain.events import Observed, Reading
 from signoff.domain.evidence import Floats
 from signoff.domain.policy import FallingAlert, Policy, RisingAlert
+from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.performance import sharpe_ratio
+from signoff.stats.sequential import mean_difference_sequence
 
 MIN_PREDICTIONS: Final = 5
 BETA_SESSIONS: Final = 250
@@ -52,6 +54,7 @@ class Measurement:
 
     `returns` and `benchmark` are daily and end with the session; the last `live_sessions` of them were lived in the
     rollout, the ones before come from backtest and paper trading, so that long windows exist on the first day.
+    `against_champion` is (n, 2): candidate's and champion's returns on the lived sessions that both have.
     """
 
     session: date
@@ -64,6 +67,7 @@ class Measurement:
     drift: tuple[Drift, ...]
     gross_exposure_pct: float | None
     universe_size: int
+    against_champion: Floats = field(default_factory=lambda: np.empty((0, 2)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +241,27 @@ def _readings(measured: Measurement, policy: Policy) -> tuple[Reading, ...]:
         _known("index_vol_30d_pct", index_vol),
         _known("universe_size", measured.universe_size),
         _known("predictions", measured.predictions),
+        *_less_champion(measured),
+    )
+
+
+def _less_champion(measured: Measurement) -> Iterator[Reading]:
+    """Candidate less champion a day, by a confidence sequence, which may be looked at every day.
+
+    It appears once there are enough sessions for one. Below zero beyond doubt it keeps the candidate from advancing;
+    it never rolls back by itself, for the memo prints no trigger of that kind.
+    """
+    both = measured.against_champion
+    try:
+        found = mean_difference_sequence(both[:, 0], both[:, 1])
+    except (InputError, InsufficientData):
+        return
+    low, high = (f"{1e4 * bound:+.1f}".replace("-", "−") for bound in (found.lower, found.upper))
+    yield Reading(
+        key="less_champion_bps",
+        value=1e4 * found.estimate,
+        level=Level.CRITICAL if found.upper < 0 else Level.OK,
+        detail=f"95% confidence sequence {low} to {high} bps a day after {found.n} sessions",
     )
 
 

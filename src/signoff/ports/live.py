@@ -12,5 +12,7 @@ class LiveFeed(Protocol):
     def sessions(self, model: str) -> tuple[date, ...]:
         """Sessions for which something was journaled, in order."""
 
-    def measure(self, model: str, version: str, session: date, live_since: date) -> Measurement:
+    def measure(
+        self, model: str, version: str, session: date, live_since: date, champion: str | None = None
+    ) -> Measurement:
         """Everything known at the close of `session`, with nothing from after it."""
