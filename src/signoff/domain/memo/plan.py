@@ -26,6 +26,7 @@ _METRICS_TRACKED: Final = (
     ("Performance", "Rolling Sharpe (1d, 7d, 30d), daily P&L"),
     ("Predictions", "Distribution, confidence scores, volume"),
     ("Drift", "PSI, KS test, feature distributions"),
+    ("Against the champion", "Mean daily difference with its 95% confidence sequence; below zero, no advance"),
     ("Operations", "Latency, error rate, throughput"),
     ("Risk", "VaR, position concentration, exposure"),
 )
