@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from signoff.adapters.feature_replay import replay_features
+from signoff.adapters.feature_replay import FullReplay, replay_features, replay_folders
 from signoff.domain.dossier import PitAudits, PitDeclaration
+from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Predictions, Source
 
 START, DAY, DAYS = datetime(2018, 1, 1, 21, tzinfo=UTC), timedelta(days=1), 60
@@ -139,3 +140,61 @@ def test_a_membership_without_predictions_is_an_error(folder):
 def test_labels_without_windows_are_refused():
     with pytest.raises(ValueError, match="name both, or neither"):
         PitAudits(training_labels="labels.parquet")
+
+
+LEAKY = FEATURES.replace('pl.col("close").rolling_mean(5).over("symbol")', 'pl.col("close") - pl.col("close").mean()')
+DECLARED = PitDeclaration(compute="audited_features:compute", inputs={"bars": "bars.parquet"})
+
+
+def test_two_folders_with_one_module_name_are_two_functions(folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "audited_features.py").write_text(LEAKY)
+    (other / "bars.parquet").write_bytes((folder / "bars.parquet").read_bytes())
+
+    assert replayed(folder).findings == ()
+    assert [f.feature for f in replay_features(other, DECLARED, None).findings] == ["close"]
+    assert replayed(folder).findings == ()
+
+
+class TestFullReplay:
+    def test_every_version_has_its_report_and_progress_counts_all_dates(self, folder, tmp_path):
+        other = tmp_path / "leaky"
+        other.mkdir()
+        (other / "audited_features.py").write_text(LEAKY)
+        (other / "bars.parquet").write_bytes((folder / "bars.parquet").read_bytes())
+        seen = []
+
+        found = replay_folders(
+            {"clean": (folder, DECLARED), "leaky": (other, DECLARED)},
+            FullReplay(dates=30),
+            lambda done, total: seen.append((done, total)),
+        )
+
+        assert not found["clean"]
+        assert [f.kind for f in found["leaky"]] == ["truncation"]
+        assert seen[-1] == (60, 60)
+
+    def test_a_second_run_takes_what_the_journal_remembers(self, folder, tmp_path):
+        how, seen = FullReplay(dates=30, journal=tmp_path / "replay.journal"), []
+        first = replay_folders({"v": (folder, DECLARED)}, how, lambda *_: None)
+
+        again = replay_folders({"v": (folder, DECLARED)}, how, lambda *counts: seen.append(counts))
+
+        assert again == first
+        assert seen == [(30, 30)]
+
+    def test_other_inputs_are_refused(self, folder, tmp_path):
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "audited_features.py").write_text(FEATURES)
+        pl.read_parquet(folder / "bars.parquet")[:50].write_parquet(other / "bars.parquet")
+
+        with pytest.raises(BadInputError, match="different inputs"):
+            replay_folders({"a": (folder, DECLARED), "b": (other, DECLARED)}, FullReplay(dates=9), lambda *_: None)
+
+    def test_a_function_that_breaks_is_bad_input_here(self, folder):
+        (folder / "audited_features.py").write_text("def compute(inputs):\n    raise KeyError('close')\n")
+
+        with pytest.raises(BadInputError, match="could not be replayed"):
+            replay_folders({"v": (folder, DECLARED)}, FullReplay(dates=9), lambda *_: None)

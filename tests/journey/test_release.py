@@ -180,6 +180,13 @@ def test_check_answers_machines_and_people(desk):
     ]
 
 
+def test_replay_goes_over_the_history_and_tells_machines(desk):
+    code, document, _ = desk("replay", desk.folder, "--dates", "20")
+
+    (found,) = document["versions"].values()
+    assert (code, found["passed"], found["features_checked"]) == (0, True, 1)
+
+
 def test_check_leaves_a_report_for_the_pipeline(desk, tmp_path):
     report = tmp_path / "reports" / "gates.xml"
 

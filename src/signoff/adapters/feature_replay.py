@@ -2,15 +2,17 @@
 
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from signoff.domain.dossier import PitDeclaration
+from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, Predictions
-from signoff.pit import Finding, PitReport, check, purge, restatements, skew, survivorship
+from signoff.pit import Finding, PitReport, check, purge, replay_versions, restatements, skew, survivorship
 from signoff.pit.errors import ReplayError
 
 SEED: Final = 0
@@ -42,6 +44,55 @@ def replay_features(folder: Path, declaration: PitDeclaration, predictions: Pred
             for name, found in audits
         ),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullReplay:
+    """How much of the history to replay, where, and which file remembers what is done."""
+
+    dates: int
+    dates_per_chunk: int = 8
+    symbols_per_chunk: int | None = None
+    cluster: str | None = None
+    journal: Path | None = None
+
+
+def replay_folders(
+    folders: Mapping[str, tuple[Path, PitDeclaration]], how: FullReplay, progress: Callable[[int, int], None]
+) -> dict[str, PitReport]:
+    """The features of one or several versions over long histories; folders with the same inputs share their work.
+
+    Raises BadInputError for what cannot be replayed: here somebody asked for it, and no verdict depends on it.
+    """
+    try:
+        versions = {name: _function(declared.compute, folder) for name, (folder, declared) in folders.items()}
+        tables = [
+            {name: _table(folder / path) for name, path in declared.inputs.items()}
+            for folder, declared in folders.values()
+        ]
+        return replay_versions(
+            versions,
+            _the_same(tables),
+            sample=how.dates,
+            seed=SEED,
+            dates_per_chunk=how.dates_per_chunk,
+            symbols_per_chunk=how.symbols_per_chunk,
+            cluster=how.cluster,
+            journal=how.journal,
+            progress=progress,
+        )
+    except SignoffError:
+        raise
+    except Exception as error:
+        raise BadInputError(f"The features could not be replayed: {type(error).__name__}: {error}") from error
+
+
+def _the_same(tables: Sequence[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
+    first, *others = tables
+    for other in others:
+        if first.keys() != other.keys() or any(not table.equals(other[name]) for name, table in first.items()):
+            raise ReplayError("the folders have different inputs; replay each of them by itself.")
+    return first
 
 
 def _audits(
@@ -88,8 +139,13 @@ def _finding(found: Finding) -> PitFinding:
 
 
 def _function(name: str, folder: Path) -> Any:  # noqa: ANN401 - the users' own function
+    """`package.module:function`, from the folder where it lies there: two folders may use one name for two modules."""
     module, _, attribute = name.partition(":")
-    here = str(folder)
+    here, top = str(folder), module.partition(".")[0]
+    if (folder / f"{top}.py").exists() or (folder / top).is_dir():
+        for known in [loaded for loaded in sys.modules if loaded == top or loaded.startswith(f"{top}.")]:
+            del sys.modules[known]
+        importlib.invalidate_caches()
     sys.path.insert(0, here)
     try:
         return getattr(importlib.import_module(module), attribute)
