@@ -11,7 +11,6 @@ from signoff.adapters.clocks import SimulatedClock
 from signoff.cli.session import Session
 from signoff.config.settings import settings
 from signoff.demo.example import SUBMITTED_AT, prepare
-from signoff.demo.page import write_pages
 from signoff.demo.story import Story, timeline
 from signoff.wiring import House
 
@@ -46,6 +45,8 @@ def demo(
         example = prepare(house.settings, out, report)
         story = Story(house=house, example=example, console=console, set_time=clock.set, progress=report)
         state = story.tell()
+        from signoff.demo.page import write_pages  # noqa: PLC0415 - it draws, which loads slowly
+
         report("writing the pages", 0, 1)
         pages = write_pages(house, example, state, out)
     table = Table("When (UTC)", "Who", "What", box=None, pad_edge=False)

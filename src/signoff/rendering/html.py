@@ -21,7 +21,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering import palette
-from signoff.rendering.charts import svg
+from signoff.rendering.pictures import svg
 from signoff.rendering.words import words_beside
 
 STYLE: Final = f"""

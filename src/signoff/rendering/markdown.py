@@ -18,7 +18,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.rendering.charts import svg
+from signoff.rendering.pictures import svg
 from signoff.rendering.words import words_beside
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")

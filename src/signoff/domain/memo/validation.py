@@ -64,6 +64,7 @@ _HOW: Final = {
     "pbo": (("partitions", "{} partitions"), ("trials", "{} trials"), ("rows_trimmed", "{} rows trimmed")),
     "walk_forward": (("windows", "{} windows"), ("positive_windows", "{} positive")),
     "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
+    "point_in_time": (("features", "{} features"), ("dates", "{} dates")),
     "deflated_sharpe": (("trials", "{} trials"), ("trial_sharpe_variance", "V = {}")),
     "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
 }
