@@ -213,3 +213,20 @@ def read_or_refused(folder):
         return isinstance(load_dossier(folder).value, Dossier)
     except BadInputError as refusal:
         return "dossier.yaml" in str(refusal)
+
+
+def test_what_contradicts_itself_is_said_without_jargon(folder):
+    edit(
+        folder / "dossier.yaml",
+        "    sample_dates: 12",
+        "    sample_dates: 12\n    audits: {training_labels: a.parquet}",
+    )
+
+    said = refused(folder, "dossier.yaml:", "name both, or neither")
+
+    assert "Value error" not in said
+
+
+def test_an_odd_number_of_partitions_is_refused_where_it_is_written(folder):
+    edit(folder / "policy.yaml", "partitions: 16", "partitions: 15")
+    refused(folder, "gates.pbo.partitions: expected a multiple of 2, found 15")

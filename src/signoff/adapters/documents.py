@@ -211,6 +211,8 @@ def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401 - pyd
     value = item["input"]
     found = f", found {_short(value)}"
     match item["type"]:
+        case "value_error":
+            text = f"{str(item['msg']).removeprefix('Value error, ')}. Correct it"
         case "unexpected_keyword_argument" | "extra_forbidden":
             text = f"unknown key{_nearest(dotted, kind)}. Correct or remove it"
         case "missing" | "missing_argument":

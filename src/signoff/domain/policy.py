@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
 
-from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen, MultipleOf
 
 
 class Stricter(StrEnum):
@@ -71,7 +71,7 @@ class PboGate(Strict):
     """Probability of Backtest Overfitting, by CSCV."""
 
     threshold: Annotated[Share, LOWER] = 0.5
-    partitions: Annotated[int, Ge(4), Le(20)] = 16
+    partitions: Annotated[int, Ge(4), Le(20), MultipleOf(2)] = 16
     blocking: bool = True
 
 
