@@ -62,7 +62,7 @@ requirements: $(BIN)/python ## pin every dependency by hash, without addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate --extra demo pyproject.toml requirements/build.in -o requirements/demo.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --no-annotate --extra demo --group test --group lint \
+		--no-emit-find-links --no-header --no-annotate --extra demo --extra server --group test --group lint \
 		-c requirements/demo.txt pyproject.toml requirements/build.in -o requirements/develop.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate \

@@ -11,6 +11,7 @@ from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
 from signoff.adapters.live_folder import LiveFolder
+from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.signing_keys import FileAnchor, KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
@@ -33,6 +34,7 @@ from signoff.ports.clock import Clock
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
+from signoff.ports.shelf import Shelf
 from signoff.ports.store import Store
 
 
@@ -52,6 +54,11 @@ class House:
             sign=self.ledger_key.sign_checkpoint,
             blobs=self.settings.blobs,
         )
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """What may expire: sessions, challenges, stored answers, leases."""
+        return MemoryShelf()
 
     @cached_property
     def ledger_key(self) -> KeyFile:

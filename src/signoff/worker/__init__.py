@@ -1,0 +1,1 @@
+"""The background work: schedules, effects, rollbacks to finish."""
