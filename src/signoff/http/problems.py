@@ -1,0 +1,82 @@
+"""Errors as problem documents (RFC 9457), and the only place where an error becomes a status code."""
+
+from http import HTTPStatus
+from typing import Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from signoff.domain.access import ForbiddenError
+from signoff.domain.decisions import GuardError
+from signoff.domain.errors import (
+    BadInputError,
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    SignoffError,
+    StaleRevisionError,
+    TamperedError,
+    UnavailableError,
+)
+
+MEDIA_TYPE: Final = "application/problem+json"
+# The first class that an error belongs to decides.
+STATUS: Final[tuple[tuple[type[SignoffError], HTTPStatus], ...]] = (
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (BadInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (ForbiddenError, HTTPStatus.FORBIDDEN),
+    (StaleRevisionError, HTTPStatus.PRECONDITION_FAILED),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (GuardError, HTTPStatus.CONFLICT),
+    (RefusedError, HTTPStatus.CONFLICT),
+    (TamperedError, HTTPStatus.INTERNAL_SERVER_ERROR),
+    (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def problem(status: int, detail: str, *, kind: str = "about:blank", **further: object) -> JSONResponse:
+    """One problem document."""
+    body = {"type": kind, "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **further}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+
+
+def status_of(error: SignoffError) -> HTTPStatus:
+    """The status of one of our errors."""
+    return next((status for kind, status in STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def answer_problems(app: FastAPI) -> None:
+    """Register how each kind of error is answered."""
+    app.add_exception_handler(SignoffError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _theirs)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _ours(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, SignoffError)
+    further = {"guard": error.guard} if isinstance(error, GuardError) else {}
+    kind = f"urn:signoff:{type(error).__name__.removesuffix('Error').lower()}"
+    return problem(status_of(error), str(error), kind=kind, **further)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"where": "/".join(str(part) for part in e["loc"]), "what": e["msg"]} for e in error.errors()]
+    detail = "The request is not of the expected form: " + "; ".join(f"{e['where']}: {e['what']}" for e in errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="urn:signoff:badinput", errors=errors)
+
+
+async def _theirs(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    answer = problem(error.status_code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
+    identity = getattr(request.state, "request_id", "unknown")
+    detail = f"Something broke on our side; it is in the server's log under request {identity}."
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=identity)
