@@ -90,7 +90,7 @@ NEEDS_FRESH_SIGN_IN: Final = frozenset({Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, V
 
 
 class ForbiddenError(RefusedError):
-    """This principal may not do this (exit 1)."""
+    """The one who asks may not do this (exit 1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
