@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from signoff.app.adopt import Adoption
-from signoff.app.adopt import adopt as adopt_version
-from signoff.app.people import enrol
+from signoff.adapters.signing_keys import KeyFile
 from signoff.cli.checking import Folder, PolicyFile
-from signoff.cli.session import Session
-from signoff.domain.deployment import Deployment, State
-from signoff.domain.policy import Policy, Role
+from signoff.cli.session import Session, rows
+from signoff.domain.deployment import State
+from signoff.domain.policy import Role
+from signoff.verbs.documents import Document
 
 Identity = Annotated[str, typer.Argument(help="The deployment's id, as `signoff status` lists it.")]
 InRole = Annotated[Role, typer.Option("--role", help="The role signed in.")]
@@ -40,18 +39,11 @@ def add_person(
     Example: `signoff people add "R. Moreau" --role risk_manager`
     """
     session: Session = context.obj
-    path = key or session.house.key_path(name)
-    held = session.house.key_of(name, path)
-    enrol(
-        session.house.record,
-        name=name,
-        roles=tuple(role),
-        key_id=held.key_id,
-        public_key=held.public_key,
-        actor=session.actor,
-    )
+    path = key or session.key_path(name)
+    held = KeyFile.held(path)
+    document = session.verbs.enrol(name, tuple(role), key_id=held.key_id, public_key=held.public_key)
     session.answer(
-        {"name": name, "roles": [r.value for r in role], "key_id": held.key_id, "key": str(path)},
+        document | {"key": str(path)},
         f"{name} may sign as {', '.join(role)}; the private key is {path} (key id {held.key_id[:16]}…).",
     )
 
@@ -60,10 +52,11 @@ def add_person(
 def list_people(context: typer.Context) -> None:
     """List who may sign. Example: `signoff people list`"""
     session: Session = context.obj
-    known = session.house.record.people().by_name.values()
+    document = session.verbs.people()
+    known = rows(document, "people")
     session.answer(
-        {"people": [{"name": p.name, "roles": [r.value for r in p.roles], "key_id": p.key_id} for p in known]},
-        *(f"{p.name}: {', '.join(p.roles)} (key {p.key_id[:16]}…)" for p in known),
+        document,
+        *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…)" for p in known),
         *(() if known else ("Nobody yet. Enrol with: signoff people add NAME --role ROLE",)),
     )
 
@@ -74,14 +67,10 @@ def submit(context: typer.Context, directory: Folder, policy: PolicyFile = None)
     Example: `signoff submit release --as "Q. Researcher"`
     """
     session: Session = context.obj
-    house = session.house
     with session.progress() as report:
-        release = house.assessor.assess(directory, policy, report)
-        report("composing the memo and recording the submission", 0, 1)
-        state = house.approvals.submit(directory, release, actor=session.actor)
-    house.anchor()
-    _answer(session, state)
-    raise typer.Exit(0 if state.state is State.AWAITING_APPROVAL else 1)
+        document = session.verbs.submit(directory, policy, report)
+    _answer(session, document)
+    raise typer.Exit(0 if document["state"] == State.AWAITING_APPROVAL.value else 1)
 
 
 def override(context: typer.Context, identity: Identity, role: InRole, reason: Reason, key: Key = None) -> None:
@@ -90,8 +79,7 @@ def override(context: typer.Context, identity: Identity, role: InRole, reason: R
     Example: `signoff override momentum-2.0.0-1a2b3c4d --role cto --reason "capped at 10%, reviewed daily"`
     """
     session: Session = context.obj
-    signatory = session.house.signatory(role, session.person, key)
-    _answer(session, session.house.approvals.override(identity, signatory, reason=reason))
+    _answer(session, session.verbs.override(identity, session.hand(role, key), reason=reason))
 
 
 def approve(
@@ -106,8 +94,8 @@ def approve(
     Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review in limited phase"`
     """
     session: Session = context.obj
-    signatory = session.house.signatory(role, session.person, key)
-    _answer(session, session.house.approvals.approve(identity, signatory, conditions=tuple(condition or ())))
+    document = session.verbs.approve(identity, session.hand(role, key), conditions=tuple(condition or ()))
+    _answer(session, document)
 
 
 def reject(context: typer.Context, identity: Identity, role: InRole, reason: Reason, key: Key = None) -> None:
@@ -116,8 +104,7 @@ def reject(context: typer.Context, identity: Identity, role: InRole, reason: Rea
     Example: `signoff reject momentum-2.0.0-1a2b3c4d --role compliance --reason "algo registration missing"`
     """
     session: Session = context.obj
-    signatory = session.house.signatory(role, session.person, key)
-    _answer(session, session.house.approvals.reject(identity, signatory, reason=reason))
+    _answer(session, session.verbs.reject(identity, session.hand(role, key), reason=reason))
 
 
 def meet(
@@ -132,8 +119,7 @@ def meet(
     Example: `signoff meet momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review in limited phase"`
     """
     session: Session = context.obj
-    person = session.person or session.house.signatory(role).person
-    _answer(session, session.house.approvals.meet(identity, person=person, role=role, condition=condition, note=note))
+    _answer(session, session.verbs.meet(identity, session.hand(role), condition=condition, note=note))
 
 
 def adopt(
@@ -148,32 +134,17 @@ def adopt(
     Example: `signoff adopt momentum 1.1.0 --role risk_manager --role cto --reason "live since 2017"`
     """
     session: Session = context.obj
-    house = session.house
-    adoption = Adoption(model=model, version=version, policy=Policy(name="default", version="1"), reason=reason)
-    state = adopt_version(house.record, adoption, tuple(house.signatory(r) for r in role))
-    _answer(session, state)
+    _answer(session, session.verbs.adopt(model, version, tuple(map(session.hand, role)), reason=reason))
 
 
-def _answer(session: Session, state: Deployment) -> None:
-    missing = ", ".join(role.value for role in state.missing_roles)
+def _answer(session: Session, document: Document) -> None:
+    identity, missing = document["deployment"], ", ".join(rows(document, "missing_roles"))
     hints = {
-        State.VALIDATED: f"blocked by {', '.join(state.blocking)}: signoff override {state.id} --role … --reason …",
-        State.AWAITING_APPROVAL: f"waits for: {missing}: signoff approve {state.id} --role …",
-        State.APPROVED: f"next: signoff rollout start {state.id}",
-        State.REJECTED: f"rejected by {state.rejection.person if state.rejection else 'nobody'}",
+        State.VALIDATED.value: f"blocked by {', '.join(rows(document, 'blocking'))}: "
+        f"signoff override {identity} --role … --reason …",
+        State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
+        State.APPROVED.value: f"next: signoff rollout start {identity}",
+        State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",
     }
-    session.answer(
-        {
-            "deployment": state.id,
-            "state": state.state.value,
-            "manifest": state.manifest,
-            "blocking": list(state.blocking),
-            "missing_roles": [role.value for role in state.missing_roles],
-            "approvals": [
-                {"person": s.person, "role": s.role.value, "verdict": s.verdict.value, "conditions": list(s.conditions)}
-                for s in state.approvals
-            ],
-        },
-        f"{state.id} is {state.state.value}",
-        *((hints[state.state],) if state.state in hints else ()),
-    )
+    hint = hints.get(str(document["state"]))
+    session.answer(document, f"{identity} is {document['state']}", *((hint,) if hint else ()))

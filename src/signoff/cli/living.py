@@ -1,21 +1,18 @@
 """rollout, observe, kill, rearm, rehearse, review, worker: a release while it lives."""
 
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from signoff.app.rehearse import rehearse as rehearse_rollback
-from signoff.app.review import review as review_release
-from signoff.app.rollback import is_unfinished
 from signoff.cli.approving import Identity, InRole, Key, Reason
-from signoff.cli.session import Session
-from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import NotFoundError
+from signoff.cli.session import Session, fields, rows
+from signoff.domain.deployment import State
 from signoff.domain.events import Occasion, PauseReason
-from signoff.domain.flags import Flags
 from signoff.domain.monitoring import Level
+from signoff.verbs.documents import Document
+from signoff.verbs.local import Local
 
 Model = Annotated[str, typer.Argument(help="The model's name.")]
 
@@ -33,14 +30,14 @@ def add_to(app: typer.Typer) -> None:
 def start(context: typer.Context, identity: Identity) -> None:
     """Enter shadow. Example: `signoff rollout start momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.house.rollout.start(identity, actor=session.actor))
+    _answer(session, session.verbs.start(identity))
 
 
 @rollout_app.command()
 def advance(context: typer.Context, identity: Identity) -> None:
     """Go one phase further when every condition holds. Example: `signoff rollout advance momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.house.rollout.advance(identity, actor=session.actor))
+    _answer(session, session.verbs.advance(identity))
 
 
 @rollout_app.command()
@@ -52,7 +49,7 @@ def pause(
 ) -> None:
     """Stop the phase clock. Example: `signoff rollout pause momentum-2.0.0-1a2b3c4d --reason "month end"`"""
     session: Session = context.obj
-    _answer(session, session.house.rollout.pause(identity, reason, note, actor=session.actor))
+    _answer(session, session.verbs.pause(identity, reason, note=note))
 
 
 @rollout_app.command()
@@ -64,7 +61,7 @@ def resume(
 ) -> None:
     """Take one pause reason away. Example: `signoff rollout resume momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.house.rollout.resume(identity, reason, note, actor=session.actor))
+    _answer(session, session.verbs.resume(identity, reason, note=note))
 
 
 @rollout_app.command()
@@ -79,11 +76,9 @@ def rollback(
     Example: `signoff rollout rollback momentum-2.0.0-1a2b3c4d --for risk_breach --reason "exposure over limit"`
     """
     session: Session = context.obj
-    state = session.house.rollback.begin(identity, occasion, "person", reason, actor=session.actor)
-    session.house.deliver_notices()
-    session.house.anchor()
-    _answer(session, state)
-    raise typer.Exit(1 if state.state is State.ROLLBACK_STUCK else 0)
+    document = session.verbs.rollback(identity, occasion, reason=reason)
+    _answer(session, document)
+    raise typer.Exit(1 if document["state"] == State.ROLLBACK_STUCK.value else 0)
 
 
 def observe(
@@ -98,27 +93,16 @@ def observe(
     Example: `signoff observe momentum-2.0.0-1a2b3c4d`
     """
     session: Session = context.obj
-    day: date | None = session_date.date() if session_date else None
-    model = session.house.record.deployment(identity).model
-    state, observed = session.house.watch(model).observe(identity, day, actor=session.actor)
-    breaches = [r for r in observed.readings if r.level in {Level.CRITICAL, Level.UNKNOWN}]
+    document = session.verbs.observe(identity, session_date.date() if session_date else None)
+    readings, fired = fields(document, "readings"), rows(document, "fired")
     session.answer(
-        {
-            "deployment": identity,
-            "session": observed.session,
-            "state": state.state.value,
-            "fired": list(observed.fired),
-            "unmet": list(observed.unmet),
-            "readings": {r.key: {"value": r.value, "level": r.level} for r in observed.readings},
-        },
-        f"{identity} on {observed.session}: {state.state.value}",
-        *(
-            f"  {r.key:<28}{'unknown' if r.value is None else f'{r.value:.4g}':>12}  {r.level}"
-            for r in observed.readings
-        ),
-        *(f"  trigger holds: {name}" for name in observed.fired),
+        document,
+        f"{identity} on {document['session']}: {document['state']}",
+        *(f"  {key:<28}{_value(r['value']):>12}  {r['level']}" for key, r in readings.items()),
+        *(f"  trigger holds: {name}" for name in fired),
     )
-    raise typer.Exit(1 if breaches or observed.fired else 0)
+    breaches = [r for r in readings.values() if r["level"] in {Level.CRITICAL, Level.UNKNOWN}]
+    raise typer.Exit(1 if breaches or fired else 0)
 
 
 def kill(context: typer.Context, model: Model, reason: Reason) -> None:
@@ -127,11 +111,11 @@ def kill(context: typer.Context, model: Model, reason: Reason) -> None:
     Example: `signoff kill momentum --reason "orders at ten times the size"`
     """
     session: Session = context.obj
-    flags, residual = session.house.kill_switch.kill(model, reason=reason, actor=session.actor)
+    document = session.verbs.kill(model, reason=reason)
     session.answer(
-        _flags_document(flags) | {"open_orders": residual},
-        f"{model} is killed: enabled {str(flags.enabled).lower()}, allocation {flags.allocation_pct}%, "
-        f"{residual} open order(s) left. Re-arm with two people: signoff rearm {model} --role …",
+        document,
+        f"{model} is killed: {_standing(document)}, {document['open_orders']} open order(s) left. "
+        f"Re-arm with two people: signoff rearm {model} --role …",
     )
 
 
@@ -147,13 +131,11 @@ def rearm(
     Example: `signoff rearm momentum --role risk_manager --reason "feed repaired"`
     """
     session: Session = context.obj
-    signatory = session.house.signatory(role, session.person, key)
-    latch = session.house.kill_switch.rearm(model, signatory, reason=reason)
-    signed = ", ".join(s.person for s in latch.rearm_signatures)
+    document = session.verbs.rearm(model, session.hand(role, key), reason=reason)
     session.answer(
-        {"model": model, "latched": latch.is_latched, "signed": [s.person for s in latch.rearm_signatures]},
-        f"{model} is still killed; signed so far: {signed}"
-        if latch.is_latched
+        document,
+        f"{model} is still killed; signed so far: {', '.join(rows(document, 'signed'))}"
+        if document["latched"]
         else f"{model} is armed again, in shadow",
     )
 
@@ -168,29 +150,13 @@ def rehearse(
     Example: `signoff rehearse momentum --dossier release`
     """
     session: Session = context.obj
-    house = session.house
-    live = [d for d in house.record.deployments(model) if d.undertakings is not None]
-    if directory is not None:
-        inputs = house.assessor.reader.read(directory, None)
-        policy, undertakings = inputs.policy, inputs.dossier.undertakings
-    elif live and live[-1].undertakings is not None:
-        policy, undertakings = live[-1].policy, live[-1].undertakings
-    else:
-        raise NotFoundError(f"Expected a release of {model} on record or --dossier DIR, found neither.")
-    result = rehearse_rollback(
-        house.record, house.stage(), model=model, policy=policy, undertakings=undertakings, actor=session.actor
-    )
+    document = session.verbs.rehearse(model, directory)
     session.answer(
-        {
-            "model": model,
-            "within_budget": result.within_budget,
-            "residual_orders": result.residual_orders,
-            "seconds": {step.value: seconds for step, seconds in result.seconds},
-        },
-        *(f"  {step.value:<15}{seconds:>10.3f} s" for step, seconds in result.seconds),
-        "within budget" if result.within_budget else "NOT within budget",
+        document,
+        *(f"  {step:<15}{seconds:>10.3f} s" for step, seconds in fields(document, "seconds").items()),
+        "within budget" if document["within_budget"] else "NOT within budget",
     )
-    raise typer.Exit(0 if result.within_budget else 1)
+    raise typer.Exit(0 if document["within_budget"] else 1)
 
 
 def review(
@@ -203,21 +169,16 @@ def review(
     Example: `signoff review momentum-2.0.0-1a2b3c4d --notes "drift watched on two features"`
     """
     session: Session = context.obj
-    model = session.house.record.deployment(identity).model
-    result = review_release(session.house.record, session.house.feed(model), identity, notes=notes, actor=session.actor)
+    document = session.verbs.review(identity, notes=notes)
     session.answer(
-        {
-            "deployment": identity,
-            "targets_met": result.targets_met,
-            "readings": {r.key: {"value": r.value, "level": r.level, "detail": r.detail} for r in result.readings},
-        },
+        document,
         *(
-            f"  {r.key:<28}{'unknown' if r.value is None else f'{r.value:.4g}':>12}  {r.detail:<18} {r.level}"
-            for r in result.readings
+            f"  {key:<28}{_value(r['value']):>12}  {r['detail']:<18} {r['level']}"
+            for key, r in fields(document, "readings").items()
         ),
-        "every target met" if result.targets_met else "targets missed",
+        "every target met" if document["targets_met"] else "targets missed",
     )
-    raise typer.Exit(0 if result.targets_met else 1)
+    raise typer.Exit(0 if document["targets_met"] else 1)
 
 
 def worker(context: typer.Context) -> None:
@@ -226,28 +187,30 @@ def worker(context: typer.Context) -> None:
     Example: `signoff worker`
     """
     session: Session = context.obj
-    house = session.house
-    unfinished = [d for d in house.record.deployments() if is_unfinished(d)]
-    finished = [house.rollback.carry_out(d.id, actor="worker").id for d in unfinished]
-    sent, problems = house.deliver_notices()
-    unready = house.check_governance()
-    house.anchor()
+    document = Local(session.house, "worker").work()
     session.answer(
-        {"rollbacks": finished, "notices": sent, "problems": list(problems), "unready": unready},
-        f"{len(finished)} rollback(s) finished, {sent} notice(s) sent",
-        *problems,
-        *(f"{version} is not governance_ready; missing: {', '.join(gone)}" for version, gone in unready.items()),
+        document,
+        f"{len(rows(document, 'rollbacks'))} rollback(s) finished, {document['notices']} notice(s) sent",
+        *rows(document, "problems"),
+        *(
+            f"{version} is not governance_ready; missing: {', '.join(gone)}"
+            for version, gone in fields(document, "unready").items()
+        ),
     )
 
 
-def _answer(session: Session, state: Deployment) -> None:
-    flags = session.house.record.flags(state.model)
-    session.answer(
-        {"deployment": state.id, "state": state.state.value, "phase_days": state.phase_days} | _flags_document(flags),
-        f"{state.id} is {state.state.value}; enabled {str(flags.enabled).lower()}, allocation "
-        f"{flags.allocation_pct}%, shadow {str(flags.shadow_mode).lower()}",
+def _answer(session: Session, document: Document) -> None:
+    session.answer(document, f"{document['deployment']} is {document['state']}; {_standing(document)}")
+
+
+def _standing(document: Document) -> str:
+    """The flags in words."""
+    said = {key.rpartition(".")[2]: value for key, value in fields(document, "flags").items()}
+    return (
+        f"enabled {str(said['enabled']).lower()}, allocation {said['allocation_pct']}%, "
+        f"shadow {str(said['shadow_mode']).lower()}"
     )
 
 
-def _flags_document(flags: Flags) -> dict[str, object]:
-    return {"model": flags.model, "flags": dict(flags.as_keys()), "revision": flags.revision, "epoch": flags.epoch}
+def _value(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -21,9 +23,20 @@ from rich.progress import (
 
 from signoff.config.settings import settings
 from signoff.domain.gates.assess import Progress as Report
+from signoff.domain.policy import Role
+from signoff.verbs.documents import Document
+from signoff.verbs.local import Hand, Local
+from signoff.verbs.remote import Remote
 from signoff.wiring import House
 
-VALUED = {"--home": "home", "--database": "database", "--registry": "registry", "--as": "actor"}
+VALUED = {
+    "--home": "home",
+    "--database": "database",
+    "--registry": "registry",
+    "--as": "actor",
+    "--server": "server",
+    "--token": "token",
+}
 
 
 @dataclass
@@ -40,6 +53,22 @@ class Session:
         if self._house is None:
             self._house = House(settings(**self.options))
         return self._house
+
+    @property
+    def verbs(self) -> Local | Remote:
+        """What can be asked for: of a server when one is named, else of this installation."""
+        known = self.house.settings
+        if known.server is None:
+            return Local(self.house, self.actor)
+        return Remote.reach(known.server, known.token, keys=self.key_path)
+
+    def hand(self, role: Role, key: Path | None = None) -> Hand:
+        """In which role, and with whose key, this command signs."""
+        return Hand(role=role, person=self.person, key=key)
+
+    def key_path(self, person: str) -> Path:
+        """Where a person's private key is kept on this machine."""
+        return self.house.key_path(person)
 
     @property
     def person(self) -> str | None:
@@ -96,3 +125,17 @@ def split_options(arguments: list[str]) -> tuple[Session, list[str]]:
         else:
             rest.append(argument)
     return session, rest
+
+
+def rows(document: Document, key: str) -> list[Any]:
+    """A list within a document."""
+    found = document[key]
+    assert isinstance(found, list)
+    return found
+
+
+def fields(document: Document, key: str) -> dict[str, Any]:
+    """A document within a document."""
+    found = document[key]
+    assert isinstance(found, dict)
+    return found

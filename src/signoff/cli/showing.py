@@ -1,15 +1,15 @@
 """status, history: where things stand, and who did what."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from signoff.app.record import deployment_stream, model_stream
-from signoff.cli.session import Session
-from signoff.domain.deployment import Deployment
-from signoff.domain.events import Recorded
-from signoff.rendering.story import sentence
+from signoff.cli.session import Session, rows
+from signoff.domain.deployment import State
+
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,77 +21,47 @@ def add_to(app: typer.Typer) -> None:
 def status(
     context: typer.Context,
     identity: Annotated[str | None, typer.Argument(help="One deployment; default all.")] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only releases of this model.")] = None,
+    state: Annotated[State | None, typer.Option("--state", help="Only releases in this state.")] = None,
+    after: Annotated[str | None, typer.Option("--after", help="Go on after this deployment.")] = None,
+    limit: Limit = 100,
 ) -> None:
-    """Where things stand. Example: `signoff status`"""
+    """Where things stand. Example: `signoff status --model momentum`"""
     session: Session = context.obj
-    record = session.house.record
-    found = (record.deployment(identity),) if identity else record.deployments()
-    document: dict[str, object] = {
-        "deployments": [_document(state) for state in found],
-        "flags": {m: dict(record.flags(m).as_keys()) for m in sorted({d.model for d in found})},
-    }
+    if identity:
+        document: dict[str, object] = {"deployments": [session.verbs.deployment(identity)], "next": None}
+        document["flags"] = {d["model"]: d["flags"] for d in rows(document, "deployments")}
+    else:
+        document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
+    found = rows(document, "deployments")
     if not found:
         session.answer(document, "No release yet. Begin with: signoff init MODEL VERSION")
         return
     table = Table(box=None, pad_edge=False)
-    table.add_column("Deployment", min_width=max(len(state.id) for state in found))
+    table.add_column("Deployment", min_width=max(len(d["deployment"]) for d in found))
     for title in ("State", "Days", "Capital", "Waits for"):
         table.add_column(title)
-    for state in found:
-        table.add_row(state.id, state.state.value, str(state.phase_days), f"{state.allocation_pct}%", _waiting(state))
-    session.answer(document, table)
+    for d in found:
+        table.add_row(d["deployment"], d["state"], str(d["phase_days"]), f"{d['allocation_pct']}%", d["waits_for"])
+    further = document["next"]
+    session.answer(document, table, *((f"There is more: signoff status --after {further}",) if further else ()))
 
 
 def history(
-    context: typer.Context, model: Annotated[str, typer.Argument(help="The model, or one deployment's id.")]
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="The model, or one deployment's id.")],
+    limit: Limit = None,
 ) -> None:
     """Who did what, in the ledger's order. Example: `signoff history momentum`"""
     session: Session = context.obj
-    record = session.house.record
-    streams = {deployment_stream(d.id) for d in record.deployments() if model in {d.model, d.id}} | {
-        model_stream(model)
-    }
-    events = tuple(r for r in record.history() if r.stream in streams)
+    document = session.verbs.history(model, limit=limit)
+    told = rows(document, "history")
     session.answer(
-        {"history": [_event_document(r) for r in events]},
-        *(f"{r.at:%Y-%m-%d %H:%M:%S}Z  {r.actor:<18.18}  {sentence(r.event)}" for r in events),
-        *(() if events else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
+        document,
+        *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}" for e in told),
+        *(() if told else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
     )
 
 
-def _document(state: Deployment) -> dict[str, object]:
-    return {
-        "deployment": state.id,
-        "model": state.model,
-        "version": state.version,
-        "state": state.state.value,
-        "phase_days": state.phase_days,
-        "allocation_pct": state.allocation_pct,
-        "waits_for": _waiting(state),
-        "revision": state.revision,
-        "pause_reasons": [reason.value for reason in state.pause_reasons],
-    }
-
-
-def _waiting(state: Deployment) -> str:
-    match state.state.value:
-        case "validated":
-            return f"override of {', '.join(state.blocking)}"
-        case "awaiting_approval":
-            return ", ".join(role.value for role in state.missing_roles)
-        case "approved":
-            return "; ".join(c.text for c in state.open_conditions) or "start"
-        case "shadow" | "limited":
-            return "; ".join(state.unmet) or "advance"
-        case _:
-            return ""
-
-
-def _event_document(recorded: Recorded) -> dict[str, object]:
-    return {
-        "at": recorded.at.isoformat(),
-        "actor": recorded.actor,
-        "stream": recorded.stream,
-        "kind": recorded.event.kind,
-        "what": sentence(recorded.event),
-    }
+def _moment(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}Z"

@@ -1,11 +1,12 @@
 """Settings from the command line, then the environment, then defaults.
 
-SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY and SIGNOFF_ACTOR stand in for the options of the same names.
+SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
+options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
 """
 
 import getpass
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -17,6 +18,8 @@ class Settings:
     database: str
     registry: str
     actor: str
+    server: str | None = None
+    token: str | None = field(default=None, repr=False)
 
     @property
     def keys(self) -> Path:
@@ -40,7 +43,13 @@ class Settings:
 
 
 def settings(
-    *, home: str | None = None, database: str | None = None, registry: str | None = None, actor: str | None = None
+    *,
+    home: str | None = None,
+    database: str | None = None,
+    registry: str | None = None,
+    actor: str | None = None,
+    server: str | None = None,
+    token: str | None = None,
 ) -> Settings:
     """Options given win over the environment, and the environment over the defaults."""
     environment = os.environ  # noqa: TID251 - the one place that reads it
@@ -50,7 +59,13 @@ def settings(
         database=database or environment.get("SIGNOFF_DATABASE") or f"sqlite:///{root / 'signoff.db'}",
         registry=registry or environment.get("SIGNOFF_REGISTRY") or f"sqlite:///{root / 'registry' / 'mlflow.db'}",
         actor=actor or environment.get("SIGNOFF_ACTOR") or _user(),
+        server=server or environment.get("SIGNOFF_SERVER") or None,
+        token=token or environment.get("SIGNOFF_TOKEN") or _held(environment.get("SIGNOFF_TOKEN_FILE")),
     )
+
+
+def _held(path: str | None) -> str | None:
+    return Path(path).read_text().strip() if path else None
 
 
 def _user() -> str:

@@ -118,6 +118,14 @@ def encoding(payload: bytes) -> bytes:
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
 
 
+def read_statement(payload: bytes) -> Statement:
+    """What a statement says, before it is signed. TamperedError when it is no canonical statement of a decision."""
+    try:
+        return _statement(payload)
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError, BadInputError) as error:
+        raise TamperedError(f"This is no statement of a decision: {error}") from error
+
+
 def _statement(payload: bytes) -> Statement:
     said = json.loads(payload)
     predicate = said["predicate"]

@@ -1,0 +1,87 @@
+"""A dossier folder as one zip archive, and back.
+
+What comes in is somebody else's: its names, sizes and kinds are checked. An archive is refused as a whole before
+anything of it is used: names that leave the folder, links, too many files, and more bytes than announced or allowed,
+counted while they are unpacked.
+"""
+
+import io
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from signoff.adapters.folders import read_folder
+from signoff.domain.errors import BadInputError
+
+MAX_FILES: Final = 10_000
+MAX_BYTES: Final = 1 << 30
+CHUNK: Final = 1 << 16
+POLICY: Final = "policy.yaml"
+
+
+def pack(folder: Path, policy: Path | None) -> bytes:
+    """Every file of a folder; a policy from elsewhere takes the place of the folder's own."""
+    if not folder.is_dir():
+        raise BadInputError(f"Expected a dossier folder, found none at {folder}.")
+    files = read_folder(folder)
+    if policy is not None:
+        if not policy.is_file():
+            raise BadInputError(f"Expected a policy at {policy}, found none.")
+        files[POLICY] = policy.read_bytes()
+    return zipped(files)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """Files as an archive; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def unpack(content: bytes, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
+    """Write an archive's files beneath a folder that is empty. BadInputError says what is wrong with it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            if len(members) > MAX_FILES:
+                raise BadInputError(f"Expected at most {MAX_FILES} files in the archive, found {len(members)}.")
+            room = max_bytes
+            for member in members:
+                room -= _unpack_one(archive, member, folder, room)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+        raise BadInputError(f"Expected a zip archive of the dossier folder, found something else: {error}.") from error
+
+
+def _unpack_one(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, room: int) -> int:
+    target = folder / _inside(member)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        raise BadInputError(f"Expected each file once in the archive, found {member.filename!r} twice.")
+    written = 0
+    with archive.open(member) as source, target.open("wb") as file:
+        while chunk := source.read(CHUNK):
+            written += len(chunk)
+            if written > room:
+                raise BadInputError(
+                    f"The archive unpacks to more than is allowed; {member.filename!r} was the file that went over."
+                )
+            file.write(chunk)
+    return written
+
+
+def _inside(member: zipfile.ZipInfo) -> PurePosixPath:
+    """The name of a member, which must stay inside the folder and be a plain file."""
+    path = PurePosixPath(member.filename)
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    is_plain = kind in {0, stat.S_IFREG}
+    is_within = not path.is_absolute() and ".." not in path.parts and path.parts and "\\" not in member.filename
+    if not (is_plain and is_within and "\x00" not in member.filename and ":" not in member.filename):
+        raise BadInputError(
+            f"Expected plain files inside the dossier folder, found {member.filename!r} in the archive; nothing of it "
+            "was used."
+        )
+    return path

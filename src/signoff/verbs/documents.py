@@ -1,0 +1,149 @@
+"""What is answered to people and programs: plain documents, the same on the command line and over HTTP."""
+
+from collections.abc import Iterable
+
+from signoff.domain.deployment import Deployment
+from signoff.domain.events import Observed, Reading, Recorded, Rehearsed, Reviewed, Signature
+from signoff.domain.flags import Flags
+from signoff.domain.latch import Latch
+from signoff.domain.people import People
+from signoff.rendering.story import sentence
+
+Document = dict[str, object]
+
+
+def deployment_document(state: Deployment) -> Document:
+    """One release as it stands."""
+    return {
+        "deployment": state.id,
+        "model": state.model,
+        "version": state.version,
+        "previous_version": state.previous_version,
+        "type": state.deployment_type.value,
+        "state": state.state.value,
+        "revision": state.revision,
+        "phase_days": state.phase_days,
+        "allocation_pct": state.allocation_pct,
+        "waits_for": waits_for(state),
+        "manifest": state.manifest,
+        "blocking": list(state.blocking),
+        "missing_roles": [role.value for role in state.missing_roles],
+        "approvals": [_signature(s) for s in state.approvals],
+        "overrides": [_signature(s) for s in state.overrides],
+        "rejected_by": state.rejection.person if state.rejection else None,
+        "open_conditions": [{"role": c.role.value, "condition": c.text} for c in state.open_conditions],
+        "pause_reasons": [reason.value for reason in state.pause_reasons],
+        "unmet": list(state.unmet),
+        "fired": list(state.fired),
+        "editions": [edition for edition, _ in state.editions],
+        "opened_at": state.opened_at.isoformat(),
+    }
+
+
+def waits_for(state: Deployment) -> str:
+    """What would move a release on, in a few words."""
+    match state.state.value:
+        case "validated":
+            return f"override of {', '.join(state.blocking)}"
+        case "awaiting_approval":
+            return ", ".join(role.value for role in state.missing_roles)
+        case "approved":
+            return "; ".join(c.text for c in state.open_conditions) or "start"
+        case "shadow" | "limited":
+            return "; ".join(state.unmet) or "advance"
+        case _:
+            return ""
+
+
+def flags_document(flags: Flags) -> Document:
+    """The flags of one model."""
+    return {
+        "model": flags.model,
+        "flags": dict(flags.as_keys()),
+        "state": flags.state,
+        "version": flags.version,
+        "candidate": flags.candidate,
+        "revision": flags.revision,
+        "epoch": flags.epoch,
+    }
+
+
+def event_document(recorded: Recorded) -> Document:
+    """One event, with the sentence that tells it."""
+    return {
+        "at": recorded.at.isoformat(),
+        "actor": recorded.actor,
+        "stream": recorded.stream,
+        "revision": recorded.revision,
+        "kind": recorded.event.kind,
+        "what": sentence(recorded.event),
+    }
+
+
+def observed_document(state: Deployment, observed: Observed) -> Document:
+    """One session of monitoring."""
+    return {
+        "deployment": state.id,
+        "session": observed.session.isoformat(),
+        "state": state.state.value,
+        "fired": list(observed.fired),
+        "unmet": list(observed.unmet),
+        "readings": _readings(observed.readings),
+    }
+
+
+def reviewed_document(identity: str, reviewed: Reviewed) -> Document:
+    """The 30-day review."""
+    return {
+        "deployment": identity,
+        "targets_met": reviewed.targets_met,
+        "notes": reviewed.notes,
+        "readings": _readings(reviewed.readings),
+    }
+
+
+def rehearsed_document(model: str, rehearsed: Rehearsed) -> Document:
+    """A rehearsed rollback, step by step."""
+    return {
+        "model": model,
+        "within_budget": rehearsed.within_budget,
+        "residual_orders": rehearsed.residual_orders,
+        "seconds": {step.value: seconds for step, seconds in rehearsed.seconds},
+    }
+
+
+def latch_document(latch: Latch) -> Document:
+    """The kill latch of a model."""
+    return {
+        "model": latch.model,
+        "latched": latch.is_latched,
+        "epoch": latch.epoch,
+        "reason": latch.reason,
+        "killed_by": latch.killed_by,
+        "signed": [s.person for s in latch.rearm_signatures],
+    }
+
+
+def people_document(people: People) -> Document:
+    """Who may sign."""
+    return {
+        "people": [
+            {"name": p.name, "roles": [r.value for r in p.roles], "key_id": p.key_id} for p in people.by_name.values()
+        ]
+    }
+
+
+def _readings(readings: Iterable[Reading]) -> Document:
+    return {r.key: {"value": r.value, "level": str(r.level), "detail": r.detail} for r in readings}
+
+
+def _signature(signature: Signature) -> Document:
+    return {
+        "person": signature.person,
+        "role": signature.role.value,
+        "verdict": signature.verdict.value,
+        "conditions": list(signature.conditions),
+        "reason": signature.reason,
+        "signed_at": signature.signed_at.isoformat(),
+        "key_id": signature.key_id,
+    }

@@ -1,0 +1,212 @@
+"""Each verb carried out on this machine's installation."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from signoff.app.adopt import Adoption
+from signoff.app.adopt import adopt as adopt_version
+from signoff.app.approvals import Signatory
+from signoff.app.people import enrol
+from signoff.app.record import deployment_stream, model_stream
+from signoff.app.rehearse import rehearse
+from signoff.app.review import review
+from signoff.app.rollback import is_unfinished
+from signoff.domain.deployment import Deployment, State
+from signoff.domain.errors import NotFoundError
+from signoff.domain.events import Occasion, PauseReason
+from signoff.domain.gates.assess import Progress, silent
+from signoff.domain.policy import Policy, Role
+from signoff.verbs.documents import (
+    Document,
+    deployment_document,
+    event_document,
+    flags_document,
+    latch_document,
+    observed_document,
+    people_document,
+    rehearsed_document,
+    reviewed_document,
+)
+from signoff.wiring import House
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """In which role somebody signs here, and with which key: the one in the home unless another is given."""
+
+    role: Role
+    person: str | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Verbs over a house, in the name of `actor`. Signing verbs take a signatory, or a hand that finds one."""
+
+    house: House
+    actor: str
+
+    def people(self) -> Document:
+        """Who may sign."""
+        return people_document(self.house.record.people())
+
+    def enrol(self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str) -> Document:
+        """Let a person sign in these roles with this public key."""
+        enrol(self.house.record, name=name, roles=roles, key_id=key_id, public_key=public_key, actor=self.actor)
+        return {"name": name, "roles": [role.value for role in roles], "key_id": key_id}
+
+    def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
+        """Assess a folder and open its release."""
+        release = self.house.assessor.assess(folder, policy, progress)
+        progress("composing the memo and recording the submission", 0, 1)
+        state = self.house.approvals.submit(folder, release, actor=self.actor)
+        self.house.anchor()
+        return self._released(state)
+
+    def override(self, identity: str, signing: Hand | Signatory, *, reason: str) -> Document:
+        """Take responsibility for the gates that block."""
+        return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
+
+    def approve(self, identity: str, signing: Hand | Signatory, *, conditions: tuple[str, ...] = ()) -> Document:
+        """Sign the manifest."""
+        return self._released(self.house.approvals.approve(identity, self._signatory(signing), conditions=conditions))
+
+    def reject(self, identity: str, signing: Hand | Signatory, *, reason: str) -> Document:
+        """End a release before its rollout."""
+        return self._released(self.house.approvals.reject(identity, self._signatory(signing), reason=reason))
+
+    def meet(self, identity: str, signing: Hand | Signatory, *, condition: str, note: str) -> Document:
+        """Say that a condition of one's own approval is met."""
+        person = signing.person or self.house.signatory(signing.role).person
+        state = self.house.approvals.meet(identity, person=person, role=signing.role, condition=condition, note=note)
+        return self._released(state)
+
+    def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> Document:
+        """Record a version that was live before Signoff came."""
+        adoption = Adoption(model=model, version=version, policy=Policy(name="default", version="1"), reason=reason)
+        signatories = tuple(map(self._signatory, signing))
+        return self._released(adopt_version(self.house.record, adoption, signatories))
+
+    def start(self, identity: str) -> Document:
+        """Enter shadow."""
+        return self._released(self.house.rollout.start(identity, actor=self.actor))
+
+    def advance(self, identity: str) -> Document:
+        """Go one phase further."""
+        return self._released(self.house.rollout.advance(identity, actor=self.actor))
+
+    def pause(self, identity: str, reason: PauseReason, *, note: str) -> Document:
+        """Stop the phase clock."""
+        return self._released(self.house.rollout.pause(identity, reason, note, actor=self.actor))
+
+    def resume(self, identity: str, reason: PauseReason, *, note: str) -> Document:
+        """Take one pause reason away."""
+        return self._released(self.house.rollout.resume(identity, reason, note, actor=self.actor))
+
+    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> Document:
+        """Go back to the previous version now."""
+        state = self.house.rollback.begin(identity, occasion, "person", reason, actor=self.actor)
+        self.house.deliver_notices()
+        self.house.anchor()
+        return self._released(state)
+
+    def kill(self, model: str, *, reason: str) -> Document:
+        """Stop trading a model now."""
+        flags, residual = self.house.kill_switch.kill(model, reason=reason, actor=self.actor)
+        return flags_document(flags) | {"open_orders": residual}
+
+    def rearm(self, model: str, signing: Hand | Signatory, *, reason: str) -> Document:
+        """Sign for arming a killed model again."""
+        return latch_document(self.house.kill_switch.rearm(model, self._signatory(signing), reason=reason))
+
+    def rehearse(self, model: str, folder: Path | None = None) -> Document:
+        """Rehearse the rollback by the plan of a dossier, or of the last release on record."""
+        house = self.house
+        planned = [d for d in house.record.deployments(model) if d.undertakings is not None]
+        if folder is not None:
+            inputs = house.assessor.reader.read(folder, None)
+            policy, undertakings = inputs.policy, inputs.dossier.undertakings
+        elif planned and planned[-1].undertakings is not None:
+            policy, undertakings = planned[-1].policy, planned[-1].undertakings
+        else:
+            raise NotFoundError(f"Expected a release of {model} on record or --dossier DIR, found neither.")
+        result = rehearse(
+            house.record, house.stage(), model=model, policy=policy, undertakings=undertakings, actor=self.actor
+        )
+        return rehearsed_document(model, result)
+
+    def observe(self, identity: str, session: date | None = None) -> Document:
+        """One monitoring pass."""
+        model = self.house.record.deployment(identity).model
+        state, observed = self.house.watch(model).observe(identity, session, actor=self.actor)
+        return observed_document(state, observed)
+
+    def review(self, identity: str, *, notes: str) -> Document:
+        """The 30-day review."""
+        model = self.house.record.deployment(identity).model
+        result = review(self.house.record, self.house.feed(model), identity, notes=notes, actor=self.actor)
+        return reviewed_document(identity, result)
+
+    def deployment(self, identity: str) -> Document:
+        """One release with its model's flags."""
+        return self._released(self.house.record.deployment(identity))
+
+    def deployments(
+        self,
+        *,
+        model: str | None = None,
+        state: State | None = None,
+        after: str | None = None,
+        limit: int = PAGE,
+    ) -> Document:
+        """Releases a page at a time, oldest first, with the flags of their models; `next` names the page after."""
+        found = [d for d in self.house.record.deployments(model) if state is None or d.state is state]
+        names = [d.id for d in found]
+        start = names.index(after) + 1 if after in names else 0
+        page = found[start : start + limit]
+        return {
+            "deployments": [deployment_document(d) for d in page],
+            "flags": {m: dict(self.house.record.flags(m).as_keys()) for m in sorted({d.model for d in page})},
+            "next": page[-1].id if page and start + limit < len(found) else None,
+        }
+
+    def flags(self, model: str) -> Document:
+        """The flags of one model."""
+        return flags_document(self.house.record.flags(model))
+
+    def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
+        """What happened to a model or one release, in the ledger's order, from the event after number `after`."""
+        record = self.house.record
+        streams = {deployment_stream(d.id) for d in record.deployments() if name in {d.model, d.id}}
+        told = [r for r in record.history() if r.stream in streams | {model_stream(name)}]
+        end = len(told) if limit is None else after + limit
+        return {
+            "history": [event_document(r) for r in told[after:end]],
+            "next": end if end < len(told) else None,
+        }
+
+    def work(self) -> Document:
+        """One pass of the background work."""
+        house = self.house
+        unfinished = [d for d in house.record.deployments() if is_unfinished(d)]
+        finished = [house.rollback.carry_out(d.id, actor=self.actor).id for d in unfinished]
+        sent, problems = house.deliver_notices()
+        unready = house.check_governance()
+        house.anchor()
+        return {"rollbacks": finished, "notices": sent, "problems": list(problems), "unready": unready}
+
+    def export(self) -> dict[str, bytes]:
+        """Every file of an export."""
+        return self.house.export()
+
+    def _signatory(self, signing: Hand | Signatory) -> Signatory:
+        if isinstance(signing, Signatory):
+            return signing
+        return self.house.signatory(signing.role, signing.person, signing.key)
+
+    def _released(self, state: Deployment) -> Document:
+        flags = self.house.record.flags(state.model)
+        return deployment_document(state) | {"flags": dict(flags.as_keys()), "flags_revision": flags.revision}

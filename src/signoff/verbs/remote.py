@@ -1,0 +1,297 @@
+"""Each verb asked of a server. Private keys stay here: people sign on their own machine what the server would record.
+
+What is about to be signed comes from the server and is checked before it is signed: the statement must name the
+person, role, verdict and release that were asked for, and nothing else.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, Final
+from uuid import uuid4
+
+from signoff.adapters.archives import pack, unpack
+from signoff.adapters.folders import read_folder
+from signoff.adapters.signing_keys import KeyFile
+from signoff.domain.deployment import State
+from signoff.domain.errors import (
+    BadInputError,
+    ConflictError,
+    NotFoundError,
+    RefusedError,
+    SignoffError,
+    StaleRevisionError,
+    TamperedError,
+    UnavailableError,
+)
+from signoff.domain.events import Occasion, PauseReason, Verdict
+from signoff.domain.gates.assess import Progress, silent
+from signoff.domain.policy import Role
+from signoff.ledger.envelope import Statement, read_statement
+from signoff.verbs.documents import Document
+from signoff.verbs.local import PAGE, Hand
+
+SECONDS: Final = 30.0
+LONG: Final = 900.0
+KINDS: Final[dict[str, type[SignoffError]]] = {
+    "notfound": NotFoundError,
+    "badinput": BadInputError,
+    "stalerevision": StaleRevisionError,
+    "conflict": ConflictError,
+    "tampered": TamperedError,
+    "unavailable": UnavailableError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """Verbs over HTTP. `keys` finds the private key of a person on this machine."""
+
+    client: Any
+    keys: Callable[[str], Path]
+
+    @classmethod
+    def reach(cls, url: str, token: str | None, *, keys: Callable[[str], Path]) -> "Remote":
+        """A client of the server at this URL; nothing is sent yet."""
+        if token is None:
+            raise BadInputError(
+                f"Expected a token for {url}, found none. Issue one with `signoff token issue` and give it as "
+                "SIGNOFF_TOKEN, SIGNOFF_TOKEN_FILE or --token."
+            )
+        headers = {"authorization": f"Bearer {token}"}
+        return cls(_httpx().Client(base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=SECONDS), keys)
+
+    def people(self) -> Document:
+        """Who may sign."""
+        return self._get("/people")
+
+    def enrol(self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str) -> Document:
+        """Let a person sign in these roles with this public key."""
+        said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
+        return self._post("/people", said)
+
+    def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
+        """Send a folder; the server assesses it and opens its release."""
+        progress("packing the folder", 0, 2)
+        content = pack(folder, policy)
+        progress("assessing on the server", 1, 2)
+        return self._send("POST", "/deployments", content=content, headers={"content-type": "application/zip"})
+
+    def check(self, folder: Path, policy: Path | None) -> Document:
+        """Send a folder; the server runs every gate and records nothing."""
+        headers = {"content-type": "application/zip"}
+        return self._send("POST", "/checks", content=pack(folder, policy), headers=headers)
+
+    def override(self, identity: str, signing: Hand, *, reason: str) -> Document:
+        """Take responsibility for the gates that block."""
+        return self._signed(identity, signing, Verdict.OVERRIDE, "overrides", reason=reason)
+
+    def approve(self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = ()) -> Document:
+        """Sign the manifest."""
+        verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
+        return self._signed(identity, signing, verdict, "approvals", conditions=conditions)
+
+    def reject(self, identity: str, signing: Hand, *, reason: str) -> Document:
+        """End a release before its rollout."""
+        return self._signed(identity, signing, Verdict.REJECT, "rejections", reason=reason)
+
+    def meet(self, identity: str, signing: Hand, *, condition: str, note: str) -> Document:
+        """Say that a condition of one's own approval is met."""
+        said = {"role": signing.role.value, "condition": condition, "note": note}
+        return self._post(f"/deployments/{identity}/conditions", said)
+
+    def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
+        """Refused: two people adopt, and one connection is one person's."""
+        raise RefusedError(
+            f"Expected {len(signing)} people at the installation itself to record {model} v{version} ({reason}); over "
+            "HTTP each request is one person's. Run `signoff adopt` on the server's home."
+        )
+
+    def start(self, identity: str) -> Document:
+        """Enter shadow."""
+        return self._post(f"/deployments/{identity}/start", {})
+
+    def advance(self, identity: str) -> Document:
+        """Go one phase further."""
+        return self._post(f"/deployments/{identity}/advance", {})
+
+    def pause(self, identity: str, reason: PauseReason, *, note: str) -> Document:
+        """Stop the phase clock."""
+        return self._post(f"/deployments/{identity}/pause", {"reason": reason.value, "note": note})
+
+    def resume(self, identity: str, reason: PauseReason, *, note: str) -> Document:
+        """Take one pause reason away."""
+        return self._post(f"/deployments/{identity}/resume", {"reason": reason.value, "note": note})
+
+    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> Document:
+        """Go back to the previous version now."""
+        return self._post(f"/deployments/{identity}/rollback", {"occasion": occasion.value, "reason": reason})
+
+    def kill(self, model: str, *, reason: str) -> Document:
+        """Stop trading a model now."""
+        return self._post(f"/models/{model}/kill", {"reason": reason})
+
+    def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
+        """Sign for arming a killed model again."""
+        path = f"/models/{model}/rearm"
+        key = self._key(signing)
+        statement = self._statement(f"{path}/statements", signing, Verdict.REARM, reason=reason)
+        envelope = key.sign_statement(statement)
+        return self._post(path, {"role": signing.role.value, "reason": reason, "envelope": envelope})
+
+    def rehearse(self, model: str, folder: Path | None = None) -> Document:
+        """Rehearse the rollback on the server, by the plan of a dossier or of the last release on record."""
+        if folder is None:
+            return self._post(f"/models/{model}/rehearsals", {})
+        headers = {"content-type": "application/zip"}
+        return self._send("POST", f"/models/{model}/rehearsals", content=pack(folder, None), headers=headers)
+
+    def observe(self, identity: str, session: date | None = None) -> Document:
+        """One monitoring pass."""
+        said = {"session": session.isoformat() if session else None}
+        return self._post(f"/deployments/{identity}/observations", said)
+
+    def review(self, identity: str, *, notes: str) -> Document:
+        """The 30-day review."""
+        return self._post(f"/deployments/{identity}/reviews", {"notes": notes})
+
+    def deployment(self, identity: str) -> Document:
+        """One release with its model's flags."""
+        return self._get(f"/deployments/{identity}")
+
+    def deployments(
+        self, *, model: str | None = None, state: State | None = None, after: str | None = None, limit: int = PAGE
+    ) -> Document:
+        """Releases a page at a time."""
+        asked = {"model": model, "state": state.value if state else None, "after": after, "limit": limit}
+        return self._get("/deployments", {name: value for name, value in asked.items() if value is not None})
+
+    def flags(self, model: str) -> Document:
+        """The flags of one model."""
+        return self._get(f"/models/{model}/flags")
+
+    def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
+        """What happened to a model or one release; page after page until there is no more, or enough."""
+        told: list[object] = []
+        position: int | None = after
+        while position is not None and (limit is None or len(told) < limit):
+            wanted = PAGE if limit is None else min(PAGE, limit - len(told))
+            page = self._get(f"/history/{name}", {"after": position, "limit": wanted})
+            told += page["history"] if isinstance(page["history"], list) else []
+            position = page["next"] if isinstance(page["next"], int) else None
+        return {"history": told, "next": position}
+
+    def export(self) -> dict[str, bytes]:
+        """Every file of an export."""
+        answer = self._answered("GET", "/export", timeout=LONG)
+        with TemporaryDirectory() as folder:
+            unpack(answer.content, Path(folder))
+            return read_folder(Path(folder))
+
+    def _signed(
+        self,
+        identity: str,
+        signing: Hand,
+        verdict: Verdict,
+        kind: str,
+        *,
+        conditions: tuple[str, ...] = (),
+        reason: str = "",
+    ) -> Document:
+        path = f"/deployments/{identity}"
+        key = self._key(signing)
+        statement = self._statement(
+            f"{path}/statements", signing, verdict, identity=identity, conditions=conditions, reason=reason
+        )
+        said = {"role": signing.role.value, "conditions": list(conditions), "reason": reason}
+        return self._post(f"{path}/{kind}", said | {"envelope": key.sign_statement(statement)})
+
+    def _key(self, signing: Hand) -> KeyFile:
+        person = str(self._get("/me")["name"])
+        if signing.person not in {None, person}:
+            raise RefusedError(f"This token is {person}'s, and --as names {signing.person}; sign with their own token.")
+        return KeyFile.load(signing.key or self.keys(person))
+
+    def _statement(
+        self,
+        path: str,
+        signing: Hand,
+        verdict: Verdict,
+        *,
+        identity: str | None = None,
+        conditions: tuple[str, ...] = (),
+        reason: str = "",
+    ) -> bytes:
+        """What the server would record, which must be what was asked for."""
+        asked = {
+            "role": signing.role.value,
+            "verdict": verdict.value,
+            "conditions": list(conditions),
+            "reason": reason,
+        }
+        content = base64.b64decode(str(self._post(path, asked)["statement"]))
+        said = read_statement(content)
+        expected = (signing.role, verdict, conditions, reason)
+        if (said.role, said.verdict, said.conditions, said.reason) != expected or not _names(said, identity):
+            raise TamperedError(
+                f"The server asks for a signature over something else than {verdict.value} as {signing.role.value}; "
+                "nothing was signed. Tell the operators."
+            )
+        return content
+
+    def _get(self, path: str, query: dict[str, Any] | None = None) -> Document:
+        return self._send("GET", path, params=query or {})
+
+    def _post(self, path: str, body: Mapping[str, object]) -> Document:
+        return self._send("POST", path, json=dict(body))
+
+    def _send(self, method: str, path: str, **how: Any) -> Document:  # noqa: ANN401 - passed on to the client
+        found = self._answered(method, path, **how).json()
+        assert isinstance(found, dict)
+        return found
+
+    def _answered(self, method: str, path: str, **how: Any) -> Any:  # noqa: ANN401 - the client's own answer
+        headers = dict(how.pop("headers", {}))
+        if method == "POST":
+            headers["idempotency-key"] = uuid4().hex
+        if "content" in how:
+            how["timeout"] = LONG
+        try:
+            answer = self.client.request(method, path, headers=headers, **how)
+        except _httpx().HTTPError as error:
+            raise UnavailableError(
+                f"Cannot reach the server at {self.client.base_url}: {error}. Nothing is known to have happened; the "
+                "same command can be repeated."
+            ) from error
+        if answer.is_success:
+            return answer
+        raise _error(answer.status_code, answer.content)
+
+
+def _names(said: Statement, identity: str | None) -> bool:
+    return identity is None or said.deployment == identity
+
+
+def _error(status: int, content: bytes) -> SignoffError:
+    """Our own error behind a problem document."""
+    try:
+        said = json.loads(content)
+        detail, kind = str(said["detail"]), str(said.get("type", "")).rpartition(":")[2]
+    except (ValueError, KeyError, TypeError):
+        return UnavailableError(f"The server answered {status} with something that is no problem document.")
+    if status >= 500 and kind not in KINDS:
+        return UnavailableError(detail)
+    return KINDS.get(kind, RefusedError)(detail)
+
+
+def _httpx() -> ModuleType:
+    try:
+        import httpx  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError as error:
+        raise UnavailableError("Talking to a server needs the extra `signoff[server]`; install it.") from error
+    return httpx
