@@ -27,6 +27,7 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.policy import Role
+from signoff.domain.rehearsal import Rehearsal
 from signoff.ledger.manifest import differences, parse
 from signoff.ports.releases import Releases
 from signoff.ports.signing import Signer
@@ -55,7 +56,9 @@ class ApprovalRound:
     assessor: Assessor
 
     def submit(self, folder: Path, release: Release, *, actor: str) -> Deployment:
-        """Open a release, record its validation, and issue the memo for signature unless a gate blocks.
+        """Open a release, record its validation, and issue the memo for signature.
+
+        Not while a gate blocks or no rehearsal stands; with the override or the rehearsal, submit again.
 
         The id follows from the bytes, so that a repeated or interrupted submission continues where it stopped.
         """
@@ -95,7 +98,7 @@ class ApprovalRound:
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
-        events = decisions.approve(state, signature, package, self.record.now())
+        events = decisions.approve(state, signature, package, self._rehearsal(state), self.record.now())
         is_last = any(isinstance(event, Approved) for event in events)
         self.record.commit(
             Change(stream=deployment_stream(identity), state=state, events=events),
@@ -174,12 +177,23 @@ class ApprovalRound:
     def _issue_if_free(self, state: Deployment, release: Release, *, actor: str) -> Deployment:
         if state.state is not State.VALIDATED or (state.blocking and not state.is_overridden):
             return state
+        if self.unrehearsed(state):
+            return state
         files = self.publisher.publish(release, state)
         self._keep(state.id, SUBMITTED, files)
         digest = parse(files[MANIFEST]).digest
-        events = (*decisions.request_approval(state, digest), MemoIssued(edition=SUBMITTED, manifest=digest))
+        asked = decisions.request_approval(state, digest, self._rehearsal(state), self.record.now())
+        events = (*asked, MemoIssued(edition=SUBMITTED, manifest=digest))
         self._append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
         return self.record.deployment(state.id)
+
+    def unrehearsed(self, state: Deployment) -> tuple[str, ...]:
+        """What keeps the last rehearsal of the model from standing for this release; empty when nothing does."""
+        return decisions.rehearsal_objections(state, self._rehearsal(state), self.record.now())
+
+    def _rehearsal(self, state: Deployment) -> Rehearsal | None:
+        latch = self.record.latch(state.model)
+        return None if latch is None else latch.rehearsal
 
     def _keep(self, identity: str, edition: str, files: dict[str, bytes]) -> Path:
         for content in files.values():

@@ -66,11 +66,13 @@ class Rollout:
     ) -> None:
         entered = next((event.phase for event in events if isinstance(event, PhaseEntered)), None)
         changes = [Change(stream=deployment_stream(state.id), state=state, events=events)]
-        if entered is Phase.FULL and state.previous_deployment is not None:
-            previous = self.record.deployment(state.previous_deployment)
-            if previous.state is State.FULL:
-                superseded = (Superseded(by_deployment=state.id),)
-                changes.append(Change(stream=deployment_stream(previous.id), state=previous, events=superseded))
+        if entered is Phase.FULL:
+            superseded = (Superseded(by_deployment=state.id),)
+            changes += [
+                Change(stream=deployment_stream(d.id), state=d, events=superseded)
+                for d in self.record.deployments(state.model)
+                if d.state is State.FULL
+            ]
         self.record.commit(
             *changes,
             actor=actor,

@@ -156,8 +156,12 @@ def adopt(
 
 def _answer(session: Session, state: Deployment) -> None:
     missing = ", ".join(role.value for role in state.missing_roles)
+    unrehearsed = session.house.approvals.unrehearsed(state) if state.state is State.VALIDATED else ()
+    is_blocked = bool(state.blocking) and not state.is_overridden
     hints = {
-        State.VALIDATED: f"blocked by {', '.join(state.blocking)}: signoff override {state.id} --role … --reason …",
+        State.VALIDATED: f"blocked by {', '.join(state.blocking)}: signoff override {state.id} --role … --reason …"
+        if is_blocked
+        else f"no rehearsal stands ({'; '.join(unrehearsed)}): signoff rehearse {state.model}, then submit again",
         State.AWAITING_APPROVAL: f"waits for: {missing}: signoff approve {state.id} --role …",
         State.APPROVED: f"next: signoff rollout start {state.id}",
         State.REJECTED: f"rejected by {state.rejection.person if state.rejection else 'nobody'}",
@@ -168,6 +172,7 @@ def _answer(session: Session, state: Deployment) -> None:
             "state": state.state.value,
             "manifest": state.manifest,
             "blocking": list(state.blocking),
+            "unrehearsed": list(unrehearsed),
             "missing_roles": [role.value for role in state.missing_roles],
             "approvals": [
                 {"person": s.person, "role": s.role.value, "verdict": s.verdict.value, "conditions": list(s.conditions)}

@@ -21,6 +21,7 @@ from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
+from signoff.domain.rehearsal import Rehearsal, objections
 
 
 class GuardError(RefusedError):
@@ -60,8 +61,18 @@ def sign_override(state: Deployment, signature: Signature) -> tuple[AnyEvent, ..
     return (e.OverrideSigned(signature=signature),)
 
 
-def request_approval(state: Deployment, manifest: str) -> tuple[AnyEvent, ...]:
-    """Issue the memo for signature; blocked gates need their override first."""
+def rehearsal_objections(state: Deployment, rehearsal: Rehearsal | None, now: datetime) -> tuple[str, ...]:
+    """What keeps the last rehearsal from standing for this release at this time."""
+    return objections(rehearsal, state.policy, state.previous_version, now.date())
+
+
+def request_approval(
+    state: Deployment, manifest: str, rehearsal: Rehearsal | None, now: datetime
+) -> tuple[AnyEvent, ...]:
+    """Issue the memo for signature; blocked gates need their override first, and the rollback its rehearsal.
+
+    The memo prints the rehearsal's times, so that people sign them; hence it is asked for before the first signature.
+    """
     _in_state(state, State.VALIDATED, action="submit for approval")
     if state.blocking and not state.is_overridden:
         needed = state.policy.approvals.override_persons - len({s.person for s in state.overrides})
@@ -70,13 +81,17 @@ def request_approval(state: Deployment, manifest: str) -> tuple[AnyEvent, ...]:
             f"blocked by {', '.join(state.blocking)}; {needed} more override signature(s) needed from the roles "
             f"{', '.join(state.policy.approvals.override_roles)}, or let the release be rejected.",
         )
+    _rehearsed(state, rehearsal, now)
     return (e.ApprovalRequested(manifest=manifest),)
 
 
-def approve(state: Deployment, signature: Signature, package: Package, now: datetime) -> tuple[AnyEvent, ...]:
+def approve(
+    state: Deployment, signature: Signature, package: Package, rehearsal: Rehearsal | None, now: datetime
+) -> tuple[AnyEvent, ...]:
     """A signature over the manifest; the last one needed approves the release."""
     _in_state(state, State.AWAITING_APPROVAL, action="approve")
     _unchanged(state, package)
+    _rehearsed(state, rehearsal, now)
     if signature.subject != state.manifest:
         raise GuardError(
             "subject", f"the signature is over {signature.subject[:12]}…, expected {_short(state.manifest)}."
@@ -235,6 +250,15 @@ def _in_state(state: Deployment, expected: State, *, action: str) -> None:
     if state.state is not expected:
         message = f"cannot {action}: the release is {state.state.value}, expected {expected.value}."
         raise GuardError("state", message)
+
+
+def _rehearsed(state: Deployment, rehearsal: Rehearsal | None, now: datetime) -> None:
+    if found := rehearsal_objections(state, rehearsal, now):
+        raise GuardError(
+            "rehearsal",
+            f"no rollback rehearsal stands for this release: {'; '.join(found)}. Run `signoff rehearse {state.model}`, "
+            "then submit again.",
+        )
 
 
 def _unchanged(state: Deployment, package: Package) -> None:

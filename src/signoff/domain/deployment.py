@@ -123,6 +123,7 @@ class Deployment:
     pause_reasons: tuple[PauseReason, ...] = ()
     rollback: Rollback | None = None
     editions: tuple[tuple[str, str], ...] = ()
+    superseded_by: str | None = None
 
     @property
     def phase(self) -> Phase | None:
@@ -269,9 +270,10 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.StepDone() | e.RollbackStuck() | e.RolledBack():
             return _stepped(state, event, at)
         case e.Superseded():
-            return _moved(state, State.SUPERSEDED)
+            return replace(_moved(state, State.SUPERSEDED), superseded_by=event.by_deployment)
         case e.Reinstated():
-            return replace(_moved(state, State.FULL), allocation_pct=100, phase_since=at, phase_days=0)
+            back = replace(_moved(state, State.FULL), superseded_by=None)
+            return replace(back, allocation_pct=100, phase_since=at, phase_days=0)
         case e.Rehearsed() | e.NoticeSent() | e.Reviewed() | e.DeadlineBreached():
             return state
         case e.Opened() | e.Adopted() | e.Killed() | e.RearmSigned() | e.Rearmed() | e.PersonEnrolled():
