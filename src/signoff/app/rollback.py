@@ -103,6 +103,21 @@ class RollbackProcedure:
             return self._stuck(identity, step, str(error), actor=actor)
         return self._done(identity, step, self.record.clock.monotonic() - began, detail, actor=actor)
 
+    def hold_post_mortem(self, identity: str, notes: str, *, actor: str) -> Deployment:
+        """Put the post-mortem on record; its deadline is then met."""
+
+        def commit() -> Deployment:
+            state = self.record.deployment(identity)
+            events = decisions.hold_post_mortem(state, notes)
+            self.record.commit(
+                Change(stream=deployment_stream(identity), state=state, events=events),
+                actor=actor,
+                key=f"post-mortem:{identity}:{state.revision}",
+            )
+            return self.record.deployment(identity)
+
+        return decided_again(commit)
+
     def write_memo(self, state: Deployment, releases: Releases, *, actor: str) -> Mapping[str, bytes]:
         """The rollback's own memo, from the events alone."""
         told = self._told(state)

@@ -386,6 +386,14 @@ class PersonEnrolled(Event):
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostMortemHeld(Event):
+    """People met over a rollback and wrote down what they learned."""
+
+    kind: Literal["post_mortem_held"] = "post_mortem_held"
+    notes: str
+
+
 AnyEvent = (
     Opened
     | Adopted
@@ -416,6 +424,7 @@ AnyEvent = (
     | RearmSigned
     | Rearmed
     | PersonEnrolled
+    | PostMortemHeld
 )
 
 

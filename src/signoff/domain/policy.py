@@ -252,13 +252,15 @@ class AlertPolicy(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPolicy(Strict):
-    """What a rollback may take, and how fresh its rehearsal must be."""
+    """What a rollback may take, how fresh its rehearsal must be, and how often one that is stuck calls for people."""
 
     immediate_minutes: Annotated[float, Gt(0), LOWER] = 5.0
     revert_minutes: Annotated[float, Gt(0), LOWER] = 15.0
     review_minutes: Annotated[float, Gt(0), LOWER] = 120.0
     post_mortem_hours: Annotated[float, Gt(0), LOWER] = 48.0
     rehearsal_max_age_days: Annotated[int, Ge(1), LOWER] = 90
+    page_every_minutes: Annotated[float, Gt(0), LOWER] = 15.0
+    escalate_after_minutes: Annotated[float, Gt(0), LOWER] = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
