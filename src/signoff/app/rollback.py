@@ -6,6 +6,7 @@ answered by running it again. A step that cannot finish pages people and leaves 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from signoff.app.notices import incident
 from signoff.app.package import rendered, with_manifest
@@ -31,8 +32,8 @@ class StepError(Exception):
 
 
 def order_scope(model: str) -> str:
-    """The prefix that every client order id of a model carries."""
-    return f"{model}-"
+    """The prefix that every client order id of a model carries; of no two models is one the beginning of the other."""
+    return f"{quote(model, safe='-_. ')}:"
 
 
 def started(state: Deployment, trigger: str, reason: str) -> tuple[Effect, ...]:
@@ -164,7 +165,7 @@ class RollbackProcedure:
                 asked = self.orders.cancel(scope, epoch)
                 return f"{asked} open order(s) asked to be cancelled"
             case Step.VERIFY_FLAT:
-                return self._verified_flat(scope)
+                return self._verified_flat(scope, epoch)
             case Step.REVERT:
                 return self._reverted(state)
             case Step.VERIFY_REVERT:
@@ -174,7 +175,11 @@ class RollbackProcedure:
                 hours = state.policy.rollback.post_mortem_hours
                 return f"root cause on record: {state.rollback.trigger}; post-mortem due within {hours:g} h"
 
-    def _verified_flat(self, scope: str) -> str:
+    def _verified_flat(self, scope: str, epoch: int) -> str:
+        """Read until nothing is open twice in a row; what is still there is asked to be cancelled again.
+
+        A rollback that was stuck here comes back to this step, and the cancel before it is long done.
+        """
         empty = 0
         residual: tuple[OpenOrder, ...] = ()
         for _ in range(FLAT_ATTEMPTS):
@@ -182,6 +187,8 @@ class RollbackProcedure:
             empty = 0 if residual else empty + 1
             if empty == FLAT_READS:
                 return f"no open order in {FLAT_READS} consecutive reads"
+            if residual:
+                self.orders.cancel(scope, epoch)
         found = ", ".join(order.client_order_id for order in residual)
         raise StepError(f"{len(residual)} order(s) still open after {FLAT_ATTEMPTS} reads: {found}")
 
