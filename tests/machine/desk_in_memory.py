@@ -234,6 +234,9 @@ def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POL
 class Publisher:
     """A memo of one line."""
 
+    def __init__(self, registry):
+        self.registry = registry
+
     def publish(self, release, state):
         said = f"{state.id}: {len(state.approvals)} signatures"
         files = {"deployment_memo.pdf": said.encode(), **release.files}
@@ -323,7 +326,7 @@ class House:
         registry = Fused(world.registry, fuse, "point", "attach")
         folders = Fused(world.folders, fuse, "write")
         self.approvals = ApprovalRound(
-            record=self.record, releases=folders, publisher=Publisher(), assessor=_Assessor(world)
+            record=self.record, releases=folders, publisher=Publisher(world.registry), assessor=_Assessor(world)
         )
         self.rollout = Rollout(record=self.record, approvals=self.approvals)
         self.rollback = RollbackProcedure(record=self.record, orders=self.orders, registry=registry, releases=None)
@@ -341,9 +344,7 @@ class House:
 
     def rehearse(self, model):
         stage = Stage(store=MemoryStore, orders=_staged, registry=self.world.registry, durability=_Unmeasured())
-        return rehearse(
-            self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t"
-        )
+        return rehearse(self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t")
 
 
 class _Assessor:

@@ -1,4 +1,4 @@
-"""A machine that walks through commands, crashes, races and clock jumps finds nothing, and finds every planted fault."""
+"""Walks through commands, crashes, races and clock jumps find nothing, and find every planted fault."""
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -5,11 +5,12 @@ alone; none of them trusts the guards it is there to check.
 """
 
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 from desk_in_memory import KEYS, ROLES, Crash, World, order_id
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from signoff.app.deadlines import check_deadlines
 from signoff.app.notices import deliver
@@ -20,8 +21,18 @@ from signoff.desk.gate import OrderGate
 from signoff.domain.deployment import CANDIDATE, ENDED, LIVE, RETREATING, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import RefusedError, SignoffError
-from signoff.domain.events import DeadlineBreached, NoticeSent, Occasion, PauseReason, RolledBack, Step, StepDone
-from signoff.domain.events import Phase, PhaseEntered, Verdict
+from signoff.domain.events import (
+    DeadlineBreached,
+    NoticeSent,
+    Occasion,
+    PauseReason,
+    Phase,
+    PhaseEntered,
+    RolledBack,
+    Step,
+    StepDone,
+    Verdict,
+)
 from signoff.domain.limits import Book, Order
 from signoff.ledger.codec import decode, encode_state
 from signoff.ledger.envelope import verify
@@ -84,10 +95,8 @@ class Walk(RuleBasedStateMachine):
         last = self.last
 
         def interlude():
-            try:
+            with suppress(SignoffError):
                 last(self.world.house())
-            except SignoffError:
-                pass
 
         self.world.fuse.interlude = interlude
 
@@ -177,7 +186,9 @@ class Walk(RuleBasedStateMachine):
     def pause_or_resume(self, model, reason, resume):
         if (identity := self.mine(model, *LIVE)) is not None:
             self.give(
-                lambda house: (house.rollout.resume if resume else house.rollout.pause)(identity, reason, "n", actor="t")
+                lambda house: (house.rollout.resume if resume else house.rollout.pause)(
+                    identity, reason, "n", actor="t"
+                )
             )
 
     @rule(model=models, shown=shows)
@@ -200,9 +211,7 @@ class Walk(RuleBasedStateMachine):
         every = [d.id for d in self.world.house().record.deployments(model) if d.state not in ENDED]
         if every:
             identity = every[0 if older else -1]
-            self.give(
-                lambda house: house.rollback.begin(identity, Occasion.BUSINESS, "person", "test", actor="person")
-            )
+            self.give(lambda house: house.rollback.begin(identity, Occasion.BUSINESS, "person", "test", actor="person"))
 
     @rule(model=models)
     def carry_out(self, model):

@@ -77,6 +77,8 @@ class ApprovalRound:
         if self.record.find(identity) is not None:
             return
         opened = _opened(self.record, release, identity, actor)
+        if opened.deployment_type is DeploymentType.ROLLBACK:
+            self._works(release, opened)
         self._keep(identity, INPUTS, release.files)
         self.record.store.put_blob(release.package.to_bytes())
         self.releases.remember_origin(identity, folder, release.inputs.files)
@@ -86,6 +88,18 @@ class ApprovalRound:
             actor=actor,
             key=opening_key(self.record, opened.model),
         )
+
+    def _works(self, release: Release, opened: Opened) -> None:
+        """A version that is redeployed in a hurry must load and run today."""
+        registry = self.publisher.registry
+        if registry is None:
+            raise RefusedError(
+                f"Expected a model registry to verify {opened.model} v{opened.version} with, found none; a version is "
+                "redeployed only when it loads and runs. Install `signoff[mlflow]` and give --registry."
+            )
+        name = release.inputs.dossier.registered_model or opened.model
+        if not (check := registry.verify(name, opened.version)).is_working:
+            raise RefusedError(f"{opened.model} v{opened.version} cannot be redeployed: {check.detail}.")
 
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
@@ -310,6 +324,20 @@ def _champion_checked(record: Record, release: Release) -> Deployment | None:
             f"header.deployment_type is 'initial', and {live} of {header.model} is live. "
             "Write 'upgrade', and name the previous version."
         )
+    elif header.deployment_type is not DeploymentType.INITIAL and champion is not None and not header.previous_version:
+        problem = (
+            f"header.previous_version is missing, and {live} of {header.model} is live. Name what the release would "
+            "fall back to."
+        )
+    elif header.deployment_type in {DeploymentType.HOTFIX, DeploymentType.ROLLBACK} and champion is None:
+        problem = (
+            f"header.deployment_type is {header.deployment_type.value!r}, and nothing of {header.model} is live that "
+            "it could replace. Write 'initial', which leaves out nothing."
+        )
+    elif header.deployment_type is DeploymentType.ROLLBACK and (
+        never := decisions.redeployment_objection(header.version, others)
+    ):
+        problem = f"header.deployment_type is 'rollback', and {never}. Write 'upgrade', which leaves out nothing."
     elif header.previous_version is not None and (champion is None or champion.version != header.previous_version):
         problem = (
             f"header.previous_version is {header.previous_version!r}, and by the record {live} of {header.model} is "

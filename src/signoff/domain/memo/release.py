@@ -14,6 +14,7 @@ from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count
 from signoff.domain.rehearsal import RESTORING, Rehearsal, objections
+from signoff.domain.shortened import Shortening, shortenings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,6 +30,11 @@ class Release:
     @property
     def is_initial(self) -> bool:
         return self.dossier.header.deployment_type is DeploymentType.INITIAL
+
+    @property
+    def shortenings(self) -> tuple[Shortening, ...]:
+        """What this type of deployment leaves out, each with the rule of the policy."""
+        return shortenings(self.policy, self.dossier.header.deployment_type)
 
     @property
     def approvals(self) -> tuple[Signature, ...]:
