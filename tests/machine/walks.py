@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from desk_in_memory import KEYS, ROLES, Crash, World, order_id
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from signoff.app.deadlines import check_deadlines
 from signoff.app.notices import deliver
@@ -79,20 +79,24 @@ class Walk(RuleBasedStateMachine):
         found = [d for d in self.world.house().record.deployments(model) if not states or d.state in states]
         return found[-1].id if found else None
 
+    @initialize(stages=st.tuples(*[st.integers(0, 6)] * len(MODELS)))
+    def somewhere_in_their_lives(self, stages):
+        for model, stage in zip(MODELS, stages, strict=True):
+            for _ in range(stage):
+                self.go_on(model)
+
     @rule(left=st.integers(1, 12))
     def crash_soon(self, left):
         self.world.fuse.left = left
 
     @precondition(lambda self: self.last is not None)
-    @rule()
-    def give_it_again(self):
-        self.give(self.last)
-
-    @precondition(lambda self: self.last is not None)
-    @rule()
-    def somebody_does_the_same_just_before_the_next_commit(self):
-        """The next command is decided, and before it is committed another process does the last one."""
+    @rule(is_race=st.booleans())
+    def give_it_again(self, is_race):
+        """Once more; or by another process, between the decision and the commit of the next command."""
         last = self.last
+        if not is_race:
+            self.give(last)
+            return
 
         def interlude():
             with suppress(SignoffError):
@@ -100,13 +104,34 @@ class Walk(RuleBasedStateMachine):
 
         self.world.fuse.interlude = interlude
 
-    @rule(hours=st.sampled_from([-24, 24]))
-    def the_clock_jumps(self, hours):
-        self.world.clock.moment += timedelta(hours=hours)
-
-    @rule(minutes=st.sampled_from([4, 16, 130, 49 * 60]))
-    def time_passes(self, minutes):
+    @rule(minutes=st.sampled_from([-24 * 60, 24 * 60, 4, 16, 130, 49 * 60]))
+    def the_clock_jumps(self, minutes):
         self.world.clock.moment += timedelta(minutes=minutes)
+
+    @rule(venue=st.booleans(), registry=st.booleans())
+    def something_outside_breaks_or_is_repaired(self, venue, registry):
+        self.world.broker.is_stubborn, self.world.registry.works = venue, registry
+
+    @rule(model=models)
+    def go_on(self, model):
+        """The next thing that people would do, so that walks get somewhere."""
+        states = {d.state for d in self.world.house().record.deployments(model)}
+        if self.is_latched(model):
+            for role in ROLES[:2]:
+                self.rearm(model, role)
+        elif states & RETREATING:
+            self.carry_out(model)
+        elif states & CANDIDATE:
+            self.observe(model, "good")
+            self.observe(model, "good")
+            self.advance(model, older=True)
+        elif State.APPROVED in states:
+            self.start(model)
+        else:
+            self.rehearse(model)
+            self.submit(model)
+            for role in ROLES:
+                self.approve(model, role)
 
     # Releases
 
@@ -139,20 +164,13 @@ class Walk(RuleBasedStateMachine):
             self.give(lambda house: house.approvals.approve(identity, self.world.signatory(role)))
 
     @rule(model=models)
-    def rehearse_submit_and_sign(self, model):
-        """As on a quiet day, so that walks get somewhere."""
-        self.rehearse(model)
-        self.submit(model)
-        for role in ROLES:
-            self.approve(model, role)
-
-    @rule(model=models)
     def two_sign_at_the_same_time(self, model):
         if (identity := self.mine(model, State.AWAITING_APPROVAL)) is not None:
             first, second = (self.world.signatory(role) for role in ROLES[:2])
             self.world.fuse.interlude = lambda: self.world.house().approvals.approve(identity, second)
             self.give(lambda house: house.approvals.approve(identity, first))
 
+    @precondition(lambda self: self.orders_made % 3 == 2)
     @rule(model=models)
     def the_signed_memo_is_altered(self, model):
         if (identity := self.mine(model, State.APPROVED)) is not None:
@@ -160,6 +178,7 @@ class Walk(RuleBasedStateMachine):
             if files is not None:
                 files["deployment_memo.pdf"] = b"another"
 
+    @precondition(lambda self: self.orders_made % 3 == 1)
     @rule(model=models, role=roles)
     def reject(self, model, role):
         identity = self.mine(model, State.VALIDATED, State.AWAITING_APPROVAL, State.APPROVED)
@@ -171,16 +190,11 @@ class Walk(RuleBasedStateMachine):
         if (identity := self.mine(model)) is not None:
             self.give(lambda house: house.rollout.start(identity, actor="t"))
 
-    @rule(model=models)
-    def advance(self, model):
-        if (identity := self.mine(model, *CANDIDATE)) is not None:
-            self.give(lambda house: house.rollout.advance(identity, actor="t"))
-
-    @rule(model=models)
-    def advance_what_is_older(self, model):
+    @rule(model=models, older=st.booleans())
+    def advance(self, model, older):
         live = [d.id for d in self.world.house().record.deployments(model) if d.state in CANDIDATE]
         if live:
-            self.give(lambda house: house.rollout.advance(live[0], actor="t"))
+            self.give(lambda house: house.rollout.advance(live[0 if older else -1], actor="t"))
 
     @rule(model=models, reason=st.sampled_from(PauseReason), resume=st.booleans())
     def pause_or_resume(self, model, reason, resume):
@@ -197,12 +211,6 @@ class Walk(RuleBasedStateMachine):
             return
         self.world.clock.moment += timedelta(days=1)
         self.give(lambda house: house.watch(shown).observe(identity, actor="monitor"))
-
-    @rule(model=models)
-    def good_days_and_an_advance(self, model):
-        for _ in range(2):
-            self.observe(model, "good")
-        self.advance(model)
 
     # The way back
 
@@ -222,14 +230,6 @@ class Walk(RuleBasedStateMachine):
     def hold_post_mortem(self, model):
         if (identity := self.mine(model, State.ROLLED_BACK)) is not None:
             self.give(lambda house: house.rollback.hold_post_mortem(identity, "learned", actor="t"))
-
-    @rule(stubborn=st.booleans())
-    def the_venue_keeps_orders_open(self, stubborn):
-        self.world.broker.is_stubborn = stubborn
-
-    @rule(works=st.booleans())
-    def the_registry_works(self, works):
-        self.world.registry.works = works
 
     @rule(model=models)
     def kill(self, model):
