@@ -10,6 +10,7 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
+from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.signing_keys import FileAnchor, KeyFile
@@ -154,12 +155,8 @@ class House:
 
     def stage(self) -> Stage:
         """Where rehearsals play: nothing of production is touched."""
-        if self.registry is None:
-            raise NotFoundError(
-                f"Expected a model registry at {self.settings.registry}, found none. A rehearsal loads the previous "
-                "version from it: install `signoff[mlflow]` and give --registry."
-            )
-        return Stage(store=MemoryStore, orders=staged_orders, registry=self.registry)
+        durability = KilledWriter(database=self.settings.database, beside=self.settings.home)
+        return Stage(store=MemoryStore, orders=staged_orders, registry=self.registry, durability=durability)
 
     def deliver_notices(self) -> tuple[int, tuple[str, ...]]:
         """Send what is due."""

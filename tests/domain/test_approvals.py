@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from worlds import INTACT, MANIFEST, NOW, after, approved, awaiting, opened, signature
+from worlds import INTACT, MANIFEST, NOW, REHEARSAL, after, approved, awaiting, opened, signature
 
 from signoff.domain import decisions
 from signoff.domain.decisions import GuardError
@@ -20,32 +20,32 @@ def test_a_release_is_approved_only_when_every_required_role_has_signed():
     state = awaiting()
     for role in state.policy.approvals.required:
         assert state.state is State.AWAITING_APPROVAL
-        state = after(state, *decisions.approve(state, signature(role), INTACT, NOW))
+        state = after(state, *decisions.approve(state, signature(role), INTACT, REHEARSAL, NOW))
     assert state.state is State.APPROVED
 
 
 @pytest.mark.parametrize("person", ["Quinn", "Author"])
 def test_the_submitter_and_the_authors_of_the_code_may_not_sign(person):
     with refused_by("independence"):
-        decisions.approve(awaiting(), signature(Role.CTO, person=person), INTACT, NOW)
+        decisions.approve(awaiting(), signature(Role.CTO, person=person), INTACT, REHEARSAL, NOW)
 
 
 def test_a_person_with_two_roles_signs_once():
     state = awaiting()
-    state = after(state, *decisions.approve(state, signature(Role.CTO, person="Kim"), INTACT, NOW))
+    state = after(state, *decisions.approve(state, signature(Role.CTO, person="Kim"), INTACT, REHEARSAL, NOW))
     with refused_by("person_twice"):
-        decisions.approve(state, signature(Role.RISK_MANAGER, person="Kim"), INTACT, NOW)
+        decisions.approve(state, signature(Role.RISK_MANAGER, person="Kim"), INTACT, REHEARSAL, NOW)
 
 
 def test_a_signature_over_other_bytes_counts_for_nothing():
     with refused_by("subject"):
-        decisions.approve(awaiting(), signature(Role.CTO, subject="c" * 64), INTACT, NOW)
+        decisions.approve(awaiting(), signature(Role.CTO, subject="c" * 64), INTACT, REHEARSAL, NOW)
 
 
 def test_a_changed_byte_refuses_the_next_signature():
     changed = decisions.Package(manifest=MANIFEST, changed=("inputs/backtest.parquet",))
     with refused_by("bytes"):
-        decisions.approve(awaiting(), signature(Role.CTO), changed, NOW)
+        decisions.approve(awaiting(), signature(Role.CTO), changed, REHEARSAL, NOW)
 
 
 def test_a_changed_byte_voids_every_approval_at_the_start():
@@ -68,7 +68,7 @@ def test_a_rejection_sticks():
     state = after(state, *decisions.reject(state, signature(Role.COMPLIANCE, verdict=Verdict.REJECT)))
     assert state.state is State.REJECTED
     with refused_by("state"):
-        decisions.approve(state, signature(Role.CTO), INTACT, NOW)
+        decisions.approve(state, signature(Role.CTO), INTACT, REHEARSAL, NOW)
 
 
 def test_a_rejection_needs_a_reason():
@@ -85,7 +85,7 @@ def test_a_condition_keeps_the_rollout_from_starting_until_its_author_says_it_is
             verdict=Verdict.CONDITIONAL if conditional else Verdict.APPROVE,
             conditions=("daily review",) if conditional else (),
         )
-        state = after(state, *decisions.approve(state, signed, INTACT, NOW))
+        state = after(state, *decisions.approve(state, signed, INTACT, REHEARSAL, NOW))
     with refused_by("approval_conditions"):
         decisions.start(state, INTACT, None, NOW)
     with refused_by("conditions"):
@@ -97,10 +97,10 @@ def test_a_condition_keeps_the_rollout_from_starting_until_its_author_says_it_is
 def test_a_blocked_release_needs_its_overrides_before_anyone_is_asked_to_sign():
     state = opened(blocking=("pbo",))
     with refused_by("gates"):
-        decisions.request_approval(state, MANIFEST)
+        decisions.request_approval(state, MANIFEST, REHEARSAL, NOW)
     for role in (Role.CTO, Role.RISK_MANAGER):
         state = after(state, *decisions.sign_override(state, signature(role, verdict=Verdict.OVERRIDE)))
-    assert decisions.request_approval(state, MANIFEST)
+    assert decisions.request_approval(state, MANIFEST, REHEARSAL, NOW)
 
 
 def test_one_person_does_not_override_twice():

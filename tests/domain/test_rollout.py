@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from worlds import INTACT, MANIFEST, NOW, after, approved, awaiting, day, lived, opened, shadowing, signature
+from worlds import INTACT, MANIFEST, NOW, REHEARSAL, after, approved, awaiting, day, lived, opened, shadowing, signature
 
 from signoff.domain import decisions
 from signoff.domain.decisions import GuardError
@@ -160,6 +160,6 @@ def test_a_gap_in_the_revisions_is_not_replayed():
 
 def test_an_unsigned_role_keeps_capital_at_zero():
     state = awaiting()
-    state = after(state, *decisions.approve(state, signature(Role.CTO), INTACT, NOW))
+    state = after(state, *decisions.approve(state, signature(Role.CTO), INTACT, REHEARSAL, NOW))
     with refused_by("state"):
         decisions.start(state, INTACT, None, NOW)

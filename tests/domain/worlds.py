@@ -13,8 +13,20 @@ from signoff.domain.dossier import (
     Success,
     Undertakings,
 )
-from signoff.domain.events import AnyEvent, GateResult, Observed, Opened, Recorded, Signature, Validated, Verdict
+from signoff.domain.events import (
+    AnyEvent,
+    GateResult,
+    Observed,
+    Opened,
+    Recorded,
+    Rehearsed,
+    Signature,
+    Step,
+    Validated,
+    Verdict,
+)
 from signoff.domain.policy import Policy, Role
+from signoff.domain.rehearsal import Rehearsal
 
 NOW = datetime(2019, 1, 2, 21, 0, tzinfo=UTC)
 MANIFEST = "a" * 64
@@ -36,6 +48,12 @@ UNDERTAKINGS = Undertakings(
     restrictions=Restrictions(min_adv_usd=0.0),
     position_limits=PositionLimits(max_portfolio_weight_pct=100.0, max_single_position_pct=10.0, max_sector_pct=40.0),
     incident_channel="#incidents",
+)
+REHEARSAL = Rehearsal(
+    at=NOW - timedelta(days=10),
+    result=Rehearsed(
+        seconds=tuple((step, 0.5) for step in Step), residual_orders=0, within_budget=True, restored_version="1"
+    ),
 )
 INTACT = decisions.Package(manifest=MANIFEST, changed=())
 
@@ -92,14 +110,14 @@ def signature(role: Role, *, person: str | None = None, verdict: Verdict = Verdi
 def awaiting(**options) -> Deployment:
     """A release whose memo waits for signatures."""
     state = opened(**options)
-    return after(state, *decisions.request_approval(state, MANIFEST))
+    return after(state, *decisions.request_approval(state, MANIFEST, REHEARSAL, NOW))
 
 
 def approved(**options) -> Deployment:
     """A release that every role has signed."""
     state = awaiting(**options)
     for role in state.policy.approvals.required:
-        state = after(state, *decisions.approve(state, signature(role), INTACT, NOW))
+        state = after(state, *decisions.approve(state, signature(role), INTACT, REHEARSAL, NOW))
     return state
 
 

@@ -2,8 +2,12 @@ import json
 
 import pytest
 import release_folder
+from working_registry import WorkingRegistry
 
+from signoff.adapters.killed_writer import KilledWriter
 from signoff.cli.main import main
+from signoff.ports.durability import Kept
+from signoff.wiring import House
 
 PEOPLE = {
     "model_owner": "A. Lindqvist",
@@ -43,6 +47,14 @@ class Desk:
         for role, name in PEOPLE.items():
             self.ok("people", "add", name, "--role", role)
         self.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+        return self.rehearsed()
+
+    def rehearsed(self):
+        """A rehearsal on record; its registry is there for that moment only, and nothing is really killed."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
+            patch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
+            self.ok("rehearse", "momentum", "--dossier", self.folder)
         return self
 
     def submitted(self):

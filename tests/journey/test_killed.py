@@ -3,38 +3,24 @@
 import pytest
 import release_folder
 from conftest import PEOPLE
+from working_registry import WorkingRegistry
 
 from signoff.adapters.clocks import WallClock
+from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.store_sql import SqlStore
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.app.record import deployment_stream, replay
+from signoff.app.rehearse import rehearse
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Occasion
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import Policy, Role
 from signoff.wiring import House
 
 
 class Killed(BaseException):
     """The process is gone; nothing may catch this."""
-
-
-class WorkingRegistry:
-    """A registry whose every version works."""
-
-    def version(self, model, version):
-        return None
-
-    def verify(self, model, version):
-        return PreviousCheck(version=version, run_id="r", is_working=True, detail="works")
-
-    def attach(self, model, version, files):
-        return ()
-
-    def point(self, model, alias, version):
-        return None
 
 
 def opened(home):
@@ -54,6 +40,15 @@ def story(house, folder, release):
         Adoption(model="momentum", version="1.1.0", policy=Policy(name="p", version="1"), reason="r"),
         signatories,
     )
+    if house.record.latch("momentum") is None:
+        rehearse(
+            house.record,
+            house.stage(),
+            model="momentum",
+            policy=release.inputs.policy,
+            undertakings=release.inputs.dossier.undertakings,
+            actor="t",
+        )
     state = house.approvals.submit(folder, release, actor="Q. Ferrari")
     for role in (Role.RISK_MANAGER, Role.CTO):
         if state.state is State.VALIDATED and role not in {s.role for s in state.overrides}:
@@ -101,6 +96,7 @@ def outcome(house, state):
 @pytest.mark.slow
 def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pristine, tmp_path, monkeypatch):
     monkeypatch.setattr(House, "assessor", property(lambda _: _Known(release)))
+    monkeypatch.setattr(KilledWriter, "measure", lambda _: None)
     with monkeypatch.context() as patch:
         counted = commits(patch, -1, before=True)
         house = opened(tmp_path / "whole")

@@ -45,8 +45,9 @@ class TestLinkedTrials:
 
     def test_given_a_run_that_still_runs_then_nothing_is_submitted(self, desk, linked):
         client, runs = linked
+        desk.with_people()
         client.update_run(runs[3], status="RUNNING")
-        assert "still running" in desk.with_people().refused("submit", desk.folder, "--as", "Q. Ferrari", code=2)
+        assert "still running" in desk.refused("submit", desk.folder, "--as", "Q. Ferrari", code=2)
 
     def test_given_a_fetched_table_that_was_altered_then_the_next_signature_is_refused(self, desk, linked):
         identity = desk.with_people().submitted()

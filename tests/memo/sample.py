@@ -25,9 +25,10 @@ from signoff.domain.finding import Comparison, Finding, Outcome
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Checklist, Fields, Memo, Section, Table
 from signoff.domain.memo.release import Release
-from signoff.domain.memo.standing import PreviousCheck, Rehearsal, Standing
+from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count, percent, relative_change
+from signoff.domain.rehearsal import Rehearsal
 
 SIGNED_AT = datetime(2018, 12, 20, 15, tzinfo=UTC)
 MANIFEST = "ab" * 32
@@ -401,6 +402,9 @@ REHEARSAL = Rehearsal(
         ),
         residual_orders=0,
         within_budget=True,
+        restored_version="1.1.0",
+        events_acknowledged=25,
+        events_lost=0,
     ),
 )
 

@@ -53,9 +53,9 @@ def history(until: e.Step | None = None, extra: tuple = (), delay: float = 0) ->
     validated = e.Validated(results=(), package="p")
     phases = (
         validated,
-        e.ApprovalRequested(manifest="m"),
+        e.ApprovalRequested(manifest=sample.MANIFEST),
         *(e.ApprovalSigned(signature=sample.signature(role)) for role in POLICY.approvals.required),
-        e.Approved(manifest="m"),
+        e.Approved(manifest=sample.MANIFEST),
         e.PhaseEntered(phase=e.Phase.SHADOW, allocation_pct=0),
         e.PhaseEntered(phase=e.Phase.LIMITED, allocation_pct=10),
     )

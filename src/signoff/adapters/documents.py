@@ -17,6 +17,7 @@ from signoff.adapters.strict_yaml import parse
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import HIGHER, FallingAlert, GatePolicy, Policy, RisingAlert, Threshold, thresholds, tighten
+from signoff.domain.shortened import shortened
 from signoff.ledger.canonical import digest
 
 T = TypeVar("T")
@@ -62,14 +63,18 @@ def load_dossier(path: Path) -> Located[Dossier]:
 
 
 def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Policy:
-    """The policy with the dossier's stricter thresholds; an attempt to loosen names both lines."""
-    known = {threshold.path: threshold for threshold in thresholds(policy.value)}
+    """The policy for this type of deployment with the dossier's stricter thresholds.
+
+    An attempt to loosen names both lines.
+    """
+    held_to = shortened(policy.value, dossier.value.header.deployment_type)
+    known = {threshold.path: threshold for threshold in thresholds(held_to)}
     asked = dossier.value.plan.tighten
     problems = [
         problem for key, value in asked.items() if (problem := _tighten_problem(key, value, known, dossier)) is not None
     ]
     _raise_all(dossier.path, problems)
-    tightened, loosenings = tighten(policy.value, asked)
+    tightened, loosenings = tighten(held_to, asked)
     for loosening in loosenings:
         line = policy.line_of(loosening.path)
         floor = f"{policy.path}:{line}" if line else f"{policy.path} (by default)"

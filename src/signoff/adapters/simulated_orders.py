@@ -53,9 +53,10 @@ class SimulatedBroker:
         """What is still open."""
         return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
 
-    def lift(self, scope: str, epoch: int) -> None:  # noqa: ARG002 - the port's signature
-        """Accept orders of this scope again."""
-        self._fences.pop(scope, None)
+    def lift(self, scope: str, epoch: int) -> None:
+        """Accept orders of this scope again, made under this epoch or later; the ones from before stay refused."""
+        if scope in self._fences:
+            self._fences[scope] = max(epoch - 1, self._fences[scope])
         self._save()
 
     def _save(self) -> None:

@@ -6,7 +6,7 @@ shows it says so; since it puts a version into force, it takes as many people as
 
 from dataclasses import dataclass
 
-from signoff.app.approvals import Signatory
+from signoff.app.approvals import Signatory, opening_key
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.app.signing import sign
 from signoff.domain.deployment import ENDED, Deployment
@@ -67,6 +67,6 @@ def adopt(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]
     record.commit(
         Change(stream=deployment_stream(identity), state=None, events=(event,)),
         actor=signatories[0].person,
-        key=f"adopt:{identity}",
+        key=opening_key(record, adoption.model),
     )
     return record.deployment(identity)

@@ -3,13 +3,14 @@
 Each request re-reads the files: any byte that differs from the manifest voids every signature.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from signoff.app.assess import Assessor, Release, submission_errors
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.signing import sign
 from signoff.domain import decisions
 from signoff.domain.deployment import ENDED, LIVE, Deployment, State
@@ -27,6 +28,7 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.policy import Role
+from signoff.domain.rehearsal import Rehearsal
 from signoff.ledger.manifest import differences, parse
 from signoff.ports.releases import Releases
 from signoff.ports.signing import Signer
@@ -55,25 +57,49 @@ class ApprovalRound:
     assessor: Assessor
 
     def submit(self, folder: Path, release: Release, *, actor: str) -> Deployment:
-        """Open a release, record its validation, and issue the memo for signature unless a gate blocks.
+        """Open a release, record its validation, and issue the memo for signature.
+
+        Not while a gate blocks or no rehearsal stands; with the override or the rehearsal, submit again.
 
         The id follows from the bytes, so that a repeated or interrupted submission continues where it stopped.
         """
         submission_errors(release)
         dossier, package = release.inputs.dossier, release.package.digest
         identity = f"{dossier.model}-{dossier.version}-{package[:8]}"
-        if self.record.find(identity) is None:
-            opened = _opened(self.record, release, identity, actor)
-            self._keep(identity, INPUTS, release.files)
-            self.record.store.put_blob(release.package.to_bytes())
-            self.releases.remember_origin(identity, folder, release.inputs.files)
-            validated = Validated(results=_results(release), package=package)
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),
-                actor=actor,
-                key=f"submit:{identity}",
-            )
+        decided_again(lambda: self._open(identity, folder, release, actor=actor))
         return self._issue_if_free(self.record.deployment(identity), release, actor=actor)
+
+    def _open(self, identity: str, folder: Path, release: Release, *, actor: str) -> None:
+        """Put the release on record once; of two that are opened at the same time, one is refused.
+
+        They have no stream in common, so they meet at the key: the model's n-th release is opened once.
+        """
+        if self.record.find(identity) is not None:
+            return
+        opened = _opened(self.record, release, identity, actor)
+        if opened.deployment_type is DeploymentType.ROLLBACK:
+            self._works(release, opened)
+        self._keep(identity, INPUTS, release.files)
+        self.record.store.put_blob(release.package.to_bytes())
+        self.releases.remember_origin(identity, folder, release.inputs.files)
+        validated = Validated(results=_results(release), package=release.package.digest)
+        self.record.commit(
+            Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),
+            actor=actor,
+            key=opening_key(self.record, opened.model),
+        )
+
+    def _works(self, release: Release, opened: Opened) -> None:
+        """A version that is redeployed in a hurry must load and run today."""
+        registry = self.publisher.registry
+        if registry is None:
+            raise RefusedError(
+                f"Expected a model registry to verify {opened.model} v{opened.version} with, found none; a version is "
+                "redeployed only when it loads and runs. Install `signoff[mlflow]` and give --registry."
+            )
+        name = release.inputs.dossier.registered_model or opened.model
+        if not (check := registry.verify(name, opened.version)).is_working:
+            raise RefusedError(f"{opened.model} v{opened.version} cannot be redeployed: {check.detail}.")
 
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
@@ -81,8 +107,12 @@ class ApprovalRound:
         release = self.reassessed(state)
         if not (state.state is State.VALIDATED and state.blocking and state.is_overridden):
             signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
-            events = decisions.sign_override(state, signature)
-            self._append(state, events, actor=signatory.person, key=f"override:{state.id}:{state.revision}")
+            self._decide(
+                identity,
+                lambda now: decisions.sign_override(now, signature),
+                actor=signatory.person,
+                verb=f"override:{signatory.role}",
+            )
         return self._issue_if_free(self.record.deployment(identity), release, actor=signatory.person)
 
     def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
@@ -95,13 +125,11 @@ class ApprovalRound:
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
-        events = decisions.approve(state, signature, package, self.record.now())
-        is_last = any(isinstance(event, Approved) for event in events)
-        self.record.commit(
-            Change(stream=deployment_stream(identity), state=state, events=events),
+        self._decide(
+            identity,
+            lambda now: decisions.approve(now, signature, package, self._rehearsal(now), self.record.now()),
             actor=signatory.person,
-            key=f"approve:{identity}:{signatory.role}:{state.revision}",
-            effects=before_deployment(state) if is_last else (),
+            verb=f"approve:{signatory.role}",
         )
         state = self.record.deployment(identity)
         if state.state is State.APPROVED:
@@ -113,16 +141,23 @@ class ApprovalRound:
         state = self.record.deployment(identity)
         subject = state.manifest or state.package or ""
         signature = self._signed(state, signatory, Verdict.REJECT, subject, reason=reason)
-        events = decisions.reject(state, signature)
-        self._append(state, events, actor=signatory.person, key=f"reject:{identity}:{state.revision}")
+        self._decide(
+            identity,
+            lambda now: decisions.reject(now, signature),
+            actor=signatory.person,
+            verb=f"reject:{signatory.role}",
+        )
         return self.record.deployment(identity)
 
     def meet(self, identity: str, *, person: str, role: Role, condition: str, note: str) -> Deployment:
         """Say that a condition of one's own approval is met."""
-        state = self.record.deployment(identity)
         self.record.people().holding(person, role)
-        events = decisions.meet_condition(state, role, condition, person, note)
-        self._append(state, events, actor=person, key=f"meet:{identity}:{state.revision}")
+        self._decide(
+            identity,
+            lambda now: decisions.meet_condition(now, role, condition, person, note),
+            actor=person,
+            verb=f"meet:{role}",
+        )
         return self.record.deployment(identity)
 
     def publish_approved(self, state: Deployment, *, actor: str) -> Path:
@@ -174,12 +209,23 @@ class ApprovalRound:
     def _issue_if_free(self, state: Deployment, release: Release, *, actor: str) -> Deployment:
         if state.state is not State.VALIDATED or (state.blocking and not state.is_overridden):
             return state
+        if self.unrehearsed(state):
+            return state
         files = self.publisher.publish(release, state)
         self._keep(state.id, SUBMITTED, files)
         digest = parse(files[MANIFEST]).digest
-        events = (*decisions.request_approval(state, digest), MemoIssued(edition=SUBMITTED, manifest=digest))
+        asked = decisions.request_approval(state, digest, self._rehearsal(state), self.record.now())
+        events = (*asked, MemoIssued(edition=SUBMITTED, manifest=digest))
         self._append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
         return self.record.deployment(state.id)
+
+    def unrehearsed(self, state: Deployment) -> tuple[str, ...]:
+        """What keeps the last rehearsal of the model from standing for this release; empty when nothing does."""
+        return decisions.rehearsal_objections(state, self._rehearsal(state), self.record.now())
+
+    def _rehearsal(self, state: Deployment) -> Rehearsal | None:
+        latch = self.record.latch(state.model)
+        return None if latch is None else latch.rehearsal
 
     def _keep(self, identity: str, edition: str, files: dict[str, bytes]) -> Path:
         for content in files.values():
@@ -211,9 +257,35 @@ class ApprovalRound:
             reason=reason,
         )
 
+    def _decide(
+        self, identity: str, decide: Callable[[Deployment], tuple[AnyEvent, ...]], *, actor: str, verb: str
+    ) -> None:
+        """Commit what is decided on the present state; people who sign at the same time do not get in each other's way.
+
+        The last signature that is needed brings the notices of T-24h along.
+        """
+
+        def commit() -> None:
+            state = self.record.deployment(identity)
+            events = decide(state)
+            is_last = any(isinstance(event, Approved) for event in events)
+            self.record.commit(
+                Change(stream=deployment_stream(identity), state=state, events=events),
+                actor=actor,
+                key=f"{verb}:{identity}:{state.revision}",
+                effects=before_deployment(state) if is_last else (),
+            )
+
+        decided_again(commit)
+
     def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
         change = Change(stream=deployment_stream(state.id), state=state, events=events)
         self.record.commit(change, actor=actor, key=key)
+
+
+def opening_key(record: Record, model: str) -> str:
+    """The idempotency key of a model's next release."""
+    return f"open:{model}:{len(record.deployments(model))}"
 
 
 def _opened(record: Record, release: Release, identity: str, actor: str) -> Opened:
@@ -252,6 +324,20 @@ def _champion_checked(record: Record, release: Release) -> Deployment | None:
             f"header.deployment_type is 'initial', and {live} of {header.model} is live. "
             "Write 'upgrade', and name the previous version."
         )
+    elif header.deployment_type is not DeploymentType.INITIAL and champion is not None and not header.previous_version:
+        problem = (
+            f"header.previous_version is missing, and {live} of {header.model} is live. Name what the release would "
+            "fall back to."
+        )
+    elif header.deployment_type in {DeploymentType.HOTFIX, DeploymentType.ROLLBACK} and champion is None:
+        problem = (
+            f"header.deployment_type is {header.deployment_type.value!r}, and nothing of {header.model} is live that "
+            "it could replace. Write 'initial', which leaves out nothing."
+        )
+    elif header.deployment_type is DeploymentType.ROLLBACK and (
+        never := decisions.redeployment_objection(header.version, others)
+    ):
+        problem = f"header.deployment_type is 'rollback', and {never}. Write 'upgrade', which leaves out nothing."
     elif header.previous_version is not None and (champion is None or champion.version != header.previous_version):
         problem = (
             f"header.previous_version is {header.previous_version!r}, and by the record {live} of {header.model} is "

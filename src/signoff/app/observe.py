@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from signoff.app.notices import after_deployment
-from signoff.app.record import Change, Record, deployment_stream
-from signoff.app.rollback import RollbackProcedure
+from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
-from signoff.domain.deployment import LIVE, Deployment
+from signoff.domain.deployment import Deployment
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed, Occasion
 from signoff.domain.monitoring import explain, observe
@@ -29,7 +29,7 @@ OCCASION_OF = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Observes live releases and starts the rollback when a trigger holds."""
+    """Observes live releases and starts the rollback when a trigger holds, in the commit that records it."""
 
     record: Record
     feed: LiveFeed
@@ -59,19 +59,26 @@ class Watch:
         )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         observed = observe(measured, state.policy, monitors)
-        since = state.phase_since or state.opened_at
-        self.record.commit(
-            Change(stream=deployment_stream(identity), state=state, events=decisions.record_day(state, observed)),
-            actor=actor,
-            key=f"observe:{identity}:{session}",
-            effects=after_deployment(state, since, self.record.now()),
-        )
-        state = self.record.deployment(identity)
-        if observed.fired and state.state in LIVE:
+        decided_again(lambda: self._record(identity, session, observed, actor=actor))
+        if observed.fired:
+            self.rollback.carry_out(identity, actor=actor)
+        return self.record.deployment(identity), observed
+
+    def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
+        state, now = self.record.deployment(identity), self.record.now()
+        events = decisions.record_day(state, observed)
+        effects = after_deployment(state, state.phase_since or state.opened_at, now)
+        if observed.fired:
             trigger = observed.fired[0]
             reason = "; ".join(explain(name, observed, state.policy) for name in observed.fired)
-            state = self.rollback.begin(identity, OCCASION_OF[trigger], trigger, reason, actor=actor)
-        return state, observed
+            events += decisions.begin_rollback(state, OCCASION_OF[trigger], trigger, reason, now)
+            effects += started(state, trigger, reason)
+        self.record.commit(
+            Change(stream=deployment_stream(identity), state=state, events=events),
+            actor=actor,
+            key=f"observe:{identity}:{session}",
+            effects=effects,
+        )
 
 
 def live_since(state: Deployment) -> date:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from signoff.app.assess import Release
-from signoff.app.record import Record, deployment_stream, model_stream
+from signoff.app.record import Record, deployment_stream
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.events import NoticeSent, Rehearsed
+from signoff.domain.events import NoticeSent
 from signoff.domain.evidence import PaperLog, Predictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
-from signoff.domain.memo.standing import PreviousCheck, Rehearsal, Standing
+from signoff.domain.memo.standing import PreviousCheck, Standing
+from signoff.domain.rehearsal import Rehearsal
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.registry import Registry
 from signoff.rendering.attachments import backtest_report, paper_trading_logs, risk_matrix
@@ -137,12 +138,8 @@ def with_manifest(files: dict[str, bytes]) -> dict[str, bytes]:
 
 def latest_rehearsal(record: Record, model: str) -> Rehearsal | None:
     """The last rollback rehearsal of a model."""
-    rehearsed = [
-        Rehearsal(at=r.at, result=r.event)
-        for r in record.history(model_stream(model))
-        if isinstance(r.event, Rehearsed)
-    ]
-    return rehearsed[-1] if rehearsed else None
+    latch = record.latch(model)
+    return None if latch is None else latch.rehearsal
 
 
 def _registered(release: Release) -> str:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 from signoff.domain.deployment import Deployment, evolve
-from signoff.domain.errors import NotFoundError
+from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Recorded
 from signoff.domain.flags import Flags, flags
 from signoff.domain.latch import Latch, evolve_latch
@@ -23,6 +23,8 @@ from signoff.ports.store import Append, Commit, Effect, Store
 
 State = Deployment | Latch | People
 PEOPLE: Final = "people"
+ATTEMPTS: Final = 8
+T = TypeVar("T")
 
 
 def deployment_stream(deployment: str) -> str:
@@ -106,6 +108,20 @@ class Record:
         request = digest(canonical([key, actor, [[c.stream, [e.kind for e in c.events]] for c in changes]]))
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         self.store.commit(Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects))
+
+
+def decided_again(attempt: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
+    """The result of an attempt that reads, decides and commits, made again when somebody else was faster.
+
+    Each attempt decides on the state it reads itself, so that what no longer makes sense is refused by its guard; the
+    refusal of the last attempt stands.
+    """
+    for _ in range(attempts - 1):
+        try:
+            return attempt()
+        except (StaleRevisionError, ConflictError):
+            continue
+    return attempt()
 
 
 def _append(change: Change, *, at: datetime, actor: str) -> Append:

@@ -1,14 +1,15 @@
 """Rehearsing the rollback: the real procedure, on a scratch record and simulated orders, with measured times.
 
-The previous version is really loaded from the registry and run. What is staged is only what must not be touched: the
-flags of production and the broker.
+The previous version is really loaded from the registry and run, and a process that writes the record is really killed.
+What is staged is only what must not be touched: the flags of production and the broker. A model without a previous
+version rehearses the halt: fence, cancel and verify flat; there is nothing to revert to, and the model stays off.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from signoff.app.record import Change, Record, deployment_stream, model_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType, Undertakings
@@ -24,12 +25,13 @@ from signoff.domain.events import (
     Rehearsed,
     Signature,
     Step,
-    StepDone,
     Validated,
     Verdict,
 )
 from signoff.domain.policy import Policy, Role
+from signoff.domain.rehearsal import is_complete, within_budget
 from signoff.ledger.canonical import digest
+from signoff.ports.durability import Durability
 from signoff.ports.orders import OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.store import Store
@@ -37,11 +39,12 @@ from signoff.ports.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Where a rehearsal plays: a record of its own, and orders that nobody will fill."""
+    """Where a rehearsal plays: a record of its own, orders that nobody will fill, and a writer to be killed."""
 
     store: Callable[[], Store]
     orders: Callable[[str], OrderHalt]
-    registry: Registry
+    registry: Registry | None
+    durability: Durability
 
 
 def rehearse(
@@ -49,64 +52,81 @@ def rehearse(
 ) -> Rehearsed:
     """Roll a staged release of the model back, measure every step, and record the result."""
     champion = next((d for d in record.deployments(model) if d.state is State.FULL), None)
-    if champion is None:
+    if champion is not None and stage.registry is None:
         raise NotFoundError(
-            f"Expected a live version of {model} to fall back to, found none on record. "
-            "Record what is live with `signoff adopt` first."
+            f"Expected a model registry to load {model} v{champion.version} from, found none; a rehearsal runs the "
+            "version that a release falls back to. Install `signoff[mlflow]` and give --registry."
         )
-    scratch = Record(stage.store(), record.clock)
-    staged = _staged(scratch, champion, policy, undertakings, actor)
-    orders = stage.orders(order_scope(model))
-    procedure = RollbackProcedure(record=scratch, orders=orders, registry=stage.registry, releases=None)
-    procedure.begin(staged, Occasion.REHEARSAL, "rehearsal", "rollback rehearsal", actor=actor)
-    done = [r.event for r in scratch.history(deployment_stream(staged)) if isinstance(r.event, StepDone)]
-    residual = len(orders.open_orders(order_scope(model)))
-    seconds = tuple((event.step, event.seconds) for event in done)
+    seconds, residual = _played(record, stage, model, champion, policy, undertakings, actor)
+    kept = stage.durability.measure()
     result = Rehearsed(
         seconds=seconds,
         residual_orders=residual,
         within_budget=residual == 0 and is_complete(seconds) and within_budget(seconds, policy),
+        restored_version=champion.version if champion else None,
+        events_acknowledged=None if kept is None else kept.acknowledged,
+        events_lost=None if kept is None else kept.lost,
     )
-    latch = record.latch(model)
-    record.commit(
-        Change(stream=model_stream(model), state=latch, events=(result,)),
-        actor=actor,
-        key=f"rehearse:{model}:{latch.revision if latch else 0}",
-    )
+
+    def commit() -> None:
+        latch = record.latch(model)
+        record.commit(
+            Change(stream=model_stream(model), state=latch, events=(result,)),
+            actor=actor,
+            key=f"rehearse:{model}:{latch.revision if latch else 0}",
+        )
+
+    decided_again(commit)
     return result
 
 
-def is_complete(seconds: tuple[tuple[Step, float], ...]) -> bool:
-    """Whether every step was done, in order."""
-    return [step for step, _ in seconds] == list(Step)
+def _played(
+    record: Record,
+    stage: Stage,
+    model: str,
+    champion: Deployment | None,
+    policy: Policy,
+    undertakings: Undertakings,
+    actor: str,
+) -> tuple[tuple[tuple[Step, float], ...], int]:
+    """Each step with its time, commits included and the first from the trigger on; and the orders left open."""
+    scratch, clock = Record(stage.store(), record.clock), record.clock
+    staged = _staged(scratch, model, champion, policy, undertakings, actor)
+    orders = stage.orders(order_scope(model))
+    procedure = RollbackProcedure(record=scratch, orders=orders, registry=stage.registry, releases=None)
+    laps: list[tuple[Step, float]] = []
+    began = clock.monotonic()
+    state = procedure.start(staged, Occasion.REHEARSAL, "rehearsal", "rollback rehearsal", actor=actor)
+    while state.state is State.ROLLING_BACK:
+        assert state.rollback is not None
+        step = state.rollback.next_step
+        assert step is not None
+        state = procedure.step(staged, actor=actor)
+        if state.state is State.ROLLBACK_STUCK:
+            break
+        laps.append((step, (now := clock.monotonic()) - began))
+        began = now
+    return tuple(laps), len(orders.open_orders(order_scope(model)))
 
 
-def within_budget(seconds: tuple[tuple[Step, float], ...], policy: Policy) -> bool:
-    """Whether the times since the start meet the 5 minutes, 15 minutes and 2 hours of section 5.1."""
-    elapsed = dict(seconds)
-    steps = list(Step)
-    budgets = (
-        (Step.VERIFY_FLAT, policy.rollback.immediate_minutes),
-        (Step.VERIFY_REVERT, policy.rollback.revert_minutes),
-        (Step.REVIEW, policy.rollback.review_minutes),
-    )
-    return all(
-        sum(elapsed.get(step, 0.0) for step in steps[: steps.index(last) + 1]) <= 60.0 * minutes
-        for last, minutes in budgets
-    )
-
-
-def _staged(scratch: Record, champion: Deployment, policy: Policy, undertakings: Undertakings, actor: str) -> str:
+def _staged(
+    scratch: Record,
+    model: str,
+    champion: Deployment | None,
+    policy: Policy,
+    undertakings: Undertakings,
+    actor: str,
+) -> str:
     """A release in its limited phase, on the scratch record only."""
-    identity, now = f"{champion.model}-rehearsal", scratch.now()
+    identity, now = f"{model}-rehearsal", scratch.now()
     marker = digest(identity.encode())
     opened = Opened(
         deployment=identity,
-        model=champion.model,
+        model=model,
         version="rehearsal",
-        previous_version=champion.version,
+        previous_version=champion.version if champion else None,
         previous_deployment=None,
-        deployment_type=DeploymentType.UPGRADE,
+        deployment_type=DeploymentType.UPGRADE if champion else DeploymentType.INITIAL,
         submitted_by=actor,
         barred=(),
         policy=policy,

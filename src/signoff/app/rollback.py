@@ -6,12 +6,14 @@ answered by running it again. A step that cannot finish pages people and leaves 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from signoff.app.notices import incident
 from signoff.app.package import rendered, with_manifest
-from signoff.app.record import Change, Record, deployment_stream, model_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
+from signoff.domain.errors import SignoffError
 from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.ledger.manifest import parse
@@ -30,8 +32,13 @@ class StepError(Exception):
 
 
 def order_scope(model: str) -> str:
-    """The prefix that every client order id of a model carries."""
-    return f"{model}-"
+    """The prefix that every client order id of a model carries; of no two models is one the beginning of the other."""
+    return f"{quote(model, safe='-_. ')}:"
+
+
+def started(state: Deployment, trigger: str, reason: str) -> tuple[Effect, ...]:
+    """Who is told when a rollback starts."""
+    return (incident(state, "rollback started", f"{trigger}: {reason}"),)
 
 
 def is_unfinished(state: Deployment) -> bool:
@@ -51,42 +58,76 @@ class RollbackProcedure:
     releases: Releases | None
 
     def begin(self, identity: str, occasion: Occasion, trigger: str, reason: str, *, actor: str) -> Deployment:
-        """Start, and carry out every step. A rollback that is under way continues."""
-        state = self.record.deployment(identity)
-        events = decisions.begin_rollback(state, occasion, trigger, reason, self.record.now())
-        self.record.commit(
-            Change(stream=deployment_stream(identity), state=state, events=events),
-            actor=actor,
-            key=f"rollback:{identity}:{state.revision}",
-            effects=(incident(state, "rollback started", f"{trigger}: {reason}"),) if events else (),
-        )
+        """Start, and carry out every step. A rollback that is under way or stuck continues."""
+        self.start(identity, occasion, trigger, reason, actor=actor)
         return self.carry_out(identity, actor=actor)
+
+    def start(self, identity: str, occasion: Occasion, trigger: str, reason: str, *, actor: str) -> Deployment:
+        """Put the start on record; from this commit on the flags are off."""
+
+        def commit() -> Deployment:
+            state = self.record.deployment(identity)
+            events = decisions.begin_rollback(state, occasion, trigger, reason, self.record.now())
+            self.record.commit(
+                Change(stream=deployment_stream(identity), state=state, events=events),
+                actor=actor,
+                key=f"rollback:{identity}:{state.revision}",
+                effects=started(state, trigger, reason) if events else (),
+            )
+            return self.record.deployment(identity)
+
+        return decided_again(commit)
 
     def carry_out(self, identity: str, *, actor: str) -> Deployment:
         """Do the remaining steps in order until the release is rolled back or stuck."""
         state = self.record.deployment(identity)
         while state.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK}:
-            assert state.rollback is not None
-            step = state.rollback.next_step
-            assert step is not None
-            began = self.record.clock.monotonic()
-            try:
-                detail = self._do(step, state)
-            except StepError as error:
-                return self._stuck(state, step, str(error), actor=actor)
-            state = self._done(state, step, self.record.clock.monotonic() - began, detail, actor=actor)
+            state = self.step(identity, actor=actor)
+            if state.state is State.ROLLBACK_STUCK:
+                return state
         if state.state is State.ROLLED_BACK and self.releases is not None:
             self.write_memo(state, self.releases, actor=actor)
         return self.record.deployment(identity)
 
+    def step(self, identity: str, *, actor: str) -> Deployment:
+        """Do the next step, whoever did the ones before; a step may be done twice, and is recorded once."""
+        state = self.record.deployment(identity)
+        if state.state not in {State.ROLLING_BACK, State.ROLLBACK_STUCK}:
+            return state
+        assert state.rollback is not None
+        step = state.rollback.next_step
+        assert step is not None
+        began = self.record.clock.monotonic()
+        try:
+            detail = self._do(step, state)
+        except (StepError, SignoffError) as error:
+            return self._stuck(identity, step, str(error), actor=actor)
+        return self._done(identity, step, self.record.clock.monotonic() - began, detail, actor=actor)
+
+    def hold_post_mortem(self, identity: str, notes: str, *, actor: str) -> Deployment:
+        """Put the post-mortem on record; its deadline is then met."""
+
+        def commit() -> Deployment:
+            state = self.record.deployment(identity)
+            events = decisions.hold_post_mortem(state, notes)
+            self.record.commit(
+                Change(stream=deployment_stream(identity), state=state, events=events),
+                actor=actor,
+                key=f"post-mortem:{identity}:{state.revision}",
+            )
+            return self.record.deployment(identity)
+
+        return decided_again(commit)
+
     def write_memo(self, state: Deployment, releases: Releases, *, actor: str) -> Mapping[str, bytes]:
         """The rollback's own memo, from the events alone."""
+        told = self._told(state)
         memo = compose_rollback(
             deployment_id=state.id,
             model=state.model,
             version=state.version,
-            restored_version=state.previous_version,
-            events=self._told(state),
+            restored_version=next(r.event.restored_version for r in told if isinstance(r.event, RolledBack)),
+            events=told,
         )
         files = with_manifest(
             {name.replace("deployment_memo", "rollback_memo"): content for name, content in rendered(memo).items()}
@@ -124,16 +165,21 @@ class RollbackProcedure:
                 asked = self.orders.cancel(scope, epoch)
                 return f"{asked} open order(s) asked to be cancelled"
             case Step.VERIFY_FLAT:
-                return self._verified_flat(scope)
+                return self._verified_flat(scope, epoch)
             case Step.REVERT:
                 return self._reverted(state)
             case Step.VERIFY_REVERT:
                 return self._verified_revert(state, scope, epoch)
             case Step.REVIEW:
                 assert state.rollback is not None
-                return f"root cause on record: {state.rollback.trigger}; post-mortem due within 48 h"
+                hours = state.policy.rollback.post_mortem_hours
+                return f"root cause on record: {state.rollback.trigger}; post-mortem due within {hours:g} h"
 
-    def _verified_flat(self, scope: str) -> str:
+    def _verified_flat(self, scope: str, epoch: int) -> str:
+        """Read until nothing is open twice in a row; what is still there is asked to be cancelled again.
+
+        A rollback that was stuck here comes back to this step, and the cancel before it is long done.
+        """
         empty = 0
         residual: tuple[OpenOrder, ...] = ()
         for _ in range(FLAT_ATTEMPTS):
@@ -141,51 +187,102 @@ class RollbackProcedure:
             empty = 0 if residual else empty + 1
             if empty == FLAT_READS:
                 return f"no open order in {FLAT_READS} consecutive reads"
+            if residual:
+                self.orders.cancel(scope, epoch)
         found = ", ".join(order.client_order_id for order in residual)
         raise StepError(f"{len(residual)} order(s) still open after {FLAT_ATTEMPTS} reads: {found}")
 
     def _reverted(self, state: Deployment) -> str:
-        if state.previous_version is None:
+        version = self._restored(state)
+        if version is None:
             return "no previous version; the model stays off and the declared fallback applies"
         if self.registry is None:
             raise StepError("no registry is configured, so the previous version cannot be loaded")
-        self.registry.point(state.model, "champion", state.previous_version)
-        return f"alias champion names v{state.previous_version}"
+        self.registry.point(state.model, "champion", version)
+        return f"alias champion names v{version}"
 
     def _verified_revert(self, state: Deployment, scope: str, epoch: int) -> str:
-        if state.previous_version is None:
+        version = self._restored(state)
+        if version is None:
             return "nothing to verify"
         if self.registry is None:
             raise StepError("no registry is configured, so the previous version cannot be verified")
-        check = self.registry.verify(state.model, state.previous_version)
+        check = self.registry.verify(state.model, version)
         if not check.is_working:
-            raise StepError(f"v{state.previous_version} does not work: {check.detail}")
+            raise StepError(f"v{version} does not work: {check.detail}")
+        if (kept := self._kept_fenced(state)) is not None:
+            return f"v{version} loaded and run: {check.detail}; {kept}"
         self.orders.lift(scope, epoch + 1)
-        return f"v{state.previous_version} loaded and run: {check.detail}; trading re-enabled"
+        return f"v{version} loaded and run: {check.detail}; trading re-enabled"
 
-    def _done(self, state: Deployment, step: Step, seconds: float, detail: str, *, actor: str) -> Deployment:
-        now = self.record.now()
-        events = decisions.finish_step(state, step, seconds, detail, state.previous_version, now)
-        changes = [Change(stream=deployment_stream(state.id), state=state, events=events)]
-        if step is Step.VERIFY_REVERT and state.previous_deployment is not None:
-            previous = self.record.deployment(state.previous_deployment)
-            if previous.state is State.SUPERSEDED:
-                back = (Reinstated(after_deployment=state.id),)
-                changes.append(Change(stream=deployment_stream(previous.id), state=previous, events=back))
-        effects: tuple[Effect, ...] = ()
-        if step is Step.REVIEW:
-            effects = (incident(state, "rolled back", f"v{state.previous_version} trades again; post-mortem in 48 h"),)
-        self.record.commit(*changes, actor=actor, key=f"step:{state.id}:{step}:{state.revision}", effects=effects)
-        return self.record.deployment(state.id)
+    def _kept_fenced(self, state: Deployment) -> str | None:
+        """Why the model's orders stay refused although this release is gone."""
+        latch = self.record.latch(state.model)
+        if latch is not None and latch.is_latched:
+            return f"orders stay refused, the model is killed ({latch.reason})"
+        leaving = {State.ROLLING_BACK, State.ROLLBACK_STUCK}
+        others = (d for d in self.record.deployments(state.model) if d.id != state.id and d.state in leaving)
+        other = next(others, None)
+        return None if other is None else f"orders stay refused, {other.id} is {other.state.value}"
 
-    def _stuck(self, state: Deployment, step: Step, detail: str, *, actor: str) -> Deployment:
-        if state.state is State.ROLLING_BACK:
+    def _restored(self, state: Deployment) -> str | None:
+        """The version that trades once this release is gone; one that was itself rolled back is never restored."""
+        if state.previous_deployment is None:
+            return state.previous_version
+        mine = self._replaced(state) or next(
+            (d for d in self.record.deployments(state.model) if d.state is State.FULL and d.id != state.id), None
+        )
+        return None if mine is None else mine.version
+
+    def _replaced(self, state: Deployment) -> Deployment | None:
+        """The release that this one superseded and that nothing has reinstated."""
+        every = self.record.deployments(state.model)
+        return next((d for d in every if d.state is State.SUPERSEDED and d.superseded_by == state.id), None)
+
+    def _reinstated(self, state: Deployment) -> tuple[Change, ...]:
+        replaced = self._replaced(state)
+        if replaced is None:
+            return ()
+        back = (Reinstated(after_deployment=state.id),)
+        return (Change(stream=deployment_stream(replaced.id), state=replaced, events=back),)
+
+    def _ending(self, state: Deployment) -> str:
+        version = self._restored(state)
+        trades = f"v{version} trades again" if version else "no version of the model trades"
+        return f"{trades}; post-mortem within {state.policy.rollback.post_mortem_hours:g} h"
+
+    def _done(self, identity: str, step: Step, seconds: float, detail: str, *, actor: str) -> Deployment:
+        def commit() -> Deployment:
+            state = self.record.deployment(identity)
+            if state.rollback is None or state.rollback.next_step is not step:
+                return state  # somebody else recorded it meanwhile
+            events = decisions.finish_step(state, step, seconds, detail, self._restored(state), self.record.now())
+            effects = (incident(state, "rolled back", self._ending(state)),) if step is Step.REVIEW else ()
             self.record.commit(
-                Change(
-                    stream=deployment_stream(state.id), state=state, events=(RollbackStuck(step=step, detail=detail),)
-                ),
+                Change(stream=deployment_stream(identity), state=state, events=events),
+                *(self._reinstated(state) if step is Step.VERIFY_REVERT else ()),
                 actor=actor,
-                key=f"stuck:{state.id}:{step}:{state.revision}",
-                effects=(incident(state, f"PAGE: rollback stuck at {step}", detail),),
+                key=f"step:{identity}:{step}:{state.revision}",
+                effects=effects,
             )
-        return self.record.deployment(state.id)
+            return self.record.deployment(identity)
+
+        return decided_again(commit)
+
+    def _stuck(self, identity: str, step: Step, detail: str, *, actor: str) -> Deployment:
+        def commit() -> Deployment:
+            state = self.record.deployment(identity)
+            if state.state is State.ROLLING_BACK:
+                self.record.commit(
+                    Change(
+                        stream=deployment_stream(identity),
+                        state=state,
+                        events=(RollbackStuck(step=step, detail=detail),),
+                    ),
+                    actor=actor,
+                    key=f"stuck:{identity}:{step}:{state.revision}",
+                    effects=(incident(state, f"PAGE: rollback stuck at {step}", detail),),
+                )
+            return self.record.deployment(identity)
+
+        return decided_again(commit)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from signoff.app.approvals import APPROVED, ApprovalRound
 from signoff.app.notices import at_deployment
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.domain import decisions
-from signoff.domain.deployment import Deployment, State
+from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
 from signoff.ports.store import Effect
 
@@ -37,22 +37,35 @@ class Rollout:
     def advance(self, identity: str, *, actor: str) -> Deployment:
         """Go one phase further; at full allocation the previous version is superseded in the same commit."""
         state = self.record.deployment(identity)
+        candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
         events = decisions.advance(
-            state, self.approvals.package(state), self.record.latch(state.model), self.record.now()
+            state,
+            self.approvals.package(state),
+            self.record.latch(state.model),
+            self.record.now(),
+            first=candidates[0] if candidates else None,
         )
         self._commit(state, events, actor=actor, verb="advance")
         return self.record.deployment(identity)
 
     def pause(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Stop the phase clock."""
-        state = self.record.deployment(identity)
-        self._commit(state, decisions.pause(state, reason, note), actor=actor, verb="pause")
+
+        def commit() -> None:
+            state = self.record.deployment(identity)
+            self._commit(state, decisions.pause(state, reason, note), actor=actor, verb="pause")
+
+        decided_again(commit)
         return self.record.deployment(identity)
 
     def resume(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Take one pause reason away."""
-        state = self.record.deployment(identity)
-        self._commit(state, decisions.resume(state, reason, note), actor=actor, verb="resume")
+
+        def commit() -> None:
+            state = self.record.deployment(identity)
+            self._commit(state, decisions.resume(state, reason, note), actor=actor, verb="resume")
+
+        decided_again(commit)
         return self.record.deployment(identity)
 
     def _commit(
@@ -66,11 +79,13 @@ class Rollout:
     ) -> None:
         entered = next((event.phase for event in events if isinstance(event, PhaseEntered)), None)
         changes = [Change(stream=deployment_stream(state.id), state=state, events=events)]
-        if entered is Phase.FULL and state.previous_deployment is not None:
-            previous = self.record.deployment(state.previous_deployment)
-            if previous.state is State.FULL:
-                superseded = (Superseded(by_deployment=state.id),)
-                changes.append(Change(stream=deployment_stream(previous.id), state=previous, events=superseded))
+        if entered is Phase.FULL:
+            superseded = (Superseded(by_deployment=state.id),)
+            changes += [
+                Change(stream=deployment_stream(d.id), state=d, events=superseded)
+                for d in self.record.deployments(state.model)
+                if d.state is State.FULL
+            ]
         self.record.commit(
             *changes,
             actor=actor,

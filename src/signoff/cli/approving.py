@@ -139,9 +139,12 @@ def adopt(
 
 def _answer(session: Session, document: Document) -> None:
     identity, missing = document["deployment"], ", ".join(rows(document, "missing_roles"))
+    unrehearsed, blocking = rows(document, "unrehearsed"), ", ".join(rows(document, "blocking"))
     hints = {
-        State.VALIDATED.value: f"blocked by {', '.join(rows(document, 'blocking'))}: "
-        f"signoff override {identity} --role … --reason …",
+        State.VALIDATED.value: f"no rehearsal stands ({'; '.join(unrehearsed)}): signoff rehearse {document['model']}, "
+        "then submit again"
+        if document["is_free"]
+        else f"blocked by {blocking}: signoff override {identity} --role … --reason …",
         State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
         State.APPROVED.value: f"next: signoff rollout start {identity}",
         State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",

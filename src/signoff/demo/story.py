@@ -17,6 +17,7 @@ from signoff.app.assess import Release
 from signoff.app.package import latest_rehearsal
 from signoff.app.record import Record, deployment_stream
 from signoff.app.rehearse import rehearse
+from signoff.app.rollback import order_scope
 from signoff.demo.cast import Cast, enrol_cast
 from signoff.demo.example import Example
 from signoff.desk.gate import OrderGate
@@ -222,7 +223,7 @@ class Story:
         """Yesterday's orders are done; today's leave through the gate, and stay open until the next session."""
         broker = self.house.broker
         flags = self.house.record.flags(state.model)
-        scope = f"{state.model}-"
+        scope = order_scope(state.model)
         broker.cancel(scope, flags.revision)
         if state.state not in CANDIDATE | {State.FULL} or flags.shadow_mode or state.undertakings is None:
             return

@@ -4,6 +4,7 @@ Every refusal names its guard, what it found and what to do. Nothing here can re
 release.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -13,6 +14,7 @@ from signoff.domain.deployment import (
     CANDIDATE,
     LIVE,
     REVERSIBLE,
+    SIGNED,
     Deployment,
     State,
     approval_is_valid,
@@ -21,6 +23,7 @@ from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
+from signoff.domain.rehearsal import Rehearsal, objections
 
 
 class GuardError(RefusedError):
@@ -60,8 +63,18 @@ def sign_override(state: Deployment, signature: Signature) -> tuple[AnyEvent, ..
     return (e.OverrideSigned(signature=signature),)
 
 
-def request_approval(state: Deployment, manifest: str) -> tuple[AnyEvent, ...]:
-    """Issue the memo for signature; blocked gates need their override first."""
+def rehearsal_objections(state: Deployment, rehearsal: Rehearsal | None, now: datetime) -> tuple[str, ...]:
+    """What keeps the last rehearsal from standing for this release at this time."""
+    return objections(rehearsal, state.policy, state.previous_version, now.date())
+
+
+def request_approval(
+    state: Deployment, manifest: str, rehearsal: Rehearsal | None, now: datetime
+) -> tuple[AnyEvent, ...]:
+    """Issue the memo for signature; blocked gates need their override first, and the rollback its rehearsal.
+
+    The memo prints the rehearsal's times, so that people sign them; hence it is asked for before the first signature.
+    """
     _in_state(state, State.VALIDATED, action="submit for approval")
     if state.blocking and not state.is_overridden:
         needed = state.policy.approvals.override_persons - len({s.person for s in state.overrides})
@@ -70,13 +83,32 @@ def request_approval(state: Deployment, manifest: str) -> tuple[AnyEvent, ...]:
             f"blocked by {', '.join(state.blocking)}; {needed} more override signature(s) needed from the roles "
             f"{', '.join(state.policy.approvals.override_roles)}, or let the release be rejected.",
         )
+    _rehearsed(state, rehearsal, now)
     return (e.ApprovalRequested(manifest=manifest),)
 
 
-def approve(state: Deployment, signature: Signature, package: Package, now: datetime) -> tuple[AnyEvent, ...]:
+def redeployment_objection(version: str, earlier: Iterable[Deployment]) -> str | None:
+    """Why a version cannot be redeployed as one that was live before; None when it can.
+
+    It must have held all of the capital and have been replaced by a newer one; what was rolled back since never returns
+    in a hurry.
+    """
+    mine = [d for d in earlier if d.version == version]
+    if any(d.state is State.ROLLED_BACK for d in mine):
+        return f"v{version} was itself rolled back"
+    if not any(d.state is State.SUPERSEDED for d in mine):
+        found = ", ".join(d.state.value for d in mine) or "not on record"
+        return f"v{version} was never live with all of the capital and then replaced: it is {found}"
+    return None
+
+
+def approve(
+    state: Deployment, signature: Signature, package: Package, rehearsal: Rehearsal | None, now: datetime
+) -> tuple[AnyEvent, ...]:
     """A signature over the manifest; the last one needed approves the release."""
     _in_state(state, State.AWAITING_APPROVAL, action="approve")
     _unchanged(state, package)
+    _rehearsed(state, rehearsal, now)
     if signature.subject != state.manifest:
         raise GuardError(
             "subject", f"the signature is over {signature.subject[:12]}…, expected {_short(state.manifest)}."
@@ -108,6 +140,8 @@ def reject(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
 
 def meet_condition(state: Deployment, role: Role, condition: str, person: str, note: str) -> tuple[AnyEvent, ...]:
     """The person who set a condition says that it is met."""
+    if state.state not in SIGNED:
+        raise GuardError("state", f"the release is {state.state.value}; conditions are met before its rollout.")
     setter = next((s for s in state.approvals if s.role is role and condition in s.conditions), None)
     if setter is None or all(c.text != condition or c.role is not role for c in state.open_conditions):
         found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions) or "none"
@@ -126,11 +160,22 @@ def start(state: Deployment, package: Package, latch: Latch | None, now: datetim
     return (e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="approved by every required role"),)
 
 
-def advance(state: Deployment, package: Package, latch: Latch | None, now: datetime) -> tuple[AnyEvent, ...]:
-    """From shadow to limited, from limited to full, when every condition holds."""
+def advance(
+    state: Deployment, package: Package, latch: Latch | None, now: datetime, *, first: Deployment | None = None
+) -> tuple[AnyEvent, ...]:
+    """From shadow to limited, from limited to full, when every condition holds.
+
+    After a kill the champion re-enters at shadow too, so that a model may have two candidates; `first` is the older
+    one, which the flags show and which goes first.
+    """
     if state.state not in CANDIDATE:
         raise GuardError("state", f"the release is {state.state.value}; only shadow and limited advance.")
-    _unchanged(state, package)
+    if first is not None and first.id != state.id:
+        raise GuardError(
+            "one_candidate", f"{first.id} is {first.state.value}; it goes first. Advance it, or roll it back."
+        )
+    if not state.was_adopted:
+        _unchanged(state, package)
     _free_to_trade(state, latch, now)
     if state.pause_reasons:
         reasons = ", ".join(state.pause_reasons)
@@ -161,6 +206,8 @@ def pause(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, 
 
 def resume(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, ...]:
     """Take one reason for the pause away."""
+    if state.state not in LIVE:
+        raise GuardError("state", f"the release is {state.state.value}; only a live one can be resumed.")
     if reason not in state.pause_reasons:
         found = ", ".join(state.pause_reasons) or "none"
         raise GuardError("paused", f"not paused for {reason.value}; pause reasons are: {found}.")
@@ -224,17 +271,74 @@ def finish_step(
     if rollback is None or rollback.next_step is not step:
         expected = rollback.next_step if rollback else None
         raise GuardError("order", f"step {step.value} is not next; next is {expected.value if expected else 'none'}.")
-    due = next(d for d in rollback.deadlines if d.name == DEADLINE_OF[step])
     done = e.StepDone(step=step, seconds=seconds, detail=detail)
-    late = (e.DeadlineBreached(name=due.name, due=due.due),) if now > due.due else ()
+    late = tuple(breach for breach in overdue(state, now) if breach.name == DEADLINE_OF[step])
     last = (e.RolledBack(restored_version=restored),) if step is Step.REVIEW else ()
     return (done, *late, *last)
+
+
+def overdue(state: Deployment, now: datetime) -> tuple[e.DeadlineBreached, ...]:
+    """The deadlines of a rollback that have passed, are not met and are not on record as breached yet.
+
+    They are absolute times that were set when the rollback started, so that a restart resets none of them.
+    """
+    rollback = state.rollback
+    if rollback is None:
+        return ()
+    open_steps = set(Step) - {step for step, _ in rollback.done}
+    waiting = {DEADLINE_OF[step] for step in open_steps} | (
+        {"post_mortem"} if rollback.post_mortem_at is None else set()
+    )
+    return tuple(
+        e.DeadlineBreached(name=d.name, due=d.due)
+        for d in rollback.deadlines
+        if d.due < now and d.name in waiting and d.name not in rollback.breached
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A call for people over a rollback that is stuck; `number` counts from 1, the first repetition."""
+
+    number: int
+    minutes: float
+    is_escalated: bool
+
+
+def page_due(state: Deployment, now: datetime) -> Page | None:
+    """The repetition of the call that is due by now; the first call went out with the event itself."""
+    if state.state is not State.ROLLBACK_STUCK or state.rollback is None or state.rollback.stuck_since is None:
+        return None
+    minutes = (now - state.rollback.stuck_since) / timedelta(minutes=1)
+    number = int(minutes // state.policy.rollback.page_every_minutes)
+    if number < 1:
+        return None
+    return Page(number=number, minutes=minutes, is_escalated=minutes >= state.policy.rollback.escalate_after_minutes)
+
+
+def hold_post_mortem(state: Deployment, notes: str) -> tuple[AnyEvent, ...]:
+    """Put the post-mortem of a rollback on record."""
+    _in_state(state, State.ROLLED_BACK, action="hold a post-mortem")
+    if not notes.strip():
+        raise GuardError("notes", "a post-mortem needs its findings in words.")
+    if state.rollback is not None and state.rollback.post_mortem_at is not None:
+        return ()
+    return (e.PostMortemHeld(notes=notes),)
 
 
 def _in_state(state: Deployment, expected: State, *, action: str) -> None:
     if state.state is not expected:
         message = f"cannot {action}: the release is {state.state.value}, expected {expected.value}."
         raise GuardError("state", message)
+
+
+def _rehearsed(state: Deployment, rehearsal: Rehearsal | None, now: datetime) -> None:
+    if found := rehearsal_objections(state, rehearsal, now):
+        raise GuardError(
+            "rehearsal",
+            f"no rollback rehearsal stands for this release: {'; '.join(found)}. Run `signoff rehearse {state.model}`, "
+            "then submit again.",
+        )
 
 
 def _unchanged(state: Deployment, package: Package) -> None:
@@ -266,7 +370,7 @@ def _expired(state: Deployment, now: datetime) -> str | None:
 def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime) -> None:
     if latch is not None and latch.is_latched:
         raise GuardError("kill_latch", f"{state.model} was killed ({latch.reason}); re-arm it first, with two people.")
-    if state.missing_roles:
+    if state.missing_roles and not state.was_adopted:
         raise GuardError("approvals", f"not signed by: {', '.join(r.value for r in state.missing_roles)}.")
     if state.phase is None and (stale := _expired(state, now)):
         raise GuardError("expiry", f"the approval of {stale} has expired; submit again.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from functools import reduce
-from typing import Final, assert_never
+from typing import Final
 
 from signoff.domain import events as e
 from signoff.domain.dossier import DeploymentType, Undertakings
@@ -57,6 +57,35 @@ TRANSITIONS: Final[dict[State | None, frozenset[State]]] = {
     State.REJECTED: frozenset(),
 }
 
+SIGNED: Final = frozenset({State.AWAITING_APPROVAL, State.APPROVED})
+RETREATING: Final = frozenset({State.ROLLING_BACK, State.ROLLBACK_STUCK})
+# In which states an event may happen at all. What is not listed does not belong into the life of a release.
+HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
+    e.Validated: frozenset({State.VALIDATING}),
+    e.OverrideSigned: frozenset({State.VALIDATED}),
+    e.ApprovalRequested: frozenset({State.VALIDATED}),
+    e.ApprovalSigned: frozenset({State.AWAITING_APPROVAL}),
+    e.ApprovalRejected: frozenset({State.VALIDATED}) | SIGNED,
+    e.Approved: frozenset({State.AWAITING_APPROVAL}),
+    e.ApprovalsVoided: SIGNED,
+    e.ConditionMet: SIGNED,
+    e.PhaseEntered: frozenset({State.APPROVED}) | LIVE,
+    e.Observed: LIVE,
+    e.Paused: frozenset(State),
+    e.Resumed: frozenset(State),
+    e.RollbackStarted: REVERSIBLE,
+    e.StepDone: RETREATING,
+    e.RollbackStuck: frozenset({State.ROLLING_BACK}),
+    e.RolledBack: frozenset({State.ROLLING_BACK}),
+    e.DeadlineBreached: RETREATING | {State.ROLLED_BACK},
+    e.PostMortemHeld: frozenset({State.ROLLED_BACK}),
+    e.Superseded: frozenset({State.FULL}),
+    e.Reinstated: frozenset({State.SUPERSEDED}),
+    e.MemoIssued: frozenset(State),
+    e.NoticeSent: frozenset(State),
+    e.Reviewed: frozenset(State),
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
@@ -78,6 +107,9 @@ class Rollback:
     deadlines: tuple[Deadline, ...]
     done: tuple[tuple[Step, datetime], ...] = ()
     stuck_at: Step | None = None
+    stuck_since: datetime | None = None
+    breached: tuple[str, ...] = ()
+    post_mortem_at: datetime | None = None
 
     @property
     def next_step(self) -> Step | None:
@@ -123,6 +155,7 @@ class Deployment:
     pause_reasons: tuple[PauseReason, ...] = ()
     rollback: Rollback | None = None
     editions: tuple[tuple[str, str], ...] = ()
+    superseded_by: str | None = None
 
     @property
     def phase(self) -> Phase | None:
@@ -141,6 +174,10 @@ class Deployment:
         """Required roles that have not signed yet."""
         signed = {signature.role for signature in self.approvals}
         return tuple(role for role in self.policy.approvals.required if role not in signed)
+
+    def is_signed_over(self, manifest: str | None) -> bool:
+        """Whether every approval is over exactly this manifest."""
+        return manifest is not None and all(signature.subject == manifest for signature in self.approvals)
 
     @property
     def is_overridden(self) -> bool:
@@ -232,6 +269,7 @@ def _moved(state: Deployment, to: State) -> Deployment:
 
 
 def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # noqa: C901, PLR0911, PLR0912 - one visible table
+    _must(state.state in HAPPENS_IN.get(type(event), ()), state, f"cannot have {event.kind!r} in {state.state.value}")
     match event:
         case e.Validated():
             blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != "pass")
@@ -247,6 +285,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return replace(_moved(state, State.REJECTED), rejection=event.signature)
         case e.Approved():
             _must(not state.missing_roles, state, "was approved without every required role")
+            _must(state.is_signed_over(event.manifest), state, "was approved by signatures over other bytes")
             return _moved(state, State.APPROVED)
         case e.ApprovalsVoided():
             moved = _moved(state, State.AWAITING_APPROVAL) if state.state is State.APPROVED else state
@@ -257,6 +296,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return replace(state, editions=(*state.editions, (event.edition, event.manifest)))
         case e.PhaseEntered():
             _must(not state.open_conditions, state, "entered a phase with conditions open")
+            _must(event.allocation_pct in _allocations(state, event.phase), state, "was given another share of capital")
             return _in_phase(_moved(state, State(event.phase.value)), event, at)
         case e.Observed():
             return _observed(state, event)
@@ -269,16 +309,20 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.StepDone() | e.RollbackStuck() | e.RolledBack():
             return _stepped(state, event, at)
         case e.Superseded():
-            return _moved(state, State.SUPERSEDED)
+            return replace(_moved(state, State.SUPERSEDED), superseded_by=event.by_deployment)
         case e.Reinstated():
-            return replace(_moved(state, State.FULL), allocation_pct=100, phase_since=at, phase_days=0)
-        case e.Rehearsed() | e.NoticeSent() | e.Reviewed() | e.DeadlineBreached():
-            return state
-        case e.Opened() | e.Adopted() | e.Killed() | e.RearmSigned() | e.Rearmed() | e.PersonEnrolled():
-            message = f"{event.kind!r} cannot happen within the life of deployment {state.id}"
-            raise IllegalHistoryError(message)
+            back = replace(_moved(state, State.FULL), superseded_by=None)
+            return replace(back, allocation_pct=100, phase_since=at, phase_days=0)
+        case e.DeadlineBreached() | e.PostMortemHeld():
+            return replace(state, rollback=_reckoned(state, event, at))
         case _:
-            assert_never(event)
+            return state
+
+
+def _allocations(state: Deployment, phase: Phase) -> range:
+    """The shares of capital, in percent, that a phase may have."""
+    limit = {Phase.SHADOW: 0, Phase.LIMITED: state.policy.phases.limited_allocation_pct, Phase.FULL: 100}[phase]
+    return range(limit if phase is not Phase.LIMITED else 1, limit + 1)
 
 
 def _in_phase(state: Deployment, event: e.PhaseEntered, at: datetime) -> Deployment:
@@ -325,14 +369,25 @@ def _stepped(state: Deployment, event: e.StepDone | e.RollbackStuck | e.RolledBa
         case e.RolledBack():
             return _moved(state, State.ROLLED_BACK)
         case e.RollbackStuck():
-            stuck = replace(state.rollback, stuck_at=event.step)
+            stuck = replace(state.rollback, stuck_at=event.step, stuck_since=at)
             return replace(_moved(state, State.ROLLBACK_STUCK), rollback=stuck)
         case e.StepDone():
             if event.step is not state.rollback.next_step:
                 message = f"rollback step {event.step.value!r} of {state.id} is out of order"
                 raise IllegalHistoryError(message)
             back = _moved(state, State.ROLLING_BACK) if state.state is State.ROLLBACK_STUCK else state
-            return replace(back, rollback=replace(state.rollback, done=(*state.rollback.done, (event.step, at))))
+            done = (*state.rollback.done, (event.step, at))
+            return replace(back, rollback=replace(state.rollback, done=done, stuck_at=None, stuck_since=None))
+
+
+def _reckoned(state: Deployment, event: e.DeadlineBreached | e.PostMortemHeld, at: datetime) -> Rollback:
+    rollback = state.rollback
+    if rollback is None:
+        message = f"{event.kind!r} before any rollback of deployment {state.id}"
+        raise IllegalHistoryError(message)
+    if isinstance(event, e.PostMortemHeld):
+        return replace(rollback, post_mortem_at=at)
+    return replace(rollback, breached=(*rollback.breached, event.name))
 
 
 Fold = Callable[[Deployment | None, e.Recorded], Deployment]

@@ -317,12 +317,19 @@ class Reinstated(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed(Event):
-    """A rollback was rehearsed; seconds a step, and whether each budget held."""
+    """A rollback was rehearsed; seconds a step, and whether each budget held.
+
+    `restored_version` is what was loaded and run. The events are those that a process had acknowledged before it was
+    killed, and how many of them were gone afterwards; None where that was not measured.
+    """
 
     kind: Literal["rehearsed"] = "rehearsed"
     seconds: tuple[tuple[Step, float], ...]
     residual_orders: int
     within_budget: bool
+    restored_version: str | None = None
+    events_acknowledged: int | None = None
+    events_lost: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,6 +386,14 @@ class PersonEnrolled(Event):
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostMortemHeld(Event):
+    """People met over a rollback and wrote down what they learned."""
+
+    kind: Literal["post_mortem_held"] = "post_mortem_held"
+    notes: str
+
+
 AnyEvent = (
     Opened
     | Adopted
@@ -409,6 +424,7 @@ AnyEvent = (
     | RearmSigned
     | Rearmed
     | PersonEnrolled
+    | PostMortemHeld
 )
 
 

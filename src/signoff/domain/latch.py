@@ -1,4 +1,4 @@
-"""The kill latch of a model: it spans every release, and is folded from the stream `model/<name>`.
+"""The kill latch of a model and its last rehearsal: they span every release, folded from the stream `model/<name>`.
 
 A kill takes one person and asks nothing; re-arming takes two, and a later kill voids what was signed before it.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from signoff.domain import events as e
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import Signature
+from signoff.domain.rehearsal import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class Latch:
     reason: str = ""
     killed_by: str = ""
     rearm_signatures: tuple[Signature, ...] = ()
+    rehearsal: Rehearsal | None = None
 
 
 def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
@@ -45,7 +47,9 @@ def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
             return replace(latch, rearm_signatures=(*latch.rearm_signatures, signed.signature))
         case e.Rearmed():
             return replace(latch, is_latched=False, rearm_signatures=())
-        case e.Rehearsed() | e.NoticeSent():
+        case e.Rehearsed() as rehearsed:
+            return replace(latch, rehearsal=Rehearsal(at=recorded.at, result=rehearsed))
+        case e.NoticeSent():
             return latch
         case other:
             message = f"{other.kind!r} does not belong to {recorded.stream}"

@@ -252,13 +252,32 @@ class AlertPolicy(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPolicy(Strict):
-    """What a rollback may take, and how fresh its rehearsal must be."""
+    """What a rollback may take, how fresh its rehearsal must be, and how often one that is stuck calls for people."""
 
     immediate_minutes: Annotated[float, Gt(0), LOWER] = 5.0
     revert_minutes: Annotated[float, Gt(0), LOWER] = 15.0
     review_minutes: Annotated[float, Gt(0), LOWER] = 120.0
     post_mortem_hours: Annotated[float, Gt(0), LOWER] = 48.0
     rehearsal_max_age_days: Annotated[int, Ge(1), LOWER] = 90
+    page_every_minutes: Annotated[float, Gt(0), LOWER] = 15.0
+    escalate_after_minutes: Annotated[float, Gt(0), LOWER] = 30.0
+
+
+AdvisoryGate = Literal["spa", "dsr", "pbo", "walk_forward", "deflated_sharpe", "hansen_spa"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortenedPolicy(Strict):
+    """What a hurried release may leave out. Nothing here can leave out everything.
+
+    Value at risk and point in time are not among the gates that may become advisory; the risk manager and the head of
+    trading sign whether they are listed or not. A dossier tightens the phases themselves.
+    """
+
+    advisory_gates: tuple[AdvisoryGate, ...] = ()
+    shadow_days: Annotated[int, Ge(1)] = 1
+    limited_days: Annotated[int, Ge(1)] = 1
+    roles: Annotated[tuple[Role, ...], MinLen(1)] = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,6 +301,14 @@ class Policy(Strict):
     triggers: TriggerPolicy = field(default_factory=TriggerPolicy)
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
     rollback: RollbackPolicy = field(default_factory=RollbackPolicy)
+    hotfix: ShortenedPolicy = field(
+        default_factory=lambda: ShortenedPolicy(
+            advisory_gates=("spa", "pbo", "walk_forward"), shadow_days=2, limited_days=3
+        )
+    )
+    redeployment: ShortenedPolicy = field(
+        default_factory=lambda: ShortenedPolicy(advisory_gates=("spa", "dsr", "pbo", "walk_forward"))
+    )
     success: SuccessPolicy = field(default_factory=SuccessPolicy)
 
 

@@ -75,6 +75,8 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"re-armed by {' and '.join(event.persons)}"
         case e.PersonEnrolled():
             return f"enrolled {event.name} as {', '.join(event.roles)}"
+        case e.PostMortemHeld():
+            return f"held the post-mortem: {event.notes}"
         case _:
             assert_never(event)
 

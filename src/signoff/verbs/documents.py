@@ -27,6 +27,7 @@ def deployment_document(state: Deployment) -> Document:
         "waits_for": waits_for(state),
         "manifest": state.manifest,
         "blocking": list(state.blocking),
+        "is_free": not state.blocking or state.is_overridden,
         "missing_roles": [role.value for role in state.missing_roles],
         "approvals": [_signature(s) for s in state.approvals],
         "overrides": [_signature(s) for s in state.overrides],

@@ -209,4 +209,9 @@ class Local:
 
     def _released(self, state: Deployment) -> Document:
         flags = self.house.record.flags(state.model)
-        return deployment_document(state) | {"flags": dict(flags.as_keys()), "flags_revision": flags.revision}
+        unrehearsed = self.house.approvals.unrehearsed(state) if state.state is State.VALIDATED else ()
+        return deployment_document(state) | {
+            "unrehearsed": list(unrehearsed),
+            "flags": dict(flags.as_keys()),
+            "flags_revision": flags.revision,
+        }

@@ -101,6 +101,9 @@ def _notices(release: Release) -> Iterator[str]:
     """What a reader must not miss: it stands on page one, before any figure."""
     yield from _rejections(release)
     yield from _gate_notices(release)
+    if release.shortenings:
+        left_out = "; ".join(f"{s.text} (policy, {s.rule})" for s in release.shortenings)
+        yield f"Shortened, as the policy allows for a {release.dossier.header.deployment_type}: {left_out}."
     pit = release.assessment.pit
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"

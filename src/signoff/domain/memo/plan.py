@@ -90,6 +90,7 @@ def _rollout(release: Release) -> tuple[Block, ...]:
         Bullets(rollback_triggers(policy)),
         Paragraph(_false_alarm(release), is_note=True),
         *([_tightened(tightened)] if tightened else []),
+        *(one(f"Shortened by {s.rule}", Cell(s.text)) for s in release.shortenings),
     )
 
 

@@ -4,18 +4,17 @@ A decision is read from the record alone: what is not recorded is pending, never
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import DeploymentType, Dossier
-from signoff.domain.events import NoticeSent, Signature, Step, Verdict
+from signoff.domain.events import NoticeSent, Signature, Verdict
 from signoff.domain.evidence import Evidence
 from signoff.domain.memo.document import Mark
-from signoff.domain.memo.standing import Rehearsal, Standing
+from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
-from signoff.domain.quantity import Quantity, Unit
-
-RESTORING: Final = (Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT, Step.REVERT, Step.VERIFY_REVERT)
+from signoff.domain.quantity import Quantity, Unit, count
+from signoff.domain.rehearsal import RESTORING, Rehearsal, objections
+from signoff.domain.shortened import Shortening, shortenings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,6 +30,11 @@ class Release:
     @property
     def is_initial(self) -> bool:
         return self.dossier.header.deployment_type is DeploymentType.INITIAL
+
+    @property
+    def shortenings(self) -> tuple[Shortening, ...]:
+        """What this type of deployment leaves out, each with the rule of the policy."""
+        return shortenings(self.policy, self.dossier.header.deployment_type)
 
     @property
     def approvals(self) -> tuple[Signature, ...]:
@@ -75,29 +79,10 @@ class Release:
         """Whether enough different persons took responsibility for the gates that block."""
         return len(self.overrides) >= self.policy.approvals.override_persons
 
-    @property
-    def rehearsal_age_days(self) -> int | None:
-        """Days from the rehearsal to the deployment; negative when it came after."""
-        rehearsal = self.standing.rehearsal
-        if rehearsal is None:
-            return None
-        return (self.dossier.header.deployment_date - rehearsal.at.date()).days
-
     def rehearsal_objections(self) -> tuple[str, ...]:
-        """What keeps the rehearsal from showing that the rollback works; empty when nothing does."""
-        rehearsal, age = self.standing.rehearsal, self.rehearsal_age_days
-        if rehearsal is None or age is None:
-            return ("no rehearsal is recorded",)
-        result, limit = rehearsal.result, self.policy.rollback.rehearsal_max_age_days
-        missing = sorted(step.value for step in set(RESTORING) - {step for step, _ in result.seconds})
-        objections = {
-            "rehearsed after the deployment date": age < 0,
-            f"rehearsed {age} days before the deployment, at most {limit} are allowed": age > limit,
-            "the rehearsal exceeded its budget": not result.within_budget,
-            f"the rehearsal left {result.residual_orders} orders open": result.residual_orders > 0,
-            f"the rehearsal did not run {', '.join(missing)}": bool(missing),
-        }
-        return tuple(text for text, holds in objections.items() if holds)
+        """What keeps the rehearsal from showing, on the day of the deployment, that the rollback works."""
+        header = self.dossier.header
+        return objections(self.standing.rehearsal, self.policy, header.previous_version, header.deployment_date)
 
     def notices(self, text: str) -> tuple[NoticeSent, ...]:
         """The notices that told people `text`: named by it, alone or behind a moment (`T+7d: review meeting`)."""
@@ -117,6 +102,11 @@ def recovery_time(rehearsal: Rehearsal | None) -> Quantity:
         return Quantity(name=name, value=None, unit=Unit.SECONDS)
     seconds = sum(measured[step] for step in RESTORING)
     return Quantity(name=name, value=seconds, unit=Unit.SECONDS, digits=0 if seconds >= 10 else None)
+
+
+def events_lost(rehearsal: Rehearsal | None) -> Quantity:
+    """How many acknowledged events were gone after the process that had written them was killed."""
+    return count("rollback.events_lost", None if rehearsal is None else rehearsal.result.events_lost)
 
 
 def _slug(text: str) -> str:

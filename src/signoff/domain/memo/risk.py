@@ -22,8 +22,9 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.memo.pieces import ABSENT, figure, joined, lead_in, listed, one, plain, words
-from signoff.domain.memo.release import Release, recovery_time
+from signoff.domain.memo.release import Release, events_lost, recovery_time
 from signoff.domain.quantity import NOT_PROVIDED
+from signoff.domain.rehearsal import Rehearsal
 
 SIGNIFICANCE: Final = 0.05
 _WEIGHT: Final = {Grade.LOW: 1, Grade.MEDIUM: 2, Grade.HIGH: 3}
@@ -119,18 +120,32 @@ def _dependencies(kind: str, given: tuple[Dependency, ...]) -> Iterator[tuple[Ce
 
 
 def _recovery(release: Release) -> tuple[Block, ...]:
-    """A rehearsal measures the time; none of the record measures how much data a disaster would lose."""
+    """A rehearsal measures both: the time to the verified revert, and what a killed process takes with it."""
     rehearsal = release.standing.rehearsal
     fields = Fields(
         (
             ("RTO (Recovery Time Objective)", figure(recovery_time(rehearsal))),
-            ("RPO (Recovery Point Objective)", ABSENT),
+            ("RPO (Recovery Point Objective)", _lost(rehearsal)),
         )
     )
     if rehearsal is None:
         return fields, Paragraph("Measured only in a rollback rehearsal; none is recorded.", is_note=True)
     note = f"RTO as measured in the rehearsal of {rehearsal.at.date()}, from the decision until the verified revert."
-    return fields, Paragraph(f"{note} The rehearsal does not measure an RPO.", is_note=True)
+    if rehearsal.result.events_lost is None:
+        return fields, Paragraph(f"{note} The rehearsal did not measure an RPO.", is_note=True)
+    killed = "RPO of the record, by killing a process that writes it; the loss of a disk or a site was not rehearsed."
+    return fields, Paragraph(f"{note} {killed}", is_note=True)
+
+
+def _lost(rehearsal: Rehearsal | None) -> Cell:
+    """What was acknowledged and gone; nothing lost is no time lost."""
+    lost = events_lost(rehearsal)
+    if rehearsal is None or not lost.is_provided:
+        return ABSENT
+    seconds = "0 s: " if lost.value == 0 else ""
+    return Cell(
+        f"{seconds}{lost.text} of {rehearsal.result.events_acknowledged} acknowledged events lost", is_figure=True
+    )
 
 
 def _market_risk(release: Release) -> tuple[Block, ...]:

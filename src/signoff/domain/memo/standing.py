@@ -2,18 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from signoff.domain.events import NoticeSent, Rehearsed, Signature
+from signoff.domain.events import NoticeSent, Signature
 from signoff.domain.policy import Role
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
-    """The latest rollback rehearsal of the model."""
-
-    at: datetime
-    result: Rehearsed
+from signoff.domain.rehearsal import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,63 @@
+"""Deadlines of rollbacks: what was missed goes on record once, and one that is stuck calls for people until it moves.
+
+Everything follows from absolute times on record, so that this may run as often as one likes, by any number of workers,
+after any restart.
+"""
+
+from signoff.app.notices import Notice, effect, incident
+from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.domain import decisions
+from signoff.domain.deployment import Deployment
+from signoff.domain.events import DeadlineBreached
+from signoff.ports.store import Effect
+
+ESCALATION = "escalation"
+
+
+def check_deadlines(record: Record, *, actor: str = "deadlines") -> tuple[tuple[str, DeadlineBreached], ...]:
+    """Record every breach that is not on record yet, and repeat the calls that are due; what was breached, by id."""
+    found: list[tuple[str, DeadlineBreached]] = []
+    for state in record.deployments():
+        if state.rollback is not None:
+            found += [(state.id, breach) for breach in _breaches(record, state.id, actor=actor)]
+            _call(record, state, actor=actor)
+    return tuple(found)
+
+
+def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBreached, ...]:
+    def commit() -> tuple[DeadlineBreached, ...]:
+        state = record.deployment(identity)
+        late = decisions.overdue(state, record.now())
+        record.commit(
+            Change(stream=deployment_stream(identity), state=state, events=late),
+            actor=actor,
+            key=f"overdue:{identity}:{state.revision}",
+            effects=tuple(
+                incident(state, f"deadline {d.name} missed", f"it was due {d.due.isoformat()}") for d in late
+            ),
+        )
+        return late
+
+    return decided_again(commit)
+
+
+def _call(record: Record, state: Deployment, *, actor: str) -> None:
+    page = decisions.page_due(state, record.now())
+    if page is not None:
+        key = f"page:{state.id}:{state.revision}:{page.number}"
+        record.commit(actor=actor, key=key, effects=_calls(state, page))
+
+
+def _calls(state: Deployment, page: decisions.Page) -> tuple[Effect, ...]:
+    assert state.rollback is not None
+    step = state.rollback.stuck_at
+    notice = f"PAGE {page.number + 1}: rollback stuck at {step}"
+    text = f"stuck since {state.rollback.stuck_since}; the model stays fenced. `signoff rollout rollback {state.id}`"
+    escalated = Notice(
+        deployment=state.id,
+        notice=notice,
+        channel=ESCALATION,
+        subject=f"ESCALATED: {state.model} v{state.version} cannot be rolled back",
+        text=text,
+    )
+    return (incident(state, notice, text), *((effect(escalated),) if page.is_escalated else ()))

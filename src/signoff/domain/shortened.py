@@ -1,0 +1,75 @@
+"""What a hotfix, or the redeployment of a version that was live before, leaves out: by the policy, never by a dossier.
+
+Something always remains. The point-in-time gate and the value at risk block, the risk manager and the head of trading
+sign, a session in shadow and one at the limited share are lived, and the rollback is rehearsed like any other.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from signoff.domain.dossier import DeploymentType
+from signoff.domain.policy import Policy, Role, ShortenedPolicy
+
+ALWAYS_SIGNING: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortening:
+    """One thing left out, and the rule of the policy that leaves it out."""
+
+    rule: str
+    text: str
+
+
+def shortened(policy: Policy, kind: DeploymentType) -> Policy:
+    """The policy that a release of this type is held to; applying it twice changes nothing."""
+    rule = _rule(policy, kind)
+    if rule is None:
+        return policy
+    _, short = rule
+    gates = policy.gates
+    changed: dict[str, Any] = {name: replace(getattr(gates, name), blocking=False) for name in short.advisory_gates}
+    changed |= {
+        "var": replace(gates.var, blocking=True),
+        "point_in_time": replace(gates.point_in_time, blocking=True),
+    }
+    phases = replace(
+        policy.phases,
+        shadow_days=min(policy.phases.shadow_days, short.shadow_days),
+        limited_days=min(policy.phases.limited_days, short.limited_days),
+    )
+    approvals = replace(policy.approvals, roles=signing(short), compliance_required=False)
+    return replace(policy, gates=replace(gates, **changed), phases=phases, approvals=approvals)
+
+
+def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
+    """What a release of this type leaves out under the policy that it is held to, each with its rule."""
+    rule = _rule(policy, kind)
+    if rule is None:
+        return ()
+    name, short = rule
+    gates = ", ".join(short.advisory_gates)
+    signing_roles = ", ".join(role.title for role in policy.approvals.required)
+    unit = policy.phases.days.value
+    told = (
+        Shortening(rule=f"{name}.advisory_gates", text=f"these gates run and do not block: {gates}"),
+        Shortening(rule=f"{name}.shadow_days", text=f"shadow mode lasts {policy.phases.shadow_days} {unit}"),
+        Shortening(rule=f"{name}.limited_days", text=f"the limited phase lasts {policy.phases.limited_days} {unit}"),
+        Shortening(rule=f"{name}.roles", text=f"signed by {signing_roles} alone"),
+    )
+    return told if short.advisory_gates else told[1:]
+
+
+def signing(short: ShortenedPolicy) -> tuple[Role, ...]:
+    """The roles that sign, the ones that always do among them, in the memo's order."""
+    return tuple(role for role in Role if role in {*short.roles, *ALWAYS_SIGNING})
+
+
+def _rule(policy: Policy, kind: DeploymentType) -> tuple[str, ShortenedPolicy] | None:
+    match kind:
+        case DeploymentType.HOTFIX:
+            return "hotfix", policy.hotfix
+        case DeploymentType.ROLLBACK:
+            return "redeployment", policy.redeployment
+        case _:
+            return None

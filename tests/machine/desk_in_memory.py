@@ -1,0 +1,372 @@
+"""A whole installation in memory for tests of the state machine: real use cases over fakes that can be made to fail.
+
+Everything that outlives a process (store, folders, broker, registry, inbox) belongs to the `World`; the use cases are
+built anew for every command, as after a restart. A `Fuse` ends the process at the n-th boundary: before or after any
+commit, and before or after anything done at the broker, in the registry or in a folder.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from signoff.adapters.signing_keys import KeyFile
+from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.store_memory import MemoryStore
+from signoff.app.adopt import Adoption, adopt
+from signoff.app.approvals import ApprovalRound, Signatory
+from signoff.app.kill import KillSwitch
+from signoff.app.observe import Watch
+from signoff.app.people import enrol
+from signoff.app.record import Record
+from signoff.app.rehearse import Stage, rehearse
+from signoff.app.rollback import RollbackProcedure, order_scope
+from signoff.app.rollout import Rollout
+from signoff.domain.dossier import (
+    Communication,
+    DeploymentType,
+    PositionLimits,
+    Restrictions,
+    Success,
+    Undertakings,
+)
+from signoff.domain.errors import NotFoundError
+from signoff.domain.events import Observed
+from signoff.domain.memo.standing import PreviousCheck
+from signoff.domain.policy import ApprovalPolicy, PhasePolicy, Policy, Role
+from signoff.ledger.manifest import manifest_of
+from signoff.ports.orders import OpenOrder
+
+START = datetime(2019, 1, 2, 21, 0, tzinfo=UTC)
+ROLES = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
+POLICY = Policy(
+    name="test",
+    version="1",
+    approvals=ApprovalPolicy(roles=ROLES, compliance_required=False),
+    phases=PhasePolicy(shadow_days=2, limited_days=2),
+)
+UNDERTAKINGS = Undertakings(
+    communication=Communication(
+        before=("desk told",), at_deployment=("announced",), after=("review held",), documents={}, training={}
+    ),
+    assumptions=(),
+    success=Success(
+        sharpe=0.5,
+        hit_rate_pct=50.0,
+        max_drawdown_pct=-10.0,
+        latency_p95_ms=100.0,
+        review_date=date(2019, 2, 1),
+        attendees=("all",),
+    ),
+    restrictions=Restrictions(min_adv_usd=0.0),
+    position_limits=PositionLimits(max_portfolio_weight_pct=100.0, max_single_position_pct=10.0, max_sector_pct=40.0),
+    incident_channel="#incidents",
+)
+KEYS = {role: KeyFile(Ed25519PrivateKey.generate()) for role in ROLES}
+
+
+class Crash(BaseException):
+    """The process is gone; nothing may catch this."""
+
+
+@dataclass
+class Fuse:
+    """Ends the process at a boundary, or lets another process do something just before a commit."""
+
+    left: int | None = None
+    interlude: Callable[[], None] | None = None
+
+    def reach(self) -> None:
+        if self.left is not None:
+            self.left -= 1
+            if self.left <= 0:
+                self.left = None
+                raise Crash
+
+    def before_commit(self) -> None:
+        interlude, self.interlude = self.interlude, None
+        if interlude is not None:
+            interlude()
+        self.reach()
+
+
+class Fused:
+    """Anything with effects, with a boundary before and after each of the methods named."""
+
+    def __init__(self, inner, fuse, *methods):
+        self._inner, self._fuse, self._methods = inner, fuse, frozenset(methods)
+
+    def __getattr__(self, name):
+        found = getattr(self._inner, name)
+        if name not in self._methods:
+            return found
+
+        def fused(*arguments, **named):
+            self._fuse.before_commit() if name == "commit" else self._fuse.reach()
+            result = found(*arguments, **named)
+            self._fuse.reach()
+            return result
+
+        return fused
+
+
+@dataclass
+class Clock:
+    """A clock that people set; it runs on by a second whenever it is read, and may be set back."""
+
+    moment: datetime = START
+    seconds: float = 0.0
+
+    def now(self):
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+    def monotonic(self):
+        self.seconds += 0.001
+        return self.seconds
+
+
+@dataclass
+class Broker(SimulatedBroker):
+    """Orders that are cancelled, unless the venue is stubborn and keeps them open."""
+
+    def __init__(self):
+        super().__init__()
+        self.is_stubborn = False
+
+    def cancel(self, scope, epoch):
+        return len(self.open_orders(scope)) if self.is_stubborn else super().cancel(scope, epoch)
+
+
+@dataclass
+class Registry:
+    """Which version every alias names, and whether versions can be loaded today."""
+
+    aliases: dict = field(default_factory=dict)
+    works: bool = True
+
+    def version(self, model, version):
+        return None
+
+    def attach(self, model, version, files):
+        return ()
+
+    def verify(self, model, version):
+        return PreviousCheck(version=version, run_id="r", is_working=self.works, detail="seen")
+
+    def point(self, model, alias, version):
+        self.aliases[model, alias] = version
+
+
+@dataclass
+class Folders:
+    """Editions of releases by deployment; nothing is watched at its origin."""
+
+    editions: dict = field(default_factory=dict)
+
+    def write(self, deployment, edition, files):
+        self.editions[deployment, edition] = dict(files)
+        return self.folder(deployment, edition)
+
+    def read(self, deployment, edition):
+        try:
+            return dict(self.editions[deployment, edition])
+        except KeyError:
+            raise NotFoundError(f"no {edition} of {deployment}") from None
+
+    def folder(self, deployment, edition):
+        return Path(deployment) / edition
+
+    def origin(self, deployment):
+        return None
+
+    def remember_origin(self, deployment, folder, files):
+        return None
+
+
+@dataclass
+class Inbox:
+    """Who was told what; the same identity is told once, as the port asks."""
+
+    told: dict = field(default_factory=dict)
+
+    def send(self, identity, channel, subject, text):
+        self.told.setdefault(identity, (channel, subject, text))
+
+
+def dossier_of(model, version, previous, kind):
+    """As much of a dossier as a submission reads."""
+    header = SimpleNamespace(
+        model=model,
+        version=version,
+        previous_version=previous,
+        deployment_type=kind,
+        deployed_by=SimpleNamespace(name="Quinn"),
+        summary=None,
+    )
+    return SimpleNamespace(
+        model=model,
+        version=version,
+        header=header,
+        undertakings=UNDERTAKINGS,
+        governance=SimpleNamespace(commit_authors=()),
+        registered_model=None,
+    )
+
+
+def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POLICY):
+    """A release whose gates all pass, with as much of it as the approval round reads."""
+    files = {"inputs/dossier.yaml": f"{model} {version} {previous} {kind}".encode()}
+    return SimpleNamespace(
+        inputs=SimpleNamespace(
+            dossier=dossier_of(model, version, previous, kind), policy=policy, files={}, evidence=None, links={}
+        ),
+        assessment=SimpleNamespace(findings=()),
+        figures=(),
+        files=files,
+        package=manifest_of(files),
+    )
+
+
+class Publisher:
+    """A memo of one line."""
+
+    def __init__(self, registry):
+        self.registry = registry
+
+    def publish(self, release, state):
+        said = f"{state.id}: {len(state.approvals)} signatures"
+        files = {"deployment_memo.pdf": said.encode(), **release.files}
+        return {**files, "manifest.json": manifest_of(files).to_bytes()}
+
+    def attach(self, state, files):
+        return ()
+
+
+class Feed:
+    """What the next session will show."""
+
+    def __init__(self, shown):
+        self._shown = shown
+
+    def measure(self, model, version, session, live_since, champion=None):
+        return replace(self._shown, session=session)
+
+
+class Calendar:
+    def days(self, name, start, end):
+        return tuple(start + timedelta(days=n) for n in range((end - start).days + 1))
+
+
+HEALTHY = Observed(session=date(2019, 1, 1), counts=True, readings=(), is_conclusive=True)
+DAYS = {
+    "good": HEALTHY,
+    "bad": replace(HEALTHY, fired=("error_rate",), unmet=("trigger holds: error_rate",)),
+    "holding back": replace(HEALTHY, unmet=("psi_max is critical",)),
+    "inconclusive": replace(HEALTHY, is_conclusive=False, unmet=("sharpe is unknown",)),
+    "no data": replace(HEALTHY, counts=False, is_conclusive=False, unmet=("no data arrived",)),
+}
+
+
+@dataclass
+class World:
+    """What outlives every process."""
+
+    store: object = field(default_factory=MemoryStore)
+    fuse: Fuse = field(default_factory=Fuse)
+    clock: Clock = field(default_factory=Clock)
+    broker: Broker = field(default_factory=Broker)
+    registry: Registry = field(default_factory=Registry)
+    folders: Folders = field(default_factory=Folders)
+    inbox: Inbox = field(default_factory=Inbox)
+    submitted: dict = field(default_factory=dict)
+
+    def opened(self, *models):
+        """People enrolled, and version 1 of each model adopted."""
+        house = self.house()
+        for role, key in KEYS.items():
+            enrol(
+                house.record,
+                name=role.value,
+                roles=(role,),
+                key_id=key.key_id,
+                public_key=key.public_key,
+                actor="t",
+            )
+        for model in models:
+            adopt(
+                house.record,
+                Adoption(model=model, version="1", policy=POLICY, reason="it was live"),
+                tuple(self.signatory(role) for role in ROLES[:2]),
+            )
+        return self
+
+    def signatory(self, role):
+        return Signatory(person=role.value, role=role, signer=KEYS[role])
+
+    def house(self):
+        return House(self)
+
+    def restarted(self):
+        """After a crash: nothing armed."""
+        self.fuse.left = self.fuse.interlude = None
+        return self
+
+
+class House:
+    """The use cases of one process."""
+
+    def __init__(self, world):
+        self.world, fuse = world, world.fuse
+        self.record = Record(Fused(world.store, fuse, "commit", "done"), world.clock)
+        self.orders = Fused(world.broker, fuse, "fence", "cancel", "lift")
+        registry = Fused(world.registry, fuse, "point", "attach")
+        folders = Fused(world.folders, fuse, "write")
+        self.approvals = ApprovalRound(
+            record=self.record, releases=folders, publisher=Publisher(world.registry), assessor=_Assessor(world)
+        )
+        self.rollout = Rollout(record=self.record, approvals=self.approvals)
+        self.rollback = RollbackProcedure(record=self.record, orders=self.orders, registry=registry, releases=None)
+        self.kill_switch = KillSwitch(record=self.record, orders=self.orders)
+        self.notifier = Fused(world.inbox, fuse, "send")
+
+    def watch(self, shown):
+        return Watch(record=self.record, feed=Feed(DAYS[shown]), calendar=Calendar(), rollback=self.rollback)
+
+    def submit(self, model, version, previous, kind=DeploymentType.UPGRADE, policy=POLICY):
+        release = release_of(model, version, previous, kind, policy)
+        identity = f"{model}-{version}-{release.package.digest[:8]}"
+        self.world.submitted[identity] = release
+        return self.approvals.submit(Path(identity), release, actor="Quinn")
+
+    def rehearse(self, model):
+        stage = Stage(store=MemoryStore, orders=_staged, registry=self.world.registry, durability=_Unmeasured())
+        return rehearse(self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t")
+
+
+class _Assessor:
+    registry = None
+
+    def __init__(self, world):
+        self._world, self.registry = world, world.registry
+
+    def assess(self, folder, policy):
+        return self._world.submitted[folder.parts[0]]
+
+
+class _Unmeasured:
+    def measure(self):
+        return None
+
+
+def _staged(scope):
+    broker = SimulatedBroker()
+    broker.place([OpenOrder(client_order_id=f"{scope}0", symbol="A", side="buy", quantity=1.0)], epoch=0)
+    return broker
+
+
+def order_id(model, number):
+    return f"{order_scope(model)}{number}"

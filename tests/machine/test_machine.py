@@ -1,0 +1,120 @@
+"""Walks through commands, crashes, races and clock jumps find nothing, and find every planted fault."""
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from walks import Walk
+
+from signoff.app import approvals, rollback, rollout
+from signoff.app.record import Record
+from signoff.app.rollback import RollbackProcedure
+from signoff.domain import decisions, deployment
+from signoff.domain.deployment import IllegalHistoryError
+from signoff.domain.events import ApprovalSigned, Approved
+from signoff.domain.flags import flags
+from signoff.domain.limits import refusals
+
+LONG = "machine-long"
+QUICK = settings(
+    max_examples=80,
+    stateful_step_count=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+)
+# A planted fault is to be found, not to be made small.
+FINDING = settings(QUICK, phases=[Phase.generate], report_multiple_bugs=False)
+
+
+@pytest.mark.slow
+def test_no_walk_breaks_an_invariant(desk):
+    is_long = settings.default.max_examples == settings.get_profile(LONG).max_examples
+    run_state_machine_as_test(Walk, settings=settings.get_profile(LONG) if is_long else QUICK)
+
+
+def the_flags_forget_the_latch(patch):
+    patch.setattr(Record, "flags", lambda self, model: flags(model, self.deployments(model), None))
+
+
+def verifying_flat_does_not_look(patch):
+    patch.setattr(RollbackProcedure, "_verified_flat", lambda *_: "no open order, surely")
+
+
+def one_signature_is_enough(patch):
+    def lax(state, signature, *_):
+        return (ApprovalSigned(signature=signature), Approved(manifest=signature.subject))
+
+    patch.setattr(decisions, "approve", lax)
+    patch.setattr(decisions, "_free_to_trade", lambda *_: None)
+    patch.setattr(deployment, "_must", lambda *_: None)
+
+
+def changed_bytes_keep_their_signatures(patch):
+    patch.setattr(
+        approvals.ApprovalRound, "package", lambda self, state: decisions.Package(manifest=state.manifest, changed=())
+    )
+
+
+def the_old_champion_is_not_superseded(patch):
+    patch.setattr(rollout, "Superseded", lambda by_deployment: None)
+    real = rollout.Change
+    patch.setattr(
+        rollout,
+        "Change",
+        lambda stream, state, events: real(stream=stream, state=state, events=tuple(e for e in events if e)),
+    )
+
+
+def a_lifted_fence_lets_everything_through(patch):
+    from desk_in_memory import Broker
+
+    patch.setattr(Broker, "lift", lambda self, scope, epoch: self._fences.pop(scope, None))
+
+
+def the_gate_ignores_shadow(patch):
+    from dataclasses import replace
+
+    from signoff.desk import gate
+
+    patch.setattr(
+        gate,
+        "refusals",
+        lambda order, book, *, flags, **rest: refusals(order, book, flags=replace(flags, shadow_mode=False), **rest),
+    )
+
+
+def a_breach_is_recorded_whenever_somebody_looks(patch):
+    from dataclasses import replace
+
+    real = decisions.overdue
+    patch.setattr(
+        decisions,
+        "overdue",
+        lambda state, now: real(
+            replace(state, rollback=replace(state.rollback, breached=())) if state.rollback else state, now
+        ),
+    )
+
+
+def one_model_cancels_the_orders_of_another(patch):
+    patch.setattr(rollback, "order_scope", lambda model: f"{model[:1]}")
+
+
+FAULTS = [
+    the_flags_forget_the_latch,
+    verifying_flat_does_not_look,
+    one_signature_is_enough,
+    the_old_champion_is_not_superseded,
+    a_lifted_fence_lets_everything_through,
+    the_gate_ignores_shadow,
+    a_breach_is_recorded_whenever_somebody_looks,
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_a_planted_fault_is_found(desk, monkeypatch, fault):
+    fault(monkeypatch)
+    with pytest.raises((AssertionError, IllegalHistoryError)):
+        run_state_machine_as_test(Walk, settings=FINDING)

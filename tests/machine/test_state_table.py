@@ -1,0 +1,207 @@
+"""Every state and every command: where it leads, or that it is refused."""
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+import desk_in_memory as desk_of
+import pytest
+
+from signoff.domain import decisions
+from signoff.domain import events as e
+from signoff.domain.decisions import GuardError
+from signoff.domain.deployment import TRANSITIONS, IllegalHistoryError, State, evolve
+from signoff.domain.dossier import DeploymentType
+from signoff.domain.policy import Role
+from signoff.domain.rehearsal import Rehearsal
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "state-machine.md"
+AT, MANIFEST, PACKAGE = desk_of.START, "a" * 64, "b" * 64
+ROLES = desk_of.ROLES
+INTACT = decisions.Package(manifest=MANIFEST, changed=())
+REHEARSAL = Rehearsal(
+    at=AT,
+    result=e.Rehearsed(
+        seconds=tuple((step, 0.1) for step in e.Step), residual_orders=0, within_budget=True, restored_version="1"
+    ),
+)
+
+# Each command is given with everything else in its favour, so that only the state decides. A dot is a refusal, an
+# equals sign an answer that changes no state.
+EXPECTED = """
+| state | override | request approval | approve, last | reject | meet condition | start | advance | pause, resume | \
+observe | roll back | step done, last | step fails | post-mortem | supersede | reinstate | re-arm |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| draft | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · |
+| validating | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · |
+| validated | = | awaiting_approval | · | rejected | · | · | · | · | · | rolling_back | · | · | · | · | · | · |
+| rejected | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · |
+| awaiting_approval | · | · | approved | rejected | = | · | · | · | · | rolling_back | · | · | · | · | · | · |
+| approved | · | · | · | rejected | = | shadow | · | · | · | rolling_back | · | · | · | · | · | · |
+| shadow | · | · | · | · | · | · | limited | = | = | rolling_back | · | · | · | · | · | = |
+| limited | · | · | · | · | · | · | full | = | = | rolling_back | · | · | · | · | · | shadow |
+| full | · | · | · | · | · | · | · | = | = | rolling_back | · | · | · | superseded | · | shadow |
+| superseded | · | · | · | · | · | · | · | · | · | · | · | · | · | · | full | · |
+| rolling_back | · | · | · | · | · | · | · | · | · | = | rolled_back | rollback_stuck | · | · | · | · |
+| rollback_stuck | · | · | · | · | · | · | · | · | · | = | rolled_back | · | · | · | · | · |
+| rolled_back | · | · | · | · | · | · | · | · | · | = | · | · | = | · | · | · |
+""".strip()
+
+
+def signature(role, verdict=e.Verdict.APPROVE, **changes):
+    made = e.Signature(
+        person=role.title,
+        role=role,
+        verdict=verdict,
+        subject=PACKAGE if verdict is e.Verdict.OVERRIDE else MANIFEST,
+        reason="because",
+        signed_at=AT,
+        expires_at=AT + timedelta(days=30),
+        key_id="k",
+        envelope="{}",
+    )
+    return replace(made, **changes)
+
+
+def after(state, *events):
+    for event in events:
+        revision = 1 if state is None else state.revision + 1
+        state = evolve(state, e.Recorded(stream="deployment/m-2", revision=revision, at=AT, actor="t", event=event))
+    return state
+
+
+@cache
+def standing(state, *, blocked=False, conditional=False):
+    """A release that came to this state by events alone."""
+    opened = e.Opened(
+        deployment="m-2",
+        model="m",
+        version="2",
+        previous_version="1",
+        previous_deployment="m-1",
+        deployment_type=DeploymentType.UPGRADE,
+        submitted_by="Quinn",
+        barred=("Quinn",),
+        policy=desk_of.POLICY,
+        undertakings=desk_of.UNDERTAKINGS,
+        dossier_digest=PACKAGE,
+    )
+    gate = e.GateResult(
+        key="pbo", outcome="fail" if blocked else "pass", is_blocking=True, statistic=1.0, threshold=1.0, n=9
+    )
+    conditions = ("daily review",) if conditional else ()
+    verdict = e.Verdict.CONDITIONAL if conditional else e.Verdict.APPROVE
+    first = [signature(role) for role in ROLES[1:]]
+    last = signature(ROLES[0], verdict, conditions=conditions)
+    begun = e.RollbackStarted(occasion=e.Occasion.ERROR, trigger="t", reason="r", from_phase=None, deadlines=())
+    steps = [e.StepDone(step=step, seconds=0.1, detail="") for step in e.Step]
+    way = {
+        State.VALIDATING: [opened],
+        State.VALIDATED: [e.Validated(results=(gate,), package=PACKAGE)],
+        State.AWAITING_APPROVAL: [
+            e.ApprovalRequested(manifest=MANIFEST),
+            *(e.ApprovalSigned(signature=s) for s in ([last, *first[:-1]] if conditional else first)),
+        ],
+        State.APPROVED: [
+            e.ApprovalSigned(signature=first[-1] if conditional else last),
+            e.Approved(manifest=MANIFEST),
+        ],
+        State.SHADOW: [e.PhaseEntered(phase=e.Phase.SHADOW, allocation_pct=0)],
+        State.LIMITED: [e.PhaseEntered(phase=e.Phase.LIMITED, allocation_pct=10)],
+        State.FULL: [e.PhaseEntered(phase=e.Phase.FULL, allocation_pct=100)],
+    }
+    ends = {
+        State.REJECTED: (State.APPROVED, [e.ApprovalRejected(signature=signature(ROLES[0], e.Verdict.REJECT))]),
+        State.SUPERSEDED: (State.FULL, [e.Superseded(by_deployment="m-3")]),
+        State.ROLLING_BACK: (State.LIMITED, [begun, *steps[:-1]]),
+        State.ROLLBACK_STUCK: (State.LIMITED, [begun, *steps[:-1], e.RollbackStuck(step=e.Step.REVIEW, detail="")]),
+        State.ROLLED_BACK: (State.LIMITED, [begun, *steps, e.RolledBack(restored_version="1")]),
+    }
+    if state is State.DRAFT:  # nothing leads there: a draft is a folder that was not submitted
+        return replace(standing(State.VALIDATING), state=State.DRAFT)
+    if state in ends:
+        before, events = ends[state]
+        return after(standing(before), *events)
+    found = None
+    for passed, events in way.items():
+        found = after(found, *events)
+        if passed is state:
+            break
+    return found
+
+
+DAY = desk_of.DAYS["good"]
+COMMANDS = {
+    "override": lambda s: decisions.sign_override(s, signature(Role.CTO, e.Verdict.OVERRIDE)),
+    "request approval": lambda s: decisions.request_approval(s, MANIFEST, REHEARSAL, AT),
+    "approve, last": lambda s: decisions.approve(s, signature(ROLES[0]), INTACT, REHEARSAL, AT),
+    "reject": lambda s: decisions.reject(s, signature(ROLES[0], e.Verdict.REJECT)),
+    "meet condition": lambda s: decisions.meet_condition(s, ROLES[0], "daily review", ROLES[0].title, "done"),
+    "start": lambda s: decisions.start(s, INTACT, None, AT),
+    "advance": lambda s: decisions.advance(s, INTACT, None, AT),
+    "pause, resume": lambda s: decisions.pause(s, e.PauseReason.MANUAL, "n"),
+    "observe": lambda s: decisions.record_day(s, DAY),
+    "roll back": lambda s: decisions.begin_rollback(s, e.Occasion.ERROR, "t", "r", AT),
+    "step done, last": lambda s: decisions.finish_step(s, e.Step.REVIEW, 0.1, "", "1", AT),
+    "step fails": lambda s: (e.RollbackStuck(step=e.Step.REVIEW, detail="d"),),
+    "post-mortem": lambda s: decisions.hold_post_mortem(s, "learned"),
+    "supersede": lambda s: (e.Superseded(by_deployment="m-3"),),
+    "reinstate": lambda s: (e.Reinstated(after_deployment="m-3"),),
+    "re-arm": lambda s: (e.PhaseEntered(phase=e.Phase.SHADOW, allocation_pct=0),),
+}
+
+
+def favourable(state, command):
+    """The release in this state with everything but the state in favour of the command."""
+    blocked = command == "override" and state is State.VALIDATED
+    conditional = command == "meet condition" and state in {State.AWAITING_APPROVAL, State.APPROVED}
+    found = standing(state, blocked=blocked, conditional=conditional)
+    return replace(found, phase_days=9, unmet=()) if command == "advance" else found
+
+
+def outcome(state, command):
+    found = favourable(state, command)
+    if command == "re-arm" and state is State.APPROVED:
+        return "·"  # arming again touches live releases alone; from here the same event is the start
+    try:
+        then = after(found, *COMMANDS[command](found))
+    except (GuardError, IllegalHistoryError):
+        return "·"
+    return "=" if then.state is state else then.state.value
+
+
+def table():
+    lines = ["| state | " + " | ".join(COMMANDS) + " |", "|---" * (len(COMMANDS) + 1) + "|"]
+    lines += [f"| {s.value} | " + " | ".join(outcome(s, c) for c in COMMANDS) + " |" for s in State]
+    return "\n".join(lines)
+
+
+def cells(text):
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    return {(row[0], command): cell for row in rows[2:] for command, cell in zip(rows[0][1:], row[1:], strict=True)}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("state", State)
+def test_every_command_in_every_state_leads_where_the_table_says(state, command):
+    assert outcome(state, command) == cells(EXPECTED)[state.value, command]
+
+
+def test_the_documentation_shows_this_very_table():
+    assert EXPECTED in DOCUMENT.read_text()
+
+
+def test_a_state_is_left_only_along_the_transitions():
+    moves = {(s, State(to)) for s in State for c in COMMANDS if (to := outcome(s, c)) not in {"·", "="}}
+    assert len(moves) > 15
+    for before, to in moves - {(State.ROLLBACK_STUCK, State.ROLLED_BACK)}:
+        assert to in TRANSITIONS[before]
+    # The last step of a rollback that was stuck is two moves in one commit.
+    assert State.ROLLING_BACK in TRANSITIONS[State.ROLLBACK_STUCK]
+    assert State.ROLLED_BACK in TRANSITIONS[State.ROLLING_BACK]
+
+
+def test_a_rollback_leads_out_of_every_state_that_is_live_or_waiting():
+    waiting = set(State) - {State.REJECTED, State.SUPERSEDED, State.ROLLED_BACK}
+    assert {s for s in State if outcome(s, "roll back") != "·"} == waiting | {State.ROLLED_BACK}
