@@ -2,21 +2,13 @@ import json
 
 import pytest
 import release_folder
+from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.cli.main import main
 from signoff.ports.durability import Kept
 from signoff.wiring import House
-
-PEOPLE = {
-    "model_owner": "A. Lindqvist",
-    "lead_quant": "L. Okafor",
-    "risk_manager": "R. Moreau",
-    "head_of_trading": "T. Haddad",
-    "cto": "C. Yamada",
-    "compliance": "S. Brandt",
-}
 
 
 class Desk:

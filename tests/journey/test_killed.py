@@ -2,7 +2,7 @@
 
 import pytest
 import release_folder
-from conftest import PEOPLE
+from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
 from signoff.adapters.clocks import WallClock

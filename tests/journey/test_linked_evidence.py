@@ -2,7 +2,7 @@
 
 import polars as pl
 import pytest
-from conftest import PEOPLE
+from cast_of_six import PEOPLE
 
 mlflow = pytest.importorskip("mlflow")
 

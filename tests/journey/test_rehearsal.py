@@ -1,7 +1,7 @@
 """Nobody approves a release whose way back was not walked."""
 
 import pytest
-from conftest import PEOPLE
+from cast_of_six import PEOPLE
 
 
 @pytest.mark.usefixtures("unprinted")

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from conftest import PEOPLE
+from cast_of_six import PEOPLE
 from defusedxml.ElementTree import fromstring
 
 
