@@ -10,6 +10,7 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
+from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.shelf_memory import MemoryShelf
@@ -24,7 +25,7 @@ from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
 from signoff.app.observe import Watch
 from signoff.app.package import Publisher
-from signoff.app.record import Record
+from signoff.app.record import Expectation, Record
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
@@ -143,7 +144,15 @@ class House:
 
     @cached_property
     def kill_switch(self) -> KillSwitch:
-        return KillSwitch(record=self.record, orders=self.broker)
+        return KillSwitch(record=self.record, orders=self.broker, journal=KillFolders.beside(self.settings.home))
+
+    def expecting(self, identity: str, revision: int) -> "House":
+        """The same house for one request, which is refused when the release has moved on from this revision."""
+        shared = ("store", "shelf", "registry", "runs", "reader", "releases", "broker")
+        house = House(self.settings, self.clock)
+        house.__dict__.update({name: getattr(self, name) for name in shared})
+        house.__dict__["record"] = Record(self.store, self.clock, Expectation(identity, revision))
+        return house
 
     def feed(self, model: str) -> LiveFolder:
         """The journal of one model's trading process."""

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
@@ -279,6 +280,7 @@ class World:
     fuse: Fuse = field(default_factory=Fuse)
     clock: Clock = field(default_factory=Clock)
     broker: Broker = field(default_factory=Broker)
+    kills: KillFolders = field(default_factory=lambda: KillFolders(()))
     registry: Registry = field(default_factory=Registry)
     folders: Folders = field(default_factory=Folders)
     inbox: Inbox = field(default_factory=Inbox)
@@ -330,7 +332,10 @@ class House:
         )
         self.rollout = Rollout(record=self.record, approvals=self.approvals)
         self.rollback = RollbackProcedure(record=self.record, orders=self.orders, registry=registry, releases=None)
-        self.kill_switch = KillSwitch(record=self.record, orders=self.orders)
+        journal = Fused(world.kills, fuse, "write", "settle")
+        self.kill_switch = KillSwitch(
+            record=self.record, orders=self.orders, journal=journal, in_time=lambda settle: settle()
+        )
         self.notifier = Fused(world.inbox, fuse, "send")
 
     def watch(self, shown):

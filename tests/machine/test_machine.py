@@ -24,7 +24,7 @@ QUICK = settings(
     print_blob=True,
 )
 # A planted fault is to be found, not to be made small.
-FINDING = settings(QUICK, phases=[Phase.generate], report_multiple_bugs=False)
+FINDING = settings(QUICK, max_examples=5 * QUICK.max_examples, phases=[Phase.generate], report_multiple_bugs=False)
 
 
 @pytest.mark.slow

@@ -235,7 +235,7 @@ class Walk(RuleBasedStateMachine):
     def kill(self, model):
         done = self.give(lambda house: house.kill_switch.kill(model, reason="test", actor="person"))
         if done is not None:
-            self.halted[model] = done[0].revision
+            self.halted[model] = self.world.house().record.flags(model).revision
 
     @rule(model=models, role=roles)
     def rearm(self, model, role):
@@ -247,6 +247,7 @@ class Walk(RuleBasedStateMachine):
 
     def passed(self, house):
         """One pass of the background work."""
+        house.kill_switch.reconcile()
         for state in house.record.deployments():
             if is_unfinished(state):
                 house.rollback.carry_out(state.id, actor="worker")

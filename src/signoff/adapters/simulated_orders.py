@@ -4,8 +4,10 @@ It stands in for a real one in demonstrations and rehearsals, and says so. Order
 continues against what was really open.
 """
 
+import fcntl
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from signoff.adapters.folders import write_file
@@ -14,56 +16,73 @@ from signoff.ports.orders import OpenOrder
 
 
 class SimulatedBroker:
-    """Open orders and fences, kept in memory or, with a path, in a file."""
+    """Open orders and fences, kept in memory or, with a path, in a file that several processes may use at once."""
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._orders: dict[str, OpenOrder] = {}
         self._fences: dict[str, int] = {}
-        if path is not None and path.exists():
-            said = json.loads(path.read_bytes())
-            self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
-            self._fences = said["fences"]
 
     def place(self, orders: Iterable[OpenOrder], epoch: int) -> None:
         """Accept orders made under an epoch; a fenced scope refuses older ones."""
-        for order in orders:
-            for scope, fence in self._fences.items():
-                if order.client_order_id.startswith(scope) and epoch <= fence:
-                    raise RefusedError(
-                        f"Order {order.client_order_id} was made under revision {epoch}; {scope}* is fenced at {fence}."
-                    )
-            self._orders[order.client_order_id] = order
-        self._save()
+        with self._book():
+            for order in orders:
+                for scope, fence in self._fences.items():
+                    if order.client_order_id.startswith(scope) and epoch <= fence:
+                        raise RefusedError(
+                            f"Order {order.client_order_id} was made under revision {epoch}; {scope}* is fenced at "
+                            f"{fence}."
+                        )
+                self._orders[order.client_order_id] = order
 
     def fence(self, scope: str, epoch: int) -> None:
         """Refuse new orders of this scope made under this epoch or an older one."""
-        self._fences[scope] = max(epoch, self._fences.get(scope, epoch))
-        self._save()
+        with self._book():
+            self._fences[scope] = max(epoch, self._fences.get(scope, epoch))
 
     def cancel(self, scope: str, epoch: int) -> int:  # noqa: ARG002 - the port's signature
         """Cancel every open order of this scope."""
-        mine = [identity for identity in self._orders if identity.startswith(scope)]
-        for identity in mine:
-            del self._orders[identity]
-        self._save()
-        return len(mine)
+        with self._book():
+            mine = [identity for identity in self._orders if identity.startswith(scope)]
+            for identity in mine:
+                del self._orders[identity]
+            return len(mine)
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
         """What is still open."""
+        self._load()
         return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
 
     def lift(self, scope: str, epoch: int) -> None:
         """Accept orders of this scope again, made under this epoch or later; the ones from before stay refused."""
-        if scope in self._fences:
-            self._fences[scope] = max(epoch - 1, self._fences[scope])
-        self._save()
+        with self._book():
+            if scope in self._fences:
+                self._fences[scope] = epoch - 1
 
-    def _save(self) -> None:
+    @contextmanager
+    def _book(self) -> Iterator[None]:
+        """The book as it is now, to be changed by one process at a time, and written back."""
         if self._path is None:
+            yield
             return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._load()
+            try:
+                yield
+            finally:
+                self._save(self._path)
+
+    def _load(self) -> None:
+        if self._path is not None and self._path.exists():
+            said = json.loads(self._path.read_bytes())
+            self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
+            self._fences = said["fences"]
+
+    def _save(self, path: Path) -> None:
         orders = [
             {"client_order_id": o.client_order_id, "symbol": o.symbol, "side": o.side, "quantity": o.quantity}
             for o in self._orders.values()
         ]
-        write_file(self._path, json.dumps({"orders": orders, "fences": self._fences}).encode())
+        write_file(path, json.dumps({"orders": orders, "fences": self._fences}).encode())

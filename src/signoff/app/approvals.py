@@ -11,7 +11,7 @@ from signoff.app.assess import Assessor, Release, submission_errors
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import Change, Record, decided_again, deployment_stream
-from signoff.app.signing import sign
+from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
 from signoff.domain.deployment import ENDED, LIVE, Deployment, State
 from signoff.domain.dossier import DeploymentType
@@ -135,6 +135,36 @@ class ApprovalRound:
         if state.state is State.APPROVED:
             self.publish_approved(state, actor=signatory.person)
         return self.record.deployment(identity)
+
+    def statement(
+        self,
+        identity: str,
+        *,
+        person: str,
+        role: Role,
+        verdict: Verdict,
+        conditions: tuple[str, ...] = (),
+        reason: str = "",
+    ) -> bytes:
+        """What this person would sign now, for one who signs elsewhere and presents the envelope."""
+        state = self.record.deployment(identity)
+        subject = {
+            Verdict.OVERRIDE: state.package,
+            Verdict.REJECT: state.manifest or state.package,
+        }.get(verdict, state.manifest)
+        return prepare(
+            self.record,
+            person=person,
+            role=role,
+            verdict=verdict,
+            subject=subject or "",
+            model=state.model,
+            version=state.version,
+            deployment=state.id,
+            policy=state.policy,
+            conditions=conditions,
+            reason=reason,
+        )
 
     def reject(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """End a release before its rollout; it sticks."""

@@ -1,51 +1,158 @@
-"""Stop a model now, and arm it again. One person stops; two arm, and every live release re-enters at shadow."""
+"""Stop a model now, and arm it again. One person stops; two arm, and every live release re-enters at shadow.
 
+A kill is journaled, effective and pushed before the database is asked: `begin` needs no database, `halt` stops the
+orders, `settle` puts the kill into the ledger exactly once, however often it is tried.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Thread
+from typing import Final
+from uuid import uuid4
 
 from signoff.app.approvals import Signatory
-from signoff.app.record import Change, Record, deployment_stream, model_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
-from signoff.app.signing import sign
+from signoff.app.signing import prepare, sign
 from signoff.domain.deployment import LIVE, Deployment
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import RefusedError, UnavailableError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Verdict
-from signoff.domain.flags import Flags
 from signoff.domain.latch import Latch
-from signoff.domain.policy import Policy
+from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import digest
+from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.orders import OrderHalt
+
+# Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
+EVERY_EPOCH: Final = 2**53 - 1
+PATIENCE_S: Final = 0.7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A kill that is in force, and whether a disk took it."""
+
+    kill: Kill
+    is_journaled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What a kill did: whether it is on disk and in the ledger, and what is still open; None where nobody could say."""
+
+    kill: Kill
+    is_journaled: bool
+    is_recorded: bool
+    open_orders: int | None
+
+
+def soon(settle: Callable[[], bool]) -> bool:
+    """Whether it was settled by now; what takes longer goes on by itself, and is reconciled if this process ends."""
+    done: list[bool] = []
+    thread = Thread(target=lambda: done.append(settle()), daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+    return done == [True]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitch:
-    """The latch of each model, and the orders behind it."""
+    """The latch of each model, the journal of kills, and the orders behind them."""
 
     record: Record
     orders: OrderHalt
+    journal: KillJournal
+    in_time: Callable[[Callable[[], bool]], bool] = soon
 
-    def kill(self, model: str, *, reason: str, actor: str) -> tuple[Flags, int]:
-        """Latch, fence and cancel. Needs nobody else, and nothing about the releases. Returns flags and open orders."""
-        latch = self.record.latch(model) or Latch(model=model)
-        event = Killed(model=model, reason=reason, epoch=latch.epoch + 1)
-        self.record.commit(
-            Change(stream=model_stream(model), state=latch if latch.revision else None, events=(event,)),
-            actor=actor,
-            key=f"kill:{model}:{event.epoch}",
+    def kill(self, model: str, *, reason: str, actor: str) -> Stopped:
+        """Journal, halt the orders, record. Needs nobody else; a database that is away delays only the record."""
+        return self.finish(self.begin(model, reason=reason, actor=actor))
+
+    def begin(self, model: str, *, reason: str, actor: str) -> Begun:
+        """Journal a kill; from here on it is in force wherever the journal is read."""
+        kill = Kill(id=uuid4().hex, model=model, reason=reason, actor=actor, at=self.record.now())
+        return Begun(kill=kill, is_journaled=self.journal.write(kill))
+
+    def finish(self, begun: Begun) -> Stopped:
+        """Halt the orders and record the kill, without waiting long for a database that does not answer."""
+        return Stopped(
+            kill=begun.kill,
+            is_journaled=begun.is_journaled,
+            open_orders=self.halt(begun.kill),
+            is_recorded=self.in_time(lambda: self.settle(begun.kill)),
         )
-        scope, flags = order_scope(model), self.record.flags(model)
-        self.orders.fence(scope, flags.revision)
-        self.orders.cancel(scope, flags.revision)
-        return flags, len(self.orders.open_orders(scope))
+
+    def halt(self, kill: Kill) -> int | None:
+        """Fence and cancel; how many orders are still open, None when the broker did not say."""
+        scope = order_scope(kill.model)
+        try:
+            self.orders.fence(scope, EVERY_EPOCH)
+            self.orders.cancel(scope, EVERY_EPOCH)
+            return len(self.orders.open_orders(scope))
+        except (UnavailableError, OSError):
+            return None
+
+    def settle(self, kill: Kill) -> bool:
+        """Put a kill into the ledger, once; False when the database did not take it and it stays pending."""
+        try:
+            decided_again(lambda: self._record(kill))
+        except UnavailableError:
+            return False
+        self.journal.settle(kill.id)
+        return True
+
+    def reconcile(self) -> int:
+        """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left."""
+        left = 0
+        for kill in self.journal.pending():
+            self.halt(kill)
+            left += not self.settle(kill)
+        return left
+
+    def _record(self, kill: Kill) -> None:
+        latch = self.record.latch(kill.model) or Latch(model=kill.model)
+        event = Killed(model=kill.model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
+        self.record.commit(
+            Change(stream=model_stream(kill.model), state=latch if latch.revision else None, events=(event,)),
+            actor=kill.actor,
+            key=f"kill:{kill.id}",
+            at=kill.at,
+        )
+
+    def statement(self, model: str, *, person: str, role: Role, reason: str) -> bytes:
+        """What this person would sign to arm the model again."""
+        latch = self._latched(model, person)
+        live = self._live(model)
+        return prepare(
+            self.record,
+            person=person,
+            role=role,
+            verdict=Verdict.REARM,
+            subject=digest(f"{model}:{latch.epoch}".encode()),
+            model=model,
+            version=",".join(d.version for d in live),
+            deployment=model_stream(model),
+            policy=_policy(live),
+            reason=reason,
+        )
+
+    def _latched(self, model: str, person: str) -> Latch:
+        latch = self.record.latch(model)
+        if any(kill.model == model for kill in self.journal.pending()):
+            raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
+        if latch is None or not latch.is_latched:
+            raise RefusedError(f"{model} is not killed; there is nothing to arm.")
+        if any(s.person == person for s in latch.rearm_signatures):
+            raise RefusedError(f"{person} has signed already; arming takes two different people.")
+        return latch
+
+    def _live(self, model: str) -> tuple[Deployment, ...]:
+        return tuple(d for d in self.record.deployments(model) if d.state in LIVE)
 
     def rearm(self, model: str, signatory: Signatory, *, reason: str) -> Latch:
         """Sign for arming again; the second person's signature arms."""
-        latch = self.record.latch(model)
-        if latch is None or not latch.is_latched:
-            raise RefusedError(f"{model} is not killed; there is nothing to arm.")
-        if any(s.person == signatory.person for s in latch.rearm_signatures):
-            raise RefusedError(f"{signatory.person} has signed already; arming takes two different people.")
-        live = tuple(d for d in self.record.deployments(model) if d.state in LIVE)
-        policy = live[-1].policy if live else Policy(name="default", version="0")
+        latch, live = self._latched(model, signatory.person), self._live(model)
+        policy = _policy(live)
         signature = sign(
             self.record,
             signatory.signer,
@@ -84,3 +191,7 @@ class KillSwitch:
             actor=actor,
             key=f"rearm:{latch.model}:{latch.revision}",
         )
+
+
+def _policy(live: tuple[Deployment, ...]) -> Policy:
+    return live[-1].policy if live else Policy(name="default", version="0")

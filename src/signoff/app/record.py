@@ -46,12 +46,30 @@ class Change:
     events: tuple[AnyEvent, ...]
 
 
+@dataclass(slots=True)
+class Expectation:
+    """The revision at which a caller saw a release; it holds until their own request has changed it."""
+
+    identity: str
+    revision: int
+    is_met: bool = False
+
+    def check(self, state: Deployment) -> None:
+        """Refuse a release that has moved on since the caller looked."""
+        if state.id == self.identity and state.revision != self.revision and not self.is_met:
+            raise StaleRevisionError(
+                f"Expected {state.id} at revision {self.revision}, found it at {state.revision}: somebody was faster. "
+                "Look at it again and repeat the request if it still makes sense."
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """The store and the clock, and nothing kept between calls."""
 
     store: Store
     clock: Clock
+    expected: Expectation | None = None
 
     def now(self) -> datetime:
         """The present time in UTC."""
@@ -66,7 +84,10 @@ class Record:
                 f"Expected the id of a deployment, found {identity!r}; known are: {known}. `signoff status` lists them."
             )
             raise NotFoundError(message)
-        return decode_state(Deployment, found.state)
+        state = decode_state(Deployment, found.state)
+        if self.expected is not None:
+            self.expected.check(state)
+        return state
 
     def find(self, identity: str) -> Deployment | None:
         """One release, or None."""
@@ -108,6 +129,8 @@ class Record:
         request = digest(canonical([key, actor, [[c.stream, [e.kind for e in c.events]] for c in changes]]))
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         self.store.commit(Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects))
+        if self.expected is not None:
+            self.expected.is_met = True
 
 
 def decided_again(attempt: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:

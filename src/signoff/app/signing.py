@@ -1,13 +1,73 @@
-"""Making a person's signature: the statement says what is signed, the envelope proves who signed it."""
+"""Making a person's signature: the statement says what is signed, the envelope proves who signed it.
 
+A private key never leaves its holder. Where the holder sits elsewhere, `prepare` gives the statement to be signed and
+`Presented` brings the envelope back; it must say exactly what would be recorded, and have been signed just now.
+"""
+
+import json
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Final
 
 from signoff.app.record import Record
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import RefusedError, TamperedError
 from signoff.domain.events import Signature, Verdict
 from signoff.domain.policy import Policy, Role
-from signoff.ledger.envelope import statement, verify
+from signoff.ledger.envelope import Statement, read_statement, statement, verify
 from signoff.ports.signing import Signer
+
+JUST_NOW: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """An envelope that was signed elsewhere, in the place of a key."""
+
+    envelope: str
+
+    @property
+    def key_id(self) -> str:
+        """The key that the envelope names."""
+        try:
+            return str(json.loads(self.envelope)["signatures"][0]["keyid"])
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+            raise TamperedError(f"This is no envelope of a decision: {error}") from error
+
+    def sign_statement(self, statement: bytes) -> str:  # noqa: ARG002 - the port's signature; `sign` compares
+        """The envelope as it came."""
+        return self.envelope
+
+
+def prepare(
+    record: Record,
+    *,
+    person: str,
+    role: Role,
+    verdict: Verdict,
+    subject: str,
+    model: str,
+    version: str,
+    deployment: str,
+    policy: Policy,
+    conditions: tuple[str, ...] = (),
+    reason: str = "",
+) -> bytes:
+    """The statement that this person would sign in this role now; they must hold it."""
+    record.people().holding(person, role)
+    signed_at = record.now()
+    return statement(
+        subject=subject,
+        deployment=deployment,
+        model=model,
+        version=version,
+        person=person,
+        role=role,
+        verdict=verdict,
+        conditions=conditions,
+        reason=reason,
+        signed_at=signed_at,
+        expires_at=signed_at + timedelta(days=policy.approvals.expires_days),
+    )
 
 
 def sign(
@@ -33,24 +93,22 @@ def sign(
             "Sign with the enrolled key, or enrol the new one."
         )
         raise RefusedError(message)
-    signed_at = record.now()
-    expires_at = signed_at + timedelta(days=policy.approvals.expires_days)
-    envelope = signer.sign_statement(
-        statement(
-            subject=subject,
-            deployment=deployment,
-            model=model,
-            version=version,
-            person=person,
-            role=role,
-            verdict=verdict,
-            conditions=conditions,
-            reason=reason,
-            signed_at=signed_at,
-            expires_at=expires_at,
-        )
+    prepared = prepare(
+        record,
+        person=person,
+        role=role,
+        verdict=verdict,
+        subject=subject,
+        model=model,
+        version=version,
+        deployment=deployment,
+        policy=policy,
+        conditions=conditions,
+        reason=reason,
     )
-    verify(envelope, holder.public_key)
+    envelope = signer.sign_statement(prepared)
+    said = verify(envelope, holder.public_key)
+    _must_say(said, read_statement(prepared))
     return Signature(
         person=person,
         role=role,
@@ -58,8 +116,27 @@ def sign(
         subject=subject,
         conditions=conditions,
         reason=reason,
-        signed_at=signed_at,
-        expires_at=expires_at,
+        signed_at=said.signed_at,
+        expires_at=said.expires_at,
         key_id=holder.key_id,
         envelope=envelope,
     )
+
+
+def _must_say(said: Statement, expected: Statement) -> None:
+    """Refuse an envelope over anything but the decision at hand, or one that was not signed just now."""
+    told = replace(said, signed_at=expected.signed_at, expires_at=expected.expires_at)
+    if told != expected:
+        raise RefusedError(
+            f"The envelope says {said.verdict.value} as {said.role.value} of {said.deployment} over "
+            f"{said.subject[:12]}…, and what is asked for is {expected.verdict.value} as {expected.role.value} of "
+            f"{expected.deployment} over {expected.subject[:12]}…, with its own conditions and reason. Sign what the "
+            "server prepared for this request."
+        )
+    if abs(said.signed_at - expected.signed_at) > JUST_NOW:
+        raise RefusedError(
+            f"The envelope was signed at {said.signed_at:%Y-%m-%d %H:%M:%S}Z and it is "
+            f"{expected.signed_at:%Y-%m-%d %H:%M:%S}Z: a signature is presented within five minutes. Sign again."
+        )
+    if said.expires_at - said.signed_at != expected.expires_at - expected.signed_at:
+        raise RefusedError("The envelope gives itself another validity than the policy does. Sign again.")

@@ -112,10 +112,12 @@ def kill(context: typer.Context, model: Model, reason: Reason) -> None:
     """
     session: Session = context.obj
     document = session.verbs.kill(model, reason=reason)
+    left = document["open_orders"]
     session.answer(
         document,
-        f"{model} is killed: {_standing(document)}, {document['open_orders']} open order(s) left. "
-        f"Re-arm with two people: signoff rearm {model} --role …",
+        f"{model} is killed: {_standing(document)}, {'an unknown number of' if left is None else left} open order(s) "
+        f"left. Re-arm with two people: signoff rearm {model} --role …",
+        *(() if document["recorded"] else ("The ledger does not hold it yet; it will once the database answers.",)),
     )
 
 

@@ -360,6 +360,7 @@ class Killed(Event):
     model: str
     reason: str
     epoch: int
+    kill: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The flags that trading processes read: a pure function of the records, never edited by hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.latch import Latch
@@ -32,6 +32,34 @@ class Flags:
             (f"{prefix}.allocation_pct", self.allocation_pct),
             (f"{prefix}.shadow_mode", self.shadow_mode),
         )
+
+
+def off(model: str) -> Flags:
+    """The flags of a model of which nothing is known, or that was killed where nothing can be asked."""
+    return Flags(
+        model=model,
+        revision=0,
+        state="off",
+        version=None,
+        candidate=None,
+        enabled=False,
+        allocation_pct=0,
+        shadow_mode=False,
+        epoch=0,
+    )
+
+
+def killed(known: Flags, kills: int) -> Flags:
+    """The flags once so many kills that the ledger does not hold yet are in force on top of what is known."""
+    return replace(
+        known,
+        revision=known.revision + kills,
+        epoch=known.epoch + kills,
+        state="killed",
+        enabled=False,
+        allocation_pct=0,
+        shadow_mode=False,
+    )
 
 
 def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) -> Flags:

@@ -18,7 +18,7 @@ class OrderHalt(Protocol):
     """Every call may be repeated. `scope` is the prefix of a model's client order ids, so that others are spared."""
 
     def fence(self, scope: str, epoch: int) -> None:
-        """Refuse new orders of this scope made under an older epoch."""
+        """Refuse new orders of this scope made under this epoch or an older one."""
 
     def cancel(self, scope: str, epoch: int) -> int:
         """Ask for every open order of this scope to be cancelled; how many were asked for."""
@@ -27,4 +27,4 @@ class OrderHalt(Protocol):
         """What is still open, in-flight orders included."""
 
     def lift(self, scope: str, epoch: int) -> None:
-        """Accept orders made under this epoch again."""
+        """Accept orders made under this epoch or later again; the ones from before stay refused."""

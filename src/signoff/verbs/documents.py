@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from signoff.app.kill import Stopped
 from signoff.domain.deployment import Deployment
 from signoff.domain.events import Observed, Reading, Recorded, Rehearsed, Reviewed, Signature
-from signoff.domain.flags import Flags
+from signoff.domain.flags import Flags, off
 from signoff.domain.latch import Latch
 from signoff.domain.people import People
 from signoff.rendering.story import sentence
@@ -110,6 +111,19 @@ def rehearsed_document(model: str, rehearsed: Rehearsed) -> Document:
         "within_budget": rehearsed.within_budget,
         "residual_orders": rehearsed.residual_orders,
         "seconds": {step.value: seconds for step, seconds in rehearsed.seconds},
+    }
+
+
+def stopped_document(stopped: Stopped) -> Document:
+    """A kill: what is in force now, and what is still to be written down or closed."""
+    model = stopped.kill.model
+    return {
+        "model": model,
+        "kill": stopped.kill.id,
+        "flags": dict(off(model).as_keys()),
+        "journaled": stopped.is_journaled,
+        "recorded": stopped.is_recorded,
+        "open_orders": stopped.open_orders,
     }
 
 

@@ -27,6 +27,7 @@ from signoff.verbs.documents import (
     people_document,
     rehearsed_document,
     reviewed_document,
+    stopped_document,
 )
 from signoff.wiring import House
 
@@ -115,8 +116,7 @@ class Local:
 
     def kill(self, model: str, *, reason: str) -> Document:
         """Stop trading a model now."""
-        flags, residual = self.house.kill_switch.kill(model, reason=reason, actor=self.actor)
-        return flags_document(flags) | {"open_orders": residual}
+        return stopped_document(self.house.kill_switch.kill(model, reason=reason, actor=self.actor))
 
     def rearm(self, model: str, signing: Hand | Signatory, *, reason: str) -> Document:
         """Sign for arming a killed model again."""
