@@ -5,9 +5,10 @@ What is staged is only what must not be touched: the flags of production and the
 version rehearses the halt: fence, cancel and verify flat; there is nothing to revert to, and the model stays off.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import RollbackProcedure, order_scope
@@ -28,6 +29,8 @@ from signoff.domain.events import (
     Validated,
     Verdict,
 )
+from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import is_complete, within_budget
 from signoff.ledger.canonical import digest
@@ -45,6 +48,32 @@ class Stage:
     orders: Callable[[str], OrderHalt]
     registry: Registry | None
     durability: Durability
+
+
+ALIAS: Final = "rehearsal"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRegistry:
+    """The real registry, whose versions are really loaded and run; what it points at is an alias of its own."""
+
+    real: Registry
+
+    def version(self, model: str, version: str) -> RegisteredVersion | None:
+        """What is registered."""
+        return self.real.version(model, version)
+
+    def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:  # noqa: ARG002 - the port's
+        """Attach nothing."""
+        return ()
+
+    def point(self, model: str, alias: str, version: str) -> None:  # noqa: ARG002 - the port's signature
+        """Point the rehearsal's alias, whichever was asked for."""
+        self.real.point(model, ALIAS, version)
+
+    def verify(self, model: str, version: str) -> PreviousCheck:
+        """Load and run the version."""
+        return self.real.verify(model, version)
 
 
 def rehearse(
@@ -93,7 +122,8 @@ def _played(
     scratch, clock = Record(stage.store(), record.clock), record.clock
     staged = _staged(scratch, model, champion, policy, undertakings, actor)
     orders = stage.orders(order_scope(model))
-    procedure = RollbackProcedure(record=scratch, orders=orders, registry=stage.registry, releases=None)
+    registry = None if stage.registry is None else StagedRegistry(stage.registry)
+    procedure = RollbackProcedure(record=scratch, orders=orders, registry=registry, releases=None)
     laps: list[tuple[Step, float]] = []
     began = clock.monotonic()
     state = procedure.start(staged, Occasion.REHEARSAL, "rehearsal", "rollback rehearsal", actor=actor)
