@@ -316,3 +316,13 @@ def test_a_rehearsal_that_grew_old_between_two_signatures_refuses_the_second(wor
     world.clock.moment += timedelta(days=POLICY.rollback.rehearsal_max_age_days + 1)
     with pytest.raises(RefusedError, match="rehearsed 91 days before"):
         house.approvals.approve(state.id, world.signatory(ROLES[1]))
+
+
+def test_the_registry_is_asked_by_the_name_that_it_knows_the_model_by(world, monkeypatch):
+    house = world.house()
+    asked = []
+    verify = world.registry.verify
+    monkeypatch.setattr(world.registry, "verify", lambda model, version: asked.append(model) or verify(model, version))
+    house.rehearse("m", registered_model="prod.m")
+    assert asked == ["prod.m"]
+    assert world.registry.aliases == {("prod.m", "rehearsal"): "1"}

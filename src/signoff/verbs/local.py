@@ -131,12 +131,20 @@ class Local:
         if folder is not None:
             inputs = house.assessor.reader.read(folder, None)
             policy, undertakings = inputs.policy, inputs.dossier.undertakings
+            registered = inputs.dossier.registered_model
         elif planned and planned[-1].undertakings is not None:
             policy, undertakings = planned[-1].policy, planned[-1].undertakings
+            registered = planned[-1].registered_model
         else:
             raise NotFoundError(f"Expected a release of {model} on record or --dossier DIR, found neither.")
         result = rehearse(
-            house.record, house.stage(), model=model, policy=policy, undertakings=undertakings, actor=self.actor
+            house.record,
+            house.stage(),
+            model=model,
+            policy=policy,
+            undertakings=undertakings,
+            actor=self.actor,
+            registered_model=registered,
         )
         return rehearsed_document(model, result)
 
