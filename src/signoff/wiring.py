@@ -177,9 +177,9 @@ class House:
         for state in self.record.deployments():
             if self.registry is None or state.manifest is None:
                 continue
-            if self.registry.version(state.model, state.version) is None:
+            if self.registry.version(state.registry_name, state.version) is None:
                 continue
-            if gone := self.registry.attach(state.model, state.version, {}):
+            if gone := self.registry.attach(state.registry_name, state.version, {}):
                 missing[f"{state.model} v{state.version}"] = list(gone)
         return missing
 

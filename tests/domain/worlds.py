@@ -3,16 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+from undertakings import UNDERTAKINGS
+
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, evolve
-from signoff.domain.dossier import (
-    Communication,
-    DeploymentType,
-    PositionLimits,
-    Restrictions,
-    Success,
-    Undertakings,
-)
+from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     AnyEvent,
     GateResult,
@@ -32,23 +27,6 @@ NOW = datetime(2019, 1, 2, 21, 0, tzinfo=UTC)
 MANIFEST = "a" * 64
 PACKAGE = "b" * 64
 POLICY = Policy(name="test", version="1")
-UNDERTAKINGS = Undertakings(
-    communication=Communication(
-        before=("desk told",), at_deployment=("announced",), after=("review held",), documents={}, training={}
-    ),
-    assumptions=(),
-    success=Success(
-        sharpe=0.5,
-        hit_rate_pct=50.0,
-        max_drawdown_pct=-10.0,
-        latency_p95_ms=100.0,
-        review_date=date(2019, 2, 1),
-        attendees=("all",),
-    ),
-    restrictions=Restrictions(min_adv_usd=0.0),
-    position_limits=PositionLimits(max_portfolio_weight_pct=100.0, max_single_position_pct=10.0, max_sector_pct=40.0),
-    incident_channel="#incidents",
-)
 REHEARSAL = Rehearsal(
     at=NOW - timedelta(days=10),
     result=Rehearsed(

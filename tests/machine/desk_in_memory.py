@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from undertakings import UNDERTAKINGS
 
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
@@ -26,14 +27,7 @@ from signoff.app.record import Record
 from signoff.app.rehearse import Stage, rehearse
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.app.rollout import Rollout
-from signoff.domain.dossier import (
-    Communication,
-    DeploymentType,
-    PositionLimits,
-    Restrictions,
-    Success,
-    Undertakings,
-)
+from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.memo.standing import PreviousCheck
@@ -48,23 +42,6 @@ POLICY = Policy(
     version="1",
     approvals=ApprovalPolicy(roles=ROLES, compliance_required=False),
     phases=PhasePolicy(shadow_days=2, limited_days=2),
-)
-UNDERTAKINGS = Undertakings(
-    communication=Communication(
-        before=("desk told",), at_deployment=("announced",), after=("review held",), documents={}, training={}
-    ),
-    assumptions=(),
-    success=Success(
-        sharpe=0.5,
-        hit_rate_pct=50.0,
-        max_drawdown_pct=-10.0,
-        latency_p95_ms=100.0,
-        review_date=date(2019, 2, 1),
-        attendees=("all",),
-    ),
-    restrictions=Restrictions(min_adv_usd=0.0),
-    position_limits=PositionLimits(max_portfolio_weight_pct=100.0, max_single_position_pct=10.0, max_sector_pct=40.0),
-    incident_channel="#incidents",
 )
 KEYS = {role: KeyFile(Ed25519PrivateKey.generate()) for role in ROLES}
 
@@ -347,9 +324,9 @@ class House:
         self.world.submitted[identity] = release
         return self.approvals.submit(Path(identity), release, actor="Quinn")
 
-    def rehearse(self, model):
+    def rehearse(self, model, **named):
         stage = Stage(store=MemoryStore, orders=_staged, registry=self.world.registry, durability=_Unmeasured())
-        return rehearse(self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t")
+        return rehearse(self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t", **named)
 
 
 class _Assessor:

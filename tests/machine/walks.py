@@ -8,7 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 
-from desk_in_memory import KEYS, ROLES, Crash, World, order_id
+from desk_in_memory import KEYS, ROLES, UNDERTAKINGS, Crash, World, order_id
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -119,6 +119,7 @@ class Walk(RuleBasedStateMachine):
         if self.is_latched(model):
             for role in ROLES[:2]:
                 self.rearm(model, role)
+            self.an_order_made_before_the_halt_arrives_late(model, 0)
         elif states & RETREATING:
             self.carry_out(model)
         elif states & CANDIDATE:
@@ -209,17 +210,26 @@ class Walk(RuleBasedStateMachine):
     def observe(self, model, shown):
         if (identity := self.mine(model, *CANDIDATE) or self.mine(model, *LIVE)) is None:
             return
+        self.trade(model)
         self.world.clock.moment += timedelta(days=1)
         self.give(lambda house: house.watch(shown).observe(identity, actor="monitor"))
 
     # The way back
 
-    @rule(model=models, older=st.booleans())
-    def roll_back(self, model, older):
+    @rule(model=models, older=st.booleans(), stubborn=st.booleans())
+    def roll_back(self, model, older, stubborn):
+        """While the model trades, at a venue that cancels or does not."""
+        self.trade(model)
+        self.world.broker.is_stubborn = stubborn
         every = [d.id for d in self.world.house().record.deployments(model) if d.state not in ENDED]
-        if every:
-            identity = every[0 if older else -1]
-            self.give(lambda house: house.rollback.begin(identity, Occasion.BUSINESS, "person", "test", actor="person"))
+        if not every:
+            return
+        identity, record = every[0 if older else -1], self.world.house().record
+        before, was = record.flags(model).revision, record.deployment(identity).state
+        ordered = (Occasion.BUSINESS, "person", "test")
+        done = self.give(lambda house: house.rollback.begin(identity, *ordered, actor="person"))
+        if was not in RETREATING and done is not None and done.rollback is not None and done.rollback.done:
+            self.halted[model] = max(self.halted[model], before)
 
     @rule(model=models)
     def carry_out(self, model):
@@ -266,11 +276,7 @@ class Walk(RuleBasedStateMachine):
         order = Order(
             client_order_id=order_id(model, self.orders_made), symbol="A", weight_change_pct=1.0, epoch=flags.revision
         )
-        state = self.world.house().record.deployments(model)[-1]
-        undertakings = state.undertakings
-        if undertakings is None:
-            return
-        gate = OrderGate(limits=undertakings.position_limits, restrictions=undertakings.restrictions)
+        gate = OrderGate(limits=UNDERTAKINGS.position_limits, restrictions=UNDERTAKINGS.restrictions)
         admitted, _ = gate.admit([order], Book(), flags=flags, today=self.world.clock.moment.date())
         phases = {d.state for d in self.world.house().record.deployments(model)}
         if phases & CANDIDATE == {State.SHADOW} or not phases & LIVE:

@@ -78,7 +78,7 @@ class ApprovalRound:
             return
         opened = _opened(self.record, release, identity, actor)
         if opened.deployment_type is DeploymentType.ROLLBACK:
-            self._works(release, opened)
+            self._works(opened)
         self._keep(identity, INPUTS, release.files)
         self.record.store.put_blob(release.package.to_bytes())
         self.releases.remember_origin(identity, folder, release.inputs.files)
@@ -89,7 +89,7 @@ class ApprovalRound:
             key=opening_key(self.record, opened.model),
         )
 
-    def _works(self, release: Release, opened: Opened) -> None:
+    def _works(self, opened: Opened) -> None:
         """A version that is redeployed in a hurry must load and run today."""
         registry = self.publisher.registry
         if registry is None:
@@ -97,8 +97,7 @@ class ApprovalRound:
                 f"Expected a model registry to verify {opened.model} v{opened.version} with, found none; a version is "
                 "redeployed only when it loads and runs. Install `signoff[mlflow]` and give --registry."
             )
-        name = release.inputs.dossier.registered_model or opened.model
-        if not (check := registry.verify(name, opened.version)).is_working:
+        if not (check := registry.verify(opened.registered_model or opened.model, opened.version)).is_working:
             raise RefusedError(f"{opened.model} v{opened.version} cannot be redeployed: {check.detail}.")
 
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
@@ -334,6 +333,7 @@ def _opened(record: Record, release: Release, identity: str, actor: str) -> Open
         policy=release.inputs.policy,
         undertakings=dossier.undertakings,
         dossier_digest=release.package.digest,
+        registered_model=dossier.registered_model,
     )
 
 

@@ -39,7 +39,7 @@ class Publisher:
 
     def attach(self, state: Deployment, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach a release's documents to its registered version; what is still missing for `governance_ready`."""
-        if self.registry is None or self.registry.version(state.model, state.version) is None:
+        if self.registry is None or self.registry.version(state.registry_name, state.version) is None:
             return ()
         documents = {
             "deployment_memo.pdf": files["deployment_memo.pdf"],
@@ -51,7 +51,7 @@ class Publisher:
             documents["model_card.md"] = card
         if (repository := links.get("repository")) is not None:
             documents["repository.txt"] = f"{repository}\n".encode()
-        return self.registry.attach(state.model, state.version, documents)
+        return self.registry.attach(state.registry_name, state.version, documents)
 
     def compose(self, release: Release, state: Deployment | None) -> Memo:
         """The memo as a value."""

@@ -5,9 +5,10 @@ What is staged is only what must not be touched: the flags of production and the
 version rehearses the halt: fence, cancel and verify flat; there is nothing to revert to, and the model stays off.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import RollbackProcedure, order_scope
@@ -15,6 +16,7 @@ from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import (
+    AnyEvent,
     ApprovalRequested,
     ApprovalSigned,
     Approved,
@@ -28,6 +30,8 @@ from signoff.domain.events import (
     Validated,
     Verdict,
 )
+from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import is_complete, within_budget
 from signoff.ledger.canonical import digest
@@ -47,8 +51,41 @@ class Stage:
     durability: Durability
 
 
+ALIAS: Final = "rehearsal"
+
+
+@dataclass(frozen=True, slots=True)
+class StagedRegistry:
+    """The real registry, whose versions are really loaded and run; what it points at is an alias of its own."""
+
+    real: Registry
+
+    def version(self, model: str, version: str) -> RegisteredVersion | None:
+        """What is registered."""
+        return self.real.version(model, version)
+
+    def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:  # noqa: ARG002 - the port's
+        """Attach nothing."""
+        return ()
+
+    def point(self, model: str, alias: str, version: str) -> None:  # noqa: ARG002 - the port's signature
+        """Point the rehearsal's alias, whichever was asked for."""
+        self.real.point(model, ALIAS, version)
+
+    def verify(self, model: str, version: str) -> PreviousCheck:
+        """Load and run the version."""
+        return self.real.verify(model, version)
+
+
 def rehearse(
-    record: Record, stage: Stage, *, model: str, policy: Policy, undertakings: Undertakings, actor: str
+    record: Record,
+    stage: Stage,
+    *,
+    model: str,
+    policy: Policy,
+    undertakings: Undertakings,
+    actor: str,
+    registered_model: str | None = None,
 ) -> Rehearsed:
     """Roll a staged release of the model back, measure every step, and record the result."""
     champion = next((d for d in record.deployments(model) if d.state is State.FULL), None)
@@ -57,7 +94,8 @@ def rehearse(
             f"Expected a model registry to load {model} v{champion.version} from, found none; a rehearsal runs the "
             "version that a release falls back to. Install `signoff[mlflow]` and give --registry."
         )
-    seconds, residual = _played(record, stage, model, champion, policy, undertakings, actor)
+    staged = _opened(model, registered_model, champion, policy, undertakings, actor)
+    seconds, residual = _played(record, stage, staged, actor)
     kept = stage.durability.measure()
     result = Rehearsed(
         seconds=seconds,
@@ -80,20 +118,13 @@ def rehearse(
     return result
 
 
-def _played(
-    record: Record,
-    stage: Stage,
-    model: str,
-    champion: Deployment | None,
-    policy: Policy,
-    undertakings: Undertakings,
-    actor: str,
-) -> tuple[tuple[tuple[Step, float], ...], int]:
+def _played(record: Record, stage: Stage, opened: Opened, actor: str) -> tuple[tuple[tuple[Step, float], ...], int]:
     """Each step with its time, commits included and the first from the trigger on; and the orders left open."""
-    scratch, clock = Record(stage.store(), record.clock), record.clock
-    staged = _staged(scratch, model, champion, policy, undertakings, actor)
+    scratch, clock, staged, model = Record(stage.store(), record.clock), record.clock, opened.deployment, opened.model
+    _stage(scratch, opened, actor)
     orders = stage.orders(order_scope(model))
-    procedure = RollbackProcedure(record=scratch, orders=orders, registry=stage.registry, releases=None)
+    registry = None if stage.registry is None else StagedRegistry(stage.registry)
+    procedure = RollbackProcedure(record=scratch, orders=orders, registry=registry, releases=None)
     laps: list[tuple[Step, float]] = []
     began = clock.monotonic()
     state = procedure.start(staged, Occasion.REHEARSAL, "rehearsal", "rollback rehearsal", actor=actor)
@@ -109,18 +140,17 @@ def _played(
     return tuple(laps), len(orders.open_orders(order_scope(model)))
 
 
-def _staged(
-    scratch: Record,
+def _opened(
     model: str,
+    registered_model: str | None,
     champion: Deployment | None,
     policy: Policy,
     undertakings: Undertakings,
     actor: str,
-) -> str:
-    """A release in its limited phase, on the scratch record only."""
-    identity, now = f"{model}-rehearsal", scratch.now()
-    marker = digest(identity.encode())
-    opened = Opened(
+) -> Opened:
+    """The release that is staged: over the champion, or the first of its model."""
+    identity = f"{model}-rehearsal"
+    return Opened(
         deployment=identity,
         model=model,
         version="rehearsal",
@@ -131,26 +161,28 @@ def _staged(
         barred=(),
         policy=policy,
         undertakings=undertakings,
-        dossier_digest=marker,
+        dossier_digest=digest(identity.encode()),
+        registered_model=registered_model,
+    )
+
+
+def _stage(scratch: Record, opened: Opened, actor: str) -> None:
+    """Bring the release into its limited phase, on the scratch record only."""
+    marker, now, policy = opened.dossier_digest, scratch.now(), opened.policy
+    events: tuple[AnyEvent, ...] = (
+        opened,
+        Validated(results=(), package=marker),
+        ApprovalRequested(manifest=marker),
+        *(ApprovalSigned(signature=_stand_in(role, marker, now)) for role in policy.approvals.required),
+        Approved(manifest=marker),
+        PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="rehearsal"),
+        PhaseEntered(phase=Phase.LIMITED, allocation_pct=policy.phases.limited_allocation_pct),
     )
     scratch.commit(
-        Change(
-            stream=deployment_stream(identity),
-            state=None,
-            events=(
-                opened,
-                Validated(results=(), package=marker),
-                ApprovalRequested(manifest=marker),
-                *(ApprovalSigned(signature=_stand_in(role, marker, now)) for role in policy.approvals.required),
-                Approved(manifest=marker),
-                PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="rehearsal"),
-                PhaseEntered(phase=Phase.LIMITED, allocation_pct=policy.phases.limited_allocation_pct),
-            ),
-        ),
+        Change(stream=deployment_stream(opened.deployment), state=None, events=events),
         actor=actor,
-        key=f"stage:{identity}",
+        key=f"stage:{opened.deployment}",
     )
-    return identity
 
 
 def _stand_in(role: Role, subject: str, now: datetime) -> Signature:

@@ -198,7 +198,7 @@ class RollbackProcedure:
             return "no previous version; the model stays off and the declared fallback applies"
         if self.registry is None:
             raise StepError("no registry is configured, so the previous version cannot be loaded")
-        self.registry.point(state.model, "champion", version)
+        self.registry.point(state.registry_name, "champion", version)
         return f"alias champion names v{version}"
 
     def _verified_revert(self, state: Deployment, scope: str, epoch: int) -> str:
@@ -207,7 +207,7 @@ class RollbackProcedure:
             return "nothing to verify"
         if self.registry is None:
             raise StepError("no registry is configured, so the previous version cannot be verified")
-        check = self.registry.verify(state.model, version)
+        check = self.registry.verify(state.registry_name, version)
         if not check.is_working:
             raise StepError(f"v{version} does not work: {check.detail}")
         if (kept := self._kept_fenced(state)) is not None:

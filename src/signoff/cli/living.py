@@ -156,6 +156,9 @@ def rehearse(
     session.answer(
         document,
         *(f"  {step:<15}{seconds:>10.3f} s" for step, seconds in fields(document, "seconds").items()),
+        "  what a killed process loses was not measured here"
+        if document["events_lost"] is None
+        else f"  {document['events_lost']} of {document['events_acknowledged']} acknowledged events lost by a kill",
         "within budget" if document["within_budget"] else "NOT within budget",
     )
     raise typer.Exit(0 if document["within_budget"] else 1)
@@ -184,7 +187,7 @@ def review(
 
 
 def worker(context: typer.Context) -> None:
-    """One pass of the background work: finish rollbacks, send notices, check governance_ready, anchor the ledger.
+    """One pass of the background work: rollbacks, deadlines, notices, governance_ready, and the ledger's anchor.
 
     Example: `signoff worker`
     """
@@ -193,6 +196,7 @@ def worker(context: typer.Context) -> None:
     session.answer(
         document,
         f"{len(rows(document, 'rollbacks'))} rollback(s) finished, {document['notices']} notice(s) sent",
+        *(f"a deadline was missed: {late}" for late in rows(document, "late")),
         *rows(document, "problems"),
         *(
             f"{version} is not governance_ready; missing: {', '.join(gone)}"

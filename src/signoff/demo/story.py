@@ -112,6 +112,7 @@ class Story:
                 policy=release.inputs.policy,
                 undertakings=release.inputs.dossier.undertakings,
                 actor="demo",
+                registered_model=release.inputs.dossier.registered_model,
             )
         )
         verdict = "within budget" if result.within_budget else "NOT within budget"

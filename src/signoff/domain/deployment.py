@@ -156,6 +156,12 @@ class Deployment:
     rollback: Rollback | None = None
     editions: tuple[tuple[str, str], ...] = ()
     superseded_by: str | None = None
+    registered_model: str | None = None
+
+    @property
+    def registry_name(self) -> str:
+        """What the model registry calls the model."""
+        return self.registered_model or self.model
 
     @property
     def phase(self) -> Phase | None:
@@ -224,6 +230,7 @@ def _born(recorded: e.Recorded) -> Deployment:
                 policy=event.policy,
                 undertakings=event.undertakings,
                 dossier_digest=event.dossier_digest,
+                registered_model=event.registered_model,
                 state=State.VALIDATING,
                 revision=recorded.revision,
                 opened_at=recorded.at,

@@ -102,6 +102,7 @@ class Opened(Event):
     policy: Policy
     undertakings: Undertakings
     dossier_digest: str
+    registered_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

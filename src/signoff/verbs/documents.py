@@ -111,6 +111,9 @@ def rehearsed_document(model: str, rehearsed: Rehearsed) -> Document:
         "within_budget": rehearsed.within_budget,
         "residual_orders": rehearsed.residual_orders,
         "seconds": {step.value: seconds for step, seconds in rehearsed.seconds},
+        "restored_version": rehearsed.restored_version,
+        "events_acknowledged": rehearsed.events_acknowledged,
+        "events_lost": rehearsed.events_lost,
     }
 
 

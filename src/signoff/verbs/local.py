@@ -7,7 +7,9 @@ from pathlib import Path
 from signoff.app.adopt import Adoption
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
+from signoff.app.deadlines import check_deadlines
 from signoff.app.people import enrol
+from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, model_stream
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
@@ -129,12 +131,20 @@ class Local:
         if folder is not None:
             inputs = house.assessor.reader.read(folder, None)
             policy, undertakings = inputs.policy, inputs.dossier.undertakings
+            registered = inputs.dossier.registered_model
         elif planned and planned[-1].undertakings is not None:
             policy, undertakings = planned[-1].policy, planned[-1].undertakings
+            registered = planned[-1].registered_model
         else:
             raise NotFoundError(f"Expected a release of {model} on record or --dossier DIR, found neither.")
         result = rehearse(
-            house.record, house.stage(), model=model, policy=policy, undertakings=undertakings, actor=self.actor
+            house.record,
+            house.stage(),
+            model=model,
+            policy=policy,
+            undertakings=undertakings,
+            actor=self.actor,
+            registered_model=registered,
         )
         return rehearsed_document(model, result)
 
@@ -193,10 +203,14 @@ class Local:
         house = self.house
         unfinished = [d for d in house.record.deployments() if is_unfinished(d)]
         finished = [house.rollback.carry_out(d.id, actor=self.actor).id for d in unfinished]
+        for model in sorted({d.model for d in house.record.deployments()}):
+            reconcile_orders(house.record, house.broker, model)
+        late = [f"{identity}: {breach.name}" for identity, breach in check_deadlines(house.record, actor=self.actor)]
         sent, problems = house.deliver_notices()
         unready = house.check_governance()
         house.anchor()
-        return {"rollbacks": finished, "notices": sent, "problems": list(problems), "unready": unready}
+        done = {"rollbacks": finished, "late": late, "notices": sent}
+        return done | {"problems": list(problems), "unready": unready}
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""

@@ -1,0 +1,328 @@
+"""The way back under fire: stuck, late, interrupted, raced; and never to a version that was itself rolled back."""
+
+from datetime import timedelta
+
+import pytest
+from desk_in_memory import POLICY, ROLES, Crash, World, order_id
+
+from signoff.app.deadlines import ESCALATION, check_deadlines
+from signoff.app.notices import deliver
+from signoff.app.reconcile import reconcile_orders
+from signoff.app.record import decided_again, deployment_stream
+from signoff.app.rollback import order_scope
+from signoff.domain.deployment import State
+from signoff.domain.errors import RefusedError, StaleRevisionError, UnavailableError
+from signoff.domain.events import DeadlineBreached, Occasion, PauseReason, Step
+from signoff.ports.orders import OpenOrder
+
+
+def raised(world, version, previous, *, to=State.FULL):
+    """A release of m, signed and lived up to a state."""
+    house = world.house()
+    house.rehearse("m")
+    state = house.submit("m", version, previous)
+    for role in ROLES:
+        state = house.approvals.approve(state.id, world.signatory(role))
+    if to is State.APPROVED:
+        return state
+    state = house.rollout.start(state.id, actor="t")
+    while state.state is not to:
+        for _ in range(2):
+            world.clock.moment += timedelta(days=1)
+            house.watch("good").observe(state.id, actor="t")
+        state = house.rollout.advance(state.id, actor="t")
+    return state
+
+
+def back(world, state):
+    return world.house().rollback.begin(state.id, Occasion.BUSINESS, "person", "test", actor="t")
+
+
+def trading(world, model="m"):
+    flags = world.house().record.flags(model)
+    order = OpenOrder(client_order_id=order_id(model, 1), symbol="A", side="buy", quantity=1.0)
+    world.broker.place([order], flags.revision)
+
+
+def kinds(world, state):
+    return [r.event.kind for r in world.house().record.history(deployment_stream(state.id))]
+
+
+@pytest.fixture
+def world(desk):
+    return World().opened("m")
+
+
+def test_a_rollback_that_was_stuck_at_open_orders_asks_for_them_again_and_ends(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    trading(world)
+    world.broker.is_stubborn = True
+    stuck = back(world, state)
+    assert (stuck.state, stuck.rollback.stuck_at) == (State.ROLLBACK_STUCK, Step.VERIFY_FLAT)
+    assert not world.house().record.flags("m").enabled
+    world.broker.is_stubborn = False
+    assert back(world, state).state is State.ROLLED_BACK
+    assert world.broker.open_orders(order_scope("m")) == ()
+
+
+def test_a_broker_that_cannot_be_reached_makes_the_rollback_stuck_and_pages(world, monkeypatch):
+    state = raised(world, "2", "1", to=State.LIMITED)
+
+    def gone(*_):
+        raise UnavailableError("the venue does not answer")
+
+    monkeypatch.setattr(world.broker, "fence", gone)
+    stuck = back(world, state)
+    assert (stuck.state, stuck.rollback.stuck_at) == (State.ROLLBACK_STUCK, Step.FENCE)
+    deliver(world.house().record, world.inbox)
+    assert any("PAGE: rollback stuck at fence" in subject for _, subject, _ in world.inbox.told.values())
+
+
+def test_people_are_called_again_until_it_moves_and_then_no_more(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    world.registry.works = False
+    back(world, state)
+    record = world.house().record
+
+    def told():
+        check_deadlines(record)
+        check_deadlines(world.house().record)
+        deliver(record, world.inbox)
+        return [(c, s) for c, s, _ in world.inbox.told.values() if "PAGE" in s or c == ESCALATION]
+
+    assert len(told()) == 1
+    world.clock.moment += timedelta(minutes=16)
+    assert len(told()) == 2
+    world.clock.moment += timedelta(minutes=16)
+    assert [channel for channel, _ in told()].count(ESCALATION) == 1
+    world.registry.works = True
+    assert back(world, state).state is State.ROLLED_BACK
+    before = len(told())
+    world.clock.moment += timedelta(hours=3)
+    assert len(told()) == before
+
+
+def test_every_deadline_that_passes_is_recorded_once_whoever_looks_and_however_often(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    world.registry.works = False
+    back(world, state)
+    for minutes in (1, 20, 130):
+        world.clock.moment += timedelta(minutes=minutes)
+        check_deadlines(world.house().record)
+        check_deadlines(world.house().record)
+    world.registry.works = True
+    back(world, state)
+    world.clock.moment += timedelta(hours=50)
+    check_deadlines(world.house().record)
+    history = world.house().record.history(deployment_stream(state.id))
+    breached = [r.event.name for r in history if isinstance(r.event, DeadlineBreached)]
+    assert breached == ["revert", "review", "post_mortem"]
+
+
+def test_a_post_mortem_in_time_meets_its_deadline(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    back(world, state)
+    with pytest.raises(RefusedError, match="in words"):
+        world.house().rollback.hold_post_mortem(state.id, " ", actor="t")
+    world.house().rollback.hold_post_mortem(state.id, "the feed was late", actor="t")
+    world.clock.moment += timedelta(hours=50)
+    assert check_deadlines(world.house().record) == ()
+
+
+def test_deadlines_are_absolute_so_that_a_restart_resets_none(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    world.fuse.left = 2
+    with pytest.raises(Crash):
+        back(world, state)
+    world.restarted()
+    began = world.house().record.deployment(state.id).rollback
+    world.clock.moment += timedelta(minutes=6)
+    found = check_deadlines(world.house().record)
+    assert [(breach.name, breach.due) for _, breach in found] == [("immediate", began.deadlines[0].due)]
+    assert back(world, state).rollback.deadlines == began.deadlines
+
+
+def test_what_replaced_a_bad_version_falls_back_behind_it(world):
+    second = raised(world, "2", "1")
+    third = raised(world, "3", "2", to=State.LIMITED)
+    back(world, second)
+    assert world.registry.aliases["m", "champion"] == "1"
+    assert world.house().record.flags("m").version == "1"
+    back(world, third)
+    assert world.registry.aliases["m", "champion"] == "1"
+    restored = world.house().record.history(deployment_stream(third.id))[-1].event
+    assert (restored.kind, restored.restored_version) == ("rolled_back", "1")
+
+
+def test_full_allocation_supersedes_whatever_is_champion_then(world):
+    second = raised(world, "2", "1")
+    third = raised(world, "3", "2", to=State.LIMITED)
+    back(world, second)
+    house = world.house()
+    for _ in range(2):
+        world.clock.moment += timedelta(days=1)
+        house.watch("good").observe(third.id, actor="t")
+    house.rollout.advance(third.id, actor="t")
+    assert [d.state for d in house.record.deployments("m")] == [State.SUPERSEDED, State.ROLLED_BACK, State.FULL]
+    back(world, third)
+    assert house.record.flags("m").version == "1"
+
+
+def test_the_end_of_a_rollback_does_not_lift_the_fence_of_a_killed_model(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    flags, _ = world.house().kill_switch.kill("m", reason="smoke", actor="t")
+    assert back(world, state).state is State.ROLLED_BACK
+    with pytest.raises(RefusedError, match="fenced"):
+        trading_at(world, flags.revision)
+
+
+def trading_at(world, epoch):
+    order = OpenOrder(client_order_id=order_id("m", 2), symbol="A", side="buy", quantity=1.0)
+    world.broker.place([order], epoch)
+
+
+def test_a_kill_that_a_crash_cut_off_is_finished_by_the_next_pass(world):
+    raised(world, "2", "1", to=State.LIMITED)
+    trading(world)
+    world.fuse.left = 2  # after the commit, before the fence
+    with pytest.raises(Crash):
+        world.house().kill_switch.kill("m", reason="smoke", actor="t")
+    house = world.restarted().house()
+    assert len(world.broker.open_orders(order_scope("m"))) == 1
+    assert reconcile_orders(house.record, house.orders, "m") == 1
+    assert reconcile_orders(house.record, house.orders, "m") == 0
+    assert world.broker.open_orders(order_scope("m")) == ()
+
+
+def test_no_model_is_halted_with_another_whose_name_begins_like_its_own(desk):
+    world = World().opened("m", "m-x", "m:x")
+    for model in ("m", "m-x", "m:x"):
+        trading(world, model)
+    world.house().kill_switch.kill("m", reason="smoke", actor="t")
+    assert [len(world.broker.open_orders(order_scope(model))) for model in ("m", "m-x", "m:x")] == [0, 1, 1]
+
+
+def test_a_trigger_and_its_rollback_are_one_commit(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    world.clock.moment += timedelta(days=1)
+    world.fuse.left = 2  # after the first commit
+    with pytest.raises(Crash):
+        world.house().watch("bad").observe(state.id, actor="t")
+    assert kinds(world, state)[-2:] == ["observed", "rollback_started"]
+    assert not world.restarted().house().record.flags("m").enabled
+
+
+def test_people_who_sign_at_the_same_time_do_not_get_in_each_others_way(world):
+    house = world.house()
+    house.rehearse("m")
+    state = house.submit("m", "2", "1")
+    first, second, third = (world.signatory(role) for role in ROLES)
+    world.fuse.interlude = lambda: world.house().approvals.approve(state.id, second)
+    house.approvals.approve(state.id, first)
+    assert {s.person for s in house.record.deployment(state.id).approvals} == {first.person, second.person}
+    assert house.approvals.approve(state.id, third).state is State.APPROVED
+
+
+def test_a_signature_that_no_longer_makes_sense_is_refused_by_its_guard_and_not_retried_into_the_record(world):
+    house = world.house()
+    house.rehearse("m")
+    state = house.submit("m", "2", "1")
+    first, second = (world.signatory(role) for role in ROLES[:2])
+    world.fuse.interlude = lambda: world.house().approvals.reject(state.id, second, reason="no")
+    with pytest.raises(RefusedError, match="'state'"):
+        house.approvals.approve(state.id, first)
+    assert house.record.deployment(state.id).state is State.REJECTED
+
+
+def test_a_rollback_is_not_refused_because_somebody_paused_at_the_same_moment(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    world.fuse.interlude = lambda: world.house().rollout.pause(state.id, PauseReason.FREEZE, "n", actor="p")
+    assert back(world, state).state is State.ROLLED_BACK
+
+
+def test_two_workers_on_one_rollback_record_each_step_once(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    world.house().rollback.start(state.id, Occasion.ERROR, "error_rate", "x", actor="t")
+    world.fuse.interlude = lambda: world.house().rollback.carry_out(state.id, actor="other worker")
+    assert world.house().rollback.carry_out(state.id, actor="worker").state is State.ROLLED_BACK
+    assert kinds(world, state).count("step_done") == len(Step)
+
+
+def test_attempts_are_bounded():
+    tried = []
+
+    def always_late():
+        tried.append(1)
+        raise StaleRevisionError("somebody was faster")
+
+    with pytest.raises(StaleRevisionError):
+        decided_again(always_late, attempts=3)
+    assert len(tried) == 3
+
+
+def test_after_a_kill_the_adopted_champion_returns_through_the_phases_before_the_candidate(world):
+    second = raised(world, "2", "1", to=State.LIMITED)
+    house = world.house()
+    house.kill_switch.kill("m", reason="smoke", actor="t")
+    for role in ROLES[:2]:
+        house.kill_switch.rearm("m", world.signatory(role), reason="safe")
+    first = house.record.deployments("m")[0]
+    assert {d.state for d in house.record.deployments("m")} == {State.SHADOW}
+    for state in (first, second):
+        for _ in range(2):
+            world.clock.moment += timedelta(days=1)
+            house.watch("good").observe(state.id, actor="t")
+    with pytest.raises(RefusedError, match="'one_candidate'"):
+        house.rollout.advance(second.id, actor="t")
+    assert house.rollout.advance(first.id, actor="t").state is State.LIMITED
+
+
+def test_a_model_without_a_previous_version_rehearses_the_halt(desk):
+    house = World().opened().house()
+    result = house.rehearse("m")
+    assert (result.restored_version, result.residual_orders, result.within_budget) == (None, 0, True)
+    assert [step for step, _ in result.seconds] == list(Step)
+    assert house.record.latch("m").rehearsal.result == result
+
+
+def test_a_rehearsal_touches_neither_the_flags_nor_the_orders_of_production(world):
+    raised(world, "2", "1", to=State.LIMITED)
+    trading(world)
+    house = world.house()
+    before = house.record.flags("m")
+    world.registry.aliases = {("m", "champion"): "what the operator set"}
+    house.rehearse("m")
+    after = house.record.flags("m")
+    assert (after.enabled, after.allocation_pct) == (before.enabled, before.allocation_pct) == (True, 10)
+    assert len(world.broker.open_orders(order_scope("m"))) == 1
+    assert world.registry.aliases == {("m", "champion"): "what the operator set", ("m", "rehearsal"): "1"}
+
+
+def test_a_rehearsal_whose_version_does_not_load_stands_for_nothing(world):
+    world.registry.works = False
+    house = world.house()
+    assert not house.rehearse("m").within_budget
+    world.registry.works = True
+    assert house.submit("m", "2", "1").state is State.VALIDATED
+    house.rehearse("m")
+    assert house.submit("m", "2", "1").state is State.AWAITING_APPROVAL
+
+
+def test_a_rehearsal_that_grew_old_between_two_signatures_refuses_the_second(world):
+    house = world.house()
+    house.rehearse("m")
+    state = house.submit("m", "2", "1")
+    house.approvals.approve(state.id, world.signatory(ROLES[0]))
+    world.clock.moment += timedelta(days=POLICY.rollback.rehearsal_max_age_days + 1)
+    with pytest.raises(RefusedError, match="rehearsed 91 days before"):
+        house.approvals.approve(state.id, world.signatory(ROLES[1]))
+
+
+def test_the_registry_is_asked_by_the_name_that_it_knows_the_model_by(world, monkeypatch):
+    house = world.house()
+    asked = []
+    verify = world.registry.verify
+    monkeypatch.setattr(world.registry, "verify", lambda model, version: asked.append(model) or verify(model, version))
+    house.rehearse("m", registered_model="prod.m")
+    assert asked == ["prod.m"]
+    assert world.registry.aliases == {("prod.m", "rehearsal"): "1"}
