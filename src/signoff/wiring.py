@@ -18,6 +18,7 @@ from signoff.adapters.signing_keys import FileAnchor, KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_sql import SqlStore
+from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
 from signoff.app.audit import export
@@ -80,6 +81,11 @@ class House:
     @cached_property
     def record(self) -> Record:
         return Record(self.store, self.clock)
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Who comes in by what."""
+        return Accounts(self.record, KnownPeople(self.record))
 
     @cached_property
     def registry(self) -> Registry | None:

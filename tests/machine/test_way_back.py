@@ -170,7 +170,8 @@ def test_full_allocation_supersedes_whatever_is_champion_then(world):
 
 def test_the_end_of_a_rollback_does_not_lift_the_fence_of_a_killed_model(world):
     state = raised(world, "2", "1", to=State.LIMITED)
-    flags, _ = world.house().kill_switch.kill("m", reason="smoke", actor="t")
+    world.house().kill_switch.kill("m", reason="smoke", actor="t")
+    flags = world.house().record.flags("m")
     assert back(world, state).state is State.ROLLED_BACK
     with pytest.raises(RefusedError, match="fenced"):
         trading_at(world, flags.revision)
@@ -184,12 +185,14 @@ def trading_at(world, epoch):
 def test_a_kill_that_a_crash_cut_off_is_finished_by_the_next_pass(world):
     raised(world, "2", "1", to=State.LIMITED)
     trading(world)
-    world.fuse.left = 2  # after the commit, before the fence
+    world.fuse.left = 2  # after the journal, before the fence
     with pytest.raises(Crash):
         world.house().kill_switch.kill("m", reason="smoke", actor="t")
     house = world.restarted().house()
     assert len(world.broker.open_orders(order_scope("m"))) == 1
-    assert reconcile_orders(house.record, house.orders, "m") == 1
+    assert house.kill_switch.reconcile() == 0
+    assert house.orders.open_orders(order_scope("m")) == ()
+    assert house.record.latch("m").is_latched
     assert reconcile_orders(house.record, house.orders, "m") == 0
     assert world.broker.open_orders(order_scope("m")) == ()
 

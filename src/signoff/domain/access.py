@@ -1,22 +1,24 @@
 """Who may do what: one visible matrix of duties and verbs, and the pure question whether a principal may.
 
 A duty says what a person may do; a role (`policy.Role`) says in whose name a signature counts. Holding a role brings
-its duty. Stopping is for nearly everybody, starting for few; nobody approves by machine.
+its duty. Stopping is for nearly everybody, starting for few; nobody approves by machine, and the administrator, who
+decides who people are, decides nothing about models. `docs/permissions.md` shows the same table with its reasons.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import RefusedError, UnavailableError
 from signoff.domain.policy import Role
 
 FRESH: Final = timedelta(minutes=5)
 
 
 class Duty(StrEnum):
-    """What a person is there for."""
+    """What a person is there for; `MACHINE` is no person's: it is what a desk, a pipeline or a worker may do."""
 
     RESEARCHER = "researcher"
     VALIDATOR = "validator"
@@ -27,12 +29,14 @@ class Duty(StrEnum):
     OPERATOR = "operator"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
+    MACHINE = "machine"
 
 
 class Verb(StrEnum):
     """Everything that can be asked of an installation."""
 
     READ = "read"
+    READ_FLAGS = "read_flags"
     CHECK = "check"
     SUBMIT = "submit"
     OVERRIDE = "override"
@@ -52,6 +56,7 @@ class Verb(StrEnum):
     REVIEW = "review"
     EXPORT = "export"
     ENROL = "enrol"
+    CONFIRM = "confirm"
     MANAGE_TOKENS = "manage_tokens"
 
 
@@ -63,30 +68,36 @@ DUTY_OF: Final = {
     Role.HEAD_OF_TRADING: Duty.HEAD_OF_TRADING,
     Role.CTO: Duty.CTO,
 }
+_LOOK: Final = frozenset({Verb.READ, Verb.READ_FLAGS})
 _STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
 _SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS})
+_RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME})
 _LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
+_JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _STOP | _SIGN
 MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
-    Duty.RESEARCHER: frozenset({Verb.READ, Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE}) | _STOP | _SIGN,
-    Duty.VALIDATOR: frozenset({Verb.READ, Verb.CHECK, Verb.REVIEW}) | _STOP | _SIGN,
-    Duty.RISK: frozenset({Verb.READ, Verb.CHECK, Verb.REVIEW, Verb.EXPORT}) | _STOP | _SIGN | _LEAD,
-    Duty.COMPLIANCE: frozenset({Verb.READ, Verb.CHECK, Verb.EXPORT}) | _STOP | _SIGN,
-    Duty.HEAD_OF_TRADING: frozenset({Verb.READ, Verb.CHECK, Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.REVIEW})
-    | _STOP
-    | _SIGN
-    | _LEAD,
-    Duty.CTO: frozenset({Verb.READ, Verb.CHECK, Verb.REHEARSE, Verb.EXPORT}) | _STOP | _SIGN | _LEAD,
-    Duty.OPERATOR: frozenset(
-        {Verb.READ, Verb.CHECK, Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS}
-    )
-    | _STOP,
-    Duty.AUDITOR: frozenset({Verb.READ, Verb.EXPORT}),
-    Duty.ADMINISTRATOR: frozenset({Verb.READ, Verb.ENROL, Verb.MANAGE_TOKENS, Verb.KILL}),
+    Duty.RESEARCHER: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE} | _STOP | _SIGN,
+    Duty.VALIDATOR: _JUDGE,
+    Duty.RISK: _JUDGE | {Verb.EXPORT} | _LEAD,
+    Duty.COMPLIANCE: _LOOK | {Verb.CHECK, Verb.EXPORT, Verb.CONFIRM} | _STOP | _SIGN,
+    Duty.HEAD_OF_TRADING: _JUDGE | _RUN | _LEAD,
+    Duty.CTO: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.EXPORT} | _STOP | _SIGN | _LEAD,
+    Duty.OPERATOR: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS} | _RUN | _STOP,
+    Duty.AUDITOR: _LOOK | {Verb.EXPORT},
+    Duty.ADMINISTRATOR: _LOOK | {Verb.ENROL, Verb.CONFIRM, Verb.MANAGE_TOKENS, Verb.KILL},
+    Duty.MACHINE: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE, Verb.EXPORT} | _STOP,
 }
+# Done by a person, never by a machine.
 PERSONAL: Final = frozenset(
-    {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.MANAGE_TOKENS}
+    {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
+    | {Verb.MANAGE_TOKENS}
 )
-NEEDS_FRESH_SIGN_IN: Final = frozenset({Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, Verb.ENROL})
+# Done by a person who signed in: a token that leaked must not beget others.
+NEEDS_SIGN_IN: Final = frozenset({Verb.MANAGE_TOKENS})
+NEEDS_FRESH_SIGN_IN: Final = frozenset({Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, Verb.ENROL, Verb.CONFIRM})
+# Done on the word of people as last known, while the database is down: nothing may block a kill.
+POSSIBLE_IN_OUTAGE: Final = frozenset({Verb.KILL, Verb.READ_FLAGS})
+# Duties that suffer no other beside them: who says who people are signs nothing; who audits changes nothing.
+APART: Final = frozenset({Duty.ADMINISTRATOR, Duty.AUDITOR})
 
 
 class ForbiddenError(RefusedError):
@@ -95,7 +106,11 @@ class ForbiddenError(RefusedError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is asking, as the face identified them. A machine acts by a token; `scopes` narrow what it may."""
+    """Who is asking, as the face identified them. A machine acts by a token; `scopes` narrow what it may.
+
+    `signed_in_at` is when the identity provider saw the person, None for a token. `is_last_known` says that the
+    database was down, so that duties and tokens are those of before.
+    """
 
     name: str
     duties: frozenset[Duty]
@@ -103,11 +118,26 @@ class Principal:
     scopes: frozenset[Verb] | None = None
     is_machine: bool = False
     signed_in_at: datetime | None = None
+    is_last_known: bool = False
 
 
-def permitted(duties: frozenset[Duty]) -> frozenset[Verb]:
-    """Every verb that these duties allow together."""
-    return frozenset().union(*(MATRIX[duty] for duty in duties))
+def permitted(duties: Iterable[Duty]) -> frozenset[Verb]:
+    """Every verb that these duties allow together; a duty that stands apart allows its own and no more."""
+    held = frozenset(duties)
+    return frozenset[Verb]().union(*(MATRIX[duty] for duty in (held & APART or held)))
+
+
+def compatible(duties: Iterable[Duty]) -> None:
+    """Nothing when one person may hold these duties together; RefusedError says which may not."""
+    held = frozenset(duties)
+    if Duty.MACHINE in held:
+        raise RefusedError("machine is no duty of a person; issue a machine token instead.")
+    for duty in sorted(held & APART):
+        if others := held - {duty}:
+            raise RefusedError(
+                f"Expected {duty.value} alone, found {', '.join(sorted(others))} beside it: who administers approves "
+                "nothing, and who audits changes nothing. Give the duty to another person."
+            )
 
 
 def may(principal: Principal, verb: Verb, now: datetime) -> None:
@@ -117,11 +147,18 @@ def may(principal: Principal, verb: Verb, now: datetime) -> None:
         needed = ", ".join(duty.value for duty in Duty if verb in MATRIX[duty])
         raise ForbiddenError(f"{principal.name} holds {held}; to {verb.value} takes one of: {needed}.")
     if principal.is_machine and verb in PERSONAL:
-        raise ForbiddenError(f"A token cannot {verb.value}: that takes a person who signed in.")
+        raise ForbiddenError(f"A machine's token cannot {verb.value}: that takes a person.")
     if principal.scopes is not None and verb not in principal.scopes:
         raise ForbiddenError(f"This token of {principal.name} is not scoped for {verb.value}.")
+    if verb in NEEDS_SIGN_IN and principal.signed_in_at is None:
+        raise ForbiddenError(f"To {verb.value} takes a person who signed in; a token is not enough.")
     if verb in NEEDS_FRESH_SIGN_IN and not _is_fresh(principal, now):
         raise ForbiddenError(f"To {verb.value} takes a sign-in of the last five minutes; sign in again.")
+    if principal.is_last_known and verb not in POSSIBLE_IN_OUTAGE:
+        raise UnavailableError(
+            f"The database cannot be reached, so whether {principal.name} may still {verb.value} cannot be known. "
+            "Until it is back one can kill and read flags."
+        )
 
 
 def _is_fresh(principal: Principal, now: datetime) -> bool:

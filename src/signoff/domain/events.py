@@ -9,6 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
 
+from signoff.domain.access import Duty, Verb
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.policy import Policy, Role
 
@@ -396,6 +397,102 @@ class PostMortemHeld(Event):
     notes: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutiesGranted(Event):
+    """A person may do what these duties allow, beside those that their roles bring."""
+
+    kind: Literal["duties_granted"] = "duties_granted"
+    name: str
+    duties: tuple[Duty, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutiesWithdrawn(Event):
+    """A person may no longer act in these duties, nor sign in these roles. What they signed stands."""
+
+    kind: Literal["duties_withdrawn"] = "duties_withdrawn"
+    name: str
+    duties: tuple[Duty, ...]
+    roles: tuple[Role, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectBound(Event):
+    """Whoever the identity provider calls this subject is this person."""
+
+    kind: Literal["subject_bound"] = "subject_bound"
+    name: str
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectUnbound(Event):
+    kind: Literal["subject_unbound"] = "subject_unbound"
+    issuer: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenIssued(Event):
+    """A token may be used until then; only the digest of its secret is kept."""
+
+    kind: Literal["token_issued"] = "token_issued"
+    token: str
+    digest: str
+    person: str
+    scopes: tuple[Verb, ...]
+    expires_at: datetime
+    is_machine: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRevoked(Event):
+    kind: Literal["token_revoked"] = "token_revoked"
+    token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentProposed(Event):
+    """One person wants another to hold roles, duties or a subject; it takes effect when a second person confirms."""
+
+    kind: Literal["enrolment_proposed"] = "enrolment_proposed"
+    proposal: str
+    change: PersonEnrolled | DutiesGranted | SubjectBound
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentConfirmed(Event):
+    """A second person agreed; the change itself is the next event."""
+
+    kind: Literal["enrolment_confirmed"] = "enrolment_confirmed"
+    proposal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrolmentDeclined(Event):
+    kind: Literal["enrolment_declined"] = "enrolment_declined"
+    proposal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapIssued(Event):
+    """A person may sign in once by a link as an administrator, until the identity provider knows one."""
+
+    kind: Literal["bootstrap_issued"] = "bootstrap_issued"
+    name: str
+    digest: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapUsed(Event):
+    kind: Literal["bootstrap_used"] = "bootstrap_used"
+    name: str
+
+
 AnyEvent = (
     Opened
     | Adopted
@@ -427,6 +524,17 @@ AnyEvent = (
     | Rearmed
     | PersonEnrolled
     | PostMortemHeld
+    | DutiesGranted
+    | DutiesWithdrawn
+    | SubjectBound
+    | SubjectUnbound
+    | TokenIssued
+    | TokenRevoked
+    | EnrolmentProposed
+    | EnrolmentConfirmed
+    | EnrolmentDeclined
+    | BootstrapIssued
+    | BootstrapUsed
 )
 
 

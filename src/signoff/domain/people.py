@@ -1,9 +1,12 @@
-"""Who may sign in which role with which key: folded from the stream `people`."""
+"""Who may sign in which role with which key, who may do what, and what they come in by: folded from `people`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
 
 from signoff.domain import events as e
+from signoff.domain.access import DUTY_OF, Duty, Principal, Verb
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.policy import Role
@@ -11,18 +14,69 @@ from signoff.domain.policy import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One human being, however many roles they hold."""
+    """One human being, however many roles they hold. Who never signs has no key."""
 
     name: str
     roles: tuple[Role, ...]
     key_id: str
     public_key: str
+    granted: tuple[Duty, ...] = ()
+
+    @property
+    def duties(self) -> frozenset[Duty]:
+        """The duties granted and those that the roles bring."""
+        return frozenset(self.granted) | {DUTY_OF[role] for role in self.roles}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """What a program comes in by; `digest` is the SHA-256 of a secret that is kept nowhere."""
+
+    id: str
+    digest: str
+    person: str
+    scopes: tuple[Verb, ...]
+    expires_at: datetime
+    is_machine: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A change that waits for a second person."""
+
+    id: str
+    change: e.PersonEnrolled | e.DutiesGranted | e.SubjectBound
+    proposed_by: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """A link by which an administrator comes in once, before the identity provider knows one."""
+
+    name: str
+    digest: str
+    expires_at: datetime
+    is_used: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An identity at the provider, bound to a person."""
+
+    issuer: str
+    subject: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
     revision: int = 0
     by_name: Mapping[str, Person] = field(default_factory=dict)
+    tokens: Mapping[str, Token] = field(default_factory=dict)
+    proposals: Mapping[str, Proposal] = field(default_factory=dict)
+    subjects: tuple[Subject, ...] = ()
+    bootstraps: Mapping[str, Bootstrap] = field(default_factory=dict)
 
     def named(self, name: str) -> Person:
         """The person of this name; NotFoundError lists who is known."""
@@ -47,13 +101,127 @@ class People:
             raise RefusedError(message)
         return person
 
+    def bound_to(self, issuer: str, subject: str) -> str | None:
+        """The name of the person whom the provider calls this, None when nobody is bound to it."""
+        return next((s.name for s in self.subjects if (s.issuer, s.subject) == (issuer, subject)), None)
+
+    @property
+    def has_bound_administrator(self) -> bool:
+        """Whether the identity provider knows an administrator, so that no bootstrap is needed."""
+        bound = {s.name for s in self.subjects}
+        return any(p.name in bound and Duty.ADMINISTRATOR in p.duties for p in self.by_name.values())
+
+    def principal(self, name: str, *, signed_in_at: datetime | None = None) -> Principal:
+        """A person as they act now; whoever is not enrolled has no duty."""
+        person = self.by_name.get(name)
+        return Principal(
+            name=name,
+            duties=person.duties if person else frozenset(),
+            roles=person.roles if person else (),
+            signed_in_at=signed_in_at,
+        )
+
+    def bearer(self, token: Token) -> Principal:
+        """Whoever acts by a token: its person as they are now, or a machine."""
+        scopes = frozenset(token.scopes)
+        if token.is_machine:
+            return Principal(name=token.person, duties=frozenset({Duty.MACHINE}), scopes=scopes, is_machine=True)
+        return replace(self.principal(token.person), scopes=scopes)
+
 
 def evolve_people(state: People | None, recorded: e.Recorded) -> People:
-    """The people after one more enrolment; a later enrolment of the same name replaces key and roles."""
-    people = state or People()
-    event = recorded.event
-    if recorded.revision != people.revision + 1 or not isinstance(event, e.PersonEnrolled):
+    """The people after one more event; a later enrolment of the same name replaces key and roles."""
+    people, event = state or People(), recorded.event
+    step = _STEPS.get(type(event))
+    if recorded.revision != people.revision + 1 or step is None:
         message = f"{event.kind!r} as revision {recorded.revision} does not follow revision {people.revision} of people"
         raise IllegalHistoryError(message)
-    person = Person(name=event.name, roles=event.roles, key_id=event.key_id, public_key=event.public_key)
-    return replace(people, revision=recorded.revision, by_name={**people.by_name, event.name: person})
+    return replace(step(people, event, recorded), revision=recorded.revision)
+
+
+def _with(people: People, person: Person) -> People:
+    return replace(people, by_name={**people.by_name, person.name: person})
+
+
+def _or_new(people: People, name: str) -> Person:
+    return people.by_name.get(name) or Person(name=name, roles=(), key_id="", public_key="")
+
+
+def _enrolled(people: People, event: e.PersonEnrolled, _recorded: e.Recorded) -> People:
+    person = _or_new(people, event.name)
+    return _with(people, replace(person, roles=event.roles, key_id=event.key_id, public_key=event.public_key))
+
+
+def _granted(people: People, event: e.DutiesGranted, _recorded: e.Recorded) -> People:
+    person = _or_new(people, event.name)
+    return _with(people, replace(person, granted=tuple(sorted({*person.granted, *event.duties}))))
+
+
+def _withdrawn(people: People, event: e.DutiesWithdrawn, _recorded: e.Recorded) -> People:
+    person = people.named(event.name)
+    granted = tuple(duty for duty in person.granted if duty not in event.duties)
+    return _with(people, replace(person, granted=granted, roles=tuple(r for r in person.roles if r not in event.roles)))
+
+
+def _bound(people: People, event: e.SubjectBound, _recorded: e.Recorded) -> People:
+    subject = Subject(issuer=event.issuer, subject=event.subject, name=event.name)
+    return replace(people, subjects=(*people.subjects, subject))
+
+
+def _unbound(people: People, event: e.SubjectUnbound, _recorded: e.Recorded) -> People:
+    gone = (event.issuer, event.subject)
+    return replace(people, subjects=tuple(s for s in people.subjects if (s.issuer, s.subject) != gone))
+
+
+def _token_issued(people: People, event: e.TokenIssued, recorded: e.Recorded) -> People:
+    """The tokens with one more, without those that have expired: the ledger keeps them."""
+    token = Token(
+        id=event.token,
+        digest=event.digest,
+        person=event.person,
+        scopes=event.scopes,
+        expires_at=event.expires_at,
+        is_machine=event.is_machine,
+    )
+    alive = {name: known for name, known in people.tokens.items() if known.expires_at > recorded.at}
+    return replace(people, tokens={**alive, token.id: token})
+
+
+def _token_revoked(people: People, event: e.TokenRevoked, _recorded: e.Recorded) -> People:
+    return replace(people, tokens={name: token for name, token in people.tokens.items() if name != event.token})
+
+
+def _proposed(people: People, event: e.EnrolmentProposed, recorded: e.Recorded) -> People:
+    proposal = Proposal(id=event.proposal, change=event.change, proposed_by=recorded.actor, expires_at=event.expires_at)
+    alive = {name: known for name, known in people.proposals.items() if known.expires_at > recorded.at}
+    return replace(people, proposals={**alive, proposal.id: proposal})
+
+
+def _decided(people: People, event: e.EnrolmentConfirmed | e.EnrolmentDeclined, _recorded: e.Recorded) -> People:
+    return replace(people, proposals={k: known for k, known in people.proposals.items() if k != event.proposal})
+
+
+def _bootstrap_issued(people: People, event: e.BootstrapIssued, _recorded: e.Recorded) -> People:
+    bootstrap = Bootstrap(name=event.name, digest=event.digest, expires_at=event.expires_at)
+    return replace(people, bootstraps={**people.bootstraps, event.name: bootstrap})
+
+
+def _bootstrap_used(people: People, event: e.BootstrapUsed, _recorded: e.Recorded) -> People:
+    used = replace(people.bootstraps[event.name], is_used=True)
+    return replace(people, bootstraps={**people.bootstraps, event.name: used})
+
+
+_STEPS: Mapping[type[e.Event], Callable[[People, Any, e.Recorded], People]] = {
+    e.PersonEnrolled: _enrolled,
+    e.DutiesGranted: _granted,
+    e.DutiesWithdrawn: _withdrawn,
+    e.SubjectBound: _bound,
+    e.SubjectUnbound: _unbound,
+    e.TokenIssued: _token_issued,
+    e.TokenRevoked: _token_revoked,
+    e.EnrolmentProposed: _proposed,
+    e.EnrolmentConfirmed: _decided,
+    e.EnrolmentDeclined: _decided,
+    e.BootstrapIssued: _bootstrap_issued,
+    e.BootstrapUsed: _bootstrap_used,
+}

@@ -5,6 +5,20 @@ from typing import assert_never
 from signoff.domain import events as e
 from signoff.domain.quantity import Unit, number
 
+AccountEvent = (
+    e.DutiesGranted
+    | e.DutiesWithdrawn
+    | e.SubjectBound
+    | e.SubjectUnbound
+    | e.TokenIssued
+    | e.TokenRevoked
+    | e.EnrolmentProposed
+    | e.EnrolmentConfirmed
+    | e.EnrolmentDeclined
+    | e.BootstrapIssued
+    | e.BootstrapUsed
+)
+
 
 def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one visible table, a line an event
     """What happened, for people who were not there."""
@@ -77,6 +91,34 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"enrolled {event.name} as {', '.join(event.roles)}"
         case e.PostMortemHeld():
             return f"held the post-mortem: {event.notes}"
+        case _:
+            return _of_people(event)
+
+
+def _of_people(event: AccountEvent) -> str:  # noqa: PLR0911 - one visible table
+    match event:
+        case e.DutiesGranted():
+            return f"granted {event.name} the duties {', '.join(event.duties)}"
+        case e.DutiesWithdrawn():
+            return f"withdrew from {event.name}: {', '.join((*event.duties, *event.roles))}"
+        case e.SubjectBound():
+            return f"bound {event.subject} at {event.issuer} to {event.name}"
+        case e.SubjectUnbound():
+            return f"unbound {event.subject} at {event.issuer}"
+        case e.TokenIssued():
+            return f"issued token {event.token} to {event.person}, until {event.expires_at:%Y-%m-%d}"
+        case e.TokenRevoked():
+            return f"revoked token {event.token}"
+        case e.EnrolmentProposed():
+            return f"proposed for {event.change.name}: {event.change.kind.replace('_', ' ')}"
+        case e.EnrolmentConfirmed():
+            return f"confirmed proposal {event.proposal}"
+        case e.EnrolmentDeclined():
+            return f"declined proposal {event.proposal}"
+        case e.BootstrapIssued():
+            return f"let {event.name} sign in once as the first administrator"
+        case e.BootstrapUsed():
+            return f"{event.name} signed in as the first administrator"
         case _:
             assert_never(event)
 

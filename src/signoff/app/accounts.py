@@ -1,0 +1,146 @@
+"""Who comes in by what, and who is let do what: tokens, duties, bindings to the identity provider.
+
+Reading who people are is quick, and goes on while the database is down: the last people known then vouch for stopping
+only (`domain/access.POSSIBLE_IN_OUTAGE`), so a token revoked during an outage can still stop, and nothing else.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from signoff.app.record import PEOPLE, Change, Record
+from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, permitted
+from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
+from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
+from signoff.domain.people import People, Token
+from signoff.ledger.canonical import digest
+from signoff.ledger.codec import decode_state
+
+PREFIX: Final = "signoff"
+TOKEN_DAYS: Final = 90
+MOST_TOKEN_DAYS: Final = 366
+# Compared with when no token has the id given, so that an unknown id takes the same path as a wrong secret.
+NO_TOKEN: Final = Token(
+    id="", digest="0" * 64, person="", scopes=(), expires_at=datetime.min.replace(tzinfo=UTC), is_machine=True
+)
+
+
+@dataclass(slots=True)
+class KnownPeople:
+    """The people, read anew when their stream has moved on, and kept for when it cannot be read."""
+
+    record: Record
+    _known: People | None = None
+
+    def now(self) -> tuple[People, bool]:
+        """The people, and whether these are only the last known because the database cannot be reached."""
+        known = self._known
+        try:
+            stored = self.record.store.load(PEOPLE)
+        except UnavailableError:
+            if known is None:
+                raise
+            return known, True
+        if stored is None:
+            known = People()
+        elif known is None or known.revision != stored.revision:
+            known = decode_state(People, stored.state)
+        self._known = known
+        return known, False
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token with its secret, which is shown once."""
+
+    token: Token
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """What administrators and people do to accounts, each act recorded."""
+
+    record: Record
+    known: KnownPeople
+
+    def bearer(self, presented: str) -> Principal | None:
+        """Who acts by this token; None when it is unknown, wrong, revoked or expired, without saying which."""
+        people, is_last_known = self.known.now()
+        identity, secret = _parts(presented)
+        token = people.tokens.get(identity, NO_TOKEN)
+        is_right = hmac.compare_digest(token.digest, digest(secret.encode()))
+        if not is_right or token.expires_at <= self.record.now():
+            return None
+        return replace(people.bearer(token), is_last_known=is_last_known)
+
+    def issue_token(
+        self,
+        holder: str,
+        *,
+        scopes: frozenset[Verb],
+        actor: str,
+        by: Principal | None = None,
+        days: int = TOKEN_DAYS,
+        is_machine: bool = False,
+    ) -> IssuedToken:
+        """A new token for a person or a machine. `by` is who asks over the network, and may give only what is theirs.
+
+        The secret is in the result and nowhere else.
+        """
+        people = self.record.people()
+        if not 1 <= days <= MOST_TOKEN_DAYS:
+            raise BadInputError(f"Expected between 1 and {MOST_TOKEN_DAYS} days for a token, found {days}.")
+        _check_scopes(people, holder, scopes, by=by, is_machine=is_machine)
+        identity, secret = secrets.token_hex(8), secrets.token_hex(32)
+        issued = TokenIssued(
+            token=identity,
+            digest=digest(secret.encode()),
+            person=holder,
+            scopes=tuple(sorted(scopes)),
+            expires_at=self.record.now() + timedelta(days=days),
+            is_machine=is_machine,
+        )
+        self._commit(people, issued, actor=actor, key=f"token:{identity}")
+        token = self.record.people().tokens[identity]
+        return IssuedToken(token=token, secret=f"{PREFIX}_{identity}_{secret}")
+
+    def revoke_token(self, identity: str, *, actor: str, by: Principal | None = None) -> None:
+        """End a token at once. Over the network one ends one's own, an administrator any."""
+        people = self.record.people()
+        token = people.tokens.get(identity)
+        is_theirs = by is None or Duty.ADMINISTRATOR in by.duties or (token is not None and token.person == by.name)
+        if token is None or not is_theirs:
+            raise NotFoundError(f"Expected the id of a token, found {identity!r}; `signoff token list` lists them.")
+        self._commit(people, TokenRevoked(token=identity), actor=actor, key=f"untoken:{identity}")
+
+    def _commit(self, people: People, *events: AnyEvent, actor: str, key: str) -> None:
+        state = people if people.revision else None
+        self.record.commit(Change(stream=PEOPLE, state=state, events=events), actor=actor, key=key)
+
+
+def _parts(presented: str) -> tuple[str, str]:
+    prefix, _, rest = presented.partition("_")
+    identity, _, secret = rest.partition("_")
+    return (identity, secret) if prefix == PREFIX else ("", presented)
+
+
+def _check_scopes(
+    people: People, holder: str, scopes: frozenset[Verb], *, by: Principal | None, is_machine: bool
+) -> None:
+    """Refuse a token that could do what its holder, or the person who asks for it, may not."""
+    if is_machine:
+        if holder in people.by_name:
+            raise BadInputError(f"{holder!r} is a person; a machine's token needs a name of its own, such as desk-1.")
+        able = MATRIX[Duty.MACHINE] - PERSONAL
+    else:
+        able = permitted(people.named(holder).duties)
+    if by is not None:
+        if not is_machine and holder != by.name:
+            raise ForbiddenError(f"{by.name} cannot issue a token that acts for {holder}; everybody issues their own.")
+        able &= permitted(by.duties)
+    if not scopes or (beyond := scopes - able):
+        found = ", ".join(sorted(beyond)) if scopes else "no scope"
+        raise BadInputError(f"Expected scopes out of {', '.join(sorted(able)) or 'none'} for {holder}, found {found}.")
