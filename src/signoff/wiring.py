@@ -22,6 +22,7 @@ from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
 from signoff.app.audit import export
+from signoff.app.board import Board, Seal
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
 from signoff.app.observe import Watch
@@ -149,12 +150,22 @@ class House:
         return RollbackProcedure(record=self.record, orders=self.broker, registry=self.registry, releases=self.releases)
 
     @cached_property
+    def kills(self) -> KillFolders:
+        """Kills that the ledger does not hold yet."""
+        return KillFolders.beside(self.settings.home)
+
+    @cached_property
+    def board(self) -> Board:
+        """The flags of every model, as trading processes are told them."""
+        return Board(self.record, self.kills, Seal(key_id=self.ledger_key.key_id, sign=self.ledger_key.private.sign))
+
+    @cached_property
     def kill_switch(self) -> KillSwitch:
-        return KillSwitch(record=self.record, orders=self.broker, journal=KillFolders.beside(self.settings.home))
+        return KillSwitch(record=self.record, orders=self.broker, journal=self.kills)
 
     def expecting(self, identity: str, revision: int) -> "House":
         """The same house for one request, which is refused when the release has moved on from this revision."""
-        shared = ("store", "shelf", "registry", "runs", "reader", "releases", "broker")
+        shared = ("store", "shelf", "registry", "runs", "reader", "releases", "broker", "kills")
         house = House(self.settings, self.clock)
         house.__dict__.update({name: getattr(self, name) for name in shared})
         house.__dict__["record"] = Record(self.store, self.clock, Expectation(identity, revision))

@@ -34,9 +34,13 @@ class KnownPeople:
     record: Record
     _known: People | None = None
 
-    def now(self) -> tuple[People, bool]:
-        """The people, and whether these are only the last known because the database cannot be reached."""
+    def now(self, *, as_last_known: bool = False) -> tuple[People, bool]:
+        """The people, and whether these are only the last known because the database cannot be reached, or is slow."""
         known = self._known
+        if as_last_known:
+            if known is None:
+                raise UnavailableError("The database does not answer, and who people are was never read; try again.")
+            return known, True
         try:
             stored = self.record.store.load(PEOPLE)
         except UnavailableError:
@@ -66,9 +70,9 @@ class Accounts:
     record: Record
     known: KnownPeople
 
-    def bearer(self, presented: str) -> Principal | None:
+    def bearer(self, presented: str, *, as_last_known: bool = False) -> Principal | None:
         """Who acts by this token; None when it is unknown, wrong, revoked or expired, without saying which."""
-        people, is_last_known = self.known.now()
+        people, is_last_known = self.known.now(as_last_known=as_last_known)
         identity, secret = _parts(presented)
         token = people.tokens.get(identity, NO_TOKEN)
         is_right = hmac.compare_digest(token.digest, digest(secret.encode()))

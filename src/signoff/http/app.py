@@ -1,21 +1,41 @@
 """The server as one ASGI application over one installation."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from fastapi import FastAPI
 
 from signoff import __version__
+from signoff.http import flags, health, releases, stopping, streaming
+from signoff.http.edges import Edges
 from signoff.http.problems import answer_problems
 from signoff.wiring import House
 
 
 def create_app(house: House) -> FastAPI:
-    """Every route over this installation. Nothing is opened before the first request or `lifespan` needs it."""
+    """Every route over this installation; the board is read when the server starts."""
+
+    @asynccontextmanager
+    async def living(app: FastAPI) -> AsyncIterator[None]:
+        hub = streaming.Hub(house.board)
+        app.state.hub = hub
+        await hub.open()
+        try:
+            yield
+        finally:
+            await hub.close()
+
     app = FastAPI(
         title="Signoff",
         version=__version__,
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=living,
     )
     app.state.house = house
     answer_problems(app)
+    for part in (releases, stopping, streaming, flags, health):
+        app.include_router(part.router)
+    app.add_middleware(Edges)
     return app

@@ -95,7 +95,7 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return _of_people(event)
 
 
-def _of_people(event: AccountEvent) -> str:  # noqa: PLR0911 - one visible table
+def _of_people(event: AccountEvent) -> str:  # noqa: C901, PLR0911 - one visible table
     match event:
         case e.DutiesGranted():
             return f"granted {event.name} the duties {', '.join(event.duties)}"

@@ -1,0 +1,6 @@
+"""`python -m signoff` is the command `signoff`."""
+
+from signoff.cli.main import run
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,124 @@
+"""Requests that change something: made once however often they are sent, and refused when decided on an old state.
+
+`Idempotency-Key` names a request of one caller: the same key and body again returns the stored answer, the same key
+with another body is a conflict. `If-Match` carries the revision of a release that the caller decided on.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from anyio.to_thread import run_sync
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+
+from signoff.domain.errors import BadInputError, ConflictError
+from signoff.http.access import house_of
+from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.text import decoded, encoded
+from signoff.wiring import House
+
+KIND: Final = "answer"
+KEPT: Final = timedelta(hours=24)
+UNDER_WAY: Final = timedelta(seconds=60)
+UPLOADING: Final = timedelta(minutes=20)
+MOST_KEY: Final = 200
+REPLAYED: Final = "idempotent-replayed"
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Command(APIRoute):
+    """A route whose requests may carry an idempotency key."""
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        """The route's own handler, behind the shelf of answers."""
+        carry_out = super().get_route_handler()
+
+        async def once(request: Request) -> Response:
+            key = request.headers.get("idempotency-key")
+            if key is None or request.method == "GET":
+                answer: Response = await carry_out(request)
+                return answer
+            return await _once(request, key, carry_out)
+
+        return once
+
+
+async def _once(request: Request, key: str, carry_out: Handler) -> Response:
+    if not 0 < len(key) <= MOST_KEY:
+        raise BadInputError(f"Expected an Idempotency-Key of 1 to {MOST_KEY} characters, found {len(key)}.")
+    house = house_of(request)
+    name, asked = await _named(request, key)
+    stored = await run_sync(_begun, house, name, asked, _time_for(request))
+    if stored is not None:
+        return _replayed(stored, asked, key)
+    try:
+        answer = await carry_out(request)
+    except BaseException:
+        await run_sync(house.shelf.drop, KIND, name)
+        raise
+    await run_sync(_keep, house, name, asked, answer)
+    return answer
+
+
+async def _named(request: Request, key: str) -> tuple[str, str]:
+    """The name of a caller's request, which tells nobody the credentials, and the digest of what it asks."""
+    caller = request.headers.get("authorization", "") + request.headers.get("cookie", "")
+    asked = [request.method, request.url.path, str(request.query_params), request.headers.get("if-match", "")]
+    body = await request.body()
+    return digest(canonical([caller, key])), digest(canonical([*asked, digest(body)]))
+
+
+def _time_for(request: Request) -> timedelta:
+    return UPLOADING if request.headers.get("content-type", "") == "application/zip" else UNDER_WAY
+
+
+def _begun(house: House, name: str, asked: str, time: timedelta) -> dict[str, Any] | None:
+    """Nothing when the request is ours to carry out; else what is known of the one that came before."""
+    now = house.clock.now()
+    if house.shelf.add(KIND, name, canonical({"asked": asked}), now + time, now):
+        return None
+    stored = house.shelf.get(KIND, name, now)
+    if stored is None:
+        return _begun(house, name, asked, time)
+    found: dict[str, Any] = json.loads(stored)
+    return found
+
+
+def _replayed(stored: dict[str, Any], asked: str, key: str) -> Response:
+    if stored["asked"] != asked:
+        raise ConflictError(f"The request {key!r} was made before with other contents; nothing was done.")
+    if "body" not in stored:
+        raise ConflictError(f"The request {key!r} is still being carried out; ask again in a moment.")
+    headers = {REPLAYED: "true"}
+    return Response(decoded(stored["body"]), stored["status"], headers, media_type=stored["type"])
+
+
+def _keep(house: House, name: str, asked: str, answer: Response) -> None:
+    if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        house.shelf.drop(KIND, name)
+        return
+    said = {
+        "asked": asked,
+        "status": answer.status_code,
+        "type": answer.headers.get("content-type", "application/json"),
+        "body": encoded(bytes(answer.body)),
+    }
+    house.shelf.put(KIND, name, canonical(said), house.clock.now() + KEPT)
+
+
+def expecting(request: Request, if_match: Annotated[str | None, Header()] = None) -> House:
+    """The house for this request, which knows the revision that the caller expects."""
+    house = house_of(request)
+    if if_match is None:
+        return house
+    revision = if_match.strip().strip('"')
+    identity = request.path_params.get("identity")
+    if not revision.isdecimal() or len(revision) > 15 or identity is None:
+        raise BadInputError(f'Expected If-Match with a revision such as "7", found {if_match!r}.')
+    return house.expecting(identity, int(revision))
+
+
+Expecting = Annotated[House, Depends(expecting)]

@@ -1,0 +1,126 @@
+"""What stands around every request: an id, a line in the log, a limit on its size and depth, and quiet headers.
+
+Plain ASGI, so that a stream passes through untouched.
+"""
+
+import json
+import logging
+import re
+import time
+from http import HTTPStatus
+from typing import Final
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from signoff.http.problems import problem
+from signoff.http.uploads import ARCHIVE, MOST_BYTES
+
+log = logging.getLogger("signoff.http")
+MOST_JSON: Final = 1 << 20
+MOST_DEPTH: Final = 40
+ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+QUIET: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
+}
+
+
+class Edges:
+    """One request from its first byte to its last."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it here when it is too large or too deep."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        identity = given if ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = identity
+        began, status = time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = identity
+                for name, value in QUIET.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            refused, replay = await _bounded(scope, receive)
+            if refused is not None:
+                await problem(*refused, request_id=identity)(scope, receive, answer)
+            else:
+                await self._app(scope, replay, answer)
+        finally:
+            _tell(scope, status, 1000 * (time.monotonic() - began))
+
+
+async def _bounded(scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
+    """The body read within its limits, to be received again; or the status and reason of a refusal."""
+    if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+        return None, receive
+    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip()
+    limit = MOST_BYTES if kind == ARCHIVE else MOST_JSON
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            reason = f"Expected a body of at most {limit} bytes; send less, or a zip archive where one is taken."
+            return (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason), receive
+        if not message.get("more_body", False):
+            break
+    body = b"".join(chunks)
+    if kind != ARCHIVE and depth(body) > MOST_DEPTH:
+        return (HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_DEPTH} levels in a body."), receive
+    return None, _again(body, receive)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    is_given = False
+
+    async def replay() -> Message:
+        nonlocal is_given
+        if is_given:
+            return await receive()
+        is_given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def depth(body: bytes) -> int:
+    """How deep brackets nest outside of strings, without parsing."""
+    bare = re.sub(rb'"(?:[^"\\]|\\.)*"', b"", body) if body[:1] in {b"{", b"["} else b""
+    level = most = 0
+    for bracket in re.findall(rb"[\[\]{}]", bare):
+        level += 1 if bracket in {b"{", b"["} else -1
+        most = max(most, level)
+    return most
+
+
+def _tell(scope: Scope, status: int, took_ms: float) -> None:
+    """One line of JSON; no header, body or query, where secrets might be."""
+    said = {
+        "request": scope["state"]["request_id"],
+        "method": scope["method"],
+        "path": scope["path"],
+        "status": status,
+        "ms": round(took_ms, 1),
+        "who": scope["state"].get("principal"),
+        "deployment": scope.get("path_params", {}).get("identity"),
+    }
+    log.info(json.dumps({name: value for name, value in said.items() if value is not None}))

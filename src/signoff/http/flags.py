@@ -1,0 +1,109 @@
+"""Flags for everyone: OpenFeature's remote evaluation protocol, answered from the board.
+
+A flag is one of `models.<name>.enabled`, `.allocation_pct`, `.shadow_mode`, and `.control`, which holds all of them at
+one moment. What cannot be known is an error that says so, so that a client falls back to its own safe default.
+"""
+
+import json
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import JSONResponse, Response
+
+from signoff.app.board import Board, control
+from signoff.domain.flags import Flags
+from signoff.http.streaming import Reader, Streams
+from signoff.ledger.canonical import canonical, digest
+
+PREFIX: Final = "models."
+router = APIRouter(prefix="/ofrep/v1", tags=["flags"])
+Evaluation = dict[str, object]
+
+
+@router.post("/evaluate/flags/{key}")
+async def evaluate_one(key: str, request: Request, _principal: Reader, hub: Streams) -> JSONResponse:
+    """One flag's value."""
+    if (wrong := await _wrong_context(request)) is not None:
+        return JSONResponse({"key": key, **wrong}, HTTPStatus.BAD_REQUEST)
+    if not hub.board.is_known:
+        return _unknown()
+    found = _flag(hub.board, key)
+    if found is None:
+        details = (
+            f"Expected models.<name>.enabled, allocation_pct, shadow_mode or control of a known model; found {key!r}."
+        )
+        missing = {"key": key, "errorCode": "FLAG_NOT_FOUND", "errorDetails": details}
+        return JSONResponse(missing, HTTPStatus.NOT_FOUND)
+    return JSONResponse(found)
+
+
+@router.post("/evaluate/flags")
+async def evaluate_all(
+    request: Request,
+    _principal: Reader,
+    hub: Streams,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Every flag's value; 304 when nothing changed since the entity tag given."""
+    if (wrong := await _wrong_context(request)) is not None:
+        return JSONResponse(wrong, HTTPStatus.BAD_REQUEST)
+    if not hub.board.is_known:
+        return _unknown()
+    told = [flags for model in hub.board.models() if (flags := hub.board.flags(model)) is not None]
+    every = [evaluation for flags in told for evaluation in evaluations(flags)]
+    events = [{"type": "sse", "url": str(request.url_for("follow_changes"))}]
+    content = canonical({"flags": every, "eventStreams": events})
+    tag = f'"{digest(content)[:32]}"'
+    if if_none_match is not None and tag in {known.strip() for known in if_none_match.split(",")}:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": tag})
+    return Response(content, media_type="application/json", headers={"etag": tag})
+
+
+@router.get("/configuration")
+async def configuration(_principal: Reader) -> dict[str, object]:
+    """What this flag system can do, for clients that ask."""
+    return {
+        "name": "signoff",
+        "capabilities": {
+            "cacheInvalidation": {"polling": {"enabled": True, "minPollingIntervalMs": 1000}},
+            "flagEvaluation": {"supportedTypes": ["int", "boolean", "object"]},
+            "caching": {"enabled": False},
+        },
+    }
+
+
+def evaluations(flags: Flags) -> tuple[Evaluation, ...]:
+    """The four flags of a model as the protocol writes them; a model that is off says DISABLED."""
+    named = (*flags.as_keys(), (f"{PREFIX}{flags.model}.control", control(flags)))
+    reason = "STATIC" if flags.enabled else "DISABLED"
+    about = {"rev": flags.revision, "epoch": flags.epoch, "state": flags.state}
+    return tuple(
+        {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}
+        for key, value in named
+    )
+
+
+def _flag(board: Board, key: str) -> Evaluation | None:
+    model = key.removeprefix(PREFIX).rpartition(".")[0]
+    flags = board.flags(model) if key.startswith(PREFIX) else None
+    return None if flags is None else next((e for e in evaluations(flags) if e["key"] == key), None)
+
+
+def _unknown() -> JSONResponse:
+    details = "The record could not be read since this server started, so no flag is known; use your safe default."
+    return JSONResponse({"errorCode": "GENERAL", "errorDetails": details}, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+async def _wrong_context(request: Request) -> dict[str, str] | None:
+    """What is wrong with the evaluation context; flags do not depend on it, but nonsense is not passed over."""
+    body = await request.body()
+    if not body:
+        return None
+    try:
+        said: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return {"errorCode": "PARSE_ERROR", "errorDetails": "Expected a JSON object, found something else."}
+    if not isinstance(said, dict) or not isinstance(said.get("context", {}), dict):
+        return {"errorCode": "INVALID_CONTEXT", "errorDetails": 'Expected {"context": {...}}, found something else.'}
+    return None

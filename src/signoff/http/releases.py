@@ -1,0 +1,346 @@
+"""Releases over HTTP: the verbs of the command line, each behind the matrix."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from signoff.adapters.archives import zipped
+from signoff.app.approvals import Signatory
+from signoff.app.signing import Presented
+from signoff.domain.access import Principal, Verb
+from signoff.domain.deployment import State
+from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
+from signoff.domain.events import Verdict
+from signoff.http.access import Installation, allowed
+from signoff.http.bodies import (
+    ConditionRequest,
+    ObservationRequest,
+    PauseRequest,
+    RearmRequest,
+    ReviewRequest,
+    RollbackRequest,
+    SignatureRequest,
+    StatementRequest,
+)
+from signoff.http.commands import Command, Expecting
+from signoff.http.uploads import archive_of, carried_out, unpacked
+from signoff.ledger.text import encoded
+from signoff.verbs.documents import Document, latch_document
+from signoff.verbs.local import Local
+from signoff.wiring import House
+
+router = APIRouter(prefix="/api/v1", route_class=Command)
+MOST: Final = 500
+VERB_OF: Final = {
+    Verdict.APPROVE: Verb.APPROVE,
+    Verdict.CONDITIONAL: Verb.APPROVE,
+    Verdict.REJECT: Verb.REJECT,
+    Verdict.OVERRIDE: Verb.OVERRIDE,
+}
+
+
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+
+
+@router.get("/me", tags=["people"])
+def who_am_i(principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Document:
+    """Who the server takes you for."""
+    return {
+        "name": principal.name,
+        "duties": sorted(duty.value for duty in principal.duties),
+        "roles": [role.value for role in principal.roles],
+        "is_machine": principal.is_machine,
+    }
+
+
+@router.get("/people", tags=["people"])
+def people(house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Document:
+    """Who may sign."""
+    return Local(house, principal.name).people()
+
+
+@router.post("/deployments", tags=["releases"], status_code=201)
+async def submit(
+    request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
+) -> Document:
+    """Open a release from a dossier folder, sent as a zip archive: every gate runs, and the memo is issued."""
+    return await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "submit")
+
+
+@router.post("/checks", tags=["releases"])
+async def check(
+    request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
+) -> Document:
+    """Run every gate on a dossier folder, sent as a zip archive; nothing is recorded."""
+    return await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "check")
+
+
+@router.get("/deployments", tags=["releases"])
+def deployments(
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+    model: str | None = None,
+    state: State | None = None,
+    after: str | None = None,
+    limit: Limit = 100,
+) -> Document:
+    """Releases a page at a time, oldest first; `next` is the `after` of the page that follows."""
+    return Local(house, principal.name).deployments(model=model, state=state, after=after, limit=limit)
+
+
+@router.get("/deployments/{identity}", tags=["releases"])
+def deployment(
+    identity: str,
+    house: Installation,
+    response: Response,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+) -> Document:
+    """One release; the entity tag is its revision."""
+    document = Local(house, principal.name).deployment(identity)
+    response.headers["etag"] = f'"{document["revision"]}"'
+    return document
+
+
+@router.get("/deployments/{identity}/editions/{edition}/{path:path}", tags=["releases"], response_class=Response)
+def edition_file(
+    identity: str,
+    edition: str,
+    path: str,
+    house: Installation,
+    _principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+) -> Response:
+    """One file of an edition of the memo, as it was written."""
+    state = house.record.deployment(identity)
+    if edition not in dict(state.editions):
+        raise NotFoundError(f"Expected an edition of {identity}, found {edition!r}; there are: {dict(state.editions)}.")
+    files = house.releases.read(identity, edition)
+    if path not in files:
+        raise NotFoundError(f"Expected a file of the edition {edition}, found {path!r}; there are: {sorted(files)}.")
+    media = {"pdf": "application/pdf", "md": "text/markdown; charset=utf-8", "json": "application/json"}
+    kind = media.get(path.rpartition(".")[2], "application/octet-stream")
+    safe = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
+    return Response(files[path], media_type=kind, headers=safe)
+
+
+@router.get("/history/{name}", tags=["releases"])
+def history(
+    name: str,
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    limit: Limit = 100,
+) -> Document:
+    """What happened to a model or one release, in order; `next` is the `after` of the page that follows."""
+    return Local(house, principal.name).history(name, after=after, limit=limit)
+
+
+@router.post("/deployments/{identity}/statements", tags=["signatures"])
+def statement(
+    identity: str,
+    body: StatementRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+) -> Document:
+    """What you would sign: the statement, to be put into an envelope with your own key and presented."""
+    if body.verdict not in VERB_OF:
+        raise BadInputError(f"Expected a verdict on a release, found {body.verdict.value!r}.")
+    said = house.approvals.statement(
+        identity,
+        person=principal.name,
+        role=body.role,
+        verdict=body.verdict,
+        conditions=tuple(body.conditions),
+        reason=body.reason,
+    )
+    return {"statement": encoded(said), "says": said.decode()}
+
+
+@router.post("/deployments/{identity}/approvals", tags=["signatures"])
+def approve(
+    identity: str,
+    body: SignatureRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.APPROVE))],
+) -> Document:
+    """Sign the manifest in a role; with conditions, the approval is conditional."""
+    return Local(house, principal.name).approve(
+        identity, _signatory(principal, body), conditions=tuple(body.conditions)
+    )
+
+
+@router.post("/deployments/{identity}/overrides", tags=["signatures"])
+def override(
+    identity: str,
+    body: SignatureRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.OVERRIDE))],
+) -> Document:
+    """Take responsibility for the gates that block; two people, and a sign-in of the last minutes."""
+    return Local(house, principal.name).override(identity, _signatory(principal, body), reason=body.reason)
+
+
+@router.post("/deployments/{identity}/rejections", tags=["signatures"])
+def reject(
+    identity: str,
+    body: SignatureRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.REJECT))],
+) -> Document:
+    """End a release before its rollout; it sticks."""
+    return Local(house, principal.name).reject(identity, _signatory(principal, body), reason=body.reason)
+
+
+@router.post("/deployments/{identity}/conditions", tags=["signatures"])
+def meet(
+    identity: str,
+    body: ConditionRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.MEET))],
+) -> Document:
+    """Say that a condition of your own approval is met."""
+    signatory = Signatory(person=principal.name, role=body.role, signer=Presented(""))
+    return Local(house, principal.name).meet(identity, signatory, condition=body.condition, note=body.note)
+
+
+@router.post("/deployments/{identity}/start", tags=["rollout"])
+def start(identity: str, house: Expecting, principal: Annotated[Principal, Depends(allowed(Verb.START))]) -> Document:
+    """Enter shadow."""
+    return Local(house, principal.name).start(identity)
+
+
+@router.post("/deployments/{identity}/advance", tags=["rollout"])
+def advance(
+    identity: str, house: Expecting, principal: Annotated[Principal, Depends(allowed(Verb.ADVANCE))]
+) -> Document:
+    """Go one phase further, when every condition holds."""
+    return Local(house, principal.name).advance(identity)
+
+
+@router.post("/deployments/{identity}/pause", tags=["rollout"])
+def pause(
+    identity: str,
+    body: PauseRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.PAUSE))],
+) -> Document:
+    """Stop the phase clock."""
+    return Local(house, principal.name).pause(identity, body.reason, note=body.note)
+
+
+@router.post("/deployments/{identity}/resume", tags=["rollout"])
+def resume(
+    identity: str,
+    body: PauseRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.RESUME))],
+) -> Document:
+    """Take one pause reason away."""
+    return Local(house, principal.name).resume(identity, body.reason, note=body.note)
+
+
+@router.post("/deployments/{identity}/rollback", tags=["rollout"])
+def rollback(
+    identity: str,
+    body: RollbackRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.ROLLBACK))],
+) -> Document:
+    """Go back to the previous version now; one that was interrupted continues."""
+    return Local(house, principal.name).rollback(identity, body.occasion, reason=body.reason)
+
+
+@router.post("/deployments/{identity}/observations", tags=["rollout"])
+def observe(
+    identity: str,
+    body: ObservationRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.OBSERVE))],
+) -> Document:
+    """One monitoring pass; a trigger that holds rolls back."""
+    return Local(house, principal.name).observe(identity, body.session)
+
+
+@router.post("/deployments/{identity}/reviews", tags=["rollout"])
+def review(
+    identity: str,
+    body: ReviewRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.REVIEW))],
+) -> Document:
+    """The 30-day review."""
+    return Local(house, principal.name).review(identity, notes=body.notes)
+
+
+@router.get("/models", tags=["models"])
+def models(house: Installation, _principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Document:
+    """Every model by name."""
+    return {"models": sorted({d.model for d in house.record.deployments()})}
+
+
+@router.get("/models/{model}/flags", tags=["models"])
+def flags(
+    model: str, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ_FLAGS))]
+) -> Document:
+    """The flags of one model, from the record."""
+    return Local(house, principal.name).flags(model)
+
+
+@router.post("/models/{model}/rearm/statements", tags=["kill"])
+def rearm_statement(
+    model: str,
+    body: StatementRequest,
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+) -> Document:
+    """What you would sign to arm a killed model again."""
+    said = house.kill_switch.statement(model, person=principal.name, role=body.role, reason=body.reason)
+    return {"statement": encoded(said), "says": said.decode()}
+
+
+@router.post("/models/{model}/rearm", tags=["kill"])
+def rearm(
+    model: str,
+    body: RearmRequest,
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.REARM))],
+) -> Document:
+    """Sign for arming a killed model again; the second person arms, and live releases re-enter at shadow."""
+    signatory = Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
+    return latch_document(house.kill_switch.rearm(model, signatory, reason=body.reason))
+
+
+@router.post("/models/{model}/rehearsals", tags=["models"])
+async def rehearse(
+    model: str,
+    request: Request,
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.REHEARSE))],
+) -> Document:
+    """Rehearse the rollback, by the plan of a dossier folder sent as a zip archive, or of the last release."""
+    if request.headers.get("content-type", "").startswith("application/zip"):
+        content = await archive_of(request)
+        return await run_in_threadpool(_rehearsed, house, principal.name, model, content)
+    return await run_in_threadpool(carried_out, house, principal.name, "rehearse", model)
+
+
+@router.get("/export", tags=["audit"], response_class=Response)
+def export(house: Installation, _principal: Annotated[Principal, Depends(allowed(Verb.EXPORT))]) -> Response:
+    """The ledger and its files as a zip archive, to be verified offline."""
+    return Response(zipped(house.export()), media_type="application/zip")
+
+
+def _signatory(principal: Principal, body: SignatureRequest) -> Signatory:
+    if principal.is_machine:
+        raise RefusedError("A machine's token never signs.")
+    return Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
+
+
+def _assessed(house: House, actor: str, content: bytes, verb: str) -> Document:
+    with unpacked(house, content) as folder:
+        return carried_out(house, actor, verb, str(folder))
+
+
+def _rehearsed(house: House, actor: str, model: str, content: bytes) -> Document:
+    with unpacked(house, content) as folder:
+        return carried_out(house, actor, "rehearse", model, "--dossier", str(folder))

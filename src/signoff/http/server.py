@@ -1,0 +1,51 @@
+"""Running the application: open files for a thousand desks, logs as lines of JSON, and an end that lets streams go."""
+
+import logging
+import resource
+import sys
+from types import FrameType
+
+import uvicorn
+
+from signoff.http.app import create_app
+from signoff.wiring import House
+
+GRACE_S = 5
+BACKLOG = 4096
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which otherwise waits for streams that never end by themselves."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End the streams, then stop as uvicorn does."""
+        if (hub := getattr(self.config.app.state, "hub", None)) is not None:  # type: ignore[union-attr]  # our own app
+            hub.end_streams()
+        super().handle_exit(sig, frame)
+
+
+def serve(house: House, host: str, port: int) -> None:
+    """Answer until stopped by a signal."""
+    _log_lines()
+    _open_files()
+    config = uvicorn.Config(
+        create_app(house),
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+        server_header=False,
+    )
+    Server(config).run()
+
+
+def _log_lines() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+
+
+def _open_files() -> None:
+    """As many as the machine allows: each desk holds one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

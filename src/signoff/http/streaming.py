@@ -1,0 +1,200 @@
+"""Telling trading processes at once: the desk's stream of signed flags, and the change notices of OFREP's clients.
+
+A notice is made once and handed to every connection. A connection that reads slowly holds up nobody: of each model it
+gets the latest state, and one that takes nothing for ten seconds is closed, after which its lease runs out by itself.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from signoff.app.board import Board
+from signoff.domain.access import Principal, Verb
+from signoff.domain.errors import BadInputError
+from signoff.http.access import allowed_at_once
+from signoff.ledger.canonical import canonical
+
+HEARTBEAT_S: Final = 2.0
+REFRESH_S: Final = 0.05
+STALLED_S: Final = 10.0
+MOST_MODELS: Final = 200
+MOST_NONCE: Final = 128
+HEADERS: Final = [
+    (b"content-type", b"text/event-stream"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+router = APIRouter()
+Frame = bytes
+
+
+def frame(kind: str, data: bytes) -> Frame:
+    """One server-sent event."""
+    return b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n"
+
+
+@dataclass(eq=False, slots=True)
+class Subscriber:
+    """One connection: what it wants, and what it has not been sent yet."""
+
+    models: frozenset[str] | None
+    waiting: dict[str, Frame] = field(default_factory=dict)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    is_over: bool = False
+
+    def offer(self, name: str, content: Frame) -> None:
+        """The latest frame of this name; one that is still waiting is replaced."""
+        self.waiting.pop(name, None)
+        self.waiting[name] = content
+        self.wake.set()
+
+
+class Hub:
+    """Every open stream of this server, and the board behind them. Lives in the server's event loop."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._desks: set[Subscriber] = set()
+        self._clients: set[Subscriber] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reader = ThreadPoolExecutor(1, "board")
+
+    async def open(self) -> None:
+        """Read the record once, then keep following it."""
+        await self._refresh()
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._beat())]
+
+    async def close(self) -> None:
+        """End every stream and stop following."""
+        self.end_streams()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    def end_streams(self) -> None:
+        """Let every connection finish, so that the server can stop."""
+        for subscriber in self._desks | self._clients:
+            subscriber.is_over = True
+            subscriber.wake.set()
+
+    def publish(self, models: Iterable[str]) -> None:
+        """Tell every connection about these models."""
+        changed = tuple(models)
+        for model in changed:
+            content = frame("control", self.board.notice(model))
+            for desk in self._desks:
+                if desk.models is None or model in desk.models:
+                    desk.offer(model, content)
+        if changed:
+            content = frame("message", canonical({"type": "refetchEvaluation"}))
+            for client in self._clients:
+                client.offer("refetch", content)
+
+    def desk(self, models: frozenset[str] | None, nonce: str) -> "Stream":
+        """A desk's stream: the greeting, the present state of its models, then every change."""
+        subscriber = Subscriber(models)
+        subscriber.offer("greeting", frame("greeting", self.board.greeting(nonce)))
+        for model in sorted(models) if models is not None else self.board.models():
+            subscriber.offer(model, frame("control", self.board.notice(model)))
+        return Stream(self._desks, subscriber)
+
+    def client(self) -> "Stream":
+        """A stream of change notices: no state in it, only the word to fetch again."""
+        subscriber = Subscriber(None)
+        subscriber.offer("hello", b": connected\n\n")
+        return Stream(self._clients, subscriber)
+
+    async def _refresh(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.publish(await loop.run_in_executor(self._reader, self.board.refresh))
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            await self._refresh()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            signs: dict[frozenset[str] | None, Frame] = {}
+            for desk in self._desks:
+                if desk.models not in signs:
+                    told = self.board.models() if desk.models is None else desk.models
+                    signs[desk.models] = frame("heartbeat", self.board.heartbeat(told))
+                desk.offer("heartbeat", signs[desk.models])
+            for client in self._clients:
+                client.offer("heartbeat", b": here\n\n")
+
+
+class Stream(Response):
+    """One response that goes on until either side ends it."""
+
+    def __init__(self, members: set[Subscriber], subscriber: Subscriber) -> None:
+        super().__init__()
+        self._members, self._subscriber = members, subscriber
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's own shape
+        """Send what is offered, until the reader is gone or takes nothing."""
+        subscriber = self._subscriber
+        self._members.add(subscriber)
+        gone = asyncio.create_task(_gone(receive, subscriber))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+            while not subscriber.is_over:
+                await subscriber.wake.wait()
+                subscriber.wake.clear()
+                body = b"".join(subscriber.waiting.values())
+                subscriber.waiting.clear()
+                message = {"type": "http.response.body", "body": body, "more_body": True}
+                await asyncio.wait_for(send(message), STALLED_S)
+            await asyncio.wait_for(send({"type": "http.response.body", "body": b"", "more_body": False}), STALLED_S)
+        except (TimeoutError, OSError):
+            return
+        finally:
+            self._members.discard(subscriber)
+            gone.cancel()
+
+
+async def _gone(receive: Receive, subscriber: Subscriber) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+    subscriber.is_over = True
+    subscriber.wake.set()
+
+
+def hub_of(request: Request) -> Hub:
+    """The streams of this server."""
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+Reader = Annotated[Principal, Depends(allowed_at_once(Verb.READ_FLAGS))]
+Streams = Annotated[Hub, Depends(hub_of)]
+
+
+@router.get("/api/v1/stream", tags=["flags"], response_class=Response)
+async def follow_flags(
+    _principal: Reader,
+    hub: Streams,
+    model: Annotated[list[str] | None, Query(description="Only these models; repeat. Default: all.")] = None,
+    nonce: Annotated[str, Query(description="A number used once, answered in the signed greeting.")] = "",
+) -> Stream:
+    """Server-sent events with the signed flags inside; a signed heartbeat every two seconds."""
+    if model is not None and len(model) > MOST_MODELS:
+        raise BadInputError(f"Expected at most {MOST_MODELS} models to follow, found {len(model)}; leave out ?model=.")
+    if len(nonce) > MOST_NONCE:
+        raise BadInputError(f"Expected a nonce of at most {MOST_NONCE} characters, found {len(nonce)}.")
+    return hub.desk(frozenset(model) if model else None, nonce)
+
+
+@router.get("/ofrep/v1/events", tags=["flags"], response_class=Response)
+async def follow_changes(_principal: Reader, hub: Streams) -> Stream:
+    """OFREP's event stream: each message says that the flags changed and should be fetched again."""
+    return hub.client()

@@ -1,0 +1,67 @@
+"""Dossier folders sent to the server: unpacked apart, assessed in a process of their own, removed afterwards.
+
+An assessment runs minutes of arithmetic and the sender's own feature function; in a process of its own neither can hold
+up a kill, and what it breaks is not the server.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from fastapi import Request
+
+from signoff.adapters.archives import unpack
+from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
+from signoff.verbs.documents import Document
+from signoff.wiring import House
+
+ARCHIVE: Final = "application/zip"
+TIME_LIMIT_S: Final = 900
+MOST_BYTES: Final = 256 << 20
+# What a child needs to run at all; nothing else of the server's environment reaches the sender's code.
+PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
+
+
+async def archive_of(request: Request) -> bytes:
+    """The zip archive in a request's body."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind != ARCHIVE:
+        raise BadInputError(f"Expected the dossier folder as {ARCHIVE}, found {kind or 'no content type'}.")
+    return await request.body()
+
+
+@contextmanager
+def unpacked(house: House, content: bytes) -> Iterator[Path]:
+    """A folder with the archive's files, gone afterwards."""
+    parent = house.settings.home / "uploads"
+    parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=parent) as folder:
+        unpack(content, Path(folder))
+        yield Path(folder)
+
+
+def carried_out(house: House, actor: str, *command: str) -> Document:
+    """The document that a command gives in a process of its own; its refusals become ours."""
+    known = house.settings
+    line = [sys.executable, "-m", "signoff", *command, "--json", "--home", str(known.home), "--as", actor]
+    line += ["--database", known.database, "--registry", known.registry]
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
+    try:
+        ended = subprocess.run(  # noqa: S603 - our own interpreter, our own module
+            line, capture_output=True, env=environment, timeout=TIME_LIMIT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(f"The assessment took longer than {TIME_LIMIT_S} s and was ended.") from error
+    if ended.stdout.lstrip().startswith(b"{"):
+        document: Document = json.loads(ended.stdout)
+        return document
+    said = ended.stderr.decode(errors="replace").strip()[-4000:]
+    if "Traceback" in said:
+        raise UnavailableError("The assessment broke off; the server's log holds the cause. Nothing was recorded.")
+    raise {1: RefusedError, 2: BadInputError}.get(ended.returncode, UnavailableError)(said or "No answer was given.")
