@@ -1,11 +1,17 @@
 """Walks through commands, crashes, races and clock jumps find nothing, and find every planted fault."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
+from desk_in_memory import World
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from walks import Walk
+from walks import MODELS, Walk
 
-from signoff.app import approvals, rollback, rollout
+from signoff.adapters.signing_keys import KeyFile
+from signoff.adapters.store_sql import SqlStore
+from signoff.app import approvals, rollout
 from signoff.app.record import Record
 from signoff.app.rollback import RollbackProcedure
 from signoff.domain import decisions, deployment
@@ -31,6 +37,26 @@ QUICK = settings(
 def test_no_walk_breaks_an_invariant(desk):
     is_long = settings.default.max_examples == settings.get_profile(LONG).max_examples
     run_state_machine_as_test(Walk, settings=settings.get_profile(LONG) if is_long else QUICK)
+
+
+class WalkOverSqlite(Walk):
+    """The same walk over the store that people use."""
+
+    def begin(self):
+        self.folder = tempfile.TemporaryDirectory()
+        place = Path(self.folder.name)
+        key = KeyFile.held(place / "ledger.key")
+        store = SqlStore(f"sqlite:///{place / 'signoff.db'}", sign=key.sign_checkpoint, blobs=place / "blobs")
+        return World(store=store).opened(*MODELS)
+
+    def teardown(self):
+        super().teardown()
+        self.folder.cleanup()
+
+
+@pytest.mark.slow
+def test_no_walk_over_sqlite_breaks_an_invariant(desk):
+    run_state_machine_as_test(WalkOverSqlite, settings=settings(QUICK, max_examples=12, stateful_step_count=25))
 
 
 def the_flags_forget_the_latch(patch):
@@ -97,14 +123,11 @@ def a_breach_is_recorded_whenever_somebody_looks(patch):
     )
 
 
-def one_model_cancels_the_orders_of_another(patch):
-    patch.setattr(rollback, "order_scope", lambda model: f"{model[:1]}")
-
-
 FAULTS = [
     the_flags_forget_the_latch,
     verifying_flat_does_not_look,
     one_signature_is_enough,
+    changed_bytes_keep_their_signatures,
     the_old_champion_is_not_superseded,
     a_lifted_fence_lets_everything_through,
     the_gate_ignores_shadow,

@@ -36,6 +36,7 @@ from signoff.domain.events import (
 from signoff.domain.limits import Book, Order
 from signoff.ledger.codec import decode, encode_state
 from signoff.ledger.envelope import verify
+from signoff.ledger.manifest import manifest_of
 from signoff.ports.orders import OpenOrder
 
 MODELS = ("m", "m-x")  # the name of one begins like the other's
@@ -79,11 +80,13 @@ class Walk(RuleBasedStateMachine):
         found = [d for d in self.world.house().record.deployments(model) if not states or d.state in states]
         return found[-1].id if found else None
 
-    @initialize(stages=st.tuples(*[st.integers(0, 6)] * len(MODELS)))
-    def somewhere_in_their_lives(self, stages):
+    @initialize(
+        stages=st.tuples(*[st.integers(0, 6)] * len(MODELS)), is_altered=st.sampled_from([False, False, False, True])
+    )
+    def somewhere_in_their_lives(self, stages, is_altered):
         for model, stage in zip(MODELS, stages, strict=True):
             for _ in range(stage):
-                self.go_on(model)
+                self.go_on(model, is_altered)
 
     @rule(left=st.integers(1, 12))
     def crash_soon(self, left):
@@ -112,9 +115,9 @@ class Walk(RuleBasedStateMachine):
     def something_outside_breaks_or_is_repaired(self, venue, registry):
         self.world.broker.is_stubborn, self.world.registry.works = venue, registry
 
-    @rule(model=models)
-    def go_on(self, model):
-        """The next thing that people would do, so that walks get somewhere."""
+    @rule(model=models, is_altered=st.sampled_from([False, False, True]))
+    def go_on(self, model, is_altered):
+        """The next thing that people would do, so that walks get somewhere; a signed memo may be altered before it."""
         states = {d.state for d in self.world.house().record.deployments(model)}
         if self.is_latched(model):
             for role in ROLES[:2]:
@@ -127,6 +130,8 @@ class Walk(RuleBasedStateMachine):
             self.observe(model, "good")
             self.advance(model, older=True)
         elif State.APPROVED in states:
+            if is_altered:
+                self.the_signed_memo_is_altered(model)
             self.start(model)
         else:
             self.rehearse(model)
@@ -171,8 +176,6 @@ class Walk(RuleBasedStateMachine):
             self.world.fuse.interlude = lambda: self.world.house().approvals.approve(identity, second)
             self.give(lambda house: house.approvals.approve(identity, first))
 
-    @precondition(lambda self: self.orders_made % 3 == 2)
-    @rule(model=models)
     def the_signed_memo_is_altered(self, model):
         if (identity := self.mine(model, State.APPROVED)) is not None:
             files = self.world.folders.editions.get((identity, "submitted"))
@@ -342,6 +345,10 @@ class Walk(RuleBasedStateMachine):
             case PhaseEntered(phase=phase):
                 state = self.folded[recorded.stream]
                 assert phase is Phase.SHADOW or not self.is_latched(state.model), "advanced while killed"
+                if state.phase_days == 0 and state.live_days == 0 and not state.was_adopted and phase is Phase.SHADOW:
+                    kept = dict(self.world.folders.editions[state.id, "submitted"])
+                    kept.pop("manifest.json")
+                    assert manifest_of(kept).digest == state.manifest, f"{state.id} started on other bytes"
             case _:
                 pass
 
