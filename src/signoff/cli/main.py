@@ -11,7 +11,18 @@ from rich.console import Console
 from rich.text import Text
 
 from signoff import __version__
-from signoff.cli import approving, auditing, checking, demonstrating, importing, living, replaying, serving, showing
+from signoff.cli import (
+    accounts,
+    approving,
+    auditing,
+    checking,
+    demonstrating,
+    importing,
+    living,
+    replaying,
+    serving,
+    showing,
+)
 from signoff.cli.session import split_options
 from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
 
@@ -30,7 +41,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demonstrating, checking, replaying, importing, approving, living, showing, auditing, serving):
+for part in (demonstrating, checking, replaying, importing, approving, living, showing, auditing, accounts, serving):
     part.add_to(app)
 
 
