@@ -1,0 +1,127 @@
+"""The flags inside a trading process: a thread that listens to the server, and a read that costs under a microsecond.
+
+`FlagClient(urls, token=..., keys=..., models=...)`, then `client.flags("momentum")` before every order. Nothing that
+goes wrong on the network is raised there: the lease runs out and the flags are closed.
+"""
+
+import http.client
+import random
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from signoff.desk.beliefs import LEASE_S, Beliefs, Verify
+from signoff.domain.flags import Flags
+
+SILENCE_S: Final = 5.0
+FIRST_WAIT_S: Final = 0.1
+MOST_WAIT_S: Final = 2.0
+MOST_LINE: Final = 1 << 20
+
+
+def pinned(keys: Mapping[str, str]) -> Verify:
+    """A check against public keys that the desk was given beforehand: key id to raw Ed25519 key, in hex."""
+    known = {name: Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)) for name, key in keys.items()}
+
+    def verify(key_id: str, signature: bytes, content: bytes) -> bool:
+        key = known.get(key_id)
+        if key is None:
+            return False
+        try:
+            key.verify(signature, content)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
+class FlagClient:
+    """Follows the flags of some models from the first of several servers that answers."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        *,
+        token: str,
+        keys: Mapping[str, str],
+        models: Sequence[str],
+        lease_s: float = LEASE_S,
+    ) -> None:
+        if not urls or not models:
+            raise ValueError("expected at least one server and one model to follow")
+        self._urls, self._token, self._models = tuple(urls), token, tuple(models)
+        self._beliefs = Beliefs(pinned(keys), time.monotonic, lease_s=lease_s)
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="signoff-flags", daemon=True)
+        self.flags = self._beliefs.flags
+
+    def start(self) -> "FlagClient":
+        """Begin to listen; until the first notice everything is closed."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop listening; what is believed runs out with its lease."""
+        self._is_over.set()
+
+    def wait_for(self, model: str, *, timeout_s: float = 10.0) -> Flags:
+        """The flags once they are known, or closed ones after this time."""
+        deadline = time.monotonic() + timeout_s
+        while (found := self.flags(model)).state == "closed" and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return found
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many notices did not count, by reason."""
+        return dict(self._beliefs.refused)
+
+    def _follow(self) -> None:
+        wait, turn = FIRST_WAIT_S, 0
+        while not self._is_over.is_set():
+            heard = False
+            try:
+                for kind, data in self._notices(self._urls[turn % len(self._urls)]):
+                    self._beliefs.hear(kind, data)
+                    heard = True
+                    if self._is_over.is_set():
+                        return
+            except (OSError, http.client.HTTPException, ValueError):
+                turn += 1
+            wait = FIRST_WAIT_S if heard else min(2 * wait, MOST_WAIT_S)
+            self._is_over.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that desks do not return all at once
+
+    def _notices(self, url: str) -> Iterator[tuple[str, bytes]]:
+        nonce = secrets.token_hex(16)
+        parts = urlsplit(url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        query = urlencode([("nonce", nonce), *(("model", model) for model in self._models)], quote_via=quote)
+        with closing(kind(parts.netloc, timeout=SILENCE_S)) as connection:
+            self._beliefs.connect(nonce)
+            headers = {"Authorization": f"Bearer {self._token}", "Accept": "text/event-stream"}
+            connection.request("GET", f"{parts.path.rstrip('/')}/api/v1/stream?{query}", headers=headers)
+            answer = connection.getresponse()
+            if answer.status != http.client.OK:
+                raise http.client.HTTPException(f"the server answered {answer.status}")
+            yield from _events(answer)
+
+
+def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, bytes]]:
+    kind, data = "", b""
+    while line := answer.readline(MOST_LINE):
+        line = line.rstrip(b"\r\n")
+        if line.startswith(b"event: "):
+            kind = line[7:].decode()
+        elif line.startswith(b"data: "):
+            data = line[6:]
+        elif not line and data:
+            yield kind, data
+            kind, data = "", b""

@@ -1,0 +1,272 @@
+"""What a desk believes, notice by notice, on a clock that the tests move."""
+
+import json
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from signoff.adapters.kill_journal import KillFolders
+from signoff.adapters.store_memory import MemoryStore
+from signoff.app.board import Board, Seal
+from signoff.app.record import Change, Record, model_stream
+from signoff.desk.beliefs import LEASE_S, Beliefs
+from signoff.desk.client import pinned
+from signoff.domain.events import Killed
+from signoff.domain.flags import Flags
+
+FULL = {
+    "model": "m",
+    "revision": 5,
+    "state": "full",
+    "version": "2",
+    "candidate": None,
+    "enabled": True,
+    "allocation_pct": 100,
+    "shadow_mode": False,
+    "epoch": 0,
+}
+
+
+class Hands:
+    """Two clocks that have nothing in common: the server's ticks and the desk's seconds."""
+
+    def __init__(self):
+        self.server, self.desk = 1000.0, 50.0
+
+    def pass_(self, seconds):
+        self.server += seconds
+        self.desk += seconds
+
+
+class Server:
+    """Signs notices as the board does."""
+
+    def __init__(self, hands, key=None, boot="b1"):
+        self.hands, self.boot, self.key = hands, boot, key or Ed25519PrivateKey.generate()
+        self.began = hands.server
+
+    @property
+    def public(self):
+        return self.key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+    def sealed(self, **said):
+        import base64
+
+        from signoff.ledger.canonical import canonical
+
+        tick = round(1000 * (self.hands.server - self.began))
+        payload = canonical({"boot": self.boot, "tick_ms": tick, **said})
+        signature = base64.b64encode(self.key.sign(b"signoff.flags.v1\n" + payload)).decode()
+        return canonical({"payload": payload.decode(), "algorithm": "ed25519", "keyid": "k", "sig": signature})
+
+    def greeting(self, nonce):
+        return self.sealed(nonce=nonce, lease_s=10, known=True)
+
+    def control(self, **changed):
+        said = FULL | changed
+        return self.sealed(control={"rev": said.pop("revision"), **said})
+
+    def heartbeat(self, **models):
+        return self.sealed(models=models)
+
+
+@pytest.fixture
+def hands():
+    return Hands()
+
+
+@pytest.fixture
+def server(hands):
+    return Server(hands)
+
+
+@pytest.fixture
+def desk(hands, server):
+    return Beliefs(pinned({"k": server.public}), lambda: hands.desk)
+
+
+def greeted(desk, server, nonce="n1"):
+    desk.connect(nonce)
+    desk.hear("greeting", server.greeting(nonce))
+    return desk
+
+
+def test_a_cold_start_is_closed(desk):
+    assert desk.flags("m").state == "closed"
+    assert not desk.flags("m").enabled
+
+
+def test_a_signed_control_after_the_greeting_opens(desk, server):
+    greeted(desk, server).hear("control", server.control())
+    assert desk.flags("m") == Flags(**FULL)
+
+
+def test_no_notice_counts_before_the_greeting(desk, server):
+    desk.connect("n1")
+    desk.hear("control", server.control())
+    assert not desk.flags("m").enabled
+
+
+def test_a_greeting_for_another_connection_does_not_count(desk, server):
+    old = server.greeting("n0")
+    desk.connect("n1")
+    desk.hear("greeting", old)
+    desk.hear("control", server.control())
+    assert not desk.flags("m").enabled
+
+
+def test_a_stranger_signature_does_not_count(desk, hands):
+    stranger = Server(hands)
+    greeted(desk, stranger).hear("control", stranger.control())
+    assert not desk.flags("m").enabled
+    assert desk.refused["not signed by a key of ours"] == 2
+
+
+@pytest.mark.parametrize("position", range(0, 400, 37))
+def test_a_flipped_byte_does_not_count(desk, server, position):
+    notice = bytearray(server.control())
+    notice[position % len(notice)] ^= 1
+    greeted(desk, server).hear("control", bytes(notice))
+    assert not desk.flags("m").enabled
+
+
+def test_the_lease_closes_and_the_heartbeat_renews_it(desk, server, hands):
+    greeted(desk, server).hear("control", server.control())
+    for _ in range(10):
+        hands.pass_(2)
+        desk.hear("heartbeat", server.heartbeat(m=[0, 5]))
+        assert desk.flags("m").enabled
+    hands.pass_(LEASE_S - 0.1)
+    assert desk.flags("m").enabled
+    hands.pass_(0.2)
+    assert desk.flags("m").state == "closed"
+    assert desk.flags("m").allocation_pct == 0
+
+
+def test_a_heartbeat_of_another_revision_renews_nothing_so_a_suppressed_kill_closes_by_itself(desk, server, hands):
+    greeted(desk, server).hear("control", server.control())
+    for _ in range(6):
+        hands.pass_(2)
+        desk.hear("heartbeat", server.heartbeat(m=[1, 6]))
+    assert not desk.flags("m").enabled
+
+
+def test_a_heartbeat_that_leaves_a_model_out_renews_it_not(desk, server, hands):
+    greeted(desk, server).hear("control", server.control())
+    for _ in range(6):
+        hands.pass_(2)
+        desk.hear("heartbeat", server.heartbeat())
+    assert not desk.flags("m").enabled
+
+
+@pytest.mark.parametrize("lower", [{"revision": 4}, {"revision": 7, "epoch": 0}])
+def test_a_lower_revision_or_epoch_is_ignored(desk, server, lower):
+    greeted(desk, server)
+    desk.hear("control", server.control(revision=6, epoch=1, enabled=False, state="killed", allocation_pct=0))
+    desk.hear("control", server.control(**lower))
+    assert desk.flags("m").state == "killed"
+
+
+def test_the_same_revision_with_other_flags_closes(desk, server):
+    greeted(desk, server)
+    desk.hear("control", server.control(enabled=False))
+    desk.hear("control", server.control(enabled=True))
+    assert desk.flags("m").state == "closed"
+    desk.hear("heartbeat", server.heartbeat(m=[0, 5]))
+    assert desk.flags("m").state == "closed"
+
+
+def test_recorded_notices_do_not_keep_open_what_the_server_closed(desk, server, hands):
+    greeted(desk, server).hear("control", server.control())
+    recorded = []
+    for _ in range(5):
+        hands.pass_(2)
+        recorded.append(server.heartbeat(m=[0, 5]))
+        desk.hear("heartbeat", recorded[-1])
+    for notice in recorded * 3:
+        hands.pass_(2)
+        desk.hear("heartbeat", notice)
+    assert not desk.flags("m").enabled
+
+
+def test_notices_delivered_ever_later_are_worth_ever_less(desk, server, hands):
+    """Somebody in the middle holds each heartbeat back a little longer; at a whole lease none of them counts."""
+    greeted(desk, server).hear("control", server.control())
+    waiting, opened = [], []
+    for step in range(20):
+        hands.pass_(2)
+        waiting.append(server.heartbeat(m=[0, 5]))
+        desk.hear("heartbeat", waiting[step // 2])
+        opened.append(desk.flags("m").enabled)
+    assert opened[0]
+    assert not opened[-1]
+
+
+@pytest.mark.parametrize("jump", [-86_400, 86_400])
+def test_a_server_whose_wall_clock_jumps_a_day_changes_nothing(hands, jump):
+    class Clock:
+        def __init__(self):
+            from datetime import UTC, datetime
+
+            self.moment = datetime(2026, 3, 2, tzinfo=UTC)
+
+        def now(self):
+            return self.moment
+
+        def monotonic(self):
+            return hands.server
+
+    from datetime import timedelta
+
+    clock, key = Clock(), Ed25519PrivateKey.generate()
+    record = Record(MemoryStore(), clock)
+    event = Killed(model="m", reason="r", epoch=1)
+    record.commit(Change(stream=model_stream("m"), state=None, events=(event,)), actor="a", key="k")
+    board = Board(record, KillFolders(()), Seal(key_id="k", sign=key.sign))
+    board.refresh()
+    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    desk = Beliefs(pinned({"k": public}), lambda: hands.desk)
+    desk.connect("n")
+    desk.hear("greeting", board.greeting("n"))
+    desk.hear("control", board.notice("m"))
+    for _ in range(4):
+        clock.moment += timedelta(seconds=jump)
+        hands.pass_(4)
+        desk.hear("heartbeat", board.heartbeat(["m"]))
+        assert desk.flags("m").state == "killed"
+    hands.pass_(11)
+    assert desk.flags("m").state == "closed"
+
+
+def test_another_server_takes_over_with_a_greeting_of_its_own(desk, server, hands):
+    greeted(desk, server).hear("control", server.control())
+    other = Server(hands, key=server.key, boot="b2")
+    desk.hear("control", other.control(revision=6))
+    assert desk.flags("m").revision == 5
+    greeted(desk, other, "n2").hear("control", other.control(revision=6))
+    assert desk.flags("m").revision == 6
+
+
+@pytest.mark.parametrize("nonsense", [b"", b"{}", b"[]", b"null", b"[" * 5000, b'{"payload": 3}', "é".encode()])
+def test_nonsense_is_left_aside(desk, server, nonsense):
+    greeted(desk, server).hear("control", server.control())
+    desk.hear("control", nonsense)
+    desk.hear("heartbeat", nonsense)
+    assert desk.flags("m").enabled
+
+
+def test_a_control_says_everything_at_once(desk, server):
+    greeted(desk, server).hear("control", server.control())
+    said = json.loads(json.loads(server.control())["payload"])["control"]
+    assert set(said) == {
+        "rev",
+        "model",
+        "state",
+        "version",
+        "candidate",
+        "enabled",
+        "allocation_pct",
+        "shadow_mode",
+        "epoch",
+    }
