@@ -104,7 +104,7 @@ async def listen(path: str, token: str, count: int, seconds: float) -> None:
         if left == 0:
             opened.set()
         while content := await reader.read(65536):
-            if b"\\\"enabled\\\":false" in content:
+            if b'\\"enabled\\":false' in content:
                 heard[number].append(time.monotonic())
             elif b"refetchEvaluation" in content:
                 await fetch(token)
@@ -131,8 +131,8 @@ async def fetch(token: str) -> None:
 
 def died(home: Path, token: str, server: subprocess.Popen[bytes]) -> None:
     """The server is killed: how long until a real desk client is closed, and what a read costs."""
-    from signoff.adapters.signing_keys import KeyFile  # noqa: PLC0415 - after the measurements above
-    from signoff.desk.client import FlagClient  # noqa: PLC0415
+    from signoff.adapters.signing_keys import KeyFile
+    from signoff.desk.client import FlagClient
 
     key = KeyFile.load(home / "ledger.key")
     client = FlagClient([f"http://127.0.0.1:{PORT}"], token=token, keys={key.key_id: key.public_key}, models=[MODEL])
@@ -168,7 +168,7 @@ def kill(token: str, reason: str) -> None:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     body = json.dumps({"reason": reason}).encode()
     url = f"http://127.0.0.1:{PORT}/api/v1/models/{MODEL}/kill"
-    urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()  # noqa: S310 - loopback
+    urllib.request.urlopen(urllib.request.Request(url, body, headers)).read()
 
 
 def serve(home: Path) -> subprocess.Popen[bytes]:
@@ -180,7 +180,7 @@ def serve(home: Path) -> subprocess.Popen[bytes]:
     )
     for _ in range(200):
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/healthz").read()  # noqa: S310 - loopback
+            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/healthz").read()
         except OSError:
             time.sleep(0.1)
         else:

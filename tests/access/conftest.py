@@ -17,9 +17,15 @@ class Wall:
 
     def __init__(self):
         self.at = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+        self.seconds = 100.0
 
     def now(self):
         return self.at
+
+    def monotonic(self):
+        """A second passes whenever somebody looks."""
+        self.seconds += 1.0
+        return self.seconds
 
     def pass_(self, **time):
         self.at += timedelta(**time)

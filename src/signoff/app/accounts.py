@@ -20,6 +20,7 @@ from signoff.ledger.codec import decode_state
 
 PREFIX: Final = "signoff"
 TOKEN_DAYS: Final = 90
+FRESH_S: Final = 0.1
 MOST_TOKEN_DAYS: Final = 366
 # Compared with when no token has the id given, so that an unknown id takes the same path as a wrong secret.
 NO_TOKEN: Final = Token(
@@ -33,6 +34,16 @@ class KnownPeople:
 
     record: Record
     _known: People | None = None
+    _read_at: float = 0.0
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the people were read within the last instants, so that a thousand desks need not ask again."""
+        return self._known is not None and self.record.clock.monotonic() - self._read_at < FRESH_S
+
+    def forget(self) -> None:
+        """Read anew at the next question."""
+        self._read_at = 0.0
 
     def now(self, *, as_last_known: bool = False) -> tuple[People, bool]:
         """The people, and whether these are only the last known because the database cannot be reached, or is slow."""
@@ -41,6 +52,9 @@ class KnownPeople:
             if known is None:
                 raise UnavailableError("The database does not answer, and who people are was never read; try again.")
             return known, True
+        if known is not None and self.is_fresh:
+            return known, False
+        began = self.record.clock.monotonic()
         try:
             stored = self.record.store.load(PEOPLE)
         except UnavailableError:
@@ -51,7 +65,7 @@ class KnownPeople:
             known = People()
         elif known is None or known.revision != stored.revision:
             known = decode_state(People, stored.state)
-        self._known = known
+        self._known, self._read_at = known, began
         return known, False
 
 
@@ -123,6 +137,7 @@ class Accounts:
     def _commit(self, people: People, *events: AnyEvent, actor: str, key: str) -> None:
         state = people if people.revision else None
         self.record.commit(Change(stream=PEOPLE, state=state, events=events), actor=actor, key=key)
+        self.known.forget()
 
 
 def _parts(presented: str) -> tuple[str, str]:

@@ -72,6 +72,11 @@ class Board:
         with self._lock:
             return tuple(sorted(self._told))
 
+    def told(self) -> tuple[Flags, ...]:
+        """The flags of every model, by name."""
+        with self._lock:
+            return tuple(self._told[model] for model in sorted(self._told))
+
     def flags(self, model: str) -> Flags | None:
         """The flags of a model, None when it is unknown."""
         with self._lock:

@@ -5,6 +5,7 @@ one moment. What cannot be known is an error that says so, so that a client fall
 """
 
 import json
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -50,11 +51,7 @@ async def evaluate_all(
         return JSONResponse(wrong, HTTPStatus.BAD_REQUEST)
     if not hub.board.is_known:
         return _unknown()
-    told = [flags for model in hub.board.models() if (flags := hub.board.flags(model)) is not None]
-    every = [evaluation for flags in told for evaluation in evaluations(flags)]
-    events = [{"type": "sse", "url": str(request.url_for("follow_changes"))}]
-    content = canonical({"flags": every, "eventStreams": events})
-    tag = f'"{digest(content)[:32]}"'
+    content, tag = _bulk(hub.board.told(), str(request.url_for("follow_changes")))
     if if_none_match is not None and tag in {known.strip() for known in if_none_match.split(",")}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": tag})
     return Response(content, media_type="application/json", headers={"etag": tag})
@@ -82,6 +79,14 @@ def evaluations(flags: Flags) -> tuple[Evaluation, ...]:
         {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}
         for key, value in named
     )
+
+
+@lru_cache(maxsize=4)
+def _bulk(told: tuple[Flags, ...], events: str) -> tuple[bytes, str]:
+    """Every flag as the protocol writes it, with its entity tag; made once for all who ask."""
+    every = [evaluation for flags in told for evaluation in evaluations(flags)]
+    content = canonical({"flags": every, "eventStreams": [{"type": "sse", "url": events}]})
+    return content, f'"{digest(content)[:32]}"'
 
 
 def _flag(board: Board, key: str) -> Evaluation | None:
