@@ -14,6 +14,7 @@ from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.shelf_memory import MemoryShelf
+from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import FileAnchor, KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
@@ -62,7 +63,8 @@ class House:
     @cached_property
     def shelf(self) -> Shelf:
         """What may expire: sessions, challenges, stored answers, leases."""
-        return MemoryShelf()
+        store = self.store
+        return SqlShelf(store.engine) if isinstance(store, SqlStore) else MemoryShelf()
 
     @cached_property
     def ledger_key(self) -> KeyFile:

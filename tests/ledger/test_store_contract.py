@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
 
+import postgres
 import pytest
 from small_ledger import LEDGER_KEY, NOW, append, commit, killed, memory_store, paused, sqlite_url
 
-from signoff.adapters.store_sql import SqlStore
+from signoff.adapters import store_sql
+from signoff.adapters.store_sql import SqlStore, initialise
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, RefusedError, StaleRevisionError
 from signoff.domain.events import Reading, Reviewed
 from signoff.ledger.canonical import digest
@@ -25,7 +28,20 @@ def sql_store(folder: Path) -> SqlStore:
     return SqlStore(sqlite_url(folder), sign=LEDGER_KEY.sign_checkpoint, blobs=folder / "blobs")
 
 
-@pytest.fixture(params=[lambda _: memory_store(), sql_store], ids=["memory", "sqlite"])
+def postgres_store(folder: Path) -> SqlStore:
+    return SqlStore(postgres.fresh_database(), sign=LEDGER_KEY.sign_checkpoint, blobs=folder / "blobs")
+
+
+def least_privileged_store(folder: Path) -> SqlStore:
+    url = postgres.fresh_database()
+    initialise(url, role="signoff_app")
+    return SqlStore(postgres.as_role(url, "signoff_app"), sign=LEDGER_KEY.sign_checkpoint, blobs=folder / "blobs")
+
+
+@pytest.fixture(
+    params=[lambda _: memory_store(), sql_store, postgres_store, least_privileged_store],
+    ids=["memory", "sqlite", "postgresql", "least privileged"],
+)
 def store(request, tmp_path) -> Store:
     return request.param(tmp_path)
 
@@ -243,3 +259,84 @@ def test_a_blob_is_kept_once_by_its_hash(store):
 def test_a_blob_that_nobody_kept_is_not_found(store):
     with pytest.raises(NotFoundError):
         store.blob("0" * 64)
+
+
+def test_lists_are_narrowed_by_model_and_label_and_paged_by_name(store):
+    for n, (model, label) in enumerate([("a", "full"), ("b", "full"), ("a", "shadow"), ("a", "full")]):
+        one = replace(append(f"deployment/{n}"), model=model, label=label)
+        store.commit(commit(one, key=str(n)))
+    store.commit(commit(append("people"), key="p"))
+
+    def names(**how):
+        return [s.stream[-1] for s in store.streams("deployment/", **how)]
+
+    assert names(model="a") == ["0", "2", "3"]
+    assert names(model="a", labels=["full"]) == ["0", "3"]
+    assert names(labels=["shadow", "full"]) == ["0", "1", "2", "3"]
+    assert names(labels=[]) == []
+    assert names(after="deployment/1") == ["2", "3"]
+    assert names(after="deployment/0", limit=2) == ["1", "2"]
+    assert names(model="a", after="deployment/0", limit=1) == ["2"]
+
+
+def test_a_label_follows_its_state(store):
+    store.commit(commit(replace(append("deployment/x"), label="shadow"), key="1"))
+    store.commit(commit(replace(append("deployment/x"), label="full"), key="2"))
+    assert store.streams("deployment/", labels=["shadow"]) == ()
+    assert len(store.streams("deployment/", labels=["full"])) == 1
+
+
+def effects(count):
+    return tuple(Effect(identity=f"e{n}", kind="n", payload=b"1") for n in range(count))
+
+
+def test_an_effect_is_leased_to_one_holder_until_its_time(store):
+    store.commit(commit(append(), key="1", effects=effects(3)))
+    soon = NOW + timedelta(minutes=1)
+    assert [e.identity for e in store.claim(2, "one", soon, NOW)] == ["e0", "e1"]
+    assert [e.identity for e in store.claim(9, "two", soon, NOW)] == ["e2"]
+    assert store.claim(9, "three", soon, NOW) == ()
+    assert [e.identity for e in store.claim(9, "three", soon, soon)] == ["e0", "e1", "e2"]
+
+
+def test_an_effect_given_back_is_free_and_only_its_holder_gives_it_back(store):
+    store.commit(commit(append(), key="1", effects=effects(1)))
+    soon = NOW + timedelta(minutes=1)
+    store.claim(1, "one", soon, NOW)
+    store.release("e0", "two")
+    assert store.claim(1, "two", soon, NOW) == ()
+    store.release("e0", "one")
+    assert len(store.claim(1, "two", soon, NOW)) == 1
+
+
+def test_an_effect_that_was_done_is_nobodys_any_more(store):
+    store.commit(commit(append(), key="1", effects=effects(1)))
+    store.claim(1, "one", NOW, NOW)
+    store.done("e0", "sent", NOW)
+    assert store.claim(1, "two", NOW + timedelta(days=1), NOW + timedelta(days=1)) == ()
+
+
+def test_of_many_workers_at_once_each_effect_goes_to_one(store):
+    store.commit(commit(append(), key="1", effects=effects(40)))
+    together = Barrier(4)
+
+    def work(holder):
+        together.wait()
+        found = []
+        while got := store.claim(3, holder, NOW + timedelta(minutes=1), NOW):
+            found += [e.identity for e in got]
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        shares = list(pool.map(work, "abcd"))
+    every = [identity for share in shares for identity in share]
+    assert sorted(every) == sorted(e.identity for e in effects(40))
+
+
+def test_a_long_ledger_is_read_whole_page_by_page(store, monkeypatch):
+    monkeypatch.setattr(store_sql, "PAGE", 3)
+    for n in range(4):
+        store.commit(commit(append("s", paused(), paused()), append("t"), key=str(n)))
+    assert [row.seq for row in store.rows()] == list(range(1, 13))
+    assert [row.seq for row in store.rows(after=9)] == [10, 11, 12]
+    assert len(list(store.rows(stream="s"))) == 8

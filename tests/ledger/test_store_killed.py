@@ -14,9 +14,10 @@ from signoff.domain.events import Killed
 from signoff.ports.store import Effect
 
 # A process that does nothing but fork: each child repeats the commit and kills itself at its point.
+HERE = Path(__file__).parent
 VICTIMS = """
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 from test_store_killed import endings
 print(*endings(sys.argv[2:]), sep="\\n")
 """
@@ -79,7 +80,7 @@ def die_at(point: str, folder: Path) -> None:
 
 def kill_at(places: dict[str, Path]) -> list[int]:
     arguments = [f"{point}={folder}" for point, folder in places.items()]
-    command = [sys.executable, "-c", VICTIMS, str(Path(__file__).parent), *arguments]
+    command = [sys.executable, "-c", VICTIMS, f"{HERE}:{HERE.parent / 'support'}", *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     return [int(line) for line in ended.stdout.split()]

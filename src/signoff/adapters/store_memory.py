@@ -1,7 +1,8 @@
 """A store in memory: for rehearsals and unit tests. It passes the same contract as the real one."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
+from itertools import islice
 from threading import Lock
 
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, StaleRevisionError, TamperedError
@@ -22,6 +23,8 @@ class MemoryStore:
         self._sign = sign
         self._rows: list[tuple[str, bytes]] = []
         self._streams: dict[str, StoredStream] = {}
+        self._named: dict[str, tuple[str, str]] = {}
+        self._claims: dict[str, tuple[str, datetime]] = {}
         self._commands: dict[str, tuple[str, int]] = {}
         self._effects: dict[str, tuple[Effect, str | None]] = {}
         self._blobs: dict[str, bytes] = {}
@@ -32,9 +35,25 @@ class MemoryStore:
         """The present state of one stream."""
         return self._streams.get(stream)
 
-    def streams(self, prefix: str) -> tuple[StoredStream, ...]:
-        """Every stream whose name starts with `prefix`, by name."""
-        return tuple(s for name, s in sorted(self._streams.items()) if name.startswith(prefix))
+    def streams(
+        self,
+        prefix: str,
+        *,
+        model: str | None = None,
+        labels: Collection[str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[StoredStream, ...]:
+        """Streams whose name starts with `prefix`, by name."""
+        found = (
+            stored
+            for name, stored in sorted(self._streams.items())
+            if name.startswith(prefix)
+            and (after is None or name > after)
+            and (model is None or self._named[name][0] == model)
+            and (labels is None or self._named[name][1] in labels)
+        )
+        return tuple(islice(found, limit))
 
     def commit(self, commit: Commit) -> Committed:
         """All of the commit, or an error and none of it."""
@@ -60,6 +79,7 @@ class MemoryStore:
             self._note = self._sign(tree.size, tree.root)
         self._rows += rows
         self._streams |= streams
+        self._named |= {append.stream: (append.model, append.label) for append in commit.appends}
         self._tree = tree
         for effect in commit.effects:
             self._effects.setdefault(effect.identity, (effect, None))
@@ -75,6 +95,20 @@ class MemoryStore:
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done."""
         return tuple(effect for effect, result in self._effects.values() if result is None)
+
+    def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
+        """Effects not yet done, leased to one holder."""
+        with self._lock:
+            free = (e for e in self.pending() if e.identity not in self._claims or self._claims[e.identity][1] <= now)
+            found = tuple(islice(free, limit))
+            self._claims |= {effect.identity: (holder, until) for effect in found}
+            return found
+
+    def release(self, identity: str, holder: str) -> None:
+        """Give a leased effect back before its time."""
+        with self._lock:
+            if self._claims.get(identity, ("",))[0] == holder:
+                del self._claims[identity]
 
     def done(self, identity: str, result: str, at: datetime) -> None:  # noqa: ARG002 - the port's signature
         """Record that an effect was carried out."""

@@ -5,7 +5,7 @@ insider: that is the signed Merkle tree. Blobs stand in files by their hash, wri
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import (
     Column,
     Engine,
+    Float,
     Integer,
     LargeBinary,
     MetaData,
@@ -27,13 +28,13 @@ from sqlalchemy import (
     insert,
     inspect,
     select,
-    text,
     update,
 )
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from signoff.adapters.folders import write_file
+from signoff.adapters.schema_sql import SCHEMA, grant, upgrade
 from signoff.adapters.store_memory import SignCheckpoint, bodies_of, conflict, no_effect, revision_of
 from signoff.domain.errors import (
     BadInputError,
@@ -47,7 +48,8 @@ from signoff.ledger.canonical import digest
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
 
-SCHEMA: Final = "1"
+LOCK: Final = 7_366_010_244_001
+PAGE: Final = 5000
 metadata = MetaData()
 meta = Table("meta", metadata, Column("name", String, primary_key=True), Column("value", String, nullable=False))
 events = Table(
@@ -66,6 +68,8 @@ streams = Table(
     Column("stream", String, primary_key=True),
     Column("revision", Integer, nullable=False),
     Column("state", LargeBinary, nullable=False),
+    Column("model", String, nullable=False, index=True),
+    Column("label", String, nullable=False, index=True),
 )
 commands = Table(
     "commands",
@@ -83,6 +87,8 @@ outbox = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("result", String),
     Column("done_at", String),
+    Column("holder", String),
+    Column("claimed_until", Float),
 )
 head = Table(
     "head",
@@ -105,18 +111,6 @@ _EFFECT: Final = insert(outbox)
 _DONE: Final = insert(commands)
 _FIRST_HEAD: Final = insert(head)
 _HEAD: Final = update(head).where(head.c.one == bindparam("only"))
-TRIGGERS: Final = (
-    "CREATE TRIGGER IF NOT EXISTS events_in_order BEFORE INSERT ON events "
-    "WHEN NEW.seq <> (SELECT COALESCE(MAX(seq), 0) + 1 FROM events) "
-    "BEGIN SELECT RAISE(ABORT, 'events are appended only'); END",
-    "CREATE TRIGGER IF NOT EXISTS events_once BEFORE INSERT ON events "
-    "WHEN EXISTS (SELECT 1 FROM events WHERE stream = NEW.stream AND revision = NEW.revision) "
-    "BEGIN SELECT RAISE(ABORT, 'events are recorded once'); END",
-    "CREATE TRIGGER IF NOT EXISTS events_stay BEFORE UPDATE ON events "
-    "BEGIN SELECT RAISE(ABORT, 'events are never changed'); END",
-    "CREATE TRIGGER IF NOT EXISTS events_remain BEFORE DELETE ON events "
-    "BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END",
-)
 
 
 class SqlStore:
@@ -128,26 +122,58 @@ class SqlStore:
         self._name = self._engine.url.render_as_string(hide_password=True)
         with self._transaction(is_reading=True) as connection:
             found = _schema(connection)
-        if found is None:
-            with self._transaction() as connection:
-                found = _schema(connection) or _create(connection)
-        if found != SCHEMA:
+        if found is None or (found < SCHEMA and self._engine.dialect.name == "sqlite"):
+            self._upgrade(found)
+        elif found < SCHEMA:
+            raise UnavailableError(
+                f"The database {self._name} has schema {found}, this Signoff reads schema {SCHEMA}. Bring it up to "
+                "date with `signoff db upgrade`, after a backup."
+            )
+        elif found > SCHEMA:
             raise UnavailableError(
                 f"The database {self._name} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
                 "Signoff that wrote it."
             )
+
+    def _upgrade(self, found: str | None) -> None:
+        """Bring the schema up to date in one transaction; a file of an older one is copied first."""
+        if found is not None:
+            self._back_up(found)
+        with self._transaction() as connection:
+            upgrade(connection, _schema(connection))
+
+    def _back_up(self, schema: str) -> None:
+        copy = Path(f"{self._engine.url.database}.schema-{schema}")
+        if not copy.exists():
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
 
     def load(self, stream: str) -> StoredStream | None:
         """The present state of one stream."""
         with self._transaction(is_reading=True) as connection:
             return _load(connection, stream)
 
-    def streams(self, prefix: str) -> tuple[StoredStream, ...]:
-        """Every stream whose name starts with `prefix`, by name."""
+    def streams(
+        self,
+        prefix: str,
+        *,
+        model: str | None = None,
+        labels: Collection[str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[StoredStream, ...]:
+        """Streams whose name starts with `prefix`, by name."""
+        name = streams.c.stream
+        query = select(streams).where(name.startswith(prefix, autoescape=True))
+        if model is not None:
+            query = query.where(streams.c.model == model)
+        if labels is not None:
+            query = query.where(streams.c.label.in_(labels))
         with self._transaction(is_reading=True) as connection:
-            found = connection.execute(
-                select(streams).where(streams.c.stream.startswith(prefix, autoescape=True)).order_by(streams.c.stream)
-            )
+            ordered = name.collate("C") if connection.dialect.name == "postgresql" else name
+            if after is not None:
+                query = query.where(ordered > after)
+            found = connection.execute(query.order_by(ordered).limit(limit))
             return tuple(StoredStream(stream=r.stream, revision=r.revision, state=r.state) for r in found)
 
     def commit(self, commit: Commit) -> Committed:
@@ -160,21 +186,59 @@ class SqlStore:
                 f"Somebody else changed {', '.join(a.stream for a in commit.appends)} at the same moment; look at it "
                 "again and repeat the request if it still makes sense."
             ) from error
+        except UnavailableError:
+            if (made := self._made_after_all(commit)) is not None:
+                return made
+            raise
+
+    def _made_after_all(self, commit: Commit) -> Committed | None:
+        """A connection lost while it committed leaves open whether it did; a new one knows the key, or does not."""
+        with self._transaction(is_reading=True) as connection:
+            made = connection.execute(_COMMAND, {"key": commit.key}).one_or_none()
+        if made is None or made.request != commit.request:
+            return None
+        return Committed(seq=made.seq, is_replay=False)
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
-        query = select(events.c.seq, events.c.body).where(events.c.seq > after).order_by(events.c.seq)
+        query = select(events.c.seq, events.c.body).order_by(events.c.seq).limit(PAGE)
         if stream is not None:
             query = query.where(events.c.stream == stream)
-        with self._transaction(is_reading=True) as connection:
-            found = connection.execute(query).all()
-        return (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body)) for row in found)
+        while True:
+            with self._transaction(is_reading=True) as connection:
+                page = connection.execute(query.where(events.c.seq > after)).all()
+            yield from (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body)) for row in page)
+            if len(page) < PAGE:
+                return
+            after = page[-1].seq
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""
         with self._transaction(is_reading=True) as connection:
             found = connection.execute(select(outbox).where(outbox.c.result.is_(None)).order_by(outbox.c.position))
             return tuple(Effect(identity=r.identity, kind=r.kind, payload=r.payload) for r in found)
+
+    def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
+        """Effects not yet done, leased to one holder."""
+        due = (
+            select(outbox)
+            .where(outbox.c.result.is_(None))
+            .where((outbox.c.claimed_until.is_(None)) | (outbox.c.claimed_until <= now.timestamp()))
+            .order_by(outbox.c.position)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with self._transaction() as connection:
+            found = connection.execute(due).all()
+            mine = outbox.c.identity.in_([r.identity for r in found])
+            connection.execute(update(outbox).where(mine).values(holder=holder, claimed_until=until.timestamp()))
+        return tuple(Effect(identity=r.identity, kind=r.kind, payload=r.payload) for r in found)
+
+    def release(self, identity: str, holder: str) -> None:
+        """Give a leased effect back before its time."""
+        with self._transaction() as connection:
+            mine = (outbox.c.identity == identity) & (outbox.c.holder == holder)
+            connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None))
 
     def done(self, identity: str, result: str, at: datetime) -> None:
         """Record that an effect was carried out; a repetition changes nothing."""
@@ -247,12 +311,17 @@ class SqlStore:
             _save_head(connection, tree, self._sign(tree.size, tree.root), is_first=before.size == 0)
         return Committed(seq=tree.size, is_replay=False)
 
+    @property
+    def engine(self) -> Engine:
+        """The connections, for the shelf beside the ledger."""
+        return self._engine
+
     @contextmanager
     def _transaction(self, *, is_reading: bool = False) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
-                if not is_reading and connection.dialect.name == "sqlite":
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                if not is_reading:
+                    _one_at_a_time(connection)
                 yield connection
                 if not is_reading:
                     connection.commit()
@@ -262,6 +331,37 @@ class SqlStore:
             raise _refusal(self._name, error) from error
 
 
+def initialise(url: str, *, role: str | None = None, password: str | None = None) -> str:
+    """Bring a database's schema up to date as its owner, and let a role use it; the schema it has then."""
+    engine = _engine(url)
+    if role is not None and engine.dialect.name != "postgresql":
+        raise BadInputError(f"Expected PostgreSQL for --role, found {engine.dialect.name}; a file has no roles.")
+    try:
+        with engine.connect() as connection:
+            _one_at_a_time(connection)
+            upgrade(connection, _schema(connection))
+            if role is not None:
+                grant(connection, role, password)
+            connection.commit()
+    except SQLAlchemyError as error:
+        raise _refusal(engine.url.render_as_string(hide_password=True), error) from error
+    finally:
+        engine.dispose()
+    return SCHEMA
+
+
+def schema_of(url: str) -> tuple[str | None, str]:
+    """The schema that a database has, None for none, and the one that this Signoff knows."""
+    engine = _engine(url)
+    try:
+        with engine.connect() as connection:
+            return _schema(connection), SCHEMA
+    except SQLAlchemyError as error:
+        raise _refusal(engine.url.render_as_string(hide_password=True), error) from error
+    finally:
+        engine.dispose()
+
+
 def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
     """What a database's complaint means for people."""
     cause = str(getattr(error, "orig", None) or error)
@@ -269,6 +369,11 @@ def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
         return BadInputError(
             f"Expected Signoff's own database at {name}, found a file of another kind ({cause}). Nothing was changed; "
             "name another with --database, or restore the database from its backup."
+        )
+    if "permission denied" in cause:
+        return UnavailableError(
+            f"The database {name} does not let this role do that ({cause.splitlines()[0]}). Nothing was recorded; let "
+            "its owner run `signoff db init --role ROLE` or `signoff db upgrade`."
         )
     if "malformed" in cause:
         return TamperedError(
@@ -283,7 +388,7 @@ def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, **_how(url))
     except (ArgumentError, ModuleNotFoundError) as error:
         scheme = url.partition(":")[0]
         raise BadInputError(
@@ -296,6 +401,15 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _how(url: str) -> dict[str, Any]:
+    """A database on the network answers within seconds, or is treated as away."""
+    if not url.startswith("postgresql"):
+        return {}
+    options = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
+    arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000}
+    return {"connect_args": arguments, "pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 5}
 
 
 def _make_room(folder: Path) -> None:
@@ -319,13 +433,12 @@ def _schema(connection: Connection) -> str | None:
     return connection.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar()
 
 
-def _create(connection: Connection) -> str:
-    metadata.create_all(connection)
+def _one_at_a_time(connection: Connection) -> None:
+    """Whoever writes waits for the writer before: the ledger has one end."""
     if connection.dialect.name == "sqlite":
-        for trigger in TRIGGERS:
-            connection.execute(text(trigger))
-    connection.execute(insert(meta).values(name="schema", value=SCHEMA))
-    return SCHEMA
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
 def _sync(*folders: Path) -> None:
@@ -357,7 +470,13 @@ def _append(connection: Connection, append: Append, commit: Commit, tree: Fronti
         tree, revision = tree.append(leaf), revision + 1
         rows.append({"seq": tree.size, "stream": append.stream, "revision": revision, "body": body, "leaf": leaf})
     connection.execute(_EVENT, rows)
-    reached = {"stream": append.stream, "revision": revision, "state": append.state}
+    reached = {
+        "stream": append.stream,
+        "revision": revision,
+        "state": append.state,
+        "model": append.model,
+        "label": append.label,
+    }
     if before is None:
         connection.execute(_BORN, reached)
     else:

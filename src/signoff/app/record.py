@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from signoff.domain.deployment import Deployment, evolve
+from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Recorded
 from signoff.domain.flags import Flags, flags
@@ -96,9 +97,27 @@ class Record:
 
     def deployments(self, model: str | None = None) -> tuple[Deployment, ...]:
         """Every release, oldest first, of one model or of all."""
-        every = (decode_state(Deployment, s.state) for s in self.store.streams("deployment/"))
-        mine = (d for d in every if model is None or d.model == model)
-        return tuple(sorted(mine, key=lambda d: (d.opened_at, d.id)))
+        found = (decode_state(Deployment, s.state) for s in self.store.streams("deployment/", model=model))
+        return tuple(sorted(found, key=lambda d: (d.opened_at, d.id)))
+
+    def in_states(self, *states: DeploymentState, model: str | None = None) -> tuple[Deployment, ...]:
+        """Releases in one of these states, oldest first."""
+        labels = [state.value for state in states]
+        found = self.store.streams("deployment/", model=model, labels=labels)
+        return tuple(sorted((decode_state(Deployment, s.state) for s in found), key=lambda d: (d.opened_at, d.id)))
+
+    def page(
+        self, *, model: str | None, state: DeploymentState | None, after: str | None, limit: int
+    ) -> tuple[Deployment, ...]:
+        """Releases by id, at most so many, after one that was the last of the page before."""
+        found = self.store.streams(
+            "deployment/",
+            model=model,
+            labels=None if state is None else [state.value],
+            after=None if after is None else deployment_stream(after),
+            limit=limit,
+        )
+        return tuple(decode_state(Deployment, s.state) for s in found)
 
     def latch(self, model: str) -> Latch | None:
         """The kill latch of a model, None where nothing was ever killed or rehearsed."""
@@ -154,7 +173,14 @@ def _append(change: Change, *, at: datetime, actor: str) -> Append:
         recorded = Recorded(stream=change.stream, revision=revision + offset, at=at, actor=actor, event=event)
         state = fold_of(change.stream)(state, recorded)
     assert state is not None
-    return Append(stream=change.stream, expected_revision=revision, events=change.events, state=encode_state(state))
+    return Append(
+        stream=change.stream,
+        expected_revision=revision,
+        events=change.events,
+        state=encode_state(state),
+        model="" if isinstance(state, People) else state.model,
+        label=state.state.value if isinstance(state, Deployment) else "",
+    )
 
 
 def _revision(state: State | None) -> int:

@@ -16,6 +16,7 @@ from signoff.cli import (
     approving,
     auditing,
     checking,
+    database,
     demonstrating,
     importing,
     living,
@@ -41,7 +42,19 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (demonstrating, checking, replaying, importing, approving, living, showing, auditing, accounts, serving):
+for part in (
+    demonstrating,
+    checking,
+    replaying,
+    importing,
+    approving,
+    living,
+    showing,
+    auditing,
+    accounts,
+    database,
+    serving,
+):
     part.add_to(app)
 
 

@@ -85,7 +85,7 @@ def deployments(
     after: str | None = None,
     limit: Limit = 100,
 ) -> Document:
-    """Releases a page at a time, oldest first; `next` is the `after` of the page that follows."""
+    """Releases a page at a time, by id; `next` is the `after` of the page that follows."""
     return Local(house, principal.name).deployments(model=model, state=state, after=after, limit=limit)
 
 

