@@ -205,16 +205,15 @@ def test_what_was_acknowledged_survives(url, tmp_path, stops):
     store = opened(url, tmp_path)
     acknowledged = -1
     for _ in range(3):
-        child = writer(url, tmp_path)
-        for _ in range(30):
-            acknowledged = max(acknowledged, int(child.stdout.readline()))
-        if stops == "server restarted":
-            restart()
-            for _ in range(10):
+        with writer(url, tmp_path) as child:
+            for _ in range(30):
                 acknowledged = max(acknowledged, int(child.stdout.readline()))
-        child.kill()
-        acknowledged = max([acknowledged, *map(int, child.stdout.read().split())])
-        child.wait()
+            if stops == "server restarted":
+                restart()
+                for _ in range(10):
+                    acknowledged = max(acknowledged, int(child.stdout.readline()))
+            child.kill()
+            acknowledged = max([acknowledged, *map(int, child.stdout.read().split())])
         whole(store, acknowledged)
 
 
