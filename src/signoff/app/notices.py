@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+from uuid import uuid4
 
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.domain.deployment import Deployment
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import NoticeSent
@@ -13,6 +16,8 @@ from signoff.ports.notices import Notifier
 from signoff.ports.store import Effect
 
 KIND = "notice"
+LEASE: Final = timedelta(minutes=2)
+MOST: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +100,14 @@ def _all(state: Deployment, items: tuple[str, ...], subject: str) -> tuple[Effec
 
 
 def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
-    """Send what is due; what a channel refuses stays due. Returns how many were sent, and what went wrong."""
-    sent, problems = 0, []
-    for pending in record.store.pending():
+    """Send what is due; what a channel refuses stays due. Returns how many were sent, and what went wrong.
+
+    Each notice is leased while it is sent, so that of several workers one sends it. A worker that dies between sending
+    and saying so leaves it to the next, and the notifier knows the identity of what it has sent.
+    """
+    holder, sent, problems = uuid4().hex, 0, []
+    until = record.now() + LEASE
+    for pending in record.store.claim(MOST, holder, until, record.now()):
         if pending.kind != KIND:
             continue
         notice = decode_state(Notice, pending.payload)
@@ -105,14 +115,16 @@ def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
             notifier.send(pending.identity, notice.channel, notice.subject, notice.text)
         except UnavailableError as error:
             problems.append(f"{notice.channel}: {error}")
+            record.store.release(pending.identity, holder)
             continue
-        state = record.deployment(notice.deployment)
-        event = NoticeSent(notice=notice.notice, audience=(), channel=notice.channel)
-        record.commit(
-            Change(stream=deployment_stream(state.id), state=state, events=(event,)),
-            actor="outbox",
-            key=f"sent:{pending.identity}",
-        )
+        decided_again(partial(_record_sent, record, notice, pending.identity))
         record.store.done(pending.identity, "sent", record.now())
         sent += 1
     return sent, tuple(problems)
+
+
+def _record_sent(record: Record, notice: Notice, identity: str) -> None:
+    state = record.deployment(notice.deployment)
+    event = NoticeSent(notice=notice.notice, audience=(), channel=notice.channel)
+    change = Change(stream=deployment_stream(state.id), state=state, events=(event,))
+    record.commit(change, actor="outbox", key=f"sent:{identity}")

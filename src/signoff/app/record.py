@@ -119,6 +119,11 @@ class Record:
         )
         return tuple(decode_state(Deployment, s.state) for s in found)
 
+    def models(self) -> tuple[str, ...]:
+        """Every model with a release or a latch, by name."""
+        released = {d.model for d in self.deployments()}
+        return tuple(sorted(released | {s.stream.partition("/")[2] for s in self.store.streams("model/")}))
+
     def latch(self, model: str) -> Latch | None:
         """The kill latch of a model, None where nothing was ever killed or rehearsed."""
         found = self.store.load(model_stream(model))

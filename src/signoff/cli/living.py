@@ -13,6 +13,7 @@ from signoff.domain.events import Occasion, PauseReason
 from signoff.domain.monitoring import Level
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
+from signoff.worker.loop import follow
 
 Model = Annotated[str, typer.Argument(help="The model's name.")]
 
@@ -22,7 +23,7 @@ rollout_app = typer.Typer(name="rollout", help="The phases of a release.", no_ar
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.add_typer(rollout_app)
-    for command in (observe, kill, rearm, rehearse, review, worker):
+    for command in (observe, kill, rearm, rehearse, review, post_mortem, worker):
         app.command()(command)
 
 
@@ -186,23 +187,45 @@ def review(
     raise typer.Exit(0 if document["targets_met"] else 1)
 
 
-def worker(context: typer.Context) -> None:
-    """One pass of the background work: rollbacks, deadlines, notices, governance_ready, and the ledger's anchor.
+def worker(
+    context: typer.Context,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on until stopped, a pass a second.")] = False,
+    observe_sessions: Annotated[bool, typer.Option("--observe", help="Observe sessions that have closed.")] = False,
+    advance_phases: Annotated[bool, typer.Option("--advance", help="Advance when every condition holds.")] = False,
+) -> None:
+    """The background work: record kills, finish rollbacks, watch deadlines, observe, send notices, anchor the ledger.
 
-    Example: `signoff worker`
+    Several may run at once, on one machine or many. Example: `signoff worker --watch --observe`
     """
     session: Session = context.obj
-    document = Local(session.house, "worker").work()
+    verbs = Local(session.house, "worker")
+    if watch:
+        follow(verbs, is_observing=observe_sessions, is_advancing=advance_phases)
+        return
+    document = verbs.work(is_observing=observe_sessions, is_advancing=advance_phases)
     session.answer(
         document,
-        f"{len(rows(document, 'rollbacks'))} rollback(s) finished, {document['notices']} notice(s) sent",
-        *(f"a deadline was missed: {late}" for late in rows(document, "late")),
+        f"{len(rows(document, 'rollbacks'))} rollback(s) finished, {len(rows(document, 'observed'))} session(s) "
+        f"observed, {document['notices']} notice(s) sent",
         *rows(document, "problems"),
         *(
             f"{version} is not governance_ready; missing: {', '.join(gone)}"
             for version, gone in fields(document, "unready").items()
         ),
     )
+
+
+def post_mortem(
+    context: typer.Context,
+    identity: Identity,
+    notes: Annotated[str, typer.Option("--notes", help="What was learned.")],
+) -> None:
+    """Put the post-mortem of a rollback on record; it is due within 48 hours.
+
+    Example: `signoff post-mortem momentum-2.0.0-1a2b3c4d --notes "feed sent yesterday's prices; check added"`
+    """
+    session: Session = context.obj
+    _answer(session, session.verbs.post_mortem(identity, notes=notes))
 
 
 def _answer(session: Session, document: Document) -> None:

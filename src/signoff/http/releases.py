@@ -272,10 +272,21 @@ def review(
     return Local(house, principal.name).review(identity, notes=body.notes)
 
 
+@router.post("/deployments/{identity}/post-mortem", tags=["rollout"])
+def post_mortem(
+    identity: str,
+    body: ReviewRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.REVIEW))],
+) -> Document:
+    """Put what was learned from a rollback on record; it is due within 48 hours."""
+    return Local(house, principal.name).post_mortem(identity, notes=body.notes)
+
+
 @router.get("/models", tags=["models"])
 def models(house: Installation, _principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Document:
     """Every model by name."""
-    return {"models": sorted({d.model for d in house.record.deployments()})}
+    return {"models": list(house.record.models())}
 
 
 @router.get("/models/{model}/flags", tags=["models"])

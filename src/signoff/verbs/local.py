@@ -1,6 +1,8 @@
 """Each verb carried out on this machine's installation."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from signoff.app.record import deployment_stream, model_stream
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
 from signoff.app.rollback import is_unfinished
-from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import NotFoundError
+from signoff.domain.decisions import GuardError
+from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State
+from signoff.domain.errors import NotFoundError, SignoffError
 from signoff.domain.events import Occasion, PauseReason
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Policy, Role
@@ -196,19 +199,62 @@ class Local:
             "next": end if end < len(told) else None,
         }
 
-    def work(self) -> Document:
-        """One pass of the background work."""
-        house = self.house
-        unfinished = [d for d in house.record.deployments() if is_unfinished(d)]
-        finished = [house.rollback.carry_out(d.id, actor=self.actor).id for d in unfinished]
-        for model in sorted({d.model for d in house.record.deployments()}):
-            reconcile_orders(house.record, house.broker, model)
-        late = [f"{identity}: {breach.name}" for identity, breach in check_deadlines(house.record, actor=self.actor)]
-        sent, problems = house.deliver_notices()
-        unready = house.check_governance()
-        house.anchor()
-        done = {"rollbacks": finished, "late": late, "notices": sent}
-        return done | {"problems": list(problems), "unready": unready}
+    def post_mortem(self, identity: str, *, notes: str) -> Document:
+        """Put what was learned from a rollback on record; its 48 hours are then met."""
+        return self._released(self.house.rollback.hold_post_mortem(identity, notes, actor=self.actor))
+
+    def work(self, *, is_observing: bool = False, is_advancing: bool = False) -> Document:
+        """One pass of the background work. What goes wrong with one thing keeps nobody from the next.
+
+        First what stops or brings back, then what is late, then what people are told; sessions that have closed are
+        observed and phases advanced only when asked for.
+        """
+        done = _Pass()
+        house, record = self.house, self.house.record
+        with done.attempt("kills"):
+            done.pending_kills = house.kill_switch.reconcile()
+        for state in record.in_states(*RETREATING, State.ROLLED_BACK):
+            if is_unfinished(state):
+                with done.attempt(state.id):
+                    done.rollbacks.append(house.rollback.carry_out(state.id, actor=self.actor).id)
+        for model in house.record.models():
+            with done.attempt(model):
+                reconcile_orders(record, house.broker, model)
+        with done.attempt("deadlines"):
+            done.late += [f"{identity}: {b.name}" for identity, b in check_deadlines(record, actor=self.actor)]
+        if is_observing:
+            self._observe_closed(done)
+        if is_advancing:
+            self._advance_ready(done)
+        with done.attempt("notices"):
+            done.notices, problems = house.deliver_notices()
+            done.problems += problems
+        with done.attempt("governance"):
+            done.unready |= house.check_governance()
+        with done.attempt("anchor"):
+            house.anchor()
+        house.shelf.sweep(house.clock.now())
+        return done.document()
+
+    def _observe_closed(self, done: "_Pass") -> None:
+        """Observe the sessions of live releases that ended before today."""
+        today = self.house.clock.now().date()
+        for state in self.house.record.in_states(*LIVE):
+            with done.attempt(state.id):
+                watch, present = self.house.watch(state.model), state
+                while present.state in LIVE and (day := watch.next_session(present)) is not None and day < today:
+                    present, _ = watch.observe(state.id, day, actor=self.actor)
+                    done.observed.append(f"{state.id}: {day}")
+
+    def _advance_ready(self, done: "_Pass") -> None:
+        """Advance releases whose every condition holds; what a guard refuses waits for the next pass."""
+        for state in self.house.record.in_states(*CANDIDATE):
+            with done.attempt(state.id):
+                try:
+                    self.house.rollout.advance(state.id, actor=self.actor)
+                except GuardError:
+                    continue
+                done.advanced.append(state.id)
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""
@@ -227,3 +273,29 @@ class Local:
             "flags": dict(flags.as_keys()),
             "flags_revision": flags.revision,
         }
+
+
+@dataclass(slots=True)
+class _Pass:
+    """What one pass of the background work did."""
+
+    rollbacks: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    observed: list[str] = field(default_factory=list)
+    advanced: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    unready: dict[str, list[str]] = field(default_factory=dict)
+    notices: int = 0
+    pending_kills: int = 0
+
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[None]:
+        """Note what goes wrong, and go on."""
+        try:
+            yield
+        except SignoffError as error:
+            self.problems.append(f"{what}: {error}")
+
+    def document(self) -> Document:
+        """The pass as it is answered."""
+        return asdict(self)

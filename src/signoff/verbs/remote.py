@@ -160,6 +160,10 @@ class Remote:
         """The 30-day review."""
         return self._post(f"/deployments/{identity}/reviews", {"notes": notes})
 
+    def post_mortem(self, identity: str, *, notes: str) -> Document:
+        """Put what was learned from a rollback on record."""
+        return self._post(f"/deployments/{identity}/post-mortem", {"notes": notes})
+
     def deployment(self, identity: str) -> Document:
         """One release with its model's flags."""
         return self._get(f"/deployments/{identity}")

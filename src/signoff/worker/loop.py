@@ -1,0 +1,48 @@
+"""The background work, pass after pass, until a signal says stop. Any number of workers may do it at once.
+
+Every step reads the record, decides and commits under a key of its own, so two workers that race do a thing once; the
+one that comes second finds it done. A database that is away is waited for.
+"""
+
+import json
+import logging
+import signal
+import sys
+from threading import Event
+from types import FrameType
+from typing import Final
+
+from signoff.domain.errors import SignoffError
+from signoff.verbs.local import Local
+
+PASS_S: Final = 1.0
+AWAY_S: Final = 5.0
+log = logging.getLogger("signoff.worker")
+
+
+def follow(verbs: Local, *, is_observing: bool, is_advancing: bool) -> None:
+    """Work until SIGTERM or Ctrl-C; what is under way is finished first."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    over = Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    log.info(json.dumps({"worker": "started"}))
+    while not over.is_set():
+        over.wait(PASS_S if one_pass(verbs, is_observing=is_observing, is_advancing=is_advancing) else AWAY_S)
+    log.info(json.dumps({"worker": "stopped"}))
+
+
+def one_pass(verbs: Local, *, is_observing: bool, is_advancing: bool) -> bool:
+    """One pass, logged when it did anything; False when nothing could be done now."""
+    try:
+        done = verbs.work(is_observing=is_observing, is_advancing=is_advancing)
+    except SignoffError as error:
+        log.warning(json.dumps({"worker": "waiting", "because": str(error)}))
+        return False
+    if told := {name: what for name, what in done.items() if what}:
+        log.info(json.dumps(told))
+    return True
