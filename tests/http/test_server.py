@@ -1,0 +1,274 @@
+"""The server as programs and people meet it: over HTTP, in a process of its own."""
+
+import json
+import os
+import signal
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from cast_of_six import PEOPLE
+
+from signoff.adapters.archives import zipped
+from signoff.adapters.signing_keys import KeyFile
+from signoff.cli.main import main
+from signoff.desk.client import FlagClient
+from signoff.domain.events import Killed
+from signoff.http.edges import MOST_DEPTH, MOST_JSON
+
+
+def killed_events(server):
+    return [r.event for r in server.house.record.history() if isinstance(r.event, Killed)]
+
+
+def test_health_needs_nobody_and_everything_else_needs_somebody(served):
+    assert httpx.get(f"{served.url}/healthz").json() == {"status": "alive"}
+    assert httpx.get(f"{served.url}/readyz").json()["status"] == "ready"
+    refused = httpx.get(f"{served.url}/api/v1/deployments")
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_the_api_describes_itself(served):
+    described = httpx.get(f"{served.url}/api/v1/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    assert "/api/v1/models/{model}/kill" in described["paths"]
+
+
+def test_every_answer_carries_the_request_id_and_the_log_tells_it(served):
+    answer = served.client().get("/api/v1/deployments/momentum-1.1.0-adopted", headers={"x-request-id": "abc-1"})
+    assert answer.headers["x-request-id"] == "abc-1"
+    line = next(line for line in served.logged() if line.get("request") == "abc-1")
+    assert line["status"] == 200
+    assert line["who"] == PEOPLE["risk_manager"]
+    assert line["deployment"] == "momentum-1.1.0-adopted"
+
+
+def test_no_secret_is_in_the_log_or_the_ledger(served):
+    served.client().get("/api/v1/me")
+    kept = (served.settings.home / "serve.log").read_text() + str(list(served.house.store.rows()))
+    for token in served.tokens.values():
+        assert token.rpartition("_")[2] not in kept
+
+
+def test_errors_are_problems_with_what_to_do(served):
+    answer = served.client().get("/api/v1/deployments/nothing")
+    assert answer.status_code == 404
+    assert answer.json()["type"] == "urn:signoff:notfound"
+    assert "known are" in answer.json()["detail"]
+
+
+def test_an_unknown_field_is_refused(served):
+    client = served.client("head_of_trading")
+    answer = client.post("/api/v1/deployments/momentum-1.1.0-adopted/pause", json={"raeson": "manual"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"] == "body/raeson"
+
+
+def test_the_same_key_and_body_is_done_once_and_another_body_is_a_conflict(own_server):
+    client = own_server.client("head_of_trading")
+    path, key = "/api/v1/deployments/momentum-1.1.0-adopted/pause", {"idempotency-key": "k1"}
+    first = client.post(path, json={"note": "month end"}, headers=key)
+    again = client.post(path, json={"note": "month end"}, headers=key)
+    assert first.status_code == again.status_code == 200
+    assert first.json() == again.json()
+    assert again.headers["idempotent-replayed"] == "true"
+    other = client.post(path, json={"note": "something else"}, headers=key)
+    assert other.status_code == 409
+    another = own_server.client("cto").post(path, json={"note": "mine"}, headers=key)
+    assert another.status_code == 200
+    assert "idempotent-replayed" not in another.headers
+
+
+def test_a_request_decided_on_an_old_revision_is_refused(own_server):
+    client = own_server.client("head_of_trading")
+    path = "/api/v1/deployments/momentum-1.1.0-adopted"
+    seen = client.get(path)
+    tag = seen.headers["etag"]
+    assert client.post(f"{path}/pause", json={}, headers={"if-match": tag}).status_code == 200
+    stale = client.post(f"{path}/resume", json={}, headers={"if-match": tag})
+    assert stale.status_code == 412
+    assert "somebody was faster" in stale.json()["detail"]
+    assert client.post(f"{path}/resume", json={}).status_code == 200
+
+
+def test_of_many_with_the_same_revision_one_wins(own_server):
+    path = "/api/v1/deployments/momentum-1.1.0-adopted"
+    tag = own_server.client().get(path).headers["etag"]
+
+    def pause(reason):
+        client = own_server.client("head_of_trading")
+        return client.post(f"{path}/pause", json={"reason": reason}, headers={"if-match": tag}).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        found = sorted(pool.map(pause, ["manual", "freeze", "no_data", "gate_error"]))
+    assert found == [200, 412, 412, 412]
+
+
+def test_the_command_line_is_a_client_of_the_server(own_server, capsys, tmp_path):
+    asked = [
+        "--server",
+        own_server.url,
+        "--token",
+        own_server.tokens["risk_manager"],
+        "--home",
+        str(tmp_path),
+        "--json",
+    ]
+    assert main(["status", *asked]) == 0
+    assert json.loads(capsys.readouterr().out)["deployments"][0]["deployment"] == "momentum-1.1.0-adopted"
+    assert main(["kill", "momentum", "--reason", "smoke", *asked]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["flags"]["models.momentum.enabled"] is False
+    assert main(["history", "momentum", *asked]) == 0
+    assert "KILLED" in capsys.readouterr().out
+    assert main(["rollout", "start", "momentum-1.1.0-adopted", *asked]) == 1
+    assert "head_of_trading" in capsys.readouterr().err
+    assert not (tmp_path / "signoff.db").exists()
+
+
+def test_a_person_signs_with_their_own_key_on_their_own_machine(own_server, capsys):
+    """Two people arm a killed model again; their private keys are read by the client, and never sent."""
+    kill = ["kill", "momentum", "--reason", "smoke", "--server", own_server.url]
+    assert main([*kill, "--token", own_server.tokens["cto"]]) == 0
+    capsys.readouterr()
+    token = own_server.tokens["risk_manager"]
+    keys = own_server.house.key_path(PEOPLE["risk_manager"])
+    line = ["rearm", "momentum", "--role", "risk_manager", "--key", str(keys), "--server", own_server.url]
+    assert main([*line, "--token", token]) == 1
+    assert "sign-in of the last five minutes" in capsys.readouterr().err
+
+
+def test_bodies_have_limits(served):
+    client = served.client("head_of_trading")
+    path = "/api/v1/deployments/momentum-1.1.0-adopted/pause"
+    kind = {"content-type": "application/json"}
+    assert client.post(path, content=b" " * (MOST_JSON + 1), headers=kind).status_code == 413
+    deep = b'{"note":' + b"[" * (MOST_DEPTH + 1) + b"]" * (MOST_DEPTH + 1) + b"}"
+    assert client.post(path, content=deep, headers=kind).status_code == 422
+    quoted = json.dumps({"note": "[" * 300, "reason": "manual"}).encode()
+    assert client.post(path, content=quoted, headers=kind).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["../escape.yaml", "/etc/passwd", "a/../../b", "c:\\x", "a\\..\\b"])
+def test_an_archive_that_leaves_its_folder_is_refused(served, name):
+    content = zipped({"dossier.yaml": b"", name: b"x"})
+    answer = served.client("model_owner").post(
+        "/api/v1/checks", content=content, headers={"content-type": "application/zip"}
+    )
+    assert answer.status_code == 422
+    assert "inside the dossier folder" in answer.json()["detail"]
+
+
+def test_what_is_no_archive_is_refused(served):
+    for content in (b"", b"PK\x03\x04 nonsense", b"\x00" * 1000):
+        answer = served.client("model_owner").post(
+            "/api/v1/checks", content=content, headers={"content-type": "application/zip"}
+        )
+        assert answer.status_code == 422
+
+
+def test_a_desk_follows_the_kill_and_its_own_exit_needs_nobody(own_server):
+    key = KeyFile.load(own_server.settings.home / "ledger.key")
+    desk = FlagClient(
+        [own_server.url],
+        token=own_server.tokens["machine"],
+        keys={key.key_id: key.public_key},
+        models=["momentum"],
+    ).start()
+    try:
+        assert desk.wait_for("momentum").enabled
+        own_server.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+        until(lambda: desk.flags("momentum").state == "killed")
+        assert desk.flags("momentum").allocation_pct == 0
+    finally:
+        desk.stop()
+
+
+def test_a_kill_works_while_the_database_is_locked_and_is_recorded_once_afterwards(own_server):
+    key = KeyFile.load(own_server.settings.home / "ledger.key")
+    desk = FlagClient(
+        [own_server.url], token=own_server.tokens["machine"], keys={key.key_id: key.public_key}, models=["momentum"]
+    ).start()
+    lock = sqlite3.connect(own_server.settings.home / "signoff.db", isolation_level=None)
+    try:
+        assert desk.wait_for("momentum").enabled
+        lock.execute("BEGIN EXCLUSIVE")
+        answer = own_server.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+        assert answer.status_code == 200
+        assert answer.json()["journaled"]
+        assert not answer.json()["recorded"]
+        until(lambda: desk.flags("momentum").state == "killed")
+    finally:
+        lock.rollback()
+        lock.close()
+        desk.stop()
+    until(lambda: len(killed_events(own_server)) == 1)
+    own_server.house.kill_switch.reconcile()
+    assert len(killed_events(own_server)) == 1
+    assert own_server.house.kills.pending() == ()
+
+
+def test_a_kill_that_the_server_could_not_record_before_it_died_is_recorded_by_the_next(own_server):
+    lock = sqlite3.connect(own_server.settings.home / "signoff.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    own_server.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+    own_server.stop(hard=True)
+    lock.rollback()
+    lock.close()
+    assert killed_events(own_server) == []
+    own_server.start()
+    flags = own_server.client("machine").post("/ofrep/v1/evaluate/flags/models.momentum.enabled").json()
+    assert flags["value"] is False
+    assert main(["worker", "--home", str(own_server.settings.home)]) == 0
+    assert len(killed_events(own_server)) == 1
+    assert own_server.house.record.latch("momentum").is_latched
+
+
+def test_an_unknown_model_is_killed_as_well_and_said_to_be_unknown(own_server):
+    answer = own_server.client().post("/api/v1/models/momentun/kill", json={"reason": "a slip"})
+    assert answer.status_code == 200
+    assert answer.json()["known"] is False
+
+
+def test_a_stop_ends_streams_and_leaves_in_order(own_server):
+    headers = {"authorization": f"Bearer {own_server.tokens['machine']}"}
+    with httpx.stream("GET", f"{own_server.url}/api/v1/stream", headers=headers, timeout=20) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        began = time.monotonic()
+        os.kill(own_server.process.pid, signal.SIGTERM)
+        assert own_server.process.wait(20) in {0, -signal.SIGTERM}
+        for _ in lines:
+            pass
+    assert time.monotonic() - began < 15
+
+
+def test_pages_follow_one_another(own_server):
+    client = own_server.client()
+    first = client.get("/api/v1/history/momentum", params={"limit": 1}).json()
+    assert len(first["history"]) == 1
+    assert client.get("/api/v1/deployments", params={"limit": 1}).json()["next"] is None
+    assert client.get("/api/v1/deployments", params={"limit": 0}).status_code == 422
+
+
+def test_the_export_over_http_verifies(own_server, tmp_path, capsys):
+    from signoff.verbs.remote import Remote
+
+    remote = Remote.reach(own_server.url, own_server.tokens["risk_manager"], keys=lambda person: tmp_path)
+    files = remote.export()
+    remote.client.close()
+    assert "events.jsonl" in files
+    from signoff.app.audit import verify
+
+    assert verify(files).findings == ()
+
+
+def until(holds, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
