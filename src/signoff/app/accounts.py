@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from signoff.app.record import PEOPLE, Change, Record
-from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, permitted
+from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, compatible, permitted
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
-from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
+from signoff.domain.events import AnyEvent, DutiesGranted, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode_state
@@ -133,6 +133,15 @@ class Accounts:
         if token is None or not is_theirs:
             raise NotFoundError(f"Expected the id of a token, found {identity!r}; `signoff token list` lists them.")
         self._commit(people, TokenRevoked(token=identity), actor=actor, key=f"untoken:{identity}")
+
+    def grant(self, name: str, duties: frozenset[Duty], *, actor: str) -> None:
+        """Give a person duties beside those of their roles. Only for who owns the installation: nobody confirms it."""
+        people = self.record.people()
+        held = people.by_name[name].duties if name in people.by_name else frozenset[Duty]()
+        compatible(held | duties)
+        if new := tuple(sorted(duties - held)):
+            granted = DutiesGranted(name=name, duties=new)
+            self._commit(people, granted, actor=actor, key=f"grant:{name}:{people.revision}")
 
     def _commit(self, people: People, *events: AnyEvent, actor: str, key: str) -> None:
         state = people if people.revision else None

@@ -1,6 +1,7 @@
 """Enrolling the people who may sign."""
 
 from signoff.app.record import PEOPLE, Change, Record
+from signoff.domain.access import DUTY_OF, compatible
 from signoff.domain.events import PersonEnrolled
 from signoff.domain.policy import Role
 
@@ -13,6 +14,7 @@ def enrol(
     known = people.by_name.get(name)
     if known is not None and (known.roles, known.key_id) == (roles, key_id):
         return
+    compatible({*(known.granted if known else ()), *(DUTY_OF[role] for role in roles)})
     event = PersonEnrolled(name=name, roles=roles, key_id=key_id, public_key=public_key, note=note)
     record.commit(
         Change(stream=PEOPLE, state=people if people.revision else None, events=(event,)),

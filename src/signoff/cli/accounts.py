@@ -75,3 +75,28 @@ def matrix(context: typer.Context) -> None:
     for verb in Verb:
         table.add_row(verb.value, *("yes" if verb in MATRIX[duty] else "" for duty in Duty))
     session.answer({duty.value: sorted(MATRIX[duty]) for duty in Duty}, table)
+
+
+@accounts_app.command("list")
+def list_accounts(context: typer.Context) -> None:
+    """List who may do what by which duties. Example: `signoff accounts list`"""
+    session: Session = context.obj
+    known = sorted(session.house.record.people().by_name.values(), key=lambda person: person.name)
+    session.answer(
+        {"accounts": [{"name": p.name, "duties": sorted(p.duties)} for p in known]},
+        *(f"{p.name}: {', '.join(sorted(p.duties)) or 'no duty'}" for p in known),
+        *(() if known else ("Nobody yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
+    )
+
+
+@accounts_app.command("grant")
+def grant(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The person's name.")],
+    duty: Annotated[list[Duty], typer.Option("--duty", help="A duty; repeat for several.")],
+) -> None:
+    """Give a person duties beside those of their roles. Example: `signoff accounts grant "N. Weiss" --duty auditor`"""
+    session: Session = context.obj
+    session.house.accounts.grant(name, frozenset(duty), actor=session.actor)
+    duties = sorted(session.house.record.people().named(name).duties)
+    session.answer({"name": name, "duties": duties}, f"{name} acts as {', '.join(duties)}")

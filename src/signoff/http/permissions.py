@@ -1,0 +1,18 @@
+"""The permission matrix, for everybody to see."""
+
+from fastapi import APIRouter
+
+from signoff.domain.access import MATRIX, NEEDS_FRESH_SIGN_IN, NEEDS_SIGN_IN, PERSONAL
+
+router = APIRouter(prefix="/api/v1", tags=["access"])
+
+
+@router.get("/permissions")
+def permissions() -> dict[str, dict[str, list[str]] | list[str]]:
+    """What each duty allows. It is no secret: the same table stands in the documentation."""
+    return {
+        "duties": {duty.value: sorted(verbs) for duty, verbs in MATRIX.items()},
+        "personal": sorted(PERSONAL),
+        "needs_sign_in": sorted(NEEDS_SIGN_IN),
+        "needs_fresh_sign_in": sorted(NEEDS_FRESH_SIGN_IN),
+    }
