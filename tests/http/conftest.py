@@ -80,6 +80,7 @@ class Served:
         if self.process is not None and self.process.poll() is None:
             self.process.kill() if hard else self.process.terminate()
             self.process.wait(20)
+        if self.process is not None:
             self.log.close()
         self.process = None
 

@@ -80,6 +80,8 @@ def main(arguments: list[str]) -> int:
     except SignoffError as error:
         errors.print(Text(str(error)))
         code = exit_code(error)
+    finally:
+        session.close()
     if code == STOPPED:
         errors.print("Stopped. Nothing is half-written; the same command continues where this one was.")
     return code

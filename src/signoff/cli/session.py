@@ -46,6 +46,7 @@ class Session:
     options: dict[str, str] = field(default_factory=dict)
     is_json: bool = False
     _house: House | None = None
+    _remote: Remote | None = None
 
     @property
     def house(self) -> House:
@@ -60,7 +61,14 @@ class Session:
         known = self.house.settings
         if known.server is None:
             return Local(self.house, self.actor)
-        return Remote.reach(known.server, known.token, keys=self.key_path)
+        if self._remote is None:
+            self._remote = Remote.reach(known.server, known.token, keys=self.key_path)
+        return self._remote
+
+    def close(self) -> None:
+        """Let go of the server, if there was one."""
+        if self._remote is not None:
+            self._remote.client.close()
 
     def hand(self, role: Role, key: Path | None = None) -> Hand:
         """In which role, and with whose key, this command signs."""
