@@ -7,6 +7,7 @@ import pytest
 from small_ledger import (
     LEDGER_KEY,
     NOW,
+    STREAM,
     World,
     approved_release,
     enrolled,
@@ -200,3 +201,29 @@ def test_an_old_key_that_was_replaced_does_not_sign_any_more():
 )
 def test_an_envelope_that_says_something_else_is_found(said):
     assert f"says another {next(iter(said))}" in findings_of(signature(said=said))
+
+
+def test_a_state_of_an_older_signoff_says_less_and_is_no_tampering():
+    files = exported(approved_release(memory_store()))
+    older = with_state(files, lambda state: {k: v for k, v in state.items() if k != "fired"})
+    assert verified(older).findings == ()
+
+
+def test_a_state_that_says_something_else_is_caught():
+    files = exported(approved_release(memory_store()))
+    for altered in ({"allocation_pct": 100}, {"unknown": 1}, {"revision": True}):
+        findings = verified(with_state(files, lambda state, altered=altered: state | altered)).findings
+        assert any("is not what its events lead to" in what for _, what in findings)
+
+
+def with_state(files, change):
+    import json
+
+    from signoff.ledger.canonical import canonical
+    from signoff.ledger.manifest import manifest_of
+
+    states = json.loads(files["states.json"])
+    states[STREAM] = canonical(change(json.loads(states[STREAM]))).decode()
+    altered = {**files, "states.json": canonical(states)}
+    del altered["manifest.json"]
+    return {**altered, "manifest.json": manifest_of(altered).to_bytes()}

@@ -32,7 +32,7 @@ def decode(body: bytes) -> Recorded:
         is_canonical = canonical(said) == body
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError, BadInputError) as error:
         raise TamperedError(f"These bytes are no event of the ledger: {str(error)[:200]}") from error
-    if not is_canonical or not _holds(_written(recorded), said):
+    if not is_canonical or not holds(_written(recorded), said):
         raise TamperedError("These bytes are not the canonical form of the event they hold.")
     return recorded
 
@@ -76,13 +76,13 @@ def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
     return Recorded(stream=stream, revision=revision, at=datetime.fromisoformat(at), actor=actor, event=event)
 
 
-def _holds(written: object, said: object) -> bool:
+def holds(written: object, said: object) -> bool:
     """Whether everything that was said is there; what was written may hold more, by defaults of a later Signoff."""
     match written, said:
         case dict(), dict():
-            return all(key in written and _holds(written[key], said[key]) for key in said)
+            return all(key in written and holds(written[key], said[key]) for key in said)
         case list(), list():
-            return len(written) == len(said) and all(map(_holds, written, said))
+            return len(written) == len(said) and all(map(holds, written, said))
         case _:
             return written == said and isinstance(written, bool) == isinstance(said, bool)
 
