@@ -27,10 +27,15 @@ $(VENV)/.develop: $(VENV)/.demo requirements/develop.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/develop.txt
 	@touch $@
 
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
+	@command -v npm >/dev/null || { echo "The tests run real clients in JavaScript: install Node.js 20 or newer with npm"; exit 1; }
+	cd tests/node && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market data; results in demo-output/
 	$(BIN)/signoff demo --out $(OUT)
 
-test: $(VENV)/.develop ## every test, on real components
+test: $(VENV)/.develop tests/node/node_modules/.package-lock.json ## every test, on real components
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.develop ## style, types and the floors of the house

@@ -12,8 +12,8 @@ from typing import Final
 
 from signoff.app.record import PEOPLE, Change, Record
 from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, compatible, permitted
-from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
-from signoff.domain.events import AnyEvent, DutiesGranted, TokenIssued, TokenRevoked
+from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, UnavailableError
+from signoff.domain.events import AnyEvent, DutiesGranted, SubjectBound, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode_state
@@ -142,6 +142,23 @@ class Accounts:
         if new := tuple(sorted(duties - held)):
             granted = DutiesGranted(name=name, duties=new)
             self._commit(people, granted, actor=actor, key=f"grant:{name}:{people.revision}")
+
+    def bind(self, name: str, *, issuer: str, subject: str, actor: str) -> None:
+        """Let the person whom the provider calls this come in as a person known here."""
+        people = self.record.people()
+        people.named(name)
+        bound = people.bound_to(issuer, subject)
+        if bound == name:
+            return
+        if bound is not None:
+            raise RefusedError(f"{subject} at {issuer} is bound to {bound}; one identity is one person's.")
+        event = SubjectBound(name=name, issuer=issuer, subject=subject)
+        self._commit(people, event, actor=actor, key=f"bind:{issuer}:{subject}:{people.revision}")
+
+    def signed_in(self, name: str, signed_in_at: datetime | None, *, as_last_known: bool = False) -> Principal:
+        """A person who signed in, with the duties they hold now."""
+        people, is_last_known = self.known.now(as_last_known=as_last_known)
+        return replace(people.principal(name, signed_in_at=signed_in_at), is_last_known=is_last_known)
 
     def _commit(self, people: People, *events: AnyEvent, actor: str, key: str) -> None:
         state = people if people.revision else None

@@ -100,3 +100,19 @@ def grant(
     session.house.accounts.grant(name, frozenset(duty), actor=session.actor)
     duties = sorted(session.house.record.people().named(name).duties)
     session.answer({"name": name, "duties": duties}, f"{name} acts as {', '.join(duties)}")
+
+
+@accounts_app.command("bind")
+def bind(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="An enrolled person's name.")],
+    issuer: Annotated[str, typer.Option("--issuer", help="The identity provider's issuer URL.")],
+    subject: Annotated[str, typer.Option("--subject", help="The person's `sub` there; an e-mail is not one.")],
+) -> None:
+    """Let a person sign in at the server through the identity provider.
+
+    Example: `signoff accounts bind "R. Moreau" --issuer https://id.example.com --subject 8f14e45f`
+    """
+    session: Session = context.obj
+    session.house.accounts.bind(name, issuer=issuer.rstrip("/"), subject=subject, actor=session.actor)
+    session.answer({"name": name, "issuer": issuer, "subject": subject}, f"{subject} at {issuer} comes in as {name}")

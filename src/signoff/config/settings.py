@@ -2,12 +2,24 @@
 
 SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
 options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
+SIGNOFF_OIDC_ISSUER, _CLIENT_ID, _CLIENT_SECRET_FILE and SIGNOFF_PUBLIC_URL name the identity provider of a server.
 """
 
 import getpass
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """The identity provider that people sign in with (OpenID Connect)."""
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    public_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +32,7 @@ class Settings:
     actor: str
     server: str | None = None
     token: str | None = field(default=None, repr=False)
+    oidc: "Provider | None" = None
 
     @property
     def keys(self) -> Path:
@@ -61,6 +74,18 @@ def settings(
         actor=actor or environment.get("SIGNOFF_ACTOR") or _user(),
         server=server or environment.get("SIGNOFF_SERVER") or None,
         token=token or environment.get("SIGNOFF_TOKEN") or _held(environment.get("SIGNOFF_TOKEN_FILE")),
+        oidc=_provider(environment),
+    )
+
+
+def _provider(environment: Mapping[str, str]) -> Provider | None:
+    if not (issuer := environment.get("SIGNOFF_OIDC_ISSUER")):
+        return None
+    return Provider(
+        issuer=issuer.rstrip("/"),
+        client_id=environment.get("SIGNOFF_OIDC_CLIENT_ID", "signoff"),
+        client_secret=_held(environment.get("SIGNOFF_OIDC_CLIENT_SECRET_FILE")) or "",
+        public_url=environment.get("SIGNOFF_PUBLIC_URL", "http://127.0.0.1:8400").rstrip("/"),
     )
 
 

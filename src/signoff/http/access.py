@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from signoff.domain.access import Principal, Verb, may
+from signoff.http import sessions
 from signoff.wiring import House
 
 AT_ONCE_S: Final = 0.2
@@ -37,8 +38,13 @@ def authenticated(request: Request, house: Installation) -> Principal:
 
 def _identified(request: Request, house: House, *, as_last_known: bool = False) -> Principal:
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
-    is_bearer = scheme.lower() == "bearer"
-    principal = house.accounts.bearer(presented.strip(), as_last_known=as_last_known) if is_bearer else None
+    presented = presented.strip() if scheme.lower() == "bearer" else ""
+    if presented.startswith(sessions.PREFIX):
+        principal = sessions.by_bearer(house, presented, as_last_known=as_last_known)
+    elif presented:
+        principal = house.accounts.bearer(presented, as_last_known=as_last_known)
+    else:
+        principal = sessions.by_cookie(house, request, as_last_known=as_last_known)
     if principal is None:
         raise HTTPException(
             HTTPStatus.UNAUTHORIZED,

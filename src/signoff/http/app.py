@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from signoff import __version__
-from signoff.http import flags, health, permissions, releases, stopping, streaming
+from signoff.http import flags, health, permissions, releases, sign_in, stopping, streaming
 from signoff.http.edges import Edges
 from signoff.http.problems import answer_problems
 from signoff.wiring import House
@@ -35,7 +35,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     answer_problems(app)
-    for part in (releases, stopping, streaming, flags, health, permissions):
+    for part in (releases, stopping, streaming, flags, health, permissions, sign_in):
         app.include_router(part.router)
     app.add_middleware(Edges)
     return app

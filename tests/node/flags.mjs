@@ -1,0 +1,23 @@
+// Reads the four flags of a model through OpenFeature's own client, once for each line on standard input.
+import { createInterface } from 'node:readline';
+import { OpenFeature } from '@openfeature/server-sdk';
+import { OFREPProvider } from '@openfeature/ofrep-provider';
+
+const [baseUrl, token, model] = process.argv.slice(2);
+const provider = new OFREPProvider({ baseUrl, headers: [['Authorization', `Bearer ${token}`]], timeoutMs: 2000 });
+await OpenFeature.setProviderAndWait(provider);
+const client = OpenFeature.getClient();
+const key = (name) => `models.${model}.${name}`;
+
+for await (const _line of createInterface({ input: process.stdin })) {
+  const enabled = await client.getBooleanDetails(key('enabled'), false);
+  console.log(JSON.stringify({
+    enabled: enabled.value,
+    reason: enabled.reason,
+    error: enabled.errorCode ?? null,
+    allocation_pct: await client.getNumberValue(key('allocation_pct'), -1),
+    shadow_mode: await client.getBooleanValue(key('shadow_mode'), false),
+    control: await client.getObjectValue(key('control'), { state: 'unknown' }),
+  }));
+}
+process.exit(0);
