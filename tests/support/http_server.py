@@ -1,0 +1,92 @@
+"""A server on loopback as the command starts it, over a home with people, a champion and tokens."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+from cast_of_six import PEOPLE
+
+from signoff.app.adopt import Adoption, adopt
+from signoff.app.people import enrol
+from signoff.config.settings import settings
+from signoff.domain.access import MATRIX, PERSONAL, Duty, permitted
+from signoff.domain.policy import Policy, Role
+from signoff.wiring import House
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Served:
+    """A home, the server process over it, and a token for each of its people."""
+
+    def __init__(self, home, database=None):
+        self.settings = settings(home=str(home), database=database)
+        self.house = House(self.settings)
+        for role, name in PEOPLE.items():
+            key = self.house.key_of(name)
+            enrol(
+                self.house.record,
+                name=name,
+                roles=(Role(role),),
+                key_id=key.key_id,
+                public_key=key.public_key,
+                actor="t",
+            )
+        signatories = tuple(self.house.signatory(role) for role in (Role.RISK_MANAGER, Role.CTO))
+        adoption = Adoption(model="momentum", version="1.1.0", policy=Policy(name="p", version="1"), reason="r")
+        adopt(self.house.record, adoption, signatories)
+        self.tokens = {role: self.issue(name) for role, name in PEOPLE.items()}
+        machine = MATRIX[Duty.MACHINE] - PERSONAL
+        issued = self.house.accounts.issue_token("desk-1", scopes=machine, actor="t", is_machine=True)
+        self.tokens["machine"] = issued.secret
+        self.port = free_port()
+        self.process, self.clients = None, []
+
+    def issue(self, name):
+        duties = self.house.record.people().named(name).duties
+        return self.house.accounts.issue_token(name, scopes=permitted(duties), actor="t").secret
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        known = self.settings
+        line = [sys.executable, "-m", "signoff", "serve", "--port", str(self.port), "--home", str(known.home)]
+        self.log = (known.home / "serve.log").open("a")
+        self.process = subprocess.Popen([*line, "--database", known.database], stdout=self.log, stderr=self.log)
+        for _ in range(300):
+            try:
+                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                    return self
+            except httpx.TransportError:
+                pass
+            assert self.process.poll() is None, (known.home / "serve.log").read_text()
+            time.sleep(0.1)
+        raise AssertionError("the server did not become ready")
+
+    def stop(self, *, hard=False):
+        for client in self.clients:
+            client.close()
+        self.clients.clear()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill() if hard else self.process.terminate()
+            self.process.wait(20)
+        if self.process is not None:
+            self.log.close()
+        self.process = None
+
+    def client(self, role="risk_manager"):
+        headers = {"authorization": f"Bearer {self.tokens[role]}"}
+        self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=30))
+        return self.clients[-1]
+
+    def logged(self):
+        return [json.loads(line) for line in (self.settings.home / "serve.log").read_text().splitlines() if "{" in line]
