@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
+KILLS ?= 40
 BENCH := .venv-bench
 
-.PHONY: help demo test lint format bench docs requirements clean
+.PHONY: help demo test lint format bench chaos docs requirements clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -58,6 +59,9 @@ $(BENCH)/.peers: requirements/peers.txt pyproject.toml
 bench: $(VENV)/.develop $(BENCH)/.peers ## measure beside the peers, and print ratios
 	$(BENCH)/bin/python benchmarks/bench_peers.py
 	@for script in $(filter-out %_peers.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$script || exit 1; done
+
+chaos: $(VENV)/.develop ## kill server and workers at random under load, and count what was lost
+	$(BIN)/python benchmarks/chaos.py --kills $(KILLS)
 
 docs: $(VENV)/.develop ## write the published JSON schemas
 	$(BIN)/python -m signoff.adapters.schema docs/schema
