@@ -1,0 +1,100 @@
+"""Archives that strangers send."""
+
+import io
+import stat
+import zipfile
+
+import pytest
+
+from signoff.adapters import archives
+from signoff.adapters.archives import pack, unpack, zipped
+from signoff.domain.errors import BadInputError
+
+
+def archive(*members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        for member, content in members:
+            made.writestr(member, content, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def test_what_was_packed_is_unpacked(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "b"
+    (source / "junit").mkdir(parents=True)
+    target.mkdir()
+    (source / "dossier.yaml").write_text("x")
+    (source / "junit" / "u.xml").write_text("y")
+    unpack(pack(source, None), target)
+    assert (target / "junit" / "u.xml").read_text() == "y"
+    assert pack(source, None) == pack(target, None)
+
+
+def test_a_policy_from_elsewhere_takes_its_place(tmp_path):
+    source, target = tmp_path / "a", tmp_path / "b"
+    source.mkdir()
+    target.mkdir()
+    (source / "policy.yaml").write_text("own")
+    (tmp_path / "firm.yaml").write_text("the firm's")
+    unpack(pack(source, tmp_path / "firm.yaml"), target)
+    assert (target / "policy.yaml").read_text() == "the firm's"
+
+
+def test_a_bomb_is_stopped_while_it_goes_off(tmp_path):
+    bomb = archive(("zeros", b"\0" * 50_000_000))
+    assert len(bomb) < 100_000
+    with pytest.raises(BadInputError, match="more than is allowed"):
+        unpack(bomb, tmp_path, max_bytes=1_000_000)
+    assert sum(p.stat().st_size for p in tmp_path.iterdir()) <= 1_000_000 + archives.CHUNK
+
+
+def test_many_small_files_count_together(tmp_path):
+    with pytest.raises(BadInputError, match="more than is allowed"):
+        unpack(zipped({f"f{n}": b"x" * 100 for n in range(100)}), tmp_path, max_bytes=5_000)
+
+
+def test_too_many_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MAX_FILES", 10)
+    with pytest.raises(BadInputError, match="at most 10 files"):
+        unpack(zipped({f"f{n}": b"" for n in range(11)}), tmp_path)
+
+
+def test_a_size_that_lies_does_not_help(tmp_path):
+    content = bytearray(archive(("zeros", b"\0" * 5_000_000)))
+    place = content.rfind(b"PK\x01\x02")
+    content[place + 24 : place + 28] = (10).to_bytes(4, "little")
+    with pytest.raises(BadInputError):
+        unpack(bytes(content), tmp_path, max_bytes=1_000_000)
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFBLK])
+def test_links_and_devices_are_refused(tmp_path, kind):
+    member = zipfile.ZipInfo("link")
+    member.external_attr = (kind | 0o777) << 16
+    with pytest.raises(BadInputError, match="plain files"):
+        unpack(archive((member, b"/etc/passwd")), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "..", "c:\\x", "a\\..\\x"])
+def test_no_name_leaves_the_folder(tmp_path, name):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    with pytest.raises(BadInputError, match="plain files"):
+        unpack(archive((zipfile.ZipInfo(name), b"x")), inner)
+    assert [p.name for p in tmp_path.iterdir()] == ["inner"]
+
+
+def test_a_name_twice_is_refused(tmp_path):
+    with pytest.warns(UserWarning, match="Duplicate"):
+        twice = archive(("a", b"1"), ("a", b"2"))
+    with pytest.raises(BadInputError, match="twice"):
+        unpack(twice, tmp_path)
+
+
+def test_an_encrypted_archive_is_refused(tmp_path):
+    content = bytearray(archive(("a", b"secret")))
+    content[6] |= 1
+    content[content.rfind(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(BadInputError):
+        unpack(bytes(content), tmp_path)
