@@ -165,12 +165,12 @@ class House:
     def kill_switch(self) -> KillSwitch:
         return KillSwitch(record=self.record, orders=self.broker, journal=self.kills)
 
-    def expecting(self, identity: str, revision: int) -> "House":
-        """The same house for one request, which is refused when the release has moved on from this revision."""
+    def for_request(self, request: str | None, expected: Expectation | None) -> "House":
+        """The same house for one request: what it does carries its name, and may expect a release at a revision."""
         shared = ("store", "shelf", "registry", "runs", "reader", "releases", "broker", "kills")
         house = House(self.settings, self.clock)
         house.__dict__.update({name: getattr(self, name) for name in shared})
-        house.__dict__["record"] = Record(self.store, self.clock, Expectation(identity, revision))
+        house.__dict__["record"] = Record(self.store, self.clock, expected, request)
         return house
 
     def feed(self, model: str) -> LiveFolder:

@@ -71,6 +71,11 @@ class Record:
     store: Store
     clock: Clock
     expected: Expectation | None = None
+    request: str | None = None
+
+    def key(self, otherwise: str) -> str:
+        """The key of a commit that is all a request does: the request's own name, so that it is done once."""
+        return otherwise if self.request is None else f"request:{self.request}"
 
     def now(self) -> datetime:
         """The present time in UTC."""

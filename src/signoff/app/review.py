@@ -27,7 +27,7 @@ def review(record: Record, feed: LiveFeed, identity: str, *, notes: str, actor: 
     record.commit(
         Change(stream=deployment_stream(identity), state=state, events=(event,)),
         actor=actor,
-        key=f"review:{identity}:{state.revision}",
+        key=record.key(f"review:{identity}:{state.revision}"),
     )
     return event
 

@@ -89,6 +89,6 @@ class Rollout:
         self.record.commit(
             *changes,
             actor=actor,
-            key=f"{verb}:{state.id}:{state.revision}",
+            key=self.record.key(f"{verb}:{state.id}:{state.revision}"),
             effects=effects if entered is Phase.SHADOW else (),
         )

@@ -14,6 +14,7 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
+from signoff.app.record import Expectation
 from signoff.domain.errors import BadInputError, ConflictError
 from signoff.http.access import house_of
 from signoff.ledger.canonical import canonical, digest
@@ -64,11 +65,10 @@ async def _once(request: Request, key: str, carry_out: Handler) -> Response:
 
 
 async def _named(request: Request, key: str) -> tuple[str, str]:
-    """The name of a caller's request, which tells nobody the credentials, and the digest of what it asks."""
-    caller = request.headers.get("authorization", "") + request.headers.get("cookie", "")
+    """The name of a caller's request, and the digest of what it asks."""
     asked = [request.method, request.url.path, str(request.query_params), request.headers.get("if-match", "")]
     body = await request.body()
-    return digest(canonical([caller, key])), digest(canonical([*asked, digest(body)]))
+    return _name(request, key), digest(canonical([*asked, digest(body)]))
 
 
 def _time_for(request: Request) -> timedelta:
@@ -109,16 +109,30 @@ def _keep(house: House, name: str, asked: str, answer: Response) -> None:
     house.shelf.put(KIND, name, canonical(said), house.clock.now() + KEPT)
 
 
-def expecting(request: Request, if_match: Annotated[str | None, Header()] = None) -> House:
-    """The house for this request, which knows the revision that the caller expects."""
+def expecting(
+    request: Request,
+    if_match: Annotated[str | None, Header()] = None,
+    idempotency_key: Annotated[str | None, Header(max_length=MOST_KEY)] = None,
+) -> House:
+    """The house for this request, which knows its name and the revision that the caller expects."""
     house = house_of(request)
-    if if_match is None:
+    if if_match is None and idempotency_key is None:
         return house
-    revision = if_match.strip().strip('"')
-    identity = request.path_params.get("identity")
+    name = None if idempotency_key is None else _name(request, idempotency_key)
+    return house.for_request(name, None if if_match is None else _expected(request, if_match))
+
+
+def _expected(request: Request, if_match: str) -> Expectation:
+    revision, identity = if_match.strip().strip('"'), request.path_params.get("identity")
     if not revision.isdecimal() or len(revision) > 15 or identity is None:
         raise BadInputError(f'Expected If-Match with a revision such as "7", found {if_match!r}.')
-    return house.expecting(identity, int(revision))
+    return Expectation(identity, int(revision))
+
+
+def _name(request: Request, key: str) -> str:
+    """The name of a caller's request, which tells nobody the credentials."""
+    caller = request.headers.get("authorization", "") + request.headers.get("cookie", "")
+    return digest(canonical([caller, key]))
 
 
 Expecting = Annotated[House, Depends(expecting)]

@@ -216,8 +216,10 @@ def _asset_returns(table: EvidenceTable) -> AssetReturns:
 
 
 def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> None:
-    """The tables of the feature replay belong to what is signed."""
+    """The tables of the feature replay belong to what is signed, and so does its code where it lies in the folder."""
     declared = dossier.validation.pit
+    for path in _modules(folder, declared.compute.partition(":")[0].partition(".")[0]):
+        files[path.relative_to(folder).as_posix()] = read_bytes(path)
     named = {f"inputs.{name}": path for name, path in declared.inputs.items()}
     named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
     for name, relative in named.items():
@@ -225,6 +227,14 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
             raise BadInputError(f"{folder}: validation.pit.{name} points outside of the folder: {relative}.")
         if _is_file(folder / relative):
             files[relative] = read_bytes(folder / relative)
+
+
+def _modules(folder: Path, top: str) -> list[Path]:
+    """The source of a module or package of this name in the folder; one that is installed elsewhere has none here."""
+    if not top.isidentifier():
+        return []
+    single = folder / f"{top}.py"
+    return [*([single] if single.is_file() else []), *sorted((folder / top).rglob("*.py"))]
 
 
 def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str, bool | None]:

@@ -1,0 +1,74 @@
+"""A release from folder to shadow, each person at their own desk with their own key; the server holds none of them."""
+
+import json
+import shutil
+
+import pytest
+import release_folder
+from cast_of_six import PEOPLE
+
+from signoff.cli.main import main
+from signoff.http import sessions
+
+
+class Desk:
+    """One person's command line, in a home of its own that holds nothing but their key."""
+
+    def __init__(self, server, role, home, capsys):
+        self.server, self.role, self.home, self.capsys = server, role, home, capsys
+        self.token = server.tokens[role]
+        key = server.house.key_path(PEOPLE[role])
+        (home / "keys").mkdir(parents=True)
+        shutil.move(key, home / "keys" / key.name)
+
+    def __call__(self, *command):
+        self.capsys.readouterr()
+        asked = ["--server", self.server.url, "--token", self.token, "--home", str(self.home)]
+        code = main([*map(str, command), *asked, "--json"])
+        said = self.capsys.readouterr()
+        return code, json.loads(said.out) if said.out.strip().startswith("{") else None, said.err
+
+    def ok(self, *command, codes=frozenset({0})):
+        code, document, said = self(*command)
+        assert code in codes, said
+        assert document is not None, said
+        return document
+
+    def refused(self, *command):
+        code, _, said = self(*command)
+        assert code == 1, said
+        return said
+
+    def signed_in_just_now(self):
+        """The same desk with a session that the identity provider dated a moment ago."""
+        house = self.server.house
+        number, _ = sessions.begin(house, PEOPLE[self.role], house.clock.now())
+        self.token = f"{sessions.PREFIX}{number}"
+        return self
+
+
+@pytest.mark.slow
+def test_a_release_is_submitted_signed_and_started_through_the_server(own_server, tmp_path, capsys):
+    desks = {role: Desk(own_server, role, tmp_path / role, capsys) for role in PEOPLE}
+    assert list(own_server.house.settings.keys.glob("*")) == []
+    document = desks["model_owner"].ok("submit", release_folder.make(tmp_path / "dossier"), codes={0, 1})
+    identity = document["deployment"]
+    reason = ("--reason", "a test of the procedure")
+    said = desks["cto"].refused("override", identity, "--role", "cto", *reason)
+    assert "sign-in of the last five minutes" in said
+    for role in ("risk_manager", "cto"):
+        document = desks[role].signed_in_just_now().ok("override", identity, "--role", role, *reason)
+    assert document["state"] == "validated"
+    assert document["unrehearsed"]
+    desks["model_owner"].ok("rehearse", "momentum", codes={0, 1})
+    document = desks["model_owner"].ok("submit", tmp_path / "dossier")
+    assert document["state"] == "awaiting_approval"
+    assert "operator" in desks["model_owner"].refused("rollout", "start", identity)
+    for role in PEOPLE:
+        document = desks[role].ok("approve", identity, "--role", role)
+    assert document["state"] == "approved"
+    started = desks["head_of_trading"].ok("rollout", "start", identity)
+    assert started["flags"]["models.momentum.shadow_mode"] is True
+    history = desks["compliance"].ok("history", identity)["history"]
+    assert [e["actor"] for e in history if e["kind"] == "approval_signed"] == list(PEOPLE.values())
+    assert own_server.house.record.deployment(identity).approvals[0].person == PEOPLE["model_owner"]
