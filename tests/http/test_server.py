@@ -15,7 +15,7 @@ from signoff.adapters.archives import zipped
 from signoff.adapters.signing_keys import KeyFile
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
-from signoff.domain.events import Killed
+from signoff.domain.events import Killed, PauseReason
 from signoff.http.edges import MOST_DEPTH, MOST_JSON
 
 
@@ -81,6 +81,20 @@ def test_the_same_key_and_body_is_done_once_and_another_body_is_a_conflict(own_s
     another = own_server.client("cto").post(path, json={"note": "mine"}, headers=key)
     assert another.status_code == 200
     assert "idempotent-replayed" not in another.headers
+
+
+def test_a_request_made_again_after_a_crash_is_done_once(own_server):
+    """The answer was never stored: only the ledger knows that the request was carried out."""
+    identity, house = "momentum-1.1.0-adopted", own_server.house
+
+    def pause():
+        return house.for_request("r1", None).rollout.pause(identity, PauseReason.MANUAL, "month end", actor="t")
+
+    pause()
+    house.rollout.resume(identity, PauseReason.MANUAL, "", actor="t")
+    state = pause()
+    assert state.pause_reasons == ()
+    assert [r.event.kind for r in house.record.history(f"deployment/{identity}")] == ["adopted", "paused", "resumed"]
 
 
 def test_a_request_decided_on_an_old_revision_is_refused(own_server):
