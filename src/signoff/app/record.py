@@ -4,26 +4,25 @@ Nothing else in the application writes state. A change is decided by the domain 
 refused by the store when that state has moved on meanwhile.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
-from signoff.domain.deployment import Deployment, evolve
+from signoff.domain.deployment import Deployment
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Recorded
 from signoff.domain.flags import Flags, flags
-from signoff.domain.latch import Latch, evolve_latch
-from signoff.domain.people import People, evolve_people
+from signoff.domain.latch import Latch
+from signoff.domain.people import People
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode_state
+from signoff.ledger.replay import PEOPLE, State, fold_of, replay
 from signoff.ports.clock import Clock
 from signoff.ports.store import Append, Commit, Effect, Store
 
-State = Deployment | Latch | People
-PEOPLE: Final = "people"
 ATTEMPTS: Final = 8
 T = TypeVar("T")
 
@@ -197,20 +196,15 @@ def _revision(state: State | None) -> int:
     return 0 if state is None else state.revision
 
 
-def fold_of(stream: str) -> Callable[[State | None, Recorded], State]:
-    """How the events of a stream make its state."""
-    kind = stream.partition("/")[0]
-    folds: Mapping[str, Callable[..., State]] = {
-        "deployment": evolve,
-        "model": evolve_latch,
-        PEOPLE: evolve_people,
-    }
-    return folds[kind]
-
-
-def replay(history: Iterable[Recorded]) -> dict[str, bytes]:
-    """The state of every stream from its events alone, as the canonical bytes the store must hold."""
-    states: dict[str, State] = {}
-    for recorded in history:
-        states[recorded.stream] = fold_of(recorded.stream)(states.get(recorded.stream), recorded)
-    return {stream: encode_state(state) for stream, state in states.items()}
+__all__ = [
+    "PEOPLE",
+    "Change",
+    "Expectation",
+    "Record",
+    "State",
+    "decided_again",
+    "deployment_stream",
+    "fold_of",
+    "model_stream",
+    "replay",
+]

@@ -1,0 +1,32 @@
+"""The states that a ledger leads to, from its events alone: what verification compares with the states it finds."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from signoff.domain.deployment import Deployment, evolve
+from signoff.domain.events import Recorded
+from signoff.domain.latch import Latch, evolve_latch
+from signoff.domain.people import People, evolve_people
+from signoff.ledger.codec import encode_state
+
+State = Deployment | Latch | People
+PEOPLE: Final = "people"
+
+
+def fold_of(stream: str) -> Callable[[State | None, Recorded], State]:
+    """How the events of a stream make its state."""
+    kind = stream.partition("/")[0]
+    folds: Mapping[str, Callable[..., State]] = {
+        "deployment": evolve,
+        "model": evolve_latch,
+        PEOPLE: evolve_people,
+    }
+    return folds[kind]
+
+
+def replay(history: Iterable[Recorded]) -> dict[str, bytes]:
+    """The state of every stream from its events alone, as the canonical bytes the store must hold."""
+    states: dict[str, State] = {}
+    for recorded in history:
+        states[recorded.stream] = fold_of(recorded.stream)(states.get(recorded.stream), recorded)
+    return {stream: encode_state(state) for stream, state in states.items()}
