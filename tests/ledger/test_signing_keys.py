@@ -8,7 +8,7 @@ import pytest
 from small_ledger import LEDGER_KEY, key
 
 from signoff.adapters.signing_keys import FileAnchor, KeyFile
-from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
+from signoff.domain.errors import BadInputError, NotFoundError, TamperedError, UnavailableError
 from signoff.ledger.merkle import leaf_hash
 
 
@@ -44,6 +44,7 @@ def test_a_missing_key_says_what_to_do(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
 def test_a_file_that_is_no_key_is_refused(tmp_path, content):
     (tmp_path / "rae.pem").write_bytes(content)
+    (tmp_path / "rae.pem").chmod(0o600)
     with pytest.raises(BadInputError, match="Ed25519"):
         KeyFile.load(tmp_path / "rae.pem")
 
@@ -64,6 +65,7 @@ def test_a_key_of_another_kind_is_refused(tmp_path):
 
     pem = generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "rae.pem").write_bytes(pem)
+    (tmp_path / "rae.pem").chmod(0o600)
     with pytest.raises(BadInputError, match="Ed25519"):
         KeyFile.load(tmp_path / "rae.pem")
 
@@ -83,8 +85,18 @@ def test_an_anchor_keeps_the_first_checkpoint_of_a_size(tmp_path):
     first = LEDGER_KEY.sign_checkpoint(3, leaf_hash(b"first"))
     anchor.add(first, 3)
     anchor.add(first, 3)
-    anchor.add(LEDGER_KEY.sign_checkpoint(3, leaf_hash(b"rewritten")), 3)
+    with pytest.raises(TamperedError, match="was rewritten"):
+        anchor.add(LEDGER_KEY.sign_checkpoint(3, leaf_hash(b"rewritten")), 3)
     anchor.add(LEDGER_KEY.sign_checkpoint(12, leaf_hash(b"later")), 12)
     kept = sorted((tmp_path / "anchors").iterdir())
     assert [path.name for path in kept] == ["000000000003", "000000000012"]
     assert kept[0].read_bytes() == first
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path):
+    path = tmp_path / "k.pem"
+    KeyFile.create(path)
+    assert path.stat().st_mode & 0o077 == 0
+    path.chmod(0o640)
+    with pytest.raises(BadInputError, match="chmod 600"):
+        KeyFile.load(path)

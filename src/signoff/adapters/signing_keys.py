@@ -4,6 +4,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,9 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signoff.adapters.folders import write_file
-from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
+from signoff.domain.errors import BadInputError, NotFoundError, TamperedError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger import envelope
+
+READABLE_BY_OTHERS: Final = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class KeyFile:
     def load(cls, path: Path) -> "KeyFile":
         """The key in a file."""
         try:
+            if path.stat().st_mode & READABLE_BY_OTHERS:
+                message = f"The private key {path} can be read by others; make it its owner's alone: chmod 600 {path}"
+                raise BadInputError(message)
             private = load_pem_private_key(path.read_bytes(), password=None)
         except FileNotFoundError as error:
             message = f"Expected a private key at {path}, found none. Enrol with `signoff people add`, or give --key."
@@ -98,11 +104,16 @@ class FileAnchor:
     folder: Path
 
     def add(self, note: bytes, size: int) -> None:
-        """Keep a checkpoint; one of this size that is there stays."""
+        """Keep a checkpoint. Another one of the same size is there only when a ledger was rewritten: an alarm."""
         path = self.folder / f"{size:012d}"
         try:
             if not path.exists():
                 write_file(path, note)
+            elif (kept := path.read_bytes()) != note and kept.partition(b"\n\n")[0] != note.partition(b"\n\n")[0]:
+                raise TamperedError(
+                    f"The anchor {path} holds another tree of {size} events than the ledger does now: one of the two "
+                    "was rewritten. Keep both, stop changes, and run `signoff verify`."
+                )
         except OSError as error:
             raise UnavailableError(
                 f"Cannot keep the anchor {path}: {error.strerror}. The ledger is whole; anchor it again later."
