@@ -154,7 +154,8 @@ class Record:
         changes = tuple(change for change in changes if change.events)
         if not changes and not effects:
             return
-        request = digest(canonical([key, actor, [[c.stream, [e.kind for e in c.events]] for c in changes]]))
+        said = [[c.stream, [encode_state(event).decode() for event in c.events]] for c in changes]
+        request = digest(canonical([key, actor, said]))
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         self.store.commit(Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects))
         if self.expected is not None:

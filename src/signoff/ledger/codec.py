@@ -38,7 +38,7 @@ def decode(body: bytes) -> Recorded:
 
 
 def encode_state(state: object) -> bytes:
-    """A frozen record as canonical JSON."""
+    """A frozen record, a state or an event, as canonical JSON."""
     return canonical(_plain(state))
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from small_ledger import approved_release, exported, memory_store
 
-from signoff.ledger import standalone
+from signoff import verify
 
 HEAVY = (
     "sqlalchemy",
@@ -33,9 +33,9 @@ def export(tmp_path):
 
 
 def test_it_says_what_the_installation_says(export, capsys):
-    assert standalone.main([str(export)]) == 0
+    assert verify.main([str(export)]) == 0
     assert "intact" in capsys.readouterr().out
-    assert standalone.main([str(export), "--json"]) == 0
+    assert verify.main([str(export), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["findings"] == []
 
 
@@ -44,22 +44,22 @@ def test_an_altered_byte_is_found_and_named(export, capsys, name):
     content = bytearray((export / name).read_bytes())
     content[len(content) // 2] ^= 1
     (export / name).write_bytes(content)
-    assert standalone.main([str(export)]) == 1
+    assert verify.main([str(export)]) == 1
     assert "TAMPERED" in capsys.readouterr().out
 
 
 def test_another_ledgers_key_is_found(export, capsys):
-    assert standalone.main([str(export), "--key", "0" * 16]) == 1
+    assert verify.main([str(export), "--key", "0" * 16]) == 1
     assert "expected 0000" in capsys.readouterr().out
 
 
 def test_a_folder_that_is_none_is_said(tmp_path, capsys):
-    assert standalone.main([str(tmp_path / "none")]) == 2
+    assert verify.main([str(tmp_path / "none")]) == 2
     assert "found nothing" in capsys.readouterr().err
 
 
 def test_it_needs_nothing_of_the_server(export):
-    ask = f"import sys; from signoff.ledger.standalone import main; main([{str(export)!r}]); print(*sys.modules)"
+    ask = f"import sys; from signoff.verify import main; main([{str(export)!r}]); print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in ended.stdout.split()}
     assert loaded.isdisjoint(HEAVY)
