@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.store_memory import MemoryStore
 from signoff.app.people import enrol
 from signoff.config.settings import settings
@@ -31,6 +32,17 @@ class Wall:
         self.at += timedelta(**time)
 
 
+class InterruptedShelf(MemoryShelf):
+    """A shelf in the same database."""
+
+    is_down = False
+
+    def _unexpired(self, *asked):
+        if self.is_down:
+            raise UnavailableError("the database is away")
+        return super()._unexpired(*asked)
+
+
 class Interrupted(MemoryStore):
     """A store that can be taken away."""
 
@@ -51,6 +63,7 @@ def wall():
 def house(tmp_path, wall):
     made = House(settings(home=str(tmp_path / "home")), clock=wall)
     made.__dict__["store"] = Interrupted()
+    made.__dict__["shelf"] = InterruptedShelf()
     return made
 
 

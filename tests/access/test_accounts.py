@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from signoff.app.people import enrol
+from signoff.app.people import enrol, grant
 from signoff.cli.main import main
 from signoff.domain.access import Duty
 from signoff.domain.errors import RefusedError
@@ -14,12 +14,14 @@ def test_a_duty_is_granted_and_listed(tmp_path, capsys):
     assert main(["accounts", "grant", "N. Weiss", "--duty", "auditor", *home]) == 0
     capsys.readouterr()
     assert main(["accounts", "list", *home]) == 0
-    assert json.loads(capsys.readouterr().out) == {"accounts": [{"name": "N. Weiss", "duties": ["auditor"]}]}
+    assert json.loads(capsys.readouterr().out) == {
+        "accounts": [{"name": "N. Weiss", "duties": ["auditor"], "is_bound": False}]
+    }
 
 
 def test_who_signs_in_a_role_cannot_administer_nor_the_other_way_round(house, moreau):
     with pytest.raises(RefusedError, match="approves"):
-        house.accounts.grant(moreau, frozenset({Duty.ADMINISTRATOR}), actor="owner")
-    house.accounts.grant("Ada", frozenset({Duty.ADMINISTRATOR}), actor="owner")
+        grant(house.record, moreau, frozenset({Duty.ADMINISTRATOR}), actor="owner")
+    grant(house.record, "Ada", frozenset({Duty.ADMINISTRATOR}), actor="owner")
     with pytest.raises(RefusedError, match="approves"):
         enrol(house.record, name="Ada", roles=(Role.CTO,), key_id="k", public_key="p", actor="owner")

@@ -31,7 +31,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "permissions.md"
 APPROVING = {Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.OVERRIDE, Verb.ADOPT, Verb.REARM}
 # The first three say nothing of any model or person; the others are how somebody becomes known, or tell of themselves.
 OPEN = {"/healthz", "/readyz", "/api/v1/permissions"} | {
-    f"/auth/{name}" for name in ("sign-in", "callback", "session", "hand-over", "sign-out")
+    f"/auth/{name}" for name in ("sign-in", "callback", "session", "hand-over", "sign-out", "sign-out-everywhere")
 }
 STREAMS = {"/api/v1/stream", "/ofrep/v1/events"}
 
@@ -90,7 +90,7 @@ def installation(tmp_path_factory):
     house.__dict__["store"] = MemoryStore()
     secrets = {}
     for role in Role:
-        enrol(house.record, name=role.value, roles=(role,), key_id="k", public_key="p", actor="owner")
+        enrol(house.record, name=role.value, roles=(role,), key_id=role.value, public_key="p", actor="owner")
         scopes = MATRIX[DUTY_OF[role]]
         secrets[DUTY_OF[role]] = house.accounts.issue_token(role.value, scopes=scopes, actor="owner").secret
     scopes = MATRIX[Duty.MACHINE]

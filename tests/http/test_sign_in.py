@@ -17,7 +17,10 @@ from http_server import Served, free_port
 from joserfc.jwk import RSAKey
 from starlette.exceptions import HTTPException
 
+from signoff.app.people import bind, invite
 from signoff.config.settings import Provider
+from signoff.domain.access import Duty
+from signoff.domain.errors import RefusedError
 from signoff.http import sign_in
 
 NODE = Path(__file__).parents[1] / "node"
@@ -35,7 +38,7 @@ def firm(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNOFF_OIDC_ISSUER", issuer)
     monkeypatch.setenv("SIGNOFF_OIDC_CLIENT_SECRET_FILE", str(secret))
     monkeypatch.setenv("SIGNOFF_PUBLIC_URL", server.url)
-    server.house.accounts.bind(MOREAU, issuer=issuer, subject="moreau", actor="t")
+    bind(server.house.record, MOREAU, issuer=issuer, subject="moreau", actor="t")
     line = ["node", "identity_provider.mjs", str(port), f"{server.url}/auth/callback"]
     with subprocess.Popen(line, cwd=NODE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as provider:
         assert "ready" in provider.stdout.readline()
@@ -75,6 +78,30 @@ def signed_in(browser, server, **asked):
     answer = browser.get(begun(browser, server, **asked))
     assert answer.status_code == 303, answer.text
     return browser.get(f"{server.url}/auth/session").json()
+
+
+def test_the_first_administrator_comes_in_by_a_link_once(firm, browser):
+    secret = invite(firm.house.record, "T. Adeyemi", actor="owner").secret
+    assert signed_in(browser, firm, login="adeyemi", bootstrap=secret)["name"] == "T. Adeyemi"
+    assert firm.house.record.people().named("T. Adeyemi").duties == {Duty.ADMINISTRATOR}
+    with httpx.Client(timeout=20) as other:
+        refused = other.get(begun(other, firm, login="mallory", bootstrap=secret))
+        assert (refused.status_code, "bootstrap link" in refused.text) == (409, True)
+    assert secret not in (firm.settings.home / "serve.log").read_text()
+    with pytest.raises(RefusedError, match="can sign in already"):
+        invite(firm.house.record, "N. Weiss", actor="owner")
+    with httpx.Client(timeout=20) as again:
+        assert signed_in(again, firm, login="adeyemi")["name"] == "T. Adeyemi"
+
+
+@pytest.mark.parametrize("secret", ["guessed", "x" * 101])
+def test_a_guessed_bootstrap_link_lets_nobody_in(firm, browser, secret):
+    invite(firm.house.record, "T. Adeyemi", actor="owner")
+    answer = browser.get(f"{firm.url}/auth/sign-in", params={"bootstrap": secret})
+    if answer.is_redirect:
+        answer = browser.get(at_the_provider(browser, answer, "mallory"))
+    assert answer.status_code in {409, 422}
+    assert firm.house.record.people().bound_to(firm.house.record.people().subjects[0].issuer, "mallory") is None
 
 
 def test_a_person_comes_in_and_is_who_the_record_says(firm, browser):

@@ -1,4 +1,4 @@
-"""Who comes in by what, and who is let do what: tokens, duties, bindings to the identity provider.
+"""Who comes in by what: tokens, and people whom the identity provider saw.
 
 Reading who people are is quick, and goes on while the database is down: the last people known then vouch for stopping
 only (`domain/access.POSSIBLE_IN_OUTAGE`), so a token revoked during an outage can still stop, and nothing else.
@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from signoff.app.record import PEOPLE, Change, Record
-from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, compatible, permitted
-from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, UnavailableError
-from signoff.domain.events import AnyEvent, DutiesGranted, SubjectBound, TokenIssued, TokenRevoked
+from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, permitted
+from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
+from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode_state
@@ -79,7 +79,7 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """What administrators and people do to accounts, each act recorded."""
+    """Who comes in, and the tokens they come in by; each act on a token is recorded."""
 
     record: Record
     known: KnownPeople
@@ -111,7 +111,7 @@ class Accounts:
         people = self.record.people()
         if not 1 <= days <= MOST_TOKEN_DAYS:
             raise BadInputError(f"Expected between 1 and {MOST_TOKEN_DAYS} days for a token, found {days}.")
-        _check_scopes(people, holder, scopes, by=by, is_machine=is_machine)
+        _check_scopes(holder, scopes, _able(people, holder, by=by, is_machine=is_machine))
         identity, secret = secrets.token_hex(8), secrets.token_hex(32)
         issued = TokenIssued(
             token=identity,
@@ -125,6 +125,10 @@ class Accounts:
         token = self.record.people().tokens[identity]
         return IssuedToken(token=token, secret=f"{PREFIX}_{identity}_{secret}")
 
+    def widest(self, holder: str, *, is_machine: bool, by: Principal | None = None) -> frozenset[Verb]:
+        """Everything that a token of this holder may be for, when this person asks for it."""
+        return _able(self.record.people(), holder, by=by, is_machine=is_machine)
+
     def revoke_token(self, identity: str, *, actor: str, by: Principal | None = None) -> None:
         """End a token at once. Over the network one ends one's own, an administrator any."""
         people = self.record.people()
@@ -133,27 +137,6 @@ class Accounts:
         if token is None or not is_theirs:
             raise NotFoundError(f"Expected the id of a token, found {identity!r}; `signoff token list` lists them.")
         self._commit(people, TokenRevoked(token=identity), actor=actor, key=f"untoken:{identity}")
-
-    def grant(self, name: str, duties: frozenset[Duty], *, actor: str) -> None:
-        """Give a person duties beside those of their roles. Only for who owns the installation: nobody confirms it."""
-        people = self.record.people()
-        held = people.by_name[name].duties if name in people.by_name else frozenset[Duty]()
-        compatible(held | duties)
-        if new := tuple(sorted(duties - held)):
-            granted = DutiesGranted(name=name, duties=new)
-            self._commit(people, granted, actor=actor, key=f"grant:{name}:{people.revision}")
-
-    def bind(self, name: str, *, issuer: str, subject: str, actor: str) -> None:
-        """Let the person whom the provider calls this come in as a person known here."""
-        people = self.record.people()
-        people.named(name)
-        bound = people.bound_to(issuer, subject)
-        if bound == name:
-            return
-        if bound is not None:
-            raise RefusedError(f"{subject} at {issuer} is bound to {bound}; one identity is one person's.")
-        event = SubjectBound(name=name, issuer=issuer, subject=subject)
-        self._commit(people, event, actor=actor, key=f"bind:{issuer}:{subject}:{people.revision}")
 
     def signed_in(self, name: str, signed_in_at: datetime | None, *, as_last_known: bool = False) -> Principal:
         """A person who signed in, with the duties they hold now."""
@@ -172,10 +155,8 @@ def _parts(presented: str) -> tuple[str, str]:
     return (identity, secret) if prefix == PREFIX else ("", presented)
 
 
-def _check_scopes(
-    people: People, holder: str, scopes: frozenset[Verb], *, by: Principal | None, is_machine: bool
-) -> None:
-    """Refuse a token that could do what its holder, or the person who asks for it, may not."""
+def _able(people: People, holder: str, *, by: Principal | None, is_machine: bool) -> frozenset[Verb]:
+    """What a token of this holder could do at most, when this person asks for it."""
     if is_machine:
         if holder in people.by_name:
             raise BadInputError(f"{holder!r} is a person; a machine's token needs a name of its own, such as desk-1.")
@@ -186,6 +167,11 @@ def _check_scopes(
         if not is_machine and holder != by.name:
             raise ForbiddenError(f"{by.name} cannot issue a token that acts for {holder}; everybody issues their own.")
         able &= permitted(by.duties)
+    return able
+
+
+def _check_scopes(holder: str, scopes: frozenset[Verb], able: frozenset[Verb]) -> None:
+    """Refuse a token that could do what its holder, or the person who asks for it, may not."""
     if not scopes or (beyond := scopes - able):
         found = ", ".join(sorted(beyond)) if scopes else "no scope"
         raise BadInputError(f"Expected scopes out of {', '.join(sorted(able)) or 'none'} for {holder}, found {found}.")

@@ -6,13 +6,20 @@ import typer
 from rich.table import Table
 
 from signoff.app.accounts import TOKEN_DAYS
-from signoff.cli.session import Session
-from signoff.domain.access import MATRIX, PERSONAL, Duty, Verb, permitted
+from signoff.cli.session import Session, rows
+from signoff.domain.access import MATRIX, Duty, Verb
+from signoff.domain.errors import BadInputError
+from signoff.domain.policy import Role
+from signoff.verbs.documents import Document
 
 token_app = typer.Typer(
     name="token", help="Tokens for programs and for people at a command line.", no_args_is_help=True
 )
 accounts_app = typer.Typer(name="accounts", help="Who may do what.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="The person's name.")]
+Issuer = Annotated[str, typer.Option("--issuer", help="The identity provider's issuer URL.")]
+Subject = Annotated[str, typer.Option("--subject", help="The person's `sub` there; an e-mail is not one.")]
+OfProposal = Annotated[str, typer.Argument(help="The proposal's id, as `signoff accounts proposals` lists it.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,14 +41,11 @@ def issue(
     Example: `signoff token issue desk-1 --machine --scope read_flags --scope kill`
     """
     session: Session = context.obj
-    house = session.house
-    own = MATRIX[Duty.MACHINE] - PERSONAL if machine else permitted(house.record.people().named(holder).duties)
-    scopes = frozenset(scope) if scope else own
-    issued = house.accounts.issue_token(holder, scopes=scopes, actor=session.actor, days=days, is_machine=machine)
+    document = session.verbs.issue_token(holder, tuple(scope or ()), days=days, is_machine=machine)
     session.answer(
-        {"token": issued.secret, "id": issued.token.id, "expires_at": issued.token.expires_at.isoformat()},
-        f"{issued.secret}",
-        f"acts for {holder} until {issued.token.expires_at:%Y-%m-%d}; it is shown this once. Give it as SIGNOFF_TOKEN.",
+        document,
+        f"{document['token']}",
+        f"acts for {holder} until {str(document['expires_at'])[:10]}; it is shown this once. Give it as SIGNOFF_TOKEN.",
     )
 
 
@@ -49,22 +53,19 @@ def issue(
 def list_tokens(context: typer.Context) -> None:
     """List tokens that are valid or expired of late. Example: `signoff token list`"""
     session: Session = context.obj
-    known = sorted(session.house.record.people().tokens.values(), key=lambda token: token.expires_at)
+    document = session.verbs.tokens()
+    known = rows(document, "tokens")
     table = Table("Id", "For", "Until", "May", box=None)
     for token in known:
-        table.add_row(token.id, token.person, f"{token.expires_at:%Y-%m-%d}", ", ".join(token.scopes))
-    session.answer(
-        {"tokens": [{"id": t.id, "for": t.person, "expires_at": t.expires_at.isoformat()} for t in known]},
-        table if known else "No token yet. Issue one with: signoff token issue NAME",
-    )
+        table.add_row(token["id"], token["for"], token["expires_at"][:10], ", ".join(token["scopes"]))
+    session.answer(document, table if known else "No token yet. Issue one with: signoff token issue NAME")
 
 
 @token_app.command("revoke")
 def revoke(context: typer.Context, identity: Annotated[str, typer.Argument(help="The token's id.")]) -> None:
     """End a token at once. Example: `signoff token revoke 1f2e3d4c5b6a7980`"""
     session: Session = context.obj
-    session.house.accounts.revoke_token(identity, actor=session.actor)
-    session.answer({"revoked": identity}, f"token {identity} is revoked")
+    session.answer(session.verbs.revoke_token(identity), f"token {identity} is revoked")
 
 
 @accounts_app.command("matrix")
@@ -81,10 +82,14 @@ def matrix(context: typer.Context) -> None:
 def list_accounts(context: typer.Context) -> None:
     """List who may do what by which duties. Example: `signoff accounts list`"""
     session: Session = context.obj
-    known = sorted(session.house.record.people().by_name.values(), key=lambda person: person.name)
+    document = session.verbs.people()
+    known = sorted(rows(document, "people"), key=lambda person: str(person["name"]))
     session.answer(
-        {"accounts": [{"name": p.name, "duties": sorted(p.duties)} for p in known]},
-        *(f"{p.name}: {', '.join(sorted(p.duties)) or 'no duty'}" for p in known),
+        {"accounts": [{key: p[key] for key in ("name", "duties", "is_bound")} for p in known]},
+        *(
+            f"{p['name']}: {', '.join(p['duties']) or 'no duty'}{'' if p['is_bound'] else ' (cannot sign in yet)'}"
+            for p in known
+        ),
         *(() if known else ("Nobody yet. Begin with: signoff accounts grant NAME --duty DUTY",)),
     )
 
@@ -92,27 +97,111 @@ def list_accounts(context: typer.Context) -> None:
 @accounts_app.command("grant")
 def grant(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The person's name.")],
+    name: Name,
     duty: Annotated[list[Duty], typer.Option("--duty", help="A duty; repeat for several.")],
 ) -> None:
-    """Give a person duties beside those of their roles. Example: `signoff accounts grant "N. Weiss" --duty auditor`"""
+    """Give a person duties beside those of their roles; at a server this is a proposal, which a second person confirms.
+
+    Example: `signoff accounts grant "N. Weiss" --duty auditor`
+    """
     session: Session = context.obj
-    session.house.accounts.grant(name, frozenset(duty), actor=session.actor)
-    duties = sorted(session.house.record.people().named(name).duties)
-    session.answer({"name": name, "duties": duties}, f"{name} acts as {', '.join(duties)}")
+    document = session.verbs.grant(name, tuple(duty))
+    _done_or_proposed(session, document, f"{name} acts as {', '.join(map(str, _duties(document)))}")
 
 
 @accounts_app.command("bind")
-def bind(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="An enrolled person's name.")],
-    issuer: Annotated[str, typer.Option("--issuer", help="The identity provider's issuer URL.")],
-    subject: Annotated[str, typer.Option("--subject", help="The person's `sub` there; an e-mail is not one.")],
-) -> None:
-    """Let a person sign in at the server through the identity provider.
+def bind(context: typer.Context, name: Name, issuer: Issuer, subject: Subject) -> None:
+    """Let a person sign in at the server through the identity provider; at a server this is a proposal.
 
     Example: `signoff accounts bind "R. Moreau" --issuer https://id.example.com --subject 8f14e45f`
     """
     session: Session = context.obj
-    session.house.accounts.bind(name, issuer=issuer.rstrip("/"), subject=subject, actor=session.actor)
-    session.answer({"name": name, "issuer": issuer, "subject": subject}, f"{subject} at {issuer} comes in as {name}")
+    document = session.verbs.bind(name, issuer=issuer, subject=subject)
+    _done_or_proposed(session, document, f"{subject} at {issuer} comes in as {name}")
+
+
+@accounts_app.command("unbind")
+def unbind(context: typer.Context, issuer: Issuer, subject: Subject) -> None:
+    """Let an identity of the provider come in no more; it takes effect at once.
+
+    Example: `signoff accounts unbind --issuer https://id.example.com --subject 8f14e45f`
+    """
+    session: Session = context.obj
+    session.answer(session.verbs.unbind(issuer=issuer, subject=subject), f"{subject} at {issuer} comes in no more")
+
+
+@accounts_app.command("withdraw")
+def withdraw(
+    context: typer.Context,
+    name: Name,
+    duty: Annotated[list[Duty] | None, typer.Option("--duty", help="A duty granted; repeat for several.")] = None,
+    role: Annotated[list[Role] | None, typer.Option("--role", help="A role signed in; repeat for several.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept.")] = "",
+) -> None:
+    """Take duties or roles from a person at once; what they signed before stands.
+
+    Example: `signoff accounts withdraw "N. Weiss" --duty auditor --reason "left the firm"`
+    """
+    session: Session = context.obj
+    powers = (*(duty or ()), *(role or ()))
+    if not powers:
+        raise BadInputError("Expected at least one --duty or --role to withdraw, found none.")
+    document = session.verbs.withdraw(name, powers, reason=reason)
+    session.answer(document, f"{name} acts as {', '.join(map(str, _duties(document))) or 'nobody here'} now")
+
+
+@accounts_app.command("proposals")
+def proposals(context: typer.Context) -> None:
+    """List changes of people that wait for a second person. Example: `signoff accounts proposals`"""
+    session: Session = context.obj
+    document = session.verbs.proposals()
+    waiting = rows(document, "proposals")
+    table = Table("Id", "Would", "Proposed by", "Until", box=None)
+    for proposal in waiting:
+        table.add_row(proposal["proposal"], proposal["says"], proposal["proposed_by"], proposal["expires_at"][:10])
+    session.answer(document, table if waiting else "Nothing waits for a second person.")
+
+
+@accounts_app.command("confirm")
+def confirm(context: typer.Context, proposal: OfProposal) -> None:
+    """Let a proposed change take effect, as the second person. Example: `signoff accounts confirm 1f2e3d4c5b6a7980`"""
+    session: Session = context.obj
+    document = session.verbs.confirm(proposal)
+    session.answer(document, f"confirmed: {document['says']}")
+
+
+@accounts_app.command("decline")
+def decline(context: typer.Context, proposal: OfProposal) -> None:
+    """Put a proposed change away. Example: `signoff accounts decline 1f2e3d4c5b6a7980`"""
+    session: Session = context.obj
+    document = session.verbs.decline(proposal)
+    session.answer(document, f"declined: {document['says']}")
+
+
+@accounts_app.command("bootstrap")
+def bootstrap(context: typer.Context, name: Name) -> None:
+    """Make the one-time link by which the first administrator signs in; it holds for an hour.
+
+    Example: `signoff accounts bootstrap "T. Adeyemi"`
+    """
+    session: Session = context.obj
+    document = session.verbs.invite(name)
+    known = session.house.settings.oidc
+    link = f"{known.public_url if known else 'https://YOUR-SERVER'}/auth/sign-in?bootstrap={document['secret']}"
+    session.answer(
+        document | {"link": link},
+        link,
+        f"{name} opens it once, within the hour, and is the administrator from then on. It is shown this once.",
+        "A second person must confirm what an administrator changes: make one, for example with "
+        '`signoff accounts grant "NAME" --duty administrator`, and bind them.',
+    )
+
+
+def _duties(document: Document) -> list[str]:
+    """The duties that a document tells, none when it is a proposal."""
+    return rows(document, "duties") if "duties" in document else []
+
+
+def _done_or_proposed(session: Session, document: Document, done: str) -> None:
+    said = f"proposed {document.get('proposal')}: {document.get('says')}; it waits for `signoff accounts confirm`"
+    session.answer(document, said if "proposal" in document else done)

@@ -42,10 +42,12 @@ def add_person(
     path = key or session.key_path(name)
     held = KeyFile.held(path)
     document = session.verbs.enrol(name, tuple(role), key_id=held.key_id, public_key=held.public_key)
-    session.answer(
-        document | {"key": str(path)},
-        f"{name} may sign as {', '.join(role)}; the private key is {path} (key id {held.key_id[:16]}…).",
-    )
+    done = f"{name} may sign as {', '.join(role)}; the private key is {path} (key id {held.key_id[:16]}…)."
+    if "proposal" in document:
+        done = (
+            f"proposed {document['proposal']}: {document['says']}. A second person confirms; the private key is {path}."
+        )
+    session.answer(document | {"key": str(path)}, done)
 
 
 @people_app.command("list")

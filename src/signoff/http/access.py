@@ -40,7 +40,7 @@ def _identified(request: Request, house: House, *, as_last_known: bool = False) 
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
     presented = presented.strip() if scheme.lower() == "bearer" else ""
     if presented.startswith(sessions.PREFIX):
-        principal = sessions.by_bearer(house, presented, as_last_known=as_last_known)
+        principal = sessions.by_bearer(house, request, presented, as_last_known=as_last_known)
     elif presented:
         principal = house.accounts.bearer(presented, as_last_known=as_last_known)
     else:
@@ -73,7 +73,7 @@ class AllowedAtOnce(Allowed):
 
     async def __call__(self, request: Request, house: Installation) -> Principal:  # type: ignore[override]
         """The principal, on the word of people as last known when the database takes too long."""
-        if house.accounts.known.is_fresh:
+        if house.accounts.known.is_fresh and _is_by_token(request):
             principal = authenticated(request, house)
             may(principal, self.verb, house.clock.now())
             return principal
@@ -85,6 +85,12 @@ class AllowedAtOnce(Allowed):
             principal = _identified(request, house, as_last_known=True)
         may(principal, self.verb, house.clock.now())
         return principal
+
+
+def _is_by_token(request: Request) -> bool:
+    """Whether whoever asks is known from the people alone; a session is looked up on the shelf."""
+    presented = request.headers.get("authorization", "").partition(" ")[2].strip()
+    return bool(presented) and not presented.startswith(sessions.PREFIX)
 
 
 def allowed_at_once(verb: Verb) -> AllowedAtOnce:

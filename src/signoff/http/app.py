@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from signoff import __version__
 from signoff.domain.errors import UnavailableError
-from signoff.http import flags, health, permissions, releases, sign_in, stopping, streaming
+from signoff.http import accounts, flags, health, permissions, releases, sessions, sign_in, stopping, streaming
 from signoff.http.edges import Edges
 from signoff.http.problems import answer_problems
 from signoff.wiring import House
@@ -38,8 +38,9 @@ def create_app(house: House) -> FastAPI:
         lifespan=living,
     )
     app.state.house = house
+    app.state.seen = sessions.Seen()
     answer_problems(app)
-    for part in (releases, stopping, streaming, flags, health, permissions, sign_in):
+    for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in):
         app.include_router(part.router)
     app.add_middleware(Edges)
     return app

@@ -1,14 +1,18 @@
 """What requests say."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from signoff.domain.events import Occasion, PauseReason, Verdict
+from signoff.app.accounts import MOST_TOKEN_DAYS, TOKEN_DAYS
+from signoff.domain.access import Duty, Verb
+from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict
 from signoff.domain.policy import Role
 
 Text = Annotated[str, Field(max_length=4000)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Hex = Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
 Envelope = Annotated[str, Field(min_length=1, max_length=65_536)]
 
 
@@ -64,3 +68,61 @@ class RearmRequest(Body):
     role: Role
     envelope: Envelope
     reason: Text = ""
+
+
+class PersonToEnrol(Body):
+    kind: Literal["person_enrolled"]
+    name: Name
+    roles: Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
+    key_id: Hex
+    public_key: Hex
+
+    def to_event(self) -> PersonEnrolled:
+        """As it would be recorded."""
+        roles = tuple(dict.fromkeys(self.roles))
+        return PersonEnrolled(name=self.name, roles=roles, key_id=self.key_id, public_key=self.public_key)
+
+
+class DutiesToGrant(Body):
+    kind: Literal["duties_granted"]
+    name: Name
+    duties: Annotated[list[Duty], Field(min_length=1, max_length=len(Duty))]
+
+    def to_event(self) -> DutiesGranted:
+        """As it would be recorded."""
+        return DutiesGranted(name=self.name, duties=tuple(sorted(set(self.duties))))
+
+
+class SubjectToBind(Body):
+    kind: Literal["subject_bound"]
+    name: Name
+    issuer: Annotated[str, Field(max_length=500, pattern="^https?://")]
+    subject: Name
+
+    def to_event(self) -> SubjectBound:
+        """As it would be recorded."""
+        return SubjectBound(name=self.name, issuer=self.issuer.rstrip("/"), subject=self.subject)
+
+
+class ProposalRequest(Body):
+    """A change of people, for a second person to confirm."""
+
+    change: Annotated[PersonToEnrol | DutiesToGrant | SubjectToBind, Field(discriminator="kind")]
+
+
+class WithdrawalRequest(Body):
+    name: Name
+    powers: Annotated[list[Duty | Role], Field(min_length=1, max_length=len(Duty) + len(Role))]
+    reason: Text = ""
+
+
+class UnbindingRequest(Body):
+    issuer: Text
+    subject: Name
+
+
+class TokenRequest(Body):
+    holder: Name
+    scopes: Annotated[list[Verb], Field(max_length=len(Verb))] = []
+    days: Annotated[int, Field(ge=1, le=MOST_TOKEN_DAYS)] = TOKEN_DAYS
+    is_machine: bool = False

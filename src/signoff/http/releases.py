@@ -54,12 +54,6 @@ def who_am_i(principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Do
     }
 
 
-@router.get("/people", tags=["people"])
-def people(house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Document:
-    """Who may sign."""
-    return Local(house, principal.name).people()
-
-
 @router.post("/deployments", tags=["releases"], status_code=201)
 async def submit(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]

@@ -7,7 +7,7 @@ also carries the session's own token in `X-CSRF-Token` and comes from this site,
 import hmac
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,14 +15,18 @@ from urllib.parse import urlsplit
 from fastapi import Request, Response
 
 from signoff.domain.access import ForbiddenError, Principal
+from signoff.domain.errors import UnavailableError
 from signoff.ledger.canonical import canonical, digest
 from signoff.wiring import House
 
 KIND: Final = "session"
+ENDED: Final = "signed-out"
 PREFIX: Final = "signoff-session_"
 WHOLE: Final = timedelta(hours=12)
 IDLE: Final = timedelta(hours=1)
 HANDED_OVER: Final = timedelta(minutes=30)
+EXTENDED_EACH: Final = timedelta(minutes=5)
+MOST_SEEN: Final = 10_000
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -32,43 +36,48 @@ class Session:
 
     name: str
     signed_in_at: datetime | None
+    begun_at: datetime
     ends_at: datetime
     csrf: str
 
     def to_bytes(self) -> bytes:
         """As the shelf keeps it."""
         seen = self.signed_in_at.isoformat() if self.signed_in_at else None
-        said = {"name": self.name, "signed_in_at": seen, "ends_at": self.ends_at.isoformat(), "csrf": self.csrf}
-        return canonical(said)
+        times = {"begun_at": self.begun_at.isoformat(), "ends_at": self.ends_at.isoformat()}
+        return canonical({"name": self.name, "signed_in_at": seen, "csrf": self.csrf, **times})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Session":
         """As it was kept."""
         said = json.loads(content)
         seen = datetime.fromisoformat(said["signed_in_at"]) if said["signed_in_at"] else None
-        ends_at = datetime.fromisoformat(said["ends_at"])
-        return cls(name=said["name"], signed_in_at=seen, ends_at=ends_at, csrf=said["csrf"])
+        begun, ends = (datetime.fromisoformat(said[name]) for name in ("begun_at", "ends_at"))
+        return cls(name=said["name"], signed_in_at=seen, begun_at=begun, ends_at=ends, csrf=said["csrf"])
 
 
 def begin(house: House, name: str, signed_in_at: datetime | None, *, whole: timedelta = WHOLE) -> tuple[str, Session]:
     """A new session and the number that opens it, which is kept nowhere here."""
     now, number = house.clock.now(), secrets.token_urlsafe(32)
-    session = Session(name=name, signed_in_at=signed_in_at, ends_at=now + whole, csrf=secrets.token_urlsafe(24))
+    csrf = secrets.token_urlsafe(24)
+    session = Session(name=name, signed_in_at=signed_in_at, begun_at=now, ends_at=now + whole, csrf=csrf)
     house.shelf.put(KIND, digest(number.encode()), session.to_bytes(), min(now + IDLE, session.ends_at))
     return number, session
 
 
 def found(house: House, number: str) -> Session | None:
-    """The session that a number opens; each look puts off the end by idleness."""
-    name, now = digest(number.encode()), house.clock.now()
-    content = house.shelf.get(KIND, name, now)
+    """The session that a number opens."""
+    now = house.clock.now()
+    content = house.shelf.get(KIND, digest(number.encode()), now)
     if content is None:
         return None
     session = Session.from_bytes(content)
-    if session.ends_at <= now:
-        return None
-    house.shelf.put(KIND, name, content, min(now + IDLE, session.ends_at))
-    return session
+    return None if session.ends_at <= now or _is_ended(house, session, now) else session
+
+
+def extend(house: House, number: str, session: Session) -> None:
+    """Put off the end by idleness."""
+    until = min(house.clock.now() + IDLE, session.ends_at)
+    house.shelf.put(KIND, digest(number.encode()), session.to_bytes(), until)
 
 
 def end(house: House, number: str) -> None:
@@ -76,20 +85,53 @@ def end(house: House, number: str) -> None:
     house.shelf.drop(KIND, digest(number.encode()))
 
 
-def by_bearer(house: House, presented: str, *, as_last_known: bool) -> Principal | None:
+def end_all(house: House, name: str) -> None:
+    """Sign a person out of every session begun until now."""
+    now = house.clock.now()
+    house.shelf.put(ENDED, name, now.isoformat().encode(), now + WHOLE)
+
+
+def _is_ended(house: House, session: Session, now: datetime) -> bool:
+    ended = house.shelf.get(ENDED, session.name, now)
+    return ended is not None and session.begun_at <= datetime.fromisoformat(ended.decode())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Sessions that this server saw of late, so that whoever is signed in can stop a model in an outage."""
+
+    by_digest: dict[str, tuple[Session, datetime]] = field(default_factory=dict)
+
+    def note(self, number: str, session: Session | None, now: datetime) -> bool:
+        """Remember what a number opened; whether that was so long ago that its end should be put off.
+
+        The session seen longest ago makes room.
+        """
+        name = digest(number.encode())
+        before, extended_at = self.by_digest.pop(name, (None, now))
+        if session is None:
+            return False
+        is_due = before is None or now - extended_at > EXTENDED_EACH
+        self.by_digest[name] = (session, now if is_due else extended_at)
+        if len(self.by_digest) > MOST_SEEN:
+            del self.by_digest[next(iter(self.by_digest))]
+        return is_due
+
+    def last_known(self, number: str, now: datetime) -> Session | None:
+        """What the number opened when it was last seen, unless that would be over by now."""
+        session, extended_at = self.by_digest.get(digest(number.encode()), (None, now))
+        return session if session is not None and now < min(session.ends_at, extended_at + IDLE) else None
+
+
+def by_bearer(house: House, request: Request, presented: str, *, as_last_known: bool) -> Principal | None:
     """Who acts by a session that was handed over to a command line."""
-    session = found(house, presented.removeprefix(PREFIX))
-    return None if session is None else _principal(house, session, as_last_known=as_last_known)
+    return _who(house, request, presented.removeprefix(PREFIX), as_last_known=as_last_known)
 
 
 def by_cookie(house: House, request: Request, *, as_last_known: bool) -> Principal | None:
     """Who acts by the cookie of a browser; ForbiddenError for a change that another site may have sent."""
-    session = of_cookie(house, request)
-    if session is None:
-        return None
-    if request.method not in SAFE:
-        check_origin(request, session)
-    return _principal(house, session, as_last_known=as_last_known)
+    number = request.cookies.get(cookie_name(house))
+    return _who(house, request, number, as_last_known=as_last_known, is_cookie=True) if number else None
 
 
 def of_cookie(house: House, request: Request) -> Session | None:
@@ -125,5 +167,23 @@ def is_secure(house: House) -> bool:
     return provider is not None and provider.public_url.startswith("https://")
 
 
-def _principal(house: House, session: Session, *, as_last_known: bool) -> Principal:
+def _who(
+    house: House, request: Request, number: str, *, as_last_known: bool, is_cookie: bool = False
+) -> Principal | None:
+    """The person behind a session, as last known when the database does not answer."""
+    seen: Seen = request.app.state.seen
+    now = house.clock.now()
+    if not as_last_known:
+        try:
+            session = found(house, number)
+            if seen.note(number, session, now) and session is not None:
+                extend(house, number, session)
+        except UnavailableError:
+            as_last_known = True
+    if as_last_known:
+        session = seen.last_known(number, now)
+    if session is None:
+        return None
+    if is_cookie and request.method not in SAFE:
+        check_origin(request, session)
     return house.accounts.signed_in(session.name, session.signed_in_at, as_last_known=as_last_known)

@@ -15,13 +15,14 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
 import httpx
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 from starlette.exceptions import HTTPException
 
+from signoff.app.people import come_in
 from signoff.config.settings import Provider
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.http import sessions
@@ -61,14 +62,22 @@ AtProvider = Annotated[Provider, Depends(provider_of)]
 
 @router.get("/sign-in", response_class=Response)
 def sign_in(
-    request: Request, house: Installation, provider: AtProvider, then: str = "/", fresh: bool = False
+    request: Request,
+    house: Installation,
+    provider: AtProvider,
+    then: str = "/",
+    fresh: bool = False,
+    bootstrap: Annotated[str, Query(max_length=100)] = "",
 ) -> Response:
-    """Go to the provider; `fresh` asks it to see the person again, which overriding and re-arming need."""
+    """Go to the provider; `fresh` asks it to see the person again, which overriding and re-arming need.
+
+    `bootstrap` is the one-time secret of the first administrator.
+    """
     _limit(house, request)
     if not then.startswith("/") or then.startswith(("//", "/\\")):
         raise BadInputError(f"Expected a page of this site to go to after signing in, found {then!r}.")
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    kept = canonical({"nonce": nonce, "verifier": verifier, "then": then})
+    kept = canonical({"nonce": nonce, "verifier": verifier, "then": then, "invited": digest(bootstrap.encode())})
     house.shelf.put(KIND, digest(state.encode()), kept, house.clock.now() + UNDER_WAY)
     challenge = urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     asked = {
@@ -107,7 +116,7 @@ def callback(
         )
     begun = json.loads(kept)
     identity = _identity(house, provider, code, begun)
-    name = house.record.people().bound_to(identity.issuer, identity.subject)
+    name = _invited(house, identity, begun) or house.record.people().bound_to(identity.issuer, identity.subject)
     if name is None:
         raise HTTPException(
             HTTPStatus.FORBIDDEN,
@@ -140,6 +149,17 @@ def hand_over(request: Request, house: Installation) -> dict[str, object]:
     return {"token": f"{sessions.PREFIX}{number}", "ends_at": handed.ends_at.isoformat()}
 
 
+@router.post("/sign-out-everywhere")
+def sign_out_everywhere(request: Request, house: Installation) -> JSONResponse:
+    """End every session of yours, on every machine."""
+    known = _session(request, house)
+    sessions.check_origin(request, known)
+    sessions.end_all(house, known.name)
+    answer = JSONResponse({"signed_out": True})
+    answer.delete_cookie(sessions.cookie_name(house), path="/")
+    return answer
+
+
 @router.post("/sign-out")
 def sign_out(request: Request, house: Installation) -> JSONResponse:
     """End this session."""
@@ -148,6 +168,15 @@ def sign_out(request: Request, house: Installation) -> JSONResponse:
     answer = JSONResponse({"signed_out": True})
     answer.delete_cookie(sessions.cookie_name(house), path="/")
     return answer
+
+
+def _invited(house: House, identity: Identity, begun: dict[str, str]) -> str | None:
+    """The first administrator, who comes in by a bootstrap link; None for everybody else."""
+    if begun["invited"] == digest(b""):
+        return None
+    name = come_in(house.record, begun["invited"], issuer=identity.issuer, subject=identity.subject)
+    house.accounts.known.forget()
+    return name
 
 
 def _session(request: Request, house: House) -> sessions.Session:

@@ -1,13 +1,25 @@
 """What is answered to people and programs: plain documents, the same on the command line and over HTTP."""
 
+import json
 from collections.abc import Iterable
 
 from signoff.app.kill import Stopped
 from signoff.domain.deployment import Deployment
-from signoff.domain.events import Observed, Reading, Recorded, Rehearsed, Reviewed, Signature
+from signoff.domain.events import (
+    DutiesGranted,
+    Observed,
+    PersonEnrolled,
+    Reading,
+    Recorded,
+    Rehearsed,
+    Reviewed,
+    Signature,
+    SubjectBound,
+)
 from signoff.domain.flags import Flags, off
 from signoff.domain.latch import Latch
-from signoff.domain.people import People
+from signoff.domain.people import People, Proposal, Token
+from signoff.ledger.codec import encode_state
 from signoff.rendering.story import sentence
 
 Document = dict[str, object]
@@ -143,11 +155,53 @@ def latch_document(latch: Latch) -> Document:
 
 
 def people_document(people: People) -> Document:
-    """Who may sign."""
+    """Who may sign, who may do what, and whom the identity provider knows."""
+    bound = {subject.name for subject in people.subjects}
     return {
         "people": [
-            {"name": p.name, "roles": [r.value for r in p.roles], "key_id": p.key_id} for p in people.by_name.values()
+            {
+                "name": p.name,
+                "roles": [r.value for r in p.roles],
+                "duties": sorted(duty.value for duty in p.duties),
+                "key_id": p.key_id,
+                "is_bound": p.name in bound,
+            }
+            for p in people.by_name.values()
         ]
+    }
+
+
+def proposal_document(proposal: Proposal) -> Document:
+    """A change that waits for a second person."""
+    return {
+        "proposal": proposal.id,
+        "says": proposed(proposal.change),
+        "change": json.loads(encode_state(proposal.change)),
+        "proposed_by": proposal.proposed_by,
+        "expires_at": proposal.expires_at.isoformat(),
+    }
+
+
+def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
+    """A proposed change in plain words."""
+    match change:
+        case PersonEnrolled():
+            roles = ", ".join(role.value for role in change.roles)
+            return f"enrol {change.name} as {roles} with the key {change.key_id[:16]}…"
+        case DutiesGranted():
+            return f"let {change.name} act as {', '.join(duty.value for duty in change.duties)}"
+        case SubjectBound():
+            return f"let {change.subject} at {change.issuer} come in as {change.name}"
+
+
+def token_document(token: Token) -> Document:
+    """A token without its secret."""
+    return {
+        "id": token.id,
+        "for": token.person,
+        "is_machine": token.is_machine,
+        "scopes": sorted(scope.value for scope in token.scopes),
+        "expires_at": token.expires_at.isoformat(),
     }
 
 

@@ -10,16 +10,17 @@ from signoff.app.adopt import Adoption
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
 from signoff.app.deadlines import check_deadlines
-from signoff.app.people import enrol
+from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, model_stream
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
 from signoff.app.rollback import is_unfinished
+from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State
 from signoff.domain.errors import NotFoundError, SignoffError
-from signoff.domain.events import Occasion, PauseReason
+from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Policy, Role
 from signoff.verbs.documents import (
@@ -30,9 +31,11 @@ from signoff.verbs.documents import (
     latch_document,
     observed_document,
     people_document,
+    proposal_document,
     rehearsed_document,
     reviewed_document,
     stopped_document,
+    token_document,
 )
 from signoff.wiring import House
 
@@ -63,6 +66,76 @@ class Local:
         """Let a person sign in these roles with this public key."""
         enrol(self.house.record, name=name, roles=roles, key_id=key_id, public_key=public_key, actor=self.actor)
         return {"name": name, "roles": [role.value for role in roles], "key_id": key_id}
+
+    def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
+        """Give a person duties beside those of their roles; at the installation itself nobody confirms it."""
+        grant(self.house.record, name, frozenset(duties), actor=self.actor)
+        return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
+
+    def bind(self, name: str, *, issuer: str, subject: str) -> Document:
+        """Let the person whom the provider calls this come in."""
+        bind(self.house.record, name, issuer=issuer.rstrip("/"), subject=subject, actor=self.actor)
+        return {"name": name, "issuer": issuer.rstrip("/"), "subject": subject}
+
+    def unbind(self, *, issuer: str, subject: str) -> Document:
+        """Let an identity of the provider come in no more."""
+        unbind(self.house.record, issuer=issuer.rstrip("/"), subject=subject, actor=self.actor)
+        self.house.accounts.known.forget()
+        return {"unbound": subject, "issuer": issuer.rstrip("/")}
+
+    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> Document:
+        """Take duties and roles away at once."""
+        withdraw(self.house.record, name, frozenset(powers), reason=reason, actor=self.actor)
+        self.house.accounts.known.forget()
+        return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
+
+    def propose(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> Document:
+        """Put a change of people before a second person."""
+        return proposal_document(propose(self.house.record, change, actor=self.actor))
+
+    def proposals(self) -> Document:
+        """Changes that wait for a second person, those that are soonest over first."""
+        now = self.house.clock.now()
+        waiting = [p for p in self.house.record.people().proposals.values() if p.expires_at > now]
+        return {"proposals": [proposal_document(p) for p in sorted(waiting, key=lambda p: p.expires_at)]}
+
+    def confirm(self, proposal: str) -> Document:
+        """Let a proposed change take effect, as the second person."""
+        return proposal_document(confirm(self.house.record, proposal, actor=self.actor)) | {"confirmed_by": self.actor}
+
+    def decline(self, proposal: str) -> Document:
+        """Put a proposed change away."""
+        return proposal_document(decline(self.house.record, proposal, actor=self.actor)) | {"declined_by": self.actor}
+
+    def invite(self, name: str) -> Document:
+        """A one-time way in for the first administrator."""
+        invitation = invite(self.house.record, name, actor=self.actor)
+        return {"name": invitation.name, "secret": invitation.secret}
+
+    def issue_token(
+        self,
+        holder: str,
+        scopes: tuple[Verb, ...],
+        *,
+        days: int,
+        is_machine: bool,
+        by: Principal | None = None,
+    ) -> Document:
+        """A new token; its secret is in the answer and nowhere else. No scope means all that the holder may."""
+        accounts = self.house.accounts
+        wanted = frozenset(scopes) or accounts.widest(holder, is_machine=is_machine, by=by)
+        issued = accounts.issue_token(holder, scopes=wanted, actor=self.actor, by=by, days=days, is_machine=is_machine)
+        return token_document(issued.token) | {"token": issued.secret}
+
+    def tokens(self, of: str | None = None) -> Document:
+        """Tokens without their secrets, of one person or of all, those that are soonest over first."""
+        known = sorted(self.house.record.people().tokens.values(), key=lambda token: token.expires_at)
+        return {"tokens": [token_document(token) for token in known if of in {None, token.person}]}
+
+    def revoke_token(self, identity: str, by: Principal | None = None) -> Document:
+        """End a token at once."""
+        self.house.accounts.revoke_token(identity, actor=self.actor, by=by)
+        return {"revoked": identity}
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Assess a folder and open its release."""

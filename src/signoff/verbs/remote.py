@@ -18,6 +18,7 @@ from uuid import uuid4
 from signoff.adapters.archives import pack, unpack
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
+from signoff.domain.access import Duty, Verb
 from signoff.domain.deployment import State
 from signoff.domain.errors import (
     BadInputError,
@@ -73,7 +74,54 @@ class Remote:
     def enrol(self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str) -> Document:
         """Let a person sign in these roles with this public key."""
         said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
-        return self._post("/people", said)
+        return self._post("/proposals", {"change": {"kind": "person_enrolled", **said}})
+
+    def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
+        """Propose duties for a person; a second person confirms."""
+        said = {"kind": "duties_granted", "name": name, "duties": [duty.value for duty in duties]}
+        return self._post("/proposals", {"change": said})
+
+    def bind(self, name: str, *, issuer: str, subject: str) -> Document:
+        """Propose that an identity of the provider comes in as this person; a second person confirms."""
+        said = {"kind": "subject_bound", "name": name, "issuer": issuer, "subject": subject}
+        return self._post("/proposals", {"change": said})
+
+    def unbind(self, *, issuer: str, subject: str) -> Document:
+        """Let an identity of the provider come in no more."""
+        return self._post("/unbindings", {"issuer": issuer, "subject": subject})
+
+    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> Document:
+        """Take duties and roles away at once."""
+        return self._post("/withdrawals", {"name": name, "powers": [p.value for p in powers], "reason": reason})
+
+    def proposals(self) -> Document:
+        """Changes that wait for a second person."""
+        return self._get("/proposals")
+
+    def confirm(self, proposal: str) -> Document:
+        """Let a proposed change take effect, as the second person."""
+        return self._post(f"/proposals/{proposal}/confirm", {})
+
+    def decline(self, proposal: str) -> Document:
+        """Put a proposed change away."""
+        return self._post(f"/proposals/{proposal}/decline", {})
+
+    def invite(self, name: str) -> Document:
+        """Refused: only who owns the installation lets the first administrator in."""
+        raise RefusedError(f"Run `signoff accounts bootstrap` for {name} at the installation itself, without --server.")
+
+    def issue_token(self, holder: str, scopes: tuple[Verb, ...], *, days: int, is_machine: bool) -> Document:
+        """A new token; its secret is in the answer and nowhere else."""
+        said = {"holder": holder, "scopes": [s.value for s in scopes], "days": days, "is_machine": is_machine}
+        return self._post("/tokens", said)
+
+    def tokens(self) -> Document:
+        """One's own tokens; all of them for an administrator."""
+        return self._get("/tokens")
+
+    def revoke_token(self, identity: str) -> Document:
+        """End a token at once."""
+        return self._send("DELETE", f"/tokens/{identity}")
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Send a folder; the server assesses it and opens its release."""
