@@ -7,11 +7,12 @@ commit, and before or after anything done at the broker, in the registry or in a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from standing import POLICY, ROLES, START
 from undertakings import UNDERTAKINGS
 
 from signoff.adapters.kill_journal import KillFolders
@@ -31,18 +32,9 @@ from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.memo.standing import PreviousCheck
-from signoff.domain.policy import ApprovalPolicy, PhasePolicy, Policy, Role
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.orders import OpenOrder
 
-START = datetime(2019, 1, 2, 21, 0, tzinfo=UTC)
-ROLES = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
-POLICY = Policy(
-    name="test",
-    version="1",
-    approvals=ApprovalPolicy(roles=ROLES, compliance_required=False),
-    phases=PhasePolicy(shadow_days=2, limited_days=2),
-)
 KEYS = {role: KeyFile(Ed25519PrivateKey.generate()) for role in ROLES}
 
 

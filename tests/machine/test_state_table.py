@@ -1,24 +1,21 @@
 """Every state and every command: where it leads, or that it is refused."""
 
 from dataclasses import replace
-from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 import desk_in_memory as desk_of
 import pytest
+from standing import MANIFEST, ROLES, after, signature, standing
+from standing import START as AT
 
 from signoff.domain import decisions
 from signoff.domain import events as e
 from signoff.domain.decisions import GuardError
-from signoff.domain.deployment import TRANSITIONS, IllegalHistoryError, State, evolve
-from signoff.domain.dossier import DeploymentType
+from signoff.domain.deployment import TRANSITIONS, IllegalHistoryError, State
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "state-machine.md"
-AT, MANIFEST, PACKAGE = desk_of.START, "a" * 64, "b" * 64
-ROLES = desk_of.ROLES
 INTACT = decisions.Package(manifest=MANIFEST, changed=())
 REHEARSAL = Rehearsal(
     at=AT,
@@ -47,88 +44,6 @@ observe | roll back | step done, last | step fails | post-mortem | supersede | r
 | rollback_stuck | · | · | · | · | · | · | · | · | · | = | rolled_back | · | · | · | · | · |
 | rolled_back | · | · | · | · | · | · | · | · | · | = | · | · | = | · | · | · |
 """.strip()
-
-
-def signature(role, verdict=e.Verdict.APPROVE, **changes):
-    made = e.Signature(
-        person=role.title,
-        role=role,
-        verdict=verdict,
-        subject=PACKAGE if verdict is e.Verdict.OVERRIDE else MANIFEST,
-        reason="because",
-        signed_at=AT,
-        expires_at=AT + timedelta(days=30),
-        key_id="k",
-        envelope="{}",
-    )
-    return replace(made, **changes)
-
-
-def after(state, *events):
-    for event in events:
-        revision = 1 if state is None else state.revision + 1
-        state = evolve(state, e.Recorded(stream="deployment/m-2", revision=revision, at=AT, actor="t", event=event))
-    return state
-
-
-@cache
-def standing(state, *, blocked=False, conditional=False):
-    """A release that came to this state by events alone."""
-    opened = e.Opened(
-        deployment="m-2",
-        model="m",
-        version="2",
-        previous_version="1",
-        previous_deployment="m-1",
-        deployment_type=DeploymentType.UPGRADE,
-        submitted_by="Quinn",
-        barred=("Quinn",),
-        policy=desk_of.POLICY,
-        undertakings=desk_of.UNDERTAKINGS,
-        dossier_digest=PACKAGE,
-    )
-    gate = e.GateResult(
-        key="pbo", outcome="fail" if blocked else "pass", is_blocking=True, statistic=1.0, threshold=1.0, n=9
-    )
-    conditions = ("daily review",) if conditional else ()
-    verdict = e.Verdict.CONDITIONAL if conditional else e.Verdict.APPROVE
-    first = [signature(role) for role in ROLES[1:]]
-    last = signature(ROLES[0], verdict, conditions=conditions)
-    begun = e.RollbackStarted(occasion=e.Occasion.ERROR, trigger="t", reason="r", from_phase=None, deadlines=())
-    steps = [e.StepDone(step=step, seconds=0.1, detail="") for step in e.Step]
-    way = {
-        State.VALIDATING: [opened],
-        State.VALIDATED: [e.Validated(results=(gate,), package=PACKAGE)],
-        State.AWAITING_APPROVAL: [
-            e.ApprovalRequested(manifest=MANIFEST),
-            *(e.ApprovalSigned(signature=s) for s in ([last, *first[:-1]] if conditional else first)),
-        ],
-        State.APPROVED: [
-            e.ApprovalSigned(signature=first[-1] if conditional else last),
-            e.Approved(manifest=MANIFEST),
-        ],
-        State.SHADOW: [e.PhaseEntered(phase=e.Phase.SHADOW, allocation_pct=0)],
-        State.LIMITED: [e.PhaseEntered(phase=e.Phase.LIMITED, allocation_pct=10)],
-        State.FULL: [e.PhaseEntered(phase=e.Phase.FULL, allocation_pct=100)],
-    }
-    ends = {
-        State.REJECTED: (State.APPROVED, [e.ApprovalRejected(signature=signature(ROLES[0], e.Verdict.REJECT))]),
-        State.SUPERSEDED: (State.FULL, [e.Superseded(by_deployment="m-3")]),
-        State.ROLLING_BACK: (State.LIMITED, [begun, *steps[:-1]]),
-        State.ROLLBACK_STUCK: (State.LIMITED, [begun, *steps[:-1], e.RollbackStuck(step=e.Step.REVIEW, detail="")]),
-        State.ROLLED_BACK: (State.LIMITED, [begun, *steps, e.RolledBack(restored_version="1")]),
-    }
-    if state is State.DRAFT:  # nothing leads there: a draft is a folder that was not submitted
-        return replace(standing(State.VALIDATING), state=State.DRAFT)
-    if state in ends:
-        before, events = ends[state]
-        return after(standing(before), *events)
-    found = None
-    for passed, events in way.items():
-        found = after(found, *events)
-        if passed is state:
-            break
-    return found
 
 
 DAY = desk_of.DAYS["good"]

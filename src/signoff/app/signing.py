@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from signoff.app.record import Record
-from signoff.domain.errors import RefusedError, TamperedError
+from signoff.domain.errors import BadInputError, RefusedError, TamperedError
 from signoff.domain.events import Signature, Verdict
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.envelope import Statement, read_statement, statement, verify
@@ -31,7 +31,7 @@ class Presented:
         try:
             return str(json.loads(self.envelope)["signatures"][0]["keyid"])
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise TamperedError(f"This is no envelope of a decision: {error}") from error
+            raise BadInputError(f"Expected the envelope of a decision, found something else: {error!r}.") from error
 
     def sign_statement(self, statement: bytes) -> str:  # noqa: ARG002 - the port's signature; `sign` compares
         """The envelope as it came."""
@@ -107,7 +107,10 @@ def sign(
         reason=reason,
     )
     envelope = signer.sign_statement(prepared)
-    said = verify(envelope, holder.public_key)
+    try:
+        said = verify(envelope, holder.public_key)
+    except TamperedError as error:
+        raise RefusedError(f"The envelope does not hold, and nothing was recorded: {error} Sign again.") from error
     _must_say(said, read_statement(prepared))
     return Signature(
         person=person,

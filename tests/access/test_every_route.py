@@ -1,0 +1,157 @@
+"""Every route, asked as every duty, of a release in every state: who may not is refused, and nothing changes."""
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+from standing import standing
+
+from signoff.adapters.shelf_memory import MemoryShelf
+from signoff.adapters.store_memory import MemoryStore
+from signoff.app.people import enrol, grant
+from signoff.app.record import PEOPLE
+from signoff.config.settings import settings
+from signoff.domain.access import APART, DUTY_OF, MATRIX, PERSONAL, Duty, Verb
+from signoff.domain.deployment import State
+from signoff.http import sessions
+from signoff.http.access import verb_of
+from signoff.http.app import create_app
+from signoff.ledger.codec import encode_state
+from signoff.ports.store import StoredStream
+from signoff.wiring import House
+
+# The first three say nothing of any model or person; the others are how somebody becomes known, or tell of themselves.
+OPEN = {"/healthz", "/readyz", "/api/v1/permissions"} | {
+    f"/auth/{name}" for name in ("sign-in", "callback", "session", "hand-over", "sign-out", "sign-out-everywhere")
+}
+ENDLESS = {"/api/v1/stream", "/ofrep/v1/events"}
+SIGNATURE = {"role": "cto", "envelope": "{}"}
+BODIES = {
+    "statements": {"role": "cto", "verdict": "approve"},
+    "approvals": SIGNATURE,
+    "overrides": SIGNATURE,
+    "rejections": SIGNATURE,
+    "rearm": SIGNATURE,
+    "conditions": {"role": "cto", "condition": "daily review"},
+    "pause": {"reason": "manual"},
+    "resume": {"reason": "manual"},
+    "proposals": {"change": {"kind": "duties_granted", "name": "New", "duties": ["operator"]}},
+    "withdrawals": {"name": "Nobody", "powers": ["cto"]},
+    "unbindings": {"issuer": "https://id.example.com", "subject": "nobody"},
+    "tokens": {"holder": "desk-9", "is_machine": True},
+}
+# What takes an archive is sent none: whether one may is settled before it is looked at.
+UPLOADS = {"deployments", "checks", "rehearsals"}
+STATES = [state for state in State if state is not State.DRAFT]
+
+
+def routes_of(app):
+    def walk(routes):
+        for route in routes:
+            if isinstance(route, APIRoute):
+                yield route
+            elif inner := getattr(getattr(route, "original_router", route), "routes", None):
+                yield from walk(inner)
+
+    return [(verb_of(route), route, method) for route in walk(app.routes) for method in sorted(route.methods)]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory):
+    """A server over memory, with somebody freshly signed in for each duty, and a machine."""
+    house = House(settings(home=str(tmp_path_factory.mktemp("home"))))
+    house.__dict__.update({"store": MemoryStore(), "shelf": MemoryShelf()})
+    bearers = {}
+    role_of = {duty: role for role, duty in DUTY_OF.items()}
+    for duty in Duty:
+        if duty is Duty.MACHINE:
+            scopes = MATRIX[duty] - PERSONAL
+            bearers[duty] = house.accounts.issue_token("ci", scopes=scopes, is_machine=True, actor="owner").secret
+            continue
+        if duty in role_of:
+            enrol(house.record, name=duty, roles=(role_of[duty],), key_id=duty, public_key="p", actor="owner")
+        else:
+            grant(house.record, duty, frozenset({duty}), actor="owner")
+        bearers[duty] = sessions.PREFIX + sessions.begin(house, duty, house.clock.now())[0]
+    with TestClient(create_app(house), raise_server_exceptions=False) as client:
+        yield house, client, bearers
+
+
+def test_every_route_names_its_verb_or_is_open_on_purpose(installation):
+    _, client, _ = installation
+    found = routes_of(client.app)
+    assert len(found) > 40
+    assert {route.path for verb, route, _ in found if verb is None} == OPEN
+
+
+def test_nobody_without_a_token_gets_past_any_route(installation):
+    _, client, _ = installation
+    for verb, route, method in routes_of(client.app):
+        if verb is not None:
+            assert client.request(method, route.path).status_code == 401, (method, route.path)
+
+
+def put(house, state):
+    """The release in this state, whatever was done to it before."""
+    kept, release = house.store, standing(state)
+    stream = "deployment/m-2"
+    kept._streams[stream] = StoredStream(stream=stream, revision=release.revision, state=encode_state(release))
+    kept._named[stream] = ("m", state.value)
+
+
+def asked(client, bearer, route, method):
+    path = route.path_format.format(
+        identity="m-2", model="m", name="m-2", proposal="0" * 16, edition="e", path="f", key="m.enabled"
+    )
+    last = path.rpartition("/")[2]
+    body = {"content": b"no archive"} if last in UPLOADS else {"json": BODIES.get(last, {})}
+    headers = {"authorization": f"Bearer {bearer}"} | ({"content-type": "application/zip"} if last in UPLOADS else {})
+    return client.request(method, path, headers=headers, **(body if method == "POST" else {}))
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("duty", Duty)
+def test_what_the_table_forbids_is_refused_in_every_state_and_changes_nothing(installation, duty, state):
+    house, client, bearers = installation
+    put(house, state)
+    wrong = []
+    for verb, route, method in routes_of(client.app):
+        if verb is None or verb in MATRIX[duty]:
+            continue
+        before = house.store.size(), house.store.load("deployment/m-2"), house.store.load(PEOPLE)
+        status = asked(client, bearers[duty], route, method).status_code
+        after = house.store.size(), house.store.load("deployment/m-2"), house.store.load(PEOPLE)
+        if status != 403 or before != after:
+            wrong.append((method, route.path, status))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("duty", Duty)
+def test_what_the_table_allows_is_judged_by_the_state_and_not_by_the_duty(installation, duty, state):
+    house, client, bearers = installation
+    wrong = []
+    for verb, route, method in routes_of(client.app):
+        if verb not in MATRIX[duty] or route.path in ENDLESS:
+            continue
+        put(house, state)
+        status = asked(client, bearers[duty], route, method).status_code
+        if status in {401, 403, 500} and not _is_anothers(duty, route):
+            wrong.append((method, route.path, status))
+    assert wrong == []
+
+
+def _is_anothers(duty, route):
+    """Nobody issues what they may not hold themselves: a machine's token with scopes beyond one's own."""
+    return duty is Duty.MACHINE and route.path.endswith("tokens")
+
+
+@pytest.mark.parametrize("duty", sorted(APART))
+def test_who_stands_apart_changes_no_release_by_any_route_in_any_state(installation, duty):
+    house, client, bearers = installation
+    for state in STATES:
+        put(house, state)
+        before = house.store.load("deployment/m-2")
+        for verb, route, method in routes_of(client.app):
+            if verb is not None and verb is not Verb.KILL and route.path not in ENDLESS:
+                asked(client, bearers[duty], route, method)
+        assert house.store.load("deployment/m-2") == before, state
