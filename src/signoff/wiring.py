@@ -19,6 +19,7 @@ from signoff.adapters.signing_keys import FileAnchor, KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_sql import SqlStore
+from signoff.adapters.webhook import Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
@@ -36,6 +37,7 @@ from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.domain.policy import Role
 from signoff.ports.clock import Clock
+from signoff.ports.notices import Notifier
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
@@ -186,9 +188,17 @@ class House:
         durability = KilledWriter(database=self.settings.database, beside=self.settings.home)
         return Stage(store=MemoryStore, orders=staged_orders, registry=self.registry, durability=durability)
 
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Where notices go: the webhook of whoever runs this, else a file in the home."""
+        known = self.settings.webhook
+        if known is None:
+            return NoticeFile(self.settings.home / "notices.jsonl")
+        return Webhook(url=known.url, clock=self.clock, secret=known.secret, allowed=known.allowed)
+
     def deliver_notices(self) -> tuple[int, tuple[str, ...]]:
         """Send what is due."""
-        return deliver(self.record, NoticeFile(self.settings.home / "notices.jsonl"))
+        return deliver(self.record, self.notifier)
 
     def check_governance(self) -> dict[str, list[str]]:
         """Set or remove `governance_ready` of every approved version by what is attached; what is missing."""

@@ -18,6 +18,8 @@ from signoff.ports.store import Effect
 KIND = "notice"
 LEASE: Final = timedelta(minutes=2)
 MOST: Final = 500
+# After so many refusals in one pass the rest waits for the next, so that a dead channel does not hold a worker up.
+TRIED: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +101,24 @@ def _all(state: Deployment, items: tuple[str, ...], subject: str) -> tuple[Effec
     )
 
 
+def waiting(record: Record) -> tuple[Notice, ...]:
+    """Notices that are due and were not sent yet, oldest first."""
+    return tuple(decode_state(Notice, due.payload) for due in record.store.pending() if due.kind == KIND)
+
+
 def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
     """Send what is due; what a channel refuses stays due. Returns how many were sent, and what went wrong.
 
     Each notice is leased while it is sent, so that of several workers one sends it. A worker that dies between sending
     and saying so leaves it to the next, and the notifier knows the identity of what it has sent.
     """
-    holder, sent, problems = uuid4().hex, 0, []
+    holder, sent, problems = uuid4().hex, 0, list[str]()
     until = record.now() + LEASE
     for pending in record.store.claim(MOST, holder, until, record.now()):
         if pending.kind != KIND:
+            continue
+        if len(problems) >= TRIED:
+            record.store.release(pending.identity, holder)
             continue
         notice = decode_state(Notice, pending.payload)
         try:

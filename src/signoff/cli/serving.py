@@ -1,9 +1,11 @@
-"""serve: this installation for everybody else."""
+"""serve, notices: this installation for everybody else."""
 
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
+from signoff.app.notices import waiting
 from signoff.cli.session import Session
 from signoff.domain.errors import UnavailableError
 
@@ -11,6 +13,7 @@ from signoff.domain.errors import UnavailableError
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.command()(serve)
+    app.command()(notices)
 
 
 def serve(
@@ -31,3 +34,34 @@ def serve(
         raise UnavailableError("Serving needs the extra `signoff[server]`; install it.") from error
     session.console.print(f"Signoff at http://{host}:{port}, home {session.house.settings.home}", soft_wrap=True)
     run(session.house, host, port)
+
+
+def notices(
+    context: typer.Context,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send one message now, so that the first is no incident.")
+    ] = False,
+) -> None:
+    """List what waits to be told to people; with --test, show that the channel works.
+
+    Example: `signoff notices --test`
+    """
+    session: Session = context.obj
+    house = session.house
+    due = waiting(house.record)
+    table = Table("Channel", "About", "Notice", box=None)
+    for notice in due:
+        table.add_row(notice.channel, notice.deployment, notice.notice)
+    if test:
+        now = house.clock.now()
+        said = f"a test by {session.actor} at {now:%Y-%m-%d %H:%M:%S}Z; nothing is wrong"
+        house.notifier.send(f"test:{now.isoformat()}", "#test", "Signoff", said)
+    where = "the webhook" if house.settings.webhook else house.settings.home / "notices.jsonl"
+    session.answer(
+        {
+            "waiting": [{"deployment": n.deployment, "channel": n.channel, "notice": n.notice} for n in due],
+            "test": test,
+        },
+        *((f"sent a test to {where}",) if test else ()),
+        table if due else f"Nothing waits to be told. Notices go to {where}; `signoff worker` sends them.",
+    )

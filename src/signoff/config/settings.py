@@ -2,6 +2,7 @@
 
 SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
 options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
+SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted.
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID, _CLIENT_SECRET_FILE and SIGNOFF_PUBLIC_URL name the identity provider of a server.
 """
 
@@ -23,6 +24,15 @@ class Provider:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """Where notices are posted; `allowed` are hosts of the firm's own that need not be public nor speak https."""
+
+    url: str = field(repr=False)
+    secret: str | None = field(repr=False)
+    allowed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation."""
 
@@ -32,7 +42,8 @@ class Settings:
     actor: str
     server: str | None = None
     token: str | None = field(default=None, repr=False)
-    oidc: "Provider | None" = None
+    oidc: Provider | None = None
+    webhook: Webhook | None = None
 
     @property
     def keys(self) -> Path:
@@ -75,6 +86,7 @@ def settings(
         server=server or environment.get("SIGNOFF_SERVER") or None,
         token=token or environment.get("SIGNOFF_TOKEN") or _held(environment.get("SIGNOFF_TOKEN_FILE")),
         oidc=_provider(environment),
+        webhook=_webhook(environment),
     )
 
 
@@ -86,6 +98,17 @@ def _provider(environment: Mapping[str, str]) -> Provider | None:
         client_id=environment.get("SIGNOFF_OIDC_CLIENT_ID", "signoff"),
         client_secret=_held(environment.get("SIGNOFF_OIDC_CLIENT_SECRET_FILE")) or "",
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "http://127.0.0.1:8400").rstrip("/"),
+    )
+
+
+def _webhook(environment: Mapping[str, str]) -> Webhook | None:
+    if not (url := environment.get("SIGNOFF_WEBHOOK_URL")):
+        return None
+    hosts = environment.get("SIGNOFF_WEBHOOK_ALLOW", "").split(",")
+    return Webhook(
+        url=url,
+        secret=_held(environment.get("SIGNOFF_WEBHOOK_SECRET_FILE")),
+        allowed=frozenset(host.strip().lower() for host in hosts if host.strip()),
     )
 
 

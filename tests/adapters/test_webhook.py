@@ -1,0 +1,196 @@
+"""Notices are posted to the operator's webhook, and to nothing else inside the network."""
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from ipaddress import ip_address
+from threading import Thread
+
+import pytest
+
+from signoff.adapters.clocks import WallClock
+from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.webhook import Webhook, is_public
+from signoff.app.notices import TRIED, Notice, deliver, effect
+from signoff.app.record import Record
+from signoff.cli.main import main
+from signoff.config.settings import settings
+from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.ports.store import Commit
+from signoff.wiring import House
+
+
+class Clock(WallClock):
+    def now(self):
+        return datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def messenger():
+    """A receiver that keeps what it was sent and answers with `status`."""
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.server.received.append((self.path, dict(self.headers), body))
+            self.send_response(self.server.status)
+            if self.server.status == 302:
+                self.send_header("location", "/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *said):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    server.received, server.status = [], 200
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def hook(messenger):
+    return Webhook(
+        url=f"http://chat.firm.example:{messenger.server_port}/hooks/1?a=b",
+        clock=Clock(),
+        secret="shared",
+        allowed=frozenset({"chat.firm.example"}),
+        look_up=lambda _host, _port: ["127.0.0.1"],
+    )
+
+
+def test_a_notice_is_posted_with_its_identity_and_a_signature_that_the_receiver_can_check(hook, messenger):
+    hook.send("m-2:1", "#incidents", "m v2", "stopped")
+    ((path, headers, body),) = messenger.received
+    assert path == "/hooks/1?a=b"
+    assert json.loads(body)["text"] == "[#incidents] m v2: stopped"
+    assert headers["idempotency-key"] == json.loads(body)["identity"] == "m-2:1"
+    assert headers["host"] == f"chat.firm.example:{messenger.server_port}"
+    at, given = (part.partition("=")[2] for part in headers["signoff-signature"].split(","))
+    assert int(at) == int(Clock().now().timestamp())
+    assert given == hmac.new(b"shared", at.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize("status", [302, 400, 500])
+def test_what_was_not_taken_stays_due_and_no_redirect_is_followed(hook, messenger, status):
+    messenger.status = status
+    with pytest.raises(UnavailableError, match=f"answered {status}"):
+        hook.send("m-2:1", "#incidents", "m v2", "stopped")
+    assert len(messenger.received) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "169.254.169.254",
+        "192.168.0.1",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+    ],
+)
+def test_an_address_inside_is_refused_however_it_is_written(hook, messenger, address):
+    assert not is_public(ip_address(address))
+    stranger = replace(hook, url="https://evil.example/x", look_up=lambda _host, _port: ["93.184.215.14", address])
+    with pytest.raises(UnavailableError, match="not public"):
+        stranger.send("m-2:1", "#incidents", "m v2", "stopped")
+    assert messenger.received == []
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+def test_an_address_of_the_internet_at_large_is_public(address):
+    assert is_public(ip_address(address))
+
+
+def test_the_name_is_looked_up_once_so_that_it_cannot_change_after_the_check(hook, messenger):
+    asked = []
+
+    def rebinding(host, port):
+        asked.append((host, port))
+        return ["127.0.0.1"] if len(asked) == 1 else ["10.0.0.1"]
+
+    replace(hook, look_up=rebinding).send("m-2:1", "#incidents", "m v2", "stopped")
+    assert len(asked) == len(messenger.received) == 1
+
+
+def test_a_host_without_an_address_is_said(hook):
+    def nothing(_host, _port):
+        raise OSError("unknown name")
+
+    for look_up in (nothing, lambda _host, _port: []):
+        with pytest.raises(UnavailableError, match="no address"):
+            replace(hook, look_up=look_up).send("m-2:1", "#incidents", "m v2", "stopped")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://chat.firm.example/x",
+        "file:///etc/passwd",
+        "https://",
+        "https://user:secret@chat.firm.example/x",
+        "http://other.example/x",
+        "gopher://chat.firm.example",
+    ],
+)
+def test_an_address_that_is_no_webhook_is_refused_before_anything_is_sent_and_not_repeated(hook, url):
+    with pytest.raises(BadInputError) as refused:
+        replace(hook, url=url)
+    assert "secret" not in str(refused.value)
+
+
+def test_the_address_never_comes_from_a_release(tmp_path, monkeypatch):
+    monkeypatch.delenv("SIGNOFF_WEBHOOK_URL", raising=False)
+    house = House(settings(home=str(tmp_path)))
+    house.notifier.send("m-2:1", "http://169.254.169.254/latest/meta-data", "m v2", "https://127.0.0.1/x")
+    assert "169.254" in (tmp_path / "notices.jsonl").read_text()  # written down, and not asked for
+
+
+def test_the_webhook_and_its_secret_do_not_show(tmp_path, monkeypatch):
+    (tmp_path / "secret").write_text("shared\n")
+    monkeypatch.setenv("SIGNOFF_WEBHOOK_URL", "https://hooks.example.com/services/T0/B0/key")
+    monkeypatch.setenv("SIGNOFF_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
+    house = House(settings(home=str(tmp_path / "home")))
+    assert house.notifier.secret == "shared"
+    assert "B0/key" not in repr(house.settings)
+    assert "shared" not in repr(house.notifier)
+
+
+class Dead:
+    def __init__(self):
+        self.asked = 0
+
+    def send(self, *_said):
+        self.asked += 1
+        raise UnavailableError("nobody answers")
+
+
+def test_a_dead_channel_does_not_hold_a_worker_up_and_loses_nothing():
+    record, dead = Record(MemoryStore(), WallClock()), Dead()
+    notices = (Notice(deployment="m-2", notice=str(n), channel="#i", subject="s", text="t") for n in range(9))
+    commit = Commit(key="k", request="r", at=record.now(), actor="t", appends=(), effects=tuple(map(effect, notices)))
+    record.store.commit(commit)
+    assert deliver(record, dead) == (0, ("#i: nobody answers",) * TRIED)
+    assert dead.asked == TRIED
+    assert len(record.store.pending()) == 9
+    deliver(record, dead)
+    assert dead.asked == 2 * TRIED  # given back at once, not when a lease runs out
+
+
+def test_an_operator_can_try_the_channel_and_see_what_waits(tmp_path, capsys):
+    home = ("--home", str(tmp_path), "--json")
+    assert main(["notices", "--test", *home]) == 0
+    assert json.loads(capsys.readouterr().out) == {"waiting": [], "test": True}
+    assert "nothing is wrong" in (tmp_path / "notices.jsonl").read_text()
