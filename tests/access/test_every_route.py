@@ -31,6 +31,7 @@ BODIES = {
     "overrides": SIGNATURE,
     "rejections": SIGNATURE,
     "rearm": SIGNATURE,
+    "adoptions": {"version": "1", **SIGNATURE},
     "conditions": {"role": "cto", "condition": "daily review"},
     "pause": {"reason": "manual"},
     "resume": {"reason": "manual"},

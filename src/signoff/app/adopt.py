@@ -4,16 +4,24 @@ It becomes the champion that a release can replace and fall back to. It was neve
 shows it says so; since it puts a version into force, it takes as many people as an override.
 """
 
+import json
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypedDict
 
 from signoff.app.approvals import Signatory, opening_key
 from signoff.app.record import Change, Record, deployment_stream
-from signoff.app.signing import sign
+from signoff.app.signing import prepare, sign
 from signoff.domain.deployment import ENDED, Deployment
 from signoff.domain.errors import RefusedError
-from signoff.domain.events import Adopted, Verdict
-from signoff.domain.policy import Policy
-from signoff.ledger.canonical import digest
+from signoff.domain.events import Adopted, Signature, Verdict
+from signoff.domain.policy import Policy, Role
+from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.codec import decode_state, encode_state
+from signoff.ports.shelf import Shelf
+
+KIND: Final = "adoption"
+WAITS: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,39 +33,91 @@ class Adoption:
     policy: Policy
     reason: str
 
+    @property
+    def deployment(self) -> str:
+        """The id under which the version goes on record."""
+        return f"{self.model}-{self.version}-adopted"
+
 
 def adopt(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]) -> Deployment:
     """Record the live version, signed by the people given. Repeating it changes nothing."""
-    identity = f"{adoption.model}-{adoption.version}-adopted"
-    if (known := record.find(identity)) is not None:
+    if (known := record.find(adoption.deployment)) is not None:
         return known
-    if any(d.state not in ENDED for d in record.deployments(adoption.model)):
-        raise RefusedError(f"{adoption.model} has a release on record already; adopt only what Signoff never saw.")
+    _check(record, adoption, signatories)
     needed = adoption.policy.approvals.override_persons
     if len({s.person for s in signatories}) < needed:
         raise RefusedError(f"Adopting a live version takes {needed} different people, found {len(signatories)}.")
+    return _recorded(record, adoption, tuple(_signed(record, adoption, s) for s in signatories))
+
+
+def countersign(record: Record, shelf: Shelf, adoption: Adoption, signatory: Signatory) -> Deployment | None:
+    """One person's signature of several, who need not be in one room; None while others are missing.
+
+    A signature waits for the others for a day, and counts only if its person still holds role and key by then.
+    """
+    if (known := record.find(adoption.deployment)) is not None:
+        return known
+    _check(record, adoption, (signatory,))
+    name, now = digest(canonical([adoption.model, adoption.version, adoption.reason])), record.now()
+    kept = shelf.get(KIND, name, now)
+    earlier = tuple(decode_state(Signature, text.encode()) for text in json.loads(kept or b"[]"))
+    people = record.people().by_name
+    valid = (s for s in earlier if s.person in people and s.role in people[s.person].roles)
+    others = tuple(s for s in valid if s.person != signatory.person and people[s.person].key_id == s.key_id)
+    signatures = (*others, _signed(record, adoption, signatory))
+    if len(signatures) < adoption.policy.approvals.override_persons:
+        shelf.put(KIND, name, canonical([encode_state(s).decode() for s in signatures]), now + WAITS)
+        return None
+    state = _recorded(record, adoption, signatures)
+    shelf.drop(KIND, name)
+    return state
+
+
+def adoption_statement(record: Record, adoption: Adoption, *, person: str, role: Role) -> bytes:
+    """What this person would sign in this role now."""
+    return prepare(record, person=person, role=role, **_decision(adoption))
+
+
+def _check(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]) -> None:
+    if any(d.state not in ENDED for d in record.deployments(adoption.model)):
+        raise RefusedError(f"{adoption.model} has a release on record already; adopt only what Signoff never saw.")
     wrong = [s.role.value for s in signatories if s.role not in adoption.policy.approvals.override_roles]
     if wrong:
         allowed = ", ".join(adoption.policy.approvals.override_roles)
         raise RefusedError(f"Adopting is for the roles {allowed}; found {', '.join(wrong)}.")
-    signatures = tuple(
-        sign(
-            record,
-            s.signer,
-            person=s.person,
-            role=s.role,
-            verdict=Verdict.ADOPT,
-            subject=digest(f"{adoption.model}:{adoption.version}".encode()),
-            model=adoption.model,
-            version=adoption.version,
-            deployment=identity,
-            policy=adoption.policy,
-            reason=adoption.reason,
-        )
-        for s in signatories
-    )
+
+
+def _signed(record: Record, adoption: Adoption, by: Signatory) -> Signature:
+    return sign(record, by.signer, person=by.person, role=by.role, **_decision(adoption))
+
+
+class _Decision(TypedDict):
+    """What every signature of an adoption says, whoever signs."""
+
+    verdict: Verdict
+    subject: str
+    model: str
+    version: str
+    deployment: str
+    policy: Policy
+    reason: str
+
+
+def _decision(adoption: Adoption) -> _Decision:
+    return {
+        "verdict": Verdict.ADOPT,
+        "subject": digest(f"{adoption.model}:{adoption.version}".encode()),
+        "model": adoption.model,
+        "version": adoption.version,
+        "deployment": adoption.deployment,
+        "policy": adoption.policy,
+        "reason": adoption.reason,
+    }
+
+
+def _recorded(record: Record, adoption: Adoption, signatures: tuple[Signature, ...]) -> Deployment:
     event = Adopted(
-        deployment=identity,
+        deployment=adoption.deployment,
         model=adoption.model,
         version=adoption.version,
         policy=adoption.policy,
@@ -65,8 +125,8 @@ def adopt(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]
         reason=adoption.reason,
     )
     record.commit(
-        Change(stream=deployment_stream(identity), state=None, events=(event,)),
-        actor=signatories[0].person,
+        Change(stream=deployment_stream(adoption.deployment), state=None, events=(event,)),
+        actor=signatures[0].person,
         key=opening_key(record, adoption.model),
     )
-    return record.deployment(identity)
+    return record.deployment(adoption.deployment)

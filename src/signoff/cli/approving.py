@@ -128,7 +128,7 @@ def adopt(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="The model.")],
     version: Annotated[str, typer.Argument(help="The version that is live.")],
-    role: Annotated[list[Role], typer.Option("--role", help="The roles signing, two at least; repeat.")],
+    role: Annotated[list[Role], typer.Option("--role", help="The roles signing, two people's; at a server one's own.")],
     reason: Reason,
 ) -> None:
     """Record a version that was live before Signoff came. Never validated here, and said so.
@@ -136,7 +136,11 @@ def adopt(
     Example: `signoff adopt momentum 1.1.0 --role risk_manager --role cto --reason "live since 2017"`
     """
     session: Session = context.obj
-    _answer(session, session.verbs.adopt(model, version, tuple(map(session.hand, role)), reason=reason))
+    document = session.verbs.adopt(model, version, tuple(map(session.hand, role)), reason=reason)
+    if "waits_for_persons" in document:
+        session.answer(document, "signed; a second person runs the same command with the same reason, within a day")
+        return
+    _answer(session, document)
 
 
 def _answer(session: Session, document: Document) -> None:

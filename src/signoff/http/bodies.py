@@ -126,3 +126,13 @@ class TokenRequest(Body):
     scopes: Annotated[list[Verb], Field(max_length=len(Verb))] = []
     days: Annotated[int, Field(ge=1, le=MOST_TOKEN_DAYS)] = TOKEN_DAYS
     is_machine: bool = False
+
+
+class AdoptionStatementRequest(Body):
+    version: Name
+    role: Role
+    reason: Text = ""
+
+
+class AdoptionRequest(AdoptionStatementRequest):
+    envelope: Envelope

@@ -14,6 +14,8 @@ from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Verdict
 from signoff.http.access import Installation, allowed
 from signoff.http.bodies import (
+    AdoptionRequest,
+    AdoptionStatementRequest,
     ConditionRequest,
     ObservationRequest,
     PauseRequest,
@@ -313,6 +315,32 @@ def rearm(
     """Sign for arming a killed model again; the second person arms, and live releases re-enter at shadow."""
     signatory = Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
     return latch_document(house.kill_switch.rearm(model, signatory, reason=body.reason))
+
+
+@router.post("/models/{model}/adoptions/statements", tags=["signatures"])
+def adoption_statement(
+    model: str,
+    body: AdoptionStatementRequest,
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+) -> Document:
+    """What you would sign to record a version that was live before Signoff came."""
+    said = Local(house, principal.name).adoption_statement(
+        model, body.version, person=principal.name, role=body.role, reason=body.reason
+    )
+    return {"statement": encoded(said), "says": said.decode()}
+
+
+@router.post("/models/{model}/adoptions", tags=["signatures"])
+def adopt(
+    model: str,
+    body: AdoptionRequest,
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.ADOPT))],
+) -> Document:
+    """Sign for recording a live version; a second person, with the same words within a day, puts it on record."""
+    signatory = Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
+    return Local(house, principal.name).countersign(model, body.version, signatory, reason=body.reason)
 
 
 @router.post("/models/{model}/rehearsals", tags=["models"])

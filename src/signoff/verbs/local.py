@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
-from signoff.app.adopt import Adoption
+from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
 from signoff.app.deadlines import check_deadlines
@@ -165,9 +165,19 @@ class Local:
 
     def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> Document:
         """Record a version that was live before Signoff came."""
-        adoption = Adoption(model=model, version=version, policy=Policy(name="default", version="1"), reason=reason)
         signatories = tuple(map(self._signatory, signing))
-        return self._released(adopt_version(self.house.record, adoption, signatories))
+        return self._released(adopt_version(self.house.record, _adoption(model, version, reason), signatories))
+
+    def countersign(self, model: str, version: str, signatory: Signatory, *, reason: str) -> Document:
+        """One person's signature for recording a live version; the last one that is needed records it."""
+        adoption = _adoption(model, version, reason)
+        state = countersign(self.house.record, self.house.shelf, adoption, signatory)
+        waiting = {"deployment": adoption.deployment, "waits_for_persons": True}
+        return waiting if state is None else self._released(state)
+
+    def adoption_statement(self, model: str, version: str, *, person: str, role: Role, reason: str) -> bytes:
+        """What a person would sign to record a live version."""
+        return adoption_statement(self.house.record, _adoption(model, version, reason), person=person, role=role)
 
     def start(self, identity: str) -> Document:
         """Enter shadow."""
@@ -347,6 +357,10 @@ class Local:
             "flags": dict(flags.as_keys()),
             "flags_revision": flags.revision,
         }
+
+
+def _adoption(model: str, version: str, reason: str) -> Adoption:
+    return Adoption(model=model, version=version, policy=Policy(name="default", version="1"), reason=reason)
 
 
 @dataclass(slots=True)

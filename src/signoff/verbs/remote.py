@@ -154,11 +154,17 @@ class Remote:
         return self._post(f"/deployments/{identity}/conditions", said)
 
     def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
-        """Refused: two people adopt, and one connection is one person's."""
-        raise RefusedError(
-            f"Expected {len(signing)} people at the installation itself to record {model} v{version} ({reason}); over "
-            "HTTP each request is one person's. Run `signoff adopt` on the server's home."
-        )
+        """Sign for recording a version that was live before; the last person whose signature is needed records it."""
+        if len(signing) != 1:
+            raise RefusedError(
+                f"Expected one --role, found {len(signing)}: at a server each person signs for themselves. Sign in one "
+                "role, and let a second person run the same command with the same reason."
+            )
+        (hand,), path = signing, f"/models/{model}/adoptions"
+        key = self._key(hand)
+        said = {"version": version, "role": hand.role.value, "reason": reason}
+        statement = self._statement(f"{path}/statements", hand, Verdict.ADOPT, reason=reason, asked=said)
+        return self._post(path, said | {"envelope": key.sign_statement(statement)})
 
     def start(self, identity: str) -> Document:
         """Enter shadow."""
@@ -278,9 +284,10 @@ class Remote:
         identity: str | None = None,
         conditions: tuple[str, ...] = (),
         reason: str = "",
+        asked: Mapping[str, object] | None = None,
     ) -> bytes:
         """What the server would record, which must be what was asked for."""
-        asked = {
+        asked = asked or {
             "role": signing.role.value,
             "verdict": verdict.value,
             "conditions": list(conditions),
