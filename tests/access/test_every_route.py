@@ -41,7 +41,7 @@ BODIES = {
     "tokens": {"holder": "desk-9", "is_machine": True},
 }
 # What takes an archive is sent none: whether one may is settled before it is looked at.
-UPLOADS = {"deployments", "checks", "rehearsals"}
+UPLOADS = {"deployments", "checks", "memos", "rehearsals"}
 STATES = [state for state in State if state is not State.DRAFT]
 
 

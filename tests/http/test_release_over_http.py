@@ -68,7 +68,16 @@ def test_a_release_is_submitted_signed_and_started_through_the_server(own_server
     desks = {role: Desk(own_server, role, tmp_path / role, capsys) for role in PEOPLE}
     assert list(own_server.house.settings.keys.glob("*")) == []
     pipeline = Desk(own_server, "machine", tmp_path / "machine", capsys)
-    document = pipeline.ok("submit", release_folder.make(tmp_path / "dossier"), codes={0, 1})
+    folder = release_folder.make(tmp_path / "dossier")
+    checked = pipeline.ok("check", folder, "--junit", tmp_path / "gates.xml", codes={0, 1})
+    assert checked["blocking"]
+    assert "<testsuite " in (tmp_path / "gates.xml").read_text()
+    composed = pipeline.ok("memo", folder, "--out", tmp_path / "memo", codes={0, 1})
+    assert composed["package"] == checked["package"]
+    assert (tmp_path / "memo" / "deployment_memo.pdf").read_bytes().startswith(b"%PDF")
+    assert not (tmp_path / "memo" / "assessment.json").exists()
+    assert own_server.house.record.deployments("momentum")[1:] == ()  # nothing was recorded
+    document = pipeline.ok("submit", folder, codes={0, 1})
     identity = document["deployment"]
     reason = ("--reason", "a test of the procedure")
     said = desks["cto"].refused("override", identity, "--role", "cto", *reason)
@@ -116,3 +125,11 @@ def test_whoever_lost_their_role_since_does_not_count(own_server, tmp_path, caps
     withdraw(own_server.house.record, PEOPLE["risk_manager"], frozenset({Role.RISK_MANAGER}), reason="r", actor="o")
     assert cto.ok(*adopt, "--role", "cto")["waits_for_persons"]
     assert own_server.house.record.find("carry-3.1.0-adopted") is None
+
+
+@pytest.mark.parametrize("command", ["worker", "serve", "notices", "db status"])
+def test_what_works_on_a_home_is_not_quietly_done_to_another(tmp_path, capsys, command):
+    asked = [*command.split(), "--server", "http://127.0.0.1:1", "--token", "t", "--home", str(tmp_path)]
+    assert main(asked) == 2
+    assert "where the installation is" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "signoff.db").exists()

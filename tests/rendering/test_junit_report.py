@@ -9,6 +9,7 @@ from signoff.adapters.junit import read_reports
 from signoff.domain.finding import Comparison, Finding, Outcome
 from signoff.domain.quantity import Quantity
 from signoff.rendering.junit_report import junit_report
+from signoff.verbs.documents import gate_document
 
 PASSED = Finding(
     key="spa",
@@ -24,8 +25,12 @@ PASSED = Finding(
 )
 
 
+def gates(*findings):
+    return [gate_document(finding) for finding in findings]
+
+
 def case_of(finding):
-    return fromstring(junit_report("momentum", "2.0", (finding,))).find("testsuite/testcase")
+    return fromstring(junit_report("momentum", "2.0", gates(finding))).find("testsuite/testcase")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +60,9 @@ def test_a_pass_has_no_complaint_and_says_how_it_was_computed():
 
 def test_the_counts_are_those_of_the_cases():
     failed = replace(PASSED, key="dsr", outcome=Outcome.FAIL)
-    root = fromstring(junit_report("momentum", "2.0", (PASSED, failed, replace(failed, key="x", is_blocking=False))))
+    root = fromstring(
+        junit_report("momentum", "2.0", gates(PASSED, failed, replace(failed, key="x", is_blocking=False)))
+    )
 
     counts = {name: root.get(name) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": "3", "failures": "1", "errors": "0", "skipped": "1"}
@@ -70,7 +77,7 @@ def test_text_of_people_breaks_no_xml():
 def test_signoff_reads_the_report_that_it_wrote(tmp_path):
     (tmp_path / "junit").mkdir()
     (tmp_path / "junit" / "unit.xml").write_bytes(
-        junit_report("momentum", "2.0", (PASSED, replace(PASSED, outcome=Outcome.FAIL)))
+        junit_report("momentum", "2.0", gates(PASSED, replace(PASSED, outcome=Outcome.FAIL)))
     )
 
     (suite,) = read_reports(tmp_path).suites.values()

@@ -8,12 +8,11 @@ from rich.text import Text
 
 from signoff.adapters.folders import write_file, write_folder
 from signoff.adapters.templates import write_dossier
-from signoff.app.assess import Release, submission_errors
-from signoff.cli.session import Session
+from signoff.cli.session import Session, rows
 from signoff.domain.errors import BadInputError
-from signoff.domain.finding import Finding
 from signoff.rendering.junit_report import junit_report
 from signoff.rendering.terminal import gate_table, metric_table
+from signoff.verbs.documents import Document
 
 Folder = Annotated[Path, typer.Argument(help="The dossier folder: dossier.yaml and its evidence.")]
 PolicyFile = Annotated[Path | None, typer.Option("--policy", help="The firm's policy.yaml; default DIR/policy.yaml.")]
@@ -57,11 +56,12 @@ def check(
     Example: `signoff check release --policy policy.yaml --junit gates.xml`
     """
     session: Session = context.obj
-    release = _assessed(session, directory, policy)
+    with session.progress() as report:
+        document = session.verbs.check(directory, policy, report)
     if junit is not None:
-        _write_junit(junit, release)
-    session.answer(check_document(release), *_lines(release))
-    raise typer.Exit(1 if release.assessment.blocking else 0)
+        _write_junit(junit, document)
+    session.answer(document, *_lines(document))
+    raise typer.Exit(0 if document["passed"] else 1)
 
 
 def memo(
@@ -75,28 +75,21 @@ def memo(
     Example: `signoff memo release --out memo`
     """
     session: Session = context.obj
-    release = _assessed(session, directory, policy)
-    submission_errors(release)
     with session.progress() as report:
-        report("composing and rendering the memo", 0, 1)
-        files = session.house.publisher.publish(release, None)
+        document, files = session.verbs.memo(directory, policy, report)
     write_folder(out, files)
-    document = check_document(release) | {"files": sorted(files), "folder": str(out)}
     session.answer(
-        document, *_lines(release), f"The memo is {out / 'deployment_memo.pdf'}; {len(files)} files in {out}."
+        document | {"files": sorted(files), "folder": str(out)},
+        *_lines(document),
+        f"The memo is {out / 'deployment_memo.pdf'}; {len(files)} files in {out}.",
     )
-    raise typer.Exit(1 if release.assessment.blocking else 0)
+    raise typer.Exit(0 if document["passed"] else 1)
 
 
-def _assessed(session: Session, directory: Path, policy: Path | None) -> Release:
-    with session.progress() as report:
-        return session.house.assessor.assess(directory, policy, report)
-
-
-def _write_junit(path: Path, release: Release) -> None:
-    header = release.inputs.dossier.header
+def _write_junit(path: Path, document: Document) -> None:
+    report = junit_report(str(document["model"]), str(document["version"]), rows(document, "gates"))
     try:
-        write_file(path, junit_report(header.model, header.version, release.assessment.findings))
+        write_file(path, report)
     except OSError as error:
         raise BadInputError(
             f"Expected to write the JUnit report to {path}, and cannot: {error.strerror}. Name a file in a folder that "
@@ -104,48 +97,16 @@ def _write_junit(path: Path, release: Release) -> None:
         ) from error
 
 
-def _lines(release: Release) -> tuple[object, ...]:
-    assessment, dossier = release.assessment, release.inputs.dossier
-    blocked = ", ".join(finding.key for finding in assessment.blocking)
+def _lines(document: Document) -> tuple[object, ...]:
+    blocked = ", ".join(rows(document, "blocking"))
     verdict = (
         Text(f"Blocked by: {blocked}.", style="bold red") if blocked else Text("No blocking gate.", style="bold green")
     )
+    begin, end = rows(document, "backtest")
     return (
-        Text(f"{dossier.model} v{dossier.version}, backtest {assessment.period[0]} to {assessment.period[1]}", "bold"),
-        metric_table(assessment.metrics),
-        gate_table(assessment.findings),
-        f"Point in time: {assessment.pit.status.value}. {assessment.pit.reason}",
+        Text(f"{document['model']} v{document['version']}, backtest {begin} to {end}", "bold"),
+        metric_table(rows(document, "metrics")),
+        gate_table(rows(document, "gates")),
+        f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
         verdict,
     )
-
-
-def check_document(release: Release) -> dict[str, object]:
-    """The machine-readable answer of `check` and `memo`."""
-    assessment = release.assessment
-    return {
-        "model": release.inputs.dossier.model,
-        "version": release.inputs.dossier.version,
-        "package": release.package.digest,
-        "passed": not assessment.blocking,
-        "blocking": [finding.key for finding in assessment.blocking],
-        "point_in_time": assessment.pit.status.value,
-        "gates": [_gate(finding) for finding in assessment.findings],
-        "figures": {q.name: q.value for q in release.figures},
-    }
-
-
-def _gate(finding: Finding) -> dict[str, object]:
-    return {
-        "key": finding.key,
-        "title": finding.title,
-        "outcome": finding.outcome.value,
-        "statistic": finding.statistic.value,
-        "comparison": finding.comparison.value,
-        "threshold": finding.threshold.value,
-        "blocking": finding.is_blocking,
-        "near_miss": finding.is_near_miss,
-        "n": finding.n,
-        "method": finding.method,
-        "reason": finding.reason,
-        "turning_point": finding.turning_point,
-    }

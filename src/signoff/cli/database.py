@@ -33,7 +33,7 @@ def init(
     if password_file is not None and not password_file.is_file():
         raise BadInputError(f"Expected a file with the role's password at {password_file}, found none.")
     password = password_file.read_text().strip() if password_file else None
-    url = owner_url or session.house.settings.database
+    url = owner_url or session.installation.settings.database
     schema = initialise(url, role=role, password=password)
     done = f"the database has schema {schema}"
     also = f"; {role} may add to the ledger, and change nothing in it" if role else ""
@@ -47,7 +47,7 @@ def upgrade(context: typer.Context, owner_url: Owner = None) -> None:
     Example: `signoff db upgrade --owner-url postgresql+psycopg://postgres@db/signoff`
     """
     session: Session = context.obj
-    schema = initialise(owner_url or session.house.settings.database)
+    schema = initialise(owner_url or session.installation.settings.database)
     session.answer({"schema": schema}, f"the database has schema {schema}")
 
 
@@ -55,7 +55,7 @@ def upgrade(context: typer.Context, owner_url: Owner = None) -> None:
 def status(context: typer.Context) -> None:
     """Show which schema the database has. Example: `signoff db status`"""
     session: Session = context.obj
-    found, known = schema_of(session.house.settings.database)
+    found, known = schema_of(session.installation.settings.database)
     session.answer(
         {"schema": found, "known": known},
         f"schema {found}, this Signoff knows schema {known}" if found else "no schema yet: signoff db init",

@@ -198,7 +198,7 @@ def worker(
     Several may run at once, on one machine or many. Example: `signoff worker --watch --observe`
     """
     session: Session = context.obj
-    verbs = Local(session.house, "worker")
+    verbs = Local(session.installation, "worker")
     if watch:
         follow(verbs, is_observing=observe_sessions, is_advancing=advance_phases)
         return

@@ -32,8 +32,8 @@ def serve(
         from signoff.http.server import serve as run  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise UnavailableError("Serving needs the extra `signoff[server]`; install it.") from error
-    session.console.print(f"Signoff at http://{host}:{port}, home {session.house.settings.home}", soft_wrap=True)
-    run(session.house, host, port)
+    session.console.print(f"Signoff at http://{host}:{port}, home {session.installation.settings.home}", soft_wrap=True)
+    run(session.installation, host, port)
 
 
 def notices(
@@ -47,7 +47,7 @@ def notices(
     Example: `signoff notices --test`
     """
     session: Session = context.obj
-    house = session.house
+    house = session.installation
     due = waiting(house.record)
     table = Table("Channel", "About", "Notice", box=None)
     for notice in due:

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from signoff.config.settings import settings
+from signoff.domain.errors import BadInputError
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
@@ -54,6 +55,16 @@ class Session:
         if self._house is None:
             self._house = House(settings(**self.options))
         return self._house
+
+    @property
+    def installation(self) -> House:
+        """The installation, for what is done at it and not asked of a server; refused where a server is named."""
+        if (server := self.house.settings.server) is not None:
+            raise BadInputError(
+                f"This works on an installation's own home and database, and a server is named ({server}). Run it "
+                "where the installation is, without --server and SIGNOFF_SERVER."
+            )
+        return self.house
 
     @property
     def verbs(self) -> Local | Remote:

@@ -32,6 +32,7 @@ from signoff.domain.quantity import Unit, number
 from signoff.ports.orders import OpenOrder
 from signoff.rendering.story import sentence
 from signoff.rendering.terminal import gate_table, metric_table
+from signoff.verbs.documents import gate_document, metric_document
 from signoff.wiring import House
 
 CLOSE: Final = time(21, 0, tzinfo=UTC)
@@ -73,8 +74,8 @@ class Story:
         release = self.house.assessor.assess(self.example.dossier, None, self.progress)
         assessment = release.assessment
         self.say("Gates", f"{release.inputs.dossier.model} v{release.inputs.dossier.version}, as the evidence has it")
-        self.console.print(metric_table(assessment.metrics))
-        self.console.print(gate_table(assessment.findings))
+        self.console.print(metric_table(map(metric_document, assessment.metrics)))
+        self.console.print(gate_table(map(gate_document, assessment.findings)))
         self.console.print(f"Point in time: {assessment.pit.status.value}. {assessment.pit.reason}")
         return release
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from signoff.adapters.archives import zipped
+from signoff.adapters.folders import read_folder
 from signoff.app.approvals import Signatory
 from signoff.app.signing import Presented
 from signoff.domain.access import Principal, Verb
@@ -26,7 +27,8 @@ from signoff.http.bodies import (
     StatementRequest,
 )
 from signoff.http.commands import Command, Expecting
-from signoff.http.uploads import archive_of, carried_out, unpacked
+from signoff.http.uploads import archive_of, carried_out, unpacked, written_folder
+from signoff.ledger.canonical import canonical
 from signoff.ledger.text import encoded
 from signoff.verbs.documents import Document, latch_document
 from signoff.verbs.local import Local
@@ -70,6 +72,15 @@ async def check(
 ) -> Document:
     """Run every gate on a dossier folder, sent as a zip archive; nothing is recorded."""
     return await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "check")
+
+
+@router.post("/memos", tags=["releases"], response_class=Response)
+async def memo(
+    request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
+) -> Response:
+    """The memo of a dossier folder, sent and answered as a zip archive, with `assessment.json`; nothing is recorded."""
+    content = await run_in_threadpool(_composed, house, principal.name, await archive_of(request))
+    return Response(content, media_type="application/zip")
 
 
 @router.get("/deployments", tags=["releases"])
@@ -372,6 +383,12 @@ def _signatory(principal: Principal, body: SignatureRequest) -> Signatory:
 def _assessed(house: House, actor: str, content: bytes, verb: str) -> Document:
     with unpacked(house, content) as folder:
         return carried_out(house, actor, verb, str(folder))
+
+
+def _composed(house: House, actor: str, content: bytes) -> bytes:
+    with unpacked(house, content) as folder, written_folder(house) as out:
+        document = carried_out(house, actor, "memo", str(folder), "--out", str(out))
+        return zipped({**read_folder(out), "assessment.json": canonical(document)})
 
 
 def _rehearsed(house: House, actor: str, model: str, content: bytes) -> Document:

@@ -39,10 +39,23 @@ async def archive_of(request: Request) -> bytes:
 @contextmanager
 def unpacked(house: House, content: bytes) -> Iterator[Path]:
     """A folder with the archive's files, gone afterwards."""
+    with _room(house) as folder:
+        unpack(content, folder)
+        yield folder
+
+
+@contextmanager
+def written_folder(house: House) -> Iterator[Path]:
+    """A folder that a command may write, not there yet, and gone afterwards."""
+    with _room(house) as folder:
+        yield folder / "out"
+
+
+@contextmanager
+def _room(house: House) -> Iterator[Path]:
     parent = house.settings.home / "uploads"
     parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=parent) as folder:
-        unpack(content, Path(folder))
         yield Path(folder)
 
 
@@ -50,8 +63,9 @@ def carried_out(house: House, actor: str, *command: str) -> Document:
     """The document that a command gives in a process of its own; its refusals become ours."""
     known = house.settings
     line = [sys.executable, "-m", "signoff", *command, "--json", "--home", str(known.home), "--as", actor]
-    line += ["--database", known.database, "--registry", known.registry]
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
+    # Not on the line, which every user of the machine can read: a URL may hold a password.
+    environment |= {"SIGNOFF_DATABASE": known.database, "SIGNOFF_REGISTRY": known.registry}
     try:
         ended = subprocess.run(  # noqa: S603 - our own interpreter, our own module
             line, capture_output=True, env=environment, timeout=TIME_LIMIT_S, check=False

@@ -5,46 +5,48 @@ reason, because a pipeline has no third colour. Inconclusive is a failure: unkno
 """
 
 import re
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from signoff.domain.finding import Finding, Outcome
+from signoff.domain.finding import Outcome
 
+Gate = Mapping[str, Any]
 _FORBIDDEN: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit_report(model: str, version: str, findings: tuple[Finding, ...]) -> bytes:
+def junit_report(model: str, version: str, gates: Sequence[Gate]) -> bytes:
     """One suite, one case a gate."""
-    suite = Element("testsuite", {"name": _plain(f"signoff check {model} v{version}"), **_counts(findings)})
-    for finding in findings:
-        case = SubElement(suite, "testcase", {"classname": "signoff.gates", "name": finding.key})
-        _outcome(case, finding)
-        SubElement(case, "system-out").text = _plain(f"{finding.reason}\n{finding.method}\n{finding.turning_point}")
-    suites = Element("testsuites", _counts(findings))
+    suite = Element("testsuite", {"name": _plain(f"signoff check {model} v{version}"), **_counts(gates)})
+    for gate in gates:
+        case = SubElement(suite, "testcase", {"classname": "signoff.gates", "name": gate["key"]})
+        _outcome(case, gate)
+        SubElement(case, "system-out").text = _plain(f"{gate['reason']}\n{gate['method']}\n{gate['turning_point']}")
+    suites = Element("testsuites", _counts(gates))
     suites.append(suite)
     body: bytes = tostring(suites, encoding="utf-8")
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + body + b"\n"
 
 
-def _outcome(case: Element, finding: Finding) -> None:
-    tag = _tag(finding)
+def _outcome(case: Element, gate: Gate) -> None:
+    tag = _tag(gate)
     if tag:
-        said = f"{finding.word}: {finding.statistic.text} {finding.comparison.value} {finding.threshold.text}"
-        SubElement(case, tag, {"message": _plain(said), "type": finding.word}).text = _plain(finding.reason)
+        said = f"{gate['status']}: {gate['statistic_text']} {gate['comparison']} {gate['threshold_text']}"
+        SubElement(case, tag, {"message": _plain(said), "type": gate["status"]}).text = _plain(gate["reason"])
 
 
-def _tag(finding: Finding) -> str:
-    if finding.outcome is Outcome.PASS:
+def _tag(gate: Gate) -> str:
+    if gate["outcome"] == Outcome.PASS.value:
         return ""
-    if not finding.is_blocking:
+    if not gate["blocking"]:
         return "skipped"
-    return "error" if finding.outcome is Outcome.ERROR else "failure"
+    return "error" if gate["outcome"] == Outcome.ERROR.value else "failure"
 
 
-def _counts(findings: tuple[Finding, ...]) -> dict[str, str]:
-    tags = [_tag(finding) for finding in findings]
+def _counts(gates: Sequence[Gate]) -> dict[str, str]:
+    tags = [_tag(gate) for gate in gates]
     return {
-        "tests": str(len(findings)),
+        "tests": str(len(gates)),
         "failures": str(tags.count("failure")),
         "errors": str(tags.count("error")),
         "skipped": str(tags.count("skipped")),

@@ -1,13 +1,16 @@
-"""The same marks in the terminal: words and colour, in tables that fit 100 columns."""
+"""The same marks in the terminal: words and colour, in tables that fit 100 columns.
 
-from collections.abc import Sequence
+Rows are the documents that are answered everywhere, so that a server's answer reads like one's own.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from signoff.domain.assessment import MetricRow, MetricStatus
-from signoff.domain.finding import Finding
+from signoff.domain.assessment import MetricStatus
 from signoff.domain.quantity import signed_percent
 from signoff.rendering.palette import BAD, CAUTION, GOOD, MUTED
 
@@ -26,7 +29,7 @@ def mark(word: str) -> Text:
     return Text(word, style=f"bold {_COLOUR.get(word, MUTED)}")
 
 
-def gate_table(findings: Sequence[Finding]) -> Table:
+def gate_table(gates: Iterable[Mapping[str, Any]]) -> Table:
     """Every gate: threshold, result, sample, status, and whether it blocks."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("Gate", max_width=40)
@@ -34,19 +37,19 @@ def gate_table(findings: Sequence[Finding]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Status", no_wrap=True)
     table.add_column("Blocks", no_wrap=True)
-    for f in findings:
+    for gate in gates:
         table.add_row(
-            f.title,
-            f"{f.comparison.value} {f.threshold.text}",
-            f.statistic.text,
-            f"{f.n:,}",
-            mark(f.word),
-            "yes" if f.is_blocking else "advisory",
+            gate["title"],
+            f"{gate['comparison']} {gate['threshold_text']}",
+            gate["statistic_text"],
+            f"{gate['n']:,}",
+            mark(gate["status"]),
+            "yes" if gate["blocking"] else "advisory",
         )
     return table
 
 
-def metric_table(rows: Sequence[MetricRow]) -> Table:
+def metric_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     """The backtest: new, old, change, target, status."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("Metric")
@@ -55,14 +58,8 @@ def metric_table(rows: Sequence[MetricRow]) -> Table:
     table.add_column("Status", no_wrap=True)
     for row in rows:
         word = {MetricStatus.PASS: "PASS", MetricStatus.WARN: "NEAR MISS", MetricStatus.FAIL: "FAIL"}.get(
-            row.status, "NOT PROVIDED"
+            MetricStatus(row["status"]), "NOT PROVIDED"
         )
-        table.add_row(
-            row.title,
-            row.new.text,
-            row.old.text,
-            signed_percent(row.change),
-            f"{row.target_sign} {row.target.text}",
-            mark(word),
-        )
+        change = signed_percent(row["change"])
+        table.add_row(row["title"], row["new_text"], row["old_text"], change, row["target_text"], mark(word))
     return table

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterable
 
+from signoff.app.assess import Release
 from signoff.app.kill import Stopped
+from signoff.domain.assessment import MetricRow
 from signoff.domain.deployment import Deployment
 from signoff.domain.events import (
     DutiesGranted,
@@ -16,6 +18,7 @@ from signoff.domain.events import (
     Signature,
     SubjectBound,
 )
+from signoff.domain.finding import Finding
 from signoff.domain.flags import Flags, off
 from signoff.domain.latch import Latch
 from signoff.domain.people import People, Proposal, Token
@@ -151,6 +154,61 @@ def latch_document(latch: Latch) -> Document:
         "reason": latch.reason,
         "killed_by": latch.killed_by,
         "signed": [s.person for s in latch.rearm_signatures],
+    }
+
+
+def assessment_document(release: Release) -> Document:
+    """What `check` and `memo` found: every metric, every gate and every figure."""
+    assessment, dossier = release.assessment, release.inputs.dossier
+    return {
+        "model": dossier.model,
+        "version": dossier.version,
+        "package": release.package.digest,
+        "backtest": [assessment.period[0].isoformat(), assessment.period[1].isoformat()],
+        "passed": not assessment.blocking,
+        "blocking": [finding.key for finding in assessment.blocking],
+        "point_in_time": assessment.pit.status.value,
+        "point_in_time_reason": assessment.pit.reason,
+        "metrics": [metric_document(row) for row in assessment.metrics],
+        "gates": [gate_document(finding) for finding in assessment.findings],
+        "figures": {q.name: q.value for q in release.figures},
+    }
+
+
+def metric_document(row: MetricRow) -> Document:
+    """One metric, new against old against target, as numbers and as people read them."""
+    return {
+        "key": row.key,
+        "title": row.title,
+        "new": row.new.value,
+        "old": row.old.value,
+        "change": row.change,
+        "target": row.target.value,
+        "status": row.status.value,
+        "new_text": row.new.text,
+        "old_text": row.old.text,
+        "target_text": f"{row.target_sign} {row.target.text}",
+    }
+
+
+def gate_document(finding: Finding) -> Document:
+    """One gate's finding, as numbers and as people read them."""
+    return {
+        "key": finding.key,
+        "title": finding.title,
+        "outcome": finding.outcome.value,
+        "status": finding.word,
+        "statistic": finding.statistic.value,
+        "comparison": finding.comparison.value,
+        "threshold": finding.threshold.value,
+        "statistic_text": finding.statistic.text,
+        "threshold_text": finding.threshold.text,
+        "blocking": finding.is_blocking,
+        "near_miss": finding.is_near_miss,
+        "n": finding.n,
+        "method": finding.method,
+        "reason": finding.reason,
+        "turning_point": finding.turning_point,
     }
 
 

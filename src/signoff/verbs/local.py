@@ -9,6 +9,7 @@ from pathlib import Path
 from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
+from signoff.app.assess import submission_errors
 from signoff.app.deadlines import check_deadlines
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.reconcile import reconcile_orders
@@ -25,6 +26,7 @@ from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Policy, Role
 from signoff.verbs.documents import (
     Document,
+    assessment_document,
     deployment_document,
     event_document,
     flags_document,
@@ -136,6 +138,17 @@ class Local:
         """End a token at once."""
         self.house.accounts.revoke_token(identity, actor=self.actor, by=by)
         return {"revoked": identity}
+
+    def check(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
+        """Run every gate; nothing is recorded."""
+        return assessment_document(self.house.assessor.assess(folder, policy, progress))
+
+    def memo(self, folder: Path, policy: Path | None, progress: Progress = silent) -> tuple[Document, dict[str, bytes]]:
+        """Run every gate and compose the memo; its files, and nothing is recorded."""
+        release = self.house.assessor.assess(folder, policy, progress)
+        submission_errors(release)
+        progress("composing and rendering the memo", 0, 1)
+        return assessment_document(release), self.house.publisher.publish(release, None)
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Assess a folder and open its release."""

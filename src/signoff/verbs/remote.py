@@ -130,10 +130,22 @@ class Remote:
         progress("assessing on the server", 1, 2)
         return self._send("POST", "/deployments", content=content, headers={"content-type": "application/zip"})
 
-    def check(self, folder: Path, policy: Path | None) -> Document:
+    def check(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Send a folder; the server runs every gate and records nothing."""
-        headers = {"content-type": "application/zip"}
-        return self._send("POST", "/checks", content=pack(folder, policy), headers=headers)
+        progress("packing the folder", 0, 2)
+        content = pack(folder, policy)
+        progress("assessing on the server", 1, 2)
+        return self._send("POST", "/checks", content=content, headers={"content-type": "application/zip"})
+
+    def memo(self, folder: Path, policy: Path | None, progress: Progress = silent) -> tuple[Document, dict[str, bytes]]:
+        """Send a folder; the server runs every gate, composes the memo and records nothing."""
+        progress("packing the folder", 0, 2)
+        content = pack(folder, policy)
+        progress("composing on the server", 1, 2)
+        answer = self._answered("POST", "/memos", content=content, headers={"content-type": "application/zip"})
+        files = _unzipped(answer.content)
+        document: Document = json.loads(files.pop("assessment.json"))
+        return document, files
 
     def override(self, identity: str, signing: Hand, *, reason: str) -> Document:
         """Take responsibility for the gates that block."""
@@ -246,10 +258,7 @@ class Remote:
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""
-        answer = self._answered("GET", "/export", timeout=LONG)
-        with TemporaryDirectory() as folder:
-            unpack(answer.content, Path(folder))
-            return read_folder(Path(folder))
+        return _unzipped(self._answered("GET", "/export", timeout=LONG).content)
 
     def _signed(
         self,
@@ -330,6 +339,12 @@ class Remote:
         if answer.is_success:
             return answer
         raise _error(answer.status_code, answer.content)
+
+
+def _unzipped(content: bytes) -> dict[str, bytes]:
+    with TemporaryDirectory() as folder:
+        unpack(content, Path(folder))
+        return read_folder(Path(folder))
 
 
 def _names(said: Statement, identity: str | None) -> bool:
