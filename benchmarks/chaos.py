@@ -29,7 +29,7 @@ from signoff.app.rollback import order_scope
 from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.deployment import State
-from signoff.domain.events import Killed, PauseReason, Paused, Resumed
+from signoff.domain.events import Killed, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy, Role
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House

@@ -181,7 +181,7 @@ def _become(asked: dict[str, Any]) -> None:
         code = main(asked["command"])
         sys.stdout.flush()
         sys.stderr.flush()
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - a fork must never return into the forge
         import traceback
 
         traceback.print_exc()
