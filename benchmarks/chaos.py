@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterable
+from http.client import HTTPException
 from pathlib import Path
 
 from judging import judge
@@ -122,7 +123,7 @@ class Load:
             return 200, answer.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
-        except OSError:
+        except (OSError, HTTPException):
             time.sleep(0.05)
             return 0, b""
 

@@ -99,9 +99,9 @@ def _undone(house: House) -> list[str]:
     """What was due and is not done."""
     found = [f"not sent: {effect.identity}" for effect in house.store.pending()]
     found += [f"not in the ledger: kill {kill.id} of {kill.model}" for kill in house.kills.pending()]
-    told = {r.stream: r.event for r in house.record.history() if isinstance(r.event, NoticeSent)}
-    if told and not sent(house):
-        found.append("notices on record and none sent")
+    told = sum(isinstance(r.event, NoticeSent) for r in house.record.history())
+    if told != len(sent(house)):
+        found.append(f"{told} notices on record as sent, {len(sent(house))} went out")
     for model in house.record.models():
         latch = house.record.latch(model)
         is_stopped = latch is not None and latch.is_latched
