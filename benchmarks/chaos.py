@@ -116,16 +116,21 @@ class Load:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         headers |= {"Idempotency-Key": key} if key else {}
         self.tries += 1
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers)
         try:
-            answer = urllib.request.urlopen(
-                urllib.request.Request(self.url + path, json.dumps(body).encode(), headers), timeout=20
-            )
-            return 200, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
+            return answered(request)
         except (OSError, HTTPException):
             time.sleep(0.05)
             return 0, b""
+
+
+def answered(request: urllib.request.Request) -> tuple[int, bytes]:
+    """Status and body of an answer that came whole; a server that dies in the middle has not answered."""
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return 200, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
 
 
 def furnish(house: House, models: Iterable[str] = MODELS) -> str:

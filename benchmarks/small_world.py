@@ -19,7 +19,7 @@ from undertakings import UNDERTAKINGS
 
 from signoff.adapters import clocks
 from signoff.adapters.folders import write_file
-from signoff.app import notices, observe, package, rollback
+from signoff.app import approvals, notices, observe, package, rollback
 from signoff.app.assess import Assessor
 from signoff.app.package import Publisher
 from signoff.domain.dossier import DeploymentType
@@ -129,12 +129,12 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     """Put the small world around whatever runs in this process; its clock may be ahead of the machine's."""
     House.registry = property(lambda house: FolderRegistry(house.settings.home.parent / "registry"))  # type: ignore[assignment]
     Assessor.assess = lambda *_, **__: release()  # type: ignore[method-assign]
+    approvals.submission_errors = lambda _: None  # type: ignore[attr-defined,assignment]
     Publisher.publish = publish  # type: ignore[method-assign]
     rollback.rendered = package.rendered = lambda memo: {"deployment_memo.md": repr(memo.decision).encode()}  # type: ignore[attr-defined]
     notices.LEASE = timedelta(seconds=lease_s)  # type: ignore[misc]
     seen = {"good": GOOD, "bad": BAD}[shown]
     observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
-    observe.Watch.feed = None  # type: ignore[misc,assignment]
     House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
     offset(ahead_s)
     from signoff.http import commands
