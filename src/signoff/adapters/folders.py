@@ -1,10 +1,12 @@
 """Files written whole or not at all: the folders of releases, and the notices of a desk without a messenger."""
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from signoff.domain.errors import NotFoundError, UnavailableError
@@ -33,6 +35,15 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """What is done meanwhile, one thread of one process does at a time; the lock of one that is killed is free."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -116,9 +127,14 @@ class NoticeFile:
         self._path = path
 
     def send(self, identity: str, channel: str, subject: str, text: str) -> None:
-        """Append a notice unless its identity is there already."""
+        """Append a notice unless its identity is there already; of several workers one writes at a time."""
         line = json.dumps({"identity": identity, "channel": channel, "subject": subject, "text": text})
-        known = self._path.read_text().splitlines() if self._path.exists() else []
-        if any(json.loads(earlier)["identity"] == identity for earlier in known):
-            return
-        write_file(self._path, "\n".join([*known, line, ""]).encode())
+        try:
+            with held(self._path.with_suffix(".lock")):
+                known = self._path.read_text().splitlines() if self._path.exists() else []
+                if not any(json.loads(earlier)["identity"] == identity for earlier in known):
+                    write_file(self._path, "\n".join([*known, line, ""]).encode())
+        except OSError as error:
+            raise UnavailableError(
+                f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room."
+            ) from error

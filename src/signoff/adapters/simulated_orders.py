@@ -4,13 +4,13 @@ It stands in for a real one in demonstrations and rehearsals, and says so. Order
 continues against what was really open.
 """
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 
-from signoff.adapters.folders import write_file
+from signoff.adapters.folders import held, write_file
 from signoff.domain.errors import RefusedError
 from signoff.ports.orders import OpenOrder
 
@@ -22,6 +22,7 @@ class SimulatedBroker:
         self._path = path
         self._orders: dict[str, OpenOrder] = {}
         self._fences: dict[str, int] = {}
+        self._lock = RLock()
 
     def place(self, orders: Iterable[OpenOrder], epoch: int) -> None:
         """Accept orders made under an epoch; a fenced scope refuses older ones."""
@@ -50,8 +51,9 @@ class SimulatedBroker:
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
         """What is still open."""
-        self._load()
-        return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
+        with self._lock:
+            self._load()
+            return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
 
     def lift(self, scope: str, epoch: int) -> None:
         """Accept orders of this scope again, made under this epoch or later; the ones from before stay refused."""
@@ -61,18 +63,17 @@ class SimulatedBroker:
 
     @contextmanager
     def _book(self) -> Iterator[None]:
-        """The book as it is now, to be changed by one process at a time, and written back."""
-        if self._path is None:
-            yield
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._load()
-            try:
+        """The book as it is now, to be changed by one thread of one process at a time, and written back."""
+        with self._lock:
+            if self._path is None:
                 yield
-            finally:
-                self._save(self._path)
+                return
+            with held(self._path.with_suffix(".lock")):
+                self._load()
+                try:
+                    yield
+                finally:
+                    self._save(self._path)
 
     def _load(self) -> None:
         if self._path is not None and self._path.exists():

@@ -91,9 +91,12 @@ class Board:
     def refresh(self) -> tuple[str, ...]:
         """Read what the ledger and the journal say now; the models whose flags changed. A database away changes none.
 
-        A kill that was settled stays in force here until the state that holds it has been read.
+        A kill that was settled stays in force here until the state that holds it has been read, and one that is ordered
+        during the reading is none of its business.
         """
         with self._reading:
+            with self._lock:
+                before = set(self._pending)
             journaled = {kill.id: kill for kill in self._journal.pending()}
             try:
                 touched = self._read()
@@ -101,7 +104,7 @@ class Board:
                 touched, settled = set[str](), set[str]()
             else:
                 self._good_at = self._record.clock.monotonic()
-                settled = set(self._pending) - set(journaled)
+                settled = before - set(journaled)
         with self._lock:
             gone = {self._pending.pop(name).model for name in settled & set(self._pending)}
             new = {kill.model for name, kill in journaled.items() if name not in self._pending}

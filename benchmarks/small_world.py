@@ -1,0 +1,148 @@
+"""A small release in place of everything around Signoff: the registry is a folder, a memo is a line, sessions are given.
+
+Installed in a fork before the command begins, and in the judge. Store, shelf, ledger, journal of kills, folders of
+releases, broker, outbox and every use case are the product's own; only what would cost seconds and has no effects
+(assessing, typesetting) and what belongs to others (the registry, the trading journal) is replaced.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
+
+from undertakings import UNDERTAKINGS
+
+from signoff.adapters import clocks
+from signoff.adapters.folders import write_file
+from signoff.app import approvals, notices, observe, package, rollback
+from signoff.app.assess import Assessor
+from signoff.app.package import Publisher
+from signoff.domain.dossier import DeploymentType
+from signoff.domain.events import Observed
+from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.memo.standing import PreviousCheck
+from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
+from signoff.ledger.manifest import manifest_of
+from signoff.wiring import House
+
+MODEL: Final = "momentum"
+ROLES: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
+POLICY: Final = Policy(
+    name="chaos",
+    version="1",
+    approvals=ApprovalPolicy(roles=ROLES, compliance_required=False),
+    phases=PhasePolicy(days=DayCount.CALENDAR, shadow_days=1, limited_days=1),
+)
+GOOD: Final = Observed(session=date(2019, 1, 1), counts=True, readings=(), is_conclusive=True)
+BAD: Final = replace(GOOD, fired=("error_rate",), unmet=("trigger holds: error_rate",))
+
+
+class FolderRegistry:
+    """Aliases and attached documents as files, each written whole, so that every call is an effect that can be cut off."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def version(self, model: str, version: str) -> RegisteredVersion:
+        return RegisteredVersion(
+            model=model,
+            version=version,
+            run_id="r",
+            experiment="e",
+            parameters={},
+            metrics={},
+            features=(),
+            training_start=None,
+            training_end=None,
+            git_commit=None,
+            architecture="",
+            tags={},
+            aliases=(),
+            artifacts=(),
+            model_uri="",
+        )
+
+    def verify(self, model: str, version: str) -> PreviousCheck:  # noqa: ARG002 - the port's signature
+        return PreviousCheck(version=version, run_id="r", is_working=True, detail="works")
+
+    def attach(self, model: str, version: str, files: dict[str, bytes]) -> tuple[str, ...]:
+        for name, content in files.items():
+            write_file(self._folder / model / version / name, content)
+        return ()
+
+    def point(self, model: str, alias: str, version: str) -> None:
+        write_file(self._folder / model / f"{alias}.alias", json.dumps(version).encode())
+
+    def aliases(self) -> dict[str, str]:
+        return {path.name: json.loads(path.read_bytes()) for path in self._folder.rglob("*.alias")}
+
+    def attached(self) -> list[str]:
+        return sorted(path.name for path in self._folder.rglob("*") if path.is_file() and path.suffix != ".alias")
+
+
+def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
+    """A release whose gates all pass, with as much of it as the approval round reads."""
+    files = {"inputs/dossier.yaml": f"{MODEL} {version} after {previous}".encode()}
+    header = SimpleNamespace(
+        model=MODEL,
+        version=version,
+        previous_version=previous,
+        deployment_type=DeploymentType.UPGRADE,
+        deployed_by=SimpleNamespace(name="Quinn"),
+        summary=None,
+    )
+    dossier = SimpleNamespace(
+        model=MODEL,
+        version=version,
+        header=header,
+        undertakings=UNDERTAKINGS,
+        governance=SimpleNamespace(commit_authors=()),
+        registered_model=None,
+    )
+    return SimpleNamespace(
+        inputs=SimpleNamespace(dossier=dossier, policy=POLICY, files={}, evidence=None, links={}),
+        assessment=SimpleNamespace(findings=()),
+        figures=(),
+        files=files,
+        package=manifest_of(files),
+    )
+
+
+def publish(self: Publisher, release: Any, state: Any) -> dict[str, bytes]:  # noqa: ARG001 - a method's place
+    """A memo of one line, with the documents that the registry asks for."""
+    said = f"{state.id}: {len(state.approvals)} signatures".encode()
+    files = {
+        "deployment_memo.pdf": said,
+        "attachments/backtest_report.pdf": b"report",
+        "attachments/validation_results.pdf": b"results",
+        **release.files,
+    }
+    return {**files, "manifest.json": manifest_of(files).to_bytes()}
+
+
+def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, answer_s: float = 0.2) -> None:
+    """Put the small world around whatever runs in this process; its clock may be ahead of the machine's."""
+    House.registry = property(lambda house: FolderRegistry(house.settings.home.parent / "registry"))  # type: ignore[assignment]
+    Assessor.assess = lambda *_, **__: release()  # type: ignore[method-assign]
+    approvals.submission_errors = lambda _: None  # type: ignore[attr-defined,assignment]
+    Publisher.publish = publish  # type: ignore[method-assign]
+    rollback.rendered = package.rendered = lambda memo: {"deployment_memo.md": repr(memo.decision).encode()}  # type: ignore[attr-defined]
+    notices.LEASE = timedelta(seconds=lease_s)  # type: ignore[misc]
+    seen = {"good": GOOD, "bad": BAD}[shown]
+    observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
+    House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
+    offset(ahead_s)
+    from signoff.http import commands
+
+    commands.UNDER_WAY = timedelta(seconds=answer_s)  # type: ignore[misc]
+
+
+def offset(ahead_s: float) -> None:
+    """Let this process's wall clock be ahead, or behind. Its monotonic clock stays."""
+    if ahead_s:
+        clocks.WallClock.now = lambda _: datetime.now(UTC) + timedelta(seconds=ahead_s)  # type: ignore[method-assign]
