@@ -1,12 +1,13 @@
 """Taking the ledger out, and checking it: every byte re-hashed, every signature verified, the machine replayed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from signoff.app.record import Record, replay
 from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.ledger.export import export_files
-from signoff.ledger.verification import Verification, verify_export
+from signoff.ledger.source import Source
+from signoff.ledger.verification import Kept, StampCheck, Verification, verify_export
 
 ATTEMPTS: Final = 20
 
@@ -33,6 +34,12 @@ def export(record: Record, *, public_key: bytes, anchors: Mapping[str, bytes]) -
     )
 
 
-def verify(files: Mapping[str, bytes], *, expected_fingerprint: str | None = None) -> Verification:
+def verify(
+    files: Mapping[str, bytes] | Source,
+    *,
+    expected_fingerprint: str | None = None,
+    kept: Sequence[Kept] = (),
+    check_stamp: StampCheck | None = None,
+) -> Verification:
     """Check an export offline."""
-    return verify_export(files, replay, expected_fingerprint=expected_fingerprint)
+    return verify_export(files, replay, expected_fingerprint=expected_fingerprint, kept=kept, check_stamp=check_stamp)

@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from signoff.adapters.folders import read_folder, write_folder
+from signoff.adapters.folders import write_folder
 from signoff.app.audit import verify as verify_ledger
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
+from signoff.verify import Folder, kept_at, lines, stamps_by, told
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,28 +33,28 @@ def verify(
     context: typer.Context,
     exported: Annotated[Path | None, typer.Argument(help="An export; default: this installation's own ledger.")] = None,
     fingerprint: Annotated[
-        str | None, typer.Option("--key", help="The fingerprint the ledger's key must have.")
+        str | None, typer.Option("--key", help="The fingerprint that one of the ledger's keys must have.")
     ] = None,
+    since: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint kept from before, a folder of them, or an older export; may be repeated."),
+    ] = None,
+    tsa_root: Annotated[Path | None, typer.Option(help="Root certificates (PEM) that time stamps need.")] = None,
 ) -> None:
     """Re-hash every byte, verify every signature, replay the state machine. Exit 0 intact, 1 tampered, 2 unanchored.
 
-    Example: `signoff verify audit-2019`
+    Example: `signoff verify audit-2020 --since audit-2019`
     """
     session: Session = context.obj
     if exported is not None and not exported.is_dir():
         raise BadInputError(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
-    files = session.house.export() if exported is None else read_folder(exported)
-    result = verify_ledger(files, expected_fingerprint=fingerprint)
-    session.answer(
-        {
-            "exit": result.exit_code,
-            "events": result.events,
-            "fingerprint": result.fingerprint,
-            "findings": [{"where": where, "what": what} for where, what in result.findings],
-        },
-        *(f"TAMPERED  {where}: {what}" for where, what in result.findings),
-        result.summary,
+    result = verify_ledger(
+        session.house.export() if exported is None else Folder(exported),
+        expected_fingerprint=fingerprint,
+        kept=tuple(kept for path in since or () for kept in kept_at(path)),
+        check_stamp=stamps_by(tsa_root),
     )
+    session.answer(told(result), *lines(result))
     raise typer.Exit(result.exit_code)
