@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from itertools import islice
 from threading import Lock
+from typing import TypeVar
 
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, StaleRevisionError, TamperedError
 from signoff.domain.events import Recorded
@@ -12,6 +13,7 @@ from signoff.ledger.codec import decode, encode
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
 
+T = TypeVar("T")
 SignCheckpoint = Callable[[int, bytes], bytes]
 
 
@@ -85,6 +87,11 @@ class MemoryStore:
             self._effects.setdefault(effect.identity, (effect, None))
         self._commands[commit.key] = (commit.request, tree.size)
         return Committed(seq=tree.size, is_replay=False)
+
+    def with_tree(self, act: Callable[[int, bytes], T]) -> T:
+        """Do something with the tree's size and root while nobody adds to it."""
+        with self._lock:
+            return act(self._tree.size, self._tree.root)
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order."""

@@ -11,11 +11,14 @@ from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
 from signoff.verify import Folder, kept_at, lines, stamps_by, told
 
+ledger_app = typer.Typer(name="ledger", help="The ledger's own keys.", no_args_is_help=True)
+
 
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.command()(export)
     app.command()(verify)
+    app.add_typer(ledger_app)
 
 
 def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:
@@ -58,3 +61,26 @@ def verify(
     )
     session.answer(told(result), *lines(result))
     raise typer.Exit(result.exit_code)
+
+
+@ledger_app.command("rotate-key")
+def rotate_key(
+    context: typer.Context,
+    with_ml_dsa: Annotated[
+        bool, typer.Option("--with-ml-dsa", help="Sign every checkpoint with ML-DSA-44 (FIPS 204) as well.")
+    ] = False,
+) -> None:
+    """Let a new key sign the ledger from its next event on; old and new sign the handover.
+
+    Give the new fingerprint to the auditors, and the new key to trading processes before the servers start again.
+    Example: `signoff ledger rotate-key --with-ml-dsa`
+    """
+    session: Session = context.obj
+    chain = session.house.rotate_ledger_keys(with_ml_dsa=with_ml_dsa)
+    last, fingerprint = chain.handovers[-1], chain.fingerprints[-1]
+    session.answer(
+        {"fingerprint": fingerprint, "after_events": last.size, "signatures": len(last.keys)},
+        f"Key {fingerprint} signs whatever comes after event {last.size}, in {len(last.keys)} signature(s).",
+        f"Its public half for trading processes: {last.keys[0].content.hex()}",
+        "Keep the private keys before it until every backup that they signed is gone.",
+    )

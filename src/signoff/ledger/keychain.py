@@ -49,7 +49,7 @@ class KeyChain:
         """The keys that sign a tree of this size."""
         return next((h.keys for h in reversed(self.handovers) if size > h.size), self.first)
 
-    def open(self, note: bytes, said: Checkpoint) -> Checkpoint:
+    def verified(self, note: bytes, said: Checkpoint) -> Checkpoint:
         """The checkpoint of a note, its signatures verified with the keys of its time."""
         return opened(note, self.keys_at(said.size))
 

@@ -295,7 +295,7 @@ def _check_checkpoint(
 ) -> int:
     """The size that a checkpoint covers, 0 when it does not hold."""
     try:
-        chain.open(note, said)
+        chain.verified(note, said)
     except TamperedError as error:
         audit.note(where, str(error))
         return 0
