@@ -1,6 +1,6 @@
 """The only place that builds adapters and hands them to use cases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from signoff.adapters.webhook import Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
-from signoff.app.audit import export
+from signoff.app.audit import Snapshot, export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
@@ -223,8 +223,20 @@ class House:
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""
-        anchors = read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
-        return dict(export(self.record, public_key=self.ledger_keys.chain.to_bytes(), anchors=anchors))
+        return {name: b"".join(pieces) for name, pieces in self.export_pieces()}
+
+    def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """The same a piece at a time, for ledgers that do not fit into memory."""
+        return export(self.record, chain=self.ledger_keys.chain, anchors=self.anchored, sign=self.ledger_keys.sign_text)
+
+    def snapshot(self) -> Snapshot:
+        """The ledger as it is now, to be verified where it lives."""
+        return snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored)
+
+    @property
+    def anchored(self) -> dict[str, bytes]:
+        """Checkpoints kept beside the database."""
+        return read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
 
     def rotate_ledger_keys(self, *, with_ml_dsa: bool) -> KeyChain:
         """New keys sign the ledger from its next event on; the chain of keys that is then in force."""

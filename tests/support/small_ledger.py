@@ -139,7 +139,7 @@ class World:
             state = fold_of(stream)(state, recorded)
         self.requests += 1
         append = Append(stream=stream, expected_revision=revision, events=events, state=encode_state(state))
-        self.store.commit(commit(append, key=f"k{self.requests}"))
+        self.store.commit(replace(commit(append, key=f"k{self.requests}"), actor=actor))
 
 
 def commit(*appends: Append, key: str = "k", request: str = "r", effects: tuple[Effect, ...] = ()) -> Commit:

@@ -71,6 +71,10 @@ class LedgerKeys:
         signers = self._signing(self.chain.keys_at(size))
         return notes.note_of(Checkpoint(notes.ORIGIN, size, root).body, signers)
 
+    def sign_text(self, text: str) -> bytes:
+        """A note over any text, by the keys of the present."""
+        return notes.note_of(text, self._signing(self.chain.present))
+
     def open(self, note: bytes) -> tuple[int, bytes]:
         """Size and root of a checkpoint that these keys signed. TamperedError when they did not."""
         said = self.chain.verified(note, notes.claimed(note))

@@ -97,7 +97,7 @@ class MemoryStore:
         """The ledger in order."""
         for seq, (name, body) in enumerate(tuple(self._rows), start=1):
             if seq > after and stream in {None, name}:
-                yield LedgerRow(seq=seq, body=body)
+                yield LedgerRow(seq=seq, body=body, leaf=leaf_hash(body))
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done."""

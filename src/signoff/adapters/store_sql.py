@@ -204,13 +204,13 @@ class SqlStore:
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
-        query = select(events.c.seq, events.c.body).order_by(events.c.seq).limit(PAGE)
+        query = select(events.c.seq, events.c.body, events.c.leaf).order_by(events.c.seq).limit(PAGE)
         if stream is not None:
             query = query.where(events.c.stream == stream)
         while True:
             with self._transaction(is_reading=True) as connection:
                 page = connection.execute(query.where(events.c.seq > after)).all()
-            yield from (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body)) for row in page)
+            yield from (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body), leaf=row.leaf) for row in page)
             if len(page) < PAGE:
                 return
             after = page[-1].seq

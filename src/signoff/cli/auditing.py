@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from signoff.adapters.folders import write_folder
+from signoff.adapters.folders import write_pieces
 from signoff.app.audit import verify as verify_ledger
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
@@ -24,11 +24,10 @@ def add_to(app: typer.Typer) -> None:
 def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:
     """Write the ledger and its blobs for an auditor. Example: `signoff export audit-2019`"""
     session: Session = context.obj
-    files = session.house.export()
-    write_folder(out, files)
+    files = write_pieces(out, session.house.export_pieces())
     session.answer(
-        {"folder": str(out), "files": len(files)},
-        f"{len(files)} files in {out}. Check them anywhere, offline: signoff verify {out}",
+        {"folder": str(out), "files": files},
+        f"{files} files in {out}. Check them anywhere, offline: signoff verify {out}",
     )
 
 
@@ -54,7 +53,7 @@ def verify(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
     result = verify_ledger(
-        session.house.export() if exported is None else Folder(exported),
+        session.house.snapshot() if exported is None else Folder(exported),
         expected_fingerprint=fingerprint,
         kept=tuple(kept for path in since or () for kept in kept_at(path)),
         check_stamp=stamps_by(tsa_root),

@@ -4,6 +4,7 @@ Nothing here trusts a parsed and re-written form: an event is hashed from its ow
 in its one canonical form. Events pass one by one, so that memory grows with the number of releases, not of events.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +15,34 @@ from signoff.domain.events import AnyEvent, ApprovalRequested, MemoIssued, Recor
 from signoff.ledger import checkpoint as notes
 from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode, holds
-from signoff.ledger.export import ANCHORS, BLOBS, CHECKPOINT, EVENTS, KEY, MANIFEST, STATES
+from signoff.ledger.export import (
+    ANCHORS,
+    BLOBS,
+    CHECKPOINT,
+    EVENTS,
+    FOR_READING,
+    KEY,
+    LEAVES,
+    MANIFEST,
+    NOTE,
+    STATES,
+    SUMS,
+    TABLE,
+    statement_of,
+    sums_of,
+)
 from signoff.ledger.keychain import KeyChain, parse_chain
 from signoff.ledger.manifest import Entry, parse
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ledger.signatures import Signatories
 from signoff.ledger.source import Hashed, Held, Lines, Source, content
+from signoff.ledger.table import header, line_of
 
 INTACT: Final = 0
 TAMPERED: Final = 1
 UNANCHORED: Final = 2
 STAMP: Final = ".tsr"
+MOST_NAMED: Final = 20
 
 Replay = Callable[[Iterable[Recorded]], Mapping[str, bytes]]
 StampCheck = Callable[[bytes, bytes], str]
@@ -102,14 +120,23 @@ class Passage:
     revisions: dict[str, int] = field(default_factory=dict)
     signatories: Signatories = field(default_factory=Signatories)
     mentioned: dict[str, str] = field(default_factory=dict)
+    leaves: Iterator[bytes] | None = None
+    unlike: list[int] = field(default_factory=list)
+    table: "hashlib._Hash | None" = None
+    held: int = 0
 
     def __post_init__(self) -> None:
         self.roots[self.tree.size] = self.tree.root
+        if self.table is not None:
+            self.table.update(header())
 
     def take(self, bodies: Iterable[bytes]) -> Iterator[Recorded]:
         """Each event, checked; what is no event is noted and left out."""
         for body in bodies:
-            self.tree = self.tree.append(leaf_hash(body))
+            leaf = leaf_hash(body)
+            self.tree = self.tree.append(leaf)
+            if self.leaves is not None and next(self.leaves, b"") != leaf.hex().encode():
+                self.unlike.append(self.tree.size)
             if self.tree.size in self.wanted:
                 self.roots[self.tree.size] = self.tree.root
             try:
@@ -118,6 +145,8 @@ class Passage:
                 self.audit.note(f"{EVENTS} line {self.tree.size}", str(error))
                 continue
             self._check(recorded)
+            if self.table is not None:
+                self.table.update(line_of(self.tree.size, body))
             yield recorded
         self.roots[self.tree.size] = self.tree.root
 
@@ -145,10 +174,12 @@ def verify_export(
     expected_fingerprint: str | None = None,
     kept: Sequence[Kept] = (),
     check_stamp: StampCheck | None = None,
+    is_export: bool = True,
 ) -> Verification:
     """Check every file of an export. `replay` folds events into the states that must be found.
 
-    `kept` are checkpoints that the caller held since before; `check_stamp` says when a note was stamped, or raises.
+    `kept` are checkpoints that the caller held since before; `check_stamp` says when a note was stamped, or raises. A
+    ledger where it lives is no export: it has no manifest, and nothing made for reading.
     """
     source: Source = Held(files) if isinstance(files, Mapping) else files
     audit, names = Audit(), frozenset(source.names())
@@ -156,17 +187,28 @@ def verify_export(
     checkpoints = list(_checkpoints(source, names, audit))
     checkpoints += [(k.where, k.note, _claimed(k.where, k.note, audit)) for k in kept]
     sizes = {said.size for _, _, said in checkpoints if said} | {h.size for h in (chain.handovers if chain else ())}
-    passage = Passage(audit, frozenset(sizes))
+    leaves = Lines(source.chunks(LEAVES))
+    passage = Passage(
+        audit,
+        frozenset(sizes),
+        leaves=iter(leaves) if LEAVES in names else None,
+        table=hashlib.sha256() if TABLE in names else None,
+    )
     hashed = Hashed(source.chunks(EVENTS))
     lines = Lines(hashed)
     replayed = replayed_states(replay, passage.take(lines), audit)
     if lines.rest or hashed.size == 0:
         audit.note(EVENTS, "the last line is not whole")
     anchored = check_checkpoints(checkpoints, chain, passage, audit)
+    _check_leaves(source, passage, leaves, checkpoints, audit)
     for earlier in kept:
         _check_earlier_key(earlier, chain, audit)
     facts = [*key_facts(chain), *_check_stamps(source, names, check_stamp, audit)]
-    _check_files(source, names, hashed, audit)
+    if is_export:
+        _check_files(source, names, hashed, passage, audit)
+        _check_note(source, names, chain, audit)
+    else:
+        _check_blobs(source, names, audit)
     _check_mentioned(source, names, passage, audit)
     check_states(content(source, STATES), replayed, audit)
     return Verification(
@@ -223,7 +265,7 @@ def check_checkpoints(
     for handover in chain.handovers:
         _check_root(f"{KEY} handover after {handover.size} events", handover.size, handover.root, passage, audit)
     anchored, has_own = 0, False
-    for where, note, said in checkpoints:
+    for where, note, said in sorted(checkpoints, key=lambda told: told[2].size if told[2] else 0):
         covered = 0 if said is None else _check_checkpoint(where, note, said, chain, passage, audit)
         has_own = has_own or where == CHECKPOINT
         anchored = anchored if where == CHECKPOINT else max(anchored, covered)
@@ -313,8 +355,10 @@ def _check_root(where: str, size: int, root: bytes, passage: Passage, audit: Aud
         audit.note(where, f"covers {size} events, and only {passage.tree.size} are here; the end was cut off")
         return False
     if passage.roots.get(size) != root:
-        audit.note(where, f"its root is not the root of the first {size} events; an event was altered")
+        since = f" among events {passage.held + 1} to {size}" if passage.held else ""
+        audit.note(where, f"its root is not the root of the first {size} events; an event was altered{since}")
         return False
+    passage.held = max(passage.held, size)
     return True
 
 
@@ -347,23 +391,91 @@ def _check_stamps(source: Source, names: frozenset[str], check_stamp: StampCheck
                 audit.leave(name, str(error))
 
 
-def _check_files(source: Source, names: frozenset[str], events: Hashed, audit: Audit) -> None:
+def _check_files(source: Source, names: frozenset[str], events: Hashed, passage: Passage, audit: Audit) -> None:
     """Every file against the manifest, and every blob against its own name."""
-    listed = _listed(content(source, MANIFEST), audit)
-    for name in sorted(names - {MANIFEST}):
+    entries = _listed(content(source, MANIFEST), audit)
+    listed = {entry.path: (entry.size, entry.sha256) for entry in entries or ()}
+    for name in sorted(names - {MANIFEST, NOTE}):
         if name not in _KNOWN and not name.startswith((ANCHORS, BLOBS)):
             audit.note(name, "an export has no such file")
         hashed = events if name == EVENTS else _drained(source, name)
-        if name.startswith(BLOBS) and hashed.sha256 != name.removeprefix(BLOBS):
-            audit.note(name, "its bytes no longer have the hash that names it")
-        if listed is not None and listed.pop(name, None) != (hashed.size, hashed.sha256):
+        _check_blob(name, hashed, audit)
+        if name == TABLE and passage.table is not None and hashed.sha256 != passage.table.hexdigest():
+            audit.note(name, "its lines are not the ones that the events give")
+        if entries is not None and listed.pop(name, None) != (hashed.size, hashed.sha256):
             audit.note(name, _UNLISTED)
-    for name in sorted(listed or ()):
+    for name in sorted(listed):
         audit.note(name, _UNLISTED)
+    if SUMS in names and content(source, SUMS) != sums_of(e for e in entries or () if e.path != SUMS):
+        audit.note(SUMS, "it does not list what the manifest lists")
 
 
-_KNOWN: Final = frozenset({EVENTS, STATES, CHECKPOINT, KEY, MANIFEST})
+_KNOWN: Final = frozenset({EVENTS, LEAVES, STATES, CHECKPOINT, KEY, MANIFEST, NOTE, *FOR_READING})
 _UNLISTED: Final = "its bytes are not the ones the manifest lists"
+
+
+def _check_blobs(source: Source, names: frozenset[str], audit: Audit) -> None:
+    for name in sorted(name for name in names if name.startswith(BLOBS)):
+        _check_blob(name, _drained(source, name), audit)
+
+
+def _check_blob(name: str, hashed: Hashed, audit: Audit) -> None:
+    if name.startswith(BLOBS) and hashed.sha256 != name.removeprefix(BLOBS):
+        audit.note(name, "its bytes no longer have the hash that names it")
+
+
+def _check_note(source: Source, names: frozenset[str], chain: KeyChain | None, audit: Audit) -> None:
+    """What no event vouches for is worth the ledger's signature over the manifest, and nothing without."""
+    if chain is None:
+        return
+    if NOTE not in names:
+        for name in sorted(names & FOR_READING):
+            audit.note(name, f"it is for reading, and no signature of the ledger vouches for it: {NOTE} is missing")
+        return
+    try:
+        said = notes.text_of(content(source, NOTE), chain.present)
+    except TamperedError as error:
+        audit.note(NOTE, str(error))
+    except UnavailableError as error:
+        audit.leave(NOTE, str(error))
+    else:
+        if said != statement_of(content(source, MANIFEST)):
+            audit.note(NOTE, "it was signed for another manifest")
+
+
+def _check_leaves(
+    source: Source,
+    passage: Passage,
+    leaves: Lines,
+    checkpoints: Iterable[tuple[str, bytes, notes.Checkpoint | None]],
+    audit: Audit,
+) -> None:
+    """Name each event that is not the one whose hash was signed."""
+    if passage.leaves is None:
+        return
+    more = sum(1 for _ in passage.leaves)
+    if more or leaves.rest:
+        audit.note(LEAVES, f"it has {more} hashes more than there are events, or a part of one")
+    if not passage.unlike:
+        return
+    tree = Frontier()
+    for line in Lines(source.chunks(LEAVES)):
+        tree = tree.append(_unhexed(line))
+    signed = {(said.size, said.root) for where, _, said in checkpoints if said is not None and where == CHECKPOINT}
+    if (tree.size, tree.root) not in signed:
+        audit.note(LEAVES, f"its hashes differ from the events from line {passage.unlike[0]} on, and were not signed")
+        return
+    for line_number in passage.unlike[:MOST_NAMED]:
+        audit.note(f"{EVENTS} line {line_number}", "it is not the event whose hash was signed")
+    if (rest := len(passage.unlike) - MOST_NAMED) > 0:
+        audit.note(EVENTS, f"{rest} further lines are not the events whose hashes were signed")
+
+
+def _unhexed(line: bytes) -> bytes:
+    try:
+        return bytes.fromhex(line.decode())
+    except ValueError:
+        return b""
 
 
 def _drained(source: Source, name: str) -> Hashed:
@@ -373,13 +485,12 @@ def _drained(source: Source, name: str) -> Hashed:
     return hashed
 
 
-def _listed(manifest: bytes, audit: Audit) -> dict[str, tuple[int, str]] | None:
+def _listed(manifest: bytes, audit: Audit) -> tuple[Entry, ...] | None:
     try:
-        entries: tuple[Entry, ...] = parse(manifest).entries
+        return parse(manifest).entries
     except TamperedError as error:
         audit.note(MANIFEST, str(error))
         return None
-    return {entry.path: (entry.size, entry.sha256) for entry in entries}
 
 
 def _check_mentioned(source: Source, names: frozenset[str], passage: Passage, audit: Audit) -> None:

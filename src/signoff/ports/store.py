@@ -67,10 +67,11 @@ class StoredStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """An event's exact bytes, by sequence number from 1."""
+    """An event's exact bytes, by sequence number from 1, and its hash as it was kept beside them."""
 
     seq: int
     body: bytes
+    leaf: bytes
 
 
 class Store(Protocol):
