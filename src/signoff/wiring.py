@@ -5,18 +5,19 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
+from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
-from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
+from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
-from signoff.adapters.signing_keys import FileAnchor, KeyFile
+from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_sql import SqlStore
@@ -37,7 +38,9 @@ from signoff.app.rollout import Rollout
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.domain.policy import Role
+from signoff.ledger.checkpoint import claimed
 from signoff.ledger.keychain import KeyChain
+from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
 from signoff.ports.notices import Notifier
 from signoff.ports.orders import OpenOrder, OrderHalt
@@ -244,8 +247,21 @@ class House:
 
     def anchor(self) -> None:
         """Copy the present checkpoint to where the database cannot reach."""
-        if (checkpoint := self.store.checkpoint()) is not None:
-            FileAnchor(self.settings.anchors).add(checkpoint, int(checkpoint.split(b"\n")[1]))
+        self._anchored(FileAnchor(self.settings.anchors))
+
+    def anchor_to(self, target: str, *, tsa_root: Path | None = None) -> str:
+        """Keep the present checkpoint at a place that the operator names; where it is kept."""
+        where = self._anchored(anchor_at(target, beside=self.settings.anchors, tsa_root=tsa_root))
+        if where is None:
+            raise NotFoundError("Expected a ledger with events, found an empty one; there is nothing to anchor yet.")
+        if tsa_root is not None:
+            write_file(self.settings.tsa_root, tsa_root.read_bytes())
+        return where
+
+    def _anchored(self, anchor: Anchor) -> str | None:
+        if (checkpoint := self.store.checkpoint()) is None:
+            return None
+        return anchor.add(checkpoint, claimed(checkpoint).size)
 
     def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> Signatory:
         """Who signs in a role: the person named, or the only one enrolled in it."""

@@ -18,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.command()(export)
     app.command()(verify)
+    app.command()(anchor)
     app.add_typer(ledger_app)
 
 
@@ -52,6 +53,9 @@ def verify(
         raise BadInputError(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
+    own_root = session.house.settings.tsa_root
+    if exported is None and tsa_root is None and own_root.is_file():
+        tsa_root = own_root
     result = verify_ledger(
         session.house.snapshot() if exported is None else Folder(exported),
         expected_fingerprint=fingerprint,
@@ -60,6 +64,24 @@ def verify(
     )
     session.answer(told(result), *lines(result))
     raise typer.Exit(result.exit_code)
+
+
+def anchor(
+    context: typer.Context,
+    to: Annotated[
+        str | None, typer.Option(help="file:DIR, git:REPOSITORY[#BRANCH] or rfc3161:URL; default: the home's own.")
+    ] = None,
+    tsa_root: Annotated[
+        Path | None, typer.Option(help="The time-stamping authority's root certificates (PEM); rfc3161 needs them.")
+    ] = None,
+) -> None:
+    """Keep the present checkpoint where whoever can write to the ledger cannot.
+
+    Example: `signoff anchor --to git:/mnt/auditors/ledger`
+    """
+    session: Session = context.obj
+    where = session.house.anchor_to(to or f"file:{session.house.settings.anchors}", tsa_root=tsa_root)
+    session.answer({"kept": where}, f"kept in {where}")
 
 
 @ledger_app.command("rotate-key")
