@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from authority import Authority
-from small_ledger import LEDGER_KEY, World, approved_release, exported, key, memory_store, paused, relisted
+from small_ledger import LEDGER_KEY, World, approved_release, exported, key, memory_store, noticed, relisted
 
 from signoff import verify
 from signoff.adapters.anchors import FileAnchor, GitAnchor, StampAnchor, anchor_at
@@ -148,9 +148,8 @@ def test_an_answer_that_does_not_hold_is_not_kept(tmp_path, authority, spoiled):
         "noise": lambda _: b"\x30\x03\x02\x01\x00",
         "empty": lambda _: b"",
     }[spoiled]
-    with authority.listening() as url:
-        with pytest.raises(UnavailableError, match="no stamp that holds"):
-            StampAnchor(tmp_path / "kept", url, authority.root).add(NOTE, 6)
+    with authority.listening() as url, pytest.raises(UnavailableError, match="no stamp that holds"):
+        StampAnchor(tmp_path / "kept", url, authority.root).add(NOTE, 6)
     assert [p.name for p in (tmp_path / "kept").iterdir()] == ["000000000006"]
 
 
@@ -165,10 +164,9 @@ def test_an_authority_that_refuses_or_is_away_is_said(tmp_path, authority):
 
 
 def test_an_answer_without_end_is_cut_off(tmp_path, authority):
-    authority.spoil = lambda answer: answer * 1000
-    with authority.listening() as url:
-        with pytest.raises(UnavailableError, match="longer than any"):
-            StampAnchor(tmp_path / "kept", url, authority.root).add(NOTE, 6)
+    authority.spoil = lambda answer: answer * 5000
+    with authority.listening() as url, pytest.raises(UnavailableError, match="longer than any"):
+        StampAnchor(tmp_path / "kept", url, authority.root).add(NOTE, 6)
 
 
 def stamped(authority, note):
@@ -269,9 +267,9 @@ def test_an_installation_whose_anchor_disagrees_is_an_alarm(tmp_path):
     store = approved_release(memory_store())
     anchor = FileAnchor(tmp_path)
     anchor.add(store.checkpoint(), 6)
-    World(store, requests=99).happens("deployment/m-2", paused("later"))
+    World(store, requests=99).happens("deployment/m-2", noticed("later"))
     other = approved_release(memory_store())
-    World(other, requests=99).happens("deployment/m-2", paused("another"))
+    World(other, requests=99).happens("deployment/m-2", noticed("another"))
     anchor.add(store.checkpoint(), 7)
     with pytest.raises(TamperedError):
         anchor.add(other.checkpoint(), 7)

@@ -11,7 +11,7 @@ from small_ledger import (
     exported,
     key,
     memory_store,
-    paused,
+    noticed,
     relisted,
 )
 
@@ -26,7 +26,7 @@ def grown():
     """A ledger, its first checkpoint, and the export after more has happened."""
     store = approved_release(memory_store())
     first = exported(store, is_anchored=False)
-    World(store, requests=99).happens("deployment/m-2", paused("later"))
+    World(store, requests=99).happens("deployment/m-2", noticed("later"))
     return first, exported(store, is_anchored=False)
 
 
