@@ -38,6 +38,7 @@ from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
+from signoff.ledger.text import encoded
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House, staged_orders
 

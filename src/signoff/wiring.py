@@ -1,6 +1,7 @@
 """The only place that builds adapters and hands them to use cases."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from signoff.adapters.webhook import Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
-from signoff.app.audit import Snapshot, export, snapshot
+from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
@@ -35,11 +36,13 @@ from signoff.app.record import Expectation, Record
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
+from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.domain.policy import Role
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.keychain import KeyChain
+from signoff.ledger.verification import Kept, StampCheck, Verification
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
 from signoff.ports.notices import Notifier
@@ -232,9 +235,28 @@ class House:
         """The same a piece at a time, for ledgers that do not fit into memory."""
         return export(self.record, chain=self.ledger_keys.chain, anchors=self.anchored, sign=self.ledger_keys.sign_text)
 
-    def snapshot(self) -> Snapshot:
-        """The ledger as it is now, to be verified where it lives."""
-        return snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored)
+    def verify(
+        self,
+        *,
+        is_full: bool = False,
+        expected_fingerprint: str | None = None,
+        kept: Sequence[Kept] = (),
+        check_stamp: StampCheck | None = None,
+    ) -> Verification:
+        """Verify the ledger where it lives, from where it was verified last unless all of it is to be read."""
+        place = self.settings.verified
+        since = NOTHING if is_full or kept or not place.is_file() else parse_verified(place.read_bytes())
+        result, verified = verify_ledger(
+            snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored),
+            since,
+            expected_fingerprint=expected_fingerprint,
+            kept=kept,
+            check_stamp=check_stamp,
+        )
+        if verified is not None:
+            with suppress(OSError):  # a convenience: without it the next time reads everything
+                write_file(place, verified.to_bytes())
+        return result
 
     @property
     def anchored(self) -> dict[str, bytes]:

@@ -93,7 +93,7 @@ def test_git_keeps_each_checkpoint_in_a_commit_and_touches_no_work(repository):
 
 @pytest.mark.parametrize("branch", ["main", "--force", "a..b", "", "x y"])
 def test_git_refuses_a_branch_that_is_checked_out_or_none(repository, branch):
-    with pytest.raises(BadInputError, match="checked out|does not take"):
+    with pytest.raises(BadInputError, match=r"checked out|does not take"):
         GitAnchor(repository, branch).add(NOTE, 6)
     assert git(repository, "branch", "--list").split() == ["*", "main"]
 

@@ -1,4 +1,4 @@
-"""A time-stamping authority on loopback: OpenSSL's own `ts -reply` behind a small server, with certificates of its own."""
+"""A time-stamping authority on loopback: OpenSSL's own `ts -reply` behind a small server, with its own certificates."""
 
 import subprocess
 from contextlib import contextmanager

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from signoff.adapters.folders import write_pieces
-from signoff.app.audit import verify as verify_ledger
+from signoff.app.audit import verify as verify_export
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
 from signoff.verify import Folder, kept_at, lines, stamps_by, told
@@ -43,9 +43,11 @@ def verify(
         typer.Option(help="A checkpoint kept from before, a folder of them, or an older export; may be repeated."),
     ] = None,
     tsa_root: Annotated[Path | None, typer.Option(help="Root certificates (PEM) that time stamps need.")] = None,
+    is_full: Annotated[bool, typer.Option("--full", help="Read every event and file again, not only the new.")] = False,
 ) -> None:
     """Re-hash every byte, verify every signature, replay the state machine. Exit 0 intact, 1 tampered, 2 unanchored.
 
+    This installation's own ledger is read from where it was verified last; with --full, or --since, from its beginning.
     Example: `signoff verify audit-2020 --since audit-2019`
     """
     session: Session = context.obj
@@ -53,15 +55,19 @@ def verify(
         raise BadInputError(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
-    own_root = session.house.settings.tsa_root
-    if exported is None and tsa_root is None and own_root.is_file():
-        tsa_root = own_root
-    result = verify_ledger(
-        session.house.snapshot() if exported is None else Folder(exported),
-        expected_fingerprint=fingerprint,
-        kept=tuple(kept for path in since or () for kept in kept_at(path)),
-        check_stamp=stamps_by(tsa_root),
-    )
+    kept = tuple(kept for path in since or () for kept in kept_at(path))
+    if exported is None:
+        own = session.house.settings.tsa_root
+        result = session.house.verify(
+            is_full=is_full,
+            expected_fingerprint=fingerprint,
+            kept=kept,
+            check_stamp=stamps_by(tsa_root or (own if own.is_file() else None)),
+        )
+    else:
+        result = verify_export(
+            Folder(exported), expected_fingerprint=fingerprint, kept=kept, check_stamp=stamps_by(tsa_root)
+        )
     session.answer(told(result), *lines(result))
     raise typer.Exit(result.exit_code)
 

@@ -62,6 +62,11 @@ class Settings:
         return self.home / "anchors"
 
     @property
+    def verified(self) -> Path:
+        """Up to where the ledger was verified last: a convenience, no evidence."""
+        return self.home / "verified.json"
+
+    @property
     def tsa_root(self) -> Path:
         """The roots of the time-stamping authority that was asked last."""
         return self.home / "tsa-root.pem"
