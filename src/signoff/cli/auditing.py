@@ -25,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
 def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:
     """Write the ledger and its blobs for an auditor. Example: `signoff export audit-2019`"""
     session: Session = context.obj
-    files = write_pieces(out, session.house.export_pieces())
+    files = write_pieces(out, session.verbs.export_pieces())
     session.answer(
         {"folder": str(out), "files": files},
         f"{files} files in {out}. Check them anywhere, offline: signoff verify {out}",
@@ -57,8 +57,8 @@ def verify(
         )
     kept = tuple(kept for path in since or () for kept in kept_at(path))
     if exported is None:
-        own = session.house.settings.tsa_root
-        result = session.house.verify(
+        own = session.installation.settings.tsa_root
+        result = session.installation.verify(
             is_full=is_full,
             expected_fingerprint=fingerprint,
             kept=kept,
@@ -86,7 +86,8 @@ def anchor(
     Example: `signoff anchor --to git:/mnt/auditors/ledger`
     """
     session: Session = context.obj
-    where = session.house.anchor_to(to or f"file:{session.house.settings.anchors}", tsa_root=tsa_root)
+    house = session.installation
+    where = house.anchor_to(to or f"file:{house.settings.anchors}", tsa_root=tsa_root)
     session.answer({"kept": where}, f"kept in {where}")
 
 
@@ -103,7 +104,7 @@ def rotate_key(
     Example: `signoff ledger rotate-key --with-ml-dsa`
     """
     session: Session = context.obj
-    chain = session.house.rotate_ledger_keys(with_ml_dsa=with_ml_dsa)
+    chain = session.installation.rotate_ledger_keys(with_ml_dsa=with_ml_dsa)
     last, fingerprint = chain.handovers[-1], chain.fingerprints[-1]
     session.answer(
         {"fingerprint": fingerprint, "after_events": last.size, "signatures": len(last.keys)},
