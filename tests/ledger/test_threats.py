@@ -178,6 +178,19 @@ def test_database_an_event_slipped_in_at_the_end_is_never_signed(ours):
     assert "covers 6 events, and 7 are here" in ours.says()
 
 
+def test_database_altered_beneath_the_server_keeps_no_kill_from_working(tmp_path):
+    house = House(settings(home=str(tmp_path)))
+    house.kill_switch.kill("m", reason="the first", actor="Rae")
+    with closing(sqlite3.connect(tmp_path / "signoff.db")) as database:
+        database.execute("UPDATE head SET edge = ?", (b"\x00" * 32,))
+        database.commit()
+    switch = House(settings(home=str(tmp_path))).kill_switch
+    stopped = switch.kill("m", reason="the second", actor="Rae")
+    assert (stopped.is_journaled, stopped.is_recorded, stopped.open_orders) == (True, False, 0)
+    assert [kill.reason for kill in switch.journal.pending()] == ["the second"]
+    assert switch.reconcile() == 1
+
+
 def test_database_evidence_exchanged_beneath_a_signature_is_found(ours):
     path = next(p for p in ours.blobs.rglob("*") if p.is_file() and p.read_bytes() == BLOBS[1])
     path.write_bytes(b"date,return\n2019-01-02,0.05\n")
