@@ -1,22 +1,24 @@
 """The only place that builds adapters and hands them to use cases."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 
+from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
-from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
+from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
-from signoff.adapters.signing_keys import FileAnchor, KeyFile
+from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_sql import SqlStore
@@ -24,7 +26,7 @@ from signoff.adapters.webhook import Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
-from signoff.app.audit import Snapshot, export, snapshot
+from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
@@ -34,10 +36,14 @@ from signoff.app.record import Expectation, Record
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
+from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.domain.policy import Role
+from signoff.ledger.checkpoint import claimed
 from signoff.ledger.keychain import KeyChain
+from signoff.ledger.verification import Kept, StampCheck, Verification
+from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
 from signoff.ports.notices import Notifier
 from signoff.ports.orders import OpenOrder, OrderHalt
@@ -229,9 +235,28 @@ class House:
         """The same a piece at a time, for ledgers that do not fit into memory."""
         return export(self.record, chain=self.ledger_keys.chain, anchors=self.anchored, sign=self.ledger_keys.sign_text)
 
-    def snapshot(self) -> Snapshot:
-        """The ledger as it is now, to be verified where it lives."""
-        return snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored)
+    def verify(
+        self,
+        *,
+        is_full: bool = False,
+        expected_fingerprint: str | None = None,
+        kept: Sequence[Kept] = (),
+        check_stamp: StampCheck | None = None,
+    ) -> Verification:
+        """Verify the ledger where it lives, from where it was verified last unless all of it is to be read."""
+        place = self.settings.verified
+        since = NOTHING if is_full or kept or not place.is_file() else parse_verified(place.read_bytes())
+        result, verified = verify_ledger(
+            snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored),
+            since,
+            expected_fingerprint=expected_fingerprint,
+            kept=kept,
+            check_stamp=check_stamp,
+        )
+        if verified is not None:
+            with suppress(OSError):  # a convenience: without it the next time reads everything
+                write_file(place, verified.to_bytes())
+        return result
 
     @property
     def anchored(self) -> dict[str, bytes]:
@@ -244,8 +269,21 @@ class House:
 
     def anchor(self) -> None:
         """Copy the present checkpoint to where the database cannot reach."""
-        if (checkpoint := self.store.checkpoint()) is not None:
-            FileAnchor(self.settings.anchors).add(checkpoint, int(checkpoint.split(b"\n")[1]))
+        self._anchored(FileAnchor(self.settings.anchors))
+
+    def anchor_to(self, target: str, *, tsa_root: Path | None = None) -> str:
+        """Keep the present checkpoint at a place that the operator names; where it is kept."""
+        where = self._anchored(anchor_at(target, beside=self.settings.anchors, tsa_root=tsa_root))
+        if where is None:
+            raise NotFoundError("Expected a ledger with events, found an empty one; there is nothing to anchor yet.")
+        if tsa_root is not None:
+            write_file(self.settings.tsa_root, tsa_root.read_bytes())
+        return where
+
+    def _anchored(self, anchor: Anchor) -> str | None:
+        if (checkpoint := self.store.checkpoint()) is None:
+            return None
+        return anchor.add(checkpoint, claimed(checkpoint).size)
 
     def signatory(self, role: Role, person: str | None = None, key: Path | None = None) -> Signatory:
         """Who signs in a role: the person named, or the only one enrolled in it."""

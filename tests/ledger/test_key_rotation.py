@@ -12,9 +12,9 @@ from small_ledger import (
     exported,
     key,
     memory_store,
+    noticed,
     relisted,
     signature,
-    told,
     verified,
 )
 from small_ledger import append as appended
@@ -58,7 +58,7 @@ def grown(keys, **options):
     store = ledger(keys)
     before = store.checkpoint()
     rotated(keys, store, **options)
-    World(store, requests=99).happens("deployment/m-2", told("later"))
+    World(store, requests=99).happens("deployment/m-2", noticed("later"))
     return store, before, store.checkpoint()
 
 
@@ -108,7 +108,7 @@ def test_a_handover_needs_both_sides():
 def test_a_handover_over_another_tree_is_found(keys):
     store = ledger(keys)
     keys.hand_over(6, b"\x07" * 32, with_ml_dsa=False)
-    World(store, requests=99).happens("deployment/m-2", told("later"))
+    World(store, requests=99).happens("deployment/m-2", noticed("later"))
     assert "handover after 6 events" in str(verified(taken(store, keys)).findings)
 
 

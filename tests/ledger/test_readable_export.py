@@ -13,8 +13,8 @@ from small_ledger import (
     World,
     approved_release,
     killed,
+    noticed,
     relisted,
-    told,
     verified,
 )
 
@@ -80,7 +80,7 @@ def run(folder):
 def test_the_commands_of_the_readme_hold_for_what_is_whole(ours, tmp_path, with_ml_dsa):
     if with_ml_dsa is not None:
         ours.rotate(with_ml_dsa=with_ml_dsa)
-        ours.world.happens("deployment/m-2", told("later"))
+        ours.world.happens("deployment/m-2", noticed("later"))
     write_pieces(tmp_path / "out", ours.pieces())
     ended = run(tmp_path / "out")
     assert ended.returncode == 0, ended.stderr
@@ -149,13 +149,13 @@ def test_the_note_of_another_export_is_found(ours):
 
 
 def test_a_table_that_tells_otherwise_is_found_though_the_ledgers_own_key_signed_it(ours):
-    files = resummed({**ours.files(), "events.csv": ours.files()["events.csv"].replace(b"notice_sent", b"resumed")})
+    files = resummed({**ours.files(), "events.csv": ours.files()["events.csv"].replace(b"notice_sent", b"notice_seen")})
     files["manifest.note"] = ours.keys.sign_text(statement_of(files["manifest.json"]))
     assert "not the ones that the events give" in str(verified(files).findings)
 
 
 def test_the_table_lists_every_event_and_holds_no_formula(ours):
-    ours.world.happens("deployment/m-2", told("later"), actor=FORMULA)
+    ours.world.happens("deployment/m-2", noticed("later"), actor=FORMULA)
     rows = list(csv.DictReader(io.StringIO(ours.files()["events.csv"].decode(), newline="")))
     assert [row["seq"] for row in rows] == [str(n) for n in range(1, 8)]
     assert [row["kind"] for row in rows][:4] == ["person_enrolled", "opened", "validated", "approval_requested"]
@@ -174,7 +174,7 @@ def test_an_altered_event_is_named_by_its_line(ours):
 
 
 def test_without_the_hashes_the_anchors_narrow_it_down(ours):
-    ours.world.happens("deployment/m-2", told("after the anchor"))
+    ours.world.happens("deployment/m-2", noticed("after the anchor"))
     files = ours.files()
     del files["leaves.txt"]
     altered = resummed(

@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from small_ledger import LEDGER_KEY, key
 
-from signoff.adapters.signing_keys import FileAnchor, KeyFile
+from signoff.adapters.anchors import FileAnchor
+from signoff.adapters.signing_keys import KeyFile
 from signoff.domain.errors import BadInputError, NotFoundError, TamperedError, UnavailableError
 from signoff.ledger.merkle import leaf_hash
 

@@ -11,8 +11,8 @@ from small_ledger import (
     exported,
     key,
     memory_store,
+    noticed,
     relisted,
-    told,
 )
 
 from signoff import verify
@@ -26,7 +26,7 @@ def grown():
     """A ledger, its first checkpoint, and the export after more has happened."""
     store = approved_release(memory_store())
     first = exported(store, is_anchored=False)
-    World(store, requests=99).happens("deployment/m-2", told("later"))
+    World(store, requests=99).happens("deployment/m-2", noticed("later"))
     return first, exported(store, is_anchored=False)
 
 

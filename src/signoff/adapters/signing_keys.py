@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from signoff.adapters.folders import write_file
-from signoff.domain.errors import BadInputError, NotFoundError, TamperedError, UnavailableError
+from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger import envelope
 
@@ -96,29 +95,6 @@ class KeyFile:
     def verifier_line(self) -> bytes:
         """The public key as the export carries it."""
         return notes.key_line(notes.ORIGIN, self.public_bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class FileAnchor:
-    """Checkpoints kept in files of their own, out of the database's reach."""
-
-    folder: Path
-
-    def add(self, note: bytes, size: int) -> None:
-        """Keep a checkpoint. Another one of the same size is there only when a ledger was rewritten: an alarm."""
-        path = self.folder / f"{size:012d}"
-        try:
-            if not path.exists():
-                write_file(path, note)
-            elif (kept := path.read_bytes()) != note and kept.partition(b"\n\n")[0] != note.partition(b"\n\n")[0]:
-                raise TamperedError(
-                    f"The anchor {path} holds another tree of {size} events than the ledger does now: one of the two "
-                    "was rewritten. Keep both, stop changes, and run `signoff verify`."
-                )
-        except OSError as error:
-            raise UnavailableError(
-                f"Cannot keep the anchor {path}: {error.strerror}. The ledger is whole; anchor it again later."
-            ) from error
 
 
 def keep_private(path: Path, content: bytes) -> None:

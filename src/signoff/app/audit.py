@@ -140,15 +140,8 @@ def verify(
     kept: Sequence[Kept] = (),
     check_stamp: StampCheck | None = None,
 ) -> Verification:
-    """Check an export, or a ledger where it lives."""
-    return verify_export(
-        files,
-        replay,
-        expected_fingerprint=expected_fingerprint,
-        kept=kept,
-        check_stamp=check_stamp,
-        is_export=not isinstance(files, Snapshot),
-    )
+    """Check an export offline."""
+    return verify_export(files, replay, expected_fingerprint=expected_fingerprint, kept=kept, check_stamp=check_stamp)
 
 
 def _story(taken: Snapshot) -> Story:

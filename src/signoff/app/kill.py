@@ -15,7 +15,7 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream,
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
 from signoff.domain.deployment import LIVE, Deployment
-from signoff.domain.errors import RefusedError, UnavailableError
+from signoff.domain.errors import RefusedError, TamperedError, UnavailableError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Verdict
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
@@ -93,10 +93,13 @@ class KillSwitch:
             return None
 
     def settle(self, kill: Kill) -> bool:
-        """Put a kill into the ledger, once; False when the database did not take it and it stays pending."""
+        """Put a kill into the ledger, once; False when the database did not take it and it stays pending.
+
+        A database that was altered takes nothing either, and must not keep a kill from being answered.
+        """
         try:
             decided_again(lambda: self._record(kill))
-        except UnavailableError:
+        except (UnavailableError, TamperedError):
             return False
         self.journal.settle(kill.id)
         return True

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from signoff.adapters.folders import write_pieces
-from signoff.app.audit import verify as verify_ledger
+from signoff.app.audit import verify as verify_export
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
 from signoff.verify import Folder, kept_at, lines, stamps_by, told
@@ -18,13 +18,14 @@ def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.command()(export)
     app.command()(verify)
+    app.command()(anchor)
     app.add_typer(ledger_app)
 
 
 def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:
     """Write the ledger and its blobs for an auditor. Example: `signoff export audit-2019`"""
     session: Session = context.obj
-    files = write_pieces(out, session.house.export_pieces())
+    files = write_pieces(out, session.verbs.export_pieces())
     session.answer(
         {"folder": str(out), "files": files},
         f"{files} files in {out}. Check them anywhere, offline: signoff verify {out}",
@@ -42,9 +43,11 @@ def verify(
         typer.Option(help="A checkpoint kept from before, a folder of them, or an older export; may be repeated."),
     ] = None,
     tsa_root: Annotated[Path | None, typer.Option(help="Root certificates (PEM) that time stamps need.")] = None,
+    is_full: Annotated[bool, typer.Option("--full", help="Read every event and file again, not only the new.")] = False,
 ) -> None:
     """Re-hash every byte, verify every signature, replay the state machine. Exit 0 intact, 1 tampered, 2 unanchored.
 
+    This installation's own ledger is read from where it was verified last; with --full, or --since, from its beginning.
     Example: `signoff verify audit-2020 --since audit-2019`
     """
     session: Session = context.obj
@@ -52,14 +55,40 @@ def verify(
         raise BadInputError(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
-    result = verify_ledger(
-        session.house.snapshot() if exported is None else Folder(exported),
-        expected_fingerprint=fingerprint,
-        kept=tuple(kept for path in since or () for kept in kept_at(path)),
-        check_stamp=stamps_by(tsa_root),
-    )
+    kept = tuple(kept for path in since or () for kept in kept_at(path))
+    if exported is None:
+        own = session.installation.settings.tsa_root
+        result = session.installation.verify(
+            is_full=is_full,
+            expected_fingerprint=fingerprint,
+            kept=kept,
+            check_stamp=stamps_by(tsa_root or (own if own.is_file() else None)),
+        )
+    else:
+        result = verify_export(
+            Folder(exported), expected_fingerprint=fingerprint, kept=kept, check_stamp=stamps_by(tsa_root)
+        )
     session.answer(told(result), *lines(result))
     raise typer.Exit(result.exit_code)
+
+
+def anchor(
+    context: typer.Context,
+    to: Annotated[
+        str | None, typer.Option(help="file:DIR, git:REPOSITORY[#BRANCH] or rfc3161:URL; default: the home's own.")
+    ] = None,
+    tsa_root: Annotated[
+        Path | None, typer.Option(help="The time-stamping authority's root certificates (PEM); rfc3161 needs them.")
+    ] = None,
+) -> None:
+    """Keep the present checkpoint where whoever can write to the ledger cannot.
+
+    Example: `signoff anchor --to git:/mnt/auditors/ledger`
+    """
+    session: Session = context.obj
+    house = session.installation
+    where = house.anchor_to(to or f"file:{house.settings.anchors}", tsa_root=tsa_root)
+    session.answer({"kept": where}, f"kept in {where}")
 
 
 @ledger_app.command("rotate-key")
@@ -75,7 +104,7 @@ def rotate_key(
     Example: `signoff ledger rotate-key --with-ml-dsa`
     """
     session: Session = context.obj
-    chain = session.house.rotate_ledger_keys(with_ml_dsa=with_ml_dsa)
+    chain = session.installation.rotate_ledger_keys(with_ml_dsa=with_ml_dsa)
     last, fingerprint = chain.handovers[-1], chain.fingerprints[-1]
     session.answer(
         {"fingerprint": fingerprint, "after_events": last.size, "signatures": len(last.keys)},

@@ -61,6 +61,16 @@ class Settings:
     def anchors(self) -> Path:
         return self.home / "anchors"
 
+    @property
+    def verified(self) -> Path:
+        """Up to where the ledger was verified last: a convenience, no evidence."""
+        return self.home / "verified.json"
+
+    @property
+    def tsa_root(self) -> Path:
+        """The roots of the time-stamping authority that was asked last."""
+        return self.home / "tsa-root.pem"
+
     def live(self, model: str) -> Path:
         """Where the trading process journals a model."""
         return self.home / "live" / model

@@ -111,7 +111,10 @@ class Audit:
 
 @dataclass(slots=True)
 class Passage:
-    """The history as it passes: tree, revisions, signatures, and the roots at the sizes somebody signed."""
+    """The history as it passes: tree, revisions, signatures, and the roots at the sizes somebody signed.
+
+    It may begin in the middle; `recall` is then told of each event's stream, to bring back what came before.
+    """
 
     audit: Audit
     wanted: frozenset[int] = frozenset()
@@ -121,6 +124,7 @@ class Passage:
     signatories: Signatories = field(default_factory=Signatories)
     mentioned: dict[str, str] = field(default_factory=dict)
     leaves: Iterator[bytes] | None = None
+    recall: Callable[[str], None] | None = None
     unlike: list[int] = field(default_factory=list)
     table: "hashlib._Hash | None" = None
     held: int = 0
@@ -144,6 +148,8 @@ class Passage:
             except TamperedError as error:
                 self.audit.note(f"{EVENTS} line {self.tree.size}", str(error))
                 continue
+            if self.recall is not None:
+                self.recall(recorded.stream)
             self._check(recorded)
             if self.table is not None:
                 self.table.update(line_of(self.tree.size, body))
@@ -174,18 +180,16 @@ def verify_export(
     expected_fingerprint: str | None = None,
     kept: Sequence[Kept] = (),
     check_stamp: StampCheck | None = None,
-    is_export: bool = True,
 ) -> Verification:
     """Check every file of an export. `replay` folds events into the states that must be found.
 
-    `kept` are checkpoints that the caller held since before; `check_stamp` says when a note was stamped, or raises. A
-    ledger where it lives is no export: it has no manifest, and nothing made for reading.
+    `kept` are checkpoints that the caller held since before; `check_stamp` says when a note was stamped, or raises.
     """
     source: Source = Held(files) if isinstance(files, Mapping) else files
     audit, names = Audit(), frozenset(source.names())
     chain = read_chain(content(source, KEY), audit, expected_fingerprint)
-    checkpoints = list(_checkpoints(source, names, audit))
-    checkpoints += [(k.where, k.note, _claimed(k.where, k.note, audit)) for k in kept]
+    checkpoints = list(checkpoints_in(source, names, audit))
+    checkpoints += [(k.where, k.note, claimed_by(k.where, k.note, audit)) for k in kept]
     sizes = {said.size for _, _, said in checkpoints if said} | {h.size for h in (chain.handovers if chain else ())}
     leaves = Lines(source.chunks(LEAVES))
     passage = Passage(
@@ -200,16 +204,13 @@ def verify_export(
     if lines.rest or hashed.size == 0:
         audit.note(EVENTS, "the last line is not whole")
     anchored = check_checkpoints(checkpoints, chain, passage, audit)
-    _check_leaves(source, passage, leaves, checkpoints, audit)
+    check_leaves(source, passage, leaves, checkpoints, audit)
     for earlier in kept:
-        _check_earlier_key(earlier, chain, audit)
-    facts = [*key_facts(chain), *_check_stamps(source, names, check_stamp, audit)]
-    if is_export:
-        _check_files(source, names, hashed, passage, audit)
-        _check_note(source, names, chain, audit)
-    else:
-        _check_blobs(source, names, audit)
-    _check_mentioned(source, names, passage, audit)
+        check_earlier_key(earlier, chain, audit)
+    facts = [*key_facts(chain), *check_stamps(source, names, check_stamp, audit)]
+    _check_files(source, names, hashed, passage, audit)
+    _check_note(source, names, chain, audit)
+    check_mentioned(source, names, passage, audit)
     check_states(content(source, STATES), replayed, audit)
     return Verification(
         events=passage.tree.size,
@@ -315,16 +316,16 @@ def _is_named(fingerprint: str, expected: str) -> bool:
     return len(expected) >= 16 and fingerprint.startswith(expected.lower())
 
 
-def _checkpoints(
+def checkpoints_in(
     source: Source, names: frozenset[str], audit: Audit
 ) -> Iterator[tuple[str, bytes, notes.Checkpoint | None]]:
     for name in sorted(names):
         if name == CHECKPOINT or (name.startswith(ANCHORS) and not name.endswith(STAMP)):
             note = content(source, name)
-            yield name, note, _claimed(name, note, audit)
+            yield name, note, claimed_by(name, note, audit)
 
 
-def _claimed(where: str, note: bytes, audit: Audit) -> notes.Checkpoint | None:
+def claimed_by(where: str, note: bytes, audit: Audit) -> notes.Checkpoint | None:
     try:
         return notes.claimed(note)
     except TamperedError as error:
@@ -362,7 +363,7 @@ def _check_root(where: str, size: int, root: bytes, passage: Passage, audit: Aud
     return True
 
 
-def _check_earlier_key(kept: Kept, chain: KeyChain | None, audit: Audit) -> None:
+def check_earlier_key(kept: Kept, chain: KeyChain | None, audit: Audit) -> None:
     if kept.key is None or chain is None:
         return
     try:
@@ -374,7 +375,7 @@ def _check_earlier_key(kept: Kept, chain: KeyChain | None, audit: Audit) -> None
         audit.note(KEY, f"the keys that came with {kept.where} are not the beginning of the keys here")
 
 
-def _check_stamps(source: Source, names: frozenset[str], check_stamp: StampCheck | None, audit: Audit) -> Iterator[str]:
+def check_stamps(source: Source, names: frozenset[str], check_stamp: StampCheck | None, audit: Audit) -> Iterator[str]:
     """What a time-stamping authority says of the notes that it was shown."""
     for name in sorted(name for name in names if name.startswith(ANCHORS) and name.endswith(STAMP)):
         note = name.removesuffix(STAMP)
@@ -414,7 +415,7 @@ _KNOWN: Final = frozenset({EVENTS, LEAVES, STATES, CHECKPOINT, KEY, MANIFEST, NO
 _UNLISTED: Final = "its bytes are not the ones the manifest lists"
 
 
-def _check_blobs(source: Source, names: frozenset[str], audit: Audit) -> None:
+def check_blobs(source: Source, names: frozenset[str], audit: Audit) -> None:
     for name in sorted(name for name in names if name.startswith(BLOBS)):
         _check_blob(name, _drained(source, name), audit)
 
@@ -443,7 +444,7 @@ def _check_note(source: Source, names: frozenset[str], chain: KeyChain | None, a
             audit.note(NOTE, "it was signed for another manifest")
 
 
-def _check_leaves(
+def check_leaves(
     source: Source,
     passage: Passage,
     leaves: Lines,
@@ -493,7 +494,7 @@ def _listed(manifest: bytes, audit: Audit) -> tuple[Entry, ...] | None:
         return None
 
 
-def _check_mentioned(source: Source, names: frozenset[str], passage: Passage, audit: Audit) -> None:
+def check_mentioned(source: Source, names: frozenset[str], passage: Passage, audit: Audit) -> None:
     """Every manifest that an event names is here, with every file that it lists."""
     for wanted, where in passage.mentioned.items():
         if f"{BLOBS}{wanted}" not in names:

@@ -1,6 +1,6 @@
 """Each verb carried out on this machine's installation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -356,6 +356,10 @@ class Local:
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""
         return self.house.export()
+
+    def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """The same a piece at a time; read each file whole before the next."""
+        return self.house.export_pieces()
 
     def _signatory(self, signing: Hand | Signatory) -> Signatory:
         if isinstance(signing, Signatory):

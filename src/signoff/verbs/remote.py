@@ -6,7 +6,7 @@ person, role, verdict and release that were asked for, and nothing else.
 
 import base64
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -259,6 +259,10 @@ class Remote:
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""
         return _unzipped(self._answered("GET", "/export", timeout=LONG).content)
+
+    def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """The same, as it is written."""
+        return ((name, (content,)) for name, content in self.export().items())
 
     def _signed(
         self,

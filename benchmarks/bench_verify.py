@@ -1,0 +1,84 @@
+"""How long a large ledger takes to export and to verify, in full and only what is new, and how much memory.
+
+Each step runs in a process of its own, whose peak memory the system reports. The peer in the same run is what cannot be
+done without: reading the export and hashing each line of it with SHA-256.
+"""
+
+import argparse
+import hashlib
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench_load import adopt, fill
+
+from signoff.config.settings import settings
+from signoff.verify import main as verify_export
+from signoff.wiring import House
+
+STEPS = ("hash", "export", "verify export", "verify in full", "verify nothing new", "verify 1,000 new")
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--releases", type=int, default=1_000)
+    asked.add_argument("--events", type=int, default=100_000)
+    asked.add_argument("--folder", type=Path, help="where the ledger is made; default: a temporary folder")
+    asked.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
+    given = asked.parse_args()
+    if given.step:
+        return step(given.step, given.folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        built(folder, given.releases, given.events)
+        for name in ("export", *(s for s in STEPS if s != "export")):
+            line = [sys.executable, __file__, "--step", name, "--folder", str(folder)]
+            subprocess.run(line, check=True)
+    return None
+
+
+def built(folder: Path, releases: int, events: int) -> None:
+    house = opened(folder)
+    began = time.perf_counter()
+    for n in range(releases):
+        adopt(house.record, n)
+    fill(house.record, events - releases)
+    house.anchor()
+    size = house.store.size()
+    print(f"{size:,} events of {releases:,} releases made in {time.perf_counter() - began:,.0f} s", flush=True)
+
+
+def step(name: str, folder: Path) -> None:
+    house, out = opened(folder), folder / "export"
+    if name == "verify 1,000 new":
+        for n in range(10_000_000, 10_001_000):
+            adopt(house.record, n)
+        house.anchor()
+    began, used = time.perf_counter(), time.process_time()
+    match name:
+        case "hash":
+            with (out / "events.jsonl").open("rb") as lines:
+                for line in lines:
+                    hashlib.sha256(line).digest()
+        case "export":
+            from signoff.adapters.folders import write_pieces
+
+            write_pieces(out, house.export_pieces())
+        case "verify export":
+            assert verify_export([str(out)]) == 0
+        case _:
+            assert house.verify(is_full=name == "verify in full").exit_code == 0
+    took = time.perf_counter() - began
+    spent, peak = time.process_time() - used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{name}: {took:,.2f} s, of which {spent:,.2f} s of a processor; peak memory {peak:,.0f} MB", flush=True)
+
+
+def opened(folder: Path) -> House:
+    return House(settings(home=str(folder / "home")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+"""Checkpoints kept where the database cannot reach: in files, on a branch of a git repository, with a time stamp.
+
+Each place refuses a checkpoint that contradicts one it holds: two trees of one size mean that a ledger was rewritten.
+"""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+from urllib.parse import urlsplit
+
+from signoff.adapters.folders import write_file
+from signoff.domain.errors import BadInputError, TamperedError, UnavailableError
+from signoff.ledger.timestamps import MEDIA_TYPE, Roots, request_for
+from signoff.ledger.verification import STAMP
+from signoff.ports.anchor import Anchor
+
+BRANCH: Final = "signoff-checkpoints"
+SECONDS: Final = 10.0
+LONGEST_ANSWER: Final = 1 << 20
+KINDS: Final = "file:DIR, git:REPOSITORY or git:REPOSITORY#BRANCH, or rfc3161:URL"
+
+
+def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
+    """The anchor that a target names; time stamps stand `beside` the ledger, with the checkpoints that they cover."""
+    kind, _, rest = target.partition(":")
+    match kind:
+        case "file" if rest:
+            return FileAnchor(Path(rest))
+        case "git" if rest:
+            repository, _, branch = rest.partition("#")
+            return GitAnchor(Path(repository), branch or BRANCH)
+        case "rfc3161" if rest:
+            if tsa_root is None:
+                raise BadInputError(
+                    "Expected --tsa-root FILE with the authority's root certificates (PEM): without them nobody can "
+                    "tell whether its answer holds, and an answer that may not hold is not kept."
+                )
+            return StampAnchor(beside, _web(rest), tsa_root)
+        case _:
+            raise BadInputError(f"Expected --to {KINDS}, found {target!r}.")
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnchor:
+    """Checkpoints in files of their own, named by how many events they cover."""
+
+    folder: Path
+
+    def add(self, note: bytes, size: int) -> str:
+        """Keep a checkpoint. Another one of the same size is there only when a ledger was rewritten: an alarm."""
+        path = self.folder / _name(size)
+        try:
+            if path.exists():
+                _must_agree(path.read_bytes(), note, str(path), size)
+            else:
+                write_file(path, note)
+        except OSError as error:
+            raise UnavailableError(
+                f"Cannot keep the anchor {path}: {error.strerror}. The ledger is whole; anchor it again later."
+            ) from error
+        return str(path)
+
+
+@dataclass(frozen=True, slots=True)
+class GitAnchor:
+    """Checkpoints as commits on a branch of somebody's repository; its work tree and index are never touched."""
+
+    repository: Path
+    branch: str = BRANCH
+
+    def add(self, note: bytes, size: int) -> str:
+        """Keep a checkpoint as one commit on the branch."""
+        ref, name = self._ref(), _name(size)
+        parent = self._git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", may_fail=True).strip()
+        kept = self._git("ls-tree", "-z", parent) if parent else ""
+        if f"\t{name}\0" in kept:
+            held = self._git("cat-file", "blob", f"{parent}:{name}").encode()
+            _must_agree(held, note, f"{self.repository}, branch {self.branch}, {name}", size)
+            return f"{self.repository}#{self.branch} at {parent}"
+        blob = self._git("hash-object", "-w", "--stdin", given=note).strip()
+        tree = self._git("mktree", "-z", given=f"{kept}100644 blob {blob}\t{name}\0".encode()).strip()
+        identity = ("-c", "user.name=signoff", "-c", "user.email=signoff@localhost")
+        message = f"Checkpoint over {size} events"
+        parents = ("-p", parent) if parent else ()
+        commit = self._git(*identity, "commit-tree", tree, *parents, "-m", message).strip()
+        self._git("update-ref", "-m", message, ref, commit, parent)
+        return f"{self.repository}#{self.branch} at {commit}"
+
+    def _ref(self) -> str:
+        """The branch, which must not be the one that somebody works on."""
+        if not self.repository.is_dir():
+            raise BadInputError(f"Expected a git repository at {self.repository}, found no folder there.")
+        ref = f"refs/heads/{self.branch}"
+        if not self._is_branch(ref):
+            raise BadInputError(f"Expected a branch after #, found {self.branch!r}, which git does not take for one.")
+        is_bare = self._git("rev-parse", "--is-bare-repository").strip() == "true"
+        if not is_bare and self._git("symbolic-ref", "--quiet", "HEAD", may_fail=True).strip() == ref:
+            raise BadInputError(
+                f"The branch {self.branch} is the one that is checked out in {self.repository}; name another after #, "
+                "so that nobody's files change beneath them."
+            )
+        return ref
+
+    def _is_branch(self, ref: str) -> bool:
+        return not self.branch.startswith("-") and self._ended("check-ref-format", ref).returncode == 0
+
+    def _git(self, *line: str, given: bytes = b"", may_fail: bool = False) -> str:
+        """What git says; nothing of it when it may fail and does."""
+        ended = self._ended(*line, given=given)
+        if ended.returncode == 0:
+            return ended.stdout.decode()
+        if may_fail:
+            return ""
+        said = ended.stderr.decode(errors="replace").strip()
+        raise UnavailableError(
+            f"git did not keep the checkpoint in {self.repository} ({said}). The ledger is whole; mend the repository "
+            "and anchor it again."
+        )
+
+    def _ended(self, *line: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        git = shutil.which("git")
+        if git is None:
+            raise UnavailableError("Expected the `git` command for a git anchor, found none; install it.")
+        inside = self.repository / ".git"
+        command = (git, f"--git-dir={inside if inside.exists() else self.repository}", *line)
+        return subprocess.run(command, input=given, capture_output=True, check=False)  # noqa: S603 - a fixed program
+
+
+@dataclass(frozen=True, slots=True)
+class StampAnchor:
+    """Checkpoints in files with a time stamp (RFC 3161) beside each: they existed by then, on an authority's word."""
+
+    folder: Path
+    url: str
+    roots: Path
+
+    def add(self, note: bytes, size: int) -> str:
+        """Keep a checkpoint and an authority's stamp on it; an answer that does not hold is not kept."""
+        where = Path(FileAnchor(self.folder).add(note, size))
+        kept, stamp = where.read_bytes(), where.with_name(f"{where.name}{STAMP}")
+        roots = self._roots()
+        if not stamp.exists():
+            question, nonce = request_for(kept)
+            answer = self._answer(question)
+            try:
+                roots.stamped_at(kept, answer, nonce=nonce)
+            except TamperedError as error:
+                raise UnavailableError(
+                    f"The time-stamping authority at {self.url} gave no stamp that holds: {error} Nothing of it was "
+                    "kept; the checkpoint is, without a stamp. Check --tsa-root, or ask another authority."
+                ) from error
+            write_file(stamp, answer)
+        return f"{stamp}, stamped {roots.stamped_at(kept, stamp.read_bytes())}"
+
+    def _roots(self) -> Roots:
+        try:
+            return Roots(self.roots.read_bytes())
+        except OSError as error:
+            raise BadInputError(f"Cannot read the root certificates {self.roots}: {error.strerror}.") from error
+
+    def _answer(self, question: bytes) -> bytes:
+        httpx = _httpx()
+        headers = {"content-type": MEDIA_TYPE, "user-agent": "signoff"}
+        try:
+            with httpx.stream("POST", self.url, content=question, headers=headers, timeout=SECONDS) as answered:
+                if answered.status_code != httpx.codes.OK:
+                    raise UnavailableError(
+                        f"The time-stamping authority at {self.url} answered {answered.status_code}, no stamp. The "
+                        "checkpoint is kept without one; anchor it again later."
+                    )
+                content = b""
+                for piece in answered.iter_bytes():
+                    content += piece
+                    if len(content) > LONGEST_ANSWER:
+                        raise UnavailableError(
+                            f"The answer of {self.url} is longer than any time stamp; nothing of it was kept."
+                        )
+                return content
+        except httpx.HTTPError as error:
+            raise UnavailableError(
+                f"Cannot reach the time-stamping authority at {self.url} ({type(error).__name__}). The checkpoint is "
+                "kept without a stamp; anchor it again later."
+            ) from error
+
+
+def _name(size: int) -> str:
+    return f"{size:012d}"
+
+
+def _must_agree(kept: bytes, note: bytes, where: str, size: int) -> None:
+    if kept.partition(b"\n\n")[0] != note.partition(b"\n\n")[0]:
+        raise TamperedError(
+            f"The anchor {where} holds another tree of {size} events than the ledger does now: one of the two "
+            "was rewritten. Keep both, stop changes, and run `signoff verify`."
+        )
+
+
+def _web(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username is not None:
+        raise BadInputError(f"Expected rfc3161:https://HOST/PATH without a name or password in it, found {url!r}.")
+    return url
+
+
+def _httpx() -> ModuleType:
+    try:
+        import httpx  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError as error:
+        raise UnavailableError("A time-stamping authority is asked by httpx: pip install 'signoff[server]'.") from error
+    return httpx
