@@ -22,7 +22,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from judging import judge
-from processes import Forge, Running
+from processes import Forge, Running, until
 
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.people import enrol
@@ -197,7 +197,9 @@ def run(forge: Forge, house: House, kills: int, *, seed: int) -> dict[str, objec
         thread.start()
     way_back = threading.Thread(target=roll_back, args=(Load(port, token, MODELS[-1], seed, over),))
     while sum(p.kills for p in processes) < kills:
-        time.sleep(chance.uniform(0.02, 1.5))
+        if chance.random() < 0.8:  # mostly under load, and now and then while it starts
+            until(lambda: answers(port), 20)
+        time.sleep(chance.uniform(0.0, 1.2))
         chance.choice((processes[0], *processes)).die()
         if not way_back.ident and sum(p.kills for p in processes) > kills / 2:
             way_back.start()
@@ -209,6 +211,14 @@ def run(forge: Forge, house: House, kills: int, *, seed: int) -> dict[str, objec
         process.running.kill()
     seconds = time.monotonic() - began
     return report(house, loads, processes) | {"seconds": round(seconds)}
+
+
+def answers(port: int) -> bool:
+    """Whether a server is there."""
+    try:
+        return answered(urllib.request.Request(f"http://127.0.0.1:{port}/healthz"))[0] == 200
+    except (OSError, HTTPException):
+        return False
 
 
 def roll_back(client: Load) -> None:

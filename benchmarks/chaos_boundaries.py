@@ -369,11 +369,17 @@ def outcome(site: Site, act: Act) -> Body:
         "revision": None if repeated else told.revision,
         "sent": sorted(sent(house)),
         "orders": len(house.broker.open_orders(order_scope(MODEL))),
+        "fence": None if repeated else fences(site),
         "registry": (registry.aliases(), registry.attached()),
         "folders": sorted(p.name for p in house.settings.releases.glob("*/*") if not p.name.startswith(".")),
     }
     closed(house)
     return json.loads(json.dumps(found))
+
+
+def fences(site: Site) -> Body:
+    """What the broker refuses."""
+    return dict(json.loads((site.home / "simulated_broker.json").read_bytes())["fences"])
 
 
 @dataclass

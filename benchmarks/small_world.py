@@ -82,7 +82,11 @@ class FolderRegistry:
         return {path.name: json.loads(path.read_bytes()) for path in self._folder.rglob("*.alias")}
 
     def attached(self) -> list[str]:
-        return sorted(path.name for path in self._folder.rglob("*") if path.is_file() and path.suffix != ".alias")
+        return sorted(
+            path.name
+            for path in self._folder.rglob("*")
+            if path.is_file() and path.name[0] != "." and path.suffix != ".alias"
+        )
 
 
 def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:

@@ -86,6 +86,10 @@ class MemoryStore:
         self._commands[commit.key] = (commit.request, tree.size)
         return Committed(seq=tree.size, is_replay=False)
 
+    def request_of(self, key: str) -> str | None:
+        """The request committed under this key."""
+        return self._commands.get(key, (None, 0))[0]
+
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order."""
         for seq, (name, body) in enumerate(tuple(self._rows), start=1):

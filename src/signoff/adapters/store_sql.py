@@ -199,6 +199,12 @@ class SqlStore:
             return None
         return Committed(seq=made.seq, is_replay=False)
 
+    def request_of(self, key: str) -> str | None:
+        """The request committed under this key."""
+        with self._transaction(is_reading=True) as connection:
+            made = connection.execute(_COMMAND, {"key": key}).one_or_none()
+            return None if made is None else made.request
+
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
         query = select(events.c.seq, events.c.body).order_by(events.c.seq).limit(PAGE)

@@ -22,10 +22,12 @@ from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import digest
 from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.orders import OrderHalt
+from signoff.ports.store import Effect
 
 # Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
 EVERY_EPOCH: Final = 2**53 - 1
 PATIENCE_S: Final = 0.7
+LIFT: Final = "lift"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,11 +104,15 @@ class KillSwitch:
         return True
 
     def reconcile(self) -> int:
-        """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left."""
+        """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left.
+
+        Then let orders through of models whose arming was cut off before the broker knew of it.
+        """
         left = 0
         for kill in self.journal.pending():
             self.halt(kill)
             left += not self.settle(kill)
+        self.lift_armed()
         return left
 
     def _record(self, kill: Kill) -> None:
@@ -151,6 +157,9 @@ class KillSwitch:
 
     def rearm(self, model: str, signatory: Signatory, *, reason: str) -> Latch:
         """Sign for arming again; the second person's signature arms."""
+        if self.record.was_carried_out():
+            self.lift_armed()
+            return self.record.latch(model) or Latch(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
         policy = _policy(live)
         signature = sign(
@@ -173,8 +182,22 @@ class KillSwitch:
             self._commit(
                 latch, (RearmSigned(signature=signature), Rearmed(persons=persons)), live, actor=signatory.person
             )
-            self.orders.lift(order_scope(model), self.record.flags(model).revision)
+            self.lift_armed()
         return self.record.latch(model) or latch
+
+    def lift_armed(self) -> None:
+        """Let the broker take orders again of models that were armed; of one that was stopped again meanwhile, not."""
+        for effect in self.record.store.pending():
+            if effect.kind == LIFT:
+                model = effect.payload.decode()
+                if not self._is_stopped(model):
+                    self.orders.lift(order_scope(model), self.record.flags(model).revision)
+                self.record.store.done(effect.identity, LIFT, self.record.now())
+
+    def _is_stopped(self, model: str) -> bool:
+        latch = self.record.latch(model)
+        is_latched = latch is not None and latch.is_latched
+        return is_latched or any(kill.model == model for kill in self.journal.pending())
 
     def _commit(
         self,
@@ -189,8 +212,14 @@ class KillSwitch:
             Change(stream=model_stream(latch.model), state=latch, events=events),
             *(Change(stream=deployment_stream(d.id), state=d, events=(entered,)) for d in live),
             actor=actor,
-            key=f"rearm:{latch.model}:{latch.revision}",
+            key=self.record.key(f"rearm:{latch.model}:{latch.revision}"),
+            effects=(lifting(latch),) if any(isinstance(event, Rearmed) for event in events) else (),
         )
+
+
+def lifting(latch: Latch) -> Effect:
+    """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
+    return Effect(identity=f"{LIFT}:{latch.model}:{latch.epoch}", kind=LIFT, payload=latch.model.encode())
 
 
 def _policy(live: tuple[Deployment, ...]) -> Policy:

@@ -94,6 +94,9 @@ class Store(Protocol):
         Raises StaleRevisionError when a stream has moved on, ConflictError when the key came with another request.
         """
 
+    def request_of(self, key: str) -> str | None:
+        """The digest of the request that was committed under this key; None when none was."""
+
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
 
