@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from judging import judge
 from processes import Forge, Running, until
@@ -42,15 +43,16 @@ ROLES = (Role.RISK_MANAGER, Role.CTO, Role.HEAD_OF_TRADING)
 class Process:
     """One of our commands, ended at random and started again."""
 
-    def __init__(self, forge: Forge, house: House, *command: str) -> None:
+    def __init__(self, forge: Forge, house: House, *command: str, **how: Any) -> None:
         known = house.settings
+        self.how = how
         self.forge, self.kills, self.log = forge, 0, known.home / f"{command[0]}.log"
         self.command = (*command, "--home", str(known.home), "--database", known.database)
         self.running: Running
         self.start()
 
     def start(self) -> None:
-        self.running = self.forge.start(*self.command, log=self.log)
+        self.running = self.forge.start(*self.command, log=self.log, **self.how)
 
     def die(self) -> None:
         self.running.kill()
@@ -74,6 +76,7 @@ class Load:
         self.kills: list[str] = []
         self.tries = self.denied = self.ended = 0
         self.refused: list[str] = []
+        self.said: Counter[str] = Counter()
 
     def run(self) -> None:
         while not self.over.is_set():
@@ -92,6 +95,7 @@ class Load:
     def toggle(self, reason: PauseReason, name: str, verb: str) -> None:
         body = {"reason": reason.value, "note": name}
         status, said = self.ask(f"/deployments/{self.model}-1-adopted/{verb}", body, name)
+        self.said[f"{status} {detail(said)}"] += 1
         if status == 200:
             self.acknowledged.append(name)
         elif status == 0 or status >= 500 or b"still being carried out" in said:
@@ -131,6 +135,14 @@ def answered(request: urllib.request.Request) -> tuple[int, bytes]:
             return 200, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def detail(said: bytes) -> str:
+    """What a problem document says to people."""
+    try:
+        return str(json.loads(said).get("detail", ""))
+    except ValueError:
+        return said[:80].decode(errors="replace")
 
 
 def furnish(house: House, models: Iterable[str] = MODELS) -> str:

@@ -2,9 +2,9 @@
 
 For each act of a release's life: an installation is copied, the process is armed to die at its n-th boundary
 (`boundaries.py` says what counts), the request is sent, the dead process is started again unarmed, and the request is
-repeated under the same idempotency key until it is answered. A worker then finishes what is due. The end must be the end
-of a run that nobody killed: states, flags, number of events of each kind, notices, orders, registry; and `verify`, the
-replay and the count of every act must find nothing. n grows until a run passes without reaching it.
+repeated under the same idempotency key until it is answered. A worker then finishes what is due. It must end as a run
+that nobody killed: states, flags, number of events of each kind, notices, orders, registry; and `verify`, the replay and
+the count of every act must find nothing. n grows until a run passes without reaching it.
 """
 
 import argparse
@@ -38,7 +38,6 @@ from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
-from signoff.ledger.text import encoded
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House, staged_orders
 
@@ -454,16 +453,15 @@ def main() -> None:
             (folder / f"act-{number}").mkdir()
             found = killed_everywhere(forge, act, ready, folder / f"act-{number}", range(0) if given.list else None)
             print(
-                f"{act.name:34} {found.boundaries or len(found.names):4} boundaries, {len(found.wrong)} wrong, the repeat was told "
-                f"done {found.told_done}, otherwise {sum(found.told_refused.values())}, files left {found.left}",
+                f"{act.name:34} {found.boundaries or len(found.names):4} boundaries, {len(found.wrong)} wrong, "
+                f"the repeat was told done {found.told_done}, otherwise {sum(found.told_refused.values())}, files left {found.left}",
                 flush=True,
             )
             for line in (*(found.names if given.list else ()), *found.wrong[:6], *map(str, found.told_refused.items())):
                 print(f"    {line}", flush=True)
             total, wrong = total + found.boundaries, wrong + found.wrong
-    print(
-        f"{total} kills at {total} boundaries of {len(ACTS)} acts in {time.monotonic() - began:.0f} s, {len(wrong)} wrong"
-    )
+    seconds = time.monotonic() - began
+    print(f"{total} kills at {total} boundaries of {len(ACTS)} acts in {seconds:.0f} s, {len(wrong)} wrong")
     sys.exit(bool(wrong))
 
 

@@ -1,4 +1,4 @@
-"""A small release in place of everything around Signoff: the registry is a folder, a memo is a line, sessions are given.
+"""A small release in place of what is around Signoff: the registry is a folder, a memo is a line, sessions are given.
 
 Installed in a fork before the command begins, and in the judge. Store, shelf, ledger, journal of kills, folders of
 releases, broker, outbox and every use case are the product's own; only what would cost seconds and has no effects
@@ -43,7 +43,7 @@ BAD: Final = replace(GOOD, fired=("error_rate",), unmet=("trigger holds: error_r
 
 
 class FolderRegistry:
-    """Aliases and attached documents as files, each written whole, so that every call is an effect that can be cut off."""
+    """Aliases and attached documents as files, each written whole: every call is an effect that can be cut off."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -6,7 +6,7 @@ orders, `settle` puts the kill into the ledger exactly once, however often it is
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import Final
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream,
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
 from signoff.domain.deployment import LIVE, Deployment
-from signoff.domain.errors import RefusedError, UnavailableError
+from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Verdict
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
@@ -27,6 +27,7 @@ from signoff.ports.store import Effect
 # Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
 EVERY_EPOCH: Final = 2**53 - 1
 PATIENCE_S: Final = 0.7
+AGAIN_S: Final = 1.0
 LIFT: Final = "lift"
 
 
@@ -57,6 +58,16 @@ def soon(settle: Callable[[], bool]) -> bool:
     return done == [True]
 
 
+def until_kept(keep: Callable[[], bool]) -> None:
+    """Try again every second, as long as this process lives, until something keeps what only its memory holds."""
+
+    def insist() -> None:
+        while not keep():
+            Event().wait(AGAIN_S)
+
+    Thread(target=insist, daemon=True).start()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitch:
     """The latch of each model, the journal of kills, and the orders behind them."""
@@ -65,6 +76,7 @@ class KillSwitch:
     orders: OrderHalt
     journal: KillJournal
     in_time: Callable[[Callable[[], bool]], bool] = soon
+    insist: Callable[[Callable[[], bool]], None] = until_kept
 
     def kill(self, model: str, *, reason: str, actor: str) -> Stopped:
         """Journal, halt the orders, record. Needs nobody else; a database that is away delays only the record."""
@@ -76,13 +88,19 @@ class KillSwitch:
         return Begun(kill=kill, is_journaled=self.journal.write(kill))
 
     def finish(self, begun: Begun) -> Stopped:
-        """Halt the orders and record the kill, without waiting long for a database that does not answer."""
-        return Stopped(
+        """Halt the orders and record the kill, without waiting long for a database that does not answer.
+
+        A kill that neither a disk nor the ledger took is known to this process alone, which goes on trying both.
+        """
+        stopped = Stopped(
             kill=begun.kill,
             is_journaled=begun.is_journaled,
             open_orders=self.halt(begun.kill),
             is_recorded=self.in_time(lambda: self.settle(begun.kill)),
         )
+        if not stopped.is_journaled and not stopped.is_recorded:
+            self.insist(lambda: self.settle(begun.kill) or self.journal.write(begun.kill))
+        return stopped
 
     def halt(self, kill: Kill) -> int | None:
         """Fence and cancel; how many orders are still open, None when the broker did not say."""
@@ -95,10 +113,13 @@ class KillSwitch:
             return None
 
     def settle(self, kill: Kill) -> bool:
-        """Put a kill into the ledger, once; False when the database did not take it and it stays pending."""
+        """Put a kill into the ledger, once; False when that could not be done and it stays pending.
+
+        Whatever is wrong with one kill, the ones after it are recorded all the same.
+        """
         try:
             decided_again(lambda: self._record(kill))
-        except UnavailableError:
+        except SignoffError:
             return False
         self.journal.settle(kill.id)
         return True
@@ -116,12 +137,15 @@ class KillSwitch:
         return left
 
     def _record(self, kill: Kill) -> None:
+        key = f"kill:{kill.id}"
+        if self.record.store.request_of(key) is not None:
+            return  # by a process that died before it could say so, and at another epoch than would be next now
         latch = self.record.latch(kill.model) or Latch(model=kill.model)
         event = Killed(model=kill.model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
         self.record.commit(
             Change(stream=model_stream(kill.model), state=latch if latch.revision else None, events=(event,)),
             actor=kill.actor,
-            key=f"kill:{kill.id}",
+            key=key,
             at=kill.at,
         )
 
