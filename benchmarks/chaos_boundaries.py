@@ -3,8 +3,8 @@
 For each act of a release's life: an installation is copied, the process is armed to die at its n-th boundary
 (`boundaries.py` says what counts), the request is sent, the dead process is started again unarmed, and the request is
 repeated under the same idempotency key until it is answered. A worker then finishes what is due. It must end as a run
-that nobody killed: states, flags, number of events of each kind, notices, orders, registry; and `verify`, the replay and
-the count of every act must find nothing. n grows until a run passes without reaching it.
+that nobody killed: states, flags, number of events of each kind, notices, orders, registry; and `verify`, the replay
+and the count of every act must find nothing. n grows until a run passes without reaching it.
 """
 
 import argparse
@@ -452,9 +452,10 @@ def main() -> None:
                 continue
             (folder / f"act-{number}").mkdir()
             found = killed_everywhere(forge, act, ready, folder / f"act-{number}", range(0) if given.list else None)
+            refused = sum(found.told_refused.values())
             print(
                 f"{act.name:34} {found.boundaries or len(found.names):4} boundaries, {len(found.wrong)} wrong, "
-                f"the repeat was told done {found.told_done}, otherwise {sum(found.told_refused.values())}, files left {found.left}",
+                f"the repeat was told done {found.told_done}, otherwise {refused}, files left {found.left}",
                 flush=True,
             )
             for line in (*(found.names if given.list else ()), *found.wrong[:6], *map(str, found.told_refused.items())):
