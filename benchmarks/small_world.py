@@ -39,6 +39,7 @@ POLICY: Final = Policy(
     phases=PhasePolicy(days=DayCount.CALENDAR, shadow_days=1, limited_days=1),
 )
 GOOD: Final = Observed(session=date(2019, 1, 1), counts=True, readings=(), is_conclusive=True)
+SILENT: Final = replace(GOOD, counts=False, is_conclusive=False, unmet=("no data arrived",))
 BAD: Final = replace(GOOD, fired=("error_rate",), unmet=("trigger holds: error_rate",))
 
 
@@ -137,7 +138,7 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     Publisher.publish = publish  # type: ignore[method-assign]
     rollback.rendered = package.rendered = lambda memo: {"deployment_memo.md": repr(memo.decision).encode()}  # type: ignore[attr-defined]
     notices.LEASE = timedelta(seconds=lease_s)  # type: ignore[misc]
-    seen = {"good": GOOD, "bad": BAD}[shown]
+    seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
     observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
     House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
     offset(ahead_s)

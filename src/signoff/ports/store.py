@@ -104,7 +104,10 @@ class Store(Protocol):
         """Effects not yet done, oldest first."""
 
     def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects not yet done, oldest first, leased to one holder until then; nobody else gets them meanwhile."""
+        """Effects not yet done, oldest first, leased to one holder until then; nobody else gets them meanwhile.
+
+        A lease that ends later than any that could have been given now, by a clock that was ahead, is over.
+        """
 
     def release(self, identity: str, holder: str) -> None:
         """Give a leased effect back before its time; one that another holds stays theirs."""
