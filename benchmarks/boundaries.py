@@ -50,20 +50,16 @@ def install(*, trace: str, within: str, at: int = 0) -> None:
         path = Path(os.fspath(paths[-1])) if isinstance(paths[-1], str | Path) else None
         if path is None or within not in str(path) or path.name.startswith("signoff.db"):
             return None
-        return f"file {_kind(path, within)}"
+        return f"file {_kind(path)}"
 
     Connection.commit = around(lambda *_: f"commit {_caller()}", Connection.commit)  # type: ignore[method-assign]
     os.replace = around(of_file, os.replace)
     os.rename = around(of_file, os.rename)
-    os.unlink = around(lambda path: of_file(path) if str(path).endswith(".kill") else None, _plain(os.unlink))
+    os.unlink = around(lambda path: of_file(path) if str(path).endswith(".kill") else None, os.unlink)
     shutil.rmtree = around(lambda path, *_: of_file(path), shutil.rmtree)  # type: ignore[assignment]
 
 
-def _plain(call: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *arguments, **named: call(*arguments, **named)
-
-
-def _kind(path: Path, within: str) -> str:
+def _kind(path: Path) -> str:
     """Which kind of file, without the names that change from run to run."""
     parts = path.relative_to(path.anchor).parts
     start = next((n for n, part in enumerate(parts) if part in {"home", "registry"}), len(parts) - 1)
@@ -74,7 +70,7 @@ def _kind(path: Path, within: str) -> str:
 
 def _caller() -> str:
     """The function of ours that commits."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(2)  # noqa: SLF001 - who commits is known to the stack alone
     while frame is not None:
         code = frame.f_code
         if "/signoff/" in code.co_filename and code.co_name not in {"_transaction", "_write", "commit"}:

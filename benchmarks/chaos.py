@@ -20,9 +20,10 @@ from collections import Counter
 from collections.abc import Iterable
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from judging import judge
-from processes import Forge, Running
+from processes import Forge, Running, until
 
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.people import enrol
@@ -42,15 +43,16 @@ ROLES = (Role.RISK_MANAGER, Role.CTO, Role.HEAD_OF_TRADING)
 class Process:
     """One of our commands, ended at random and started again."""
 
-    def __init__(self, forge: Forge, house: House, *command: str) -> None:
+    def __init__(self, forge: Forge, house: House, *command: str, **how: Any) -> None:
         known = house.settings
+        self.how = how
         self.forge, self.kills, self.log = forge, 0, known.home / f"{command[0]}.log"
         self.command = (*command, "--home", str(known.home), "--database", known.database)
         self.running: Running
         self.start()
 
     def start(self) -> None:
-        self.running = self.forge.start(*self.command, log=self.log)
+        self.running = self.forge.start(*self.command, log=self.log, **self.how)
 
     def die(self) -> None:
         self.running.kill()
@@ -74,6 +76,7 @@ class Load:
         self.kills: list[str] = []
         self.tries = self.denied = self.ended = 0
         self.refused: list[str] = []
+        self.said: Counter[str] = Counter()
 
     def run(self) -> None:
         while not self.over.is_set():
@@ -92,6 +95,7 @@ class Load:
     def toggle(self, reason: PauseReason, name: str, verb: str) -> None:
         body = {"reason": reason.value, "note": name}
         status, said = self.ask(f"/deployments/{self.model}-1-adopted/{verb}", body, name)
+        self.said[f"{status} {detail(said)}"] += 1
         if status == 200:
             self.acknowledged.append(name)
         elif status == 0 or status >= 500 or b"still being carried out" in said:
@@ -131,6 +135,14 @@ def answered(request: urllib.request.Request) -> tuple[int, bytes]:
             return 200, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def detail(said: bytes) -> str:
+    """What a problem document says to people."""
+    try:
+        return str(json.loads(said).get("detail", ""))
+    except ValueError:
+        return said[:80].decode(errors="replace")
 
 
 def furnish(house: House, models: Iterable[str] = MODELS) -> str:
@@ -197,7 +209,9 @@ def run(forge: Forge, house: House, kills: int, *, seed: int) -> dict[str, objec
         thread.start()
     way_back = threading.Thread(target=roll_back, args=(Load(port, token, MODELS[-1], seed, over),))
     while sum(p.kills for p in processes) < kills:
-        time.sleep(chance.uniform(0.02, 1.5))
+        if chance.random() < 0.8:  # mostly under load, and now and then while it starts
+            until(lambda: answers(port), 20)
+        time.sleep(chance.uniform(0.0, 1.2))
         chance.choice((processes[0], *processes)).die()
         if not way_back.ident and sum(p.kills for p in processes) > kills / 2:
             way_back.start()
@@ -209,6 +223,14 @@ def run(forge: Forge, house: House, kills: int, *, seed: int) -> dict[str, objec
         process.running.kill()
     seconds = time.monotonic() - began
     return report(house, loads, processes) | {"seconds": round(seconds)}
+
+
+def answers(port: int) -> bool:
+    """Whether a server is there."""
+    try:
+        return answered(urllib.request.Request(f"http://127.0.0.1:{port}/healthz"))[0] == 200
+    except (OSError, HTTPException):
+        return False
 
 
 def roll_back(client: Load) -> None:

@@ -2,9 +2,9 @@
 
 For each act of a release's life: an installation is copied, the process is armed to die at its n-th boundary
 (`boundaries.py` says what counts), the request is sent, the dead process is started again unarmed, and the request is
-repeated under the same idempotency key until it is answered. A worker then finishes what is due. The end must be the end
-of a run that nobody killed: states, flags, number of events of each kind, notices, orders, registry; and `verify`, the
-replay and the count of every act must find nothing. n grows until a run passes without reaching it.
+repeated under the same idempotency key until it is answered. A worker then finishes what is due. It must end as a run
+that nobody killed: states, flags, number of events of each kind, notices, orders, registry; and `verify`, the replay
+and the count of every act must find nothing. n grows until a run passes without reaching it.
 """
 
 import argparse
@@ -38,7 +38,6 @@ from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
-from signoff.ledger.text import encoded
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House, staged_orders
 
@@ -369,11 +368,17 @@ def outcome(site: Site, act: Act) -> Body:
         "revision": None if repeated else told.revision,
         "sent": sorted(sent(house)),
         "orders": len(house.broker.open_orders(order_scope(MODEL))),
+        "fence": None if repeated else fences(site),
         "registry": (registry.aliases(), registry.attached()),
         "folders": sorted(p.name for p in house.settings.releases.glob("*/*") if not p.name.startswith(".")),
     }
     closed(house)
     return json.loads(json.dumps(found))
+
+
+def fences(site: Site) -> Body:
+    """What the broker refuses."""
+    return dict(json.loads((site.home / "simulated_broker.json").read_bytes())["fences"])
 
 
 @dataclass
@@ -447,17 +452,17 @@ def main() -> None:
                 continue
             (folder / f"act-{number}").mkdir()
             found = killed_everywhere(forge, act, ready, folder / f"act-{number}", range(0) if given.list else None)
+            refused = sum(found.told_refused.values())
             print(
-                f"{act.name:34} {found.boundaries or len(found.names):4} boundaries, {len(found.wrong)} wrong, the repeat was told "
-                f"done {found.told_done}, otherwise {sum(found.told_refused.values())}, files left {found.left}",
+                f"{act.name:34} {found.boundaries or len(found.names):4} boundaries, {len(found.wrong)} wrong, "
+                f"the repeat was told done {found.told_done}, otherwise {refused}, files left {found.left}",
                 flush=True,
             )
             for line in (*(found.names if given.list else ()), *found.wrong[:6], *map(str, found.told_refused.items())):
                 print(f"    {line}", flush=True)
             total, wrong = total + found.boundaries, wrong + found.wrong
-    print(
-        f"{total} kills at {total} boundaries of {len(ACTS)} acts in {time.monotonic() - began:.0f} s, {len(wrong)} wrong"
-    )
+    seconds = time.monotonic() - began
+    print(f"{total} kills at {total} boundaries of {len(ACTS)} acts in {seconds:.0f} s, {len(wrong)} wrong")
     sys.exit(bool(wrong))
 
 

@@ -1,4 +1,4 @@
-"""A small release in place of everything around Signoff: the registry is a folder, a memo is a line, sessions are given.
+"""A small release in place of what is around Signoff: the registry is a folder, a memo is a line, sessions are given.
 
 Installed in a fork before the command begins, and in the judge. Store, shelf, ledger, journal of kills, folders of
 releases, broker, outbox and every use case are the product's own; only what would cost seconds and has no effects
@@ -39,11 +39,12 @@ POLICY: Final = Policy(
     phases=PhasePolicy(days=DayCount.CALENDAR, shadow_days=1, limited_days=1),
 )
 GOOD: Final = Observed(session=date(2019, 1, 1), counts=True, readings=(), is_conclusive=True)
+SILENT: Final = replace(GOOD, counts=False, is_conclusive=False, unmet=("no data arrived",))
 BAD: Final = replace(GOOD, fired=("error_rate",), unmet=("trigger holds: error_rate",))
 
 
 class FolderRegistry:
-    """Aliases and attached documents as files, each written whole, so that every call is an effect that can be cut off."""
+    """Aliases and attached documents as files, each written whole: every call is an effect that can be cut off."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -82,7 +83,11 @@ class FolderRegistry:
         return {path.name: json.loads(path.read_bytes()) for path in self._folder.rglob("*.alias")}
 
     def attached(self) -> list[str]:
-        return sorted(path.name for path in self._folder.rglob("*") if path.is_file() and path.suffix != ".alias")
+        return sorted(
+            path.name
+            for path in self._folder.rglob("*")
+            if path.is_file() and path.name[0] != "." and path.suffix != ".alias"
+        )
 
 
 def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
@@ -133,7 +138,7 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     Publisher.publish = publish  # type: ignore[method-assign]
     rollback.rendered = package.rendered = lambda memo: {"deployment_memo.md": repr(memo.decision).encode()}  # type: ignore[attr-defined]
     notices.LEASE = timedelta(seconds=lease_s)  # type: ignore[misc]
-    seen = {"good": GOOD, "bad": BAD}[shown]
+    seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
     observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
     House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
     offset(ahead_s)

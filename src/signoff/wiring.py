@@ -32,7 +32,7 @@ from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
 from signoff.app.observe import Watch
 from signoff.app.package import Publisher
-from signoff.app.record import Expectation, Record
+from signoff.app.record import Expectation, Record, Request
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
@@ -182,7 +182,7 @@ class House:
     def kill_switch(self) -> KillSwitch:
         return KillSwitch(record=self.record, orders=self.broker, journal=self.kills)
 
-    def for_request(self, request: str | None, expected: Expectation | None) -> "House":
+    def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
         shared = ("store", "shelf", "registry", "runs", "reader", "releases", "broker", "kills")
         house = House(self.settings, self.clock)

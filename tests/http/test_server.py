@@ -13,6 +13,7 @@ from cast_of_six import PEOPLE
 
 from signoff.adapters.archives import zipped
 from signoff.adapters.signing_keys import KeyFile
+from signoff.app.record import Request
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
 from signoff.domain.events import Killed, PauseReason
@@ -88,7 +89,9 @@ def test_a_request_made_again_after_a_crash_is_done_once(own_server):
     identity, house = "momentum-1.1.0-adopted", own_server.house
 
     def pause():
-        return house.for_request("r1", None).rollout.pause(identity, PauseReason.MANUAL, "month end", actor="t")
+        return house.for_request(Request("r1", "asked"), None).rollout.pause(
+            identity, PauseReason.MANUAL, "month end", actor="t"
+        )
 
     pause()
     house.rollout.resume(identity, PauseReason.MANUAL, "", actor="t")

@@ -46,6 +46,8 @@ class KillFolders:
                 sync_folder(folder)
             except OSError:
                 continue
+            with self._lock:
+                self._unwritten.pop(kill.id, None)
             return True
         with self._lock:
             self._unwritten[kill.id] = kill

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import RLock
 
 from signoff.adapters.folders import held, write_file
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import RefusedError, UnavailableError
 from signoff.ports.orders import OpenOrder
 
 
@@ -68,12 +68,17 @@ class SimulatedBroker:
             if self._path is None:
                 yield
                 return
-            with held(self._path.with_suffix(".lock")):
-                self._load()
-                try:
-                    yield
-                finally:
-                    self._save(self._path)
+            try:
+                with held(self._path.with_suffix(".lock")):
+                    self._load()
+                    try:
+                        yield
+                    finally:
+                        self._save(self._path)
+            except OSError as error:
+                raise UnavailableError(
+                    f"The broker's book {self._path} could not be written: {error.strerror}. Ask again; make room."
+                ) from error
 
     def _load(self) -> None:
         if self._path is not None and self._path.exists():

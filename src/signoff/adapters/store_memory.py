@@ -93,6 +93,10 @@ class MemoryStore:
         with self._lock:
             return act(self._tree.size, self._tree.root)
 
+    def request_of(self, key: str) -> str | None:
+        """The request committed under this key."""
+        return self._commands.get(key, (None, 0))[0]
+
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order."""
         for seq, (name, body) in enumerate(tuple(self._rows), start=1):
@@ -106,7 +110,9 @@ class MemoryStore:
     def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
         """Effects not yet done, leased to one holder."""
         with self._lock:
-            free = (e for e in self.pending() if e.identity not in self._claims or self._claims[e.identity][1] <= now)
+            stray = last_lease(until, now)
+            held = {name for name, (_, ends) in self._claims.items() if now < ends <= stray}
+            free = (effect for effect in self.pending() if effect.identity not in held)
             found = tuple(islice(free, limit))
             self._claims |= {effect.identity: (holder, until) for effect in found}
             return found
@@ -194,3 +200,12 @@ def _readable(recorded: Recorded) -> bytes:
     except TamperedError as error:
         raise BadInputError(f"The event {recorded.event.kind!r} of {recorded.stream} is not valid: {error}") from error
     return body
+
+
+def last_lease(until: datetime, now: datetime) -> datetime:
+    """The latest that a lease can end which was given by a clock that agrees with ours; one beyond it is a stray.
+
+    Without this, a lease given while a clock was a day ahead would hold an effect up for that day. Clocks may differ by
+    the length of a lease.
+    """
+    return until + (until - now)

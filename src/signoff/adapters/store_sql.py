@@ -35,7 +35,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from signoff.adapters.folders import write_file
 from signoff.adapters.schema_sql import SCHEMA, grant, upgrade
-from signoff.adapters.store_memory import SignCheckpoint, bodies_of, conflict, no_effect, revision_of
+from signoff.adapters.store_memory import SignCheckpoint, bodies_of, conflict, last_lease, no_effect, revision_of
 from signoff.domain.errors import (
     BadInputError,
     NotFoundError,
@@ -202,6 +202,12 @@ class SqlStore:
             return None
         return Committed(seq=made.seq, is_replay=False)
 
+    def request_of(self, key: str) -> str | None:
+        """The request committed under this key."""
+        with self._transaction(is_reading=True) as connection:
+            made = connection.execute(_COMMAND, {"key": key}).one_or_none()
+            return None if made is None else made.request
+
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
         query = select(events.c.seq, events.c.body, events.c.leaf).order_by(events.c.seq).limit(PAGE)
@@ -223,10 +229,11 @@ class SqlStore:
 
     def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
         """Effects not yet done, leased to one holder."""
+        until_when, over, stray = outbox.c.claimed_until, now.timestamp(), last_lease(until, now).timestamp()
         due = (
             select(outbox)
             .where(outbox.c.result.is_(None))
-            .where((outbox.c.claimed_until.is_(None)) | (outbox.c.claimed_until <= now.timestamp()))
+            .where(until_when.is_(None) | (until_when <= over) | (until_when > stray))
             .order_by(outbox.c.position)
             .limit(limit)
             .with_for_update(skip_locked=True)

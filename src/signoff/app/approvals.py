@@ -301,11 +301,12 @@ class ApprovalRound:
             self.record.commit(
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 actor=actor,
-                key=f"{verb}:{identity}:{state.revision}",
+                key=self.record.key(f"{verb}:{identity}:{state.revision}"),
                 effects=before_deployment(state) if is_last else (),
             )
 
-        decided_again(commit)
+        if not self.record.was_carried_out():
+            decided_again(commit)
 
     def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
         change = Change(stream=deployment_stream(state.id), state=state, events=events)

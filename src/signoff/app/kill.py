@@ -6,7 +6,7 @@ orders, `settle` puts the kill into the ledger exactly once, however often it is
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Thread
+from threading import Event, Thread
 from typing import Final
 from uuid import uuid4
 
@@ -15,17 +15,20 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream,
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
 from signoff.domain.deployment import LIVE, Deployment
-from signoff.domain.errors import RefusedError, TamperedError, UnavailableError
+from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Verdict
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import digest
 from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.orders import OrderHalt
+from signoff.ports.store import Effect
 
 # Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
 EVERY_EPOCH: Final = 2**53 - 1
 PATIENCE_S: Final = 0.7
+AGAIN_S: Final = 1.0
+LIFT: Final = "lift"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,16 @@ def soon(settle: Callable[[], bool]) -> bool:
     return done == [True]
 
 
+def until_kept(keep: Callable[[], bool]) -> None:
+    """Try again every second, as long as this process lives, until something keeps what only its memory holds."""
+
+    def insist() -> None:
+        while not keep():
+            Event().wait(AGAIN_S)
+
+    Thread(target=insist, daemon=True).start()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitch:
     """The latch of each model, the journal of kills, and the orders behind them."""
@@ -63,6 +76,7 @@ class KillSwitch:
     orders: OrderHalt
     journal: KillJournal
     in_time: Callable[[Callable[[], bool]], bool] = soon
+    insist: Callable[[Callable[[], bool]], None] = until_kept
 
     def kill(self, model: str, *, reason: str, actor: str) -> Stopped:
         """Journal, halt the orders, record. Needs nobody else; a database that is away delays only the record."""
@@ -74,13 +88,19 @@ class KillSwitch:
         return Begun(kill=kill, is_journaled=self.journal.write(kill))
 
     def finish(self, begun: Begun) -> Stopped:
-        """Halt the orders and record the kill, without waiting long for a database that does not answer."""
-        return Stopped(
+        """Halt the orders and record the kill, without waiting long for a database that does not answer.
+
+        A kill that neither a disk nor the ledger took is known to this process alone, which goes on trying both.
+        """
+        stopped = Stopped(
             kill=begun.kill,
             is_journaled=begun.is_journaled,
             open_orders=self.halt(begun.kill),
             is_recorded=self.in_time(lambda: self.settle(begun.kill)),
         )
+        if not stopped.is_journaled and not stopped.is_recorded:
+            self.insist(lambda: self.settle(begun.kill) or self.journal.write(begun.kill))
+        return stopped
 
     def halt(self, kill: Kill) -> int | None:
         """Fence and cancel; how many orders are still open, None when the broker did not say."""
@@ -93,32 +113,39 @@ class KillSwitch:
             return None
 
     def settle(self, kill: Kill) -> bool:
-        """Put a kill into the ledger, once; False when the database did not take it and it stays pending.
+        """Put a kill into the ledger, once; False when that could not be done and it stays pending.
 
-        A database that was altered takes nothing either, and must not keep a kill from being answered.
+        Whatever is wrong with one kill, the ones after it are recorded all the same.
         """
         try:
             decided_again(lambda: self._record(kill))
-        except (UnavailableError, TamperedError):
+        except SignoffError:
             return False
         self.journal.settle(kill.id)
         return True
 
     def reconcile(self) -> int:
-        """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left."""
+        """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left.
+
+        Then let orders through of models whose arming was cut off before the broker knew of it.
+        """
         left = 0
         for kill in self.journal.pending():
             self.halt(kill)
             left += not self.settle(kill)
+        self.lift_armed()
         return left
 
     def _record(self, kill: Kill) -> None:
+        key = f"kill:{kill.id}"
+        if self.record.store.request_of(key) is not None:
+            return  # by a process that died before it could say so, and at another epoch than would be next now
         latch = self.record.latch(kill.model) or Latch(model=kill.model)
         event = Killed(model=kill.model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
         self.record.commit(
             Change(stream=model_stream(kill.model), state=latch if latch.revision else None, events=(event,)),
             actor=kill.actor,
-            key=f"kill:{kill.id}",
+            key=key,
             at=kill.at,
         )
 
@@ -154,6 +181,9 @@ class KillSwitch:
 
     def rearm(self, model: str, signatory: Signatory, *, reason: str) -> Latch:
         """Sign for arming again; the second person's signature arms."""
+        if self.record.was_carried_out():
+            self.lift_armed()
+            return self.record.latch(model) or Latch(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
         policy = _policy(live)
         signature = sign(
@@ -176,8 +206,22 @@ class KillSwitch:
             self._commit(
                 latch, (RearmSigned(signature=signature), Rearmed(persons=persons)), live, actor=signatory.person
             )
-            self.orders.lift(order_scope(model), self.record.flags(model).revision)
+            self.lift_armed()
         return self.record.latch(model) or latch
+
+    def lift_armed(self) -> None:
+        """Let the broker take orders again of models that were armed; of one that was stopped again meanwhile, not."""
+        for effect in self.record.store.pending():
+            if effect.kind == LIFT:
+                model = effect.payload.decode()
+                if not self._is_stopped(model):
+                    self.orders.lift(order_scope(model), self.record.flags(model).revision)
+                self.record.store.done(effect.identity, LIFT, self.record.now())
+
+    def _is_stopped(self, model: str) -> bool:
+        latch = self.record.latch(model)
+        is_latched = latch is not None and latch.is_latched
+        return is_latched or any(kill.model == model for kill in self.journal.pending())
 
     def _commit(
         self,
@@ -192,8 +236,14 @@ class KillSwitch:
             Change(stream=model_stream(latch.model), state=latch, events=events),
             *(Change(stream=deployment_stream(d.id), state=d, events=(entered,)) for d in live),
             actor=actor,
-            key=f"rearm:{latch.model}:{latch.revision}",
+            key=self.record.key(f"rearm:{latch.model}:{latch.revision}"),
+            effects=(lifting(latch),) if any(isinstance(event, Rearmed) for event in events) else (),
         )
+
+
+def lifting(latch: Latch) -> Effect:
+    """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
+    return Effect(identity=f"{LIFT}:{latch.model}:{latch.epoch}", kind=LIFT, payload=latch.model.encode())
 
 
 def _policy(live: tuple[Deployment, ...]) -> Policy:

@@ -47,8 +47,9 @@ class Watch:
 
     def observe(self, identity: str, session: date | None = None, *, actor: str) -> tuple[Deployment, Observed]:
         """Record one session; a trigger that holds leads straight to the rollback."""
+        is_repeated = self.record.was_carried_out()
         state = self.record.deployment(identity)
-        session = session or self.next_session(state)
+        session = session or (state.last_session if is_repeated else self.next_session(state))
         if session is None:
             raise NotFoundError(
                 f"Expected a session after {state.last_session} to observe for {state.model}, found none up to now. "
@@ -59,7 +60,8 @@ class Watch:
         )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         observed = observe(measured, state.policy, monitors)
-        decided_again(lambda: self._record(identity, session, observed, actor=actor))
+        if not is_repeated:
+            decided_again(lambda: self._record(identity, session, observed, actor=actor))
         if observed.fired:
             self.rollback.carry_out(identity, actor=actor)
         return self.record.deployment(identity), observed
@@ -76,7 +78,7 @@ class Watch:
         self.record.commit(
             Change(stream=deployment_stream(identity), state=state, events=events),
             actor=actor,
-            key=f"observe:{identity}:{session}",
+            key=self.record.key(f"observe:{identity}:{session}"),
             effects=effects,
         )
 

@@ -64,17 +64,40 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """One request of one caller: the name it was sent under, and the digest of all that it asks."""
+
+    name: str
+    asked: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """The store and the clock, and nothing kept between calls."""
 
     store: Store
     clock: Clock
     expected: Expectation | None = None
-    request: str | None = None
+    request: Request | None = None
 
     def key(self, otherwise: str) -> str:
         """The key of a commit that is all a request does: the request's own name, so that it is done once."""
-        return otherwise if self.request is None else f"request:{self.request}"
+        return otherwise if self.request is None else f"request:{self.request.name}"
+
+    def was_carried_out(self) -> bool:
+        """Whether this very request is on record: it was made before, and the answer to it was lost.
+
+        It is then answered by what is true now; deciding it again would refuse it for what it did itself.
+        """
+        if self.request is None or (made := self.store.request_of(self.key(""))) is None:
+            return False
+        if made != self.request.asked:
+            raise ConflictError(
+                "This request was made before under the same name with other contents; nothing was done."
+            )
+        if self.expected is not None:
+            self.expected.is_met = True
+        return True
 
     def now(self) -> datetime:
         """The present time in UTC."""
@@ -90,7 +113,7 @@ class Record:
             )
             raise NotFoundError(message)
         state = decode_state(Deployment, found.state)
-        if self.expected is not None:
+        if self.expected is not None and not self.was_carried_out():
             self.expected.check(state)
         return state
 
@@ -156,6 +179,8 @@ class Record:
             return
         said = [[c.stream, [encode_state(event).decode() for event in c.events]] for c in changes]
         request = digest(canonical([key, actor, said]))
+        if self.request is not None and key == self.key(""):
+            request = self.request.asked
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         self.store.commit(Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects))
         if self.expected is not None:
@@ -202,6 +227,7 @@ __all__ = [
     "Change",
     "Expectation",
     "Record",
+    "Request",
     "State",
     "decided_again",
     "deployment_stream",

@@ -23,6 +23,8 @@ class Rollout:
 
         A crash after the last signature may have left the approved edition unwritten; it is written first.
         """
+        if self.record.was_carried_out():
+            return self.record.deployment(identity)
         state = self.record.deployment(identity)
         package = self.approvals.package(state)
         if state.state is State.APPROVED and not package.changed and APPROVED not in dict(state.editions):
@@ -36,6 +38,8 @@ class Rollout:
 
     def advance(self, identity: str, *, actor: str) -> Deployment:
         """Go one phase further; at full allocation the previous version is superseded in the same commit."""
+        if self.record.was_carried_out():
+            return self.record.deployment(identity)
         state = self.record.deployment(identity)
         candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
         events = decisions.advance(
@@ -55,7 +59,8 @@ class Rollout:
             state = self.record.deployment(identity)
             self._commit(state, decisions.pause(state, reason, note), actor=actor, verb="pause")
 
-        decided_again(commit)
+        if not self.record.was_carried_out():
+            decided_again(commit)
         return self.record.deployment(identity)
 
     def resume(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
@@ -65,7 +70,8 @@ class Rollout:
             state = self.record.deployment(identity)
             self._commit(state, decisions.resume(state, reason, note), actor=actor, verb="resume")
 
-        decided_again(commit)
+        if not self.record.was_carried_out():
+            decided_again(commit)
         return self.record.deployment(identity)
 
     def _commit(

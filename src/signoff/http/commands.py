@@ -15,6 +15,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from signoff.app.record import Expectation
+from signoff.app.record import Request as Named
 from signoff.domain.errors import BadInputError, ConflictError
 from signoff.http.access import house_of
 from signoff.ledger.canonical import canonical, digest
@@ -52,6 +53,7 @@ async def _once(request: Request, key: str, carry_out: Handler) -> Response:
         raise BadInputError(f"Expected an Idempotency-Key of 1 to {MOST_KEY} characters, found {len(key)}.")
     house = house_of(request)
     name, asked = await _named(request, key)
+    request.state.asked = asked
     stored = await run_sync(_begun, house, name, asked, _time_for(request))
     if stored is not None:
         return _replayed(stored, asked, key)
@@ -118,8 +120,8 @@ def expecting(
     house = house_of(request)
     if if_match is None and idempotency_key is None:
         return house
-    name = None if idempotency_key is None else _name(request, idempotency_key)
-    return house.for_request(name, None if if_match is None else _expected(request, if_match))
+    named = None if idempotency_key is None else Named(_name(request, idempotency_key), request.state.asked)
+    return house.for_request(named, None if if_match is None else _expected(request, if_match))
 
 
 def _expected(request: Request, if_match: str) -> Expectation:

@@ -320,7 +320,7 @@ def rearm_statement(
 def rearm(
     model: str,
     body: RearmRequest,
-    house: Installation,
+    house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.REARM))],
 ) -> Document:
     """Sign for arming a killed model again; the second person arms, and live releases re-enter at shadow."""

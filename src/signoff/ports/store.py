@@ -100,6 +100,9 @@ class Store(Protocol):
     def with_tree(self, act: Callable[[int, bytes], T]) -> T:
         """Do something with the tree's size and root while nobody adds to it; what it returns. Call it once."""
 
+    def request_of(self, key: str) -> str | None:
+        """The digest of the request that was committed under this key; None when none was."""
+
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
 
@@ -107,7 +110,10 @@ class Store(Protocol):
         """Effects not yet done, oldest first."""
 
     def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects not yet done, oldest first, leased to one holder until then; nobody else gets them meanwhile."""
+        """Effects not yet done, oldest first, leased to one holder until then; nobody else gets them meanwhile.
+
+        A lease that ends later than any that could have been given now, by a clock that was ahead, is over.
+        """
 
     def release(self, identity: str, holder: str) -> None:
         """Give a leased effect back before its time; one that another holds stays theirs."""

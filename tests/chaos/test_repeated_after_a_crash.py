@@ -1,0 +1,86 @@
+"""A request whose answer was lost is answered as done when it is made again, not refused for what it did itself."""
+
+import pytest
+from cast_of_six import PEOPLE
+
+from signoff.app.adopt import Adoption, adopt
+from signoff.app.kill import EVERY_EPOCH
+from signoff.app.people import enrol
+from signoff.app.record import Expectation, Request
+from signoff.app.rollback import order_scope
+from signoff.config.settings import settings
+from signoff.domain.decisions import GuardError
+from signoff.domain.errors import ConflictError
+from signoff.domain.events import PauseReason
+from signoff.domain.policy import Policy, Role
+from signoff.ports.orders import OpenOrder
+from signoff.wiring import House
+
+IDENTITY = "momentum-1.1.0-adopted"
+ORDER = OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)
+
+
+class Killed(BaseException):
+    """The process is gone; nothing may catch this."""
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = House(settings(home=str(tmp_path / "home"), actor="t"))
+    for role in (Role.RISK_MANAGER, Role.CTO):
+        key, name = house.key_of(PEOPLE[role]), PEOPLE[role]
+        enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="t")
+    adoption = Adoption(model="momentum", version="1.1.0", policy=Policy(name="p", version="1"), reason="r")
+    adopt(house.record, adoption, tuple(house.signatory(role) for role in (Role.RISK_MANAGER, Role.CTO)))
+    return house
+
+
+def test_a_resume_made_again_is_answered_by_what_is_true_now(house):
+    house.rollout.pause(IDENTITY, PauseReason.MANUAL, "", actor="t")
+    seen = house.record.deployment(IDENTITY).revision
+
+    def resume():
+        mine = house.for_request(Request("r", "resume"), Expectation(IDENTITY, seen))
+        return mine.rollout.resume(IDENTITY, PauseReason.MANUAL, "", actor="t")
+
+    assert resume() == resume()
+    with pytest.raises(GuardError, match="not paused"):
+        house.for_request(Request("another", "resume"), None).rollout.resume(
+            IDENTITY, PauseReason.MANUAL, "", actor="t"
+        )
+
+
+def test_the_same_name_with_other_contents_is_a_conflict_even_when_the_answer_was_lost(house):
+    house.for_request(Request("r", "pause"), None).rollout.pause(IDENTITY, PauseReason.MANUAL, "", actor="t")
+    with pytest.raises(ConflictError, match="other contents"):
+        house.for_request(Request("r", "else"), None).rollout.pause(IDENTITY, PauseReason.FREEZE, "", actor="t")
+
+
+def test_a_model_armed_by_a_process_that_died_gets_its_orders_through_again(house, monkeypatch):
+    house.kill_switch.kill("momentum", reason="smoke", actor="t")
+    house.kill_switch.rearm("momentum", house.signatory(Role.RISK_MANAGER), reason="fixed")
+    with monkeypatch.context() as patch:
+
+        def die(*_):
+            raise Killed
+
+        patch.setattr(type(house.broker), "lift", die)
+        with pytest.raises(Killed):
+            house.kill_switch.rearm("momentum", house.signatory(Role.CTO), reason="fixed")
+    assert not house.record.latch("momentum").is_latched
+    assert house.kill_switch.reconcile() == 0
+    house.broker.place([ORDER], epoch=house.record.flags("momentum").revision)
+    assert house.store.pending() == ()
+
+
+def test_arming_that_was_cut_off_does_not_lift_the_fence_of_a_later_kill(house, monkeypatch):
+    house.kill_switch.kill("momentum", reason="smoke", actor="t")
+    house.kill_switch.rearm("momentum", house.signatory(Role.RISK_MANAGER), reason="fixed")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(house.kill_switch), "lift_armed", lambda _: None)
+        house.kill_switch.rearm("momentum", house.signatory(Role.CTO), reason="fixed")
+    house.kill_switch.kill("momentum", reason="again", actor="t")
+    house.kill_switch.reconcile()
+    house.broker._load()
+    assert house.broker._fences[order_scope("momentum")] == EVERY_EPOCH
+    assert house.store.pending() == ()
