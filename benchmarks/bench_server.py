@@ -15,10 +15,7 @@ import platform
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +129,7 @@ def small(bench: Bench, home: Path, where: str, url: str | None) -> None:
         commands(bench, told_to, [f"m{n}-1-adopted" for n in range(max(AT_ONCE))])
         reads(bench, told_to, [f"m{100 + n}-1-adopted" for n in range(max(AT_ONCE))])
         flags(bench, told_to)
-        streams(bench, told_to, [f"m{50 + n}-1-adopted" for n in range(10)])
+        streams(told_to, [f"m{50 + n}-1-adopted" for n in range(10)])
     recorded(bench, House(ours.settings))
 
 
@@ -187,7 +184,7 @@ def flags(bench: Bench, told_to: tuple[str, int, dict[str, str]]) -> None:
     bench.measure(where, "all flags, unchanged (304)", port, headers, [[known]])
 
 
-def streams(bench: Bench, told_to: tuple[str, int, dict[str, str]], releases: list[str]) -> None:
+def streams(told_to: tuple[str, int, dict[str, str]], releases: list[str]) -> None:
     """How long until all of many streams know what a command led to."""
     where, port, headers = told_to
     about = {"method": "POST", "body": json.dumps({"reason": "manual", "note": "{n}"})}

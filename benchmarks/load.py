@@ -20,7 +20,9 @@ CONTROL = re.compile(rb"event: control\ndata: (.*)\n\n")
 
 def loaded(plan: dict[str, Any]) -> dict[str, Any]:
     """What a load process measured of this plan."""
-    asked = subprocess.run([sys.executable, __file__], input=json.dumps(plan), capture_output=True, text=True)
+    asked = subprocess.run(
+        [sys.executable, __file__], input=json.dumps(plan), capture_output=True, text=True, check=False
+    )
     assert asked.returncode == 0, asked.stderr
     found: dict[str, Any] = json.loads(asked.stdout)
     return found
@@ -135,7 +137,7 @@ class Connection:
 
 
 def quickly(writer: asyncio.StreamWriter) -> None:
-    """Acknowledge what comes at once: a server that leaves Nagle's algorithm on would else wait 40 ms for our kernel."""
+    """Acknowledge at once what comes: a server that leaves Nagle's algorithm on would wait 40 ms for our kernel."""
     if hasattr(socket, "TCP_QUICKACK"):
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 

@@ -97,11 +97,10 @@ class Ours:
 class Mlflow:
     """MLflow's tracking and registry server with its defaults, over a registry as large as our small home."""
 
-    headers: dict[str, str] = {}
-
     def __init__(self, folder: Path, url: str, versions: int) -> None:
         folder.mkdir(parents=True)
         self.folder, self.url, self.versions = folder, url, versions
+        self.headers: dict[str, str] = {}
 
     @contextmanager
     def serving(self) -> Iterator[int]:
