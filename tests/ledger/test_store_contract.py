@@ -183,6 +183,36 @@ def test_rows_are_in_order_from_anywhere_and_of_one_stream(store):
     assert list(store.rows(stream="od")) == []
 
 
+def test_a_page_holds_rows_of_the_streams_asked_for_and_no_more(store):
+    for n, stream in enumerate("abcacba"):
+        store.commit(commit(append(stream, paused(str(n))), key=str(n)))
+
+    def page(*streams, **how):
+        return [row.seq for row in store.page(streams, **how)]
+
+    every = {row.seq: row.body for row in store.rows()}
+    assert page("a") == [1, 4, 7]
+    assert page("c", "a") == [1, 3, 4, 5, 7]
+    assert page("c", "a", limit=2) == [1, 3]
+    assert page("c", "a", after=3, limit=2) == [4, 5]
+    assert page("c", "a", after=7) == []
+    assert page("unknown", "b") == [2, 6]
+    assert page() == []
+    assert all(row.body == every[row.seq] for row in store.page(["a", "b", "c"]))
+
+
+def test_pages_that_follow_one_another_tell_everything_once_while_the_ledger_grows(store):
+    for n in range(6):
+        store.commit(commit(append("s", paused(str(n))), append("other"), key=str(n)))
+    told, after = [], 0
+    while page := store.page(["s"], after=after, limit=2):
+        told += [row.seq for row in page]
+        after = page[-1].seq
+        if len(told) < 8:
+            store.commit(commit(append("other"), append("s", paused("late")), key=f"late {after}"))
+    assert told == [row.seq for row in store.rows(stream="s")]
+
+
 def test_effects_wait_in_order_until_done_once(store):
     effects = tuple(Effect(identity=i, kind="notice", payload=i.encode()) for i in ("z", "a", "m"))
     store.commit(commit(append("s"), key="1", effects=effects))
@@ -270,13 +300,15 @@ def test_lists_are_narrowed_by_model_and_label_and_paged_by_name(store):
     def names(**how):
         return [s.stream[-1] for s in store.streams("deployment/", **how)]
 
-    assert names(model="a") == ["0", "2", "3"]
-    assert names(model="a", labels=["full"]) == ["0", "3"]
+    assert names(models=["a"]) == ["0", "2", "3"]
+    assert names(models=["b", "a"]) == ["0", "1", "2", "3"]
+    assert names(models=[]) == []
+    assert names(models=["a"], labels=["full"]) == ["0", "3"]
     assert names(labels=["shadow", "full"]) == ["0", "1", "2", "3"]
     assert names(labels=[]) == []
     assert names(after="deployment/1") == ["2", "3"]
     assert names(after="deployment/0", limit=2) == ["1", "2"]
-    assert names(model="a", after="deployment/0", limit=1) == ["2"]
+    assert names(models=["a"], after="deployment/0", limit=1) == ["2"]
 
 
 def test_a_label_follows_its_state(store):

@@ -94,7 +94,7 @@ def test_an_older_schema_is_refused_until_its_owner_upgrades_it(url, tmp_path):
         opened(url, tmp_path)
     assert main(["db", "upgrade", "--owner-url", url, "--home", str(tmp_path)]) == 0
     store = opened(url, tmp_path)
-    assert [s.stream for s in store.streams("deployment/", model="m", labels=["shadow"])] == ["deployment/a"]
+    assert [s.stream for s in store.streams("deployment/", models=["m"], labels=["shadow"])] == ["deployment/a"]
     assert [row.body for row in store.rows()] == [b"as it was"]
 
 

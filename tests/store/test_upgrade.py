@@ -54,7 +54,7 @@ def test_its_ledger_is_the_same_to_the_byte_and_a_copy_is_kept(released):
 
 def test_its_releases_can_be_looked_for(released):
     _, folder = released
-    found = opened(folder).streams("deployment/", model="m", labels=["shadow"])
+    found = opened(folder).streams("deployment/", models=["m"], labels=["shadow"])
     assert [s.stream for s in found] == ["deployment/a"]
 
 

@@ -41,7 +41,7 @@ class MemoryStore:
         self,
         prefix: str,
         *,
-        model: str | None = None,
+        models: Collection[str] | None = None,
         labels: Collection[str] | None = None,
         after: str | None = None,
         limit: int | None = None,
@@ -52,7 +52,7 @@ class MemoryStore:
             for name, stored in sorted(self._streams.items())
             if name.startswith(prefix)
             and (after is None or name > after)
-            and (model is None or self._named[name][0] == model)
+            and (models is None or self._named[name][0] in models)
             and (labels is None or self._named[name][1] in labels)
         )
         return tuple(islice(found, limit))
@@ -102,6 +102,15 @@ class MemoryStore:
         for seq, (name, body) in enumerate(tuple(self._rows), start=1):
             if seq > after and stream in {None, name}:
                 yield LedgerRow(seq=seq, body=body, leaf=leaf_hash(body))
+
+    def page(self, streams: Collection[str], *, after: int = 0, limit: int | None = None) -> tuple[LedgerRow, ...]:
+        """Rows of these streams alone, in order."""
+        wanted = (
+            LedgerRow(seq=seq, body=body)
+            for seq, (name, body) in enumerate(tuple(self._rows), start=1)
+            if seq > after and name in streams
+        )
+        return tuple(islice(wanted, limit))
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done."""

@@ -160,7 +160,7 @@ class SqlStore:
         self,
         prefix: str,
         *,
-        model: str | None = None,
+        models: Collection[str] | None = None,
         labels: Collection[str] | None = None,
         after: str | None = None,
         limit: int | None = None,
@@ -168,8 +168,8 @@ class SqlStore:
         """Streams whose name starts with `prefix`, by name."""
         name = streams.c.stream
         query = select(streams).where(name.startswith(prefix, autoescape=True))
-        if model is not None:
-            query = query.where(streams.c.model == model)
+        if models is not None:
+            query = query.where(streams.c.model.in_(models))
         if labels is not None:
             query = query.where(streams.c.label.in_(labels))
         with self._transaction(is_reading=True) as connection:
@@ -220,6 +220,14 @@ class SqlStore:
             if len(page) < PAGE:
                 return
             after = page[-1].seq
+
+    def page(self, streams: Collection[str], *, after: int = 0, limit: int | None = None) -> tuple[LedgerRow, ...]:
+        """Rows of these streams alone, in order: their numbers by the index, then the bodies of so many of them."""
+        number = events.c.seq
+        wanted = select(number).where(events.c.stream.in_(streams), number > after).order_by(number).limit(limit)
+        query = select(number, events.c.body).where(number.in_(wanted)).order_by(number)
+        with self._transaction(is_reading=True) as connection:
+            return tuple(LedgerRow(seq=r.seq, body=_exact(r.seq, r.body)) for r in connection.execute(query))
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""

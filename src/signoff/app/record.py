@@ -4,7 +4,7 @@ Nothing else in the application writes state. A change is decided by the domain 
 refused by the store when that state has moved on meanwhile.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -124,13 +124,13 @@ class Record:
 
     def deployments(self, model: str | None = None) -> tuple[Deployment, ...]:
         """Every release, oldest first, of one model or of all."""
-        found = (decode_state(Deployment, s.state) for s in self.store.streams("deployment/", model=model))
+        found = (decode_state(Deployment, s.state) for s in self.store.streams("deployment/", models=_only(model)))
         return tuple(sorted(found, key=lambda d: (d.opened_at, d.id)))
 
     def in_states(self, *states: DeploymentState, model: str | None = None) -> tuple[Deployment, ...]:
         """Releases in one of these states, oldest first."""
         labels = [state.value for state in states]
-        found = self.store.streams("deployment/", model=model, labels=labels)
+        found = self.store.streams("deployment/", models=_only(model), labels=labels)
         return tuple(sorted((decode_state(Deployment, s.state) for s in found), key=lambda d: (d.opened_at, d.id)))
 
     def page(
@@ -139,7 +139,7 @@ class Record:
         """Releases by id, at most so many, after one that was the last of the page before."""
         found = self.store.streams(
             "deployment/",
-            model=model,
+            models=_only(model),
             labels=None if state is None else [state.value],
             after=None if after is None else deployment_stream(after),
             limit=limit,
@@ -165,9 +165,32 @@ class Record:
         """What trading processes read of a model."""
         return flags(model, self.deployments(model), self.latch(model))
 
+    def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
+        """What trading processes read of each of these models, all read at once."""
+        mine: dict[str, list[Deployment]] = {model: [] for model in models}
+        for stored in self.store.streams("deployment/", models=models):
+            released = decode_state(Deployment, stored.state)
+            mine[released.model].append(released)
+        latches = {s.stream: decode_state(Latch, s.state) for s in self.store.streams("model/", models=models)}
+        return {
+            model: flags(model, sorted(released, key=lambda d: (d.opened_at, d.id)), latches.get(model_stream(model)))
+            for model, released in mine.items()
+        }
+
     def history(self, stream: str | None = None) -> tuple[Recorded, ...]:
         """What happened, in the ledger's order."""
         return tuple(decode(row.body) for row in self.store.rows(stream=stream))
+
+    def streams_of(self, name: str) -> frozenset[str]:
+        """The streams that tell of a model, its releases among them, or of one release."""
+        released = (s.stream for s in self.store.streams("deployment/", models=[name]))
+        return frozenset({deployment_stream(name), model_stream(name), *released})
+
+    def told(
+        self, streams: Collection[str], *, after: int = 0, limit: int | None = None
+    ) -> tuple[tuple[int, Recorded], ...]:
+        """What happened in these streams, in the ledger's order, with the sequence number of each event."""
+        return tuple((row.seq, decode(row.body)) for row in self.store.page(streams, after=after, limit=limit))
 
     def commit(
         self, *changes: Change, actor: str, key: str, effects: tuple[Effect, ...] = (), at: datetime | None = None
@@ -216,6 +239,10 @@ def _append(change: Change, *, at: datetime, actor: str) -> Append:
         model="" if isinstance(state, People) else state.model,
         label=state.state.value if isinstance(state, Deployment) else "",
     )
+
+
+def _only(model: str | None) -> tuple[str, ...] | None:
+    return None if model is None else (model,)
 
 
 def _revision(state: State | None) -> int:

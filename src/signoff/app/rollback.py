@@ -148,9 +148,8 @@ class RollbackProcedure:
         if state.previous_deployment is not None:
             streams.add(deployment_stream(state.previous_deployment))
         told: list[Recorded] = []
-        for recorded in self.record.history():
-            if recorded.stream in streams:
-                told.append(recorded)
+        for _, recorded in self.record.told(streams):
+            told.append(recorded)
             if recorded.stream == deployment_stream(state.id) and isinstance(recorded.event, RolledBack):
                 break
         return tuple(told)

@@ -84,12 +84,12 @@ class Store(Protocol):
         self,
         prefix: str,
         *,
-        model: str | None = None,
+        models: Collection[str] | None = None,
         labels: Collection[str] | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> tuple[StoredStream, ...]:
-        """Streams whose name starts with `prefix`, by name: of one model, with one of these labels, after a name."""
+        """Streams whose name starts with `prefix`, by name: of these models, with one of these labels, after a name."""
 
     def commit(self, commit: Commit) -> Committed:
         """Append events, replace states, enqueue effects and sign a checkpoint, in one transaction.
@@ -105,6 +105,9 @@ class Store(Protocol):
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
+
+    def page(self, streams: Collection[str], *, after: int = 0, limit: int | None = None) -> tuple[LedgerRow, ...]:
+        """Rows of these streams alone, in the ledger's order, after a sequence number, at most so many."""
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""

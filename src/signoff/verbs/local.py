@@ -13,7 +13,6 @@ from signoff.app.assess import submission_errors
 from signoff.app.deadlines import check_deadlines
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.reconcile import reconcile_orders
-from signoff.app.record import deployment_stream, model_stream
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
 from signoff.app.rollback import is_unfinished
@@ -275,9 +274,10 @@ class Local:
         """Releases a page at a time, by id, with the flags of their models; `next` names the page after."""
         page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
         shown = page[:limit]
+        models = sorted({d.model for d in shown})
         return {
             "deployments": [deployment_document(d) for d in shown],
-            "flags": {m: dict(self.house.record.flags(m).as_keys()) for m in sorted({d.model for d in shown})},
+            "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
             "next": shown[-1].id if len(page) > limit else None,
         }
 
@@ -286,14 +286,16 @@ class Local:
         return flags_document(self.house.record.flags(model))
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
-        """What happened to a model or one release, in the ledger's order, from the event after number `after`."""
+        """What happened to a model or one release, in the ledger's order, after the event with this number in it.
+
+        `next` is the number of the last event told, where there are more.
+        """
         record = self.house.record
-        streams = {deployment_stream(d.id) for d in record.deployments() if name in {d.model, d.id}}
-        told = [r for r in record.history() if r.stream in streams | {model_stream(name)}]
-        end = len(told) if limit is None else after + limit
+        page = record.told(record.streams_of(name), after=after, limit=None if limit is None else limit + 1)
+        shown = page[:limit]
         return {
-            "history": [event_document(r) for r in told[after:end]],
-            "next": end if end < len(told) else None,
+            "history": [event_document(recorded) for _, recorded in shown],
+            "next": shown[-1][0] if len(page) > len(shown) else None,
         }
 
     def post_mortem(self, identity: str, *, notes: str) -> Document:
