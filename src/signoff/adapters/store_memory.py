@@ -106,7 +106,7 @@ class MemoryStore:
     def page(self, streams: Collection[str], *, after: int = 0, limit: int | None = None) -> tuple[LedgerRow, ...]:
         """Rows of these streams alone, in order."""
         wanted = (
-            LedgerRow(seq=seq, body=body)
+            LedgerRow(seq=seq, body=body, leaf=leaf_hash(body))
             for seq, (name, body) in enumerate(tuple(self._rows), start=1)
             if seq > after and name in streams
         )

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Table,
     UniqueConstraint,
@@ -216,7 +217,7 @@ class SqlStore:
         while True:
             with self._transaction(is_reading=True) as connection:
                 page = connection.execute(query.where(events.c.seq > after)).all()
-            yield from (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body), leaf=row.leaf) for row in page)
+            yield from map(_row, page)
             if len(page) < PAGE:
                 return
             after = page[-1].seq
@@ -225,9 +226,9 @@ class SqlStore:
         """Rows of these streams alone, in order: their numbers by the index, then the bodies of so many of them."""
         number = events.c.seq
         wanted = select(number).where(events.c.stream.in_(streams), number > after).order_by(number).limit(limit)
-        query = select(number, events.c.body).where(number.in_(wanted)).order_by(number)
+        query = select(number, events.c.body, events.c.leaf).where(number.in_(wanted)).order_by(number)
         with self._transaction(is_reading=True) as connection:
-            return tuple(LedgerRow(seq=r.seq, body=_exact(r.seq, r.body)) for r in connection.execute(query))
+            return tuple(map(_row, connection.execute(query)))
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""
@@ -488,6 +489,10 @@ def _sync(*folders: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _row(found: Row[Any]) -> LedgerRow:
+    return LedgerRow(seq=found.seq, body=_exact(found.seq, found.body), leaf=found.leaf)
 
 
 def _exact(seq: int, body: object) -> bytes:
