@@ -491,7 +491,7 @@ def _sync(*folders: Path) -> None:
             os.close(handle)
 
 
-def _row(found: Row[Any]) -> LedgerRow:
+def _row(found: Row[int, bytes, bytes]) -> LedgerRow:
     return LedgerRow(seq=found.seq, body=_exact(found.seq, found.body), leaf=found.leaf)
 
 
