@@ -24,13 +24,16 @@ from signoff.domain.events import (
     Signature,
     Validated,
 )
+from signoff.domain.policy import Tier
 from signoff.ledger import checkpoint as notes
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, holds
-from signoff.ledger.envelope import key_id, verify
+from signoff.ledger.envelope import Statement, key_id, verify
 from signoff.ledger.export import ANCHORS, BLOBS, CHECKPOINT, EVENTS, KEY, MANIFEST, STATES
+from signoff.ledger.holders import Holders
 from signoff.ledger.manifest import Manifest, differences, parse
 from signoff.ledger.merkle import Frontier, leaf_hash
+from signoff.ledger.webauthn import verify_decision
 
 INTACT: Final = 0
 TAMPERED: Final = 1
@@ -208,12 +211,15 @@ def _check_signatures(history: Iterable[Recorded], audit: _Audit) -> None:
     """Each signature by the key and role that its person had been enrolled with by then, over what was asked."""
     people: dict[str, PersonEnrolled] = {}
     asked: dict[str, tuple[str, ...]] = {}
+    holders = Holders()
     for recorded in history:
         if isinstance(recorded.event, PersonEnrolled):
             people[recorded.event.name] = recorded.event
+        if problem := holders.take(recorded.event):
+            audit.note(f"{recorded.stream} revision {recorded.revision}", problem)
         asked[recorded.stream] = _asked(recorded.event, asked.get(recorded.stream, ()))
         for signature in signatures_of(recorded.event):
-            problem = _problem(signature, people.get(signature.person), recorded.stream)
+            problem = _problem(signature, people.get(signature.person), holders, recorded.stream)
             problem = problem or _misplaced(recorded.event, asked[recorded.stream])
             if problem:
                 audit.note(f"{recorded.stream} revision {recorded.revision}", problem)
@@ -247,22 +253,32 @@ def _misplaced(event: AnyEvent, asked: tuple[str, ...]) -> str | None:
     return f"the signature of {signature.person} is over {signature.subject[:12]}…, which was not put to signature here"
 
 
-def _problem(signature: Signature, person: PersonEnrolled | None, stream: str) -> str | None:
+def _problem(signature: Signature, person: PersonEnrolled | None, holders: Holders, stream: str) -> str | None:
     if person is None:
         return f"{signature.person} signed before being enrolled"
     if signature.role not in person.roles:
         return f"{signature.person} signed as {signature.role}, a role not held"
     try:
-        said = verify(signature.envelope, person.public_key)
+        said = _said(signature, person, holders)
     except TamperedError as error:
         return f"the signature of {signature.person} does not hold: {error}"
-    if signature.key_id != person.key_id:
-        return f"the signature of {signature.person} names another key than the one enrolled"
     if said.deployment not in {stream, stream.removeprefix("deployment/")}:
         return f"the signature of {signature.person} was given for {said.deployment}"
     claims = ("subject", "person", "role", "verdict", "conditions", "reason", "signed_at", "expires_at")
     differing = [claim for claim in claims if getattr(said, claim) != getattr(signature, claim)]
     return f"the envelope of {signature.person} says another {', '.join(differing)}" if differing else None
+
+
+def _said(signature: Signature, person: PersonEnrolled, holders: Holders) -> Statement:
+    """What was signed, by the key or the authenticator that counted by then; TamperedError when none of them signed."""
+    if signature.tier is Tier.WEBAUTHN:
+        credential = holders.credential(person.name, signature.key_id)
+        if credential is None:
+            raise TamperedError("It was made with an authenticator that did not count for them by then.")
+        return verify_decision(signature.envelope, credential)
+    if signature.key_id != person.key_id:
+        raise TamperedError("It names another key than the one enrolled.")
+    return verify(signature.envelope, person.public_key)
 
 
 def _check_names(files: Mapping[str, bytes], audit: _Audit) -> None:

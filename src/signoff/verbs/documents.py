@@ -276,4 +276,5 @@ def _signature(signature: Signature) -> Document:
         "reason": signature.reason,
         "signed_at": signature.signed_at.isoformat(),
         "key_id": signature.key_id,
+        "tier": signature.tier.value,
     }

@@ -161,7 +161,7 @@ def _alert(title: str, alert: FallingAlert | RisingAlert, suffix: str) -> tuple[
 
 
 def _approvals(release: Release) -> tuple[Block, ...]:
-    columns = tuple(Column(t) for t in ("Role", "Name", "Verdict", "Date", "Key", "Conditions"))
+    columns = tuple(Column(t) for t in ("Role", "Name", "Verdict", "Date", "Signed with", "Conditions"))
     return (
         lead_in("Pre-Deployment Sign-offs"),
         Table(columns, tuple(_approval(role, release) for role in Role)),
@@ -186,7 +186,7 @@ def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
         _signer(signature, signatory),
         _verdict(signature, release),
         Cell(str(signature.signed_at.date()), is_figure=True),
-        Cell(f"{signature.key_id[:12]}…", is_figure=True),
+        Cell(f"{signature.tier.value} {signature.key_id[:12]}…", is_figure=True),
         Cell("; ".join(signature.conditions) or (signature.reason or "none")),
     )
 
