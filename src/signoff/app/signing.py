@@ -128,7 +128,7 @@ def sign(
         envelope=envelope,
         tier=Tier.KEY if credential is None else Tier.WEBAUTHN,
     )
-    if verdict is not Verdict.REJECT and (weak := too_weak(policy, signature)) is not None:
+    if verdict in {Verdict.ADOPT, Verdict.REARM} and (weak := too_weak(policy, signature)) is not None:
         raise RefusedError(f"This signature does not count: {weak}")
     return signature
 

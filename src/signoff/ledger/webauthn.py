@@ -26,6 +26,7 @@ from signoff.ledger.authenticators import (
     verify_signature,
 )
 from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.codec import decode_state
 from signoff.ledger.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, Statement, encoding, read_statement
 from signoff.ledger.text import decoded, encoded, url_encoded
 
@@ -60,7 +61,7 @@ def verify_decision(text: str, credential: Credential) -> Statement:
 
 
 def verify_payload(text: str, credential: Credential) -> bytes:
-    """The payload of an envelope, its assertion verified with this credential. TamperedError on anything that is off."""
+    """The payload of an envelope, the assertion verified with this credential. TamperedError if anything is off."""
     try:
         said: dict[str, Any] = json.loads(text)
         (given,) = said["signatures"]
@@ -165,6 +166,18 @@ def vouching_statement(name: str, credential: Credential) -> bytes:
             "predicate": {"person": name, "credential": asdict(credential)},
         }
     )
+
+
+def read_vouching(content: bytes) -> tuple[str, Credential]:
+    """For whom and for which credential a person is about to vouch. TamperedError when it is no such statement."""
+    try:
+        predicate = json.loads(content)["predicate"]
+        name, credential = str(predicate["person"]), decode_state(Credential, canonical(predicate["credential"]))
+        if vouching_statement(name, credential) != content:
+            raise TamperedError("The statement says something else than that a credential is its person's.")
+    except UNREADABLE as error:
+        raise TamperedError(f"This is no statement about a credential: {error}") from error
+    return name, credential
 
 
 def check_registered(event: CredentialEnrolled) -> None:
