@@ -1,7 +1,7 @@
 """The authenticators that a person signs with, beside or instead of a key in a file: made, vouched for, withdrawn.
 
-A browser makes a credential; it counts once its person has vouched for it with what they held before (`ledger/holders`),
-at once for a person who never held anything. Until then it waits here, and the person compares its key id.
+A browser makes a credential; it counts once its person has vouched for it with what they held before, at once for a
+person who never held anything (`ledger/holders`). Until then it waits here, and the person compares its key id.
 """
 
 from dataclasses import dataclass

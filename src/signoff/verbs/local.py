@@ -7,12 +7,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-<<<<<<< HEAD
-from signoff.app.adopt import Adoption, adoption_statement, countersign
-=======
 from signoff.adapters.signing_keys import KeyFile
-from signoff.app.adopt import Adoption
->>>>>>> 21cee20 (Authenticators over HTTP, two plain pages, and the person's own word by command line)
+from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
 from signoff.app.assess import submission_errors
@@ -33,11 +29,8 @@ from signoff.domain.policy import Policy, Role
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.documents import (
     Document,
-<<<<<<< HEAD
     assessment_document,
-=======
     credentials_document,
->>>>>>> 21cee20 (Authenticators over HTTP, two plain pages, and the person's own word by command line)
     deployment_document,
     event_document,
     flags_document,
@@ -151,7 +144,6 @@ class Local:
         self.house.accounts.revoke_token(identity, actor=self.actor, by=by)
         return {"revoked": identity}
 
-<<<<<<< HEAD
     def check(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Run every gate; nothing is recorded."""
         return assessment_document(self.house.assessor.assess(folder, policy, progress))
@@ -162,7 +154,7 @@ class Local:
         submission_errors(release)
         progress("composing and rendering the memo", 0, 1)
         return assessment_document(release), self.house.publisher.publish(release, None)
-=======
+
     def credentials(self) -> Document:
         """The actor's own authenticators, and the one that waits for their word."""
         known, kept = self.house.record.people().by_name.get(self.actor), self.house.authenticators
@@ -185,7 +177,6 @@ class Local:
         """Let one of the actor's own authenticators sign no more."""
         self.house.authenticators.withdraw(self.actor, identity, reason=reason)
         return self.credentials()
->>>>>>> 21cee20 (Authenticators over HTTP, two plain pages, and the person's own word by command line)
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Assess a folder and open its release."""
@@ -453,7 +444,8 @@ def checked_vouching(statement: bytes, person: str, key_id: str) -> bytes:
     name, credential = read_vouching(statement)
     if name != person or not credential.key_id.startswith(key_id.lower()):
         raise RefusedError(
-            f"What waits is an authenticator of {name} with the key id {credential.key_id[:16]}…, and you were to vouch "
-            f"for {key_id} of {person}. Nothing was signed; if the browser showed you this id, tell the operators."
+            f"What waits is an authenticator of {name} with the key id {credential.key_id[:16]}…, and you were to "
+            f"vouch for {key_id} of {person}. Nothing was signed; if the browser showed you that id, tell "
+            "the operators."
         )
     return statement
