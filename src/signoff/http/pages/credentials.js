@@ -1,7 +1,8 @@
 import { ask, at, digest, fromBase64, fromUrl, guarded, hex, signed, signedIn, tell, toBase64, toUrl } from "/pages/signing.js";
 
+// What this browser read from the authenticator itself, so that the server cannot put another key in its place.
+const READ_HERE = "signoff-key-id-read-here";
 let known = null;
-let readHere = null;
 
 function cell(words, isFigure = false) {
   const made = document.createElement("td");
@@ -33,8 +34,11 @@ function show(found) {
   at("none").hidden = found.credentials.length > 0;
   const waiting = found.waiting;
   at("waiting").hidden = !waiting;
+  if (!waiting) sessionStorage.removeItem(READ_HERE);
   if (waiting) {
+    const readHere = sessionStorage.getItem(READ_HERE);
     const id = readHere ?? waiting.key_id;
+    at("key-id-from").textContent = readHere ? "Key id, as this browser read it" : "Key id, as the server keeps it";
     at("waits").textContent = `“${waiting.label}”, ${waiting.algorithm}, for ${waiting.origin}.`;
     at("key-id").textContent = id;
     at("command").textContent = `signoff credential vouch ${id.slice(0, 16)} --server ${location.origin}`;
@@ -66,7 +70,8 @@ async function add() {
       timeout: 120000,
     },
   });
-  readHere = await keyIdOf(new Uint8Array(made.response.getAuthenticatorData()));
+  const keyId = await keyIdOf(new Uint8Array(made.response.getAuthenticatorData()));
+  if (keyId) sessionStorage.setItem(READ_HERE, keyId);
   const found = await ask("/credentials", {
     label: at("label").value.trim(),
     challenge: toUrl(fromBase64(asked.challenge)),
@@ -81,7 +86,6 @@ async function add() {
 async function vouch() {
   const envelope = await signed(fromBase64(known.waiting.statement), known.credentials);
   const found = await ask("/credentials/vouchers", { envelope });
-  readHere = null;
   tell("Enrolled: it counts from now on.", true);
   show(found);
 }

@@ -76,6 +76,9 @@ async function show() {
   fact("Digest of the files", subject[0].digest.sha256, true);
   fact("Signed at", predicate.signed_at.replace("T", " ").slice(0, 19) + " UTC");
   fact("Holds until", predicate.expires_at.replace("T", " ").slice(0, 16) + " UTC");
+  const edition = `/api/v1/deployments/${encodeURIComponent(identity)}/editions/submitted`;
+  at("manifest").href = `${edition}/manifest.json`;
+  at("memo").href = `${edition}/deployment_memo.pdf`;
   at("bytes").textContent = exact;
   at("challenge").textContent = toUrl(await challengeOf(payload));
   at("words").hidden = false;
