@@ -130,3 +130,38 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(firm, 
     assert all("key " in line and "webauthn" not in line for line in signed.values())
     result = verify_export(house.export(), replay)
     assert result.findings == ()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_a_killed_model_is_armed_again_with_authenticators_alone(firm, page):
+    """Two people, each with a credential of their own; an authenticator that does not know its holder signs nothing."""
+    house = firm.house
+    session, authenticator = add_authenticator(page)
+    Local(house, "t").kill("momentum", reason="orders at ten times the size")
+    for number, role in enumerate(("head-of-trading", "cto"), start=1):
+        sign_in(page, f"{firm.site}/credentials", role)
+        page.get_by_label("Name of a new authenticator").fill(f"token {number}")
+        page.get_by_role("button", name="Add an authenticator").click()
+        sync_api.expect(page.get_by_text("It waits for your word.")).to_be_visible()
+        key = house.key_of(PEOPLE[role.replace("-", "_")])
+        name = PEOPLE[role.replace("-", "_")]
+        house.authenticators.vouch(name, key.sign_statement(house.authenticators.waiting(name).statement))
+        page.goto(f"{firm.site}/rearm/momentum")
+        page.get_by_label("Reason").fill("the feed is repaired")
+        page.get_by_role("button", name="Show what I would sign").click()
+        words = page.locator("#words")
+        sync_api.expect(words).to_contain_text("arm again, after it was killed, version 1.1.0")
+        session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+        page.get_by_role("button", name="Sign with my authenticator").click()
+        sync_api.expect(page.get_by_role("alert")).to_contain_text("Nothing was signed")
+        session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": True})
+        page.get_by_role("button", name="Sign with my authenticator").click()
+        sync_api.expect(page.get_by_role("alert")).to_contain_text("on record")
+        picture(page, f"rearm-{number}")
+        page.context.clear_cookies()
+    latch = house.record.latch("momentum")
+    assert not latch.is_latched
+    rearmed = [r.event.signature for r in house.record.history("model/momentum") if r.event.kind == "rearm_signed"]
+    assert [(s.person, s.tier) for s in rearmed] == [(PEOPLE[r], Tier.WEBAUTHN) for r in ("head_of_trading", "cto")]
+    assert verify_export(house.export(), replay).findings == ()

@@ -91,7 +91,13 @@ def risk(firm):
 
 def test_the_provider_signs_people_in_and_the_pages_hold_no_data(firm):
     with httpx.Client(timeout=30) as browser:
-        for place in ("/credentials", "/sign/momentum-1.1.0-adopted", "/pages/signing.js", "/pages/pages.css"):
+        for place in (
+            "/credentials",
+            "/sign/momentum-1.1.0-adopted",
+            "/rearm/momentum",
+            "/pages/signing.js",
+            "/pages/pages.css",
+        ):
             answer = browser.get(f"{firm.url}{place}")
             assert answer.status_code == 200
             assert "default-src 'none'" in answer.headers["content-security-policy"]

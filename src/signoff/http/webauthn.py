@@ -1,4 +1,4 @@
-"""Authenticators over HTTP: enrolling them, and the two plain pages in which people enrol and sign.
+"""Authenticators over HTTP: enrolling them, and the plain pages in which people enrol and sign.
 
 The pages hold no data and no script of their own address but ours: what they show they ask for by the same routes as
 everybody, and what a person signs is told from the very bytes that are signed. An approval made here is presented like
@@ -105,6 +105,12 @@ def credentials_page() -> Response:
 @pages.get("/sign/{identity}", response_class=Response)
 def signing_page(identity: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
     """What you are about to sign, in plain words, and the button that asks your authenticator."""
+    return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
+
+
+@pages.get("/rearm/{model}", response_class=Response)
+def rearming_page(model: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
+    """The same for arming a killed model again."""
     return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
 
 

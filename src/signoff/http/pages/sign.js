@@ -1,14 +1,19 @@
 import { ask, at, challengeOf, fromBase64, guarded, signed, signedIn, tell, toUrl } from "/pages/signing.js";
 
-const identity = decodeURIComponent(location.pathname.split("/").pop());
+const [kind, identity] = location.pathname.split("/").slice(1).map(decodeURIComponent);
+const isRearming = kind === "rearm";
+const place = `/${isRearming ? "models" : "deployments"}/${encodeURIComponent(identity)}`;
 const WORDS = {
   approve: ["approve", "approvals"],
   conditional: ["approve with conditions", "approvals"],
   override: ["override the gates that did not pass, for", "overrides"],
   reject: ["reject", "rejections"],
+  rearm: ["arm again, after it was killed,", "rearm"],
 };
+const EXPLAINED = ["override", "reject", "rearm"];
+const CHOICES = { override: "override the gates", rearm: "arm the model again" };
 const inWords = (role) => (role === "cto" ? "CTO / Head of Tech" : role.replaceAll("_", " "));
-let release = null;
+let me = null;
 let credentials = [];
 let prepared = null;
 
@@ -35,13 +40,13 @@ function asked() {
     role: at("role").value,
     verdict,
     conditions: lines.map((line) => line.trim()).filter(Boolean),
-    reason: ["override", "reject"].includes(verdict) ? at("reason").value.trim() : "",
+    reason: EXPLAINED.includes(verdict) ? at("reason").value.trim() : "",
   };
 }
 
 function choose() {
   at("with-conditions").hidden = at("verdict").value !== "conditional";
-  at("with-reason").hidden = !["override", "reject"].includes(at("verdict").value);
+  at("with-reason").hidden = !EXPLAINED.includes(at("verdict").value);
   forget();
 }
 
@@ -53,32 +58,34 @@ function forget() {
 // The words are read from the bytes that will be signed, and must be what was chosen on this page.
 async function show() {
   const wanted = asked();
-  const said = await ask(`/deployments/${encodeURIComponent(identity)}/statements`, wanted);
+  const said = await ask(`${place}${isRearming ? "/rearm" : ""}/statements`, wanted);
   const payload = fromBase64(said.statement);
   const exact = new TextDecoder("utf-8", { fatal: true }).decode(payload);
   const { subject, predicate } = JSON.parse(exact);
-  const chosen = [wanted.role, wanted.verdict, wanted.conditions, wanted.reason, identity, release.me];
+  const about = isRearming ? `model/${identity}` : identity;
+  const chosen = [wanted.role, wanted.verdict, wanted.conditions, wanted.reason, about, me];
   const told = ["role", "verdict", "conditions", "reason", "deployment", "person"].map((name) => predicate[name]);
   if (JSON.stringify(chosen) !== JSON.stringify(told)) {
     throw new Error("The server asks for a signature over something else than you chose. Nothing was signed; tell the operators.");
   }
   const [verb] = WORDS[predicate.verdict];
   at("sentence").textContent =
-    `You, ${predicate.person}, as ${inWords(predicate.role)}, ${verb} version ${predicate.version} of ${predicate.model}.`;
+    `You, ${predicate.person}, as ${inWords(predicate.role)}, ${verb} version ${predicate.version || "(none is live)"} of ` +
+    `${predicate.model}.`;
   at("facts").replaceChildren();
-  fact("Release", predicate.deployment);
+  if (!isRearming) fact("Release", predicate.deployment);
   fact("Model", predicate.model);
-  fact("Version", predicate.version);
+  fact(isRearming ? "Live versions" : "Version", predicate.version || "none");
   fact("Decision", verb);
   fact("Role", inWords(predicate.role));
   fact("Conditions", predicate.conditions.join("; ") || "none");
   if (predicate.reason) fact("Reason", predicate.reason);
-  fact("Digest of the files", subject[0].digest.sha256, true);
+  fact(isRearming ? "Digest of model and kill" : "Digest of the files", subject[0].digest.sha256, true);
   fact("Signed at", predicate.signed_at.replace("T", " ").slice(0, 19) + " UTC");
   fact("Holds until", predicate.expires_at.replace("T", " ").slice(0, 16) + " UTC");
-  const edition = `/api/v1/deployments/${encodeURIComponent(identity)}/editions/submitted`;
-  at("manifest").href = `${edition}/manifest.json`;
-  at("memo").href = `${edition}/deployment_memo.pdf`;
+  at("manifest").href = `/api/v1${place}/editions/submitted/manifest.json`;
+  at("memo").href = `/api/v1${place}/editions/submitted/deployment_memo.pdf`;
+  at("of-files").hidden = isRearming;
   at("bytes").textContent = exact;
   at("challenge").textContent = toUrl(await challengeOf(payload));
   at("words").hidden = false;
@@ -92,10 +99,15 @@ async function sign() {
     const { payload, wanted } = prepared;
     const envelope = await signed(payload, credentials);
     const { role, conditions, reason } = wanted;
-    const path = `/deployments/${encodeURIComponent(identity)}/${WORDS[wanted.verdict][1]}`;
-    const done = await ask(path, { role, conditions, reason, envelope });
+    const said = isRearming ? { role, reason, envelope } : { role, conditions, reason, envelope };
+    const done = await ask(`${place}/${WORDS[wanted.verdict][1]}`, said);
     at("choice").hidden = true;
     forget();
+    if (isRearming) {
+      const next = done.latched ? `It takes a second person; signed so far: ${done.signed.join(", ")}.` : "The model is armed.";
+      tell(`Signed with your authenticator, and on record. ${next}`, true);
+      return;
+    }
     const left = done.missing_roles.map(inWords).join(", ");
     const open = left && done.state === "awaiting_approval" ? ` It waits for: ${left}.` : "";
     tell(`Signed with your authenticator, and on record. The release is ${done.state.replaceAll("_", " ")}.${open}`, true);
@@ -104,35 +116,42 @@ async function sign() {
   }
 }
 
-async function begin() {
-  const session = await signedIn(location.pathname);
-  if (!session) return;
-  const [me, found, held] = await Promise.all([
-    ask("/me"),
-    ask(`/deployments/${encodeURIComponent(identity)}`),
-    ask("/credentials"),
-  ]);
-  release = { ...found, me: me.name };
-  credentials = held.credentials;
-  at("title").textContent = `${found.model} v${found.version}`;
-  at("stands").textContent =
-    `${identity} is ${found.state.replaceAll("_", " ")}. Signed so far: ` +
-    (found.approvals.map((s) => `${s.person} (${inWords(s.role)}, ${s.tier})`).join(", ") || "nobody") + ".";
+function offer(roles, verdicts) {
   if (!credentials.length) {
     tell("You have no authenticator that counts yet. Add one under “Your authenticators” below.");
     return;
   }
-  const isOverride = found.state === "validated" && found.blocking.length > 0;
-  const roles = isOverride ? me.roles : me.roles.filter((role) => found.missing_roles.includes(role));
   if (!roles.length) {
     tell("There is nothing here for you to sign: your roles are not asked, or have signed.");
     return;
   }
   at("role").append(...roles.map((role) => option(role, inWords(role))));
-  const verdicts = isOverride ? ["override", "reject"] : ["approve", "conditional", "reject"];
-  at("verdict").append(...verdicts.map((verdict) => option(verdict, verdict === "override" ? "override the gates" : WORDS[verdict][0])));
+  at("verdict").append(...verdicts.map((verdict) => option(verdict, CHOICES[verdict] ?? WORDS[verdict][0])));
   at("choice").hidden = false;
   choose();
+}
+
+function offerRelease(found, roles) {
+  at("title").textContent = `${found.model} v${found.version}`;
+  const signed = found.approvals.map((s) => `${s.person} (${inWords(s.role)}, ${s.tier})`).join(", ");
+  at("stands").textContent = `${identity} is ${found.state.replaceAll("_", " ")}. Signed so far: ${signed || "nobody"}.`;
+  const isOverride = found.state === "validated" && found.blocking.length > 0;
+  const asked = isOverride ? roles : roles.filter((role) => found.missing_roles.includes(role));
+  offer(asked, isOverride ? ["override", "reject"] : ["approve", "conditional", "reject"]);
+}
+
+async function begin() {
+  const session = await signedIn(location.pathname);
+  if (!session) return;
+  const [known, held] = await Promise.all([ask("/me"), ask("/credentials")]);
+  me = known.name;
+  credentials = held.credentials;
+  if (isRearming) {
+    at("title").textContent = `Arm ${identity} again`;
+    offer(known.roles, ["rearm"]);
+  } else {
+    offerRelease(await ask(place), known.roles);
+  }
 }
 
 at("choice").addEventListener("submit", guarded(show));

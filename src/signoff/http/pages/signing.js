@@ -86,6 +86,15 @@ export async function signed(payload, credentials) {
   });
 }
 
+// A refusal that a new sign-in answers comes with the link to it.
+function offerSignIn(message) {
+  tell(`${message} `);
+  const link = document.createElement("a");
+  link.href = `/auth/sign-in?fresh=1&then=${encodeURIComponent(location.pathname)}`;
+  link.textContent = "Sign in again";
+  at("message").append(link);
+}
+
 export function guarded(act) {
   return async (event) => {
     event?.preventDefault();
@@ -93,6 +102,10 @@ export function guarded(act) {
     try {
       await act(event);
     } catch (error) {
+      if (error.message.includes("sign-in of the last five minutes")) {
+        offerSignIn(error.message);
+        return;
+      }
       const declined = error.name === "NotAllowedError";
       tell(declined ? "The authenticator was not touched, or did not know you. Nothing was signed." : error.message);
     }
