@@ -23,6 +23,7 @@ from signoff.domain.events import (
     ApprovalRequested,
     ApprovalSigned,
     Killed,
+    NoticeSent,
     Opened,
     Paused,
     PauseReason,
@@ -74,6 +75,11 @@ LEDGER_KEY = key("the ledger")
 def paused(note: str = "") -> Paused:
     """An event of no consequence."""
     return Paused(reason=PauseReason.MANUAL, note=note)
+
+
+def noticed(note: str = "") -> NoticeSent:
+    """An event of no consequence, in whatever state a release is."""
+    return NoticeSent(notice=note, audience=("desk",), channel="chat")
 
 
 def killed(epoch: int = 1) -> Killed:
@@ -139,7 +145,7 @@ class World:
             state = fold_of(stream)(state, recorded)
         self.requests += 1
         append = Append(stream=stream, expected_revision=revision, events=events, state=encode_state(state))
-        self.store.commit(commit(append, key=f"k{self.requests}"))
+        self.store.commit(replace(commit(append, key=f"k{self.requests}"), actor=actor))
 
 
 def commit(*appends: Append, key: str = "k", request: str = "r", effects: tuple[Effect, ...] = ()) -> Commit:
@@ -155,7 +161,7 @@ def memory_store() -> MemoryStore:
 
 
 def approved_release(store: Store, signed: Signature | None = None, *, before: tuple[AnyEvent, ...] = ()) -> Store:
-    """Six events: a person enrolled, a release opened, validated, put to signature and signed, and a pause."""
+    """Six events: a person enrolled, a release opened, validated, put to signature and signed, and a notice."""
     for content in BLOBS:
         store.put_blob(content)
     world = World(store)
@@ -164,7 +170,7 @@ def approved_release(store: Store, signed: Signature | None = None, *, before: t
     world.happens(STREAM, opened(), Validated(results=(), package=PACKAGE.digest))
     world.happens(STREAM, ApprovalRequested(manifest=PACKAGE.digest))
     world.happens(STREAM, ApprovalSigned(signature=signed or signature()))
-    world.happens(STREAM, paused("lunch"))
+    world.happens(STREAM, noticed("lunch"))
     return store
 
 
