@@ -82,8 +82,10 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(firm, 
     shown = key_id.text_content()
 
     house = firm.house
-    number, _ = sessions.begin(house, MOREAU, house.clock.now())
-    remote = ["--server", firm.url, "--token", f"{sessions.PREFIX}{number}", "--key", str(house.key_path(MOREAU))]
+    page.get_by_role("button", name="Lend my command line this session").click()
+    sync_api.expect(page.locator("#token")).to_contain_text(f"SIGNOFF_TOKEN={sessions.PREFIX}")
+    token = page.locator("#token").text_content().partition("=")[2]
+    remote = ["--server", firm.url, "--token", token, "--key", str(house.key_path(MOREAU))]
     assert main(["credential", "vouch", "0" * 16, *remote]) == 1
     assert "Nothing was signed" in capsys.readouterr().err
     assert main(["credential", "vouch", shown[:16], *remote]) == 0
@@ -127,6 +129,7 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(firm, 
     }
     assert f"webauthn {approval.key_id[:12]}" in signed.pop(MOREAU)
     assert len(signed) == len(PEOPLE) - 1
+    assert "Signed with an authenticator (webauthn)" in memo
     assert all("key " in line and "webauthn" not in line for line in signed.values())
     result = verify_export(house.export(), replay)
     assert result.findings == ()

@@ -1,4 +1,4 @@
-import { ask, at, digest, fromBase64, fromUrl, guarded, hex, signed, signedIn, tell, toBase64, toUrl } from "/pages/signing.js";
+import { ask, at, digest, fromBase64, fromUrl, guarded, hex, post, signed, signedIn, tell, toBase64, toUrl } from "/pages/signing.js";
 
 // What this browser read from the authenticator itself, so that the server cannot put another key in its place.
 const READ_HERE = "signoff-key-id-read-here";
@@ -90,6 +90,12 @@ async function vouch() {
   show(found);
 }
 
+async function handOver() {
+  const lent = await post("/auth/hand-over", {});
+  at("token").textContent = `export SIGNOFF_TOKEN=${lent.token}`;
+  at("token").hidden = false;
+}
+
 async function withdraw(credential) {
   const reason = prompt(`Why does “${credential.label}” sign no more? It is kept.`);
   if (!reason) return;
@@ -108,5 +114,6 @@ async function begin() {
 
 at("add").addEventListener("submit", guarded(add));
 at("vouch").addEventListener("click", guarded(vouch));
+at("hand-over").addEventListener("click", guarded(handOver));
 at("look").addEventListener("click", guarded(begin));
 guarded(begin)();

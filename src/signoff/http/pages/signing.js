@@ -35,20 +35,25 @@ export async function signedIn(then) {
   return null;
 }
 
-export async function ask(path, body) {
-  const how = { headers: { accept: "application/json" } };
-  if (body !== undefined) {
-    how.method = "POST";
-    how.body = JSON.stringify(body);
-    how.headers["content-type"] = "application/json";
-    how.headers["x-csrf-token"] = session.csrf;
-    how.headers["idempotency-key"] = crypto.randomUUID();
-  }
-  const answer = await fetch(`/api/v1${path}`, how);
+async function answered(path, how) {
+  const answer = await fetch(path, how);
   const said = await answer.json();
   if (!answer.ok) throw new Error(said.detail);
   return said;
 }
+
+export const post = (path, body) =>
+  answered(path, {
+    method: "POST",
+    body: JSON.stringify(body),
+    headers: {
+      "content-type": "application/json",
+      "x-csrf-token": session.csrf,
+      "idempotency-key": crypto.randomUUID(),
+    },
+  });
+
+export const ask = (path, body) => (body === undefined ? answered(`/api/v1${path}`, {}) : post(`/api/v1${path}`, body));
 
 // DSSE's encoding of a payload: what is really signed. Its digest is the challenge.
 export async function challengeOf(payload) {
