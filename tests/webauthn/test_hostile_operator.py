@@ -3,6 +3,7 @@
 Each attempt is written into a ledger as only its owner can, signed with the ledger's own key, and found by `verify`.
 """
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,28 +22,34 @@ from small_ledger import (
     opened,
     verified,
 )
+from small_ledger import signature as by_key
 from soft_authenticator import PRESENT, SoftAuthenticator, enrolment
 
+from signoff.domain.deployment import IllegalHistoryError, evolve
 from signoff.domain.events import (
+    ApprovalRequested,
     ApprovalSigned,
     CredentialWithdrawn,
     OverrideSigned,
     PersonEnrolled,
+    Recorded,
     Signature,
     Validated,
     Verdict,
 )
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
+from signoff.ledger.canonical import canonical
 from signoff.ledger.envelope import statement
+from signoff.ledger.text import encoded
 
 RAE, OPERATORS = SoftAuthenticator(), SoftAuthenticator()
 KNOWN = enrolled("Rae", Role.RISK_MANAGER)
 RAES = enrolment(RAE, "Rae", key("Rae"))
 
 
-def signature(authenticator=RAE, *, person="Rae", role=Role.RISK_MANAGER, said=None, envelope=None, **off):
-    """An approval of tier webauthn; `said` are claims of the statement that differ from the record's."""
-    record = {
+def record_of(person="Rae", role=Role.RISK_MANAGER):
+    """What a signature's record says of an approval over the release at hand."""
+    return {
         "person": person,
         "role": role,
         "verdict": Verdict.APPROVE,
@@ -52,8 +59,16 @@ def signature(authenticator=RAE, *, person="Rae", role=Role.RISK_MANAGER, said=N
         "signed_at": NOW,
         "expires_at": NOW + timedelta(days=30),
     }
-    payload = statement(**{**record, "deployment": DEPLOYMENT, "model": "m", "version": "2", **(said or {})})
-    text = envelope or authenticator.envelope(payload, **off)
+
+
+def statement_of(record, **said):
+    return statement(**{**record, "deployment": DEPLOYMENT, "model": "m", "version": "2", **said})
+
+
+def signature(authenticator=RAE, *, person="Rae", role=Role.RISK_MANAGER, said=None, envelope=None, **off):
+    """An approval of tier webauthn; `said` are claims of the statement that differ from the record's."""
+    record = record_of(person, role)
+    text = envelope or authenticator.envelope(statement_of(record, **(said or {})), **off)
     return Signature(**record, key_id=authenticator.credential().key_id, envelope=text, tier=Tier.WEBAUTHN)
 
 
@@ -116,45 +131,14 @@ def test_an_assertion_for_one_release_is_none_for_another():
     """The assertion is Rae's, fresh and good, for other files; the operator replays it over these."""
     theirs = signature(said={"subject": OTHER})
     assert "says another subject" in found(theirs)
-    here = statement(
-        subject=PACKAGE.digest,
-        deployment=DEPLOYMENT,
-        model="m",
-        version="2",
-        person="Rae",
-        role=Role.RISK_MANAGER,
-        verdict=Verdict.APPROVE,
-        conditions=(),
-        reason="",
-        signed_at=NOW,
-        expires_at=NOW + timedelta(days=30),
-    )
-    import json
-
-    from signoff.ledger.canonical import canonical
-    from signoff.ledger.text import encoded
-
-    moved = json.loads(theirs.envelope) | {"payload": encoded(here)}
+    moved = json.loads(theirs.envelope) | {"payload": encoded(statement_of(record_of()))}
     assert "other words" in found(replace(theirs, envelope=canonical(moved).decode()))
 
 
 def test_a_key_signature_is_not_passed_off_as_an_authenticators():
     """The private key of a file was copied from a careless home; with it, the higher tier cannot be had."""
     stolen = key("Rae")
-    payload = statement(
-        subject=PACKAGE.digest,
-        deployment=DEPLOYMENT,
-        model="m",
-        version="2",
-        person="Rae",
-        role=Role.RISK_MANAGER,
-        verdict=Verdict.APPROVE,
-        conditions=(),
-        reason="",
-        signed_at=NOW,
-        expires_at=NOW + timedelta(days=30),
-    )
-    forged = replace(signature(), envelope=stolen.sign_statement(payload))
+    forged = replace(signature(), envelope=stolen.sign_statement(statement_of(record_of())))
     assert "does not hold" in found(forged)
     assert "did not count" in found(replace(forged, key_id=stolen.key_id))
 
@@ -231,11 +215,6 @@ def asked(*roles, minimum=Tier.KEY):
 
 @pytest.mark.parametrize("policy", [asked(minimum=Tier.WEBAUTHN), asked(Role.RISK_MANAGER)])
 def test_a_signature_below_the_tier_of_the_policy_is_no_history(policy):
-    from small_ledger import signature as by_key
-
-    from signoff.domain.deployment import IllegalHistoryError, evolve
-    from signoff.domain.events import ApprovalRequested, Recorded
-
     def after(*events):
         state = None
         for revision, event in enumerate(events, start=1):
