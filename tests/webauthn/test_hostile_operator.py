@@ -20,6 +20,7 @@ from small_ledger import (
     key,
     memory_store,
     opened,
+    relisted,
     verified,
 )
 from small_ledger import signature as by_key
@@ -206,6 +207,21 @@ def test_one_authenticator_is_one_persons():
     assert "enrolled before" in said
     renamed = replace(RAE, id=b"another id for it")
     assert "enrolled before" in found(signature(), KNOWN, RAES, sam, enrolment(renamed, "Sam", key("Sam")))
+
+
+def test_a_ledger_rewritten_from_its_beginning_is_intact_alone_and_found_by_what_was_kept():
+    """Where the operator writes even the first enrolment anew, only an anchor of before tells, and Rae herself."""
+    true = exported(approved_release(memory_store(), signature(), before=(KNOWN, RAES)))
+    theirs = key("the operator")
+    begun = replace(KNOWN, key_id=theirs.key_id, public_key=theirs.public_key)
+    forged = exported(
+        approved_release(memory_store(), signature(OPERATORS), before=(begun, enrolment(OPERATORS, "Rae", theirs))),
+        is_anchored=False,
+    )
+    assert verified(forged).findings == ()
+    anchors = {name: content for name, content in true.items() if name.startswith("anchors/")}
+    assert anchors
+    assert verified(relisted(forged | anchors)).exit_code == 1
 
 
 def asked(*roles, minimum=Tier.KEY):
