@@ -7,6 +7,8 @@ from hashlib import sha256
 
 import pytest
 import webauthn
+from hypothesis import given
+from hypothesis import strategies as st
 from soft_authenticator import ALGORITHMS, ORIGIN, PRESENT, RP_ID, VERIFIED, SoftAuthenticator, plain
 from webauthn.helpers.exceptions import WebAuthnException
 
@@ -277,3 +279,55 @@ def test_the_statement_of_a_voucher_covers_every_field():
             )
         )
     assert len(said) == 2 + len(credential.__dataclass_fields__)
+
+
+def test_every_altered_byte_of_an_envelope_is_refused():
+    for place in range(len(GOOD)):
+        for flip in (1, 32):
+            altered = GOOD[:place] + chr(ord(GOOD[place]) ^ flip) + GOOD[place + 1 :]
+            with pytest.raises(TamperedError):
+                verify_payload(altered, ONE.credential())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.sampled_from(["AA==", "webauthn.get", "none"]),
+    lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(max_size=9), v, max_size=3),
+    max_leaves=8,
+)
+PARTS = st.fixed_dictionaries(
+    {
+        "payload": JSON,
+        "payloadType": JSON,
+        "signatures": st.lists(
+            st.dictionaries(
+                st.sampled_from(["authenticatorData", "clientDataJSON", "credential", "keyid", "sig"]), JSON
+            ),
+            max_size=2,
+        ),
+    }
+)
+
+
+@given(JSON | PARTS)
+def test_whatever_is_presented_is_refused_and_breaks_nothing(said):
+    text = json.dumps(said)
+    with pytest.raises(TamperedError):
+        verify_payload(text, ONE.credential())
+    with pytest.raises(TamperedError):
+        read_registration(text, rp_id=RP_ID, origin=ORIGIN, label="x")
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300), st.binary(max_size=80))
+def test_whatever_bytes_an_authenticator_gives_are_refused_and_break_nothing(data, client, signature):
+    assert not ours(ONE, PAYLOAD, data, client, signature)
+    with pytest.raises(TamperedError):
+        read_registration(registration_text(data, client), rp_id=RP_ID, origin=ORIGIN, label="x")
+
+
+@given(st.binary(max_size=200))
+def test_whatever_follows_a_good_beginning_of_a_registration_is_refused_or_read(tail):
+    attestation, client = ONE.registered()
+    place = attestation.index(b"authData") + 10
+    for altered in (attestation[:place] + tail, attestation + tail[:3] if tail else attestation[:-1]):
+        with pytest.raises(TamperedError):
+            read_registration(registration_text(altered, client), rp_id=RP_ID, origin=ORIGIN, label="x")
