@@ -6,13 +6,39 @@ It imports the ledger and the rules of the machine, and no database, document or
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from signoff.domain.errors import BadInputError, SignoffError
+from signoff.ledger.export import CHECKPOINT, KEY
 from signoff.ledger.replay import replay
-from signoff.ledger.verification import Verification, verify_export
+from signoff.ledger.timestamps import Roots
+from signoff.ledger.verification import STAMP, Kept, StampCheck, Verification, verify_export
 
-BAD_INPUT = 2
+BAD_INPUT: Final = 2
+PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """An export as it lies in a folder, read a piece at a time."""
+
+    root: Path
+
+    def names(self) -> Collection[str]:
+        """Every file beneath the folder."""
+        return [p.relative_to(self.root).as_posix() for p in sorted(self.root.rglob("*")) if p.is_file()]
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file."""
+        path = self.root / name
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,19 +46,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = argparse.ArgumentParser(
         prog="signoff-verify",
         description="Re-hash every byte of an export, check every signature, replay the machine. Works offline.",
-        epilog="Example: signoff-verify audit-2019 --key 1a5f323a8bcdbc85",
+        epilog="Example: signoff-verify audit-2020 --since audit-2019 --key 1a5f323a8bcdbc85",
     )
     asked.add_argument("export", type=Path, help="the folder that `signoff export` wrote")
-    asked.add_argument("--key", metavar="FINGERPRINT", help="the fingerprint that the ledger's key must have")
+    asked.add_argument("--key", metavar="FINGERPRINT", help="the fingerprint that one of the ledger's keys must have")
+    asked.add_argument(
+        "--since",
+        metavar="CHECKPOINT",
+        type=Path,
+        action="append",
+        default=[],
+        help="a checkpoint that you kept, a folder of them, or an older export: nothing before it may have changed",
+    )
+    asked.add_argument("--tsa-root", metavar="FILE", type=Path, help="root certificates (PEM) that time stamps need")
     asked.add_argument("--json", action="store_true", help="one JSON document instead of lines")
     given = asked.parse_args(arguments)
     folder: Path = given.export
     if not folder.is_dir():
         sys.stderr.write(f"Expected an export folder, found nothing at {folder}.\n")
         return BAD_INPUT
-    files = {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-    result = verify_export(files, replay, expected_fingerprint=given.key)
-    sys.stdout.write(f"{_json(result) if given.json else _lines(result)}\n")
+    try:
+        result = verify_export(
+            Folder(folder),
+            replay,
+            expected_fingerprint=given.key,
+            kept=tuple(kept for path in given.since for kept in kept_at(path)),
+            check_stamp=stamps_by(given.tsa_root),
+        )
+    except (SignoffError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
+    sys.stdout.write(f"{json.dumps(told(result), indent=1) if given.json else chr(10).join(lines(result))}\n")
     return result.exit_code
 
 
@@ -41,11 +85,41 @@ def run() -> None:
     sys.exit(main())
 
 
-def _json(result: Verification) -> str:
-    findings = [{"where": where, "what": what} for where, what in result.findings]
-    said = {"exit": result.exit_code, "events": result.events, "fingerprint": result.fingerprint, "findings": findings}
-    return json.dumps(said, indent=1)
+def kept_at(path: Path) -> tuple[Kept, ...]:
+    """The checkpoints that somebody kept: one file, every file of a folder, or the one of an older export."""
+    if path.is_file():
+        return (Kept(where=str(path), note=path.read_bytes()),)
+    if (own := path / CHECKPOINT).is_file():
+        key = path / KEY
+        return (Kept(where=str(path), note=own.read_bytes(), key=key.read_bytes() if key.is_file() else None),)
+    found = [p for p in sorted(path.iterdir()) if p.is_file() and p.suffix != STAMP] if path.is_dir() else []
+    if not found:
+        raise BadInputError(f"Expected a checkpoint, a folder of them or an older export, found none at {path}.")
+    return tuple(Kept(where=str(note), note=note.read_bytes()) for note in found)
 
 
-def _lines(result: Verification) -> str:
-    return "\n".join((*(f"TAMPERED  {where}: {what}" for where, what in result.findings), result.summary))
+def stamps_by(root: Path | None) -> StampCheck | None:
+    """How time stamps are checked: by the roots in a file, or not at all without one."""
+    return None if root is None else Roots(root.read_bytes()).stamped_at
+
+
+def told(result: Verification) -> dict[str, object]:
+    """The result as one document."""
+    return {
+        "exit": result.exit_code,
+        "events": result.events,
+        "anchored": result.anchored,
+        "fingerprint": result.fingerprint,
+        "findings": [{"where": where, "what": what} for where, what in result.findings],
+        "inconclusive": [{"where": where, "what": what} for where, what in result.inconclusive],
+        "facts": list(result.facts),
+    }
+
+
+def lines(result: Verification) -> tuple[str, ...]:
+    """The result for people."""
+    return (
+        *(f"TAMPERED  {where}: {what}" for where, what in result.findings),
+        *(f"UNCHECKED  {where}: {what}" for where, what in result.inconclusive),
+        result.summary,
+    )

@@ -1,8 +1,8 @@
 """The only place that builds adapters and hands them to use cases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from signoff.adapters.calendars import ExchangeCalendar
@@ -12,6 +12,7 @@ from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
+from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
@@ -23,7 +24,7 @@ from signoff.adapters.webhook import Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
-from signoff.app.audit import export
+from signoff.app.audit import Snapshot, export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.credentials import Authenticators
 from signoff.app.kill import KillSwitch
@@ -37,6 +38,7 @@ from signoff.app.rollout import Rollout
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.domain.policy import Role
+from signoff.ledger.keychain import KeyChain
 from signoff.ports.clock import Clock
 from signoff.ports.notices import Notifier
 from signoff.ports.orders import OpenOrder, OrderHalt
@@ -59,8 +61,9 @@ class House:
         self.settings.home.mkdir(parents=True, exist_ok=True)
         return SqlStore(
             self.settings.database,
-            sign=self.ledger_key.sign_checkpoint,
+            sign=self.ledger_keys.sign_checkpoint,
             blobs=self.settings.blobs,
+            open_note=self.ledger_keys.open,
         )
 
     @cached_property
@@ -70,15 +73,21 @@ class House:
         return SqlShelf(store.engine) if isinstance(store, SqlStore) else MemoryShelf()
 
     @cached_property
-    def ledger_key(self) -> KeyFile:
-        """The key of this installation's checkpoints, made with its ledger; a ledger without its key is refused."""
+    def ledger_keys(self) -> LedgerKeys:
+        """The keys of this installation's checkpoints, made with its ledger; a ledger without its keys is refused."""
         path = self.settings.home / "ledger.key"
-        if not path.exists() and (self.settings.home / "signoff.db").exists():
+        is_there = path.exists() or (self.settings.home / "ledger.pub").exists()
+        if not is_there and (self.settings.home / "signoff.db").exists():
             raise UnavailableError(
                 f"Expected the ledger's key at {path}, found none, and the ledger is there. A new key would break its "
                 "chain of checkpoints: restore the key from a backup, or begin a new home."
             )
-        return KeyFile.held(path)
+        return LedgerKeys.of(self.settings.home)
+
+    @cached_property
+    def ledger_key(self) -> KeyFile:
+        """The key that signed when this process began: what it says to trading processes stays under one key."""
+        return self.ledger_keys.present
 
     def key_of(self, person: str, path: Path | None = None) -> KeyFile:
         """A person's key, made on first use; in the home unless they keep it elsewhere."""
@@ -222,8 +231,24 @@ class House:
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""
-        anchors = read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
-        return dict(export(self.record, public_key=self.ledger_key.verifier_line, anchors=anchors))
+        return {name: b"".join(pieces) for name, pieces in self.export_pieces()}
+
+    def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """The same a piece at a time, for ledgers that do not fit into memory."""
+        return export(self.record, chain=self.ledger_keys.chain, anchors=self.anchored, sign=self.ledger_keys.sign_text)
+
+    def snapshot(self) -> Snapshot:
+        """The ledger as it is now, to be verified where it lives."""
+        return snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored)
+
+    @property
+    def anchored(self) -> dict[str, bytes]:
+        """Checkpoints kept beside the database."""
+        return read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
+
+    def rotate_ledger_keys(self, *, with_ml_dsa: bool) -> KeyChain:
+        """New keys sign the ledger from its next event on; the chain of keys that is then in force."""
+        return self.store.with_tree(partial(self.ledger_keys.hand_over, with_ml_dsa=with_ml_dsa))
 
     def anchor(self) -> None:
         """Copy the present checkpoint to where the database cannot reach."""

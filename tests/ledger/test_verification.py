@@ -14,10 +14,10 @@ from small_ledger import (
     exported,
     key,
     memory_store,
-    paused,
     relisted,
     rewritten,
     signature,
+    told,
     verified,
 )
 
@@ -52,7 +52,7 @@ def test_an_intact_export_is_intact():
 def test_a_tail_that_no_anchor_covers_is_said():
     store = approved_release(memory_store())
     files = exported(store)
-    World(store, requests=99).happens("deployment/m-2", paused("after the anchor"))
+    World(store, requests=99).happens("deployment/m-2", told("after the anchor"))
     later = {**exported(store), "anchors/000000000006": files["anchors/000000000006"]}
     result = verified(relisted(later))
     assert (result.exit_code, result.anchored, result.events) == (2, 6, 7)

@@ -45,8 +45,9 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
+from signoff.domain.spreadsheets import inert
 from signoff.rendering import palette
-from signoff.rendering.attachments import inert, paper_trading_logs, risk_matrix
+from signoff.rendering.attachments import paper_trading_logs, risk_matrix
 from signoff.rendering.charts import svg
 from signoff.rendering.html import html
 from signoff.rendering.markdown import markdown

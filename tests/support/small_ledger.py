@@ -77,9 +77,9 @@ def paused(note: str = "") -> Paused:
     return Paused(reason=PauseReason.MANUAL, note=note)
 
 
-def noticed(note: str = "") -> NoticeSent:
-    """An event of no consequence, in whatever state a release is."""
-    return NoticeSent(notice=note, audience=("desk",), channel="chat")
+def told(note: str = "") -> NoticeSent:
+    """Something that may happen to a release in any state."""
+    return NoticeSent(notice=note, audience=(), channel="#desk")
 
 
 def killed(epoch: int = 1) -> Killed:
@@ -161,7 +161,7 @@ def memory_store() -> MemoryStore:
 
 
 def approved_release(store: Store, signed: Signature | None = None, *, before: tuple[AnyEvent, ...] = ()) -> Store:
-    """Six events: a person enrolled, a release opened, validated, put to signature and signed, and a notice."""
+    """Six events: a person enrolled, a release opened, validated, put to signature and signed, and a pause."""
     for content in BLOBS:
         store.put_blob(content)
     world = World(store)
@@ -170,7 +170,7 @@ def approved_release(store: Store, signed: Signature | None = None, *, before: t
     world.happens(STREAM, opened(), Validated(results=(), package=PACKAGE.digest))
     world.happens(STREAM, ApprovalRequested(manifest=PACKAGE.digest))
     world.happens(STREAM, ApprovalSigned(signature=signed or signature()))
-    world.happens(STREAM, noticed("lunch"))
+    world.happens(STREAM, told("lunch"))
     return store
 
 

@@ -5,11 +5,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from signoff.domain.errors import NotFoundError, UnavailableError
+from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -50,13 +50,22 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
     """Replace a folder in one step; the same content again changes nothing."""
     if folder.is_dir() and read_folder(folder) == dict(files):
         return folder
+    write_pieces(folder, ((name, (content,)) for name, content in files.items()))
+    return folder
+
+
+def write_pieces(folder: Path, files: Iterable[tuple[str, Iterable[bytes]]]) -> int:
+    """Replace a folder in one step by files that come in pieces; how many there are."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    count = 0
     try:
-        for name, content in files.items():
+        for name, pieces in files:
             target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+            with target.open("wb") as file:
+                file.writelines(pieces)
+            count += 1
         temporary.chmod(0o755)
         if folder.exists():
             retired = temporary.with_name(f"{temporary.name}.old")
@@ -71,7 +80,10 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:
             f"Cannot write {folder}: {error.strerror}. Nothing is half-written; make room or choose another folder."
         )
         raise UnavailableError(message) from error
-    return folder
+    except SignoffError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return count
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

@@ -33,18 +33,19 @@ class KeyFile:
     @classmethod
     def create(cls, path: Path) -> "KeyFile":
         """Make a key and keep it; an existing file is never replaced."""
-        private = Ed25519PrivateKey.generate()
-        content = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        try:
-            _keep(path, content)
-        except OSError as error:
-            if isinstance(error, FileExistsError) and path.exists():
-                message = f"Expected no key at {path}, found one; a private key is never replaced."
-                raise BadInputError(message) from error
-            raise UnavailableError(
-                f"Cannot keep a private key at {path}: {error.strerror}. Nothing was made; choose another place."
-            ) from error
-        return cls(private)
+        made = cls.generated()
+        keep_private(path, made.pem)
+        return made
+
+    @classmethod
+    def generated(cls) -> "KeyFile":
+        """A new key that nobody keeps yet."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @property
+    def pem(self) -> bytes:
+        """The private key as its file holds it."""
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     @classmethod
     def load(cls, path: Path) -> "KeyFile":
@@ -118,6 +119,19 @@ class FileAnchor:
             raise UnavailableError(
                 f"Cannot keep the anchor {path}: {error.strerror}. The ledger is whole; anchor it again later."
             ) from error
+
+
+def keep_private(path: Path, content: bytes) -> None:
+    """Keep a private key in a file of its owner's alone; an existing file is never replaced."""
+    try:
+        _keep(path, content)
+    except OSError as error:
+        if isinstance(error, FileExistsError) and path.exists():
+            message = f"Expected no key at {path}, found one; a private key is never replaced."
+            raise BadInputError(message) from error
+        raise UnavailableError(
+            f"Cannot keep a private key at {path}: {error.strerror}. Nothing was made; choose another place."
+        ) from error
 
 
 def _keep(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from itertools import islice
 from threading import Lock
+from typing import TypeVar
 
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, StaleRevisionError, TamperedError
 from signoff.domain.events import Recorded
@@ -12,6 +13,7 @@ from signoff.ledger.codec import decode, encode
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
 
+T = TypeVar("T")
 SignCheckpoint = Callable[[int, bytes], bytes]
 
 
@@ -86,11 +88,16 @@ class MemoryStore:
         self._commands[commit.key] = (commit.request, tree.size)
         return Committed(seq=tree.size, is_replay=False)
 
+    def with_tree(self, act: Callable[[int, bytes], T]) -> T:
+        """Do something with the tree's size and root while nobody adds to it."""
+        with self._lock:
+            return act(self._tree.size, self._tree.root)
+
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order."""
         for seq, (name, body) in enumerate(tuple(self._rows), start=1):
             if seq > after and stream in {None, name}:
-                yield LedgerRow(seq=seq, body=body)
+                yield LedgerRow(seq=seq, body=body, leaf=leaf_hash(body))
 
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done."""

@@ -5,11 +5,11 @@ insider: that is the signed Merkle tree. Blobs stand in files by their hash, wri
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
     Column,
@@ -48,6 +48,8 @@ from signoff.ledger.canonical import digest
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
 
+T = TypeVar("T")
+OpenCheckpoint = Callable[[bytes], tuple[int, bytes]]
 LOCK: Final = 7_366_010_244_001
 PAGE: Final = 5000
 metadata = MetaData()
@@ -101,7 +103,7 @@ head = Table(
 # Statements of a commit, made once: building them anew would cost as much as running them.
 _COMMAND: Final = select(commands.c.request, commands.c.seq).where(commands.c.key == bindparam("key"))
 _STREAM: Final = select(streams.c.revision, streams.c.state).where(streams.c.stream == bindparam("stream"))
-_TREE: Final = select(head.c.size, head.c.edge).with_for_update()
+_TREE: Final = select(head.c.size, head.c.edge, head.c.note).with_for_update()
 _EVENT: Final = insert(events)
 _BORN: Final = insert(streams)
 _MOVED: Final = update(streams).where(streams.c.stream == bindparam("moved"))
@@ -116,8 +118,9 @@ _HEAD: Final = update(head).where(head.c.one == bindparam("only"))
 class SqlStore:
     """One database and one folder of blobs."""
 
-    def __init__(self, url: str, *, sign: SignCheckpoint, blobs: Path) -> None:
-        self._sign, self._folder = sign, blobs
+    def __init__(self, url: str, *, sign: SignCheckpoint, blobs: Path, open_note: OpenCheckpoint | None = None) -> None:
+        self._sign, self._folder, self._open = sign, blobs, open_note
+        self._trusted: tuple[bytes, Frontier] | None = None
         self._engine = _engine(url)
         self._name = self._engine.url.render_as_string(hide_password=True)
         with self._transaction(is_reading=True) as connection:
@@ -201,13 +204,13 @@ class SqlStore:
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""
-        query = select(events.c.seq, events.c.body).order_by(events.c.seq).limit(PAGE)
+        query = select(events.c.seq, events.c.body, events.c.leaf).order_by(events.c.seq).limit(PAGE)
         if stream is not None:
             query = query.where(events.c.stream == stream)
         while True:
             with self._transaction(is_reading=True) as connection:
                 page = connection.execute(query.where(events.c.seq > after)).all()
-            yield from (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body)) for row in page)
+            yield from (LedgerRow(seq=row.seq, body=_exact(row.seq, row.body), leaf=row.leaf) for row in page)
             if len(page) < PAGE:
                 return
             after = page[-1].seq
@@ -300,7 +303,7 @@ class SqlStore:
             if earlier.request != commit.request:
                 raise conflict(commit.key)
             return Committed(seq=earlier.seq, is_replay=True)
-        before = _tree(connection)
+        before = self._trusted_tree(connection)
         tree = before
         for append in commit.appends:
             tree = _append(connection, append, commit, tree)
@@ -308,8 +311,29 @@ class SqlStore:
             _enqueue(connection, commit.effects)
         connection.execute(_DONE, {"key": commit.key, "request": commit.request, "seq": tree.size})
         if tree.size > before.size:
-            _save_head(connection, tree, self._sign(tree.size, tree.root), is_first=before.size == 0)
+            note = self._sign(tree.size, tree.root)
+            _save_head(connection, tree, note, is_first=before.size == 0)
+            self._trusted = (note, tree)
         return Committed(seq=tree.size, is_replay=False)
+
+    def with_tree(self, act: Callable[[int, bytes], T]) -> T:
+        """Do something with the tree's size and root while nobody adds to it."""
+        with self._transaction() as connection:
+            tree = self._trusted_tree(connection)
+            return act(tree.size, tree.root)
+
+    def _trusted_tree(self, connection: Connection) -> Frontier:
+        """The tree as the last checkpoint signed it: what the database says beside it is never signed unseen."""
+        tree, note = _tree(connection)
+        if self._open is None or tree.size == 0 or self._trusted == (note, tree):
+            return tree
+        if self._open(note) != (tree.size, tree.root):
+            raise TamperedError(
+                f"The database {self._name} says that its tree has {tree.size} events, and its signed checkpoint says "
+                "something else: it was altered. Nothing was recorded and nothing signed; stop changes, keep a copy, "
+                "run `signoff verify`, and restore the database from a backup."
+            )
+        return tree
 
     @property
     def engine(self) -> Engine:
@@ -497,11 +521,12 @@ def _enqueue(connection: Connection, effects: tuple[Effect, ...]) -> None:
         connection.execute(_EFFECT, rows)
 
 
-def _tree(connection: Connection) -> Frontier:
+def _tree(connection: Connection) -> tuple[Frontier, bytes]:
     found = connection.execute(_TREE).one_or_none()
     if found is None:
-        return Frontier()
-    return Frontier(found.size, tuple(found.edge[i : i + 32] for i in range(0, len(found.edge), 32)))
+        return Frontier(), b""
+    edge = tuple(found.edge[i : i + 32] for i in range(0, len(found.edge), 32))
+    return Frontier(found.size, edge), found.note
 
 
 def _save_head(connection: Connection, tree: Frontier, note: bytes, *, is_first: bool) -> None:

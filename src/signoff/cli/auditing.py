@@ -5,26 +5,29 @@ from typing import Annotated
 
 import typer
 
-from signoff.adapters.folders import read_folder, write_folder
+from signoff.adapters.folders import write_pieces
 from signoff.app.audit import verify as verify_ledger
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
+from signoff.verify import Folder, kept_at, lines, stamps_by, told
+
+ledger_app = typer.Typer(name="ledger", help="The ledger's own keys.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.command()(export)
     app.command()(verify)
+    app.add_typer(ledger_app)
 
 
 def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:
     """Write the ledger and its blobs for an auditor. Example: `signoff export audit-2019`"""
     session: Session = context.obj
-    files = session.house.export()
-    write_folder(out, files)
+    files = write_pieces(out, session.house.export_pieces())
     session.answer(
-        {"folder": str(out), "files": len(files)},
-        f"{len(files)} files in {out}. Check them anywhere, offline: signoff verify {out}",
+        {"folder": str(out), "files": files},
+        f"{files} files in {out}. Check them anywhere, offline: signoff verify {out}",
     )
 
 
@@ -32,28 +35,51 @@ def verify(
     context: typer.Context,
     exported: Annotated[Path | None, typer.Argument(help="An export; default: this installation's own ledger.")] = None,
     fingerprint: Annotated[
-        str | None, typer.Option("--key", help="The fingerprint the ledger's key must have.")
+        str | None, typer.Option("--key", help="The fingerprint that one of the ledger's keys must have.")
     ] = None,
+    since: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint kept from before, a folder of them, or an older export; may be repeated."),
+    ] = None,
+    tsa_root: Annotated[Path | None, typer.Option(help="Root certificates (PEM) that time stamps need.")] = None,
 ) -> None:
     """Re-hash every byte, verify every signature, replay the state machine. Exit 0 intact, 1 tampered, 2 unanchored.
 
-    Example: `signoff verify audit-2019`
+    Example: `signoff verify audit-2020 --since audit-2019`
     """
     session: Session = context.obj
     if exported is not None and not exported.is_dir():
         raise BadInputError(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
-    files = session.house.export() if exported is None else read_folder(exported)
-    result = verify_ledger(files, expected_fingerprint=fingerprint)
-    session.answer(
-        {
-            "exit": result.exit_code,
-            "events": result.events,
-            "fingerprint": result.fingerprint,
-            "findings": [{"where": where, "what": what} for where, what in result.findings],
-        },
-        *(f"TAMPERED  {where}: {what}" for where, what in result.findings),
-        result.summary,
+    result = verify_ledger(
+        session.house.snapshot() if exported is None else Folder(exported),
+        expected_fingerprint=fingerprint,
+        kept=tuple(kept for path in since or () for kept in kept_at(path)),
+        check_stamp=stamps_by(tsa_root),
     )
+    session.answer(told(result), *lines(result))
     raise typer.Exit(result.exit_code)
+
+
+@ledger_app.command("rotate-key")
+def rotate_key(
+    context: typer.Context,
+    with_ml_dsa: Annotated[
+        bool, typer.Option("--with-ml-dsa", help="Sign every checkpoint with ML-DSA-44 (FIPS 204) as well.")
+    ] = False,
+) -> None:
+    """Let a new key sign the ledger from its next event on; old and new sign the handover.
+
+    Give the new fingerprint to the auditors, and the new key to trading processes before the servers start again.
+    Example: `signoff ledger rotate-key --with-ml-dsa`
+    """
+    session: Session = context.obj
+    chain = session.house.rotate_ledger_keys(with_ml_dsa=with_ml_dsa)
+    last, fingerprint = chain.handovers[-1], chain.fingerprints[-1]
+    session.answer(
+        {"fingerprint": fingerprint, "after_events": last.size, "signatures": len(last.keys)},
+        f"Key {fingerprint} signs whatever comes after event {last.size}, in {len(last.keys)} signature(s).",
+        f"Its public half for trading processes: {last.keys[0].content.hex()}",
+        "Keep the private keys before it until every backup that they signed is gone.",
+    )

@@ -1,22 +1,63 @@
-"""Signed checkpoints: a C2SP signed note over the tree's size and root, with Ed25519 signatures.
+"""Signed checkpoints: a C2SP signed note over the tree's size and root, with one signature or two.
 
-The note is ``origin``, size, base64 root, an empty line, then ``— name base64(key hash ‖ signature)``. The key hash is
-the first four bytes of SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key); 0x01 names Ed25519.
+The note is ``origin``, size, base64 root, an empty line, then for each key ``— name base64(key hash ‖ signature)``. The
+key hash is the first four bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key). 0x01 names Ed25519; ML-DSA-44 (FIPS 204)
+has no byte of its own for plain notes yet, so it stands behind 0xff with its name, as C2SP asks.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from signoff.domain.errors import TamperedError
+from signoff.domain.errors import TamperedError, UnavailableError
 from signoff.ledger.text import decoded, encoded
 
-ED25519: Final = b"\x01"
 ORIGIN: Final = "signoff.ledger"
+Sign = Callable[[bytes], bytes]
+
+
+class Algorithm(Enum):
+    """What a key signs with; the value is the type that notes write for it."""
+
+    ED25519 = b"\x01"
+    ML_DSA_44 = b"\xffsignoff/ml-dsa-44\n"
+
+    @property
+    def key_bytes(self) -> int:
+        """How long a public key is."""
+        return {Algorithm.ED25519: 32, Algorithm.ML_DSA_44: 1312}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key under the name that its notes are signed with."""
+
+    name: str
+    content: bytes
+    algorithm: Algorithm = Algorithm.ED25519
+
+    @property
+    def hash(self) -> bytes:
+        """Four bytes that tell keys apart."""
+        spelled = self.name.encode() + b"\n" + self.algorithm.value + self.content
+        return hashlib.sha256(spelled).digest()[:4]
+
+    @property
+    def line(self) -> bytes:
+        """The key as C2SP writes it: name+hash+base64(type ‖ key)."""
+        return f"{self.name}+{self.hash.hex()}+{encoded(self.algorithm.value + self.content)}\n".encode()
+
+    def check(self, signature: bytes, message: bytes) -> None:
+        """Raise InvalidSignature or ValueError unless this key signed the message."""
+        if self.algorithm is Algorithm.ED25519:
+            Ed25519PublicKey.from_public_bytes(self.content).verify(signature, message)
+        else:
+            _check_ml_dsa(self.content, signature, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,50 +74,102 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{encoded(self.root)}\n"
 
 
-def signed_note(checkpoint: Checkpoint, public_key: bytes, sign: Callable[[bytes], bytes]) -> bytes:
-    """The note with one signature by the key of the origin's name."""
-    signature = key_hash(checkpoint.origin, public_key) + sign(checkpoint.body.encode())
-    return f"{checkpoint.body}\n— {checkpoint.origin} {encoded(signature)}\n".encode()
+def note_of(text: str, signers: Sequence[tuple[VerifierKey, Sign]]) -> bytes:
+    """A text with one signature for each key."""
+    lines = [f"— {key.name} {encoded(key.hash + sign(text.encode()))}\n" for key, sign in signers]
+    return f"{text}\n{''.join(lines)}".encode()
 
 
-def key_hash(name: str, public_key: bytes) -> bytes:
-    """Four bytes that tell keys apart."""
-    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public_key).digest()[:4]
+def text_of(note: bytes, keys: Sequence[VerifierKey]) -> str:
+    """The text of a note that exactly these keys signed, in this order. TamperedError says what does not hold."""
+    try:
+        text, _, signatures = note.decode().partition("\n\n")
+        text += "\n"
+        lines = [line.split(" ") for line in signatures.removesuffix("\n").split("\n")]
+        signed = [(mark, signer, decoded(spelled)) for mark, signer, spelled in lines]
+    except (ValueError, UnicodeDecodeError) as error:
+        raise TamperedError(f"The checkpoint is no signed note: {error}") from error
+    if "".join([text, "\n", *(f"— {signer} {encoded(said)}\n" for _, signer, said in signed)]).encode() != note:
+        raise TamperedError("The checkpoint is not in its canonical form; it was altered.")
+    found = [(signer, said[:4]) for _, signer, said in signed]
+    if found != [(key.name, key.hash) for key in keys]:
+        raise TamperedError(
+            f"The checkpoint was not signed by the key of this ledger: expected {len(keys)} signature(s), by "
+            f"{' and '.join(key.hash.hex() for key in keys)}, found {' and '.join(h.hex() for _, h in found)}."
+        )
+    for key, (_, _, said) in zip(keys, signed, strict=True):
+        _check(key, said[4:], text)
+    return text
+
+
+def opened(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """The checkpoint of a note that exactly these keys signed."""
+    said = claimed(note)
+    if text_of(note, keys) != said.body:
+        raise TamperedError("The checkpoint is not in its canonical form; it was altered.")
+    if any(key.name != said.origin for key in keys):
+        raise TamperedError("The checkpoint was not signed by the key of this ledger.")
+    return said
+
+
+def claimed(note: bytes) -> Checkpoint:
+    """What a note says, nothing of it verified yet."""
+    try:
+        origin, size, root = note.decode().partition("\n\n")[0].split("\n")
+        return Checkpoint(origin, int(size), decoded(root))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise TamperedError(f"The checkpoint is no signed note: {error}") from error
+
+
+def parsed_key(line: bytes) -> VerifierKey:
+    """The public key of a verifier key line; its hash must agree."""
+    try:
+        name, _, spelled = line.decode().removesuffix("\n").split("+", 2)
+        content = decoded(spelled)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise TamperedError(f"The key file is no verifier key: {error}") from error
+    for algorithm in Algorithm:
+        key = VerifierKey(name, content[len(algorithm.value) :], algorithm)
+        if len(key.content) == algorithm.key_bytes and key.line == line:
+            return key
+    raise TamperedError("The key file does not agree with its own hash; it was altered.")
+
+
+def signed_note(checkpoint: Checkpoint, public_key: bytes, sign: Sign) -> bytes:
+    """The note with one Ed25519 signature by the key of the origin's name."""
+    return note_of(checkpoint.body, ((VerifierKey(checkpoint.origin, public_key), sign),))
 
 
 def key_line(name: str, public_key: bytes) -> bytes:
-    """The verifier key as C2SP writes it: name+hash+base64(type ‖ key)."""
-    return f"{name}+{key_hash(name, public_key).hex()}+{encoded(ED25519 + public_key)}\n".encode()
+    """The verifier key line of an Ed25519 key."""
+    return VerifierKey(name, public_key).line
 
 
 def parse_key_line(content: bytes) -> tuple[str, bytes]:
-    """Name and public key of a verifier key; its hash must agree."""
-    try:
-        name, _, spelled = content.decode().removesuffix("\n").split("+", 2)
-        public_key = decoded(spelled)[1:]
-    except (ValueError, UnicodeDecodeError) as error:
-        raise TamperedError(f"The key file is no verifier key: {error}") from error
-    if key_line(name, public_key) != content:
-        raise TamperedError("The key file does not agree with its own hash; it was altered.")
-    return name, public_key
+    """Name and public key of a verifier key line."""
+    key = parsed_key(content)
+    return key.name, key.content
 
 
 def open_note(note: bytes, name: str, public_key: bytes) -> Checkpoint:
-    """The checkpoint of a note, its signature verified. TamperedError says what does not hold."""
+    """The checkpoint of a note that one Ed25519 key signed."""
+    return opened(note, (VerifierKey(name, public_key),))
+
+
+def _check(key: VerifierKey, signature: bytes, text: str) -> None:
     try:
-        body, _, signatures = note.decode().partition("\n\n")
-        origin, size, root = body.split("\n")
-        mark, signer, spelled = signatures.removesuffix("\n").split(" ")
-        checkpoint = Checkpoint(origin, int(size), decoded(root))
-        signature = decoded(spelled)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise TamperedError(f"The checkpoint is no signed note: {error}") from error
-    if mark != "—" or signer != name or origin != name or signature[:4] != key_hash(name, public_key):
-        raise TamperedError("The checkpoint was not signed by the key of this ledger.")
-    if f"{checkpoint.body}\n— {signer} {encoded(signature)}\n".encode() != note:
-        raise TamperedError("The checkpoint is not in its canonical form; it was altered.")
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(signature[4:], checkpoint.body.encode())
+        key.check(signature, text.encode())
     except (InvalidSignature, ValueError) as error:
         raise TamperedError("The signature of the checkpoint does not hold; it was altered.") from error
-    return checkpoint
+
+
+def _check_ml_dsa(public_key: bytes, signature: bytes, message: bytes) -> None:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PublicKey  # noqa: PLC0415 - newer than ours
+
+        MLDSA44PublicKey.from_public_bytes(public_key).verify(signature, message)
+    except (ImportError, UnsupportedAlgorithm) as error:
+        raise UnavailableError(
+            "A signature by ML-DSA-44 cannot be checked here: the installed `cryptography` does not know it. Nothing "
+            "can be said of it; install a newer one and verify again."
+        ) from error

@@ -1,23 +1,67 @@
 """An export of the ledger: plain files that an auditor can open without us, and that `verify` checks byte by byte.
 
-`events.jsonl` holds the exact bytes of each event, a line each; `states.json` the states they lead to; `checkpoint` and
-`key.pub` the signed root and the key; `blobs/` every file by its SHA-256; `anchors/` checkpoints kept outside the
-database; `manifest.json` all of these.
+`events.jsonl` holds the exact bytes of each event, a line each, and `leaves.txt` their hashes; `states.json` the states
+they lead to; `checkpoint` and `key.pub` the signed root and the keys; `blobs/` every file by its SHA-256; `anchors/`
+checkpoints kept outside the database. `README.txt`, `events.csv` and `index.pdf` are for reading. `SHA256SUMS` and
+`manifest.json` list all of these, and `manifest.note` is the ledger's own signature over the manifest.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from signoff.ledger.canonical import canonical
-from signoff.ledger.manifest import Entry, Manifest, manifest_of
+from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.checkpoint import ORIGIN
+from signoff.ledger.manifest import Entry, Manifest
+from signoff.ledger.merkle import leaf_hash
+from signoff.ledger.source import Hashed, Held, Source
 
 EVENTS: Final = "events.jsonl"
+LEAVES: Final = "leaves.txt"
 STATES: Final = "states.json"
 CHECKPOINT: Final = "checkpoint"
 KEY: Final = "key.pub"
 MANIFEST: Final = "manifest.json"
+NOTE: Final = "manifest.note"
+SUMS: Final = "SHA256SUMS"
+README: Final = "README.txt"
+TABLE: Final = "events.csv"
+INDEX: Final = "index.pdf"
 BLOBS: Final = "blobs/"
 ANCHORS: Final = "anchors/"
+FOR_READING: Final = frozenset({README, TABLE, INDEX, SUMS})
+SignText = Callable[[str], bytes]
+
+
+def closed(source: Source, sign: SignText | None = None) -> Iterator[tuple[str, Iterable[bytes]]]:
+    """Every file of an export in pieces, then the lists of all of them; read each file whole before the next."""
+    entries: list[Entry] = []
+    for name in source.names():
+        pieces = Hashed(source.chunks(name))
+        yield name, pieces
+        entries.append(Entry(path=name, size=pieces.size, sha256=pieces.sha256))
+    if sign is not None:
+        sums = sums_of(entries)
+        entries.append(Entry(path=SUMS, size=len(sums), sha256=digest(sums)))
+        yield SUMS, (sums,)
+    manifest = Manifest(entries=tuple(sorted(entries, key=lambda e: e.path))).to_bytes()
+    yield MANIFEST, (manifest,)
+    if sign is not None:
+        yield NOTE, (sign(statement_of(manifest)),)
+
+
+def sums_of(entries: Iterable[Entry]) -> bytes:
+    """The list that `sha256sum -c` reads."""
+    return "".join(f"{e.sha256}  {e.path}\n" for e in sorted(entries, key=lambda e: e.path)).encode()
+
+
+def statement_of(manifest: bytes) -> str:
+    """What the ledger's keys sign of an export."""
+    return f"{ORIGIN}/export\n{digest(manifest)}\n"
+
+
+def states_file(states: Mapping[str, bytes]) -> bytes:
+    """`states.json`."""
+    return canonical({stream: state.decode() for stream, state in states.items()})
 
 
 def export_files(
@@ -29,25 +73,14 @@ def export_files(
     anchors: Mapping[str, bytes],
     blobs: Iterable[tuple[str, bytes]],
 ) -> Iterator[tuple[str, bytes]]:
-    """Every file of an export by name, the manifest last; `public_key` is the verifier key line."""
-    entries: list[Entry] = []
-    for name, content in _contents(rows, states, checkpoint, public_key, anchors, blobs):
-        entries.extend(manifest_of({name: content}).entries)
-        yield name, content
-    yield MANIFEST, Manifest(entries=tuple(sorted(entries, key=lambda e: e.path))).to_bytes()
-
-
-def _contents(
-    rows: Sequence[bytes],
-    states: Mapping[str, bytes],
-    checkpoint: bytes,
-    public_key: bytes,
-    anchors: Mapping[str, bytes],
-    blobs: Iterable[tuple[str, bytes]],
-) -> Iterator[tuple[str, bytes]]:
-    yield EVENTS, b"".join(row + b"\n" for row in rows)
-    yield STATES, canonical({stream: state.decode() for stream, state in states.items()})
-    yield CHECKPOINT, checkpoint
-    yield KEY, public_key
-    yield from ((f"{ANCHORS}{name}", content) for name, content in sorted(anchors.items()))
-    yield from ((f"{BLOBS}{digest}", content) for digest, content in blobs)
+    """Every file of a small export by name, the manifest last; `public_key` is the key file."""
+    held = {
+        EVENTS: b"".join(row + b"\n" for row in rows),
+        LEAVES: "".join(f"{leaf_hash(row).hex()}\n" for row in rows).encode(),
+        STATES: states_file(states),
+        CHECKPOINT: checkpoint,
+        KEY: public_key,
+        **{f"{ANCHORS}{name}": content for name, content in sorted(anchors.items())},
+        **{f"{BLOBS}{name}": content for name, content in blobs},
+    }
+    yield from ((name, b"".join(pieces)) for name, pieces in closed(Held(held)))

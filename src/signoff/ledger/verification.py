@@ -1,307 +1,505 @@
 """Is this export what was signed? Every byte is hashed as it lies there, every signature checked, the machine replayed.
 
 Nothing here trusts a parsed and re-written form: an event is hashed from its own bytes, and every control file must be
-in its one canonical form.
+in its one canonical form. Events pass one by one, so that memory grows with the number of releases, not of events.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from signoff.domain.errors import SignoffError, TamperedError
-from signoff.domain.events import (
-    Adopted,
-    AnyEvent,
-    ApprovalRejected,
-    ApprovalRequested,
-    ApprovalSigned,
-    MemoIssued,
-    OverrideSigned,
-    PersonEnrolled,
-    RearmSigned,
-    Recorded,
-    Signature,
-    Validated,
-)
-from signoff.domain.policy import Tier
+from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
+from signoff.domain.events import AnyEvent, ApprovalRequested, MemoIssued, Recorded, Validated
 from signoff.ledger import checkpoint as notes
-from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode, holds
-from signoff.ledger.envelope import Statement, key_id, verify
-from signoff.ledger.export import ANCHORS, BLOBS, CHECKPOINT, EVENTS, KEY, MANIFEST, STATES
-from signoff.ledger.holders import Holders
-from signoff.ledger.manifest import Manifest, differences, parse
+from signoff.ledger.export import (
+    ANCHORS,
+    BLOBS,
+    CHECKPOINT,
+    EVENTS,
+    FOR_READING,
+    KEY,
+    LEAVES,
+    MANIFEST,
+    NOTE,
+    STATES,
+    SUMS,
+    TABLE,
+    statement_of,
+    sums_of,
+)
+from signoff.ledger.keychain import KeyChain, parse_chain
+from signoff.ledger.manifest import Entry, parse
 from signoff.ledger.merkle import Frontier, leaf_hash
-from signoff.ledger.webauthn import verify_decision
+from signoff.ledger.signatures import Signatories
+from signoff.ledger.source import Hashed, Held, Lines, Source, content
+from signoff.ledger.table import header, line_of
 
 INTACT: Final = 0
 TAMPERED: Final = 1
 UNANCHORED: Final = 2
+STAMP: Final = ".tsr"
+MOST_NAMED: Final = 20
 
 Replay = Callable[[Iterable[Recorded]], Mapping[str, bytes]]
+StampCheck = Callable[[bytes, bytes], str]
 Finding = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was found. `findings` name where and what; without any, the ledger is intact up to `anchored` events."""
+    """What was found. `findings` name where and what; without any, the ledger is intact up to `anchored` events.
+
+    `inconclusive` names what could not be checked here: never good. `facts` are what else was shown.
+    """
 
     events: int
     anchored: int
     fingerprint: str
     findings: tuple[Finding, ...]
+    inconclusive: tuple[Finding, ...] = ()
+    facts: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 intact, 1 tampered, 2 intact with a tail that no anchor covers."""
+        """0 intact, 1 tampered, 2 intact with a tail that no anchor covers, or with something left unchecked."""
         if self.findings:
             return TAMPERED
-        return INTACT if self.anchored == self.events else UNANCHORED
+        return INTACT if self.anchored == self.events and not self.inconclusive else UNANCHORED
 
     @property
     def summary(self) -> str:
-        """One sentence for people."""
+        """One paragraph for people."""
         if self.findings:
             return f"TAMPERED: {len(self.findings)} finding(s) in {self.events} events."
         body = f"{self.events} events intact: bytes, tree, checkpoint, signatures, replay. Key {self.fingerprint}."
+        body = " ".join((body, *self.facts))
+        if self.inconclusive:
+            body = f"INCONCLUSIVE: {len(self.inconclusive)} thing(s) could not be checked. {body}"
         if self.anchored == self.events:
             return body
         return f"{body} The last {self.events - self.anchored} event(s) are in no anchor yet."
 
 
-@dataclass
-class _Audit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What an auditor kept from before: a checkpoint by the name they gave it, and the key file that came with it."""
+
+    where: str
+    note: bytes
+    key: bytes | None = None
+
+
+@dataclass(slots=True)
+class Audit:
     """Findings as they are collected."""
 
     found: list[Finding] = field(default_factory=list)
+    open: list[Finding] = field(default_factory=list)
 
     def note(self, where: str, what: str) -> None:
+        """Something does not hold."""
         self.found.append((where, what))
+
+    def leave(self, where: str, what: str) -> None:
+        """Something could not be checked."""
+        self.open.append((where, what))
+
+
+@dataclass(slots=True)
+class Passage:
+    """The history as it passes: tree, revisions, signatures, and the roots at the sizes somebody signed."""
+
+    audit: Audit
+    wanted: frozenset[int] = frozenset()
+    tree: Frontier = field(default_factory=Frontier)
+    roots: dict[int, bytes] = field(default_factory=dict)
+    revisions: dict[str, int] = field(default_factory=dict)
+    signatories: Signatories = field(default_factory=Signatories)
+    mentioned: dict[str, str] = field(default_factory=dict)
+    leaves: Iterator[bytes] | None = None
+    unlike: list[int] = field(default_factory=list)
+    table: "hashlib._Hash | None" = None
+    held: int = 0
+
+    def __post_init__(self) -> None:
+        self.roots[self.tree.size] = self.tree.root
+        if self.table is not None:
+            self.table.update(header())
+
+    def take(self, bodies: Iterable[bytes]) -> Iterator[Recorded]:
+        """Each event, checked; what is no event is noted and left out."""
+        for body in bodies:
+            leaf = leaf_hash(body)
+            self.tree = self.tree.append(leaf)
+            if self.leaves is not None and next(self.leaves, b"") != leaf.hex().encode():
+                self.unlike.append(self.tree.size)
+            if self.tree.size in self.wanted:
+                self.roots[self.tree.size] = self.tree.root
+            try:
+                recorded = decode(body)
+            except TamperedError as error:
+                self.audit.note(f"{EVENTS} line {self.tree.size}", str(error))
+                continue
+            self._check(recorded)
+            if self.table is not None:
+                self.table.update(line_of(self.tree.size, body))
+            yield recorded
+        self.roots[self.tree.size] = self.tree.root
+
+    def _check(self, recorded: Recorded) -> None:
+        where, expected = place(recorded), self.revisions.get(recorded.stream, 0) + 1
+        if recorded.revision != expected:
+            self.audit.note(where, f"revision {expected} was to follow")
+        self.revisions[recorded.stream] = recorded.revision
+        self.signatories.learn(recorded)
+        for problem in self.signatories.problems(recorded):
+            self.audit.note(where, problem)
+        if (wanted := _mentioned(recorded.event)) is not None:
+            self.mentioned.setdefault(wanted, where)
+
+
+def place(recorded: Recorded) -> str:
+    """Where an event stands, for people."""
+    return f"{recorded.stream} revision {recorded.revision}"
 
 
 def verify_export(
-    files: Mapping[str, bytes], replay: Replay, *, expected_fingerprint: str | None = None
+    files: Mapping[str, bytes] | Source,
+    replay: Replay,
+    *,
+    expected_fingerprint: str | None = None,
+    kept: Sequence[Kept] = (),
+    check_stamp: StampCheck | None = None,
+    is_export: bool = True,
 ) -> Verification:
-    """Check every file of an export. `replay` folds events into the states that must be found."""
-    audit = _Audit()
-    _check_manifest(files, audit)
-    bodies = _bodies(files.get(EVENTS, b""), audit)
-    trees = list(_trees(bodies))
-    name, public_key = _key(files, audit)
-    fingerprint = key_id(public_key) if public_key else ""
-    if expected_fingerprint is not None and not _is_named(fingerprint, expected_fingerprint):
-        audit.note(KEY, f"the ledger's key is {fingerprint}, expected {expected_fingerprint}")
-    _check_checkpoint(files.get(CHECKPOINT, b""), CHECKPOINT, trees, name, public_key, audit, must_be_last=True)
-    anchored = max(
-        (
-            _check_checkpoint(files[anchor], anchor, trees, name, public_key, audit, must_be_last=False)
-            for anchor in sorted(files)
-            if anchor.startswith(ANCHORS)
-        ),
-        default=0,
+    """Check every file of an export. `replay` folds events into the states that must be found.
+
+    `kept` are checkpoints that the caller held since before; `check_stamp` says when a note was stamped, or raises. A
+    ledger where it lives is no export: it has no manifest, and nothing made for reading.
+    """
+    source: Source = Held(files) if isinstance(files, Mapping) else files
+    audit, names = Audit(), frozenset(source.names())
+    chain = read_chain(content(source, KEY), audit, expected_fingerprint)
+    checkpoints = list(_checkpoints(source, names, audit))
+    checkpoints += [(k.where, k.note, _claimed(k.where, k.note, audit)) for k in kept]
+    sizes = {said.size for _, _, said in checkpoints if said} | {h.size for h in (chain.handovers if chain else ())}
+    leaves = Lines(source.chunks(LEAVES))
+    passage = Passage(
+        audit,
+        frozenset(sizes),
+        leaves=iter(leaves) if LEAVES in names else None,
+        table=hashlib.sha256() if TABLE in names else None,
     )
-    history = _decoded(bodies, audit)
-    _check_revisions(history, audit)
-    _check_signatures(history, audit)
-    _check_names(files, audit)
-    _check_blobs(files, history, audit)
-    _check_replay(files.get(STATES, b""), history, replay, audit)
+    hashed = Hashed(source.chunks(EVENTS))
+    lines = Lines(hashed)
+    replayed = replayed_states(replay, passage.take(lines), audit)
+    if lines.rest or hashed.size == 0:
+        audit.note(EVENTS, "the last line is not whole")
+    anchored = check_checkpoints(checkpoints, chain, passage, audit)
+    _check_leaves(source, passage, leaves, checkpoints, audit)
+    for earlier in kept:
+        _check_earlier_key(earlier, chain, audit)
+    facts = [*key_facts(chain), *_check_stamps(source, names, check_stamp, audit)]
+    if is_export:
+        _check_files(source, names, hashed, passage, audit)
+        _check_note(source, names, chain, audit)
+    else:
+        _check_blobs(source, names, audit)
+    _check_mentioned(source, names, passage, audit)
+    check_states(content(source, STATES), replayed, audit)
     return Verification(
-        events=len(bodies), anchored=anchored, fingerprint=fingerprint, findings=tuple(dict.fromkeys(audit.found))
+        events=passage.tree.size,
+        anchored=anchored,
+        fingerprint=chain.fingerprints[0] if chain else "",
+        findings=tuple(dict.fromkeys(audit.found)),
+        inconclusive=tuple(dict.fromkeys(audit.open)),
+        facts=tuple(facts),
     )
+
+
+def read_chain(key: bytes, audit: Audit, expected: str | None) -> KeyChain | None:
+    """The keys of the ledger, None when they cannot be told; one of them must be the one that is expected."""
+    try:
+        chain = parse_chain(key)
+    except TamperedError as error:
+        audit.note(KEY, str(error))
+        return None
+    except UnavailableError as error:
+        audit.leave(KEY, str(error))
+        return None
+    if expected is not None and not any(_is_named(known, expected) for known in chain.fingerprints):
+        audit.note(KEY, f"the ledger's key is {', then '.join(chain.fingerprints)}, expected {expected}")
+    return chain
+
+
+def key_facts(chain: KeyChain | None) -> tuple[str, ...]:
+    """What is to be said of the keys beside the first one's fingerprint."""
+    if chain is None:
+        return ()
+    told = [
+        f"Key {fingerprint} took over after {handover.size} events, signed by both."
+        for handover, fingerprint in zip(chain.handovers, chain.fingerprints[1:], strict=True)
+    ]
+    if len(chain.present) > 1:
+        told.append(f"Checkpoints carry {len(chain.present)} signatures: Ed25519 and ML-DSA-44.")
+    return tuple(told)
+
+
+def check_checkpoints(
+    checkpoints: Iterable[tuple[str, bytes, notes.Checkpoint | None]],
+    chain: KeyChain | None,
+    passage: Passage,
+    audit: Audit,
+) -> int:
+    """Hold every checkpoint and handover against the tree of the events; how many events kept ones cover.
+
+    The root at the earlier size, made from the same leaves that lead to the present root, is what a consistency proof
+    of RFC 6962 would show without the leaves.
+    """
+    if chain is None:
+        return 0
+    for handover in chain.handovers:
+        _check_root(f"{KEY} handover after {handover.size} events", handover.size, handover.root, passage, audit)
+    anchored, has_own = 0, False
+    for where, note, said in sorted(checkpoints, key=lambda told: told[2].size if told[2] else 0):
+        covered = 0 if said is None else _check_checkpoint(where, note, said, chain, passage, audit)
+        has_own = has_own or where == CHECKPOINT
+        anchored = anchored if where == CHECKPOINT else max(anchored, covered)
+    if not has_own:
+        audit.note(CHECKPOINT, "there is none; nothing says how the ledger was to end")
+    return anchored
+
+
+def replayed_states(replay: Replay, history: Iterator[Recorded], audit: Audit) -> Mapping[str, bytes] | None:
+    """The states that a history leads to, None when it cannot be replayed; it is read to its end either way."""
+    try:
+        return replay(history)
+    except (ValueError, LookupError, SignoffError) as error:
+        audit.note(EVENTS, f"the history cannot be replayed: {error!r}")
+        return None
+    finally:
+        for _ in history:
+            pass
+
+
+def check_states(content: bytes, replayed: Mapping[str, bytes] | None, audit: Audit) -> None:
+    """Compare the states that were found with those that the events lead to."""
+    try:
+        said = _states(content)
+    except (ValueError, RecursionError, SignoffError) as error:
+        audit.note(STATES, f"these are no states: {error}")
+        return
+    if replayed is None:
+        return
+    for stream in sorted(said.keys() | replayed.keys()):
+        if not agrees(said.get(stream), replayed.get(stream)):
+            audit.note(STATES, f"the state of {stream} is not what its events lead to")
+
+
+def agrees(said: bytes | None, replayed: bytes | None) -> bool:
+    """Whether a state says nothing but what its events lead to; an older Signoff's state says less than ours."""
+    if said is None or replayed is None or said == replayed:
+        return said == replayed
+    try:
+        told = json.loads(said)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and canonical(told) == said and holds(json.loads(replayed), told)
 
 
 def _is_named(fingerprint: str, expected: str) -> bool:
     return len(expected) >= 16 and fingerprint.startswith(expected.lower())
 
 
-def _check_manifest(files: Mapping[str, bytes], audit: _Audit) -> None:
-    rest = {name: content for name, content in files.items() if name != MANIFEST}
+def _checkpoints(
+    source: Source, names: frozenset[str], audit: Audit
+) -> Iterator[tuple[str, bytes, notes.Checkpoint | None]]:
+    for name in sorted(names):
+        if name == CHECKPOINT or (name.startswith(ANCHORS) and not name.endswith(STAMP)):
+            note = content(source, name)
+            yield name, note, _claimed(name, note, audit)
+
+
+def _claimed(where: str, note: bytes, audit: Audit) -> notes.Checkpoint | None:
     try:
-        manifest = parse(files.get(MANIFEST, b""))
+        return notes.claimed(note)
     except TamperedError as error:
-        audit.note(MANIFEST, str(error))
-        return
-    for path in differences(manifest, rest):
-        audit.note(path, "its bytes are not the ones the manifest lists")
-
-
-def _bodies(content: bytes, audit: _Audit) -> list[bytes]:
-    if not content.endswith(b"\n"):
-        audit.note(EVENTS, "the last line is not whole")
-    return content.split(b"\n")[:-1]
-
-
-def _trees(bodies: Iterable[bytes]) -> Iterator[Frontier]:
-    """The tree after 0, 1, 2 … events."""
-    tree = Frontier()
-    yield tree
-    for body in bodies:
-        tree = tree.append(leaf_hash(body))
-        yield tree
-
-
-def _key(files: Mapping[str, bytes], audit: _Audit) -> tuple[str, bytes]:
-    try:
-        return notes.parse_key_line(files.get(KEY, b""))
-    except TamperedError as error:
-        audit.note(KEY, str(error))
-        return "", b""
+        audit.note(where, str(error))
+        return None
 
 
 def _check_checkpoint(
-    note: bytes,
-    where: str,
-    trees: list[Frontier],
-    name: str,
-    public_key: bytes,
-    audit: _Audit,
-    *,
-    must_be_last: bool,
+    where: str, note: bytes, said: notes.Checkpoint, chain: KeyChain, passage: Passage, audit: Audit
 ) -> int:
     """The size that a checkpoint covers, 0 when it does not hold."""
     try:
-        said = notes.open_note(note, name, public_key)
+        chain.verified(note, said)
     except TamperedError as error:
         audit.note(where, str(error))
         return 0
-    if said.size >= len(trees):
-        audit.note(where, f"covers {said.size} events, and only {len(trees) - 1} are here; the end was cut off")
-    elif must_be_last and said.size != len(trees) - 1:
-        audit.note(where, f"covers {said.size} events, and {len(trees) - 1} are here")
-    elif trees[said.size].root != said.root:
-        audit.note(where, f"its root is not the root of the first {said.size} events; an event was altered")
-    else:
-        return said.size
-    return 0
+    except UnavailableError as error:
+        audit.leave(where, str(error))
+        return 0
+    if where == CHECKPOINT and said.size < passage.tree.size:
+        audit.note(where, f"covers {said.size} events, and {passage.tree.size} are here")
+        return 0
+    return said.size if _check_root(where, said.size, said.root, passage, audit) else 0
 
 
-def _decoded(bodies: Iterable[bytes], audit: _Audit) -> list[Recorded]:
-    history = []
-    for line, body in enumerate(bodies, start=1):
-        try:
-            history.append(decode(body))
-        except TamperedError as error:
-            audit.note(f"{EVENTS} line {line}", str(error))
-    return history
+def _check_root(where: str, size: int, root: bytes, passage: Passage, audit: Audit) -> bool:
+    if size > passage.tree.size:
+        audit.note(where, f"covers {size} events, and only {passage.tree.size} are here; the end was cut off")
+        return False
+    if passage.roots.get(size) != root:
+        since = f" among events {passage.held + 1} to {size}" if passage.held else ""
+        audit.note(where, f"its root is not the root of the first {size} events; an event was altered{since}")
+        return False
+    passage.held = max(passage.held, size)
+    return True
 
 
-def signatures_of(event: AnyEvent) -> tuple[Signature, ...]:
-    """The signatures that an event carries."""
-    match event:
-        case OverrideSigned() | ApprovalSigned() | ApprovalRejected() | RearmSigned():
-            return (event.signature,)
-        case Adopted():
-            return event.signatures
-        case _:
-            return ()
-
-
-def _check_revisions(history: Iterable[Recorded], audit: _Audit) -> None:
-    reached: dict[str, int] = {}
-    for recorded in history:
-        expected = reached.get(recorded.stream, 0) + 1
-        if recorded.revision != expected:
-            audit.note(f"{recorded.stream} revision {recorded.revision}", f"revision {expected} was to follow")
-        reached[recorded.stream] = recorded.revision
-
-
-def _check_signatures(history: Iterable[Recorded], audit: _Audit) -> None:
-    """Each signature by the key and role that its person had been enrolled with by then, over what was asked."""
-    people: dict[str, PersonEnrolled] = {}
-    asked: dict[str, tuple[str, ...]] = {}
-    holders = Holders()
-    for recorded in history:
-        if isinstance(recorded.event, PersonEnrolled):
-            people[recorded.event.name] = recorded.event
-        if problem := holders.take(recorded.event):
-            audit.note(f"{recorded.stream} revision {recorded.revision}", problem)
-        asked[recorded.stream] = _asked(recorded.event, asked.get(recorded.stream, ()))
-        for signature in signatures_of(recorded.event):
-            problem = _problem(signature, people.get(signature.person), holders, recorded.stream)
-            problem = problem or _misplaced(recorded.event, asked[recorded.stream])
-            if problem:
-                audit.note(f"{recorded.stream} revision {recorded.revision}", problem)
-
-
-def _asked(event: AnyEvent, before: tuple[str, ...]) -> tuple[str, ...]:
-    """The digests that a release has put to signature so far, the present one last."""
-    match event:
-        case Validated():
-            return (event.package,)
-        case ApprovalRequested():
-            return (*before, event.manifest)
-        case _:
-            return before
-
-
-def _misplaced(event: AnyEvent, asked: tuple[str, ...]) -> str | None:
-    """Why a signature that holds does not belong here: it was given for other bytes."""
-    match event:
-        case ApprovalSigned():
-            fitting = asked[-1:]
-        case OverrideSigned():
-            fitting = asked[:1]
-        case ApprovalRejected():
-            fitting = asked
-        case _:
-            return None
-    signature = event.signature
-    if signature.subject in fitting:
-        return None
-    return f"the signature of {signature.person} is over {signature.subject[:12]}…, which was not put to signature here"
-
-
-def _problem(signature: Signature, person: PersonEnrolled | None, holders: Holders, stream: str) -> str | None:
-    if person is None:
-        return f"{signature.person} signed before being enrolled"
-    if signature.role not in person.roles:
-        return f"{signature.person} signed as {signature.role}, a role not held"
+def _check_earlier_key(kept: Kept, chain: KeyChain | None, audit: Audit) -> None:
+    if kept.key is None or chain is None:
+        return
     try:
-        said = _said(signature, person, holders)
+        earlier = parse_chain(kept.key)
     except TamperedError as error:
-        return f"the signature of {signature.person} does not hold: {error}"
-    if said.deployment not in {stream, stream.removeprefix("deployment/")}:
-        return f"the signature of {signature.person} was given for {said.deployment}"
-    claims = ("subject", "person", "role", "verdict", "conditions", "reason", "signed_at", "expires_at")
-    differing = [claim for claim in claims if getattr(said, claim) != getattr(signature, claim)]
-    return f"the envelope of {signature.person} says another {', '.join(differing)}" if differing else None
+        audit.note(kept.where, str(error))
+        return
+    if not chain.begins_with(earlier):
+        audit.note(KEY, f"the keys that came with {kept.where} are not the beginning of the keys here")
 
 
-def _said(signature: Signature, person: PersonEnrolled, holders: Holders) -> Statement:
-    """What was signed, by the key or the authenticator that counted by then; TamperedError when none of them signed."""
-    if signature.tier is Tier.WEBAUTHN:
-        credential = holders.credential(person.name, signature.key_id)
-        if credential is None:
-            raise TamperedError("It was made with an authenticator that did not count for them by then.")
-        return verify_decision(signature.envelope, credential)
-    if signature.key_id != person.key_id:
-        raise TamperedError("It names another key than the one enrolled.")
-    return verify(signature.envelope, person.public_key)
+def _check_stamps(source: Source, names: frozenset[str], check_stamp: StampCheck | None, audit: Audit) -> Iterator[str]:
+    """What a time-stamping authority says of the notes that it was shown."""
+    for name in sorted(name for name in names if name.startswith(ANCHORS) and name.endswith(STAMP)):
+        note = name.removesuffix(STAMP)
+        if note not in names:
+            audit.note(name, "the checkpoint that was stamped is not here")
+        elif check_stamp is None:
+            audit.leave(name, "a time stamp that nobody can check without its authority's root; give --tsa-root FILE")
+        else:
+            try:
+                yield f"{note} existed on {check_stamp(content(source, note), content(source, name))}."
+            except TamperedError as error:
+                audit.note(name, str(error))
+            except UnavailableError as error:
+                audit.leave(name, str(error))
 
 
-def _check_names(files: Mapping[str, bytes], audit: _Audit) -> None:
-    known = {EVENTS, STATES, CHECKPOINT, KEY, MANIFEST}
-    for name in files:
-        if name not in known and not name.startswith((ANCHORS, BLOBS)):
+def _check_files(source: Source, names: frozenset[str], events: Hashed, passage: Passage, audit: Audit) -> None:
+    """Every file against the manifest, and every blob against its own name."""
+    entries = _listed(content(source, MANIFEST), audit)
+    listed = {entry.path: (entry.size, entry.sha256) for entry in entries or ()}
+    for name in sorted(names - {MANIFEST, NOTE}):
+        if name not in _KNOWN and not name.startswith((ANCHORS, BLOBS)):
             audit.note(name, "an export has no such file")
+        hashed = events if name == EVENTS else _drained(source, name)
+        _check_blob(name, hashed, audit)
+        if name == TABLE and passage.table is not None and hashed.sha256 != passage.table.hexdigest():
+            audit.note(name, "its lines are not the ones that the events give")
+        if entries is not None and listed.pop(name, None) != (hashed.size, hashed.sha256):
+            audit.note(name, _UNLISTED)
+    for name in sorted(listed):
+        audit.note(name, _UNLISTED)
+    if SUMS in names and content(source, SUMS) != sums_of(e for e in entries or () if e.path != SUMS):
+        audit.note(SUMS, "it does not list what the manifest lists")
 
 
-def _check_blobs(files: Mapping[str, bytes], history: Iterable[Recorded], audit: _Audit) -> None:
-    for name, content in files.items():
-        if name.startswith(BLOBS) and digest(content) != name.removeprefix(BLOBS):
-            audit.note(name, "its bytes no longer have the hash that names it")
-    for recorded in history:
-        wanted = _mentioned(recorded.event)
-        if wanted is None:
-            continue
-        kept = files.get(f"{BLOBS}{wanted}")
-        where = f"{recorded.stream} revision {recorded.revision}"
-        if kept is None:
+_KNOWN: Final = frozenset({EVENTS, LEAVES, STATES, CHECKPOINT, KEY, MANIFEST, NOTE, *FOR_READING})
+_UNLISTED: Final = "its bytes are not the ones the manifest lists"
+
+
+def _check_blobs(source: Source, names: frozenset[str], audit: Audit) -> None:
+    for name in sorted(name for name in names if name.startswith(BLOBS)):
+        _check_blob(name, _drained(source, name), audit)
+
+
+def _check_blob(name: str, hashed: Hashed, audit: Audit) -> None:
+    if name.startswith(BLOBS) and hashed.sha256 != name.removeprefix(BLOBS):
+        audit.note(name, "its bytes no longer have the hash that names it")
+
+
+def _check_note(source: Source, names: frozenset[str], chain: KeyChain | None, audit: Audit) -> None:
+    """What no event vouches for is worth the ledger's signature over the manifest, and nothing without."""
+    if chain is None:
+        return
+    if NOTE not in names:
+        for name in sorted(names & FOR_READING):
+            audit.note(name, f"it is for reading, and no signature of the ledger vouches for it: {NOTE} is missing")
+        return
+    try:
+        said = notes.text_of(content(source, NOTE), chain.present)
+    except TamperedError as error:
+        audit.note(NOTE, str(error))
+    except UnavailableError as error:
+        audit.leave(NOTE, str(error))
+    else:
+        if said != statement_of(content(source, MANIFEST)):
+            audit.note(NOTE, "it was signed for another manifest")
+
+
+def _check_leaves(
+    source: Source,
+    passage: Passage,
+    leaves: Lines,
+    checkpoints: Iterable[tuple[str, bytes, notes.Checkpoint | None]],
+    audit: Audit,
+) -> None:
+    """Name each event that is not the one whose hash was signed."""
+    if passage.leaves is None:
+        return
+    more = sum(1 for _ in passage.leaves)
+    if more or leaves.rest:
+        audit.note(LEAVES, f"it has {more} hashes more than there are events, or a part of one")
+    if not passage.unlike:
+        return
+    tree = Frontier()
+    for line in Lines(source.chunks(LEAVES)):
+        tree = tree.append(_unhexed(line))
+    signed = {(said.size, said.root) for where, _, said in checkpoints if said is not None and where == CHECKPOINT}
+    if (tree.size, tree.root) not in signed:
+        audit.note(LEAVES, f"its hashes differ from the events from line {passage.unlike[0]} on, and were not signed")
+        return
+    for line_number in passage.unlike[:MOST_NAMED]:
+        audit.note(f"{EVENTS} line {line_number}", "it is not the event whose hash was signed")
+    if (rest := len(passage.unlike) - MOST_NAMED) > 0:
+        audit.note(EVENTS, f"{rest} further lines are not the events whose hashes were signed")
+
+
+def _unhexed(line: bytes) -> bytes:
+    try:
+        return bytes.fromhex(line.decode())
+    except ValueError:
+        return b""
+
+
+def _drained(source: Source, name: str) -> Hashed:
+    hashed = Hashed(source.chunks(name))
+    for _ in hashed:
+        pass
+    return hashed
+
+
+def _listed(manifest: bytes, audit: Audit) -> tuple[Entry, ...] | None:
+    try:
+        return parse(manifest).entries
+    except TamperedError as error:
+        audit.note(MANIFEST, str(error))
+        return None
+
+
+def _check_mentioned(source: Source, names: frozenset[str], passage: Passage, audit: Audit) -> None:
+    """Every manifest that an event names is here, with every file that it lists."""
+    for wanted, where in passage.mentioned.items():
+        if f"{BLOBS}{wanted}" not in names:
             audit.note(where, f"the manifest {wanted[:12]}… that it names is missing from the blobs")
             continue
-        for path in _missing(kept, files):
+        for path in _missing(content(source, f"{BLOBS}{wanted}"), names):
             audit.note(where, f"{path} of manifest {wanted[:12]}… is missing from the blobs")
 
 
@@ -315,39 +513,12 @@ def _mentioned(event: AnyEvent) -> str | None:
             return None
 
 
-def _missing(content: bytes, files: Mapping[str, bytes]) -> tuple[str, ...]:
+def _missing(manifest: bytes, names: frozenset[str]) -> tuple[str, ...]:
     try:
-        manifest: Manifest = parse(content)
+        entries = parse(manifest).entries
     except TamperedError:
         return ("(unreadable manifest)",)
-    return tuple(e.path for e in manifest.entries if f"{BLOBS}{e.sha256}" not in files)
-
-
-def _check_replay(content: bytes, history: list[Recorded], replay: Replay, audit: _Audit) -> None:
-    try:
-        said = _states(content)
-    except (ValueError, RecursionError, SignoffError) as error:
-        audit.note(STATES, f"these are no states: {error}")
-        return
-    try:
-        replayed = replay(history)
-    except (ValueError, LookupError, SignoffError) as error:
-        audit.note(EVENTS, f"the history cannot be replayed: {error!r}")
-        return
-    for stream in sorted(said.keys() | replayed.keys()):
-        if not _agrees(said.get(stream), replayed.get(stream)):
-            audit.note(STATES, f"the state of {stream} is not what its events lead to")
-
-
-def _agrees(said: bytes | None, replayed: bytes | None) -> bool:
-    """Whether a state says nothing but what its events lead to; an older Signoff's state says less than ours."""
-    if said is None or replayed is None or said == replayed:
-        return said == replayed
-    try:
-        told = json.loads(said)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(told, dict) and canonical(told) == said and holds(json.loads(replayed), told)
+    return tuple(e.path for e in entries if f"{BLOBS}{e.sha256}" not in names)
 
 
 def _states(content: bytes) -> dict[str, bytes]:

@@ -1,11 +1,13 @@
 """Where events, state and outbox live: one commit changes all three or none."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from signoff.domain.events import AnyEvent
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +67,11 @@ class StoredStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """An event's exact bytes, by sequence number from 1."""
+    """An event's exact bytes, by sequence number from 1, and its hash as it was kept beside them."""
 
     seq: int
     body: bytes
+    leaf: bytes
 
 
 class Store(Protocol):
@@ -93,6 +96,9 @@ class Store(Protocol):
 
         Raises StaleRevisionError when a stream has moved on, ConflictError when the key came with another request.
         """
+
+    def with_tree(self, act: Callable[[int, bytes], T]) -> T:
+        """Do something with the tree's size and root while nobody adds to it; what it returns. Call it once."""
 
     def rows(self, *, after: int = 0, stream: str | None = None) -> Iterator[LedgerRow]:
         """The ledger in order, or one stream of it."""

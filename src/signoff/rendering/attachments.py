@@ -23,6 +23,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.quantity import Unit, number, signed_percent
+from signoff.domain.spreadsheets import inert
 from signoff.rendering import palette
 from signoff.rendering.pdf import report
 
@@ -220,11 +221,6 @@ def _paper_row(paper: PaperLog, row: int) -> tuple[object, ...]:
         maybe(paper.decision_price[row]),
         maybe(paper.fill_price[row]),
     )
-
-
-def inert(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def _matrix_sheet(book: xlsxwriter.Workbook, dossier: Dossier) -> None:

@@ -1,0 +1,179 @@
+"""The private keys of one ledger's checkpoints, in the home: the first one, and those that took over from it.
+
+`ledger.key` is the key the ledger began with. `ledger.pub` stands there once keys were handed over and says which sign
+from which event on; it changes in one rename while nobody writes to the ledger, and every process looks at it before it
+signs, so that a server that is running signs with the new keys from the very next commit.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from signoff.adapters.folders import write_file
+from signoff.adapters.signing_keys import KeyFile, keep_private
+from signoff.domain.errors import BadInputError, TamperedError, UnavailableError
+from signoff.ledger import checkpoint as notes
+from signoff.ledger.canonical import digest
+from signoff.ledger.checkpoint import Algorithm, Checkpoint, Sign, VerifierKey
+from signoff.ledger.keychain import KeyChain, Keys, handover_note, parse_chain
+
+FIRST: Final = "ledger.key"
+CHAIN: Final = "ledger.pub"
+Signer = tuple[VerifierKey, Sign]
+
+
+@dataclass
+class LedgerKeys:
+    """Signs checkpoints with the keys of the present, and lets new ones take over."""
+
+    home: Path
+    _read: tuple[tuple[int, int], KeyChain] | None = field(default=None, repr=False)
+    _signers: dict[VerifierKey, Sign] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, home: Path) -> "LedgerKeys":
+        """The keys of a home, the first one made now if there is none."""
+        if not (home / CHAIN).exists():
+            KeyFile.held(home / FIRST)
+        return cls(home)
+
+    @property
+    def chain(self) -> KeyChain:
+        """Who signs from when on, as the home says at this moment."""
+        path = self.home / CHAIN
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            version = (0, 0)
+        else:
+            version = (found.st_mtime_ns, found.st_ino)
+        if self._read is None or self._read[0] != version:
+            self._read = (version, self._chain(path))
+        return self._read[1]
+
+    @property
+    def present(self) -> KeyFile:
+        """The Ed25519 key that signs now."""
+        return KeyFile.load(self._path(self.chain.present[0]))
+
+    def sign_checkpoint(self, size: int, root: bytes) -> bytes:
+        """The signed note over a tree, by the keys of its time."""
+        signers = self._signing(self.chain.keys_at(size))
+        return notes.note_of(Checkpoint(notes.ORIGIN, size, root).body, signers)
+
+    def sign_text(self, text: str) -> bytes:
+        """A note over any text, by the keys of the present."""
+        return notes.note_of(text, self._signing(self.chain.present))
+
+    def open(self, note: bytes) -> tuple[int, bytes]:
+        """Size and root of a checkpoint that these keys signed. TamperedError when they did not."""
+        said = self.chain.verified(note, notes.claimed(note))
+        return said.size, said.root
+
+    def hand_over(self, size: int, root: bytes, *, with_ml_dsa: bool) -> KeyChain:
+        """Make new keys and let them sign whatever comes after this tree; the chain that then is in force.
+
+        The caller sees to it that nobody adds to the ledger meanwhile.
+        """
+        before = self.chain
+        new = self._made(with_ml_dsa=with_ml_dsa)
+        after = before.followed_by(handover_note(size, root, self._signing(before.present), self._signing(new)))
+        try:
+            write_file(self.home / CHAIN, after.to_bytes())
+        except OSError as error:
+            raise UnavailableError(
+                f"Cannot keep {self.home / CHAIN}: {error.strerror}. The keys that signed before still sign."
+            ) from error
+        return after
+
+    def _chain(self, path: Path) -> KeyChain:
+        if not path.exists():
+            return KeyChain(first=(_public(KeyFile.load(self.home / FIRST)),))
+        try:
+            return parse_chain(path.read_bytes())
+        except TamperedError as error:
+            raise TamperedError(f"{path} no longer says which keys sign this ledger: {error}") from error
+
+    def _signing(self, keys: Keys) -> tuple[Signer, ...]:
+        for key in keys:
+            if key not in self._signers:
+                self._signers[key] = self._loaded(key)
+        return tuple((key, self._signers[key]) for key in keys)
+
+    def _loaded(self, key: VerifierKey) -> Sign:
+        path = self._path(key)
+        sign, public = _ed25519(path) if key.algorithm is Algorithm.ED25519 else _ml_dsa(path)
+        if public != key.content:
+            raise TamperedError(f"{path} holds another key than the one that {CHAIN} names; restore it from a backup.")
+        return sign
+
+    def _path(self, key: VerifierKey) -> Path:
+        first = self.chain.first[0]
+        if key == first:
+            return self.home / FIRST
+        suffix = "key" if key.algorithm is Algorithm.ED25519 else "ml-dsa.key"
+        return self.home / f"ledger-{digest(key.content)[:16]}.{suffix}"
+
+    def _made(self, *, with_ml_dsa: bool) -> Keys:
+        """New keys, kept under their own names before anything says that they sign."""
+        made = KeyFile.generated()
+        keys = [_public(made)]
+        keep_private(self._path(keys[0]), made.pem)
+        if with_ml_dsa:
+            public, pem = _generated_ml_dsa()
+            keys.append(VerifierKey(notes.ORIGIN, public, Algorithm.ML_DSA_44))
+            keep_private(self._path(keys[1]), pem)
+        return tuple(keys)
+
+
+def _public(key: KeyFile) -> VerifierKey:
+    return VerifierKey(notes.ORIGIN, key.public_bytes)
+
+
+def _ed25519(path: Path) -> tuple[Sign, bytes]:
+    key = KeyFile.load(path)
+    return key.private.sign, key.public_bytes
+
+
+def _ml_dsa(path: Path) -> tuple[Callable[[bytes], bytes], bytes]:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey  # noqa: PLC0415 - newer than ours
+
+        private = load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as error:
+        raise UnavailableError(f"Cannot read the ledger's second key {path}: {error.strerror}.") from error
+    except (ImportError, UnsupportedAlgorithm) as error:
+        raise _without_ml_dsa() from error
+    except (ValueError, TypeError) as error:
+        raise BadInputError(f"Expected an unencrypted ML-DSA-44 private key in {path}: {error}") from error
+    if not isinstance(private, MLDSA44PrivateKey):
+        raise BadInputError(f"Expected an ML-DSA-44 private key in {path}, found {type(private).__name__}.")
+    return private.sign, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def _generated_ml_dsa() -> tuple[bytes, bytes]:
+    try:
+        from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey  # noqa: PLC0415 - newer than ours
+
+        private = MLDSA44PrivateKey.generate()
+    except (ImportError, UnsupportedAlgorithm) as error:
+        raise _without_ml_dsa() from error
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw), pem
+
+
+def _without_ml_dsa() -> UnavailableError:
+    return UnavailableError(
+        "The installed `cryptography` does not know ML-DSA-44, and the ledger's second key needs it. Nothing was "
+        "changed; install a newer one."
+    )

@@ -1,0 +1,116 @@
+"""Each person's signature, checked as the history passes: by the key and role held then, over what was asked."""
+
+from dataclasses import dataclass, field
+
+from signoff.domain.errors import TamperedError
+from signoff.domain.events import (
+    Adopted,
+    AnyEvent,
+    ApprovalRejected,
+    ApprovalRequested,
+    ApprovalSigned,
+    OverrideSigned,
+    PersonEnrolled,
+    RearmSigned,
+    Recorded,
+    Signature,
+    Validated,
+)
+from signoff.domain.policy import Tier
+from signoff.ledger.envelope import Statement, verify
+from signoff.ledger.holders import Holders
+from signoff.ledger.webauthn import verify_decision
+
+
+@dataclass(slots=True)
+class Signatories:
+    """Who was enrolled with which key so far, and what each release has put to signature."""
+
+    people: dict[str, PersonEnrolled] = field(default_factory=dict)
+    asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    holders: Holders = field(default_factory=Holders)
+    uncounted: str | None = None
+
+    def learn(self, recorded: Recorded) -> None:
+        """Take an event into account."""
+        if isinstance(recorded.event, PersonEnrolled):
+            self.people[recorded.event.name] = recorded.event
+        self.uncounted = self.holders.take(recorded.event)
+        if (asked := _asked(recorded.event, self.asked.get(recorded.stream, ()))) is not None:
+            self.asked[recorded.stream] = asked
+
+    def problems(self, recorded: Recorded) -> tuple[str, ...]:
+        """What is wrong with the signatures of an event that was learned last, or with what it enrols."""
+        found = (
+            _problem(signature, self.people.get(signature.person), self.holders, recorded.stream)
+            or _misplaced(recorded.event, self.asked.get(recorded.stream, ()))
+            for signature in signatures_of(recorded.event)
+        )
+        return tuple(problem for problem in (self.uncounted, *found) if problem)
+
+
+def signatures_of(event: AnyEvent) -> tuple[Signature, ...]:
+    """The signatures that an event carries."""
+    match event:
+        case OverrideSigned() | ApprovalSigned() | ApprovalRejected() | RearmSigned():
+            return (event.signature,)
+        case Adopted():
+            return event.signatures
+        case _:
+            return ()
+
+
+def _asked(event: AnyEvent, before: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The digests that a release has put to signature so far, the present one last; None where nothing changed."""
+    match event:
+        case Validated():
+            return (event.package,)
+        case ApprovalRequested():
+            return (*before, event.manifest)
+        case _:
+            return None
+
+
+def _misplaced(event: AnyEvent, asked: tuple[str, ...]) -> str | None:
+    """Why a signature that holds does not belong here: it was given for other bytes."""
+    match event:
+        case ApprovalSigned():
+            fitting = asked[-1:]
+        case OverrideSigned():
+            fitting = asked[:1]
+        case ApprovalRejected():
+            fitting = asked
+        case _:
+            return None
+    signature = event.signature
+    if signature.subject in fitting:
+        return None
+    return f"the signature of {signature.person} is over {signature.subject[:12]}…, which was not put to signature here"
+
+
+def _problem(signature: Signature, person: PersonEnrolled | None, holders: Holders, stream: str) -> str | None:
+    if person is None:
+        return f"{signature.person} signed before being enrolled"
+    if signature.role not in person.roles:
+        return f"{signature.person} signed as {signature.role}, a role not held"
+    try:
+        said = _said(signature, person, holders)
+    except TamperedError as error:
+        return f"the signature of {signature.person} does not hold: {error}"
+    if said.deployment not in {stream, stream.removeprefix("deployment/")}:
+        return f"the signature of {signature.person} was given for {said.deployment}"
+    claims = ("subject", "person", "role", "verdict", "conditions", "reason", "signed_at", "expires_at")
+    differing = [claim for claim in claims if getattr(said, claim) != getattr(signature, claim)]
+    return f"the envelope of {signature.person} says another {', '.join(differing)}" if differing else None
+
+
+def _said(signature: Signature, person: PersonEnrolled, holders: Holders) -> Statement:
+    """What was signed, by the key or the authenticator that counted by then; TamperedError when none of them signed."""
+    if signature.tier is Tier.WEBAUTHN:
+        credential = holders.credential(person.name, signature.key_id)
+        if credential is None:
+            raise TamperedError("It was made with an authenticator that did not count for them by then.")
+        return verify_decision(signature.envelope, credential)
+    if signature.key_id != person.key_id:
+        raise TamperedError("It names another key than the one enrolled.")
+    return verify(signature.envelope, person.public_key)

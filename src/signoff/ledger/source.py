@@ -1,0 +1,71 @@
+"""Where an export is read from: a folder, an archive, an installation, or memory; a piece at a time.
+
+Nothing of the size of a whole ledger is ever held at once.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+NEWLINE: Final = b"\n"
+
+
+class Source(Protocol):
+    """Files by name. Reading a file twice gives the same bytes."""
+
+    def names(self) -> Collection[str]:
+        """Every file there is."""
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file in pieces of any size; nothing for a file that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Files in memory."""
+
+    files: Mapping[str, bytes]
+
+    def names(self) -> Collection[str]:
+        """Every file there is."""
+        return self.files.keys()
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The bytes of a file."""
+        yield from (self.files[name],) if name in self.files else ()
+
+
+def content(source: Source, name: str) -> bytes:
+    """A whole file, for those that are small."""
+    return b"".join(source.chunks(name))
+
+
+@dataclass(slots=True)
+class Hashed:
+    """Pieces that are hashed and counted as they pass."""
+
+    pieces: Iterable[bytes]
+    size: int = 0
+    sha256: str = ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        state = hashlib.sha256()
+        for piece in self.pieces:
+            state.update(piece)
+            self.size += len(piece)
+            yield piece
+        self.sha256 = state.hexdigest()
+
+
+@dataclass(slots=True)
+class Lines:
+    """Lines out of pieces, without their ends; `rest` is what stood after the last end."""
+
+    pieces: Iterable[bytes]
+    rest: bytes = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self.pieces:
+            *lines, self.rest = (self.rest + piece).split(NEWLINE)
+            yield from lines

@@ -1,0 +1,103 @@
+"""An auditor who kept an old checkpoint shows that nothing before it changed."""
+
+from dataclasses import replace
+
+import pytest
+from small_ledger import (
+    LEDGER_KEY,
+    World,
+    approved_release,
+    enrolled,
+    exported,
+    key,
+    memory_store,
+    relisted,
+    told,
+)
+
+from signoff import verify
+from signoff.app.record import replay
+from signoff.domain.policy import Role
+from signoff.ledger.merkle import consistency_proof, frontier_of, is_consistent, leaf_hash
+from signoff.ledger.verification import Kept, verify_export
+
+
+def grown():
+    """A ledger, its first checkpoint, and the export after more has happened."""
+    store = approved_release(memory_store())
+    first = exported(store, is_anchored=False)
+    World(store, requests=99).happens("deployment/m-2", told("later"))
+    return first, exported(store, is_anchored=False)
+
+
+def since(files, *kept):
+    return verify_export(files, replay, kept=kept)
+
+
+def test_a_kept_checkpoint_holds_and_counts_as_an_anchor():
+    first, later = grown()
+    result = since(later, Kept(where="kept", note=first["checkpoint"], key=first["key.pub"]))
+    assert (result.findings, result.anchored, result.events) == ((), 6, 7)
+    assert since(later, Kept(where="kept", note=later["checkpoint"])).exit_code == 0
+
+
+def test_it_says_what_a_consistency_proof_would():
+    first, later = grown()
+    leaves = [leaf_hash(line) for line in later["events.jsonl"].splitlines()]
+    old = frontier_of(leaves[:6]).root
+    assert is_consistent((6, old), (7, frontier_of(leaves).root), consistency_proof(leaves, 6))
+    other = World(approved_release(memory_store(), before=(enrolled("Rae", Role.RISK_MANAGER, Role.CTO),))).store
+    found = since(exported(other, is_anchored=False), Kept(where="kept", note=first["checkpoint"]))
+    elsewhere = [leaf_hash(row.body) for row in other.rows()]
+    assert not is_consistent((6, old), (6, frontier_of(elsewhere).root), ())
+    assert "an event was altered" in str(found.findings)
+
+
+def test_a_ledger_cut_below_a_kept_checkpoint_is_found():
+    first, later = grown()
+    assert "the end was cut off" in str(since(first, Kept(where="kept", note=later["checkpoint"])).findings)
+
+
+@pytest.mark.parametrize("note", [b"", b"trust me\n", LEDGER_KEY.sign_checkpoint(6, b"\x00" * 32)])
+def test_a_kept_checkpoint_that_is_none_of_this_ledger_is_found(note):
+    assert since(grown()[1], Kept(where="kept", note=note)).exit_code == 1
+
+
+def test_a_kept_checkpoint_of_another_key_is_found():
+    first, later = grown()
+    root = frontier_of([leaf_hash(line) for line in first["events.jsonl"].splitlines()]).root
+    theirs = key("somebody else")
+    assert since(later, Kept(where="kept", note=theirs.sign_checkpoint(6, root))).exit_code == 1
+    kept = Kept(where="kept", note=first["checkpoint"], key=first["key.pub"])
+    assert "not the beginning" in str(since(later, replace(kept, key=theirs.verifier_line)).findings)
+
+
+def written(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_the_command_takes_a_file_a_folder_or_an_older_export(tmp_path, capsys):
+    first, later = grown()
+    old, new = written(tmp_path / "2019", first), written(tmp_path / "2020", later)
+    kept = written(tmp_path / "kept", {"a": first["checkpoint"], "b": later["checkpoint"]})
+    assert verify.main([str(new), "--since", str(old)]) == 2
+    assert "1 event(s) are in no anchor" in capsys.readouterr().out
+    assert verify.main([str(new), "--since", str(kept)]) == 0
+    assert verify.main([str(new), "--since", str(kept / "a"), "--since", str(kept / "b")]) == 0
+    assert verify.main([str(old), "--since", str(new)]) == 1
+    assert verify.main([str(new), "--since", str(tmp_path / "none")]) == 2
+    assert "found none" in capsys.readouterr().err
+
+
+def test_the_installations_own_command_takes_it_too(tmp_path, capsys):
+    from signoff.cli.main import main
+
+    first, later = grown()
+    old, new = written(tmp_path / "2019", first), written(tmp_path / "2020", later)
+    assert main(["verify", str(new), "--since", str(old)]) == 2
+    altered = relisted({**later, "checkpoint": first["checkpoint"]})
+    assert main(["verify", str(written(tmp_path / "cut", altered)), "--since", str(new)]) == 1
+    capsys.readouterr()
