@@ -28,6 +28,7 @@ from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
+from signoff.app.credentials import Authenticators
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
 from signoff.app.observe import Watch
@@ -106,6 +107,13 @@ class House:
     def accounts(self) -> Accounts:
         """Who comes in by what."""
         return Accounts(self.record, KnownPeople(self.record))
+
+    @cached_property
+    def authenticators(self) -> Authenticators:
+        """What people sign with in the browser."""
+        provider = self.settings.oidc
+        public_url = None if provider is None else provider.public_url
+        return Authenticators(record=self.record, shelf=self.shelf, public_url=public_url)
 
     @cached_property
     def registry(self) -> Registry | None:

@@ -23,6 +23,8 @@ from signoff.wiring import House
 OPEN = {"/healthz", "/readyz", "/api/v1/permissions"} | {
     f"/auth/{name}" for name in ("sign-in", "callback", "session", "hand-over", "sign-out", "sign-out-everywhere")
 }
+# Pages are scripts and words without data; what they show they ask for by the other routes.
+OPEN |= {"/credentials", "/sign/{identity}", "/rearm/{model}", "/pages/{name}"}
 ENDLESS = {"/api/v1/stream", "/ofrep/v1/events"}
 SIGNATURE = {"role": "cto", "envelope": "{}"}
 BODIES = {
@@ -38,6 +40,8 @@ BODIES = {
     "proposals": {"change": {"kind": "duties_granted", "name": "New", "duties": ["operator"]}},
     "withdrawals": {"name": "Nobody", "powers": ["cto"]},
     "unbindings": {"issuer": "https://id.example.com", "subject": "nobody"},
+    "vouchers": {"envelope": "{}"},
+    "withdraw": {"reason": "lost"},
     "tokens": {"holder": "desk-9", "is_machine": True},
 }
 # What takes an archive is sent none: whether one may is settled before it is looked at.
@@ -101,7 +105,7 @@ def put(house, state):
 
 def asked(client, bearer, route, method):
     path = route.path_format.format(
-        identity="m-2", model="m", name="m-2", proposal="0" * 16, edition="e", path="f", key="m.enabled"
+        identity="m-2", model="m", name="m-2", proposal="0" * 16, edition="e", path="f", key="m.enabled", credential="c"
     )
     last = path.rpartition("/")[2]
     body = {"content": b"no archive"} if last in UPLOADS else {"json": BODIES.get(last, {})}

@@ -173,7 +173,7 @@ def _stage(scratch: Record, opened: Opened, actor: str) -> None:
         opened,
         Validated(results=(), package=marker),
         ApprovalRequested(manifest=marker),
-        *(ApprovalSigned(signature=_stand_in(role, marker, now)) for role in policy.approvals.required),
+        *(ApprovalSigned(signature=_stand_in(role, marker, now, policy)) for role in policy.approvals.required),
         Approved(manifest=marker),
         PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="rehearsal"),
         PhaseEntered(phase=Phase.LIMITED, allocation_pct=policy.phases.limited_allocation_pct),
@@ -185,7 +185,7 @@ def _stage(scratch: Record, opened: Opened, actor: str) -> None:
     )
 
 
-def _stand_in(role: Role, subject: str, now: datetime) -> Signature:
+def _stand_in(role: Role, subject: str, now: datetime, policy: Policy) -> Signature:
     """A signature of nobody, so that the staged release can be live; it exists on the scratch record alone."""
     return Signature(
         person=f"stand-in {role.value}",
@@ -196,4 +196,5 @@ def _stand_in(role: Role, subject: str, now: datetime) -> Signature:
         expires_at=now + timedelta(days=1),
         key_id="",
         envelope="",
+        tier=policy.approvals.tier_for(role),
     )

@@ -4,16 +4,18 @@ A private key never leaves its holder. Where the holder sits elsewhere, `prepare
 `Presented` brings the envelope back; it must say exactly what would be recorded, and have been signed just now.
 """
 
-import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
 from signoff.app.record import Record
+from signoff.domain.decisions import too_weak
 from signoff.domain.errors import BadInputError, RefusedError, TamperedError
 from signoff.domain.events import Signature, Verdict
-from signoff.domain.policy import Policy, Role
+from signoff.domain.policy import Policy, Role, Tier
 from signoff.ledger.envelope import Statement, read_statement, statement, verify
+from signoff.ledger.holders import named_key
+from signoff.ledger.webauthn import verify_decision
 from signoff.ports.signing import Signer
 
 JUST_NOW: Final = timedelta(minutes=5)
@@ -29,9 +31,9 @@ class Presented:
     def key_id(self) -> str:
         """The key that the envelope names."""
         try:
-            return str(json.loads(self.envelope)["signatures"][0]["keyid"])
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
-            raise BadInputError(f"Expected the envelope of a decision, found something else: {error!r}.") from error
+            return named_key(self.envelope)
+        except TamperedError as error:
+            raise BadInputError(f"Expected the envelope of a decision, found something else: {error}") from error
 
     def sign_statement(self, statement: bytes) -> str:  # noqa: ARG002 - the port's signature; `sign` compares
         """The envelope as it came."""
@@ -87,10 +89,11 @@ def sign(
 ) -> Signature:
     """Sign a decision over the digest `subject`; the person must hold the role and the enrolled key."""
     holder = record.people().holding(person, role)
-    if signer.key_id != holder.key_id:
+    credential = holder.credential(signer.key_id)
+    if credential is None and signer.key_id != holder.key_id:
         message = (
-            f"{person} is enrolled with key {holder.key_id[:16]}…, and the key given is {signer.key_id[:16]}…. "
-            "Sign with the enrolled key, or enrol the new one."
+            f"{person} is enrolled with key {holder.key_id[:16]}… and {len(holder.credentials)} authenticator(s), and "
+            f"the key given is {signer.key_id[:16]}…. Sign with what is enrolled, or enrol the new one."
         )
         raise RefusedError(message)
     prepared = prepare(
@@ -108,11 +111,11 @@ def sign(
     )
     envelope = signer.sign_statement(prepared)
     try:
-        said = verify(envelope, holder.public_key)
+        said = verify(envelope, holder.public_key) if credential is None else verify_decision(envelope, credential)
     except TamperedError as error:
         raise RefusedError(f"The envelope does not hold, and nothing was recorded: {error} Sign again.") from error
     _must_say(said, read_statement(prepared))
-    return Signature(
+    signature = Signature(
         person=person,
         role=role,
         verdict=verdict,
@@ -121,9 +124,13 @@ def sign(
         reason=reason,
         signed_at=said.signed_at,
         expires_at=said.expires_at,
-        key_id=holder.key_id,
+        key_id=signer.key_id,
         envelope=envelope,
+        tier=Tier.KEY if credential is None else Tier.WEBAUTHN,
     )
+    if verdict in {Verdict.ADOPT, Verdict.REARM} and (weak := too_weak(policy, signature)) is not None:
+        raise RefusedError(f"This signature does not count: {weak}")
+    return signature
 
 
 def _must_say(said: Statement, expected: Statement) -> None:

@@ -16,6 +16,7 @@ from signoff.cli import (
     approving,
     auditing,
     checking,
+    credentials,
     database,
     demonstrating,
     importing,
@@ -52,6 +53,7 @@ for part in (
     showing,
     auditing,
     accounts,
+    credentials,
     database,
     serving,
 ):

@@ -58,6 +58,7 @@ class Verb(StrEnum):
     ENROL = "enrol"
     CONFIRM = "confirm"
     MANAGE_TOKENS = "manage_tokens"
+    MANAGE_CREDENTIALS = "manage_credentials"
 
 
 DUTY_OF: Final = {
@@ -70,7 +71,7 @@ DUTY_OF: Final = {
 }
 _LOOK: Final = frozenset({Verb.READ, Verb.READ_FLAGS})
 _STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
-_SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS})
+_SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
 _RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME})
 _LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
 _JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _STOP | _SIGN
@@ -89,11 +90,13 @@ MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
 # Done by a person, never by a machine.
 PERSONAL: Final = frozenset(
     {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
-    | {Verb.MANAGE_TOKENS}
+    | {Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
 )
 # Done by a person who signed in: a token that leaked must not beget others.
 NEEDS_SIGN_IN: Final = frozenset({Verb.MANAGE_TOKENS})
-NEEDS_FRESH_SIGN_IN: Final = frozenset({Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, Verb.ENROL, Verb.CONFIRM})
+NEEDS_FRESH_SIGN_IN: Final = frozenset(
+    {Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, Verb.ENROL, Verb.CONFIRM} | {Verb.MANAGE_CREDENTIALS}
+)
 # Done on the word of people as last known, while the database is down: nothing may block a kill.
 POSSIBLE_IN_OUTAGE: Final = frozenset({Verb.KILL, Verb.READ_FLAGS})
 # Duties that suffer no other beside them: who says who people are signs nothing; who audits changes nothing.

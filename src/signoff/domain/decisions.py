@@ -22,7 +22,7 @@ from signoff.domain.deployment import (
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.latch import Latch
-from signoff.domain.policy import Role
+from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import Rehearsal, objections
 
 
@@ -351,6 +351,8 @@ def _may_sign(
 ) -> None:
     if signature.role not in roles:
         raise GuardError("role", f"role {signature.role.value} is not among {', '.join(r.value for r in roles)}.")
+    if (weak := too_weak(state.policy, signature)) is not None:
+        raise GuardError("tier", weak)
     if signature.person in state.barred:
         raise GuardError(
             "independence",
@@ -360,6 +362,17 @@ def _may_sign(
         raise GuardError("person_twice", f"{signature.person} has signed already; a person counts once over all roles.")
     if any(s.role is signature.role for s in earlier):
         raise GuardError("role_twice", f"role {signature.role.value} has signed already.")
+
+
+def too_weak(policy: Policy, signature: Signature) -> str | None:
+    """Why a signature does not count for the way in which it was made; None when it does."""
+    needed = policy.approvals.tier_for(signature.role)
+    if signature.tier.reaches(needed):
+        return None
+    return (
+        f"the policy takes signatures of tier {needed.value} in the role {signature.role.value}, and this one is of "
+        f"tier {signature.tier.value}. Sign in the browser with an enrolled authenticator (/credentials enrols one)."
+    )
 
 
 def _expired(state: Deployment, now: datetime) -> str | None:

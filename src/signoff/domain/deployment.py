@@ -275,6 +275,12 @@ def _moved(state: Deployment, to: State) -> Deployment:
     return replace(state, state=to)
 
 
+def _strong(state: Deployment, signature: Signature) -> None:
+    needed = state.policy.approvals.tier_for(signature.role)
+    told = f"was signed by {signature.person} with a {signature.tier.value}, and the policy takes {needed.value}"
+    _must(signature.tier.reaches(needed), state, told)
+
+
 def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # noqa: C901, PLR0911, PLR0912 - one visible table
     _must(state.state in HAPPENS_IN.get(type(event), ()), state, f"cannot have {event.kind!r} in {state.state.value}")
     match event:
@@ -282,11 +288,13 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != "pass")
             return replace(_moved(state, State.VALIDATED), package=event.package, blocking=blocking)
         case e.OverrideSigned():
+            _strong(state, event.signature)
             return replace(state, overrides=(*state.overrides, event.signature))
         case e.ApprovalRequested():
             _must(not state.blocking or state.is_overridden, state, "asked for signatures with gates blocked")
             return replace(_moved(state, State.AWAITING_APPROVAL), manifest=event.manifest, approvals=(), met=())
         case e.ApprovalSigned():
+            _strong(state, event.signature)
             return replace(state, approvals=(*state.approvals, event.signature))
         case e.ApprovalRejected():
             return replace(_moved(state, State.REJECTED), rejection=event.signature)

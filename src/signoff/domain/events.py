@@ -11,7 +11,7 @@ from typing import Literal
 
 from signoff.domain.access import Duty, Verb
 from signoff.domain.dossier import DeploymentType, Undertakings
-from signoff.domain.policy import Policy, Role
+from signoff.domain.policy import Policy, Role, Tier
 
 
 class Phase(StrEnum):
@@ -68,7 +68,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
-    """One person's signed decision; `envelope` is the DSSE envelope as JSON, verified before it got here."""
+    """One person's signed decision; `envelope` is the DSSE envelope as JSON, verified before it got here.
+
+    Of tier webauthn it carries an authenticator's assertion, and `key_id` is that of the credential.
+    """
 
     person: str
     role: Role
@@ -80,6 +83,28 @@ class Signature:
     expires_at: datetime
     key_id: str
     envelope: str
+    tier: Tier = Tier.KEY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A WebAuthn credential: what a person's authenticator signs with, at one origin.
+
+    `id` and `public_key` are as the authenticator gave them: base64url, and COSE in hex. `attestation` names the format
+    of what its maker says of it; `none` says nothing. `is_backed_up` tells that a provider keeps copies of the key.
+    """
+
+    id: str
+    public_key: str
+    key_id: str
+    algorithm: str
+    rp_id: str
+    origin: str
+    aaguid: str
+    attestation: str
+    is_backup_eligible: bool
+    is_backed_up: bool
+    label: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -493,6 +518,31 @@ class BootstrapUsed(Event):
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialEnrolled(Event):
+    """A person may sign with this authenticator too.
+
+    `registration` is what it answered when the credential was made. `voucher` is an envelope over the credential,
+    signed with what the person held before; it is empty for a person who never held a key or a credential.
+    """
+
+    kind: Literal["credential_enrolled"] = "credential_enrolled"
+    name: str
+    credential: Credential
+    registration: str
+    voucher: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialWithdrawn(Event):
+    """A person no longer signs with this authenticator. What it signed stands."""
+
+    kind: Literal["credential_withdrawn"] = "credential_withdrawn"
+    name: str
+    credential: str
+    reason: str
+
+
 AnyEvent = (
     Opened
     | Adopted
@@ -535,6 +585,8 @@ AnyEvent = (
     | EnrolmentDeclined
     | BootstrapIssued
     | BootstrapUsed
+    | CredentialEnrolled
+    | CredentialWithdrawn
 )
 
 

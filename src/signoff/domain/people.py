@@ -21,6 +21,11 @@ class Person:
     key_id: str
     public_key: str
     granted: tuple[Duty, ...] = ()
+    credentials: tuple[e.Credential, ...] = ()
+
+    def credential(self, key_id: str) -> e.Credential | None:
+        """Their credential with this key, None when they hold none."""
+        return next((known for known in self.credentials if known.key_id == key_id), None)
 
     @property
     def duties(self) -> frozenset[Duty]:
@@ -211,6 +216,16 @@ def _bootstrap_used(people: People, event: e.BootstrapUsed, _recorded: e.Recorde
     return replace(people, bootstraps={**people.bootstraps, event.name: used})
 
 
+def _credential_enrolled(people: People, event: e.CredentialEnrolled, _recorded: e.Recorded) -> People:
+    person = people.named(event.name)
+    return _with(people, replace(person, credentials=(*person.credentials, event.credential)))
+
+
+def _credential_withdrawn(people: People, event: e.CredentialWithdrawn, _recorded: e.Recorded) -> People:
+    person = people.named(event.name)
+    return _with(people, replace(person, credentials=tuple(c for c in person.credentials if c.id != event.credential)))
+
+
 _STEPS: Mapping[type[e.Event], Callable[[People, Any, e.Recorded], People]] = {
     e.PersonEnrolled: _enrolled,
     e.DutiesGranted: _granted,
@@ -224,4 +239,6 @@ _STEPS: Mapping[type[e.Event], Callable[[People, Any, e.Recorded], People]] = {
     e.EnrolmentDeclined: _decided,
     e.BootstrapIssued: _bootstrap_issued,
     e.BootstrapUsed: _bootstrap_used,
+    e.CredentialEnrolled: _credential_enrolled,
+    e.CredentialWithdrawn: _credential_withdrawn,
 }

@@ -48,6 +48,18 @@ class Role(StrEnum):
         return {"cto": "CTO / Head of Tech"}.get(self.value, self.value.replace("_", " ").capitalize())
 
 
+class Tier(StrEnum):
+    """What made a signature: a key in a file, or an authenticator that a person touched and unlocked."""
+
+    KEY = "key"
+    WEBAUTHN = "webauthn"
+
+    def reaches(self, needed: "Tier") -> bool:
+        """Whether this tier is the one needed or a stronger one."""
+        order = tuple(Tier)
+        return order.index(self) >= order.index(needed)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaGate(Strict):
     """Symmetric Prediction Accuracy."""
@@ -141,7 +153,10 @@ class GatePolicy(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalPolicy(Strict):
-    """Who must sign, for how long a signature holds, and what an override takes."""
+    """Who must sign, for how long a signature holds, what an override takes, and how strong a signature must be.
+
+    `minimum_tier` is for every role; those among `webauthn_roles` need that tier even where the others do not.
+    """
 
     roles: Annotated[tuple[Role, ...], MinLen(1)] = (
         Role.MODEL_OWNER,
@@ -154,6 +169,12 @@ class ApprovalPolicy(Strict):
     expires_days: Annotated[int, Ge(1), LOWER] = 30
     override_persons: Annotated[int, Ge(2), HIGHER] = 2
     override_roles: Annotated[tuple[Role, ...], MinLen(1)] = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
+    minimum_tier: Tier = Tier.KEY
+    webauthn_roles: tuple[Role, ...] = ()
+
+    def tier_for(self, role: Role) -> Tier:
+        """The weakest tier whose signature counts in this role."""
+        return Tier.WEBAUTHN if role in self.webauthn_roles else self.minimum_tier
 
     @property
     def required(self) -> tuple[Role, ...]:

@@ -8,7 +8,18 @@ from fastapi.concurrency import run_in_threadpool
 
 from signoff import __version__
 from signoff.domain.errors import UnavailableError
-from signoff.http import accounts, flags, health, permissions, releases, sessions, sign_in, stopping, streaming
+from signoff.http import (
+    accounts,
+    flags,
+    health,
+    permissions,
+    releases,
+    sessions,
+    sign_in,
+    stopping,
+    streaming,
+    webauthn,
+)
 from signoff.http.edges import Edges
 from signoff.http.problems import answer_problems
 from signoff.wiring import House
@@ -40,7 +51,8 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     app.state.seen = sessions.Seen()
     answer_problems(app)
-    for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in):
+    for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in, webauthn):
         app.include_router(part.router)
+    app.include_router(webauthn.pages)
     app.add_middleware(Edges)
     return app

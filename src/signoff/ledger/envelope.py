@@ -95,6 +95,11 @@ def envelope(payload: bytes, public_key: bytes, sign: Callable[[bytes], bytes]) 
 
 def verify(text: str, public_key_hex: str) -> Statement:
     """The statement in an envelope, its signature verified with this key. TamperedError on anything that is off."""
+    return read_statement(opened(text, public_key_hex))
+
+
+def opened(text: str, public_key_hex: str) -> bytes:
+    """The payload of an envelope, its signature verified with this key. TamperedError on anything that is off."""
     try:
         said: dict[str, Any] = json.loads(text)
         payload = decoded(said["payload"])
@@ -105,11 +110,11 @@ def verify(text: str, public_key_hex: str) -> Statement:
         if canonical(expected).decode() != text:
             raise TamperedError("The envelope is not in its canonical form, or names another key.")
         Ed25519PublicKey.from_public_bytes(public_key).verify(decoded(signature["sig"]), encoding(payload))
-        return _statement(payload)
     except InvalidSignature as error:
         raise TamperedError("The signature does not hold for this statement and key.") from error
     except (ValueError, KeyError, TypeError, IndexError, RecursionError, BadInputError) as error:
         raise TamperedError(f"This is no envelope of a decision: {error}") from error
+    return payload
 
 
 def encoding(payload: bytes) -> bytes:

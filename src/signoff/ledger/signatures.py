@@ -16,7 +16,10 @@ from signoff.domain.events import (
     Signature,
     Validated,
 )
-from signoff.ledger.envelope import verify
+from signoff.domain.policy import Tier
+from signoff.ledger.envelope import Statement, verify
+from signoff.ledger.holders import Holders
+from signoff.ledger.webauthn import verify_decision
 
 
 @dataclass(slots=True)
@@ -25,22 +28,25 @@ class Signatories:
 
     people: dict[str, PersonEnrolled] = field(default_factory=dict)
     asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    holders: Holders = field(default_factory=Holders)
+    uncounted: str | None = None
 
     def learn(self, recorded: Recorded) -> None:
         """Take an event into account."""
         if isinstance(recorded.event, PersonEnrolled):
             self.people[recorded.event.name] = recorded.event
+        self.uncounted = self.holders.take(recorded.event)
         if (asked := _asked(recorded.event, self.asked.get(recorded.stream, ()))) is not None:
             self.asked[recorded.stream] = asked
 
     def problems(self, recorded: Recorded) -> tuple[str, ...]:
-        """What is wrong with the signatures of an event that was learned last."""
+        """What is wrong with the signatures of an event that was learned last, or with what it enrols."""
         found = (
-            _problem(signature, self.people.get(signature.person), recorded.stream)
+            _problem(signature, self.people.get(signature.person), self.holders, recorded.stream)
             or _misplaced(recorded.event, self.asked.get(recorded.stream, ()))
             for signature in signatures_of(recorded.event)
         )
-        return tuple(problem for problem in found if problem)
+        return tuple(problem for problem in (self.uncounted, *found) if problem)
 
 
 def signatures_of(event: AnyEvent) -> tuple[Signature, ...]:
@@ -82,19 +88,29 @@ def _misplaced(event: AnyEvent, asked: tuple[str, ...]) -> str | None:
     return f"the signature of {signature.person} is over {signature.subject[:12]}…, which was not put to signature here"
 
 
-def _problem(signature: Signature, person: PersonEnrolled | None, stream: str) -> str | None:
+def _problem(signature: Signature, person: PersonEnrolled | None, holders: Holders, stream: str) -> str | None:
     if person is None:
         return f"{signature.person} signed before being enrolled"
     if signature.role not in person.roles:
         return f"{signature.person} signed as {signature.role}, a role not held"
     try:
-        said = verify(signature.envelope, person.public_key)
+        said = _said(signature, person, holders)
     except TamperedError as error:
         return f"the signature of {signature.person} does not hold: {error}"
-    if signature.key_id != person.key_id:
-        return f"the signature of {signature.person} names another key than the one enrolled"
     if said.deployment not in {stream, stream.removeprefix("deployment/")}:
         return f"the signature of {signature.person} was given for {said.deployment}"
     claims = ("subject", "person", "role", "verdict", "conditions", "reason", "signed_at", "expires_at")
     differing = [claim for claim in claims if getattr(said, claim) != getattr(signature, claim)]
     return f"the envelope of {signature.person} says another {', '.join(differing)}" if differing else None
+
+
+def _said(signature: Signature, person: PersonEnrolled, holders: Holders) -> Statement:
+    """What was signed, by the key or the authenticator that counted by then; TamperedError when none of them signed."""
+    if signature.tier is Tier.WEBAUTHN:
+        credential = holders.credential(person.name, signature.key_id)
+        if credential is None:
+            raise TamperedError("It was made with an authenticator that did not count for them by then.")
+        return verify_decision(signature.envelope, credential)
+    if signature.key_id != person.key_id:
+        raise TamperedError("It names another key than the one enrolled.")
+    return verify(signature.envelope, person.public_key)

@@ -89,6 +89,10 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"re-armed by {' and '.join(event.persons)}"
         case e.PersonEnrolled():
             return f"enrolled {event.name} as {', '.join(event.roles)}"
+        case e.CredentialEnrolled():
+            return f"enrolled the authenticator {event.credential.label!r} of {event.name}"
+        case e.CredentialWithdrawn():
+            return f"withdrew an authenticator of {event.name}: {event.reason}"
         case e.PostMortemHeld():
             return f"held the post-mortem: {event.notes}"
         case _:

@@ -4,10 +4,12 @@ import json
 from collections.abc import Iterable
 
 from signoff.app.assess import Release
+from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped
 from signoff.domain.assessment import MetricRow
 from signoff.domain.deployment import Deployment
 from signoff.domain.events import (
+    Credential,
     DutiesGranted,
     Observed,
     PersonEnrolled,
@@ -23,6 +25,7 @@ from signoff.domain.flags import Flags, off
 from signoff.domain.latch import Latch
 from signoff.domain.people import People, Proposal, Token
 from signoff.ledger.codec import encode_state
+from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
 
 Document = dict[str, object]
@@ -252,6 +255,28 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
             return f"let {change.subject} at {change.issuer} come in as {change.name}"
 
 
+def credential_document(credential: Credential) -> Document:
+    """An authenticator's credential, as its person tells it from others."""
+    return {
+        "id": credential.id,
+        "label": credential.label,
+        "key_id": credential.key_id,
+        "algorithm": credential.algorithm,
+        "is_backed_up": credential.is_backed_up,
+        "attestation": credential.attestation,
+        "rp_id": credential.rp_id,
+        "origin": credential.origin,
+    }
+
+
+def credentials_document(name: str, held: Iterable[Credential], waiting: Waiting | None) -> Document:
+    """A person's authenticators, and the one that waits for their word with what they would sign."""
+    said = None if waiting is None else credential_document(waiting.credential)
+    if waiting is not None and said is not None:
+        said |= {"statement": encoded(waiting.statement)}
+    return {"name": name, "credentials": [credential_document(c) for c in held], "waiting": said}
+
+
 def token_document(token: Token) -> Document:
     """A token without its secret."""
     return {
@@ -276,4 +301,5 @@ def _signature(signature: Signature) -> Document:
         "reason": signature.reason,
         "signed_at": signature.signed_at.isoformat(),
         "key_id": signature.key_id,
+        "tier": signature.tier.value,
     }

@@ -5,7 +5,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Final
 
+from signoff.adapters.signing_keys import KeyFile
 from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
@@ -19,13 +21,15 @@ from signoff.app.rollback import is_unfinished
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State
-from signoff.domain.errors import NotFoundError, SignoffError
+from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Policy, Role
+from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.documents import (
     Document,
     assessment_document,
+    credentials_document,
     deployment_document,
     event_document,
     flags_document,
@@ -41,6 +45,7 @@ from signoff.verbs.documents import (
 from signoff.wiring import House
 
 PAGE = 100
+LEAST_KEY_ID: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +153,29 @@ class Local:
         submission_errors(release)
         progress("composing and rendering the memo", 0, 1)
         return assessment_document(release), self.house.publisher.publish(release, None)
+
+    def credentials(self) -> Document:
+        """The actor's own authenticators, and the one that waits for their word."""
+        known, kept = self.house.record.people().by_name.get(self.actor), self.house.authenticators
+        held = () if known is None else known.credentials
+        return credentials_document(self.actor, held, kept.waiting(self.actor))
+
+    def vouch(self, key_id: str, key: Path | None = None) -> Document:
+        """Say with one's own key that the authenticator with this key id is one's own."""
+        waiting = self.house.authenticators.waiting(self.actor)
+        statement = b"" if waiting is None else waiting.statement
+        signer = KeyFile.load(key or self.house.key_path(self.actor))
+        return self.vouch_with(signer.sign_statement(checked_vouching(statement, self.actor, key_id)))
+
+    def vouch_with(self, envelope: str) -> Document:
+        """Let the authenticator that waits count, by an envelope that its person signed."""
+        self.house.authenticators.vouch(self.actor, envelope)
+        return self.credentials()
+
+    def withdraw_credential(self, identity: str, *, reason: str) -> Document:
+        """Let one of the actor's own authenticators sign no more."""
+        self.house.authenticators.withdraw(self.actor, identity, reason=reason)
+        return self.credentials()
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Assess a folder and open its release."""
@@ -406,3 +434,24 @@ class _Pass:
     def document(self) -> Document:
         """The pass as it is answered."""
         return asdict(self)
+
+
+def checked_vouching(statement: bytes, person: str, key_id: str) -> bytes:
+    """What a person is about to vouch for, which must be their own authenticator with the key id that they were shown.
+
+    An operator could put another one in its place; the person saw the key id in the browser that made it.
+    """
+    if len(key_id) < LEAST_KEY_ID:
+        raise BadInputError(
+            f"Expected the key id as the browser showed it, {LEAST_KEY_ID} digits at least: {key_id!r}."
+        )
+    if not statement:
+        raise NotFoundError(f"No authenticator of {person} waits to be vouched for; make one at /credentials.")
+    name, credential = read_vouching(statement)
+    if name != person or not credential.key_id.startswith(key_id.lower()):
+        raise RefusedError(
+            f"What waits is an authenticator of {name} with the key id {credential.key_id[:16]}…, and you were to "
+            f"vouch for {key_id} of {person}. Nothing was signed; if the browser showed you that id, tell "
+            "the operators."
+        )
+    return statement

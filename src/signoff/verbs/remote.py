@@ -35,7 +35,7 @@ from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import Statement, read_statement
 from signoff.verbs.documents import Document
-from signoff.verbs.local import PAGE, Hand
+from signoff.verbs.local import PAGE, Hand, checked_vouching
 
 SECONDS: Final = 30.0
 LONG: Final = 900.0
@@ -122,6 +122,23 @@ class Remote:
     def revoke_token(self, identity: str) -> Document:
         """End a token at once."""
         return self._send("DELETE", f"/tokens/{identity}")
+
+    def credentials(self) -> Document:
+        """One's own authenticators, and the one that waits for one's word."""
+        return self._get("/credentials")
+
+    def vouch(self, key_id: str, key: Path | None = None) -> Document:
+        """Say with one's own key that the authenticator with this key id is one's own."""
+        found = self.credentials()
+        name, waiting = str(found["name"]), found["waiting"]
+        statement = base64.b64decode(str(waiting["statement"])) if isinstance(waiting, dict) else b""
+        signer = KeyFile.load(key or self.keys(name))
+        envelope = signer.sign_statement(checked_vouching(statement, name, key_id))
+        return self._post("/credentials/vouchers", {"envelope": envelope})
+
+    def withdraw_credential(self, identity: str, *, reason: str) -> Document:
+        """Let one of one's own authenticators sign no more."""
+        return self._post(f"/credentials/{identity}/withdraw", {"reason": reason})
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Send a folder; the server assesses it and opens its release."""

@@ -12,7 +12,7 @@ from signoff.domain.events import Signature, Verdict
 from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section, Table
 from signoff.domain.memo.pieces import ABSENT, lead_in, linked, listed, one, plain, words
 from signoff.domain.memo.release import Release
-from signoff.domain.policy import DayCount, FallingAlert, Policy, RisingAlert, Role
+from signoff.domain.policy import DayCount, FallingAlert, Policy, RisingAlert, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
 
 SESSIONS_A_YEAR: Final = 252
@@ -161,14 +161,22 @@ def _alert(title: str, alert: FallingAlert | RisingAlert, suffix: str) -> tuple[
 
 
 def _approvals(release: Release) -> tuple[Block, ...]:
-    columns = tuple(Column(t) for t in ("Role", "Name", "Verdict", "Date", "Key", "Conditions"))
+    columns = tuple(Column(t) for t in ("Role", "Name", "Verdict", "Date", "Signed with", "Conditions"))
     return (
         lead_in("Pre-Deployment Sign-offs"),
         Table(columns, tuple(_approval(role, release) for role in Role)),
+        *_tier_asked(release),
         one("Deployment Approval", Cell(release.decision.value.capitalize(), mark=release.decision)),
         lead_in("Conditions"),
         listed(release.conditions, "None."),
     )
+
+
+def _tier_asked(release: Release) -> tuple[Block, ...]:
+    """Which roles sign with an authenticator; nothing where a key is enough for all."""
+    approvals = release.policy.approvals
+    asked = [role.title for role in release.standing.required if approvals.tier_for(role) is Tier.WEBAUTHN]
+    return (one("Signed with an authenticator (webauthn)", Cell(", ".join(asked))),) if asked else ()
 
 
 def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
@@ -186,7 +194,7 @@ def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
         _signer(signature, signatory),
         _verdict(signature, release),
         Cell(str(signature.signed_at.date()), is_figure=True),
-        Cell(f"{signature.key_id[:12]}…", is_figure=True),
+        Cell(f"{signature.tier.value} {signature.key_id[:12]}…", is_figure=True),
         Cell("; ".join(signature.conditions) or (signature.reason or "none")),
     )
 

@@ -30,7 +30,10 @@ def sign_off(release: Release, *, last_updated: date | None) -> Section:
                 (
                     ("Deployed By", words(certifier)),
                     ("Date", Cell(str(signature.signed_at.date()), is_figure=True) if signature else ABSENT),
-                    ("Signature", Cell(f"key {signature.key_id}", is_figure=True) if signature else ABSENT),
+                    (
+                        "Signature",
+                        Cell(f"{signature.tier.value} {signature.key_id}", is_figure=True) if signature else ABSENT,
+                    ),
                 )
             ),
             Fields(

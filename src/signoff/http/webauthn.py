@@ -1,0 +1,134 @@
+"""Authenticators over HTTP: enrolling them, and the plain pages in which people enrol and sign.
+
+The pages hold no data and no script of their own address but ours: what they show they ask for by the same routes as
+everybody, and what a person signs is told from the very bytes that are signed. An approval made here is presented like
+any other envelope.
+"""
+
+from importlib.resources import files
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field
+
+from signoff.domain.access import Principal, Verb
+from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.http.access import Installation, allowed
+from signoff.http.bodies import Body, Envelope, Text
+from signoff.http.commands import Command
+from signoff.ledger.text import decoded, encoded
+from signoff.verbs.documents import Document
+from signoff.verbs.local import Local
+
+router = APIRouter(prefix="/api/v1", route_class=Command, tags=["authenticators"])
+pages = APIRouter(tags=["pages"])
+Reading = Annotated[Principal, Depends(allowed(Verb.READ))]
+Holding = Annotated[Principal, Depends(allowed(Verb.MANAGE_CREDENTIALS))]
+Bytes = Annotated[str, Field(min_length=1, max_length=65_536)]
+KINDS: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+# No image, frame, font or address but our own; and the browser may ask for authenticators on these pages only.
+STRICT: Final = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'",
+    "permissions-policy": "publickey-credentials-get=(self), publickey-credentials-create=(self)",
+    "cache-control": "no-cache",
+}
+
+
+class RegistrationRequest(Body):
+    """What a browser answered when it made a credential; bytes in base64."""
+
+    label: Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+$")]
+    challenge: Annotated[str, Field(max_length=100)]
+    attestation_object: Bytes
+    client_data: Bytes
+
+
+class VoucherRequest(Body):
+    envelope: Envelope
+
+
+class WithdrawalOfCredential(Body):
+    reason: Text
+
+
+@router.get("/credentials")
+def credentials(house: Installation, principal: Reading) -> Document:
+    """Your authenticators, and the one that waits for your word with the statement that you would sign for it."""
+    return Local(house, principal.name).credentials()
+
+
+@router.post("/credentials/options")
+def options(house: Installation, principal: Holding) -> Document:
+    """What a browser needs to make a credential; the challenge works once."""
+    kept = house.authenticators
+    challenge, held = kept.ask(principal.name), house.record.people().named(principal.name).credentials
+    return {
+        "challenge": encoded(challenge),
+        "rp": {"id": kept.site.id, "name": "Signoff"},
+        "user": principal.name,
+        "exclude": [credential.id for credential in held],
+    }
+
+
+@router.post("/credentials", status_code=201)
+def register(body: RegistrationRequest, house: Installation, principal: Holding) -> Document:
+    """Enrol an authenticator. It counts at once if you held nothing before, else once you have vouched for it."""
+    house.authenticators.register(
+        principal.name,
+        attestation_object=_bytes(body.attestation_object),
+        client_data=_bytes(body.client_data),
+        challenge=body.challenge,
+        label=body.label,
+    )
+    return Local(house, principal.name).credentials()
+
+
+@router.post("/credentials/vouchers")
+def vouch(body: VoucherRequest, house: Installation, principal: Holding) -> Document:
+    """Let the authenticator that waits count: the envelope is signed with your key, or with one that counts already."""
+    return Local(house, principal.name).vouch_with(body.envelope)
+
+
+@router.post("/credentials/{credential}/withdraw")
+def withdraw(credential: str, body: WithdrawalOfCredential, house: Installation, principal: Holding) -> Document:
+    """Let one of your authenticators sign no more."""
+    return Local(house, principal.name).withdraw_credential(credential, reason=body.reason)
+
+
+@pages.get("/credentials", response_class=Response)
+def credentials_page() -> Response:
+    """Your authenticators."""
+    return Response(_page("credentials.html"), headers=STRICT, media_type="text/html")
+
+
+@pages.get("/sign/{identity}", response_class=Response)
+def signing_page(identity: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
+    """What you are about to sign, in plain words, and the button that asks your authenticator."""
+    return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
+
+
+@pages.get("/rearm/{model}", response_class=Response)
+def rearming_page(model: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
+    """The same for arming a killed model again."""
+    return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
+
+
+@pages.get("/pages/{name}", response_class=Response)
+def page_part(name: str) -> Response:
+    """The script and the style of the pages."""
+    kind = KINDS.get(name.rpartition(".")[2])
+    if kind is None or name not in {part.name for part in files("signoff.http").joinpath("pages").iterdir()}:
+        raise NotFoundError(f"Expected a part of a page, found {name[:40]!r}.")
+    return Response(_page(name), headers=STRICT, media_type=kind)
+
+
+def _page(name: str) -> bytes:
+    return files("signoff.http").joinpath("pages", name).read_bytes()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return decoded(text)
+    except ValueError as error:
+        raise BadInputError(f"Expected base64 with padding, found something else: {error}.") from error

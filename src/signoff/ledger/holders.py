@@ -1,0 +1,111 @@
+"""Which authenticators count for whom: folded from the people's events, with the reason where one does not.
+
+A credential counts when its person vouched for it with what they held before: another credential, or the key they were
+first enrolled with. A key that came later was put there by whoever runs the installation, so it vouches for nothing;
+else an operator could give a person a new key, and with it an authenticator of the operator's own.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+
+from signoff.domain.errors import TamperedError
+from signoff.domain.events import AnyEvent, Credential, CredentialEnrolled, CredentialWithdrawn, PersonEnrolled
+from signoff.ledger.envelope import opened
+from signoff.ledger.webauthn import check_registered, verify_payload, vouching_statement
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What one person holds: the key that may vouch, if there is one, and the credentials that count.
+
+    `has_held` says that there ever was a key or a credential, so that nothing counts any more without a voucher.
+    """
+
+    first_key: str = ""
+    present_key: str = ""
+    credentials: tuple[Credential, ...] = ()
+    has_held: bool = False
+
+    @property
+    def vouching_key(self) -> str:
+        """The public key that may vouch, empty when there is none."""
+        return self.first_key if self.first_key == self.present_key else ""
+
+
+@dataclass(slots=True)
+class Holders:
+    """Everybody's, as of the last event taken. Ids and keys are one person's for ever, also after a withdrawal."""
+
+    by_name: dict[str, Holder] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def holder(self, name: str) -> Holder:
+        """What a person holds, nothing if they are unknown."""
+        return self.by_name.get(name, Holder())
+
+    def credential(self, name: str, key: str) -> Credential | None:
+        """The credential of this person with this key id, None when it does not count."""
+        return next((c for c in self.holder(name).credentials if c.key_id == key), None)
+
+    def take(self, event: AnyEvent) -> str | None:
+        """Go one event further; the reason when it enrols a credential that does not count."""
+        match event:
+            case PersonEnrolled():
+                self._take_key(event.name, event.public_key)
+            case CredentialWithdrawn():
+                holder = self.holder(event.name)
+                left = tuple(c for c in holder.credentials if c.id != event.credential)
+                self.by_name[event.name] = replace(holder, credentials=left)
+            case CredentialEnrolled():
+                try:
+                    self._check(event)
+                except TamperedError as error:
+                    return f"the authenticator {event.credential.label!r} of {event.name} does not count: {error}"
+                holder = self.holder(event.name)
+                counted = (*holder.credentials, event.credential)
+                self.by_name[event.name] = replace(holder, credentials=counted, has_held=True)
+                self.taken |= {event.credential.id, event.credential.key_id}
+        return None
+
+    def _take_key(self, name: str, public_key: str) -> None:
+        if not public_key:
+            return
+        holder = self.holder(name)
+        first = holder.first_key if holder.has_held else public_key
+        self.by_name[name] = replace(holder, first_key=first, present_key=public_key, has_held=True)
+
+    def _check(self, event: CredentialEnrolled) -> None:
+        check_registered(event)
+        if {event.credential.id, event.credential.key_id} & self.taken:
+            raise TamperedError("It was enrolled before; one authenticator's credential is one person's, once.")
+        self._check_voucher(event, self.holder(event.name))
+
+    def _check_voucher(self, event: CredentialEnrolled, holder: Holder) -> None:
+        if not holder.has_held:
+            if event.voucher:
+                raise TamperedError("Somebody vouched for it who held nothing to vouch with.")
+            return
+        if not event.voucher:
+            raise TamperedError("Its person did not vouch for it with what they held before.")
+        if _vouched(event.voucher, holder) != vouching_statement(event.name, event.credential):
+            raise TamperedError("Its person vouched for another one.")
+
+
+def _vouched(envelope: str, holder: Holder) -> bytes:
+    named = named_key(envelope)
+    credential = next((c for c in holder.credentials if c.key_id == named), None)
+    if credential is not None:
+        return verify_payload(envelope, credential)
+    if holder.vouching_key:
+        return opened(envelope, holder.vouching_key)
+    raise TamperedError(
+        "It was vouched for with something that its person does not hold, or with a key that replaced their first one."
+    )
+
+
+def named_key(envelope: str) -> str:
+    """The key that an envelope names. TamperedError when it is none."""
+    try:
+        return str(json.loads(envelope)["signatures"][0]["keyid"])
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+        raise TamperedError(f"This is no envelope: {error}") from error
