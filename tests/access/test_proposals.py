@@ -107,6 +107,15 @@ def test_a_person_is_enrolled_with_a_key_that_is_their_own(ask, house):
     assert ask("T. Adeyemi", "POST", "/proposals", change=wrong)[0] == 422
 
 
+def test_a_person_may_be_enrolled_without_a_key_to_sign_with_an_authenticator(ask, house):
+    proposal = proposed(ask, kind="person_enrolled", name="A. Berg", roles=["cto"])
+    assert ask("K. Singh", "POST", f"/proposals/{proposal}/confirm")[0] == 200
+    other = proposed(ask, kind="person_enrolled", name="B. Berg", roles=["cto"])
+    assert ask("K. Singh", "POST", f"/proposals/{other}/confirm")[0] == 200  # no key is nobody's key
+    half = {"kind": "person_enrolled", "name": "C. Berg", "roles": ["cto"], "key_id": "0" * 64}
+    assert ask("T. Adeyemi", "POST", "/proposals", change=half)[0] == 422
+
+
 def test_a_key_of_somebody_is_refused_between_proposal_and_confirmation_too(ask, house):
     change = person("A. Berg", Ed25519PrivateKey.generate())
     proposal = proposed(ask, **change)

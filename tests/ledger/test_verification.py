@@ -22,7 +22,7 @@ from small_ledger import (
 )
 
 from signoff.app.record import replay
-from signoff.domain.events import Recorded, Verdict
+from signoff.domain.events import DutiesWithdrawn, Recorded, Verdict
 from signoff.domain.policy import Role
 from signoff.ledger.checkpoint import key_line
 from signoff.ledger.codec import encode
@@ -40,6 +40,14 @@ def findings_of(signed, **options) -> str:
     """What verification says of a ledger whose release was signed like this."""
     result = verified(exported(approved_release(memory_store(), signed, **options)))
     return "; ".join(f"{where}: {what}" for where, what in result.findings)
+
+
+def test_a_role_that_was_withdrawn_signs_no_more():
+    left = DutiesWithdrawn(name="Rae", duties=(), roles=(Role.RISK_MANAGER,), reason="left the firm")
+    before = (enrolled("Rae", Role.RISK_MANAGER), left)
+    assert "a role not held" in findings_of(signature(), before=before)
+    back = (*before, enrolled("Rae", Role.RISK_MANAGER))
+    assert findings_of(signature(), before=back) == ""
 
 
 def test_an_intact_export_is_intact():

@@ -71,11 +71,13 @@ class RearmRequest(Body):
 
 
 class PersonToEnrol(Body):
+    """Somebody with the public half of their key; without one they sign with an authenticator alone."""
+
     kind: Literal["person_enrolled"]
     name: Name
     roles: Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
-    key_id: Hex
-    public_key: Hex
+    key_id: Hex | Literal[""] = ""
+    public_key: Hex | Literal[""] = ""
 
     def to_event(self) -> PersonEnrolled:
         """As it would be recorded."""

@@ -1,6 +1,6 @@
 """Each person's signature, checked as the history passes: by the key and role held then, over what was asked."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from signoff.domain.errors import TamperedError
 from signoff.domain.events import (
@@ -9,6 +9,7 @@ from signoff.domain.events import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalSigned,
+    DutiesWithdrawn,
     OverrideSigned,
     PersonEnrolled,
     RearmSigned,
@@ -33,8 +34,14 @@ class Signatories:
 
     def learn(self, recorded: Recorded) -> None:
         """Take an event into account."""
-        if isinstance(recorded.event, PersonEnrolled):
-            self.people[recorded.event.name] = recorded.event
+        match recorded.event:
+            case PersonEnrolled():
+                self.people[recorded.event.name] = recorded.event
+            case DutiesWithdrawn() if (known := self.people.get(recorded.event.name)) is not None:
+                roles = tuple(role for role in known.roles if role not in recorded.event.roles)
+                self.people[known.name] = replace(known, roles=roles)
+            case _:
+                pass
         self.uncounted = self.holders.take(recorded.event)
         if (asked := _asked(recorded.event, self.asked.get(recorded.stream, ()))) is not None:
             self.asked[recorded.stream] = asked

@@ -71,7 +71,7 @@ def _approvals(release: Deployment) -> tuple[Signature, ...]:
 
 def _signatures(releases: tuple[Deployment, ...], of: SignaturesOf) -> Iterator[Block]:
     rows = (
-        (_release(d), s.person, s.role.value, _verdict(s), _time(s.signed_at), f"file key {s.key_id[:8]}")
+        (_release(d), s.person, s.role.value, _verdict(s), _time(s.signed_at), f"{s.tier.value} {s.key_id[:8]}")
         for d in releases
         for s in of(d)
     )
