@@ -7,6 +7,7 @@ packet: a kill reaches the other 998, and a desk behind the dead line closes by 
 
 import argparse
 import json
+import resource
 import select
 import socket
 import sys
@@ -178,6 +179,8 @@ def main() -> None:
     asked.add_argument("--database", help="of the race; default: SQLite")
     asked.add_argument("--trial", choices=("racing", "half open"))
     given = asked.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     wrong: list[object] = []
     for what in ("racing", "half open") if given.trial is None else (given.trial,):
         with tempfile.TemporaryDirectory() as folder, Forge() as forge:
