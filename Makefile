@@ -60,8 +60,10 @@ bench: $(VENV)/.develop $(BENCH)/.peers ## measure beside the peers, and print r
 	$(BENCH)/bin/python benchmarks/bench_peers.py
 	@for script in $(filter-out %_peers.py,$(wildcard benchmarks/bench_*.py)); do $(BIN)/python $$script || exit 1; done
 
-chaos: $(VENV)/.develop ## kill server and workers at random under load, and count what was lost
+chaos: $(VENV)/.develop ## kill, fill the disk, turn the clock, fail over, and count what was lost; KILLS=1000 for an hour of it
 	$(BIN)/python benchmarks/chaos.py --kills $(KILLS)
+	@for what in boundaries clock races disk postgres; do \
+		echo "benchmarks/chaos_$$what.py"; $(BIN)/python benchmarks/chaos_$$what.py || exit 1; done
 
 docs: $(VENV)/.develop ## write the published JSON schemas
 	$(BIN)/python -m signoff.adapters.schema docs/schema

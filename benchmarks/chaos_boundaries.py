@@ -170,8 +170,8 @@ def begun(house: House, identity: str) -> None:
     house.rollback.start(identity, Occasion.ERROR, "error_rate", "chaos", actor="t")
 
 
-def made_ready(folder: Path) -> dict[str, Site]:
-    """Every installation that an act begins with."""
+def made_ready(folder: Path, last: str | None = None) -> dict[str, Site]:
+    """Every installation that an act begins with, or as many as lead to one."""
     steps: list[tuple[str, str, Callable[[Site], Site]]] = [
         ("awaiting", "opened", submitted),
         ("one signature left", "awaiting", lambda s: on(s, signed(*ROLES[:2]))),
@@ -189,6 +189,8 @@ def made_ready(folder: Path) -> dict[str, Site]:
     ]
     found = {"opened": opened(folder / "opened")}
     for name, before, step in steps:
+        if last in found:
+            break
         found[name] = step(found[before].copy(folder / name.replace(" ", "-")))
     return found
 

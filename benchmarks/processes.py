@@ -72,7 +72,8 @@ class Forge:
             env=environment,
             preexec_fn=(lambda: os.nice(nice)) if nice else None,  # noqa: PLW1509 - before any thread of ours
         )
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._ear = threading.Thread(target=self._listen, daemon=True)
+        self._ear.start()
 
     def __enter__(self) -> Self:
         return self
@@ -112,6 +113,9 @@ class Forge:
             running.signal(signal.SIGKILL)
         self._process.stdin.close()
         self._process.wait(20)
+        self._ear.join(20)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

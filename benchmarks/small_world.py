@@ -137,7 +137,7 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     approvals.submission_errors = lambda _: None  # type: ignore[attr-defined,assignment]
     Publisher.publish = publish  # type: ignore[method-assign]
     rollback.rendered = package.rendered = lambda memo: {"deployment_memo.md": repr(memo.decision).encode()}  # type: ignore[attr-defined]
-    notices.LEASE = timedelta(seconds=lease_s)  # type: ignore[misc]
+    leases(lease_s)
     seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
     observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
     House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
@@ -145,6 +145,11 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     from signoff.http import commands
 
     commands.UNDER_WAY = timedelta(seconds=answer_s)  # type: ignore[misc]
+
+
+def leases(lease_s: float) -> None:
+    """Let the outbox lease notices for so long, so that a measurement need not wait minutes for the dead."""
+    notices.LEASE = timedelta(seconds=lease_s)  # type: ignore[misc]
 
 
 def offset(ahead_s: float) -> None:

@@ -1,0 +1,62 @@
+"""Real processes killed at a few of their boundaries; `make chaos` walks through all of them."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """The scripts of `make chaos`, with the small world around the judge taken away again afterwards."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    before = set(sys.modules)
+    import chaos_boundaries
+    import small_world
+    from processes import Forge
+
+    from signoff.adapters import clocks
+    from signoff.app import approvals, notices, observe, package, rollback
+    from signoff.app.assess import Assessor
+    from signoff.app.package import Publisher
+    from signoff.http import commands
+    from signoff.wiring import House
+
+    for place, name in (
+        (House, "registry"),
+        (House, "feed"),
+        (Assessor, "assess"),
+        (Publisher, "publish"),
+        (approvals, "submission_errors"),
+        (rollback, "rendered"),
+        (package, "rendered"),
+        (notices, "LEASE"),
+        (observe, "observe"),
+        (commands, "UNDER_WAY"),
+        (clocks.WallClock, "now"),
+    ):
+        monkeypatch.setattr(place, name, place.__dict__[name])
+    small_world.install()
+    with Forge() as forge:
+        yield chaos_boundaries, forge
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
+            del sys.modules[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [("kill", range(7, 10)), ("re-arm, the second person", range(4, 7)), ("worker: notices", range(3, 6))],
+)
+def test_an_act_cut_off_ends_as_one_that_was_not(scripts, tmp_path, name, at):
+    chaos_boundaries, forge = scripts
+    act = next(act for act in chaos_boundaries.ACTS if act.name == name)
+    ready = chaos_boundaries.made_ready(tmp_path, act.ready)
+    (tmp_path / "act").mkdir()
+    found = chaos_boundaries.killed_everywhere(forge, act, ready, tmp_path / "act", at)
+    assert found.wrong == []
+    assert found.boundaries == len(at)
+    assert found.told_refused == {}
