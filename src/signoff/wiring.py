@@ -11,7 +11,7 @@ from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
-from signoff.adapters.folders import NoticeFile, ReleaseFolders, read_folder, write_file
+from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
@@ -70,6 +70,7 @@ class House:
             sign=self.ledger_keys.sign_checkpoint,
             blobs=self.settings.blobs,
             open_note=self.ledger_keys.open,
+            is_patient=True,
         )
 
     @cached_property
@@ -106,7 +107,7 @@ class House:
     @cached_property
     def accounts(self) -> Accounts:
         """Who comes in by what."""
-        return Accounts(self.record, KnownPeople(self.record))
+        return Accounts(self.record, KnownPeople(self.record, KeptFile(self.settings.home / "people.known")))
 
     @cached_property
     def authenticators(self) -> Authenticators:

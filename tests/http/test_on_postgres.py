@@ -30,6 +30,29 @@ def test_the_server_works_under_the_role_that_can_only_add(production):
     assert main(["verify", *asked]) in {0, 2}
 
 
+def test_a_server_that_is_started_in_an_outage_knows_who_may_kill_and_enables_nothing(production):
+    assert production.client().get("/api/v1/me").status_code == 200  # the people are read, and kept for a bad day
+    production.house.store.engine.dispose()
+    production.stop()
+    postgres.control("stop")
+    try:
+        production.start(until="/healthz")
+        assert production.client().get("/readyz").status_code == 503
+        flag = production.client().post("/ofrep/v1/evaluate/flags/models.momentum.enabled", json={}).json()
+        assert flag.get("value") in {None, False}
+        answer = production.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+        assert (answer.status_code, answer.json()["journaled"], answer.json()["recorded"]) == (200, True, False)
+        guessed = {"authorization": "Bearer signoff_0123456789abcdef_" + "0" * 64}
+        refused = production.client().post("/api/v1/models/momentum/kill", json={"reason": "r"}, headers=guessed)
+        assert refused.status_code == 401
+    finally:
+        postgres.control("start")
+    until(lambda: production.client().get("/readyz").status_code == 200)
+    production.house.kill_switch.reconcile()
+    until(lambda: len(killed_events(production)) == 1)
+    assert production.client("head_of_trading").get("/api/v1/people").status_code == 200
+
+
 def test_a_kill_works_while_postgresql_is_stopped_and_is_recorded_once_it_is_back(production):
     key = KeyFile.load(production.settings.home / "ledger.key")
     desk = FlagClient(

@@ -57,14 +57,14 @@ class Served:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self):
+    def start(self, until="/readyz"):
         known = self.settings
         line = [sys.executable, "-m", "signoff", "serve", "--port", str(self.port), "--home", str(known.home)]
         self.log = (known.home / "serve.log").open("a")
         self.process = subprocess.Popen([*line, "--database", known.database], stdout=self.log, stderr=self.log)
         for _ in range(300):
             try:
-                if httpx.get(f"{self.url}/readyz").status_code == 200:
+                if httpx.get(f"{self.url}{until}").status_code == 200:
                     return self
             except httpx.TransportError:
                 pass

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
@@ -130,6 +130,25 @@ class ReleaseFolders:
         if not folder.is_dir():
             return None
         return {name: path.read_bytes() if (path := folder / name).is_file() else b"" for name in said["files"]}
+
+
+class KeptFile:
+    """One thing worth keeping for a bad day, and no harm if it is gone; only its owner reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> bytes | None:
+        """What was kept last, None when there is nothing."""
+        try:
+            return self._path.read_bytes()
+        except OSError:
+            return None
+
+    def keep(self, content: bytes) -> None:
+        """Keep this instead; where it cannot be kept, nothing happens."""
+        with suppress(OSError):
+            write_file(self._path, content)
 
 
 class NoticeFile:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
@@ -116,25 +117,59 @@ _FIRST_HEAD: Final = insert(head)
 _HEAD: Final = update(head).where(head.c.one == bindparam("only"))
 
 
-class SqlStore:
-    """One database and one folder of blobs."""
+class SchemaError(UnavailableError):
+    """The database answers, and has another schema than this Signoff reads."""
 
-    def __init__(self, url: str, *, sign: SignCheckpoint, blobs: Path, open_note: OpenCheckpoint | None = None) -> None:
+
+class SqlStore:
+    """One database and one folder of blobs.
+
+    A patient store may be made while its database does not answer: what is asked of it fails until it does.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        sign: SignCheckpoint,
+        blobs: Path,
+        open_note: OpenCheckpoint | None = None,
+        is_patient: bool = False,
+    ) -> None:
         self._sign, self._folder, self._open = sign, blobs, open_note
         self._trusted: tuple[bytes, Frontier] | None = None
         self._engine = _engine(url)
         self._name = self._engine.url.render_as_string(hide_password=True)
-        with self._transaction(is_reading=True) as connection:
+        self._is_ready, self._readying = False, Lock()
+        try:
+            self._be_ready()
+        except SchemaError:
+            raise
+        except UnavailableError:
+            if not is_patient:
+                raise
+
+    def _be_ready(self) -> None:
+        """Look at the schema once, as soon as the database answers."""
+        if self._is_ready:
+            return
+        with self._readying:
+            if not self._is_ready:
+                self._check_schema()
+                self._is_ready = True
+
+    def _check_schema(self) -> None:
+        with self._connected(is_reading=True) as connection:
             found = _schema(connection)
         if found is None or (found < SCHEMA and self._engine.dialect.name == "sqlite"):
             self._upgrade(found)
         elif found < SCHEMA:
-            raise UnavailableError(
+            raise SchemaError(
                 f"The database {self._name} has schema {found}, this Signoff reads schema {SCHEMA}. Bring it up to "
                 "date with `signoff db upgrade`, after a backup."
             )
         elif found > SCHEMA:
-            raise UnavailableError(
+            raise SchemaError(
                 f"The database {self._name} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
                 "Signoff that wrote it."
             )
@@ -143,7 +178,7 @@ class SqlStore:
         """Bring the schema up to date in one transaction; a file of an older one is copied first."""
         if found is not None:
             self._back_up(found)
-        with self._transaction() as connection:
+        with self._connected() as connection:
             upgrade(connection, _schema(connection))
 
     def _back_up(self, schema: str) -> None:
@@ -354,10 +389,17 @@ class SqlStore:
     @property
     def engine(self) -> Engine:
         """The connections, for the shelf beside the ledger."""
+        self._be_ready()
         return self._engine
 
     @contextmanager
     def _transaction(self, *, is_reading: bool = False) -> Iterator[Connection]:
+        self._be_ready()
+        with self._connected(is_reading=is_reading) as connection:
+            yield connection
+
+    @contextmanager
+    def _connected(self, *, is_reading: bool = False) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
                 if not is_reading:

@@ -8,11 +8,11 @@ import hmac
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from signoff.app.record import PEOPLE, Change, Record
 from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, permitted
-from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
+from signoff.domain.errors import BadInputError, NotFoundError, TamperedError, UnavailableError
 from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
 from signoff.ledger.canonical import digest
@@ -28,11 +28,25 @@ NO_TOKEN: Final = Token(
 )
 
 
+class Kept(Protocol):
+    """Where the people are kept for an outage."""
+
+    def load(self) -> bytes | None:
+        """What was kept last."""
+
+    def keep(self, content: bytes) -> None:
+        """Keep this; it may fail silently."""
+
+
 @dataclass(slots=True)
 class KnownPeople:
-    """The people, read anew when their stream has moved on, and kept for when it cannot be read."""
+    """The people, read anew when their stream has moved on, and kept for when it cannot be read.
+
+    They are kept beside the process too, so that one that is started in an outage still knows who may stop a model.
+    """
 
     record: Record
+    kept: Kept | None = None
     _known: People | None = None
     _read_at: float = 0.0
 
@@ -49,7 +63,7 @@ class KnownPeople:
         """The people, and whether these are only the last known because the database cannot be reached, or is slow."""
         known = self._known
         if as_last_known:
-            if known is None:
+            if (known := known or self._last_kept()) is None:
                 raise UnavailableError("The database does not answer, and who people are was never read; try again.")
             return known, True
         if known is not None and self.is_fresh:
@@ -58,15 +72,25 @@ class KnownPeople:
         try:
             stored = self.record.store.load(PEOPLE)
         except UnavailableError:
-            if known is None:
+            if (known := known or self._last_kept()) is None:
                 raise
             return known, True
         if stored is None:
             known = People()
         elif known is None or known.revision != stored.revision:
             known = decode_state(People, stored.state)
+            if self.kept is not None:
+                self.kept.keep(stored.state)
         self._known, self._read_at = known, began
         return known, False
+
+    def _last_kept(self) -> People | None:
+        """Who people were when some process of this installation read them last."""
+        content = None if self.kept is None else self.kept.load()
+        try:
+            return None if content is None else decode_state(People, content)
+        except TamperedError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
