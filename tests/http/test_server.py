@@ -42,6 +42,7 @@ def test_the_api_describes_itself(served):
 def test_every_answer_carries_the_request_id_and_the_log_tells_it(served):
     answer = served.client().get("/api/v1/deployments/momentum-1.1.0-adopted", headers={"x-request-id": "abc-1"})
     assert answer.headers["x-request-id"] == "abc-1"
+    until(lambda: any(line.get("request") == "abc-1" for line in served.logged()))  # it is written after the answer
     line = next(line for line in served.logged() if line.get("request") == "abc-1")
     assert line["status"] == 200
     assert line["who"] == PEOPLE["risk_manager"]
