@@ -104,8 +104,8 @@ class Connection:
     async def _ask(self, request: dict[str, Any], name: str) -> tuple[int, bytes]:
         if self.reader is None or self.writer is None:
             self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port, limit=2**24)
-        quickly(self.writer)
         self.writer.write(self._written(request, name))
+        quickly(self.writer)
         head = (await self.reader.readuntil(b"\r\n\r\n")).lower()
         content = await self._content(self.reader, head)
         if b"connection: close" in head:

@@ -165,11 +165,16 @@ class Record:
         """What trading processes read of a model."""
         return flags(model, self.deployments(model), self.latch(model))
 
-    def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
-        """What trading processes read of each of these models, all read at once."""
+    def flags_of(self, models: Collection[str], known: Collection[Deployment] = ()) -> dict[str, Flags]:
+        """What trading processes read of each of these models, all read at once.
+
+        Releases that are `known` already, at the revision found, need not be decoded again.
+        """
         mine: dict[str, list[Deployment]] = {model: [] for model in models}
+        seen = {(deployment_stream(d.id), d.revision): d for d in known}
         for stored in self.store.streams("deployment/", models=models):
-            released = decode_state(Deployment, stored.state)
+            again = seen.get((stored.stream, stored.revision))
+            released = again or decode_state(Deployment, stored.state)
             mine[released.model].append(released)
         latches = {s.stream: decode_state(Latch, s.state) for s in self.store.streams("model/", models=models)}
         return {

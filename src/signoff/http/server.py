@@ -1,7 +1,9 @@
 """Running the application: open files for a thousand desks, logs as lines of JSON, and an end that lets streams go."""
 
+import gc
 import logging
 import resource
+import socket
 import sys
 from types import FrameType
 
@@ -16,6 +18,15 @@ BACKLOG = 4096
 
 class Server(uvicorn.Server):
     """Uvicorn, which otherwise waits for streams that never end by themselves."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start as uvicorn does; what is in memory then stays, and is not searched for garbage during requests.
+
+        A full collection over modules and board takes 90 ms of a request that happens to need it.
+        """
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """End the streams, then stop as uvicorn does."""
