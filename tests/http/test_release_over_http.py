@@ -8,11 +8,13 @@ import release_folder
 from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
+from signoff.adapters.folders import read_folder
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.app.people import withdraw
 from signoff.cli.main import main
 from signoff.domain.policy import Role
 from signoff.http import sessions
+from signoff.ledger.manifest import differences, parse
 from signoff.ports.durability import Kept
 from signoff.verbs.local import Local
 from signoff.wiring import House
@@ -75,7 +77,8 @@ def test_a_release_is_submitted_signed_and_started_through_the_server(own_server
     composed = pipeline.ok("memo", folder, "--out", tmp_path / "memo", codes={0, 1})
     assert composed["package"] == checked["package"]
     assert (tmp_path / "memo" / "deployment_memo.pdf").read_bytes().startswith(b"%PDF")
-    assert not (tmp_path / "memo" / "assessment.json").exists()
+    written = read_folder(tmp_path / "memo")
+    assert differences(parse(written.pop("manifest.json")), written) == ()
     assert own_server.house.record.deployments("momentum")[1:] == ()  # nothing was recorded
     document = pipeline.ok("submit", folder, codes={0, 1})
     identity = document["deployment"]

@@ -78,7 +78,7 @@ async def check(
 async def memo(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Response:
-    """The memo of a dossier folder, sent and answered as a zip archive, with `assessment.json`; nothing is recorded."""
+    """The memo of a dossier folder, both as zip archives, with what was found as `answer.json`; nothing is recorded."""
     content = await run_in_threadpool(_composed, house, principal.name, await archive_of(request))
     return Response(content, media_type="application/zip")
 
@@ -388,7 +388,7 @@ def _assessed(house: House, actor: str, content: bytes, verb: str) -> Document:
 def _composed(house: House, actor: str, content: bytes) -> bytes:
     with unpacked(house, content) as folder, written_folder(house) as out:
         document = carried_out(house, actor, "memo", str(folder), "--out", str(out))
-        return zipped({**read_folder(out), "assessment.json": canonical(document)})
+        return zipped({**read_folder(out), "answer.json": canonical(document)})
 
 
 def _rehearsed(house: House, actor: str, model: str, content: bytes) -> Document:

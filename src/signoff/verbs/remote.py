@@ -161,7 +161,7 @@ class Remote:
         progress("composing on the server", 1, 2)
         answer = self._answered("POST", "/memos", content=content, headers={"content-type": "application/zip"})
         files = _unzipped(answer.content)
-        document: Document = json.loads(files.pop("assessment.json"))
+        document: Document = json.loads(files.pop("answer.json"))
         return document, files
 
     def override(self, identity: str, signing: Hand, *, reason: str) -> Document:
