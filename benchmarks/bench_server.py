@@ -274,7 +274,7 @@ def recorded(bench: Bench, house: House) -> None:
     wrong = [name for name in bench.acknowledged if noted[name] != 1]
     assert not wrong, f"{len(wrong)} acknowledged commands are not in the ledger exactly once: {wrong[:3]}"
     print(f"  {len(bench.acknowledged):,} acknowledged commands, each in the ledger exactly once")
-    house.store.engine.dispose()
+    house.store.database.engine.dispose()
 
 
 def get(path: str) -> Request:

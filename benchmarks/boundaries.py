@@ -73,10 +73,9 @@ def _caller() -> str:
     frame = sys._getframe(2)  # noqa: SLF001 - who commits is known to the stack alone
     while frame is not None:
         code = frame.f_code
-        if "/signoff/" in code.co_filename and code.co_name not in {"_transaction", "_write", "commit"}:
-            return f"{Path(code.co_filename).stem}.{code.co_name}"
-        if "/signoff/" in code.co_filename and code.co_name == "commit" and "store_sql" in code.co_filename:
-            return "store_sql.commit"
+        where = Path(code.co_filename)
+        if "signoff" in where.parts and where.stem != "database":
+            return f"{where.stem}.{code.co_name}"
         frame = frame.f_back  # type: ignore[assignment]
     return "?"
 

@@ -80,7 +80,7 @@ class Site:
 
 def closed(house: House) -> None:
     """Let go of the database, so that its files can be copied."""
-    house.store.engine.dispose()  # type: ignore[attr-defined]
+    house.store.database.engine.dispose()  # type: ignore[attr-defined]
 
 
 @dataclass

@@ -175,7 +175,7 @@ class Trial:
             return
         for process in self.processes:
             process.running.kill()
-        self.house.store.engine.dispose()  # type: ignore[attr-defined]
+        self.house.store.database.engine.dispose()  # type: ignore[attr-defined]
         self.disk.repair()
         for process in self.processes:
             process.start()

@@ -23,7 +23,7 @@ from chaos import MODELS, Load, Process, free_port, furnish, report, settle
 from processes import Forge, until
 from sqlalchemy import create_engine, text
 
-from signoff.adapters.store_sql import initialise
+from signoff.adapters.database import initialise
 from signoff.config.settings import settings
 from signoff.wiring import House
 

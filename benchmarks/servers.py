@@ -102,7 +102,7 @@ class Ours:
         duties = house.record.people().named(PERSON).duties
         self.token = house.accounts.issue_token(PERSON, scopes=permitted(duties), actor="bench").secret
         self.events = house.store.size()
-        house.store.engine.dispose()
+        house.store.database.engine.dispose()
 
     @contextmanager
     def serving(self) -> Iterator["Target"]:

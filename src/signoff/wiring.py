@@ -77,7 +77,7 @@ class House:
     def shelf(self) -> Shelf:
         """What may expire: sessions, challenges, stored answers, leases."""
         store = self.store
-        return SqlShelf(store.engine) if isinstance(store, SqlStore) else MemoryShelf()
+        return SqlShelf(store.database) if isinstance(store, SqlStore) else MemoryShelf()
 
     @cached_property
     def ledger_keys(self) -> LedgerKeys:

@@ -5,8 +5,8 @@ import pytest
 from http_server import Served
 from test_server import killed_events, until
 
+from signoff.adapters.database import initialise
 from signoff.adapters.signing_keys import KeyFile
-from signoff.adapters.store_sql import initialise
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
 
@@ -32,7 +32,7 @@ def test_the_server_works_under_the_role_that_can_only_add(production):
 
 def test_a_server_that_is_started_in_an_outage_knows_who_may_kill_and_enables_nothing(production):
     assert production.client().get("/api/v1/me").status_code == 200  # the people are read, and kept for a bad day
-    production.house.store.engine.dispose()
+    production.house.store.database.engine.dispose()
     production.stop()
     postgres.control("stop")
     try:
@@ -59,7 +59,7 @@ def test_a_kill_works_while_postgresql_is_stopped_and_is_recorded_once_it_is_bac
         [production.url], token=production.tokens["machine"], keys={key.key_id: key.public_key}, models=["momentum"]
     ).start()
     assert desk.wait_for("momentum").enabled
-    production.house.store.engine.dispose()
+    production.house.store.database.engine.dispose()
     postgres.control("stop")
     try:
         answer = production.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})

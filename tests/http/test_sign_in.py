@@ -194,7 +194,7 @@ def test_no_secret_of_a_sign_in_is_logged_or_kept(firm, browser):
     session = signed_in(browser, firm)
     number = browser.cookies["signoff"]
     kept = (firm.settings.home / "serve.log").read_text() + str(list(firm.house.store.rows()))
-    with firm.house.store.engine.connect() as connection:
+    with firm.house.store.database.engine.connect() as connection:
         kept += str(connection.exec_driver_sql("SELECT kind, name FROM shelf").all())
     for secret in (number, session["csrf"], "a-secret-of-the-tests"):
         assert secret not in kept

@@ -12,7 +12,8 @@ import pytest
 from small_ledger import LEDGER_KEY, NOW, append, commit, killed, memory_store, paused, sqlite_url
 
 from signoff.adapters import store_sql
-from signoff.adapters.store_sql import SqlStore, initialise
+from signoff.adapters.database import initialise
+from signoff.adapters.store_sql import SqlStore
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, RefusedError, StaleRevisionError
 from signoff.domain.events import Reading, Reviewed
 from signoff.ledger.canonical import digest

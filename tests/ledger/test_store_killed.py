@@ -69,8 +69,8 @@ def die_at(point: str, folder: Path) -> None:
     if point == "within a blob":
         os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore[assignment]
     store = opened(folder)
-    event.listen(store._engine, "before_cursor_execute", counted)
-    event.listen(store._engine, "commit", lambda _: now("before commit"))
+    event.listen(store.database.engine, "before_cursor_execute", counted)
+    event.listen(store.database.engine, "commit", lambda _: now("before commit"))
     store.put_blob(b"evidence" * 100_000)
     now("after blob")
     store.commit(second())

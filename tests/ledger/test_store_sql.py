@@ -30,7 +30,7 @@ def test_everything_is_there_after_reopening(tmp_path):
 
 
 def test_sqlite_is_set_to_survive_a_power_cut(store):
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         values = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "busy_timeout", "recursive_triggers")
@@ -109,7 +109,7 @@ def test_a_newer_schema_is_refused(store, tmp_path):
 
 
 def test_a_locked_database_is_reported_and_the_same_command_succeeds_later(store, tmp_path):
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA busy_timeout=50")
     with closing(sqlite3.connect(tmp_path / "signoff.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -121,7 +121,7 @@ def test_a_locked_database_is_reported_and_the_same_command_succeeds_later(store
 
 
 def test_a_full_disk_is_reported_and_nothing_is_half_written(store):
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     with pytest.raises(SignoffError, match="full") as refusal:
@@ -181,7 +181,7 @@ def test_no_table_has_a_type_that_only_sqlite_knows():
     from sqlalchemy.dialects import postgresql
     from sqlalchemy.schema import CreateTable
 
-    from signoff.adapters.store_sql import metadata
+    from signoff.adapters.tables_sql import metadata
 
     for table in metadata.sorted_tables:
         assert re.match(r"\s*CREATE TABLE", str(CreateTable(table).compile(dialect=postgresql.dialect())))

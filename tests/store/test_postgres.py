@@ -12,8 +12,9 @@ from small_ledger import LEDGER_KEY, append, commit
 from sqlalchemy import create_engine, text
 
 from signoff.adapters import schema_sql
+from signoff.adapters.database import initialise, schema_of
 from signoff.adapters.migrations.versions import r0001_spine
-from signoff.adapters.store_sql import SqlStore, initialise, schema_of
+from signoff.adapters.store_sql import SqlStore
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError, StaleRevisionError, UnavailableError
 
@@ -47,7 +48,10 @@ def test_the_servers_role_cannot_change_the_ledger(url, tmp_path, statement):
     initialise(url, role=ROLE)
     store = opened(postgres.as_role(url, ROLE), tmp_path)
     store.commit(commit(append(), key="1"))
-    with store.engine.connect() as connection, pytest.raises(Exception, match=r"permission denied|must be owner"):
+    with (
+        store.database.engine.connect() as connection,
+        pytest.raises(Exception, match=r"permission denied|must be owner"),
+    ):
         connection.execute(text(statement))
     assert len(list(store.rows())) == 1
 
@@ -64,7 +68,7 @@ def test_the_servers_role_cannot_change_the_ledger(url, tmp_path, statement):
 def test_a_slip_of_the_owner_does_not_change_the_ledger_either(url, tmp_path, statement):
     store = opened(url, tmp_path)
     store.commit(commit(append(), key="1"))
-    with store.engine.connect() as connection, pytest.raises(Exception, match="events are"):
+    with store.database.engine.connect() as connection, pytest.raises(Exception, match="events are"):
         connection.execute(text(statement))
 
 
@@ -102,7 +106,7 @@ def test_an_upgrade_that_breaks_leaves_the_old_schema(url, monkeypatch):
     from signoff.adapters.migrations.versions import r0002_control_plane
 
     released(url)
-    monkeypatch.setattr("signoff.adapters.store_sql.grant", broken)
+    monkeypatch.setattr("signoff.adapters.database.grant", broken)
     with pytest.raises(RuntimeError):
         initialise(url, role=ROLE)
     assert schema_of(url)[0] == "1"
@@ -191,7 +195,7 @@ def whole(store, acknowledged):
     bodies = [row.body for row in store.rows()]
     assert [row.seq for row in store.rows()] == list(range(1, len(bodies) + 1))
     assert len(set(bodies)) == len(bodies)
-    with store.engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         keys = {row.key for row in connection.execute(text("SELECT key FROM commands"))}
     assert {str(n) for n in range(acknowledged + 1)} <= keys
     assert len(bodies) == 2 * len(keys)

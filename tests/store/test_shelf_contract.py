@@ -7,28 +7,28 @@ from threading import Barrier
 import postgres
 import pytest
 
+from signoff.adapters.database import Database, initialise
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
-from signoff.adapters.store_sql import SqlStore, initialise
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 
 
-def sql(url, folder):
-    return SqlShelf(SqlStore(url, sign=lambda size, root: b"", blobs=folder).engine)
+def sql(url):
+    return SqlShelf(Database(url))
 
 
 def least_privileged(folder):
     url = postgres.fresh_database()
     initialise(url, role="signoff_app")
-    return sql(postgres.as_role(url, "signoff_app"), folder)
+    return sql(postgres.as_role(url, "signoff_app"))
 
 
 SHELVES = {
     "memory": lambda folder: MemoryShelf(),
-    "sqlite": lambda folder: sql(f"sqlite:///{folder / 's.db'}", folder),
-    "postgresql": lambda folder: sql(postgres.fresh_database(), folder),
+    "sqlite": lambda folder: sql(f"sqlite:///{folder / 's.db'}"),
+    "postgresql": lambda folder: sql(postgres.fresh_database()),
     "least privileged": least_privileged,
 }
 

@@ -9,8 +9,9 @@ from alembic.operations import Operations
 from small_ledger import LEDGER_KEY, append, commit
 from sqlalchemy import create_engine, text
 
+from signoff.adapters.database import schema_of
 from signoff.adapters.migrations.versions import r0001_spine
-from signoff.adapters.store_sql import SqlStore, schema_of
+from signoff.adapters.store_sql import SqlStore
 
 
 def opened(folder):
@@ -66,17 +67,17 @@ def test_it_goes_on_where_it_was(released):
 
 
 def test_an_upgrade_that_breaks_leaves_everything_as_it_was(released, monkeypatch):
-    from signoff.adapters import store_sql
+    from signoff.adapters import database
 
     _, folder = released
-    real = store_sql.upgrade
+    real = database.upgrade
 
     def breaks(connection, present):
         real(connection, present)
         raise RuntimeError("the power went")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_sql, "upgrade", breaks)
+        patch.setattr(database, "upgrade", breaks)
         with pytest.raises(RuntimeError):
             opened(folder)
     assert schema_of(f"sqlite:///{folder / 'signoff.db'}")[0] == "1"

@@ -1,121 +1,74 @@
 """The shelf beside the ledger, in the same database: one table, and each call one statement or transaction."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Engine,
-    Float,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    delete,
-    insert,
-    select,
-)
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy.exc import IntegrityError
 
-from signoff.domain.errors import UnavailableError
+from signoff.adapters.database import Database
+from signoff.adapters.tables_sql import shelf
 
-shelf: Final = Table(
-    "shelf",
-    MetaData(),
-    Column("kind", String, primary_key=True),
-    Column("name", String, primary_key=True),
-    Column("value", LargeBinary, nullable=False),
-    Column("expires_at", Float, nullable=False),
-)
+Row = Mapping[str, object]
 
 
 class SqlShelf:
-    """Values by kind and name in a database that `SqlStore` has opened."""
+    """Values by kind and name."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def get(self, kind: str, name: str, now: datetime) -> bytes | None:
         """The value, None when there is none or it has expired."""
         query = select(shelf.c.value).where(_at(kind, name), shelf.c.expires_at > now.timestamp())
-        try:
-            with self._engine.connect() as connection:
-                found: bytes | None = connection.execute(query).scalar()
-                return found
-        except SQLAlchemyError as error:
-            raise _away(error) from error
+        with self._database.reading() as connection:
+            found: bytes | None = connection.execute(query).scalar()
+            return found
 
     def put(self, kind: str, name: str, value: bytes, expires_at: datetime) -> None:
         """Keep a value until then."""
-
-        def replace(connection: Connection) -> None:
-            connection.execute(delete(shelf).where(_at(kind, name)))
-            connection.execute(insert(shelf).values(_row(kind, name, value, expires_at)))
-
+        row = _row(kind, name, value, expires_at)
         try:
-            self._write(replace)
+            self._replace(kind, name, row)
         except IntegrityError:
-            self._write(replace)  # of two at once the later one stays
+            self._replace(kind, name, row)  # of two at once the later one stays
 
     def add(self, kind: str, name: str, value: bytes, expires_at: datetime, now: datetime) -> bool:
         """Keep a value unless one that has not expired is there; the table's key decides between two."""
-
-        def keep(connection: Connection) -> None:
-            connection.execute(delete(shelf).where(_at(kind, name), shelf.c.expires_at <= now.timestamp()))
-            connection.execute(insert(shelf).values(_row(kind, name, value, expires_at)))
-
         try:
-            self._write(keep)
+            with self._database.writing() as connection:
+                connection.execute(delete(shelf).where(_at(kind, name), shelf.c.expires_at <= now.timestamp()))
+                connection.execute(insert(shelf).values(_row(kind, name, value, expires_at)))
         except IntegrityError:
             return False
         return True
 
     def take(self, kind: str, name: str, now: datetime) -> bytes | None:
         """Get and remove in one statement."""
-        found: list[tuple[bytes, float]] = []
-
-        def remove(connection: Connection) -> None:
-            removed = delete(shelf).where(_at(kind, name)).returning(shelf.c.value, shelf.c.expires_at)
-            found.extend((row.value, row.expires_at) for row in connection.execute(removed))
-
-        self._write(remove)
-        return next((value for value, expires_at in found if expires_at > now.timestamp()), None)
+        removed = delete(shelf).where(_at(kind, name)).returning(shelf.c.value, shelf.c.expires_at)
+        with self._database.writing() as connection:
+            found = connection.execute(removed).one_or_none()
+        return None if found is None or found.expires_at <= now.timestamp() else found.value
 
     def drop(self, kind: str, name: str) -> None:
         """Remove a value."""
-        self._write(lambda connection: connection.execute(delete(shelf).where(_at(kind, name))))
+        with self._database.writing() as connection:
+            connection.execute(delete(shelf).where(_at(kind, name)))
 
     def sweep(self, now: datetime) -> int:
         """Remove what has expired."""
-        gone: list[int] = []
-        expired = delete(shelf).where(shelf.c.expires_at <= now.timestamp())
-        self._write(lambda connection: gone.append(connection.execute(expired).rowcount))
-        return gone[0]
+        with self._database.writing() as connection:
+            return connection.execute(delete(shelf).where(shelf.c.expires_at <= now.timestamp())).rowcount
 
-    def _write(self, change: Callable[[Connection], object]) -> None:
-        try:
-            with self._engine.connect() as connection:
-                if connection.dialect.name == "sqlite":
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                change(connection)
-                connection.commit()
-        except IntegrityError:
-            raise
-        except SQLAlchemyError as error:
-            raise _away(error) from error
+    def _replace(self, kind: str, name: str, row: Row) -> None:
+        with self._database.writing() as connection:
+            connection.execute(delete(shelf).where(_at(kind, name)))
+            connection.execute(insert(shelf).values(row))
 
 
 def _at(kind: str, name: str) -> ColumnElement[bool]:
     return (shelf.c.kind == kind) & (shelf.c.name == name)
 
 
-def _row(kind: str, name: str, value: bytes, expires_at: datetime) -> dict[str, object]:
+def _row(kind: str, name: str, value: bytes, expires_at: datetime) -> Row:
     return {"kind": kind, "name": name, "value": value, "expires_at": expires_at.timestamp()}
-
-
-def _away(error: SQLAlchemyError) -> UnavailableError:
-    cause = str(getattr(error, "orig", None) or error)
-    return UnavailableError(f"The database did not do what was asked ({cause}); try again when it answers.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from signoff.adapters.store_sql import initialise, schema_of
+from signoff.adapters.database import initialise, schema_of
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
 

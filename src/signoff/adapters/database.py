@@ -1,0 +1,248 @@
+"""A database: how it is opened, whose turn it is to write, and what its complaints mean for people.
+
+SQLite runs with a write-ahead log and full fsync. It lets those who wait to write ask again and again, with pauses that
+grow, so that of eight threads some wait half a second for a lock that is free most of the time; here the threads of one
+process stand in line. Between processes SQLite decides as before, and so it does for whoever stood in line too long: a
+file that somebody else keeps locked must not add their waits up.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from sqlalchemy import Engine, create_engine, event, func, inspect, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+
+from signoff.adapters.schema_sql import SCHEMA, grant, upgrade
+from signoff.adapters.tables_sql import meta
+from signoff.domain.errors import BadInputError, SignoffError, TamperedError, UnavailableError
+
+LOCK: Final = 7_366_010_244_001
+PATIENCE_S: Final = 1.0
+
+
+class SchemaError(UnavailableError):
+    """The database answers, and has another schema than this Signoff reads."""
+
+
+class Database:
+    """The connections to one database, whose schema is looked at once, as soon as it answers.
+
+    A patient one may be made while nothing answers: what is asked of it fails until something does.
+    """
+
+    def __init__(self, url: str, *, is_patient: bool = False) -> None:
+        self.engine = _engine(url)
+        self.name = self.engine.url.render_as_string(hide_password=True)
+        self._line = Lock() if self.engine.dialect.name == "sqlite" else None
+        self._is_ready, self._readying = False, Lock()
+        try:
+            self._be_ready()
+        except SchemaError:
+            raise
+        except UnavailableError:
+            if not is_patient:
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read by, while others write."""
+        self._be_ready()
+        with self._connected() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction, committed at the end."""
+        self._be_ready()
+        with self._turn(), self._connected() as connection:
+            _begin(connection)
+            yield connection
+            connection.commit()
+
+    @contextmanager
+    def adding(self) -> Iterator[Connection]:
+        """A transaction that no other one of this kind overlaps: the ledger has one end."""
+        with self.writing() as connection:
+            _alone(connection)
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except IntegrityError:
+            raise
+        except SQLAlchemyError as error:
+            raise _refusal(self.name, error) from error
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        has_turn = self._line is not None and self._line.acquire(timeout=PATIENCE_S)
+        try:
+            yield
+        finally:
+            if has_turn and self._line is not None:
+                self._line.release()
+
+    def _be_ready(self) -> None:
+        if self._is_ready:
+            return
+        with self._readying:
+            if not self._is_ready:
+                self._check_schema()
+                self._is_ready = True
+
+    def _check_schema(self) -> None:
+        with self._connected() as connection:
+            found = _schema(connection)
+        if found is None or (found < SCHEMA and self.engine.dialect.name == "sqlite"):
+            self._upgrade(found)
+        elif found < SCHEMA:
+            raise SchemaError(
+                f"The database {self.name} has schema {found}, this Signoff reads schema {SCHEMA}. Bring it up to "
+                "date with `signoff db upgrade`, after a backup."
+            )
+        elif found > SCHEMA:
+            raise SchemaError(
+                f"The database {self.name} has schema {found}, this Signoff reads schema {SCHEMA}; use the version of "
+                "Signoff that wrote it."
+            )
+
+    def _upgrade(self, found: str | None) -> None:
+        """Bring the schema up to date in one transaction; a file of an older one is copied first."""
+        if found is not None:
+            self._back_up(found)
+        with self._connected() as connection:
+            _upgraded(connection)
+            connection.commit()
+
+    def _back_up(self, schema: str) -> None:
+        copy = Path(f"{self.engine.url.database}.schema-{schema}")
+        if not copy.exists():
+            with self._connected() as connection:
+                connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+
+
+def initialise(url: str, *, role: str | None = None, password: str | None = None) -> str:
+    """Bring a database's schema up to date as its owner, and let a role use it; the schema it has then."""
+    engine = _engine(url)
+    if role is not None and engine.dialect.name != "postgresql":
+        raise BadInputError(f"Expected PostgreSQL for --role, found {engine.dialect.name}; a file has no roles.")
+    with _once(engine) as connection:
+        _upgraded(connection)
+        if role is not None:
+            grant(connection, role, password)
+        connection.commit()
+    return SCHEMA
+
+
+def schema_of(url: str) -> tuple[str | None, str]:
+    """The schema that a database has, None for none, and the one that this Signoff knows."""
+    with _once(_engine(url)) as connection:
+        return _schema(connection), SCHEMA
+
+
+@contextmanager
+def _once(engine: Engine) -> Iterator[Connection]:
+    """One connection, after which there is none."""
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except SQLAlchemyError as error:
+        raise _refusal(engine.url.render_as_string(hide_password=True), error) from error
+    finally:
+        engine.dispose()
+
+
+def _upgraded(connection: Connection) -> None:
+    """Bring the schema up to date, while nobody else does."""
+    _begin(connection)
+    _alone(connection)
+    upgrade(connection, _schema(connection))
+
+
+def _begin(connection: Connection) -> None:
+    """SQLite's own transactions would begin too late to keep another writer out."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _alone(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+
+
+def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
+    """What a database's complaint means for people."""
+    cause = str(getattr(error, "orig", None) or error)
+    if "not a database" in cause:
+        return BadInputError(
+            f"Expected Signoff's own database at {name}, found a file of another kind ({cause}). Nothing was changed; "
+            "name another with --database, or restore the database from its backup."
+        )
+    if "permission denied" in cause:
+        return UnavailableError(
+            f"The database {name} does not let this role do that ({cause.splitlines()[0]}). Nothing was recorded; let "
+            "its owner run `signoff db init --role ROLE` or `signoff db upgrade`."
+        )
+    if "malformed" in cause:
+        return TamperedError(
+            f"The database {name} is damaged ({cause}). Nothing was recorded; restore it from its backup and check it "
+            "with `signoff verify`."
+        )
+    return UnavailableError(
+        f"The database {name} did not do what was asked ({cause}). Nothing was recorded; the same command can be "
+        "repeated when it answers again."
+    )
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, **_how(url))
+    except (ArgumentError, ModuleNotFoundError) as error:
+        scheme = url.partition(":")[0]
+        raise BadInputError(
+            f"Expected the URL of a database such as sqlite:///.signoff/signoff.db, and cannot open one of the kind "
+            f"{scheme!r} ({type(error).__name__}). Correct --database, or install the driver it names."
+        ) from error
+    path = engine.url.database or ":memory:"
+    if engine.dialect.name == "sqlite" and not path.startswith((":memory:", "file:")):
+        _make_room(Path(path).parent)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _how(url: str) -> dict[str, Any]:
+    """A database on the network answers within seconds, or is treated as away."""
+    if not url.startswith("postgresql"):
+        return {}
+    options = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
+    arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000}
+    return {"connect_args": arguments, "pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 5}
+
+
+def _make_room(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            f"Cannot make the folder {folder} for the database: {error.strerror}. Choose another with --home."
+        ) from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "recursive_triggers=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _schema(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(meta.name):
+        return None
+    return connection.execute(select(meta.c.value).where(meta.c.name == "schema")).scalar()
