@@ -49,6 +49,11 @@ class Stopped:
     open_orders: int | None
 
 
+def recorded_as(identity: str) -> str:
+    """The key under which the ledger holds a kill."""
+    return f"kill:{identity}"
+
+
 def soon(settle: Callable[[], bool]) -> bool:
     """Whether it was settled by now; what takes longer goes on by itself, and is reconciled if this process ends."""
     done: list[bool] = []
@@ -137,7 +142,7 @@ class KillSwitch:
         return left
 
     def _record(self, kill: Kill) -> None:
-        key = f"kill:{kill.id}"
+        key = recorded_as(kill.id)
         if self.record.store.request_of(key) is not None:
             return  # by a process that died before it could say so, and at another epoch than would be next now
         latch = self.record.latch(kill.model) or Latch(model=kill.model)
