@@ -463,3 +463,12 @@ def test_a_broker_that_fails_in_any_way_keeps_no_kill_from_the_ledger(world, mon
     world.kills = KillFolders(())
     world.kills._unwritten[kill.id] = replace(kill)
     assert world.house().kill_switch.reconcile() == 0
+
+
+def test_a_session_that_has_not_come_is_not_observed_since_none_before_it_can_be_then(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    ahead = world.clock.moment.date() + timedelta(days=2)
+    with pytest.raises(RefusedError, match="none before it"):
+        world.house().watch("good").observe(state.id, ahead, actor="t")
+    world.clock.moment += timedelta(days=1)
+    assert world.house().watch("bad").observe(state.id, actor="t")[0].state is State.ROLLED_BACK

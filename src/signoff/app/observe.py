@@ -12,7 +12,7 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment
-from signoff.domain.errors import NotFoundError
+from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.events import Observed, Occasion
 from signoff.domain.monitoring import explain, observe
 from signoff.domain.policy import DayCount
@@ -54,6 +54,11 @@ class Watch:
             raise NotFoundError(
                 f"Expected a session after {state.last_session} to observe for {state.model}, found none up to now. "
                 "Observe again when the next session has closed."
+            )
+        if not is_repeated and session > (today := self.record.now().date()):
+            raise RefusedError(
+                f"Expected a session up to {today} to observe for {state.model}, found {session}: once it was "
+                "observed, none before it can be."
             )
         measured = self.feed.measure(
             state.model, state.version, session, live_since(state), champion=state.previous_version
