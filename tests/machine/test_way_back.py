@@ -469,6 +469,6 @@ def test_a_session_that_has_not_come_is_not_observed_since_none_before_it_can_be
     state = raised(world, "2", "1", to=State.LIMITED)
     ahead = world.clock.moment.date() + timedelta(days=2)
     with pytest.raises(RefusedError, match="none before it"):
-        world.house().watch("good").observe(state.id, ahead, actor="t")
+        world.house().watch("no data").observe(state.id, ahead, actor="t")
     world.clock.moment += timedelta(days=1)
     assert world.house().watch("bad").observe(state.id, actor="t")[0].state is State.ROLLED_BACK

@@ -55,16 +55,16 @@ class Watch:
                 f"Expected a session after {state.last_session} to observe for {state.model}, found none up to now. "
                 "Observe again when the next session has closed."
             )
-        if not is_repeated and session > (today := self.record.now().date()):
-            raise RefusedError(
-                f"Expected a session up to {today} to observe for {state.model}, found {session}: once it was "
-                "observed, none before it can be."
-            )
         measured = self.feed.measure(
             state.model, state.version, session, live_since(state), champion=state.previous_version
         )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         observed = observe(measured, state.policy, monitors)
+        if not is_repeated and not observed.counts and session > (today := self.record.now().date()):
+            raise RefusedError(
+                f"Expected a session up to {today} to observe for {state.model}, found {session}, of which nothing is "
+                "journaled: once it was observed, none before it can be."
+            )
         if not is_repeated:
             decided_again(lambda: self._record(identity, session, observed, actor=actor))
         if observed.fired:
