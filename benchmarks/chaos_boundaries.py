@@ -28,6 +28,7 @@ from judging import judge, sent
 from processes import Forge, until
 from small_world import MODEL, POLICY, ROLES, UNDERTAKINGS
 
+from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_memory import MemoryStore
 from signoff.app.adopt import Adoption, adopt
@@ -111,7 +112,13 @@ def opened(root: Path) -> Site:
         enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="t")
     signatories = tuple(house.signatory(role) for role in ROLES)
     adopt(house.record, Adoption(model=MODEL, version="1.1.0", policy=POLICY, reason="live"), signatories)
-    stage = Stage(store=MemoryStore, orders=staged_orders, registry=house.registry, durability=Unmeasured())
+    stage = Stage(
+        store=MemoryStore,
+        orders=staged_orders,
+        journal=KillFolders(()),
+        registry=house.registry,
+        durability=Unmeasured(),
+    )
     rehearse(house.record, stage, model=MODEL, policy=POLICY, undertakings=UNDERTAKINGS, actor="t")
     assert house.registry is not None
     house.registry.point(MODEL, "champion", "1.1.0")

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from typing import cast
 
 from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
@@ -21,6 +22,7 @@ from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.store_shut import ShutStore
 from signoff.adapters.store_sql import SqlStore
 from signoff.adapters.webhook import Webhook
 from signoff.app.accounts import Accounts, KnownPeople
@@ -39,7 +41,7 @@ from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
-from signoff.domain.errors import NotFoundError, UnavailableError
+from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
 from signoff.domain.policy import Role
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.keychain import KeyChain
@@ -175,7 +177,13 @@ class House:
 
     @cached_property
     def rollback(self) -> RollbackProcedure:
-        return RollbackProcedure(record=self.record, orders=self.broker, registry=self.registry, releases=self.releases)
+        return RollbackProcedure(
+            record=self.record,
+            orders=self.broker,
+            journal=self.kills,
+            registry=self.registry,
+            releases=self.releases,
+        )
 
     @cached_property
     def kills(self) -> KillFolders:
@@ -189,7 +197,12 @@ class House:
 
     @cached_property
     def kill_switch(self) -> KillSwitch:
-        return KillSwitch(record=self.record, orders=self.broker, journal=self.kills)
+        """Stops a model also where the record cannot be opened; the kill then waits in the journal."""
+        try:
+            record = self.record
+        except SignoffError as error:
+            record = Record(cast("Store", ShutStore(error)), self.clock)
+        return KillSwitch(record=record, orders=self.broker, journal=self.kills)
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
@@ -210,7 +223,13 @@ class House:
     def stage(self) -> Stage:
         """Where rehearsals play: nothing of production is touched."""
         durability = KilledWriter(database=self.settings.database, beside=self.settings.home)
-        return Stage(store=MemoryStore, orders=staged_orders, registry=self.registry, durability=durability)
+        return Stage(
+            store=MemoryStore,
+            orders=staged_orders,
+            journal=KillFolders(()),
+            registry=self.registry,
+            durability=durability,
+        )
 
     @cached_property
     def notifier(self) -> Notifier:

@@ -10,12 +10,13 @@ from ipaddress import ip_address
 from threading import Thread
 
 import pytest
+from small_ledger import DEPLOYMENT, opened
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.webhook import Webhook, is_public
 from signoff.app.notices import TRIED, Notice, deliver, effect
-from signoff.app.record import Record
+from signoff.app.record import Change, Record, deployment_stream
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError, UnavailableError
@@ -187,6 +188,26 @@ def test_a_dead_channel_does_not_hold_a_worker_up_and_loses_nothing():
     assert len(record.store.pending()) == 9
     deliver(record, dead)
     assert dead.asked == 2 * TRIED  # given back at once, not when a lease runs out
+
+
+class Picky(Dead):
+    """Takes everything but e-mail."""
+
+    def send(self, identity, channel, subject, text):
+        if channel == "email":
+            super().send(identity, channel, subject, text)
+
+
+def test_what_one_channel_never_takes_keeps_no_page_from_another():
+    record, picky = Record(MemoryStore(), WallClock()), Picky()
+    notices = (
+        Notice(deployment=DEPLOYMENT, notice=str(n), channel=channel, subject="s", text="t")
+        for n, channel in enumerate(["email"] * 5 + ["#i"])
+    )
+    born = Change(stream=deployment_stream(DEPLOYMENT), state=None, events=(opened(),))
+    record.commit(born, actor="t", key="k", effects=tuple(map(effect, notices)))
+    assert deliver(record, picky) == (1, ("email: nobody answers",) * TRIED)
+    assert len(record.store.pending()) == 5
 
 
 def test_an_operator_can_try_the_channel_and_see_what_waits(tmp_path, capsys):

@@ -7,7 +7,9 @@ import pytest
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
+from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.app.board import Board, Seal
+from signoff.app.kill import KillSwitch
 from signoff.app.record import Record
 from signoff.config.settings import settings
 from signoff.ports.kills import Kill
@@ -48,12 +50,18 @@ def test_a_kill_ordered_while_the_board_reads_is_not_taken_for_one_that_was_sett
     assert board.flags("momentum").state == "killed"
 
 
-def test_a_kill_that_was_settled_ends_with_the_reading_that_follows(tmp_path, journal):
-    house = House(settings(home=str(tmp_path / "home")))
-    board = Board(Record(house.store, WallClock()), journal, Seal(key_id="k", sign=lambda _: b""))
+def test_a_kill_whose_file_is_gone_stays_in_force_until_the_ledger_holds_it(tmp_path, journal):
+    record = Record(House(settings(home=str(tmp_path / "home"))).store, WallClock())
+    board = Board(record, journal, Seal(key_id="k", sign=lambda _: b""))
     kill = Kill(id=uuid4().hex, model="momentum", reason="smoke", actor="t", at=datetime.now(UTC))
     journal.write(kill)
     board.kill(kill)
     journal.settle(kill.id)
     board.refresh()
-    assert board.flags("momentum").state != "killed"
+    assert board.flags("momentum").state == "killed"
+    switch = KillSwitch(record=record, orders=SimulatedBroker(), journal=journal)
+    assert switch.settle(kill)
+    before = board.flags("momentum")
+    board.refresh()
+    assert board.flags("momentum") == before
+    assert record.latch("momentum").is_latched

@@ -4,7 +4,7 @@ import pytest
 from cast_of_six import PEOPLE
 
 from signoff.app.adopt import Adoption, adopt
-from signoff.app.kill import EVERY_EPOCH
+from signoff.app.fence import EVERY_EPOCH
 from signoff.app.people import enrol
 from signoff.app.record import Expectation, Request
 from signoff.app.rollback import order_scope

@@ -44,6 +44,12 @@ def test_an_order_within_every_limit_leaves():
         (buy(), Book(events={"AAPL": date(2019, 1, 17)}), "event"),
         (buy(), Book(vix=41.0), "VIX"),
         (buy(epoch=4), Book(), "revision 4"),
+        (buy(pct=float("nan")), Book(), "limit 10%"),
+        (buy(pct=float("inf")), Book(), "limit 10%"),
+        (buy(), Book(weights_pct={"JPM": float("nan")}), "gross exposure"),
+        (buy(), Book(weights_pct={"MSFT": float("nan")}, sectors={"AAPL": "IT", "MSFT": "IT"}), "sector IT"),
+        (buy(), Book(adv_usd={"AAPL": float("nan")}), "floor"),
+        (buy(), Book(vix=float("nan")), "VIX"),
     ],
 )
 def test_every_restriction_of_the_memo_is_enforced(order, book, word):
@@ -71,3 +77,8 @@ def test_orders_admitted_earlier_count_against_the_limits_of_later_ones():
     admitted, refused = gate.admit(orders, book, flags=LIVE, today=TODAY)
     assert [o.symbol for o in admitted] == ["A", "B"]
     assert refused[0].order.symbol == "C"
+
+
+def test_a_figure_that_is_no_number_keeps_nobody_from_getting_out():
+    book = Book(weights_pct={"GE": 50.0, "JPM": float("nan")}, adv_usd={"GE": float("nan")}, vix=float("nan"))
+    assert reasons(buy("GE", pct=-20.0, epoch=0), book) == ()

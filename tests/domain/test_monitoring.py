@@ -45,6 +45,11 @@ def test_a_healthy_day_lets_the_release_advance():
     ("changes", "key"),
     [
         ({"latency_ms": np.array([])}, "latency_p95_ms"),
+        ({"latency_ms": np.array([12.0] * 19 + [np.nan])}, "latency_p95_ms"),
+        ({"drift": (Drift(feature="f", psi=float("nan"), null_psi=0.3, n=400),)}, "psi_max"),
+        ({"gross_exposure_pct": float("nan")}, "gross_exposure_pct"),
+        ({"returns": np.append(np.full(599, 0.001), np.nan)}, "var_exceptions"),
+        ({"benchmark": np.append(np.full(599, 0.001), np.nan)}, "index_vol_30d_pct"),
         ({"drift": ()}, "psi_max"),
         ({"gross_exposure_pct": None}, "gross_exposure_pct"),
         ({"returns": np.zeros(600)}, "rolling_sharpe_30d"),

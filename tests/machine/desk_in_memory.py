@@ -300,8 +300,10 @@ class House:
             record=self.record, releases=folders, publisher=Publisher(world.registry), assessor=_Assessor(world)
         )
         self.rollout = Rollout(record=self.record, approvals=self.approvals)
-        self.rollback = RollbackProcedure(record=self.record, orders=self.orders, registry=registry, releases=None)
         journal = Fused(world.kills, fuse, "write", "settle")
+        self.rollback = RollbackProcedure(
+            record=self.record, orders=self.orders, journal=journal, registry=registry, releases=None
+        )
         self.kill_switch = KillSwitch(
             record=self.record, orders=self.orders, journal=journal, in_time=lambda settle: settle()
         )
@@ -317,7 +319,13 @@ class House:
         return self.approvals.submit(Path(identity), release, actor="Quinn")
 
     def rehearse(self, model, **named):
-        stage = Stage(store=MemoryStore, orders=_staged, registry=self.world.registry, durability=_Unmeasured())
+        stage = Stage(
+            store=MemoryStore,
+            orders=_staged,
+            journal=KillFolders(()),
+            registry=self.world.registry,
+            durability=_Unmeasured(),
+        )
         return rehearse(self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t", **named)
 
 

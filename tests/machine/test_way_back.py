@@ -1,18 +1,23 @@
 """The way back under fire: stuck, late, interrupted, raced; and never to a version that was itself rolled back."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from desk_in_memory import POLICY, ROLES, Crash, World, order_id
 
+from signoff.adapters.kill_journal import KillFolders
 from signoff.app.deadlines import ESCALATION, check_deadlines
+from signoff.app.fence import EVERY_EPOCH
 from signoff.app.notices import deliver
+from signoff.app.people import withdraw
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import decided_again, deployment_stream
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import State
 from signoff.domain.errors import RefusedError, StaleRevisionError, UnavailableError
 from signoff.domain.events import DeadlineBreached, Occasion, PauseReason, Step
+from signoff.ports.kills import Kill
 from signoff.ports.orders import OpenOrder
 
 
@@ -329,3 +334,141 @@ def test_the_registry_is_asked_by_the_name_that_it_knows_the_model_by(world, mon
     house.rehearse("m", registered_model="prod.m")
     assert asked == ["prod.m"]
     assert world.registry.aliases == {("prod.m", "rehearsal"): "1"}
+
+
+def ordered(world):
+    """A kill that is in the journal and nowhere else."""
+    kill = Kill(id="1" * 32, model="m", reason="smoke", actor="t", at=datetime(2019, 1, 2, tzinfo=UTC))
+    world.kills.write(kill)
+    world.house().kill_switch.halt(kill)
+    return kill
+
+
+def fence(world):
+    return world.broker._fences[order_scope("m")]
+
+
+def test_a_kill_that_is_only_journaled_keeps_its_fence_when_a_rollback_ends(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    ordered(world)
+    assert back(world, state).state is State.ROLLED_BACK
+    assert fence(world) == EVERY_EPOCH
+
+
+def test_a_kill_ordered_at_the_moment_a_rollback_lifts_the_fence_stands(world, monkeypatch):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    lift = world.broker.lift
+
+    def late(scope, epoch):
+        ordered(world)
+        lift(scope, epoch)
+
+    monkeypatch.setattr(world.broker, "lift", late)
+    assert back(world, state).state is State.ROLLED_BACK
+    assert fence(world) == EVERY_EPOCH
+
+
+def test_a_kill_ordered_at_the_moment_a_model_is_armed_keeps_its_fence(world, monkeypatch):
+    house, lift = world.house(), world.broker.lift
+    house.kill_switch.kill("m", reason="smoke", actor="t")
+
+    def late(scope, epoch):
+        ordered(world)
+        lift(scope, epoch)
+
+    monkeypatch.setattr(world.broker, "lift", late)
+    for role in ROLES[:2]:
+        house.kill_switch.rearm("m", world.signatory(role), reason="safe")
+    assert fence(world) == EVERY_EPOCH
+    assert house.record.store.pending() == ()
+    house.kill_switch.reconcile()
+    assert house.record.latch("m").is_latched
+
+
+def test_a_model_is_not_armed_while_a_rollback_would_bring_a_version_back_around_shadow(world):
+    state = raised(world, "2", "1")
+    trading(world)
+    world.broker.is_stubborn = True
+    assert back(world, state).state is State.ROLLBACK_STUCK
+    switch = world.house().kill_switch
+    switch.kill("m", reason="smoke", actor="t")
+    with pytest.raises(RefusedError, match="rollback_stuck"):
+        switch.rearm("m", world.signatory(ROLES[0]), reason="safe")
+    world.broker.is_stubborn = False
+    assert back(world, state).state is State.ROLLED_BACK
+    for role in ROLES[:2]:
+        switch.rearm("m", world.signatory(role), reason="safe")
+    flags = world.house().record.flags("m")
+    assert (flags.state, flags.allocation_pct, flags.shadow_mode) == ("shadow", 0, True)
+
+
+def test_a_fence_that_arming_could_not_lift_yet_is_lifted_when_the_way_back_has_ended(world, monkeypatch):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    switch = world.house().kill_switch
+    switch.kill("m", reason="smoke", actor="t")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(switch), "lift_armed", lambda _: None)  # the process ends before it
+        for role in ROLES[:2]:
+            switch.rearm("m", world.signatory(role), reason="safe")
+    world.broker.is_stubborn = True
+    trading_before_the_fence = OpenOrder(client_order_id=order_id("m", 2), symbol="A", side="buy", quantity=1.0)
+    world.broker.place([trading_before_the_fence], EVERY_EPOCH + 1)
+    assert back(world, state).state is State.ROLLBACK_STUCK
+    switch.reconcile()
+    assert fence(world) == EVERY_EPOCH
+    world.broker.is_stubborn = False
+    assert back(world, state).state is State.ROLLED_BACK
+    switch.reconcile()
+    assert fence(world) < world.house().record.flags("m").revision
+    assert world.store.pending() == () or all(effect.kind != "lift" for effect in world.store.pending())
+
+
+@pytest.mark.parametrize("spoilt", ["it expired", "the role was withdrawn"])
+def test_a_signature_for_arming_that_no_longer_counts_does_not_arm(world, spoilt):
+    switch = world.house().kill_switch
+    switch.kill("m", reason="smoke", actor="t")
+    first, second, third = ROLES
+    switch.rearm("m", world.signatory(first), reason="safe")
+    if spoilt == "it expired":
+        world.clock.moment += timedelta(days=POLICY.approvals.expires_days + 1)
+    else:
+        withdraw(world.house().record, first.value, frozenset({first}), reason="left", actor="t")
+    assert switch.rearm("m", world.signatory(second), reason="safe").is_latched
+    assert not switch.rearm("m", world.signatory(third), reason="safe").is_latched
+
+
+def test_a_step_that_failed_for_one_process_and_was_done_by_another_is_not_stuck(world, monkeypatch):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    world.house().rollback.start(state.id, Occasion.BUSINESS, "person", "test", actor="t")
+    point = world.registry.point
+
+    def slow(*arguments):
+        monkeypatch.setattr(world.registry, "point", point)
+        world.house().rollback.step(state.id, actor="faster")
+        raise UnavailableError("the registry does not answer")
+
+    monkeypatch.setattr(world.registry, "point", slow)
+    assert world.house().rollback.carry_out(state.id, actor="slower").state is State.ROLLED_BACK
+    assert "rollback_stuck" not in kinds(world, state)
+
+
+def test_a_broker_that_fails_in_any_way_keeps_no_kill_from_the_ledger(world, monkeypatch):
+    def garbled(*_):
+        raise RefusedError("the broker's book is no book")
+
+    monkeypatch.setattr(world.broker, "fence", garbled)
+    house = world.house()
+    assert house.kill_switch.kill("m", reason="smoke", actor="t").is_recorded
+    kill = Kill(id="2" * 32, model="m", reason="again", actor="t", at=datetime(2019, 1, 2, tzinfo=UTC))
+    world.kills = KillFolders(())
+    world.kills._unwritten[kill.id] = replace(kill)
+    assert world.house().kill_switch.reconcile() == 0
+
+
+def test_a_session_that_has_not_come_is_not_observed_since_none_before_it_can_be_then(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    ahead = world.clock.moment.date() + timedelta(days=2)
+    with pytest.raises(RefusedError, match="none before it"):
+        world.house().watch("no data").observe(state.id, ahead, actor="t")
+    world.clock.moment += timedelta(days=1)
+    assert world.house().watch("bad").observe(state.id, actor="t")[0].state is State.ROLLED_BACK

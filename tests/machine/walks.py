@@ -119,12 +119,12 @@ class Walk(RuleBasedStateMachine):
     def go_on(self, model, is_altered):
         """The next thing that people would do, so that walks get somewhere; a signed memo may be altered before it."""
         states = {d.state for d in self.world.house().record.deployments(model)}
-        if self.is_latched(model):
+        if states & RETREATING:
+            self.carry_out(model)
+        elif self.is_latched(model):
             for role in ROLES[:2]:
                 self.rearm(model, role)
             self.an_order_made_before_the_halt_arrives_late(model, 0)
-        elif states & RETREATING:
-            self.carry_out(model)
         elif states & CANDIDATE:
             self.observe(model, "good")
             self.observe(model, "good")

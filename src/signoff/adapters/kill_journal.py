@@ -77,6 +77,7 @@ class KillFolders:
 def _read(path: Path) -> Kill | None:
     try:
         said = json.loads(path.read_bytes())
-        return Kill(**{**said, "at": datetime.fromisoformat(said["at"])})
+        kill = Kill(**{**said, "at": datetime.fromisoformat(said["at"])})
+        return kill if kill.at.tzinfo is not None and all(isinstance(part, str) for part in said.values()) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -52,7 +52,12 @@ class SimulatedBroker:
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
         """What is still open."""
         with self._lock:
-            self._load()
+            try:
+                self._load()
+            except OSError as error:
+                raise UnavailableError(
+                    f"The broker's book {self._path} could not be read: {error.strerror}. Ask again."
+                ) from error
             return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
 
     def lift(self, scope: str, epoch: int) -> None:
@@ -82,9 +87,16 @@ class SimulatedBroker:
 
     def _load(self) -> None:
         if self._path is not None and self._path.exists():
-            said = json.loads(self._path.read_bytes())
-            self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
-            self._fences = said["fences"]
+            content = self._path.read_bytes()
+            try:
+                said = json.loads(content)
+                self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
+                self._fences = said["fences"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise UnavailableError(
+                    f"The broker's book {self._path} is no book ({error}); which orders are open is not known. Restore "
+                    "it."
+                ) from error
 
     def _save(self, path: Path) -> None:
         orders = [

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from signoff.app.record import PEOPLE, Change, Record
 from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, permitted
-from signoff.domain.errors import BadInputError, NotFoundError, TamperedError, UnavailableError
+from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
 from signoff.ledger.canonical import digest
@@ -71,18 +71,20 @@ class KnownPeople:
         began = self.record.clock.monotonic()
         try:
             stored = self.record.store.load(PEOPLE)
-        except UnavailableError:
+            if stored is None:
+                now = People()
+            elif known is None or known.revision != stored.revision:
+                now = decode_state(People, stored.state)
+            else:
+                now = known
+        except SignoffError:  # away, or damaged: either way nobody can say who people are today
             if (known := known or self._last_kept()) is None:
                 raise
             return known, True
-        if stored is None:
-            known = People()
-        elif known is None or known.revision != stored.revision:
-            known = decode_state(People, stored.state)
-            if self.kept is not None:
-                self.kept.keep(stored.state)
-        self._known, self._read_at = known, began
-        return known, False
+        if self.kept is not None and stored is not None and now is not known:
+            self.kept.keep(stored.state)
+        self._known, self._read_at = now, began
+        return now, False
 
     def _last_kept(self) -> People | None:
         """Who people were when some process of this installation read them last."""

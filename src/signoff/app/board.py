@@ -1,8 +1,10 @@
 """The flags of every model in memory, as trading processes are told them: signed, ordered, and ahead of the database.
 
-The board follows the ledger's size. A kill is on it at once, whatever the database does; while the database is away it
-keeps what it knew last and says for how long. Every notice carries the boot of its server and a tick of that server's
-monotonic clock, so that a reader can tell an old notice from a new one without trusting any wall clock.
+The board follows the ledger, event by event. A kill is on it at once, whatever the database does; while the database is
+away it keeps what it knew last and says for how long. A ledger that answers and cannot be read has moved on to nobody
+knows what: the board then tells of kills and of nothing else, so that leases run out. Every notice carries the boot of
+its server and a tick of that server's monotonic clock, so that a reader can tell an old notice from a new one without
+trusting any wall clock.
 """
 
 from collections import Counter
@@ -12,10 +14,12 @@ from threading import Lock
 from typing import Final
 from uuid import uuid4
 
-from signoff.app.record import Record, deployment_stream, model_stream
-from signoff.domain.deployment import Deployment
-from signoff.domain.errors import UnavailableError
-from signoff.domain.flags import Flags, flags, killed, off
+from signoff.app.kill import recorded_as
+from signoff.app.record import Record, deployment_stream, fold_of, model_stream
+from signoff.domain.deployment import Deployment, IllegalHistoryError
+from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
+from signoff.domain.events import Killed
+from signoff.domain.flags import KILLED, Flags, flags, killed, off
 from signoff.domain.latch import Latch
 from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode, decode_state
@@ -37,19 +41,31 @@ class Seal:
     sign: Callable[[bytes], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the ledger said since the reading before: how far it went, the states that moved, the kills they hold."""
+
+    size: int
+    states: Mapping[str, Deployment | Latch]
+    recorded: frozenset[str]
+
+
 class Board:
-    """Flags by model; `refresh` asks the database and the journal, everything else only memory."""
+    """Flags by model; `refresh` asks the database, `listen` the journal, everything else only memory."""
 
     def __init__(self, record: Record, journal: KillJournal, seal: Seal) -> None:
         self._record, self._journal, self._seal = record, journal, seal
         self._boot, self._began = uuid4().hex, record.clock.monotonic()
         self._lock, self._reading = Lock(), Lock()
         self._size = -1
-        self._deployments: dict[str, dict[str, Deployment]] = {}
-        self._latches: dict[str, Latch] = {}
+        self._states: dict[str, Deployment | Latch] = {}
+        self._streams: dict[str, set[str]] = {}
         self._pending: dict[str, Kill] = {}
+        self._asked: set[str] = set()
+        self._recorded: set[str] = set()
         self._told: dict[str, Flags] = {}
         self._good_at: float | None = None
+        self._is_readable = True
 
     @property
     def boot(self) -> str:
@@ -64,52 +80,52 @@ class Board:
 
     @property
     def is_known(self) -> bool:
-        """Whether the record was read at least once; before that every model is off."""
-        return self._good_at is not None
+        """Whether the record was read, and could be at the last attempt; where not, every model is off."""
+        return self._good_at is not None and self._is_readable
 
     def models(self) -> tuple[str, ...]:
         """Every model that has flags."""
-        with self._lock:
-            return tuple(sorted(self._told))
+        return tuple(told.model for told in self.told())
 
     def told(self) -> tuple[Flags, ...]:
         """The flags of every model, by name."""
         with self._lock:
-            return tuple(self._told[model] for model in sorted(self._told))
+            return tuple(told for _, told in sorted(self._told.items()) if self._counts(told))
 
     def flags(self, model: str) -> Flags | None:
         """The flags of a model, None when it is unknown."""
         with self._lock:
-            return self._told.get(model)
+            told = self._told.get(model)
+            return told if told is not None and self._counts(told) else None
 
     def kill(self, kill: Kill) -> tuple[str, ...]:
         """Put a kill in force; the models whose flags it changed."""
-        with self._lock:
-            self._pending[kill.id] = kill
-            return self._retold({kill.model})
+        return self._ordered((kill,))
+
+    def listen(self) -> tuple[str, ...]:
+        """Put in force what other processes of this home wrote into the journal; it waits for no database."""
+        return self._ordered(self._journal.pending())
 
     def refresh(self) -> tuple[str, ...]:
-        """Read what the ledger and the journal say now; the models whose flags changed. A database away changes none.
+        """Read what the ledger says now; the models whose flags changed. A database away changes none.
 
-        A kill that was settled stays in force here until the state that holds it has been read, and one that is ordered
-        during the reading is none of its business.
+        A kill stays in force here until the state that holds it has been read, whatever became of its file.
         """
         with self._reading:
-            with self._lock:
-                before = set(self._pending)
-            journaled = {kill.id: kill for kill in self._journal.pending()}
             try:
-                touched = self._read()
+                reading = self._read()
             except UnavailableError:
-                touched, settled = set[str](), set[str]()
-            else:
-                self._good_at = self._record.clock.monotonic()
-                settled = before - set(journaled)
+                return ()
+            except SignoffError:
+                return self.lose()
+            self._good_at = self._record.clock.monotonic()
+            return self._kept(reading)
+
+    def lose(self) -> tuple[str, ...]:
+        """Tell of nothing but kills until the ledger can be read again; the models that are no longer told of."""
         with self._lock:
-            gone = {self._pending.pop(name).model for name in settled & set(self._pending)}
-            new = {kill.model for name, kill in journaled.items() if name not in self._pending}
-            self._pending |= journaled
-            return self._retold(touched | gone | new)
+            was_readable, self._is_readable = self._is_readable, False
+            return tuple(sorted(self._told)) if was_readable else ()
 
     def notice(self, model: str) -> bytes:
         """The signed control of one model, as canonical JSON."""
@@ -118,8 +134,7 @@ class Board:
 
     def heartbeat(self, models: Iterable[str]) -> bytes:
         """A signed sign of life that names the revision of each model, so that a notice held back shows."""
-        with self._lock:
-            known = {m: [told.epoch, told.revision] for m in models if (told := self._told.get(m)) is not None}
+        known = {m: [told.epoch, told.revision] for m in models if (told := self.flags(m)) is not None}
         return self._signed({**self._stamp(), "models": known})
 
     def greeting(self, nonce: str) -> bytes:
@@ -137,39 +152,85 @@ class Board:
             {"payload": payload.decode(), "algorithm": ALGORITHM, "keyid": self._seal.key_id, "sig": signature}
         )
 
-    def _read(self) -> set[str]:
-        """Bring the states up to the ledger's size; the models that were touched."""
-        store = self._record.store
-        size = store.size()
-        if size == self._size:
-            return set()
-        if self._size < 0:
-            found = [(s.stream, s.state) for kind in (DEPLOYMENT, MODEL) for s in store.streams(kind)]
-        else:
-            moved = {decode(row.body).stream for row in store.rows(after=self._size)}
-            loaded = (store.load(name) for name in sorted(moved) if name.startswith((DEPLOYMENT, MODEL)))
-            found = [(s.stream, s.state) for s in loaded if s is not None]
-        touched = {self._keep(stream, state) for stream, state in found}
-        self._size = size
-        return touched
+    def _counts(self, told: Flags) -> bool:
+        """Whether these flags may be told: what cannot be read any more is not known, and a kill always is."""
+        return self._is_readable or told.state == KILLED
 
-    def _keep(self, stream: str, state: bytes) -> str:
-        if stream.startswith(DEPLOYMENT):
-            deployment = decode_state(Deployment, state)
-            with self._lock:
-                self._deployments.setdefault(deployment.model, {})[deployment.id] = deployment
-            return deployment.model
-        latch = decode_state(Latch, state)
+    def _ordered(self, kills: Iterable[Kill]) -> tuple[str, ...]:
         with self._lock:
-            self._latches[latch.model] = latch
-        return latch.model
+            new = {kill.id: kill for kill in kills if kill.id not in self._recorded and kill.id not in self._pending}
+            self._pending |= new
+            return self._retold({kill.model for kill in new.values()})
+
+    def _read(self) -> Reading:
+        """Read on from the last reading, or from nothing where the ledger is no longer the one that was read then."""
+        try:
+            return self._read_on()
+        except IllegalHistoryError:
+            self._size = -1
+        try:
+            return self._read_on()
+        except IllegalHistoryError as error:
+            raise TamperedError(f"The ledger tells what cannot have happened: {error}") from error
+
+    def _read_on(self) -> Reading:
+        """The states, and exactly which kills they hold.
+
+        A kill that is on record when asked for is in what is read after that. One that is recorded later is either
+        among the events that are read, or not in the states.
+        """
+        store = self._record.store
+        with self._lock:
+            doubtful = self._pending.keys() - (self._asked if self._size >= 0 else set[str]())
+        recorded = {identity for identity in doubtful if store.request_of(recorded_as(identity)) is not None}
+        size, known, moved = store.size(), self._states, dict[str, Deployment | Latch]()
+        is_anew = not 0 <= self._size <= size
+        if is_anew:
+            known = moved = self._every_state()
+        else:
+            size = self._size
+        for row in store.rows(after=size):
+            told, size = decode(row.body), row.seq
+            if isinstance(told.event, Killed):
+                recorded.add(told.event.kill)
+            before = moved.get(told.stream) or known.get(told.stream)
+            is_held = is_anew and before is not None and told.revision <= before.revision
+            if told.stream.startswith((DEPLOYMENT, MODEL)) and not is_held:
+                state = fold_of(told.stream)(before, told)
+                assert isinstance(state, Deployment | Latch)
+                moved[told.stream] = state
+        self._asked |= doubtful
+        return Reading(size, moved, frozenset(recorded))
+
+    def _every_state(self) -> dict[str, Deployment | Latch]:
+        found: dict[str, Deployment | Latch] = {}
+        for stored in self._record.store.streams(DEPLOYMENT):
+            found[stored.stream] = decode_state(Deployment, stored.state)
+        for stored in self._record.store.streams(MODEL):
+            found[stored.stream] = decode_state(Latch, stored.state)
+        return found
+
+    def _kept(self, reading: Reading) -> tuple[str, ...]:
+        """Tell what was read; the states and the kills that they hold change at the same moment."""
+        with self._lock:
+            self._size = reading.size
+            self._states |= reading.states
+            for stream, state in reading.states.items():
+                self._streams.setdefault(state.model, set()).add(stream)
+            self._recorded |= reading.recorded
+            settled = {self._pending.pop(name).model for name in reading.recorded & self._pending.keys()}
+            changed = self._retold(settled | {state.model for state in reading.states.values()})
+            was_readable, self._is_readable = self._is_readable, True
+            return changed if was_readable else tuple(sorted(self._told))
 
     def _retold(self, models: Iterable[str]) -> tuple[str, ...]:
         """Tell the flags of these models anew; which of them changed. The lock is held."""
         kills = Counter(kill.model for kill in self._pending.values())
         changed = []
         for model in sorted(models):
-            said = flags(model, tuple(self._deployments.get(model, {}).values()), self._latches.get(model))
+            states = [self._states[stream] for stream in self._streams.get(model, ())]
+            released = [state for state in states if isinstance(state, Deployment)]
+            said = flags(model, released, next((state for state in states if isinstance(state, Latch)), None))
             if kills[model]:
                 said = killed(said, kills[model])
             if self._told.get(model) != said:

@@ -11,12 +11,13 @@ from typing import Final
 from uuid import uuid4
 
 from signoff.app.approvals import Signatory
+from signoff.app.fence import EVERY_EPOCH, lift
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
-from signoff.domain.deployment import LIVE, Deployment
-from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
-from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Verdict
+from signoff.domain.deployment import LIVE, RETREATING, Deployment
+from signoff.domain.errors import RefusedError, SignoffError
+from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import digest
@@ -24,8 +25,6 @@ from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.orders import OrderHalt
 from signoff.ports.store import Effect
 
-# Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
-EVERY_EPOCH: Final = 2**53 - 1
 PATIENCE_S: Final = 0.7
 AGAIN_S: Final = 1.0
 LIFT: Final = "lift"
@@ -47,6 +46,16 @@ class Stopped:
     is_journaled: bool
     is_recorded: bool
     open_orders: int | None
+
+
+def recorded_as(identity: str) -> str:
+    """The key under which the ledger holds a kill."""
+    return f"kill:{identity}"
+
+
+def written(text: str) -> str:
+    """A text as the ledger can hold it: what a terminal sent in another encoding must not cost a kill."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def soon(settle: Callable[[], bool]) -> bool:
@@ -84,7 +93,7 @@ class KillSwitch:
 
     def begin(self, model: str, *, reason: str, actor: str) -> Begun:
         """Journal a kill; from here on it is in force wherever the journal is read."""
-        kill = Kill(id=uuid4().hex, model=model, reason=reason, actor=actor, at=self.record.now())
+        kill = Kill(id=uuid4().hex, model=model, reason=written(reason), actor=written(actor), at=self.record.now())
         return Begun(kill=kill, is_journaled=self.journal.write(kill))
 
     def finish(self, begun: Begun) -> Stopped:
@@ -109,7 +118,7 @@ class KillSwitch:
             self.orders.fence(scope, EVERY_EPOCH)
             self.orders.cancel(scope, EVERY_EPOCH)
             return len(self.orders.open_orders(scope))
-        except (UnavailableError, OSError):
+        except (SignoffError, OSError):
             return None
 
     def settle(self, kill: Kill) -> bool:
@@ -137,7 +146,7 @@ class KillSwitch:
         return left
 
     def _record(self, kill: Kill) -> None:
-        key = f"kill:{kill.id}"
+        key = recorded_as(kill.id)
         if self.record.store.request_of(key) is not None:
             return  # by a process that died before it could say so, and at another epoch than would be next now
         latch = self.record.latch(kill.model) or Latch(model=kill.model)
@@ -172,12 +181,31 @@ class KillSwitch:
             raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
         if latch is None or not latch.is_latched:
             raise RefusedError(f"{model} is not killed; there is nothing to arm.")
-        if any(s.person == person for s in latch.rearm_signatures):
+        if any(s.person == person for s in self._standing(latch)):
             raise RefusedError(f"{person} has signed already; arming takes two different people.")
         return latch
 
+    def _standing(self, latch: Latch) -> tuple[Signature, ...]:
+        """The signatures for arming that still count: not expired, by people who hold their role and key today."""
+        people, now = self.record.people().by_name, self.record.now()
+        return tuple(
+            s
+            for s in latch.rearm_signatures
+            if now < s.expires_at
+            and (holder := people.get(s.person)) is not None
+            and s.role in holder.roles
+            and (s.key_id == holder.key_id or holder.credential(s.key_id) is not None)
+        )
+
     def _live(self, model: str) -> tuple[Deployment, ...]:
-        return tuple(d for d in self.record.deployments(model) if d.state in LIVE)
+        """What re-enters at shadow. What a rollback would bring back after the arming never would, so it ends first."""
+        released = self.record.deployments(model)
+        if (leaving := next((d for d in released if d.state in RETREATING), None)) is not None:
+            raise RefusedError(
+                f"{leaving.id} is {leaving.state.value}; what it brings back would trade and never re-enter at shadow. "
+                f"Finish it with `signoff rollout rollback {leaving.id}`, then arm {model} again."
+            )
+        return tuple(d for d in released if d.state in LIVE)
 
     def rearm(self, model: str, signatory: Signatory, *, reason: str) -> Latch:
         """Sign for arming again; the second person's signature arms."""
@@ -199,7 +227,7 @@ class KillSwitch:
             policy=policy,
             reason=reason,
         )
-        persons = (*(s.person for s in latch.rearm_signatures), signatory.person)
+        persons = (*(s.person for s in self._standing(latch)), signatory.person)
         if len(persons) < policy.approvals.override_persons:
             self._commit(latch, (RearmSigned(signature=signature),), (), actor=signatory.person)
         else:
@@ -210,18 +238,16 @@ class KillSwitch:
         return self.record.latch(model) or latch
 
     def lift_armed(self) -> None:
-        """Let the broker take orders again of models that were armed; of one that was stopped again meanwhile, not."""
+        """Let the broker take orders again of models that were armed.
+
+        Of one that was killed again, not; of one that is on its way back, once it has come there.
+        """
         for effect in self.record.store.pending():
             if effect.kind == LIFT:
                 model = effect.payload.decode()
-                if not self._is_stopped(model):
-                    self.orders.lift(order_scope(model), self.record.flags(model).revision)
-                self.record.store.done(effect.identity, LIFT, self.record.now())
-
-    def _is_stopped(self, model: str) -> bool:
-        latch = self.record.latch(model)
-        is_latched = latch is not None and latch.is_latched
-        return is_latched or any(kill.model == model for kill in self.journal.pending())
+                kept = lift(self.record, self.orders, self.journal, model, order_scope(model))
+                if kept is None or kept.is_killed:
+                    self.record.store.done(effect.identity, LIFT, self.record.now())
 
     def _commit(
         self,

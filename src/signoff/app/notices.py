@@ -1,5 +1,6 @@
 """Telling people: what is due joins the outbox with the commit that makes it due, and is recorded once it was sent."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +19,8 @@ from signoff.ports.store import Effect
 KIND = "notice"
 LEASE: Final = timedelta(minutes=2)
 MOST: Final = 500
-# After so many refusals in one pass the rest waits for the next, so that a dead channel does not hold a worker up.
+# After so many refusals the rest of a channel waits for the next pass, so that a dead one does not hold a worker up.
+# Other channels are tried, so that what one of them never takes keeps no page from another.
 TRIED: Final = 3
 
 
@@ -112,19 +114,20 @@ def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
     Each notice is leased while it is sent, so that of several workers one sends it. A worker that dies between sending
     and saying so leaves it to the next, and the notifier knows the identity of what it has sent.
     """
-    holder, sent, problems = uuid4().hex, 0, list[str]()
+    holder, sent, problems, refused = uuid4().hex, 0, list[str](), Counter[str]()
     until = record.now() + LEASE
     for pending in record.store.claim(MOST, holder, until, record.now()):
         if pending.kind != KIND:
             continue
-        if len(problems) >= TRIED:
+        notice = decode_state(Notice, pending.payload)
+        if refused[notice.channel] >= TRIED:
             record.store.release(pending.identity, holder)
             continue
-        notice = decode_state(Notice, pending.payload)
         try:
             notifier.send(pending.identity, notice.channel, notice.subject, notice.text)
         except UnavailableError as error:
             problems.append(f"{notice.channel}: {error}")
+            refused[notice.channel] += 1
             record.store.release(pending.identity, holder)
             continue
         decided_again(partial(_record_sent, record, notice, pending.identity))

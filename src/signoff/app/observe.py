@@ -12,7 +12,7 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment
-from signoff.domain.errors import NotFoundError
+from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.events import Observed, Occasion
 from signoff.domain.monitoring import explain, observe
 from signoff.domain.policy import DayCount
@@ -60,6 +60,11 @@ class Watch:
         )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         observed = observe(measured, state.policy, monitors)
+        if not is_repeated and not observed.counts and session > (today := self.record.now().date()):
+            raise RefusedError(
+                f"Expected a session up to {today} to observe for {state.model}, found {session}, of which nothing is "
+                "journaled: once it was observed, none before it can be."
+            )
         if not is_repeated:
             decided_again(lambda: self._record(identity, session, observed, actor=actor))
         if observed.fired:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
-from signoff.domain.deployment import Deployment
+from signoff.domain.deployment import Deployment, age
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Recorded
@@ -125,13 +125,13 @@ class Record:
     def deployments(self, model: str | None = None) -> tuple[Deployment, ...]:
         """Every release, oldest first, of one model or of all."""
         found = (decode_state(Deployment, s.state) for s in self.store.streams("deployment/", models=_only(model)))
-        return tuple(sorted(found, key=lambda d: (d.opened_at, d.id)))
+        return tuple(sorted(found, key=age))
 
     def in_states(self, *states: DeploymentState, model: str | None = None) -> tuple[Deployment, ...]:
         """Releases in one of these states, oldest first."""
         labels = [state.value for state in states]
         found = self.store.streams("deployment/", models=_only(model), labels=labels)
-        return tuple(sorted((decode_state(Deployment, s.state) for s in found), key=lambda d: (d.opened_at, d.id)))
+        return tuple(sorted((decode_state(Deployment, s.state) for s in found), key=age))
 
     def page(
         self, *, model: str | None, state: DeploymentState | None, after: str | None, limit: int
@@ -177,10 +177,7 @@ class Record:
             released = again or decode_state(Deployment, stored.state)
             mine[released.model].append(released)
         latches = {s.stream: decode_state(Latch, s.state) for s in self.store.streams("model/", models=models)}
-        return {
-            model: flags(model, sorted(released, key=lambda d: (d.opened_at, d.id)), latches.get(model_stream(model)))
-            for model, released in mine.items()
-        }
+        return {model: flags(model, released, latches.get(model_stream(model))) for model, released in mine.items()}
 
     def history(self, stream: str | None = None) -> tuple[Recorded, ...]:
         """What happened, in the ledger's order."""

@@ -36,6 +36,7 @@ from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import is_complete, within_budget
 from signoff.ledger.canonical import digest
 from signoff.ports.durability import Durability
+from signoff.ports.kills import KillJournal
 from signoff.ports.orders import OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.store import Store
@@ -43,10 +44,11 @@ from signoff.ports.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Where a rehearsal plays: a record of its own, orders that nobody will fill, and a writer to be killed."""
+    """Where a rehearsal plays: a record of its own, orders that nobody will fill, no kills, a writer to be killed."""
 
     store: Callable[[], Store]
     orders: Callable[[str], OrderHalt]
+    journal: KillJournal
     registry: Registry | None
     durability: Durability
 
@@ -124,7 +126,9 @@ def _played(record: Record, stage: Stage, opened: Opened, actor: str) -> tuple[t
     _stage(scratch, opened, actor)
     orders = stage.orders(order_scope(model))
     registry = None if stage.registry is None else StagedRegistry(stage.registry)
-    procedure = RollbackProcedure(record=scratch, orders=orders, registry=registry, releases=None)
+    procedure = RollbackProcedure(
+        record=scratch, orders=orders, journal=stage.journal, registry=registry, releases=None
+    )
     laps: list[tuple[Step, float]] = []
     began = clock.monotonic()
     state = procedure.start(staged, Occasion.REHEARSAL, "rehearsal", "rollback rehearsal", actor=actor)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from signoff.app.fence import lift
 from signoff.app.notices import incident
 from signoff.app.package import rendered, with_manifest
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
@@ -17,6 +18,7 @@ from signoff.domain.errors import SignoffError
 from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.ledger.manifest import parse
+from signoff.ports.kills import KillJournal
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.releases import Releases
@@ -54,6 +56,7 @@ class RollbackProcedure:
 
     record: Record
     orders: OrderHalt
+    journal: KillJournal
     registry: Registry | None
     releases: Releases | None
 
@@ -168,7 +171,7 @@ class RollbackProcedure:
             case Step.REVERT:
                 return self._reverted(state)
             case Step.VERIFY_REVERT:
-                return self._verified_revert(state, scope, epoch)
+                return self._verified_revert(state, scope)
             case Step.REVIEW:
                 assert state.rollback is not None
                 hours = state.policy.rollback.post_mortem_hours
@@ -200,7 +203,7 @@ class RollbackProcedure:
         self.registry.point(state.registry_name, "champion", version)
         return f"alias champion names v{version}"
 
-    def _verified_revert(self, state: Deployment, scope: str, epoch: int) -> str:
+    def _verified_revert(self, state: Deployment, scope: str) -> str:
         version = self._restored(state)
         if version is None:
             return "nothing to verify"
@@ -209,20 +212,9 @@ class RollbackProcedure:
         check = self.registry.verify(state.registry_name, version)
         if not check.is_working:
             raise StepError(f"v{version} does not work: {check.detail}")
-        if (kept := self._kept_fenced(state)) is not None:
-            return f"v{version} loaded and run: {check.detail}; {kept}"
-        self.orders.lift(scope, epoch + 1)
-        return f"v{version} loaded and run: {check.detail}; trading re-enabled"
-
-    def _kept_fenced(self, state: Deployment) -> str | None:
-        """Why the model's orders stay refused although this release is gone."""
-        latch = self.record.latch(state.model)
-        if latch is not None and latch.is_latched:
-            return f"orders stay refused, the model is killed ({latch.reason})"
-        leaving = {State.ROLLING_BACK, State.ROLLBACK_STUCK}
-        others = (d for d in self.record.deployments(state.model) if d.id != state.id and d.state in leaving)
-        other = next(others, None)
-        return None if other is None else f"orders stay refused, {other.id} is {other.state.value}"
+        kept = lift(self.record, self.orders, self.journal, state.model, scope, besides=state.id)
+        follows = "trading re-enabled" if kept is None else f"orders stay refused, {kept.why}"
+        return f"v{version} loaded and run: {check.detail}; {follows}"
 
     def _restored(self, state: Deployment) -> str | None:
         """The version that trades once this release is gone; one that was itself rolled back is never restored."""
@@ -271,7 +263,8 @@ class RollbackProcedure:
     def _stuck(self, identity: str, step: Step, detail: str, *, actor: str) -> Deployment:
         def commit() -> Deployment:
             state = self.record.deployment(identity)
-            if state.state is State.ROLLING_BACK:
+            is_next = state.rollback is not None and state.rollback.next_step is step
+            if state.state is State.ROLLING_BACK and is_next:  # else somebody got further meanwhile
                 self.record.commit(
                     Change(
                         stream=deployment_stream(identity),

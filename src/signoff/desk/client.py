@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from signoff.desk.beliefs import LEASE_S, Beliefs, Verify
+from signoff.desk.beliefs import CLOSED, LEASE_S, Beliefs, Verify
 from signoff.domain.flags import Flags
 
 SILENCE_S: Final = 5.0
@@ -44,7 +44,10 @@ def pinned(keys: Mapping[str, str]) -> Verify:
 
 
 class FlagClient:
-    """Follows the flags of some models from the first of several servers that answers."""
+    """Follows the flags of some models from the first of several servers that answers.
+
+    A server that answers and whose notices keep every model closed for a whole lease is left for the next.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class FlagClient:
         if not urls or not models:
             raise ValueError("expected at least one server and one model to follow")
         self._urls, self._token, self._models = tuple(urls), token, tuple(models)
+        self._lease_s = lease_s
         self._beliefs = Beliefs(pinned(keys), time.monotonic, lease_s=lease_s)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="signoff-flags", daemon=True)
@@ -87,17 +91,25 @@ class FlagClient:
     def _follow(self) -> None:
         wait, turn = FIRST_WAIT_S, 0
         while not self._is_over.is_set():
-            heard = False
+            heard, patient_until = False, time.monotonic() + self._lease_s
             try:
                 for kind, data in self._notices(self._urls[turn % len(self._urls)]):
                     self._beliefs.hear(kind, data)
                     heard = True
                     if self._is_over.is_set():
                         return
+                    if self._is_anything_known():
+                        patient_until = time.monotonic() + self._lease_s
+                    elif time.monotonic() > patient_until:  # it lags behind what we know, or cannot read its record
+                        turn += 1
+                        break
             except (OSError, http.client.HTTPException, ValueError):
                 turn += 1
             wait = FIRST_WAIT_S if heard else min(2 * wait, MOST_WAIT_S)
             self._is_over.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that desks do not return all at once
+
+    def _is_anything_known(self) -> bool:
+        return any(self.flags(model).state != CLOSED for model in self._models)
 
     def _notices(self, url: str) -> Iterator[tuple[str, bytes]]:
         nonce = secrets.token_hex(16)

@@ -191,6 +191,11 @@ class Deployment:
         return len({signature.person for signature in self.overrides}) >= self.policy.approvals.override_persons
 
 
+def age(state: Deployment) -> tuple[datetime, str]:
+    """What releases of a model are put in order by, the oldest first."""
+    return state.opened_at, state.id
+
+
 class IllegalHistoryError(ValueError):
     """An event that cannot follow the ones before it: the history was altered, or two versions disagree."""
 

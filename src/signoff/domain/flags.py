@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from signoff.domain.deployment import CANDIDATE, Deployment, State
+from signoff.domain.deployment import CANDIDATE, Deployment, State, age
 from signoff.domain.latch import Latch
+
+KILLED: Final = "killed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +58,7 @@ def killed(known: Flags, kills: int) -> Flags:
         known,
         revision=known.revision + kills,
         epoch=known.epoch + kills,
-        state="killed",
+        state=KILLED,
         enabled=False,
         allocation_pct=0,
         shadow_mode=False,
@@ -63,11 +66,12 @@ def killed(known: Flags, kills: int) -> Flags:
 
 
 def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) -> Flags:
-    """The flags of a model from all of its deployments and its latch.
+    """The flags of a model from all of its deployments, in whatever order they come, and its latch.
 
-    Latched, rolling back or stuck: off. Otherwise the candidate's phase decides; without a candidate, the champion's.
+    Latched, rolling back or stuck: off. Otherwise the candidate's phase decides, of two candidates the older one's;
+    without a candidate, the champion's.
     """
-    mine = [d for d in deployments if d.model == model]
+    mine = sorted((d for d in deployments if d.model == model), key=age)
     revision = sum(d.revision for d in mine) + (latch.revision if latch else 0)
     champion = next((d for d in mine if d.state is State.FULL), None)
     candidate = next((d for d in mine if d.state in CANDIDATE), None)
@@ -78,7 +82,7 @@ def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) ->
     return Flags(
         model=model,
         revision=revision,
-        state="killed" if is_latched else (leader.state.value if leader else "off"),
+        state=KILLED if is_latched else (leader.state.value if leader else "off"),
         version=champion.version if champion else None,
         candidate=candidate.version if candidate else None,
         enabled=not is_off,

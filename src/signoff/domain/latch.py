@@ -4,6 +4,7 @@ A kill takes one person and asks nothing; re-arming takes two, and a later kill 
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from signoff.domain import events as e
 from signoff.domain.deployment import IllegalHistoryError
@@ -25,6 +26,10 @@ class Latch:
     rehearsal: Rehearsal | None = None
 
 
+# However low a policy could be set, nobody arms alone.
+FEWEST: Final = 2
+
+
 def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
     """The latch after one more event of its stream."""
     model = recorded.stream.partition("/")[2]
@@ -35,6 +40,7 @@ def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
     latch = replace(latch, revision=recorded.revision)
     match recorded.event:
         case e.Killed() as killed:
+            _must(killed.epoch > latch.epoch, recorded, f"was killed at epoch {killed.epoch} after {latch.epoch}")
             return replace(
                 latch,
                 is_latched=True,
@@ -45,7 +51,10 @@ def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
             )
         case e.RearmSigned() as signed:
             return replace(latch, rearm_signatures=(*latch.rearm_signatures, signed.signature))
-        case e.Rearmed():
+        case e.Rearmed() as armed:
+            people = {signature.person for signature in latch.rearm_signatures}
+            is_by_two = len(set(armed.persons)) >= FEWEST and people.issuperset(armed.persons)
+            _must(latch.is_latched and is_by_two, recorded, "was armed without a kill, or without two who signed")
             return replace(latch, is_latched=False, rearm_signatures=())
         case e.Rehearsed() as rehearsed:
             return replace(latch, rehearsal=Rehearsal(at=recorded.at, result=rehearsed))
@@ -54,3 +63,10 @@ def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
         case other:
             message = f"{other.kind!r} does not belong to {recorded.stream}"
             raise IllegalHistoryError(message)
+
+
+def _must(holds: bool, recorded: e.Recorded, what: str) -> None:
+    """Refuse a history in which a guard was passed by."""
+    if not holds:
+        message = f"{recorded.stream} {what}"
+        raise IllegalHistoryError(message)

@@ -1,7 +1,7 @@
 """What an order must satisfy before it leaves: the limits and restrictions that the memo prints.
 
-Every refusal lists all of its reasons. An order that reduces risk always passes: no limit may keep a desk from getting
-out.
+Every refusal lists all of its reasons, and what is no number is within no limit. An order that reduces risk always
+passes: no limit may keep a desk from getting out.
 """
 
 from collections.abc import Mapping
@@ -48,19 +48,19 @@ def refusals(  # noqa: C901, PLR0912 - one visible list of reasons
         found.append(f"{flags.model} is in shadow mode: predictions are logged, not traded")
     if order.epoch < flags.revision:
         found.append(f"made on flags revision {order.epoch}, present is {flags.revision}")
-    if abs(after) > limits.max_single_position_pct:
+    if not abs(after) <= limits.max_single_position_pct:
         found.append(f"{order.symbol} would be {after:.2f}%, limit {limits.max_single_position_pct:g}%")
     gross = sum(abs(w) for s, w in book.weights_pct.items() if s != order.symbol) + abs(after)
-    if gross > limits.max_portfolio_weight_pct:
+    if not gross <= limits.max_portfolio_weight_pct:
         found.append(f"gross exposure would be {gross:.2f}%, limit {limits.max_portfolio_weight_pct:g}%")
     if (sector := book.sectors.get(order.symbol)) is not None:
         others = sum(abs(w) for s, w in book.weights_pct.items() if s != order.symbol and book.sectors.get(s) == sector)
-        if others + abs(after) > limits.max_sector_pct:
+        if not others + abs(after) <= limits.max_sector_pct:
             found.append(f"sector {sector} would be {others + abs(after):.2f}%, limit {limits.max_sector_pct:g}%")
     if order.symbol in restrictions.excluded_symbols:
         found.append(f"{order.symbol} is excluded")
     adv = book.adv_usd.get(order.symbol)
-    if adv is not None and adv < restrictions.min_adv_usd:
+    if adv is not None and not adv >= restrictions.min_adv_usd:
         found.append(f"{order.symbol} trades ${adv:,.0f} a day, floor ${restrictions.min_adv_usd:,.0f}")
     if adv is None and book.adv_usd:
         found.append(f"the average daily volume of {order.symbol} is unknown")
@@ -68,6 +68,6 @@ def refusals(  # noqa: C901, PLR0912 - one visible list of reasons
     if event is not None and abs((event - today).days) <= restrictions.event_window_days:
         found.append(f"{order.symbol} has an event on {event}, window ±{restrictions.event_window_days} days")
     ceiling = restrictions.halt_if_vix_above
-    if ceiling is not None and book.vix is not None and book.vix > ceiling:
+    if ceiling is not None and book.vix is not None and not book.vix <= ceiling:
         found.append(f"VIX is {book.vix:g}, trading halts above {ceiling:g}")
     return tuple(found)

@@ -44,8 +44,8 @@ class Drift:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the window moved more than windows of this length did in the training data."""
-        return self.psi > self.null_psi
+        """Whether the window moved more than windows of this length did in the training data, or nobody can say."""
+        return not self.psi <= self.null_psi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,10 +145,13 @@ def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarExcept
     """Whether the last return is beyond the value at risk forecast from the sessions before it.
 
     The loss is attributed to the model when what is left after beta times the benchmark also lies beyond the value at
-    risk of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions.
+    risk of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions, or
+    where one of them is no number.
     """
     past, today = returns[:-1][-VAR_SESSIONS:], float(returns[-1])
     if past.size < 100 or benchmark.size != returns.size:
+        return None
+    if not (np.isfinite(returns[-VAR_SESSIONS - 1 :]).all() and np.isfinite(benchmark[-BETA_SESSIONS - 1 :]).all()):
         return None
     market = benchmark[:-1][-BETA_SESSIONS:]
     own = returns[:-1][-BETA_SESSIONS:]
@@ -209,7 +212,8 @@ def _fired(measured: Measurement, policy: Policy) -> tuple[str, ...]:
     if measured.predictions >= MIN_PREDICTIONS:
         if 100.0 * measured.errors / measured.predictions > triggers.error_rate_pct:
             fired.append("error_rate")
-        if measured.latency_ms.size and float(np.quantile(measured.latency_ms, 0.95)) > triggers.latency_p95_ms:
+        known = measured.latency_ms[np.isfinite(measured.latency_ms)]
+        if known.size and float(np.quantile(known, 0.95)) > triggers.latency_p95_ms:
             fired.append("latency_p95")
     return tuple(fired)
 
@@ -223,12 +227,15 @@ def _readings(measured: Measurement, policy: Policy) -> tuple[Reading, ...]:
     worst = max(measured.drift, key=lambda drift: drift.psi, default=None)
     significant = [drift for drift in measured.drift if drift.is_significant]
     psi = max((drift.psi for drift in significant), default=None if worst is None else 0.0)
+    if not all(np.isfinite(drift.psi) for drift in significant):
+        psi = None
     exceptions = _var_exceptions(measured, policy)
     below = _days_below(measured, policy)
     benchmark_30d = measured.benchmark[-30:]
     index_vol = float(np.std(benchmark_30d, ddof=1) * np.sqrt(252) * 100) if benchmark_30d.size == 30 else None
+    latency, exposure = _finite(latency), _finite(measured.gross_exposure_pct)
     return (
-        _known("daily_return", float(returns[-1]) if returns.size else None),
+        _known("daily_return", _finite(float(returns[-1])) if returns.size else None),
         _known("rolling_sharpe_7d", rolling_sharpe(returns, 7)),
         Reading(key="rolling_sharpe_30d", value=sharpe, level=_falling(sharpe, alerts.sharpe_30d)),
         _known("sharpe_days_below", below),
@@ -237,8 +244,8 @@ def _readings(measured: Measurement, policy: Policy) -> tuple[Reading, ...]:
         Reading(key="error_rate_pct", value=errors, level=_rising(errors, alerts.error_rate_pct)),
         _known("var_exceptions", None if exceptions is None else exceptions[0]),
         _known("var_exceptions_attributed", None if exceptions is None else exceptions[1]),
-        _known("gross_exposure_pct", measured.gross_exposure_pct),
-        _known("index_vol_30d_pct", index_vol),
+        _known("gross_exposure_pct", exposure),
+        _known("index_vol_30d_pct", _finite(index_vol)),
         _known("universe_size", measured.universe_size),
         _known("predictions", measured.predictions),
         *_less_champion(measured),
@@ -270,6 +277,11 @@ def _drift_detail(worst: Drift | None, significant: list[Drift]) -> str:
         return "no drift could be measured"
     text = f"largest raw PSI {worst.psi:.2f} on {worst.feature} (n {worst.n}; calm windows reach {worst.null_psi:.2f})"
     return text if significant else f"{text}, within what such windows showed in training"
+
+
+def _finite(value: float | None) -> float | None:
+    """The figure, None where it is no number: what was not measured is unknown, and never within a limit."""
+    return value if value is not None and np.isfinite(value) else None
 
 
 def _known(key: str, value: float | None) -> Reading:

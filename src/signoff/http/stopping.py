@@ -14,7 +14,9 @@ from signoff.http.streaming import Streams
 from signoff.verbs.documents import Document, stopped_document
 
 router = APIRouter(prefix="/api/v1", tags=["kill"])
-_STOPPING: Final = ThreadPoolExecutor(8, "kill")
+# Two lines, so that kills whose orders or records are waited for keep no later kill from being in force.
+_BEGINNING: Final = ThreadPoolExecutor(8, "kill-begin")
+_FINISHING: Final = ThreadPoolExecutor(8, "kill-finish")
 Killer = Annotated[Principal, Depends(allowed_at_once(Verb.KILL))]
 
 
@@ -35,7 +37,7 @@ async def kill(model: str, body: KillRequest, principal: Killer, house: Installa
     is_known = hub.board.flags(model) is not None
 
     order = partial(switch.begin, model, reason=body.reason, actor=principal.name)
-    begun = await loop.run_in_executor(_STOPPING, order)
+    begun = await loop.run_in_executor(_BEGINNING, order)
     hub.publish(hub.board.kill(begun.kill))
-    stopped = await loop.run_in_executor(_STOPPING, switch.finish, begun)
+    stopped = await loop.run_in_executor(_FINISHING, switch.finish, begun)
     return stopped_document(stopped) | {"known": is_known}

@@ -5,9 +5,12 @@ gets the latest state, and one that takes nothing for ten seconds is closed, aft
 """
 
 import asyncio
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -31,6 +34,7 @@ HEADERS: Final = [
     (b"x-accel-buffering", b"no"),
 ]
 router = APIRouter()
+log = logging.getLogger("signoff.http")
 Frame = bytes
 
 
@@ -63,12 +67,18 @@ class Hub:
         self._desks: set[Subscriber] = set()
         self._clients: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._reader = ThreadPoolExecutor(1, "board")
+        self._reader, self._listener = ThreadPoolExecutor(1, "board"), ThreadPoolExecutor(1, "journal")
 
     async def open(self) -> None:
-        """Read the record once, then keep following it."""
-        await self._refresh()
-        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._beat())]
+        """Read journal and record once, then keep following both, neither at the speed of the other."""
+        listen = partial(self._told_by, self._listener, self.board.listen)
+        refresh = partial(self._told_by, self._reader, self.board.refresh)
+        await listen()
+        await refresh()
+        following = [asyncio.create_task(_again_and_again(act)) for act in (listen, refresh)]
+        for task in following:
+            task.add_done_callback(self._fell_silent)
+        self._tasks = [*following, asyncio.create_task(self._beat())]
 
     async def close(self) -> None:
         """End every stream and stop following."""
@@ -76,7 +86,8 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._reader.shutdown(wait=False, cancel_futures=True)
+        for reader in (self._reader, self._listener):
+            reader.shutdown(wait=False, cancel_futures=True)
 
     def end_streams(self) -> None:
         """Let every connection finish, so that the server can stop."""
@@ -111,14 +122,14 @@ class Hub:
         subscriber.offer("hello", b": connected\n\n")
         return Stream(self._clients, subscriber)
 
-    async def _refresh(self) -> None:
-        loop = asyncio.get_running_loop()
-        self.publish(await loop.run_in_executor(self._reader, self.board.refresh))
+    async def _told_by(self, reader: Executor, ask: Callable[[], tuple[str, ...]]) -> None:
+        self.publish(await asyncio.get_running_loop().run_in_executor(reader, ask))
 
-    async def _follow(self) -> None:
-        while True:
-            await asyncio.sleep(REFRESH_S)
-            await self._refresh()
+    def _fell_silent(self, task: asyncio.Task[None]) -> None:
+        """A server that no longer follows what happens must not keep desks open: they are told of kills alone."""
+        if not task.cancelled():
+            log.critical(json.dumps({"flags": "no longer followed", "because": repr(task.exception())}))
+            self.publish(self.board.lose())
 
     async def _beat(self) -> None:
         while True:
@@ -131,6 +142,12 @@ class Hub:
                 desk.offer("heartbeat", signs[desk.models])
             for client in self._clients:
                 client.offer("heartbeat", b": here\n\n")
+
+
+async def _again_and_again(act: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        await act()
 
 
 class Stream(Response):

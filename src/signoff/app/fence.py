@@ -1,0 +1,52 @@
+"""Letting a model's orders through again, once nothing keeps them back.
+
+Whoever stops a model writes that down before fencing: a kill in the journal, a rollback in the ledger. So one looks
+before the fence is lifted and once more afterwards, and a fence that was undone meanwhile stands again.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from signoff.app.record import Record
+from signoff.domain.deployment import RETREATING
+from signoff.ports.kills import KillJournal
+from signoff.ports.orders import OrderHalt
+
+# Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
+EVERY_EPOCH: Final = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Why orders stay refused, and up to which epoch."""
+
+    why: str
+    epoch: int
+    is_killed: bool
+
+
+def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str | None = None) -> Kept | None:
+    """What keeps the orders of a model back, `besides` a release whose own rollback asks; None when nothing does."""
+    latch = record.latch(model)
+    if latch is not None and latch.is_latched:
+        return Kept(f"the model is killed ({latch.reason})", EVERY_EPOCH, is_killed=True)
+    if (ordered := next((kill for kill in journal.pending() if kill.model == model), None)) is not None:
+        return Kept(f"the model is killed ({ordered.reason})", EVERY_EPOCH, is_killed=True)
+    leaving = next((d for d in record.deployments(model) if d.id != besides and d.state in RETREATING), None)
+    if leaving is None:
+        return None
+    return Kept(f"{leaving.id} is {leaving.state.value}", record.flags(model).revision, is_killed=False)
+
+
+def lift(
+    record: Record, orders: OrderHalt, journal: KillJournal, model: str, scope: str, *, besides: str | None = None
+) -> Kept | None:
+    """Accept orders made under the present flags or later ones; what keeps them back, and then the fence stands."""
+    kept = kept_back(record, journal, model, besides=besides)
+    if kept is None:
+        revision = record.flags(model).revision
+        orders.lift(scope, revision if besides is None else revision + 1)
+        kept = kept_back(record, journal, model, besides=besides)
+    if kept is not None:
+        orders.fence(scope, kept.epoch)
+    return kept
