@@ -125,7 +125,7 @@ def callback(
         )
     if (old := request.cookies.get(sessions.cookie_name(house))) is not None:
         sessions.end(house, old)
-    number, _ = sessions.begin(house, name, identity.seen_at)
+    number, _ = sessions.begin(house, name, identity.seen_at, issuer=identity.issuer, subject=identity.subject)
     answer = RedirectResponse(begun["then"], HTTPStatus.SEE_OTHER)
     sessions.give_cookie(house, answer, sessions.cookie_name(house), number, int(sessions.WHOLE.total_seconds()))
     answer.delete_cookie(COOKIE, path="/")
@@ -145,7 +145,14 @@ def hand_over(request: Request, house: Installation) -> dict[str, object]:
     """A session for your command line, as fresh as this one; give it as SIGNOFF_TOKEN."""
     known = _session(request, house)
     sessions.check_origin(request, known)
-    number, handed = sessions.begin(house, known.name, known.signed_in_at, whole=sessions.HANDED_OVER)
+    number, handed = sessions.begin(
+        house,
+        known.name,
+        known.signed_in_at,
+        issuer=known.issuer,
+        subject=known.subject,
+        whole=sessions.HANDED_OVER,
+    )
     return {"token": f"{sessions.PREFIX}{number}", "ends_at": handed.ends_at.isoformat()}
 
 
