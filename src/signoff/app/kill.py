@@ -14,6 +14,7 @@ from signoff.app.approvals import Signatory
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
+from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Verdict
@@ -153,6 +154,7 @@ class KillSwitch:
         """What this person would sign to arm the model again."""
         latch = self._latched(model, person)
         live = self._live(model)
+        _may_arm(role)
         return prepare(
             self.record,
             person=person,
@@ -172,9 +174,13 @@ class KillSwitch:
             raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
         if latch is None or not latch.is_latched:
             raise RefusedError(f"{model} is not killed; there is nothing to arm.")
-        if any(s.person == person for s in latch.rearm_signatures):
+        if person in self._signed(latch):
             raise RefusedError(f"{person} has signed already; arming takes two different people.")
         return latch
+
+    def _signed(self, latch: Latch) -> tuple[str, ...]:
+        """Who signed for arming again, as long as their signature says that it holds."""
+        return tuple(s.person for s in latch.rearm_signatures if s.expires_at > self.record.now())
 
     def _live(self, model: str) -> tuple[Deployment, ...]:
         return tuple(d for d in self.record.deployments(model) if d.state in LIVE)
@@ -185,6 +191,7 @@ class KillSwitch:
             self.lift_armed()
             return self.record.latch(model) or Latch(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
+        _may_arm(signatory.role)
         policy = _policy(live)
         signature = sign(
             self.record,
@@ -199,7 +206,7 @@ class KillSwitch:
             policy=policy,
             reason=reason,
         )
-        persons = (*(s.person for s in latch.rearm_signatures), signatory.person)
+        persons = (*self._signed(latch), signatory.person)
         if len(persons) < policy.approvals.override_persons:
             self._commit(latch, (RearmSigned(signature=signature),), (), actor=signatory.person)
         else:
@@ -244,6 +251,13 @@ class KillSwitch:
 def lifting(latch: Latch) -> Effect:
     """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
     return Effect(identity=f"{LIFT}:{latch.model}:{latch.epoch}", kind=LIFT, payload=latch.model.encode())
+
+
+def _may_arm(role: Role) -> None:
+    """Refuse a signature in a role whose duty does not arm: a person may hold that duty beside it."""
+    if Verb.REARM not in MATRIX[DUTY_OF[role]]:
+        armed = ", ".join(known.value for known in DUTY_OF if Verb.REARM in MATRIX[DUTY_OF[known]])
+        raise RefusedError(f"To arm a model again takes a signature as one of {armed}; found {role.value}.")
 
 
 def _policy(live: tuple[Deployment, ...]) -> Policy:
