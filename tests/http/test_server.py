@@ -20,6 +20,7 @@ from signoff.desk.client import FlagClient
 from signoff.domain.access import Verb
 from signoff.domain.events import Killed, PauseReason
 from signoff.http.edges import MOST_DEPTH, MOST_JSON
+from signoff.verbs.remote import Remote
 
 
 def killed_events(server):
@@ -267,6 +268,14 @@ def test_an_unknown_model_is_killed_as_well_and_said_to_be_unknown(own_server):
     assert answer.json()["known"] is False
 
 
+@pytest.mark.parametrize("model", ["team/momentum", "a b?c#d%2F", "..", "modèle"])
+def test_a_model_is_killed_from_elsewhere_whatever_it_is_called(served, model, tmp_path):
+    remote = Remote.reach(served.url, served.tokens["risk_manager"], keys=lambda person: tmp_path)
+    assert remote.kill(model, reason="smoke")["model"] == model
+    assert remote.history(model)["history"] if "/" not in model else served.house.record.latch(model).is_latched
+    remote.client.close()
+
+
 def test_a_stop_ends_streams_and_leaves_in_order(own_server):
     headers = {"authorization": f"Bearer {own_server.tokens['machine']}"}
     with httpx.stream("GET", f"{own_server.url}/api/v1/stream", headers=headers, timeout=20) as stream:
@@ -289,8 +298,6 @@ def test_pages_follow_one_another(own_server):
 
 
 def test_the_export_over_http_verifies(own_server, tmp_path, capsys):
-    from signoff.verbs.remote import Remote
-
     remote = Remote.reach(own_server.url, own_server.tokens["risk_manager"], keys=lambda person: tmp_path)
     files = remote.export()
     remote.client.close()
