@@ -261,6 +261,22 @@ def test_a_session_ends_after_an_hour_without_a_request(ask, house, client, wall
     assert client.get("/api/v1/me", headers=headers).status_code == 401
 
 
+def test_a_request_under_way_does_not_bring_back_a_session_that_was_ended_meanwhile(ask, house, client, monkeypatch):
+    number, _ = begun(house, "N. Weiss")
+    headers = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
+    really = sessions.found
+
+    def found_and_ended(*asked):
+        session = really(*asked)
+        sessions.end(house, number)
+        return session
+
+    monkeypatch.setattr(sessions, "found", found_and_ended)
+    assert client.get("/api/v1/me", headers=headers).status_code == 200
+    monkeypatch.undo()
+    assert client.get("/api/v1/me", headers=headers).status_code == 401
+
+
 def test_signing_out_everywhere_ends_every_session_begun_before(ask, house, client, wall):
     numbers = [begun(house, "T. Adeyemi")[0] for _ in range(2)]
     csrf = sessions.found(house, numbers[0]).csrf

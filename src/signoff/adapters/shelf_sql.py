@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    update,
 )
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
@@ -72,6 +73,14 @@ class SqlShelf:
         except IntegrityError:
             return False
         return True
+
+    def prolong(self, kind: str, name: str, expires_at: datetime, now: datetime) -> bool:
+        """Put off the end of a value that is still there, in one statement."""
+        found: list[int] = []
+        is_there = _at(kind, name) & (shelf.c.expires_at > now.timestamp())
+        put_off = update(shelf).where(is_there).values(expires_at=expires_at.timestamp())
+        self._write(lambda connection: found.append(connection.execute(put_off).rowcount))
+        return found == [1]
 
     def take(self, kind: str, name: str, now: datetime) -> bytes | None:
         """Get and remove in one statement."""

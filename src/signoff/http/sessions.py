@@ -101,9 +101,9 @@ def found(house: House, number: str) -> Session | None:
 
 
 def extend(house: House, number: str, session: Session) -> None:
-    """Put off the end by idleness."""
-    until = min(house.clock.now() + IDLE, session.ends_at)
-    house.shelf.put(KIND, digest(number.encode()), session.to_bytes(), until)
+    """Put off the end by idleness; a session that was ended since it was read stays ended."""
+    now = house.clock.now()
+    house.shelf.prolong(KIND, digest(number.encode()), min(now + IDLE, session.ends_at), now)
 
 
 def end(house: House, number: str) -> None:
