@@ -268,12 +268,12 @@ def test_an_unknown_model_is_killed_as_well_and_said_to_be_unknown(own_server):
     assert answer.json()["known"] is False
 
 
-@pytest.mark.parametrize("model", ["team/momentum", "a b?c#d%2F", "..", "modèle"])
+@pytest.mark.parametrize("model", ["team/momentum", "a b?c#d%2F", "modèle"])
 def test_a_model_is_killed_from_elsewhere_whatever_it_is_called(served, model, tmp_path):
     remote = Remote.reach(served.url, served.tokens["risk_manager"], keys=lambda person: tmp_path)
-    assert remote.kill(model, reason="smoke")["model"] == model
-    assert remote.history(model)["history"] if "/" not in model else served.house.record.latch(model).is_latched
-    remote.client.close()
+    with remote.client:
+        assert remote.kill(model, reason="smoke")["model"] == model
+    until(lambda: (latch := served.house.record.latch(model)) is not None and latch.is_latched)
 
 
 def test_a_stop_ends_streams_and_leaves_in_order(own_server):
