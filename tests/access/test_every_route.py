@@ -3,6 +3,7 @@
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from signed_in import begun
 from standing import standing
 
 from signoff.adapters.shelf_memory import MemoryShelf
@@ -76,7 +77,7 @@ def installation(tmp_path_factory):
             enrol(house.record, name=duty, roles=(role_of[duty],), key_id=duty, public_key="p", actor="owner")
         else:
             grant(house.record, duty, frozenset({duty}), actor="owner")
-        bearers[duty] = sessions.PREFIX + sessions.begin(house, duty, house.clock.now())[0]
+        bearers[duty] = sessions.PREFIX + begun(house, duty)[0]
     with TestClient(create_app(house), raise_server_exceptions=False) as client:
         yield house, client, bearers
 

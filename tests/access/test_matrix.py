@@ -1,5 +1,7 @@
 """The table itself: what it says of whom, and where it is shown."""
 
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,11 @@ from signoff.domain.access import (
     MATRIX,
     PERSONAL,
     Duty,
+    ForbiddenError,
+    Principal,
     Verb,
     compatible,
+    may,
     permitted,
 )
 from signoff.domain.errors import RefusedError
@@ -38,6 +43,15 @@ def test_an_auditor_changes_nothing_and_an_administrator_approves_nothing():
     assert MATRIX[Duty.AUDITOR] == {Verb.READ, Verb.READ_FLAGS, Verb.EXPORT}
     assert not MATRIX[Duty.ADMINISTRATOR] & APPROVING
     assert not MATRIX[Duty.MACHINE] & (PERSONAL | {Verb.START, Verb.ADVANCE, Verb.RESUME})
+
+
+@pytest.mark.parametrize(("minutes", "is_fresh"), [(0, True), (5, True), (6, False), (-5, True), (-6, False)])
+def test_a_sign_in_is_fresh_within_five_minutes_and_none_of_tomorrow_is(minutes, is_fresh):
+    now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    seen = now - timedelta(minutes=minutes)
+    person = Principal(name="A. Berg", duties=frozenset({Duty.CTO}), signed_in_at=seen)
+    with nullcontext() if is_fresh else pytest.raises(ForbiddenError, match="last five minutes"):
+        may(person, Verb.REARM, now)
 
 
 @pytest.mark.parametrize("apart", sorted(APART))

@@ -2,14 +2,13 @@
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from signed_in import ISSUER, begun
 
 from signoff.app.people import bind, enrol, grant
 from signoff.domain.access import Duty
 from signoff.domain.policy import Role
 from signoff.http import sessions
 from signoff.ledger.envelope import key_id
-
-ISSUER = "https://id.example.com"
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def ask(house, client):
     grant(house.record, "N. Weiss", frozenset({Duty.AUDITOR}), actor="owner")
 
     def ask(person, method, path, **said):
-        number, _ = sessions.begin(house, person, house.clock.now())
+        number, _ = begun(house, person)
         headers = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
         answer = client.request(method, f"/api/v1{path}", headers=headers, **({"json": said} if said else {}))
         return answer.status_code, answer.json()
@@ -56,7 +55,7 @@ def test_who_proposed_does_not_confirm_nor_does_the_one_it_is_about(ask, house):
     assert (status, "second person" in said["detail"]) == (409, True)
     status, said = ask("K. Singh", "POST", f"/proposals/{proposal}/confirm")
     assert (status, "about K. Singh" in said["detail"]) == (409, True)
-    assert house.record.people().subjects == ()
+    assert house.record.people().bound_to(ISSUER, "singh") is None
 
 
 def test_the_same_proposal_twice_is_one_and_works_once(ask, house):
@@ -141,10 +140,43 @@ def test_an_identity_that_is_unbound_is_nobodys(ask, house):
     assert ask("T. Adeyemi", "POST", "/unbindings", **said)[0] == 404
 
 
+@pytest.mark.parametrize("is_cookie", [True, False])
+def test_whoever_is_unbound_is_out_at_once_and_not_when_their_session_ends(ask, house, client, is_cookie):
+    number, session = begun(house, "K. Singh")
+    bearer = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
+    headers = {"x-csrf-token": session.csrf} if is_cookie else bearer
+    if is_cookie:
+        client.cookies.set("signoff", number)
+
+    def asked():
+        change = {"kind": "duties_granted", "name": "A. Berg", "duties": ["operator"]}
+        tried = client.post("/api/v1/proposals", headers=headers, json={"change": change})
+        return client.get("/api/v1/me", headers=headers).status_code, tried.status_code
+
+    assert asked() == (200, 201)
+    said = {"issuer": ISSUER, "subject": "K. Singh"}
+    unbound = client.post("/api/v1/unbindings", headers=headers, json=said)
+    assert unbound.status_code == 200
+    assert asked() == (401, 401)
+    if is_cookie:
+        assert client.get("/auth/session").status_code == 401
+        assert client.post("/auth/hand-over", headers=headers).status_code == 401
+
+
+def test_in_an_outage_whoever_was_unbound_before_it_stops_nothing(ask, house, client):
+    number, _ = begun(house, "K. Singh")
+    headers = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
+    assert client.get("/api/v1/me", headers=headers).status_code == 200
+    assert ask("T. Adeyemi", "POST", "/unbindings", issuer=ISSUER, subject="K. Singh")[0] == 200
+    assert ask("T. Adeyemi", "GET", "/me")[0] == 200
+    house.store.is_down = house.shelf.is_down = True
+    assert client.post("/api/v1/models/m/kill", headers=headers, json={"reason": "r"}).status_code == 401
+
+
 @pytest.mark.parametrize("path", ["/proposals", "/withdrawals", "/unbindings"])
 def test_people_are_changed_by_administrators_who_signed_in_just_now(ask, house, client, wall, path):
     assert ask("N. Weiss", "POST", path, x=1)[0] == 403
-    number, _ = sessions.begin(house, "T. Adeyemi", house.clock.now())
+    number, _ = begun(house, "T. Adeyemi")
     wall.pass_(minutes=6)
     answer = client.post(f"/api/v1{path}", headers={"authorization": f"Bearer {sessions.PREFIX}{number}"}, json={})
     assert (answer.status_code, "last five minutes" in answer.json()["detail"]) == (403, True)
@@ -163,6 +195,7 @@ def test_people_are_changed_by_administrators_who_signed_in_just_now(ask, house,
     ],
 )
 def test_a_senseless_change_is_refused_and_nothing_is_recorded(ask, house, change):
+    begun(house, "T. Adeyemi")
     before = house.store.size()
     assert ask("T. Adeyemi", "POST", "/proposals", change=change)[0] in {404, 409, 422}
     assert house.store.size() == before
@@ -192,7 +225,7 @@ def test_nobody_issues_a_token_for_another_or_beyond_themselves(ask, house):
 
 
 def test_a_secret_is_not_kept_for_a_repeated_request(ask, house, client):
-    number, _ = sessions.begin(house, "T. Adeyemi", house.clock.now())
+    number, _ = begun(house, "T. Adeyemi")
     headers = {"authorization": f"Bearer {sessions.PREFIX}{number}", "idempotency-key": "once"}
     said = {"holder": "desk-1", "is_machine": True}
     first, second = (client.post("/api/v1/tokens", headers=headers, json=said).json() for _ in range(2))
@@ -206,7 +239,7 @@ def shelved(house):
 
 def test_whoever_is_signed_in_can_stop_a_model_in_an_outage(ask, house, client, wall):
     enrol(house.record, name="A. Berg", roles=(Role.CTO,), key_id="a", public_key="p", actor="owner")
-    number, _ = sessions.begin(house, "A. Berg", house.clock.now())
+    number, _ = begun(house, "A. Berg")
     headers = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
     assert client.get("/api/v1/me", headers=headers).status_code == 200
     house.store.is_down = house.shelf.is_down = True
@@ -219,7 +252,7 @@ def test_whoever_is_signed_in_can_stop_a_model_in_an_outage(ask, house, client, 
 
 
 def test_a_session_ends_after_an_hour_without_a_request(ask, house, client, wall):
-    number, _ = sessions.begin(house, "N. Weiss", house.clock.now())
+    number, _ = begun(house, "N. Weiss")
     headers = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
     for _ in range(4):
         wall.pass_(minutes=50)
@@ -228,14 +261,30 @@ def test_a_session_ends_after_an_hour_without_a_request(ask, house, client, wall
     assert client.get("/api/v1/me", headers=headers).status_code == 401
 
 
+def test_a_request_under_way_does_not_bring_back_a_session_that_was_ended_meanwhile(ask, house, client, monkeypatch):
+    number, _ = begun(house, "N. Weiss")
+    headers = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
+    really = sessions.found
+
+    def found_and_ended(*asked):
+        session = really(*asked)
+        sessions.end(house, number)
+        return session
+
+    monkeypatch.setattr(sessions, "found", found_and_ended)
+    assert client.get("/api/v1/me", headers=headers).status_code == 200
+    monkeypatch.undo()
+    assert client.get("/api/v1/me", headers=headers).status_code == 401
+
+
 def test_signing_out_everywhere_ends_every_session_begun_before(ask, house, client, wall):
-    numbers = [sessions.begin(house, "T. Adeyemi", house.clock.now())[0] for _ in range(2)]
+    numbers = [begun(house, "T. Adeyemi")[0] for _ in range(2)]
     csrf = sessions.found(house, numbers[0]).csrf
     client.cookies.set("signoff", numbers[0])
     assert client.post("/auth/sign-out-everywhere").status_code == 403
     assert client.post("/auth/sign-out-everywhere", headers={"x-csrf-token": csrf}).status_code == 200
     wall.pass_(seconds=1)
     assert [sessions.found(house, number) for number in numbers] == [None, None]
-    later, _ = sessions.begin(house, "T. Adeyemi", house.clock.now())
+    later, _ = begun(house, "T. Adeyemi")
     assert sessions.found(house, later) is not None
     assert ask("K. Singh", "GET", "/people")[0] == 200

@@ -58,6 +58,12 @@ def test_a_revoked_token_ends_at_once(house, moreau, asks):
         house.accounts.revoke_token(issued.token.id, actor="owner")
 
 
+def test_whoever_is_not_known_leaves_nothing_on_the_shelf(house, client, monkeypatch):
+    monkeypatch.setattr(house.shelf, "add", lambda *_: pytest.fail("a row was written for a stranger"))
+    for path in ("deployments/x/pause", "credentials/options"):
+        assert client.post(f"/api/v1/{path}", headers={"idempotency-key": "k"}, json={}).status_code == 401
+
+
 def test_the_ledger_keeps_the_digest_and_not_the_secret(house, moreau):
     issued = house.accounts.issue_token(moreau, scopes=READ, actor="owner")
     written = b"".join(row.body for row in house.store.rows()) + house.store.load("people").state

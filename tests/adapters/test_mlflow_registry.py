@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("mlflow")
 
-from signoff.adapters.mlflow_registry import REQUIRED, MlflowRegistry
-from signoff.domain.errors import NotFoundError
+from signoff.adapters.mlflow_registry import REQUIRED, MlflowRegistry, answering
+from signoff.domain.errors import NotFoundError, UnavailableError
 
 DOUBLING = """
 def load(folder):
@@ -97,3 +97,16 @@ def test_an_alias_names_a_version(registry):
 def test_a_registry_that_does_not_exist_is_none_and_is_not_made(tmp_path):
     assert MlflowRegistry.open(f"sqlite:///{tmp_path / 'none.db'}") is None
     assert not Path(tmp_path / "none.db").exists()
+
+
+@pytest.mark.parametrize(
+    "uri", ["https://user:secret@mlflow.example", "https://secret@mlflow.example/x", "postgresql://u:sec@secret@db/m"]
+)
+def test_the_password_in_an_address_is_in_no_error(uri):
+    """What went wrong is told to whoever asked the server, and logged."""
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(UnavailableError) as told, answering(uri):
+        raise MlflowException(f"API request to {uri}/api/2.0/mlflow/runs/get failed")
+    assert "secret" not in str(told.value)
+    assert "did not answer: API request to " in str(told.value)

@@ -1,5 +1,6 @@
 """Nobody gets past the signatures."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -28,6 +29,14 @@ def test_a_release_is_approved_only_when_every_required_role_has_signed():
 def test_the_submitter_and_the_authors_of_the_code_may_not_sign(person):
     with refused_by("independence"):
         decisions.approve(awaiting(), signature(Role.CTO, person=person), INTACT, REHEARSAL, NOW)
+
+
+@pytest.mark.parametrize("written", ["QUINN", " quinn ", "Quinn <quinn@firm.example>", "\uff31uinn"])
+def test_whoever_may_not_sign_may_not_by_another_spelling(written):
+    state = replace(awaiting(), barred=(written,))
+    with refused_by("independence"):
+        decisions.approve(state, signature(Role.CTO, person="Quinn"), INTACT, REHEARSAL, NOW)
+    assert decisions.approve(state, signature(Role.CTO, person="Quinton"), INTACT, REHEARSAL, NOW)
 
 
 def test_a_person_with_two_roles_signs_once():

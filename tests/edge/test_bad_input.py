@@ -40,6 +40,10 @@ def test_the_folder_as_it_is_reads_well(folder):
         ("goal: >-", "goal: [", ("no YAML",)),
         ("timing: Year end", "timing: FILL IN Year end", ("placeholder", "rationale.timing")),
         ("role: cto", "role: risk_manager", ("plan.signatories", "twice")),
+        ("model: momentum", "model: ../../keys/momentum", ("dossier.yaml:", "header.model", "letters, digits")),
+        ("model: momentum", "model: team/momentum", ("header.model", "folders and addresses")),
+        ("model: momentum", "model: --help", ("header.model", "letters, digits")),
+        ("version: 2.0.0", "version: 2/../../../2", ("header.version", "letters, digits")),
     ],
 )
 def test_a_dossier_that_is_wrong_names_the_key_and_its_line(folder, old, new, words):

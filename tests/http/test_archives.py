@@ -1,5 +1,6 @@
 """Archives that strangers send."""
 
+import errno
 import io
 import stat
 import zipfile
@@ -8,7 +9,7 @@ import pytest
 
 from signoff.adapters import archives
 from signoff.adapters.archives import pack, unpack, zipped
-from signoff.domain.errors import BadInputError
+from signoff.domain.errors import BadInputError, UnavailableError
 
 
 def archive(*members):
@@ -98,3 +99,46 @@ def test_an_encrypted_archive_is_refused(tmp_path):
     content[content.rfind(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(BadInputError):
         unpack(bytes(content), tmp_path)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_python_would_unpack_in_one_piece_is_refused_unread(tmp_path, method, monkeypatch):
+    """342 bytes of bzip2 hold 300 MB, and its reader counts nothing before it has made them all."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as made:
+        made.writestr("zeros", b"\0" * 20_000_000)
+    monkeypatch.setattr(zipfile.ZipFile, "open", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(BadInputError, match="stored or deflated"):
+        unpack(buffer.getvalue(), tmp_path, max_bytes=1_000_000)
+
+
+def renamed_to_no_text(content):
+    """An archive that says its name is UTF-8, and it is not."""
+    spoilt = bytearray(content.replace(b"abcd", b"\xff\xfe\xff\xfe"))
+    spoilt[7] |= 8
+    spoilt[spoilt.rfind(b"PK\x01\x02") + 9] |= 8
+    return bytes(spoilt)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        archive(("a" * 300, b"x")),
+        archive(("a", b"x"), ("a/b", b"y")),
+        archive(("a/b", b"y"), ("a", b"x")),
+        renamed_to_no_text(archive(("abcd", b"x"))),
+    ],
+    ids=["too long", "a file as a folder", "a folder as a file", "no text"],
+)
+def test_a_name_that_no_folder_can_hold_is_bad_input_and_no_fault_of_ours(tmp_path, content):
+    with pytest.raises(BadInputError):
+        unpack(content, tmp_path)
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_archive(tmp_path, monkeypatch):
+    def full(*_args, **_how):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archives.Path, "mkdir", full)
+    with pytest.raises(UnavailableError, match="No space left"):
+        unpack(archive(("a", b"x")), tmp_path)

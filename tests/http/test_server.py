@@ -13,11 +13,14 @@ from cast_of_six import PEOPLE
 
 from signoff.adapters.archives import zipped
 from signoff.adapters.signing_keys import KeyFile
+from signoff.app.accounts import FRESH_S
 from signoff.app.record import Request
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
+from signoff.domain.access import Verb
 from signoff.domain.events import Killed, PauseReason
 from signoff.http.edges import MOST_DEPTH, MOST_JSON
+from signoff.verbs.remote import Remote
 
 
 def killed_events(server):
@@ -83,6 +86,19 @@ def test_the_same_key_and_body_is_done_once_and_another_body_is_a_conflict(own_s
     another = own_server.client("cto").post(path, json={"note": "mine"}, headers=key)
     assert another.status_code == 200
     assert "idempotent-replayed" not in another.headers
+
+
+def test_an_answer_kept_for_a_repeated_request_is_not_for_a_token_that_was_revoked(own_server):
+    house, name = own_server.house, PEOPLE["head_of_trading"]
+    made = house.accounts.issue_token(name, scopes=frozenset({Verb.PAUSE}), actor="t")
+    headers = {"authorization": f"Bearer {made.secret}", "idempotency-key": "k1"}
+    path = f"{own_server.url}/api/v1/deployments/momentum-1.1.0-adopted/pause"
+    assert httpx.post(path, json={}, headers=headers).status_code == 200
+    assert httpx.post(path, json={}, headers=headers).headers["idempotent-replayed"] == "true"
+    house.accounts.revoke_token(made.token.id, actor="t")
+    time.sleep(2 * FRESH_S)
+    again = httpx.post(path, json={}, headers=headers)
+    assert (again.status_code, "deployment" in again.json()) == (401, False)
 
 
 def test_a_request_made_again_after_a_crash_is_done_once(own_server):
@@ -252,6 +268,14 @@ def test_an_unknown_model_is_killed_as_well_and_said_to_be_unknown(own_server):
     assert answer.json()["known"] is False
 
 
+@pytest.mark.parametrize("model", ["team/momentum", "a b?c#d%2F", "modèle"])
+def test_a_model_is_killed_from_elsewhere_whatever_it_is_called(served, model, tmp_path):
+    remote = Remote.reach(served.url, served.tokens["risk_manager"], keys=lambda person: tmp_path)
+    with remote.client:
+        assert remote.kill(model, reason="smoke")["model"] == model
+    until(lambda: (latch := served.house.record.latch(model)) is not None and latch.is_latched)
+
+
 def test_a_stop_ends_streams_and_leaves_in_order(own_server):
     headers = {"authorization": f"Bearer {own_server.tokens['machine']}"}
     with httpx.stream("GET", f"{own_server.url}/api/v1/stream", headers=headers, timeout=20) as stream:
@@ -274,8 +298,6 @@ def test_pages_follow_one_another(own_server):
 
 
 def test_the_export_over_http_verifies(own_server, tmp_path, capsys):
-    from signoff.verbs.remote import Remote
-
     remote = Remote.reach(own_server.url, own_server.tokens["risk_manager"], keys=lambda person: tmp_path)
     files = remote.export()
     remote.client.close()

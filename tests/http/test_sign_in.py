@@ -17,6 +17,7 @@ from http_server import Served, free_port
 from joserfc.jwk import RSAKey
 from starlette.exceptions import HTTPException
 
+from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.app.people import bind, invite
 from signoff.config.settings import Provider
 from signoff.domain.access import Duty
@@ -198,6 +199,24 @@ def test_no_secret_of_a_sign_in_is_logged_or_kept(firm, browser):
         kept += str(connection.exec_driver_sql("SELECT kind, name FROM shelf").all())
     for secret in (number, session["csrf"], "a-secret-of-the-tests"):
         assert secret not in kept
+
+
+def test_a_flood_of_sign_ins_writes_nothing_more_once_it_is_refused(monkeypatch):
+    """Each refusal would otherwise be thirty writes into the database that every command waits for."""
+    shelf, clock = MemoryShelf(), SimpleNamespace(now=lambda: NOW)
+    house, request = SimpleNamespace(shelf=shelf, clock=clock), SimpleNamespace(client=SimpleNamespace(host="::1"))
+    for _ in range(sign_in.MOST_TRIES):
+        sign_in._limit(house, request)
+    monkeypatch.setattr(shelf, "add", lambda *_: pytest.fail("it was written"))
+    for _ in range(3):
+        with pytest.raises(HTTPException) as refusal:
+            sign_in._limit(house, request)
+        assert refusal.value.status_code == 429
+
+
+@pytest.mark.parametrize("said", [10**13, 10**30, -(10**30), True, "1767000000", 1.5, None])
+def test_a_time_of_signing_in_that_is_none_makes_nobody_fresh_and_breaks_nothing(said):
+    assert sign_in._moment(said) is None
 
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

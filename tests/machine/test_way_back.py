@@ -17,6 +17,7 @@ from signoff.app.rollback import order_scope
 from signoff.domain.deployment import State
 from signoff.domain.errors import RefusedError, StaleRevisionError, UnavailableError
 from signoff.domain.events import DeadlineBreached, Occasion, PauseReason, Step
+from signoff.domain.policy import Role
 from signoff.ports.kills import Kill
 from signoff.ports.orders import OpenOrder
 
@@ -283,6 +284,24 @@ def test_after_a_kill_the_adopted_champion_returns_through_the_phases_before_the
     with pytest.raises(RefusedError, match="'one_candidate'"):
         house.rollout.advance(second.id, actor="t")
     assert house.rollout.advance(first.id, actor="t").state is State.LIMITED
+
+
+def test_a_signature_for_arming_that_has_expired_counts_no_more(world):
+    raised(world, "2", "1", to=State.LIMITED)
+    house = world.house()
+    house.kill_switch.kill("m", reason="smoke", actor="t")
+    first, second = ROLES[:2]
+    signed = house.kill_switch.rearm("m", world.signatory(first), reason="safe").rearm_signatures[0]
+    world.clock.moment = signed.expires_at
+    assert house.kill_switch.rearm("m", world.signatory(second), reason="safe").is_latched
+    assert not house.kill_switch.rearm("m", world.signatory(first), reason="safe").is_latched
+
+
+def test_only_a_role_whose_duty_arms_signs_for_arming(world):
+    house = world.house()
+    house.kill_switch.kill("m", reason="smoke", actor="t")
+    with pytest.raises(RefusedError, match="found lead_quant"):
+        house.kill_switch.rearm("m", replace(world.signatory(ROLES[0]), role=Role.LEAD_QUANT), reason="safe")
 
 
 def test_a_model_without_a_previous_version_rehearses_the_halt(desk):

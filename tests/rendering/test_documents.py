@@ -147,6 +147,14 @@ def test_what_people_wrote_is_shown_and_never_executed():
     assert rb"\| \*bold\*" in text
 
 
+@pytest.mark.parametrize("text", ["$x_$", "$\\frac{", "a $5 and $6 call", "<script>"])
+def test_what_people_wrote_at_a_picture_is_no_formula_and_breaks_nothing(text):
+    days = np.arange(np.datetime64("2015-01-01"), np.datetime64("2015-04-01"))
+    band = Band(date(2015, 2, 1), date(2015, 3, 1), text)
+    drawn = svg(EquityChart("equity", text, (Line(text, days, np.full(days.size, 0.001), is_new=True),), (band,)))
+    assert b"<script" not in drawn
+
+
 def test_the_page_loads_nothing_from_anywhere():
     page = html(memo()).decode()
     assert "<script" not in page
@@ -213,7 +221,7 @@ def pristine_dossier():
     return replace(dossier, risk=replace(dossier.risk, risks=(wild, *dossier.risk.risks[1:])))
 
 
-@pytest.mark.parametrize(("first", "rest"), list(product("=+-@\t", ["cmd", "1+1"])))
+@pytest.mark.parametrize(("first", "rest"), list(product("=+-@\t\r\n＝＋－＠", ["cmd", "1+1"])))
 def test_no_cell_of_a_csv_becomes_a_formula(first, rest):
     assert inert(first + rest).startswith("'")
     assert inert(rest) == rest

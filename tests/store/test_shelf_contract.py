@@ -60,6 +60,17 @@ def test_add_keeps_the_first_until_it_expires(shelf):
     assert shelf.get("k", "n", LATER) == b"3"
 
 
+def test_what_is_prolonged_stays_longer_and_what_is_gone_does_not_come_back(shelf):
+    much_later = LATER + timedelta(minutes=5)
+    shelf.put("k", "n", b"1", LATER)
+    assert shelf.prolong("k", "n", much_later, NOW)
+    assert shelf.get("k", "n", LATER) == b"1"
+    assert not shelf.prolong("k", "n", much_later + timedelta(minutes=5), much_later)
+    shelf.drop("k", "n")
+    assert not shelf.prolong("k", "n", much_later, NOW)
+    assert shelf.get("k", "n", NOW) is None
+
+
 def test_take_gives_once(shelf):
     shelf.put("k", "n", b"1", LATER)
     assert shelf.take("k", "n", NOW) == b"1"

@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 from cast_of_six import PEOPLE
+from signed_in import begun
 from soft_authenticator import PRESENT, VERIFIED, SoftAuthenticator
 
 from signoff.ledger.canonical import canonical
@@ -62,9 +63,7 @@ class Desk:
 
 
 def firm_session(firm, name):
-    from signoff.http import sessions
-
-    return sessions.begin(firm.house, name, firm.house.clock.now())
+    return begun(firm.house, name)
 
 
 def registration(challenge, attestation, client, label="token"):

@@ -2,9 +2,11 @@
 
 What comes in is somebody else's: its names, sizes and kinds are checked. An archive is refused as a whole before
 anything of it is used: names that leave the folder, links, too many files, and more bytes than announced or allowed,
-counted while they are unpacked.
+counted while they are unpacked. It is stored or deflated: of other compressions Python unpacks a whole piece at once,
+and 64 KB of bzip2 hold gigabytes before anything can be counted.
 """
 
+import errno
 import io
 import stat
 import zipfile
@@ -13,12 +15,15 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from signoff.adapters.folders import read_folder
-from signoff.domain.errors import BadInputError
+from signoff.domain.errors import BadInputError, UnavailableError
 
 MAX_FILES: Final = 10_000
 MAX_BYTES: Final = 1 << 30
 CHUNK: Final = 1 << 16
 POLICY: Final = "policy.yaml"
+COMPRESSIONS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+# A name that no folder takes: one file lies beneath another, or it is longer than the disk allows.
+IMPOSSIBLE: Final = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ})
 
 
 def pack(folder: Path, policy: Path | None) -> bytes:
@@ -52,11 +57,21 @@ def unpack(content: bytes, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
             room = max_bytes
             for member in members:
                 room -= _unpack_one(archive, member, folder, room)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, UnicodeError) as error:
         raise BadInputError(f"Expected a zip archive of the dossier folder, found something else: {error}.") from error
+    except OSError as error:
+        if error.errno in IMPOSSIBLE:
+            raise BadInputError(
+                f"Expected names that a folder can hold, found one that it cannot: {error.strerror}; rename the file."
+            ) from error
+        raise UnavailableError(f"The archive cannot be unpacked: {error.strerror}; try again later.") from error
 
 
 def _unpack_one(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, room: int) -> int:
+    if member.compress_type not in COMPRESSIONS:
+        raise BadInputError(
+            f"Expected files that are stored or deflated, found {member.filename!r} compressed in another way."
+        )
     target = folder / _inside(member)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():

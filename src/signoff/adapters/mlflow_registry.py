@@ -7,6 +7,7 @@ verified: the file names a loader `package.module:function`, a known input and t
 import importlib
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ REQUIRED: Final = (
     "repository.txt",
 )
 TOLERANCE: Final = 1e-9
+_LOGIN: Final = re.compile(r"://[^/\s]*@")
 
 
 def connected(uri: str) -> MlflowClient | None:
@@ -54,7 +56,12 @@ def answering(uri: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as error:
-        raise UnavailableError(f"The model registry at {uri} did not answer: {error.message}") from error
+        raise UnavailableError(f"The model registry at {bare(uri)} did not answer: {bare(error.message)}") from error
+
+
+def bare(text: str) -> str:
+    """An address, or words about one, without the name and password in it: what is said of it is kept and sent."""
+    return _LOGIN.sub("://", text)
 
 
 class MlflowRegistry:

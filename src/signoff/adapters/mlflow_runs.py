@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from signoff.adapters.mlflow_registry import answering, connected
+from signoff.adapters.mlflow_registry import answering, bare, connected
 from signoff.domain.errors import BadInputError, NotFoundError
 from signoff.ports.runs import RunStatus, TrackedRun
 
@@ -46,7 +46,7 @@ class MlflowRuns:
         with answering(self._uri):
             found = self._client.get_experiment_by_name(name)
             if found is None:
-                raise NotFoundError(f"Expected an experiment {name!r} at {self._uri}, found none of this name.")
+                raise NotFoundError(f"Expected an experiment {name!r} at {bare(self._uri)}, found none of this name.")
             return _in_order(self._search([found.experiment_id], ""))
 
     def files(self, run_id: str) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class MlflowRuns:
             folder = path.rpartition("/")[0] or None
             item = next((i for i in store.list_artifacts(folder) if i.path == path), None)
             if item is None or item.is_dir:
-                raise NotFoundError(f"Expected the file {path} in run {run_id} at {self._uri}, found none.")
+                raise NotFoundError(f"Expected the file {path} in run {run_id} at {bare(self._uri)}, found none.")
             if (item.file_size or 0) > limit:
                 raise BadInputError(
                     f"{path} of run {run_id}: expected at most {limit:,} bytes, found {item.file_size:,}."
@@ -86,7 +86,7 @@ class MlflowRuns:
         except MlflowException as error:
             if error.error_code not in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
                 raise
-            raise NotFoundError(f"Expected a run {run_id} at {self._uri}, found none of this id.") from error
+            raise NotFoundError(f"Expected a run {run_id} at {bare(self._uri)}, found none of this id.") from error
 
     def _search(self, experiments: list[str], condition: str) -> Iterator[Run]:
         token: str | None = None

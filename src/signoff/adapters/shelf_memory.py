@@ -29,6 +29,14 @@ class MemoryShelf:
             self._kept[kind, name] = (value, expires_at)
             return True
 
+    def prolong(self, kind: str, name: str, expires_at: datetime, now: datetime) -> bool:
+        """Put off the end of a value that is still there."""
+        with self._lock:
+            if (value := self._unexpired(kind, name, now)) is None:
+                return False
+            self._kept[kind, name] = (value, expires_at)
+            return True
+
     def take(self, kind: str, name: str, now: datetime) -> bytes | None:
         """Get and remove."""
         with self._lock:

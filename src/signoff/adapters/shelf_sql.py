@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, select
+from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from signoff.adapters.database import Database
@@ -42,6 +42,13 @@ class SqlShelf:
         except IntegrityError:
             return False
         return True
+
+    def prolong(self, kind: str, name: str, expires_at: datetime, now: datetime) -> bool:
+        """Put off the end of a value that is still there, in one statement."""
+        is_there = _at(kind, name) & (shelf.c.expires_at > now.timestamp())
+        put_off = update(shelf).where(is_there).values(expires_at=expires_at.timestamp())
+        with self._database.writing() as connection:
+            return connection.execute(put_off).rowcount == 1
 
     def take(self, kind: str, name: str, now: datetime) -> bytes | None:
         """Get and remove in one statement."""

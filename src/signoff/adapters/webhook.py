@@ -22,6 +22,8 @@ from signoff.ports.clock import Clock
 SECONDS: Final = 10.0
 # Through these, IPv4 addresses are reached from IPv6 (RFC 6052).
 TRANSLATED: Final = ip_network("64:ff9b::/96")
+# All that was ever given out to the internet; beyond it lie addresses of the site, of old translations and of nobody.
+GIVEN_OUT: Final = ip_network("2000::/3")
 SIGNATURE: Final = "signoff-signature"
 Address = IPv4Address | IPv6Address
 Lookup = Callable[[str, int], Iterable[str]]
@@ -131,6 +133,7 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address in TRANSLATED:
             return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
+        return address in GIVEN_OUT and address.is_global
     return address.is_global and not address.is_multicast
 
 

@@ -164,9 +164,19 @@ class Accounts:
             raise NotFoundError(f"Expected the id of a token, found {identity!r}; `signoff token list` lists them.")
         self._commit(people, TokenRevoked(token=identity), actor=actor, key=f"untoken:{identity}")
 
-    def signed_in(self, name: str, signed_in_at: datetime | None, *, as_last_known: bool = False) -> Principal:
-        """A person who signed in, with the duties they hold now."""
+    def signed_in(
+        self,
+        name: str,
+        signed_in_at: datetime | None,
+        *,
+        issuer: str,
+        subject: str,
+        as_last_known: bool = False,
+    ) -> Principal | None:
+        """A person who signed in, with the duties they hold now; None when this identity is not theirs any more."""
         people, is_last_known = self.known.now(as_last_known=as_last_known)
+        if people.bound_to(issuer, subject) != name:
+            return None
         return replace(people.principal(name, signed_in_at=signed_in_at), is_last_known=is_last_known)
 
     def _commit(self, people: People, *events: AnyEvent, actor: str, key: str) -> None:

@@ -13,8 +13,9 @@ from signoff.app.approvals import Signatory, opening_key
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain.deployment import ENDED, Deployment
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.events import Adopted, Signature, Verdict
+from signoff.domain.names import name_objection
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state, encode_state
@@ -79,6 +80,9 @@ def adoption_statement(record: Record, adoption: Adoption, *, person: str, role:
 
 
 def _check(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]) -> None:
+    for name in (adoption.model, adoption.version):
+        if (objection := name_objection(name)) is not None:
+            raise BadInputError(f"{name[:40]!r} cannot be adopted under this name: {objection}.")
     if any(d.state not in ENDED for d in record.deployments(adoption.model)):
         raise RefusedError(f"{adoption.model} has a release on record already; adopt only what Signoff never saw.")
     wrong = [s.role.value for s in signatories if s.role not in adoption.policy.approvals.override_roles]

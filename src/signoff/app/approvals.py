@@ -10,7 +10,7 @@ from pathlib import Path
 from signoff.app.assess import Assessor, Release, submission_errors
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import PEOPLE, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
 from signoff.domain.deployment import ENDED, LIVE, Deployment, State
@@ -24,6 +24,7 @@ from signoff.domain.events import (
     MemoIssued,
     Opened,
     Signature,
+    TokenIssued,
     Validated,
     Verdict,
 )
@@ -313,6 +314,15 @@ class ApprovalRound:
         self.record.commit(change, actor=actor, key=key)
 
 
+def issuers_of(record: Record, machine: str) -> frozenset[str]:
+    """Who ever issued a token to this machine, and so could submit under its name instead of their own."""
+    return frozenset(
+        recorded.actor
+        for recorded in record.history(PEOPLE)
+        if isinstance(recorded.event, TokenIssued) and recorded.event.is_machine and recorded.event.person == machine
+    )
+
+
 def opening_key(record: Record, model: str) -> str:
     """The idempotency key of a model's next release."""
     return f"open:{model}:{len(record.deployments(model))}"
@@ -330,7 +340,9 @@ def _opened(record: Record, release: Release, identity: str, actor: str) -> Open
         previous_deployment=champion.id if champion else None,
         deployment_type=header.deployment_type,
         submitted_by=actor,
-        barred=tuple(sorted({actor, header.deployed_by.name, *dossier.governance.commit_authors})),
+        barred=tuple(
+            sorted({actor, *issuers_of(record, actor), header.deployed_by.name, *dossier.governance.commit_authors})
+        ),
         policy=release.inputs.policy,
         undertakings=dossier.undertakings,
         dossier_digest=release.package.digest,

@@ -15,6 +15,7 @@ from signoff.app.fence import EVERY_EPOCH, lift
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
+from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.errors import RefusedError, SignoffError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
@@ -162,6 +163,7 @@ class KillSwitch:
         """What this person would sign to arm the model again."""
         latch = self._latched(model, person)
         live = self._live(model)
+        _may_arm(role)
         return prepare(
             self.record,
             person=person,
@@ -213,6 +215,7 @@ class KillSwitch:
             self.lift_armed()
             return self.record.latch(model) or Latch(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
+        _may_arm(signatory.role)
         policy = _policy(live)
         signature = sign(
             self.record,
@@ -270,6 +273,13 @@ class KillSwitch:
 def lifting(latch: Latch) -> Effect:
     """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
     return Effect(identity=f"{LIFT}:{latch.model}:{latch.epoch}", kind=LIFT, payload=latch.model.encode())
+
+
+def _may_arm(role: Role) -> None:
+    """Refuse a signature in a role whose duty does not arm: a person may hold that duty beside it."""
+    if Verb.REARM not in MATRIX[DUTY_OF[role]]:
+        armed = ", ".join(known.value for known in DUTY_OF if Verb.REARM in MATRIX[DUTY_OF[known]])
+        raise RefusedError(f"To arm a model again takes a signature as one of {armed}; found {role.value}.")
 
 
 def _policy(live: tuple[Deployment, ...]) -> Policy:

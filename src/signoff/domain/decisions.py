@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
+from unicodedata import normalize
 
 from signoff.domain import events as e
 from signoff.domain.deployment import (
@@ -346,6 +347,11 @@ def _unchanged(state: Deployment, package: Package) -> None:
         refuse_changed(package)
 
 
+def _as_read(name: str) -> str:
+    """A name as people read it: the same with an address behind it, in other case or with other blanks."""
+    return " ".join(normalize("NFKC", name).partition("<")[0].casefold().split())
+
+
 def _may_sign(
     state: Deployment, signature: Signature, *, earlier: tuple[Signature, ...], roles: tuple[Role, ...]
 ) -> None:
@@ -353,7 +359,7 @@ def _may_sign(
         raise GuardError("role", f"role {signature.role.value} is not among {', '.join(r.value for r in roles)}.")
     if (weak := too_weak(state.policy, signature)) is not None:
         raise GuardError("tier", weak)
-    if signature.person in state.barred:
+    if _as_read(signature.person) in set(map(_as_read, state.barred)):
         raise GuardError(
             "independence",
             f"{signature.person} submitted, wrote or produced evidence for this release, and may not sign for it.",

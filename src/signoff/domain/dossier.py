@@ -12,6 +12,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Interval, Le, MinLen
 
+from signoff.domain.names import name_objection
 from signoff.domain.policy import Percentage, Role, Strict
 
 Text = Annotated[str, MinLen(1)]
@@ -492,7 +493,9 @@ def _is_repository(reference: Reference) -> bool:
 
 def inconsistencies(dossier: Dossier) -> tuple[tuple[str, str], ...]:
     """What single fields cannot show: (dotted key, what is wrong and what to do)."""
-    header, found = dossier.header, []
+    header = dossier.header
+    names = (("header.model", header.model), ("header.version", header.version))
+    found = [(key, objection) for key, name in names if (objection := name_objection(name)) is not None]
     is_initial = header.deployment_type is DeploymentType.INITIAL
     if is_initial and header.previous_version is not None:
         found.append(

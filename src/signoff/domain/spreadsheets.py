@@ -2,7 +2,8 @@
 
 from typing import Final
 
-FORMULA: Final = frozenset("=+-@\t\r")
+# Also as East Asian keyboards write them, which spreadsheets there take for the same.
+FORMULA: Final = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def inert(text: str) -> str:

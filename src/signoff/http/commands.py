@@ -1,7 +1,8 @@
 """Requests that change something: made once however often they are sent, and refused when decided on an old state.
 
 `Idempotency-Key` names a request of one caller: the same key and body again returns the stored answer, the same key
-with another body is a conflict. `If-Match` carries the revision of a release that the caller decided on.
+with another body is a conflict. Answers are kept for whoever may still come in: a token that was revoked opens none of
+them. `If-Match` carries the revision of a release that the caller decided on.
 """
 
 import json
@@ -17,7 +18,7 @@ from fastapi.routing import APIRoute
 from signoff.app.record import Expectation
 from signoff.app.record import Request as Named
 from signoff.domain.errors import BadInputError, ConflictError
-from signoff.http.access import house_of
+from signoff.http.access import authenticated, house_of
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.text import decoded, encoded
 from signoff.wiring import House
@@ -43,6 +44,7 @@ class Command(APIRoute):
             if key is None or request.method == "GET":
                 answer: Response = await carry_out(request)
                 return answer
+            await run_sync(authenticated, request, house_of(request))
             return await _once(request, key, carry_out)
 
         return once

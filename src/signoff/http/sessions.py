@@ -32,9 +32,11 @@ SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Who signed in, when the provider saw them, and until when it holds."""
+    """Who signed in, as whom the provider knows them, when it saw them, and until when it holds."""
 
     name: str
+    issuer: str
+    subject: str
     signed_in_at: datetime | None
     begun_at: datetime
     ends_at: datetime
@@ -44,22 +46,46 @@ class Session:
         """As the shelf keeps it."""
         seen = self.signed_in_at.isoformat() if self.signed_in_at else None
         times = {"begun_at": self.begun_at.isoformat(), "ends_at": self.ends_at.isoformat()}
-        return canonical({"name": self.name, "signed_in_at": seen, "csrf": self.csrf, **times})
+        known = {"name": self.name, "issuer": self.issuer, "subject": self.subject}
+        return canonical({**known, "signed_in_at": seen, "csrf": self.csrf, **times})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Session":
-        """As it was kept."""
+        """As it was kept; one of an earlier Signoff names no identity, and is nobody's."""
         said = json.loads(content)
         seen = datetime.fromisoformat(said["signed_in_at"]) if said["signed_in_at"] else None
         begun, ends = (datetime.fromisoformat(said[name]) for name in ("begun_at", "ends_at"))
-        return cls(name=said["name"], signed_in_at=seen, begun_at=begun, ends_at=ends, csrf=said["csrf"])
+        return cls(
+            name=said["name"],
+            issuer=said.get("issuer", ""),
+            subject=said.get("subject", ""),
+            signed_in_at=seen,
+            begun_at=begun,
+            ends_at=ends,
+            csrf=said["csrf"],
+        )
 
 
-def begin(house: House, name: str, signed_in_at: datetime | None, *, whole: timedelta = WHOLE) -> tuple[str, Session]:
-    """A new session and the number that opens it, which is kept nowhere here."""
+def begin(
+    house: House,
+    name: str,
+    signed_in_at: datetime | None,
+    *,
+    issuer: str,
+    subject: str,
+    whole: timedelta = WHOLE,
+) -> tuple[str, Session]:
+    """A new session of somebody whom the provider calls this, and the number that opens it, which is kept nowhere."""
     now, number = house.clock.now(), secrets.token_urlsafe(32)
-    csrf = secrets.token_urlsafe(24)
-    session = Session(name=name, signed_in_at=signed_in_at, begun_at=now, ends_at=now + whole, csrf=csrf)
+    session = Session(
+        name=name,
+        issuer=issuer,
+        subject=subject,
+        signed_in_at=signed_in_at,
+        begun_at=now,
+        ends_at=now + whole,
+        csrf=secrets.token_urlsafe(24),
+    )
     house.shelf.put(KIND, digest(number.encode()), session.to_bytes(), min(now + IDLE, session.ends_at))
     return number, session
 
@@ -75,9 +101,9 @@ def found(house: House, number: str) -> Session | None:
 
 
 def extend(house: House, number: str, session: Session) -> None:
-    """Put off the end by idleness."""
-    until = min(house.clock.now() + IDLE, session.ends_at)
-    house.shelf.put(KIND, digest(number.encode()), session.to_bytes(), until)
+    """Put off the end by idleness; a session that was ended since it was read stays ended."""
+    now = house.clock.now()
+    house.shelf.prolong(KIND, digest(number.encode()), min(now + IDLE, session.ends_at), now)
 
 
 def end(house: House, number: str) -> None:
@@ -135,9 +161,21 @@ def by_cookie(house: House, request: Request, *, as_last_known: bool) -> Princip
 
 
 def of_cookie(house: House, request: Request) -> Session | None:
-    """The session of a browser."""
+    """The session of a browser, unless its identity was unbound since."""
     number = request.cookies.get(cookie_name(house))
-    return found(house, number) if number else None
+    session = found(house, number) if number else None
+    return session if session is not None and principal_of(house, session) is not None else None
+
+
+def principal_of(house: House, session: Session, *, as_last_known: bool = False) -> Principal | None:
+    """Who acts by a session now; nobody once its identity was unbound."""
+    return house.accounts.signed_in(
+        session.name,
+        session.signed_in_at,
+        issuer=session.issuer,
+        subject=session.subject,
+        as_last_known=as_last_known,
+    )
 
 
 def check_origin(request: Request, session: Session) -> None:
@@ -186,4 +224,4 @@ def _who(
         return None
     if is_cookie and request.method not in SAFE:
         check_origin(request, session)
-    return house.accounts.signed_in(session.name, session.signed_in_at, as_last_known=as_last_known)
+    return principal_of(house, session, as_last_known=as_last_known)

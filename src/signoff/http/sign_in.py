@@ -125,7 +125,7 @@ def callback(
         )
     if (old := request.cookies.get(sessions.cookie_name(house))) is not None:
         sessions.end(house, old)
-    number, _ = sessions.begin(house, name, identity.seen_at)
+    number, _ = sessions.begin(house, name, identity.seen_at, issuer=identity.issuer, subject=identity.subject)
     answer = RedirectResponse(begun["then"], HTTPStatus.SEE_OTHER)
     sessions.give_cookie(house, answer, sessions.cookie_name(house), number, int(sessions.WHOLE.total_seconds()))
     answer.delete_cookie(COOKIE, path="/")
@@ -145,7 +145,14 @@ def hand_over(request: Request, house: Installation) -> dict[str, object]:
     """A session for your command line, as fresh as this one; give it as SIGNOFF_TOKEN."""
     known = _session(request, house)
     sessions.check_origin(request, known)
-    number, handed = sessions.begin(house, known.name, known.signed_in_at, whole=sessions.HANDED_OVER)
+    number, handed = sessions.begin(
+        house,
+        known.name,
+        known.signed_in_at,
+        issuer=known.issuer,
+        subject=known.subject,
+        whole=sessions.HANDED_OVER,
+    )
     return {"token": f"{sessions.PREFIX}{number}", "ends_at": handed.ends_at.isoformat()}
 
 
@@ -202,9 +209,17 @@ def _identity(house: House, provider: Provider, code: str, begun: dict[str, str]
     except (JoseError, KeyError, ValueError, TypeError) as error:
         raise HTTPException(HTTPStatus.FORBIDDEN, f"The provider's ID token does not hold: {error}.") from error
     _check_claims(claims, provider, begun["nonce"], house.clock.now())
-    seen = claims.get("auth_time")
-    at = datetime.fromtimestamp(seen, UTC) if isinstance(seen, int) and not isinstance(seen, bool) else None
-    return Identity(issuer=provider.issuer, subject=claims["sub"], seen_at=at)
+    return Identity(issuer=provider.issuer, subject=claims["sub"], seen_at=_moment(claims.get("auth_time")))
+
+
+def _moment(seen: object) -> datetime | None:
+    """When the provider saw somebody; None when it does not say, or in no time that there is."""
+    if not isinstance(seen, int) or isinstance(seen, bool):
+        return None
+    try:
+        return datetime.fromtimestamp(seen, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _check_claims(claims: dict[str, Any], provider: Provider, nonce: str, now: datetime) -> None:
@@ -256,8 +271,9 @@ def _limit(house: House, request: Request) -> None:
     now = house.clock.now()
     address = request.client.host if request.client else "unknown"
     window = int(now.timestamp() // WINDOW.total_seconds())
-    free = (f"{address}:{window}:{n}" for n in range(MOST_TRIES))
-    if not any(house.shelf.add(TRIES, name, b"1", now + WINDOW, now) for name in free):
+    free = [f"{address}:{window}:{n}" for n in range(MOST_TRIES)]
+    is_over = house.shelf.get(TRIES, free[-1], now) is not None  # one look, so that a flood writes nothing
+    if is_over or not any(house.shelf.add(TRIES, name, b"1", now + WINDOW, now) for name in free):
         raise HTTPException(
             HTTPStatus.TOO_MANY_REQUESTS, "Too many sign-ins from this address; wait a minute.", {"retry-after": "60"}
         )

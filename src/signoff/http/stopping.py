@@ -26,11 +26,12 @@ class KillRequest(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-@router.post("/models/{model}/kill")
+@router.post("/models/{model:path}/kill")
 async def kill(model: str, body: KillRequest, principal: Killer, house: Installation, hub: Streams) -> Document:
     """Stop trading a model now: journaled, in force, pushed to every desk; then orders are halted and it is recorded.
 
     A model that nobody knows is killed as well, and the answer says so: a slip of the keyboard must not cost time.
+    Its name may hold whatever names could hold once, a slash too.
     """
     loop = asyncio.get_running_loop()
     switch = house.kill_switch

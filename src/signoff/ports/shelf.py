@@ -16,6 +16,9 @@ class Shelf(Protocol):
     def add(self, kind: str, name: str, value: bytes, expires_at: datetime, now: datetime) -> bool:
         """Keep a value unless one that has not expired is there; whether it was kept. Of two at once, one wins."""
 
+    def prolong(self, kind: str, name: str, expires_at: datetime, now: datetime) -> bool:
+        """Put off the end of a value that is still there; whether it was. What was removed meanwhile stays away."""
+
     def take(self, kind: str, name: str, now: datetime) -> bytes | None:
         """Get and remove: of two at once, one gets it."""
 

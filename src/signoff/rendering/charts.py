@@ -40,6 +40,8 @@ RC: Final[dict[Any, Any]] = {
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
     "font.size": 8,
+    # What people wrote is no formula: a title with two dollar signs is shown, and keeps no memo from being written.
+    "text.parse_math": False,
     "axes.linewidth": 0.6,
     "axes.edgecolor": MUTED,
     "text.color": TEXT,

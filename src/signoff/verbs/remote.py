@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import uuid4
 
 from signoff.adapters.archives import pack, unpack
@@ -180,7 +181,7 @@ class Remote:
     def meet(self, identity: str, signing: Hand, *, condition: str, note: str) -> Document:
         """Say that a condition of one's own approval is met."""
         said = {"role": signing.role.value, "condition": condition, "note": note}
-        return self._post(f"/deployments/{identity}/conditions", said)
+        return self._post(f"/deployments/{_part(identity)}/conditions", said)
 
     def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
         """Sign for recording a version that was live before; the last person whose signature is needed records it."""
@@ -189,7 +190,7 @@ class Remote:
                 f"Expected one --role, found {len(signing)}: at a server each person signs for themselves. Sign in one "
                 "role, and let a second person run the same command with the same reason."
             )
-        (hand,), path = signing, f"/models/{model}/adoptions"
+        (hand,), path = signing, f"/models/{_part(model)}/adoptions"
         key = self._key(hand)
         said = {"version": version, "role": hand.role.value, "reason": reason}
         statement = self._statement(f"{path}/statements", hand, Verdict.ADOPT, reason=reason, asked=said)
@@ -197,31 +198,31 @@ class Remote:
 
     def start(self, identity: str) -> Document:
         """Enter shadow."""
-        return self._post(f"/deployments/{identity}/start", {})
+        return self._post(f"/deployments/{_part(identity)}/start", {})
 
     def advance(self, identity: str) -> Document:
         """Go one phase further."""
-        return self._post(f"/deployments/{identity}/advance", {})
+        return self._post(f"/deployments/{_part(identity)}/advance", {})
 
     def pause(self, identity: str, reason: PauseReason, *, note: str) -> Document:
         """Stop the phase clock."""
-        return self._post(f"/deployments/{identity}/pause", {"reason": reason.value, "note": note})
+        return self._post(f"/deployments/{_part(identity)}/pause", {"reason": reason.value, "note": note})
 
     def resume(self, identity: str, reason: PauseReason, *, note: str) -> Document:
         """Take one pause reason away."""
-        return self._post(f"/deployments/{identity}/resume", {"reason": reason.value, "note": note})
+        return self._post(f"/deployments/{_part(identity)}/resume", {"reason": reason.value, "note": note})
 
     def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> Document:
         """Go back to the previous version now."""
-        return self._post(f"/deployments/{identity}/rollback", {"occasion": occasion.value, "reason": reason})
+        return self._post(f"/deployments/{_part(identity)}/rollback", {"occasion": occasion.value, "reason": reason})
 
     def kill(self, model: str, *, reason: str) -> Document:
         """Stop trading a model now."""
-        return self._post(f"/models/{model}/kill", {"reason": reason})
+        return self._post(f"/models/{_part(model)}/kill", {"reason": reason})
 
     def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
         """Sign for arming a killed model again."""
-        path = f"/models/{model}/rearm"
+        path = f"/models/{_part(model)}/rearm"
         key = self._key(signing)
         statement = self._statement(f"{path}/statements", signing, Verdict.REARM, reason=reason)
         envelope = key.sign_statement(statement)
@@ -230,26 +231,26 @@ class Remote:
     def rehearse(self, model: str, folder: Path | None = None) -> Document:
         """Rehearse the rollback on the server, by the plan of a dossier or of the last release on record."""
         if folder is None:
-            return self._post(f"/models/{model}/rehearsals", {})
+            return self._post(f"/models/{_part(model)}/rehearsals", {})
         headers = {"content-type": "application/zip"}
-        return self._send("POST", f"/models/{model}/rehearsals", content=pack(folder, None), headers=headers)
+        return self._send("POST", f"/models/{_part(model)}/rehearsals", content=pack(folder, None), headers=headers)
 
     def observe(self, identity: str, session: date | None = None) -> Document:
         """One monitoring pass."""
         said = {"session": session.isoformat() if session else None}
-        return self._post(f"/deployments/{identity}/observations", said)
+        return self._post(f"/deployments/{_part(identity)}/observations", said)
 
     def review(self, identity: str, *, notes: str) -> Document:
         """The 30-day review."""
-        return self._post(f"/deployments/{identity}/reviews", {"notes": notes})
+        return self._post(f"/deployments/{_part(identity)}/reviews", {"notes": notes})
 
     def post_mortem(self, identity: str, *, notes: str) -> Document:
         """Put what was learned from a rollback on record."""
-        return self._post(f"/deployments/{identity}/post-mortem", {"notes": notes})
+        return self._post(f"/deployments/{_part(identity)}/post-mortem", {"notes": notes})
 
     def deployment(self, identity: str) -> Document:
         """One release with its model's flags."""
-        return self._get(f"/deployments/{identity}")
+        return self._get(f"/deployments/{_part(identity)}")
 
     def deployments(
         self, *, model: str | None = None, state: State | None = None, after: str | None = None, limit: int = PAGE
@@ -260,7 +261,7 @@ class Remote:
 
     def flags(self, model: str) -> Document:
         """The flags of one model."""
-        return self._get(f"/models/{model}/flags")
+        return self._get(f"/models/{_part(model)}/flags")
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
         """What happened to a model or one release; page after page until there is no more, or enough."""
@@ -268,7 +269,7 @@ class Remote:
         position: int | None = after
         while position is not None and (limit is None or len(told) < limit):
             wanted = PAGE if limit is None else min(PAGE, limit - len(told))
-            page = self._get(f"/history/{name}", {"after": position, "limit": wanted})
+            page = self._get(f"/history/{_part(name)}", {"after": position, "limit": wanted})
             told += page["history"] if isinstance(page["history"], list) else []
             position = page["next"] if isinstance(page["next"], int) else None
         return {"history": told, "next": position}
@@ -291,7 +292,7 @@ class Remote:
         conditions: tuple[str, ...] = (),
         reason: str = "",
     ) -> Document:
-        path = f"/deployments/{identity}"
+        path = f"/deployments/{_part(identity)}"
         key = self._key(signing)
         statement = self._statement(
             f"{path}/statements", signing, verdict, identity=identity, conditions=conditions, reason=reason
@@ -360,6 +361,11 @@ class Remote:
         if answer.is_success:
             return answer
         raise _error(answer.status_code, answer.content)
+
+
+def _part(name: str) -> str:
+    """A name as one part of an address, whatever stands in it."""
+    return quote(name, safe="")
 
 
 def _unzipped(content: bytes) -> dict[str, bytes]:
