@@ -243,18 +243,6 @@ class House:
         """Send what is due."""
         return deliver(self.record, self.notifier)
 
-    def check_governance(self) -> dict[str, list[str]]:
-        """Set or remove `governance_ready` of every approved version by what is attached; what is missing."""
-        missing: dict[str, list[str]] = {}
-        for state in self.record.deployments():
-            if self.registry is None or state.manifest is None:
-                continue
-            if self.registry.version(state.registry_name, state.version) is None:
-                continue
-            if gone := self.registry.attach(state.registry_name, state.version, {}):
-                missing[f"{state.model} v{state.version}"] = list(gone)
-        return missing
-
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""
         return {name: b"".join(pieces) for name, pieces in self.export_pieces()}

@@ -294,7 +294,7 @@ class House:
         self.world, fuse = world, world.fuse
         self.record = Record(Fused(world.store, fuse, "commit", "done"), world.clock)
         self.orders = Fused(world.broker, fuse, "fence", "cancel", "lift")
-        registry = Fused(world.registry, fuse, "point", "attach")
+        registry = self.registry = Fused(world.registry, fuse, "point", "attach")
         folders = Fused(world.folders, fuse, "write")
         self.approvals = ApprovalRound(
             record=self.record, releases=folders, publisher=Publisher(world.registry), assessor=_Assessor(world)

@@ -12,8 +12,9 @@ from desk_in_memory import KEYS, ROLES, UNDERTAKINGS, Crash, World, order_id
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from signoff.app.champion import name_champions
 from signoff.app.deadlines import check_deadlines
-from signoff.app.notices import deliver
+from signoff.app.notices import LEASE, deliver
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import fold_of
 from signoff.app.rollback import is_unfinished, order_scope
@@ -266,6 +267,7 @@ class Walk(RuleBasedStateMachine):
                 house.rollback.carry_out(state.id, actor="worker")
         for model in MODELS:
             reconcile_orders(house.record, house.orders, model)
+        name_champions(house.record, house.registry)
         check_deadlines(house.record)
         deliver(house.record, house.notifier)
 
@@ -399,9 +401,10 @@ class Walk(RuleBasedStateMachine):
         assert max(sent.values(), default=1) == 1, sent
 
     def teardown(self):
-        """With everything repaired, one quiet pass ends what was begun, and every effect was applied exactly once."""
+        """With everything repaired and leases over, one quiet pass ends what was begun, and every effect was applied exactly once."""
         self.world.restarted()
         self.world.broker.is_stubborn, self.world.registry.works = False, True
+        self.world.clock.moment += LEASE  # of a worker that died with notices in its hands
         house = self.world.house()
         for state in house.record.deployments():
             if state.state in RETREATING:
@@ -415,3 +418,5 @@ class Walk(RuleBasedStateMachine):
         for model in MODELS:
             if self.is_latched(model):
                 assert self.world.broker.open_orders(order_scope(model)) == ()
+            for champion in (d for d in self.deployments(model) if d.state is State.FULL):
+                assert self.world.registry.aliases[model, "champion"] == champion.version

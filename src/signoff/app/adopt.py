@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Final, TypedDict
 
 from signoff.app.approvals import Signatory, opening_key
+from signoff.app.champion import naming
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain.deployment import ENDED, Deployment
@@ -132,5 +133,6 @@ def _recorded(record: Record, adoption: Adoption, signatures: tuple[Signature, .
         Change(stream=deployment_stream(adoption.deployment), state=None, events=(event,)),
         actor=signatures[0].person,
         key=opening_key(record, adoption.model),
+        effects=(naming(adoption.model, adoption.deployment),),
     )
     return record.deployment(adoption.deployment)

@@ -7,7 +7,7 @@ after any restart.
 from signoff.app.notices import Notice, effect, incident
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.domain import decisions
-from signoff.domain.deployment import Deployment
+from signoff.domain.deployment import RETREATING, Deployment, State
 from signoff.domain.events import DeadlineBreached
 from signoff.ports.store import Effect
 
@@ -17,10 +17,9 @@ ESCALATION = "escalation"
 def check_deadlines(record: Record, *, actor: str = "deadlines") -> tuple[tuple[str, DeadlineBreached], ...]:
     """Record every breach that is not on record yet, and repeat the calls that are due; what was breached, by id."""
     found: list[tuple[str, DeadlineBreached]] = []
-    for state in record.deployments():
-        if state.rollback is not None:
-            found += [(state.id, breach) for breach in _breaches(record, state.id, actor=actor)]
-            _call(record, state, actor=actor)
+    for state in record.in_states(*RETREATING, State.ROLLED_BACK):
+        found += [(state.id, breach) for breach in _breaches(record, state.id, actor=actor)]
+        _call(record, state, actor=actor)
     return tuple(found)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final, TypeVar
 
-from signoff.domain.deployment import Deployment, age
+from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Recorded
@@ -150,6 +150,12 @@ class Record:
         """Every model with a release or a latch, by name."""
         released = {d.model for d in self.deployments()}
         return tuple(sorted(released | {s.stream.partition("/")[2] for s in self.store.streams("model/")}))
+
+    def halted(self) -> tuple[str, ...]:
+        """Every model that is killed or on its way back, by name."""
+        leaving = {d.model for d in self.in_states(*RETREATING)}
+        latches = (decode_state(Latch, s.state) for s in self.store.streams("model/"))
+        return tuple(sorted(leaving | {latch.model for latch in latches if latch.is_latched}))
 
     def latch(self, model: str) -> Latch | None:
         """The kill latch of a model, None where nothing was ever killed or rehearsed."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from signoff.app.champion import ALIAS, naming
 from signoff.app.fence import lift
 from signoff.app.notices import incident
 from signoff.app.package import rendered, with_manifest
@@ -200,8 +201,8 @@ class RollbackProcedure:
             return "no previous version; the model stays off and the declared fallback applies"
         if self.registry is None:
             raise StepError("no registry is configured, so the previous version cannot be loaded")
-        self.registry.point(state.registry_name, "champion", version)
-        return f"alias champion names v{version}"
+        self.registry.point(state.registry_name, ALIAS, version)
+        return f"alias {ALIAS} names v{version}"
 
     def _verified_revert(self, state: Deployment, scope: str) -> str:
         version = self._restored(state)
@@ -248,13 +249,16 @@ class RollbackProcedure:
             if state.rollback is None or state.rollback.next_step is not step:
                 return state  # somebody else recorded it meanwhile
             events = decisions.finish_step(state, step, seconds, detail, self._restored(state), self.record.now())
-            effects = (incident(state, "rolled back", self._ending(state)),) if step is Step.REVIEW else ()
+            effects = {
+                Step.VERIFY_REVERT: (naming(state.model, f"{identity}:{state.revision}"),),
+                Step.REVIEW: (incident(state, "rolled back", self._ending(state)),),
+            }
             self.record.commit(
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 *(self._reinstated(state) if step is Step.VERIFY_REVERT else ()),
                 actor=actor,
                 key=f"step:{identity}:{step}:{state.revision}",
-                effects=effects,
+                effects=effects.get(step, ()),
             )
             return self.record.deployment(identity)
 

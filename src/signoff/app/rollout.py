@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from signoff.app.approvals import APPROVED, ApprovalRound
+from signoff.app.champion import naming
 from signoff.app.notices import at_deployment
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.domain import decisions
@@ -96,5 +97,11 @@ class Rollout:
             *changes,
             actor=actor,
             key=self.record.key(f"{verb}:{state.id}:{state.revision}"),
-            effects=effects if entered is Phase.SHADOW else (),
+            effects=_effects(state, entered, effects),
         )
+
+
+def _effects(state: Deployment, entered: Phase | None, at_start: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    if entered is Phase.FULL:
+        return (naming(state.model, f"{state.id}:{state.revision}"),)
+    return at_start if entered is Phase.SHADOW else ()

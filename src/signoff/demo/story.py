@@ -14,6 +14,7 @@ from rich.text import Text
 
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.assess import Release
+from signoff.app.champion import name_champions
 from signoff.app.package import latest_rehearsal
 from signoff.app.record import Record, deployment_stream
 from signoff.app.rehearse import rehearse
@@ -217,6 +218,7 @@ class Story:
             if state.phase_days == needed:
                 self.say("Held back", f"{observed.session}: {refusal}")
             return state
+        name_champions(self.house.record, self.house.registry)
         word = "Limited" if state.phase is Phase.LIMITED else "Full"
         self.say(word, f"{observed.session}: every condition of {before} holds; {state.allocation_pct}% of capital")
         return state

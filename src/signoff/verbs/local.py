@@ -12,7 +12,9 @@ from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
 from signoff.app.assess import submission_errors
+from signoff.app.champion import name_champions
 from signoff.app.deadlines import check_deadlines
+from signoff.app.governance import check_governance
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.rehearse import rehearse
@@ -330,11 +332,12 @@ class Local:
         """Put what was learned from a rollback on record; its 48 hours are then met."""
         return self._released(self.house.rollback.hold_post_mortem(identity, notes, actor=self.actor))
 
-    def work(self, *, is_observing: bool = False, is_advancing: bool = False) -> Document:
+    def work(self, *, is_observing: bool = False, is_advancing: bool = False, is_tidying: bool = True) -> Document:
         """One pass of the background work. What goes wrong with one thing keeps nobody from the next.
 
         First what stops or brings back, then what is late, then what people are told; sessions that have closed are
-        observed and phases advanced only when asked for.
+        observed and phases advanced only when asked for. Tidying asks the registry about every release that has not
+        ended, which nothing waits for.
         """
         done = _Pass()
         house, record = self.house, self.house.record
@@ -344,9 +347,11 @@ class Local:
             if is_unfinished(state):
                 with done.attempt(state.id):
                     done.rollbacks.append(house.rollback.carry_out(state.id, actor=self.actor).id)
-        for model in house.record.models():
+        for model in record.halted():
             with done.attempt(model):
                 reconcile_orders(record, house.broker, model)
+        with done.attempt("champions"):
+            done.named += name_champions(record, house.registry)
         with done.attempt("deadlines"):
             done.late += [f"{identity}: {b.name}" for identity, b in check_deadlines(record, actor=self.actor)]
         if is_observing:
@@ -356,8 +361,9 @@ class Local:
         with done.attempt("notices"):
             done.notices, problems = house.deliver_notices()
             done.problems += problems
-        with done.attempt("governance"):
-            done.unready |= house.check_governance()
+        if is_tidying:
+            with done.attempt("governance"):
+                done.unready |= check_governance(record, house.registry)
         with done.attempt("anchor"):
             house.anchor()
         house.shelf.sweep(house.clock.now())
@@ -418,6 +424,7 @@ class _Pass:
     late: list[str] = field(default_factory=list)
     observed: list[str] = field(default_factory=list)
     advanced: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unready: dict[str, list[str]] = field(default_factory=dict)
     notices: int = 0

@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 from threading import Event
+from time import monotonic
 from types import FrameType
 from typing import Final
 
@@ -17,6 +18,7 @@ from signoff.verbs.local import Local
 
 PASS_S: Final = 1.0
 AWAY_S: Final = 5.0
+TIDY_S: Final = 60.0
 log = logging.getLogger("signoff.worker")
 
 
@@ -31,15 +33,20 @@ def follow(verbs: Local, *, is_observing: bool, is_advancing: bool) -> None:
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     log.info(json.dumps({"worker": "started"}))
+    tidied_at = float("-inf")
     while not over.is_set():
-        over.wait(PASS_S if one_pass(verbs, is_observing=is_observing, is_advancing=is_advancing) else AWAY_S)
+        began = monotonic()
+        is_tidying = began - tidied_at >= TIDY_S
+        has_worked = one_pass(verbs, is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
+        tidied_at = began if has_worked and is_tidying else tidied_at
+        over.wait(PASS_S if has_worked else AWAY_S)
     log.info(json.dumps({"worker": "stopped"}))
 
 
-def one_pass(verbs: Local, *, is_observing: bool, is_advancing: bool) -> bool:
+def one_pass(verbs: Local, *, is_observing: bool, is_advancing: bool, is_tidying: bool) -> bool:
     """One pass, logged when it did anything; False when nothing could be done now."""
     try:
-        done = verbs.work(is_observing=is_observing, is_advancing=is_advancing)
+        done = verbs.work(is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
     except SignoffError as error:
         log.warning(json.dumps({"worker": "waiting", "because": str(error)}))
         return False

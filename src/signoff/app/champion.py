@@ -1,0 +1,54 @@
+"""The registry's alias `champion` follows the record: it names the version that trades at full allocation.
+
+An entry of the outbox says that the champion of a model may have changed; which version it is now, the record says when
+the entry is carried out, and says again afterwards, so that a worker that was held up in between corrects itself. One
+that dies leaves the entry to the next. While a model has no champion, or is on its way back, the alias stays: the
+rollback's own step points it.
+"""
+
+from typing import Final
+
+from signoff.app.record import Record
+from signoff.domain.deployment import RETREATING, Deployment, State
+from signoff.domain.errors import NotFoundError
+from signoff.ports.registry import Registry
+from signoff.ports.store import Effect
+
+ALIAS: Final = "champion"
+KIND: Final = "champion"
+
+
+def naming(model: str, cause: str) -> Effect:
+    """What follows in the registry from a commit that made or unmade a champion; `cause` names that commit."""
+    return Effect(identity=f"{KIND}:{cause}", kind=KIND, payload=model.encode())
+
+
+def name_champions(record: Record, registry: Registry | None) -> tuple[str, ...]:
+    """Carry out what is due; the models whose alias was set. A registry that is away is asked again next time."""
+    named = []
+    for effect in record.store.pending():
+        if effect.kind == KIND:
+            model = effect.payload.decode()
+            result = _named(record, registry, model)
+            record.store.done(effect.identity, result, record.now())
+            named.append(model)
+    return tuple(named)
+
+
+def _named(record: Record, registry: Registry | None, model: str) -> str:
+    if registry is None:
+        return "no registry"
+    said, champion = None, _champion(record, model)
+    while champion is not None and champion.version != said:
+        try:
+            registry.point(champion.registry_name, ALIAS, champion.version)
+        except NotFoundError:
+            return f"v{champion.version} is not in the registry"
+        said, champion = champion.version, _champion(record, model)
+    return "nothing to name" if said is None else f"v{said}"
+
+
+def _champion(record: Record, model: str) -> Deployment | None:
+    if record.in_states(*RETREATING, model=model):
+        return None
+    return next(iter(record.in_states(State.FULL, model=model)), None)
