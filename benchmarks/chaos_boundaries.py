@@ -38,6 +38,7 @@ from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
+from signoff.ports.durability import Kept
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House, staged_orders
 
@@ -47,11 +48,11 @@ LEASE_OVER: Final = {"lease_s": 0}
 Body = dict[str, Any]
 
 
-class Unmeasured:
+class Taken:
     """Rehearsals here kill nobody."""
 
-    def measure(self) -> None:
-        return None
+    def measure(self) -> Kept:
+        return Kept(acknowledged=25, lost=0)
 
 
 @dataclass
@@ -111,7 +112,7 @@ def opened(root: Path) -> Site:
         enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="t")
     signatories = tuple(house.signatory(role) for role in ROLES)
     adopt(house.record, Adoption(model=MODEL, version="1.1.0", policy=POLICY, reason="live"), signatories)
-    stage = Stage(store=MemoryStore, orders=staged_orders, registry=house.registry, durability=Unmeasured())
+    stage = Stage(store=MemoryStore, orders=staged_orders, registry=house.registry, durability=Taken())
     rehearse(house.record, stage, model=MODEL, policy=POLICY, undertakings=UNDERTAKINGS, actor="t")
     assert house.registry is not None
     house.registry.point(MODEL, "champion", "1.1.0")
