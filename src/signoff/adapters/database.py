@@ -176,6 +176,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _alone(connection: Connection) -> None:
+    """SQLite has one writer at a time; PostgreSQL's wait here, also before there is any row that one could lock."""
     if connection.dialect.name != "sqlite":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
