@@ -62,8 +62,11 @@ bench: $(VENV)/.develop $(BENCH)/.peers ## measure beside the peers, and print r
 
 chaos: $(VENV)/.develop ## kill, fill the disk, turn the clock, fail over, and count what was lost; KILLS=1000 for an hour of it
 	$(BIN)/python benchmarks/chaos.py --kills $(KILLS)
-	@for what in boundaries clock races disk postgres; do \
-		echo "benchmarks/chaos_$$what.py"; $(BIN)/python benchmarks/chaos_$$what.py || exit 1; done
+	$(BIN)/python benchmarks/chaos.py --kills $(KILLS) --database postgresql
+	@unmeasured=; for what in boundaries clock races postgres disk; do \
+		echo "benchmarks/chaos_$$what.py"; $(BIN)/python benchmarks/chaos_$$what.py; status=$$?; \
+		case $$status in 0) ;; 77) unmeasured="$$unmeasured $$what" ;; *) exit $$status ;; esac; done; \
+	if [ -n "$$unmeasured" ]; then echo "everything else held; NOT MEASURED:$$unmeasured" >&2; exit 77; fi
 
 docs: $(VENV)/.develop ## write the published JSON schemas
 	$(BIN)/python -m signoff.adapters.schema docs/schema

@@ -1,14 +1,16 @@
 """A ledger as large as years make it: ten thousand releases and a million events. Are lists, flags and commits quick?
 
 The peer in the same run is SQLite itself: the same rows inserted bare, one transaction each, with the same settings.
+`--database postgresql` starts a PostgreSQL of its own, with its defaults.
 """
 
 import argparse
+import math
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,13 +32,19 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--releases", type=int, default=2_000)
     asked.add_argument("--events", type=int, default=50_000)
-    asked.add_argument("--database", help="default: SQLite in a temporary folder")
+    asked.add_argument("--minutes", type=float, default=math.inf, help="add no further events after so many")
+    asked.add_argument("--database", help="a URL, or postgresql; default: SQLite in a temporary folder")
     given = asked.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        run(Path(folder), given.releases, given.events, given.database)
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        database = given.database
+        if database == "postgresql":
+            from servers import postgres
+
+            database = stack.enter_context(postgres(Path(folder) / "postgresql"))
+        run(Path(folder), given.releases, given.events, database, given.minutes)
 
 
-def run(folder: Path, releases: int, events: int, database: str | None) -> None:
+def run(folder: Path, releases: int, events: int, database: str | None, minutes: float) -> None:
     key = KeyFile(Ed25519PrivateKey.generate())
     url = database or f"sqlite:///{folder / 'signoff.db'}"
     store = SqlStore(url, sign=key.sign_checkpoint, blobs=folder)
@@ -49,7 +57,7 @@ def run(folder: Path, releases: int, events: int, database: str | None) -> None:
     bare = bare_rate(folder / "bare.db", 1000)
     print(f"  the same machine inserts bare rows into SQLite at {bare:,.0f}/s: ratio {releases / took / bare:.2f}")
     began = time.perf_counter()
-    added = fill(record, events - releases)
+    added = fill(record, events - releases, seconds=60 * minutes - took)
     took = time.perf_counter() - began
     print(f"{added} further events in commits of 1,000: {added / took:,.0f} events/s; {store.size():,} events in all")
     last = f"m{releases - 1}-1-adopted"
@@ -76,9 +84,10 @@ def adopt(record: Record, n: int) -> None:
     record.commit(Change(stream=deployment_stream(identity), state=None, events=(event,)), actor="b", key=identity)
 
 
-def fill(record: Record, events: int) -> int:
-    added = 0
-    while added < events:
+def fill(record: Record, events: int, *, seconds: float = math.inf) -> int:
+    """Add so many events, or as many as that time allows."""
+    added, end = 0, time.perf_counter() + seconds
+    while added < events and time.perf_counter() < end:
         state = record.deployment(f"m{added // 1000}-1-adopted")
         pair = (Paused(reason=PauseReason.MANUAL, note="bench"), Resumed(reason=PauseReason.MANUAL, note="bench"))
         change = Change(stream=deployment_stream(state.id), state=state, events=pair * 500)

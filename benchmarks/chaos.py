@@ -18,13 +18,17 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import ExitStack
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from judging import judge
 from processes import Forge, Running, until
+from servers import database, postgres
+from sqlalchemy import make_url
 
+from signoff.adapters.database import initialise
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.app.rollback import order_scope
@@ -173,13 +177,16 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--kills", type=int, default=40)
     asked.add_argument("--batch", type=int, default=100, help="kills in one installation before it is judged")
-    asked.add_argument("--database", help="default: SQLite in a temporary home")
+    asked.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     asked.add_argument("--results", type=Path, help="append each batch here, and count what is there already")
     given = asked.parse_args()
     told = [json.loads(line) for line in given.results.read_text().splitlines()] if _is_file(given.results) else []
     while (done := sum(batch["kills"] for batch in told)) < given.kills:
-        with tempfile.TemporaryDirectory() as folder, Forge() as forge:
-            known = settings(home=str(Path(folder) / "home"), database=given.database)
+        with tempfile.TemporaryDirectory() as folder, Forge() as forge, ExitStack() as stack:
+            url = None
+            if given.database == "postgresql":
+                url = least_privileged(stack.enter_context(postgres(Path(folder) / "postgresql")))
+            known = settings(home=str(Path(folder) / "home"), database=url)
             told.append(run(forge, House(known), min(given.batch, given.kills - done), seed=len(told)))
         print(json.dumps(told[-1]), flush=True)
         if given.results is not None:
@@ -190,6 +197,13 @@ def main() -> None:
         total.update({name: value for name, value in batch.items() if isinstance(value, int)})
     print(json.dumps(total))
     sys.exit(any(batch["wrong"] for batch in told))
+
+
+def least_privileged(owner: str) -> str:
+    """A database of its own on this PostgreSQL, as a server uses it: under a role that can add, and change nothing."""
+    url = database(owner, "chaos")
+    initialise(url, role="signoff_app")
+    return make_url(url).set(username="signoff_app").render_as_string(hide_password=False)
 
 
 def _is_file(path: Path | None) -> bool:

@@ -26,6 +26,7 @@ from signoff.desk.client import FlagClient
 from signoff.wiring import House
 
 VICTIM: Final = "omega"
+UNMEASURED: Final = 77  # as automake's tests say that they were skipped
 
 
 @dataclass
@@ -81,8 +82,8 @@ def main() -> None:
     asked.add_argument("--case", choices=("full", "full, nowhere else to write", "read-only"))
     given = asked.parse_args()
     if os.geteuid() != 0:
-        print("not measured: a file system that can be filled and broken needs a loop device, and that needs root")
-        return
+        print("NOT MEASURED: a file system that can be filled and broken needs a loop device, and that needs root")
+        sys.exit(UNMEASURED)
     wrong: list[object] = []
     for case in ("full", "full, nowhere else to write", "read-only"):
         if given.case in {None, case}:

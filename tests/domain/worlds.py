@@ -30,7 +30,12 @@ POLICY = Policy(name="test", version="1")
 REHEARSAL = Rehearsal(
     at=NOW - timedelta(days=10),
     result=Rehearsed(
-        seconds=tuple((step, 0.5) for step in Step), residual_orders=0, within_budget=True, restored_version="1"
+        seconds=tuple((step, 0.5) for step in Step),
+        residual_orders=0,
+        within_budget=True,
+        restored_version="1",
+        events_acknowledged=25,
+        events_lost=0,
     ),
 )
 INTACT = decisions.Package(manifest=MANIFEST, changed=())

@@ -19,6 +19,7 @@ from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Occasion
 from signoff.domain.policy import Policy, Role
+from signoff.ports.durability import Kept
 from signoff.wiring import House
 
 
@@ -99,7 +100,7 @@ def outcome(house, state):
 @pytest.mark.slow
 def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pristine, tmp_path, monkeypatch):
     monkeypatch.setattr(House, "assessor", property(lambda _: _Known(release)))
-    monkeypatch.setattr(KilledWriter, "measure", lambda _: None)
+    monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
     monkeypatch.setattr(notices, "LEASE", timedelta(0))  # the dead process's lease is over
     with monkeypatch.context() as patch:
         counted = commits(patch, -1, before=True)

@@ -13,7 +13,12 @@ from signoff.domain.rehearsal import Rehearsal, objections
 AT = datetime(2019, 1, 2, 9, tzinfo=UTC)
 POLICY = Policy(name="p", version="1")
 GOOD = Rehearsed(
-    seconds=tuple((step, 1.0) for step in Step), residual_orders=0, within_budget=True, restored_version="1"
+    seconds=tuple((step, 1.0) for step in Step),
+    residual_orders=0,
+    within_budget=True,
+    restored_version="1",
+    events_acknowledged=25,
+    events_lost=0,
 )
 
 
@@ -42,6 +47,7 @@ def test_it_stands_on_the_last_day_that_the_policy_allows_and_not_one_longer():
         ({"previous": "2"}, "restored v1, and this release falls back to v2"),
         ({"previous": None}, "falls back to no version"),
         ({"events_lost": 2, "events_acknowledged": 9}, "lost 2 acknowledged events"),
+        ({"events_lost": None, "events_acknowledged": None}, "did not measure what a killed process loses"),
     ],
 )
 def test_anything_less_is_objected_to_in_words(changed, said):

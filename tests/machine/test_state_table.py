@@ -20,7 +20,12 @@ INTACT = decisions.Package(manifest=MANIFEST, changed=())
 REHEARSAL = Rehearsal(
     at=AT,
     result=e.Rehearsed(
-        seconds=tuple((step, 0.1) for step in e.Step), residual_orders=0, within_budget=True, restored_version="1"
+        seconds=tuple((step, 0.1) for step in e.Step),
+        residual_orders=0,
+        within_budget=True,
+        restored_version="1",
+        events_acknowledged=25,
+        events_lost=0,
     ),
 )
 

@@ -401,7 +401,7 @@ class Walk(RuleBasedStateMachine):
         assert max(sent.values(), default=1) == 1, sent
 
     def teardown(self):
-        """With everything repaired and leases over, one quiet pass ends what was begun, and every effect was applied exactly once."""
+        """With everything repaired and leases over, one quiet pass ends all; every effect was applied exactly once."""
         self.world.restarted()
         self.world.broker.is_stubborn, self.world.registry.works = False, True
         self.world.clock.moment += LEASE  # of a worker that died with notices in its hands

@@ -1,16 +1,13 @@
-"""A home of the first release is opened by this one."""
+"""A home of the first release is opened by this one, from the very rows that it wrote."""
 
 import sqlite3
 from contextlib import closing
 
 import pytest
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from small_ledger import LEDGER_KEY, append, commit
-from sqlalchemy import create_engine, text
+from released import FIRST, restore_file, with_blobs
+from small_ledger import LEDGER_KEY, append, commit, exported, verified
 
 from signoff.adapters.database import schema_of
-from signoff.adapters.migrations.versions import r0001_spine
 from signoff.adapters.store_sql import SqlStore
 
 
@@ -19,57 +16,42 @@ def opened(folder):
 
 
 @pytest.fixture
-def released(tmp_path):
-    """A file as the first release made it, with its rows as it wrote them."""
-    modern = tmp_path / "modern"
-    modern.mkdir()
-    store = opened(modern)
-    store.commit(commit(append("deployment/a", state=b'{"model":"m","state":"shadow"}'), append("people"), key="1"))
-    engine = create_engine(f"sqlite:///{tmp_path / 'signoff.db'}")
-    with engine.connect() as connection:
-        with Operations.context(MigrationContext.configure(connection)):
-            r0001_spine.upgrade()
-        connection.execute(text(f"ATTACH '{modern / 'signoff.db'}' AS modern"))
-        for table, columns in {
-            "events": "seq, stream, revision, body, leaf",
-            "streams": "stream, revision, state",
-            "commands": "key, request, seq",
-            "head": "one, size, edge, note",
-        }.items():
-            connection.execute(text(f"INSERT INTO main.{table} SELECT {columns} FROM modern.{table}"))
-        connection.commit()
-    engine.dispose()
-    return store, tmp_path
+def home(tmp_path):
+    restore_file(tmp_path / "signoff.db")
+    return tmp_path
 
 
-def test_its_ledger_is_the_same_to_the_byte_and_a_copy_is_kept(released):
-    modern, folder = released
-    upgraded = opened(folder)
-    assert list(upgraded.rows()) == list(modern.rows())
-    assert upgraded.checkpoint() == modern.checkpoint()
-    assert schema_of(f"sqlite:///{folder / 'signoff.db'}")[0] == "2"
-    with closing(sqlite3.connect(folder / "signoff.db.schema-1")) as copy:
+def test_its_ledger_is_the_same_to_the_byte_and_a_copy_is_kept(home):
+    upgraded = opened(home)
+
+    assert [(row.seq, row.body, row.leaf) for row in upgraded.rows()] == FIRST
+    assert schema_of(f"sqlite:///{home / 'signoff.db'}")[0] == "2"
+    with closing(sqlite3.connect(home / "signoff.db.schema-1")) as copy:
         assert copy.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() == ("1",)
-        assert copy.execute("SELECT COUNT(*) FROM events").fetchone() == (2,)
+        assert copy.execute("SELECT seq, body, leaf FROM events ORDER BY seq").fetchall() == FIRST
 
 
-def test_its_releases_can_be_looked_for(released):
-    _, folder = released
-    found = opened(folder).streams("deployment/", models=["m"], labels=["shadow"])
-    assert [s.stream for s in found] == ["deployment/a"]
+def test_it_is_intact_when_it_is_verified_afterwards(home):
+    found = verified(exported(with_blobs(opened(home))))
+
+    assert (found.exit_code, found.events, found.findings) == (0, len(FIRST), ())
 
 
-def test_it_goes_on_where_it_was(released):
-    _, folder = released
-    store = opened(folder)
-    assert store.commit(commit(append("deployment/a"), key="1")).is_replay
-    assert store.commit(commit(append("deployment/a", expected=1), key="2")).seq == 3
+def test_its_releases_can_be_looked_for(home):
+    found = opened(home).streams("deployment/", models=["m"], labels=["awaiting_approval"])
+    assert [s.stream for s in found] == ["deployment/m-2"]
 
 
-def test_an_upgrade_that_breaks_leaves_everything_as_it_was(released, monkeypatch):
+def test_it_goes_on_where_it_was(home):
+    store = opened(home)
+    assert store.commit(commit(append("deployment/m-2"), key="k5")).is_replay
+    assert [effect.identity for effect in store.pending()] == ["signed:m-2:Rae"]
+    assert store.commit(commit(append("deployment/m-2", expected=4), key="new")).seq == len(FIRST) + 1
+
+
+def test_an_upgrade_that_breaks_leaves_everything_as_it_was(home, monkeypatch):
     from signoff.adapters import database
 
-    _, folder = released
     real = database.upgrade
 
     def breaks(connection, present):
@@ -79,6 +61,20 @@ def test_an_upgrade_that_breaks_leaves_everything_as_it_was(released, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(database, "upgrade", breaks)
         with pytest.raises(RuntimeError):
-            opened(folder)
-    assert schema_of(f"sqlite:///{folder / 'signoff.db'}")[0] == "1"
-    assert opened(folder).size() == 2
+            opened(home)
+    assert schema_of(f"sqlite:///{home / 'signoff.db'}")[0] == "1"
+    assert opened(home).size() == len(FIRST)
+
+
+def test_a_home_that_was_upgraded_is_built_like_a_new_one(home, tmp_path):
+    opened(home)
+    new = tmp_path / "new"
+    new.mkdir()
+    opened(new)
+    assert built(home) == built(new)
+
+
+def built(folder):
+    with closing(sqlite3.connect(folder / "signoff.db")) as database:
+        found = database.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {name: " ".join(sql.split()) for name, sql in found}

@@ -12,11 +12,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from sqlalchemy import Engine, create_engine, event, func, inspect, select
+from sqlalchemy import URL, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
-from signoff.adapters.schema_sql import SCHEMA, grant, upgrade
+from signoff.adapters.schema_sql import SCHEMA, grant, in_scratch, upgrade
 from signoff.adapters.tables_sql import meta
 from signoff.domain.errors import BadInputError, SignoffError, TamperedError, UnavailableError
 
@@ -135,6 +135,9 @@ def initialise(url: str, *, role: str | None = None, password: str | None = None
         raise BadInputError(f"Expected PostgreSQL for --role, found {engine.dialect.name}; a file has no roles.")
     with _once(engine) as connection:
         _upgraded(connection)
+        if engine.dialect.name == "postgresql":
+            with in_scratch(connection):
+                upgrade(connection, _schema(connection))
         if role is not None:
             grant(connection, role, password)
         connection.commit()
@@ -173,6 +176,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _alone(connection: Connection) -> None:
+    """SQLite has one writer at a time; PostgreSQL's wait here, also before there is any row that one could lock."""
     if connection.dialect.name != "sqlite":
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
@@ -203,7 +207,7 @@ def _refusal(name: str, error: SQLAlchemyError) -> SignoffError:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url, **_how(url))
+        engine = create_engine(url, **_how(make_url(url)))
     except (ArgumentError, ModuleNotFoundError) as error:
         scheme = url.partition(":")[0]
         raise BadInputError(
@@ -218,11 +222,12 @@ def _engine(url: str) -> Engine:
     return engine
 
 
-def _how(url: str) -> dict[str, Any]:
-    """A database on the network answers within seconds, or is treated as away."""
-    if not url.startswith("postgresql"):
+def _how(url: URL) -> dict[str, Any]:
+    """A database on the network answers within seconds, or is treated as away; what the URL asks for comes last."""
+    if url.get_backend_name() != "postgresql":
         return {}
-    options = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
+    ours = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
+    options = " ".join((ours, *url.normalized_query.get("options", ())))
     arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000}
     return {"connect_args": arguments, "pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 5}
 

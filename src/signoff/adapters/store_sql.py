@@ -29,7 +29,7 @@ PAGE: Final = 5000
 # Statements of a commit, made once: building them anew would cost as much as running them.
 _COMMAND: Final = select(commands.c.request, commands.c.seq).where(commands.c.key == bindparam("key"))
 _STREAM: Final = select(streams.c.revision, streams.c.state).where(streams.c.stream == bindparam("stream"))
-_TREE: Final = select(head.c.size, head.c.edge, head.c.note).with_for_update()
+_TREE: Final = select(head.c.size, head.c.edge, head.c.note)
 _EVENT: Final = insert(events)
 _BORN: Final = insert(streams)
 _MOVED: Final = update(streams).where(streams.c.stream == bindparam("moved"))

@@ -97,15 +97,15 @@ def rehearse(
             "version that a release falls back to. Install `signoff[mlflow]` and give --registry."
         )
     staged = _opened(model, registered_model, champion, policy, undertakings, actor)
-    seconds, residual = _played(record, stage, staged, actor)
     kept = stage.durability.measure()
+    seconds, residual = _played(record, stage, staged, actor)
     result = Rehearsed(
         seconds=seconds,
         residual_orders=residual,
         within_budget=residual == 0 and is_complete(seconds) and within_budget(seconds, policy),
         restored_version=champion.version if champion else None,
-        events_acknowledged=None if kept is None else kept.acknowledged,
-        events_lost=None if kept is None else kept.lost,
+        events_acknowledged=kept.acknowledged,
+        events_lost=kept.lost,
     )
 
     def commit() -> None:

@@ -29,7 +29,7 @@ def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None
     result, limit = rehearsal.result, policy.rollback.rehearsal_max_age_days
     age = (day - rehearsal.at.date()).days
     missing = sorted(step.value for step in set(RESTORING) - {step for step, _ in result.seconds})
-    lost = result.events_lost or 0
+    lost = result.events_lost
     found = {
         f"rehearsed on {rehearsal.at.date()}, after {day}": age < 0,
         f"rehearsed {age} days before {day}, at most {limit} are allowed": age > limit,
@@ -38,7 +38,8 @@ def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None
         f"the rehearsal did not run {', '.join(missing)}": bool(missing),
         f"the rehearsal restored {_version(result.restored_version)}, and this release falls back to "
         f"{_version(previous)}": result.restored_version != previous,
-        f"the rehearsal lost {lost} acknowledged events of the record": lost > 0,
+        "the rehearsal did not measure what a killed process loses of the record": lost is None,
+        f"the rehearsal lost {lost} acknowledged events of the record": lost is not None and lost > 0,
     }
     return tuple(text for text, holds in found.items() if holds)
 

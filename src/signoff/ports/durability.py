@@ -15,5 +15,5 @@ class Kept:
 class Durability(Protocol):
     """Measured on a store of its own; the record itself is never touched, so that a retry costs only time."""
 
-    def measure(self) -> Kept | None:
-        """Kill a writing process and count; None where this kind of store cannot be measured here."""
+    def measure(self) -> Kept:
+        """Kill a writing process and count. Raises UnavailableError, and says why, where that cannot be done."""
