@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signoff.app.assess import Assessor, Release, submission_errors
+from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
+from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import ENDED, LIVE, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import RefusedError
@@ -27,9 +29,11 @@ from signoff.domain.events import (
     Validated,
     Verdict,
 )
+from signoff.domain.independence import Independence, objection
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
 from signoff.ledger.manifest import differences, parse
+from signoff.ports.commits import Commits
 from signoff.ports.releases import Releases
 from signoff.ports.signing import Signer
 
@@ -55,6 +59,7 @@ class ApprovalRound:
     releases: Releases
     publisher: Publisher
     assessor: Assessor
+    commits: Commits
 
     def submit(self, folder: Path, release: Release, *, actor: str) -> Deployment:
         """Open a release, record its validation, and issue the memo for signature.
@@ -76,7 +81,8 @@ class ApprovalRound:
         """
         if self.record.find(identity) is not None:
             return
-        opened = _opened(self.record, release, identity, actor)
+        found = independence(self.record, self.commits, folder, release, actor=actor)
+        opened = _opened(self.record, release, identity, actor, found)
         if opened.deployment_type is DeploymentType.ROLLBACK:
             self._works(opened)
         self._keep(identity, INPUTS, release.files)
@@ -103,6 +109,7 @@ class ApprovalRound:
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
         state = self.record.deployment(identity)
+        self._independent(state, signatory)
         release = self.reassessed(state)
         if not (state.state is State.VALIDATED and state.blocking and state.is_overridden):
             signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
@@ -117,6 +124,7 @@ class ApprovalRound:
     def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
         """Sign the manifest in a role, with conditions or without."""
         state = self.record.deployment(identity)
+        self._independent(state, signatory)
         package = self.package(state)
         if state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
@@ -261,6 +269,12 @@ class ApprovalRound:
             self.record.store.put_blob(content)
         return self.releases.write(identity, edition, files)
 
+    def _independent(self, state: Deployment, signatory: Signatory) -> None:
+        """Refuse whoever the release is barred to under any of their names, those declared since included."""
+        person = self.record.people().named(signatory.person)
+        if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
+            raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
+
     def _signed(
         self,
         state: Deployment,
@@ -318,7 +332,7 @@ def opening_key(record: Record, model: str) -> str:
     return f"open:{model}:{len(record.deployments(model))}"
 
 
-def _opened(record: Record, release: Release, identity: str, actor: str) -> Opened:
+def _opened(record: Record, release: Release, identity: str, actor: str, found: Independence) -> Opened:
     dossier = release.inputs.dossier
     header = dossier.header
     champion = _champion_checked(record, release)
@@ -330,11 +344,13 @@ def _opened(record: Record, release: Release, identity: str, actor: str) -> Open
         previous_deployment=champion.id if champion else None,
         deployment_type=header.deployment_type,
         submitted_by=actor,
-        barred=tuple(sorted({actor, header.deployed_by.name, *dossier.governance.commit_authors})),
+        barred=found.barred,
         policy=release.inputs.policy,
         undertakings=dossier.undertakings,
         dossier_digest=release.package.digest,
         registered_model=dossier.registered_model,
+        grounds=found.grounds,
+        unread=(*found.unread, *found.unnamed),
     )
 
 
