@@ -14,7 +14,7 @@ from signoff.domain.access import Verb
 from signoff.domain.decisions import GuardError
 from signoff.domain.dossier import CommitRange, EvidenceDeclaration
 from signoff.domain.errors import RefusedError
-from signoff.domain.events import Because
+from signoff.domain.events import Because, Verdict
 from signoff.domain.evidence import RegisteredVersion, TrackedTable
 from signoff.domain.policy import Doubt, Role
 from signoff.ledger.replay import replay
@@ -71,6 +71,9 @@ class Firm:
         return self.house.approvals.submit(self.folder, self.release, actor=actor)
 
     def refuses(self, state, person=MOREAU, role=RISK):
+        with pytest.raises(GuardError, match="independence"):
+            self.house.approvals.statement(state.id, person=person, role=role, verdict=Verdict.APPROVE)
+        assert self.house.approvals.statement(state.id, person=person, role=role, verdict=Verdict.REJECT)
         with pytest.raises(GuardError, match="independence"):
             self.house.approvals.approve(state.id, self.house.signatory(role, person))
         with pytest.raises(GuardError, match="independence") as refusal:

@@ -109,7 +109,7 @@ class ApprovalRound:
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
         state = self.record.deployment(identity)
-        self._independent(state, signatory)
+        self._independent(state, signatory.person)
         release = self.reassessed(state)
         if not (state.state is State.VALIDATED and state.blocking and state.is_overridden):
             signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
@@ -124,7 +124,7 @@ class ApprovalRound:
     def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
         """Sign the manifest in a role, with conditions or without."""
         state = self.record.deployment(identity)
-        self._independent(state, signatory)
+        self._independent(state, signatory.person)
         package = self.package(state)
         if state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
@@ -155,6 +155,8 @@ class ApprovalRound:
     ) -> bytes:
         """What this person would sign now, for one who signs elsewhere and presents the envelope."""
         state = self.record.deployment(identity)
+        if verdict is not Verdict.REJECT:
+            self._independent(state, person)
         subject = {
             Verdict.OVERRIDE: state.package,
             Verdict.REJECT: state.manifest or state.package,
@@ -269,9 +271,9 @@ class ApprovalRound:
             self.record.store.put_blob(content)
         return self.releases.write(identity, edition, files)
 
-    def _independent(self, state: Deployment, signatory: Signatory) -> None:
+    def _independent(self, state: Deployment, name: str) -> None:
         """Refuse whoever the release is barred to under any of their names, those declared since included."""
-        person = self.record.people().named(signatory.person)
+        person = self.record.people().named(name)
         if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
             raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
 
