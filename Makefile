@@ -6,7 +6,7 @@ OUT ?= demo-output
 KILLS ?= 40
 BENCH := .venv-bench
 
-.PHONY: help demo test lint format bench chaos docs requirements clean
+.PHONY: help demo test browser lint format bench chaos docs requirements clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -33,10 +33,22 @@ tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
 	cd tests/node && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# A real browser with an authenticator signs in some tests. Debian's own: its package keeps it up to date.
+browser:
+	@command -v chromium >/dev/null && exit 0; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+		echo "The tests in a browser need Chromium, and only root can install it here: apt-get install chromium."; \
+		[ -z "$$CI" ] || exit 1; \
+		echo "They are skipped without it."; exit 0; \
+	fi; \
+	echo "installing Chromium for the tests in a browser (a minute or two)"; \
+	apt-get -qq update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium >/dev/null || { \
+		echo "Chromium could not be installed: see what apt-get install chromium says."; [ -z "$$CI" ]; }
+
 demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market data; results in demo-output/
 	$(BIN)/signoff demo --out $(OUT)
 
-test: $(VENV)/.develop tests/node/node_modules/.package-lock.json ## every test, on real components
+test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser ## every test, on real components
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.develop ## style, types and the floors of the house

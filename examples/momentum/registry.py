@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 MODEL: Final = "momentum"
 FROM_2019: Final = date(LAST_YEAR + 1, 1, 1)
 LOADER: Final = "momentum.registry:load"
+RESEARCHER: Final = "Q. Ferrari"
 TIMED_CALLS: Final = 200
 MEASURE_MEMORY: Final = """
 import resource, sys
@@ -117,7 +118,7 @@ def _log_once(client: "MlflowClient", experiment: str, name: str, key: str, log:
         if run.info.status == "FINISHED":
             return str(run.info.run_id)
         client.delete_run(run.info.run_id)
-    run = client.create_run(experiment, run_name=name, tags={"study": key}).info.run_id
+    run = client.create_run(experiment, run_name=name, tags={"study": key, "mlflow.user": RESEARCHER}).info.run_id
     log(run)
     client.set_terminated(run)
     return str(run)

@@ -13,6 +13,7 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
+from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
@@ -168,7 +169,11 @@ class House:
     @cached_property
     def approvals(self) -> ApprovalRound:
         return ApprovalRound(
-            record=self.record, releases=self.releases, publisher=self.publisher, assessor=self.assessor
+            record=self.record,
+            releases=self.releases,
+            publisher=self.publisher,
+            assessor=self.assessor,
+            commits=GitCommits(),
         )
 
     @cached_property

@@ -42,6 +42,7 @@ def registry(place, client):
             "training_end": "2018-12-31",
             "architecture": "doubling",
             "git_commit": "abc",
+            **({"mlflow.user": "kim"} if version == "2.0.0" else {}),
         }
         run = client.create_run(experiment, tags=tags).info.run_id
         folder = place / version
@@ -62,6 +63,11 @@ def test_a_version_is_described_as_it_was_logged(registry):
     assert (found.features, found.architecture, found.git_commit) == (("x",), "doubling", "abc")
     assert str(found.training_end) == "2018-12-31"
     assert registry.version("m", "9.9.9") is None
+
+
+def test_a_version_names_the_user_of_its_run_and_nobody_where_the_run_does_not(registry):
+    assert registry.version("m", "2.0.0").users == ("kim",)
+    assert registry.version("m", "1.0.0").users == ()
 
 
 def test_a_version_works_only_when_it_gives_what_it_gave(registry):

@@ -37,7 +37,7 @@ class Fake:
         self.count += 1
         run = TrackedRun(
             id=f"run{self.count}", name=name, status=RunStatus.RUNNING, parent=parent, parameters=parameters or {},
-            tags=tags or {},
+            tags=tags or {}, users=tuple(user for user in [(tags or {}).get("mlflow.user")] if user),
         )  # fmt: skip
         self.all[run.id] = run
         self.homes.setdefault(experiment, []).append(run.id)
@@ -123,6 +123,15 @@ def test_children_are_told_with_how_they_ended_and_deleted_ones_too(tracker):
     assert found["a"].parent == parent
     assert found["a"].parameters == {"window": "20"}
     assert found["a"].tags["number"] == "3"
+
+
+def test_a_run_names_its_user_and_nobody_where_nobody_is_named(tracker):
+    kims = tracker.start("study", "a", tags={"mlflow.user": "kim"})
+    nobodys = tracker.start("study", "b")
+    runs = tracker.runs()
+    assert [runs.run(run).users for run in (kims, nobodys)] == [("kim",), ()]
+    with pytest.raises(NotFoundError):
+        runs.run("none-of-this-id")
 
 
 def test_children_in_another_experiment_are_children(tracker):

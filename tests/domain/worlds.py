@@ -10,6 +10,7 @@ from signoff.domain.deployment import Deployment, evolve
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     AnyEvent,
+    Barred,
     GateResult,
     Observed,
     Opened,
@@ -41,7 +42,13 @@ REHEARSAL = Rehearsal(
 INTACT = decisions.Package(manifest=MANIFEST, changed=())
 
 
-def opened(*, blocking: tuple[str, ...] = (), policy: Policy = POLICY) -> Deployment:
+def opened(
+    *,
+    blocking: tuple[str, ...] = (),
+    policy: Policy = POLICY,
+    barred: tuple[str, ...] = ("Author", "Quinn"),
+    grounds: tuple[Barred, ...] = (),
+) -> Deployment:
     """A validated release, with these gates failing."""
     results = tuple(
         GateResult(
@@ -57,7 +64,8 @@ def opened(*, blocking: tuple[str, ...] = (), policy: Policy = POLICY) -> Deploy
         previous_deployment="m-1",
         deployment_type=DeploymentType.UPGRADE,
         submitted_by="Quinn",
-        barred=("Author", "Quinn"),
+        barred=barred,
+        grounds=grounds,
         policy=policy,
         undertakings=UNDERTAKINGS,
         dossier_digest=PACKAGE,

@@ -56,6 +56,17 @@ class TestLinkedTrials:
         kept.write_bytes(kept.read_bytes()[:-1] + b"x")
         assert "fetched/trials.parquet" in desk.refused("approve", identity, "--role", "cto")
 
+    def test_given_a_person_who_ran_one_of_the_trials_then_they_sign_nothing(self, desk, linked):
+        client, runs = linked
+        client.set_tag(runs[3], "mlflow.user", "rmoreau")
+        desk.with_people()
+        desk.ok("people", "add", PEOPLE["risk_manager"], "--role", "risk_manager", "--login", "rmoreau")
+        _, document, said = desk("submit", desk.folder, "--as", "Q. Ferrari")
+        assert document is not None, said
+        refusal = desk.refused("override", document["deployment"], "--role", "risk_manager", "--reason", "r")
+        assert f"ran 1 of the {len(runs)} run(s) of trials" in refusal
+        assert f"{len(runs) - 1} of the {len(runs)} run(s) of trials name no user" in document["unread"]
+
     def test_given_a_pointer_that_was_altered_then_every_signature_is_void(self, desk, linked):
         identity = desk.with_people().submitted()
         (desk.folder / "trials.link").write_text("mlflow-children:another")

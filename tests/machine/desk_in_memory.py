@@ -28,7 +28,7 @@ from signoff.app.record import Record
 from signoff.app.rehearse import Stage, rehearse
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.app.rollout import Rollout
-from signoff.domain.dossier import DeploymentType
+from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.memo.standing import PreviousCheck
@@ -168,6 +168,9 @@ class Inbox:
         self.told.setdefault(identity, (channel, subject, text))
 
 
+QUINN = Person(name="Quinn", role="Researcher")
+
+
 def dossier_of(model, version, previous, kind):
     """As much of a dossier as a submission reads."""
     header = SimpleNamespace(
@@ -175,7 +178,7 @@ def dossier_of(model, version, previous, kind):
         version=version,
         previous_version=previous,
         deployment_type=kind,
-        deployed_by=SimpleNamespace(name="Quinn"),
+        deployed_by=QUINN,
         summary=None,
     )
     return SimpleNamespace(
@@ -183,9 +186,14 @@ def dossier_of(model, version, previous, kind):
         version=version,
         header=header,
         undertakings=UNDERTAKINGS,
-        governance=SimpleNamespace(commit_authors=()),
+        governance=SimpleNamespace(commit_authors=(), commits=None),
+        evidence=EvidenceDeclaration(),
+        appendix=SimpleNamespace(contacts=SimpleNamespace(owner=QUINN, tech_lead=QUINN)),
         registered_model=None,
     )
+
+
+EVIDENCE = SimpleNamespace(candidate=None, champion=None, tracked=())
 
 
 def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POLICY):
@@ -193,7 +201,7 @@ def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POL
     files = {"inputs/dossier.yaml": f"{model} {version} {previous} {kind}".encode()}
     return SimpleNamespace(
         inputs=SimpleNamespace(
-            dossier=dossier_of(model, version, previous, kind), policy=policy, files={}, evidence=None, links={}
+            dossier=dossier_of(model, version, previous, kind), policy=policy, files={}, evidence=EVIDENCE, links={}
         ),
         assessment=SimpleNamespace(findings=()),
         figures=(),
@@ -298,7 +306,11 @@ class House:
         registry = self.registry = Fused(world.registry, fuse, "point", "attach")
         folders = Fused(world.folders, fuse, "write")
         self.approvals = ApprovalRound(
-            record=self.record, releases=folders, publisher=Publisher(world.registry), assessor=_Assessor(world)
+            record=self.record,
+            releases=folders,
+            publisher=Publisher(world.registry),
+            assessor=_Assessor(world),
+            commits=None,
         )
         self.rollout = Rollout(record=self.record, approvals=self.approvals)
         journal = Fused(world.kills, fuse, "write", "settle")

@@ -14,6 +14,10 @@ class FakeRuns:
         self._files.setdefault(run_id, {}).update(files)
         return self
 
+    def run(self, run_id):
+        self._known(run_id)
+        return self._runs[run_id]
+
     def children(self, run_id):
         self._known(run_id)
         return tuple(run for run in self._runs.values() if run.parent == run_id)

@@ -22,6 +22,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from signoff.domain.errors import NotFoundError, UnavailableError
 from signoff.domain.evidence import RegisteredVersion
@@ -37,6 +38,7 @@ REQUIRED: Final = (
 )
 TOLERANCE: Final = 1e-9
 _LOGIN: Final = re.compile(r"://[^/\s]*@")
+NOBODY: Final = "unknown"
 
 
 def connected(uri: str) -> MlflowClient | None:
@@ -48,6 +50,12 @@ def connected(uri: str) -> MlflowClient | None:
     # Standard error belongs to the command that was typed.
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set("false")  # type: ignore[no-untyped-call]
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def users_of(run: Run) -> tuple[str, ...]:
+    """Whom a run names as its maker; a client that says nothing leaves `unknown` behind, which names nobody."""
+    said = (run.data.tags.get(MLFLOW_USER), run.info.user_id)
+    return tuple(dict.fromkeys(user for user in said if user and user != NOBODY))
 
 
 @contextmanager
@@ -101,6 +109,7 @@ class MlflowRegistry:
                 aliases=tuple(self._client.get_model_version(model, found.version).aliases),
                 artifacts=tuple(self._artifacts(_run_of(found))),
                 model_uri=found.source or "",
+                users=users_of(run),
             )
 
     def verify(self, model: str, version: str) -> PreviousCheck:

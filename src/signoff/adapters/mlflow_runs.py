@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from signoff.adapters.mlflow_registry import answering, bare, connected
+from signoff.adapters.mlflow_registry import answering, bare, connected, users_of
 from signoff.domain.errors import BadInputError, NotFoundError
 from signoff.ports.runs import RunStatus, TrackedRun
 
@@ -33,6 +33,11 @@ class MlflowRuns:
         """The runs at this URI, None where a database file does not exist yet."""
         client = connected(uri)
         return None if client is None else cls(client, uri)
+
+    def run(self, run_id: str) -> TrackedRun:
+        """One run."""
+        with answering(self._uri):
+            return _tracked(self._run(run_id))
 
     def children(self, run_id: str) -> tuple[TrackedRun, ...]:
         """Every run whose parent is this one, in whatever experiment it stands."""
@@ -108,6 +113,7 @@ def _tracked(run: Run) -> TrackedRun:
         name=run.info.run_name or run.info.run_id,
         status=_STATUS.get(run.info.status, RunStatus.RUNNING),
         is_deleted=run.info.lifecycle_stage != "active",
+        users=users_of(run),
         parent=run.data.tags.get(PARENT, ""),
         parameters=dict(run.data.params),
         tags={key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")},

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signoff.app.assess import Assessor, Release, submission_errors
+from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
-from signoff.app.record import PEOPLE, Change, Record, decided_again, deployment_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
+from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import ENDED, LIVE, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import RefusedError
@@ -24,13 +26,14 @@ from signoff.domain.events import (
     MemoIssued,
     Opened,
     Signature,
-    TokenIssued,
     Validated,
     Verdict,
 )
+from signoff.domain.independence import Independence, objection
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
 from signoff.ledger.manifest import differences, parse
+from signoff.ports.commits import Commits
 from signoff.ports.releases import Releases
 from signoff.ports.signing import Signer
 
@@ -56,6 +59,7 @@ class ApprovalRound:
     releases: Releases
     publisher: Publisher
     assessor: Assessor
+    commits: Commits
 
     def submit(self, folder: Path, release: Release, *, actor: str) -> Deployment:
         """Open a release, record its validation, and issue the memo for signature.
@@ -77,7 +81,8 @@ class ApprovalRound:
         """
         if self.record.find(identity) is not None:
             return
-        opened = _opened(self.record, release, identity, actor)
+        found = independence(self.record, self.commits, folder, release, actor=actor)
+        opened = _opened(self.record, release, identity, actor, found)
         if opened.deployment_type is DeploymentType.ROLLBACK:
             self._works(opened)
         self._keep(identity, INPUTS, release.files)
@@ -104,6 +109,7 @@ class ApprovalRound:
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
         state = self.record.deployment(identity)
+        self._independent(state, signatory.person)
         release = self.reassessed(state)
         if not (state.state is State.VALIDATED and state.blocking and state.is_overridden):
             signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
@@ -118,6 +124,7 @@ class ApprovalRound:
     def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
         """Sign the manifest in a role, with conditions or without."""
         state = self.record.deployment(identity)
+        self._independent(state, signatory.person)
         package = self.package(state)
         if state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
@@ -148,6 +155,8 @@ class ApprovalRound:
     ) -> bytes:
         """What this person would sign now, for one who signs elsewhere and presents the envelope."""
         state = self.record.deployment(identity)
+        if verdict is not Verdict.REJECT:
+            self._independent(state, person)
         subject = {
             Verdict.OVERRIDE: state.package,
             Verdict.REJECT: state.manifest or state.package,
@@ -262,6 +271,12 @@ class ApprovalRound:
             self.record.store.put_blob(content)
         return self.releases.write(identity, edition, files)
 
+    def _independent(self, state: Deployment, name: str) -> None:
+        """Refuse whoever the release is barred to under any of their names, those declared since included."""
+        person = self.record.people().named(name)
+        if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
+            raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
+
     def _signed(
         self,
         state: Deployment,
@@ -314,21 +329,12 @@ class ApprovalRound:
         self.record.commit(change, actor=actor, key=key)
 
 
-def issuers_of(record: Record, machine: str) -> frozenset[str]:
-    """Who ever issued a token to this machine, and so could submit under its name instead of their own."""
-    return frozenset(
-        recorded.actor
-        for recorded in record.history(PEOPLE)
-        if isinstance(recorded.event, TokenIssued) and recorded.event.is_machine and recorded.event.person == machine
-    )
-
-
 def opening_key(record: Record, model: str) -> str:
     """The idempotency key of a model's next release."""
     return f"open:{model}:{len(record.deployments(model))}"
 
 
-def _opened(record: Record, release: Release, identity: str, actor: str) -> Opened:
+def _opened(record: Record, release: Release, identity: str, actor: str, found: Independence) -> Opened:
     dossier = release.inputs.dossier
     header = dossier.header
     champion = _champion_checked(record, release)
@@ -340,13 +346,13 @@ def _opened(record: Record, release: Release, identity: str, actor: str) -> Open
         previous_deployment=champion.id if champion else None,
         deployment_type=header.deployment_type,
         submitted_by=actor,
-        barred=tuple(
-            sorted({actor, *issuers_of(record, actor), header.deployed_by.name, *dossier.governance.commit_authors})
-        ),
+        barred=found.barred,
         policy=release.inputs.policy,
         undertakings=dossier.undertakings,
         dossier_digest=release.package.digest,
         registered_model=dossier.registered_model,
+        grounds=found.grounds,
+        unread=(*found.unread, *found.unnamed),
     )
 
 

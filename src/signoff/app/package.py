@@ -88,6 +88,9 @@ class Publisher:
             is_rejected=state.state is State.REJECTED,
             deployment_id=state.id,
             approved_manifest=state.manifest,
+            barred=state.barred,
+            grounds=state.grounds,
+            unread=state.unread,
             notices=tuple(r.event for r in history if isinstance(r.event, NoticeSent)),
         )
 

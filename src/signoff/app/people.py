@@ -46,13 +46,21 @@ class Invitation:
 
 
 def enrol(
-    record: Record, *, name: str, roles: tuple[Role, ...], key_id: str, public_key: str, actor: str, note: str = ""
+    record: Record,
+    *,
+    name: str,
+    roles: tuple[Role, ...],
+    key_id: str,
+    public_key: str,
+    actor: str,
+    note: str = "",
+    logins: tuple[str, ...] = (),
 ) -> None:
     """Let a person sign in these roles with this key; enrolling the same again changes nothing."""
     people = record.people()
-    event = PersonEnrolled(name=name, roles=roles, key_id=key_id, public_key=public_key, note=note)
+    event = PersonEnrolled(name=name, roles=roles, key_id=key_id, public_key=public_key, note=note, logins=logins)
     known = people.by_name.get(name)
-    if known is not None and (known.roles, known.key_id) == (roles, key_id):
+    if known is not None and (known.roles, known.key_id, known.logins) == (roles, key_id, logins or known.logins):
         return
     _check(people, event)
     _commit(record, people, event, actor=actor, key=f"enrol:{name}:{key_id}:{people.revision}")
@@ -197,6 +205,11 @@ def _check(people: People, change: Enrolment) -> None:
                     raise RefusedError(
                         f"This key is {other.name}'s; one person signs with it under one name. Give {change.name} a "
                         "key of their own."
+                    )
+                if shared := sorted({*change.logins} & {*other.logins} if other.name != change.name else ()):
+                    raise RefusedError(
+                        f"{', '.join(shared)} is what {other.name} is known as; a login is one person's. Enrol "
+                        f"{other.name} again without it first, or correct it."
                     )
         case DutiesGranted():
             compatible(held | set(change.duties))

@@ -42,7 +42,8 @@ from signoff.ledger.verification import (
     read_chain,
 )
 
-FORMAT: Final = 1
+# Another one whenever states gain fields: what an older Signoff kept of them is then read anew, not taken for altered.
+FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,15 +33,20 @@ def add_person(
     name: Annotated[str, typer.Argument(help="The person's name, as the dossier writes it.")],
     role: Annotated[list[Role], typer.Option("--role", help="A role; repeat for several.")],
     key: Key = None,
+    login: Annotated[
+        list[str] | None,
+        typer.Option("--login", help="What git or MLflow calls them; may repeat."),
+    ] = None,
 ) -> None:
     """Enrol a person: makes their key unless there is one, and records the public half.
 
-    Example: `signoff people add "R. Moreau" --role risk_manager`
+    Example: `signoff people add "R. Moreau" --role risk_manager --login rmoreau --login r.moreau@example.com`
     """
     session: Session = context.obj
     path = key or session.key_path(name)
     held = KeyFile.held(path)
-    document = session.verbs.enrol(name, tuple(role), key_id=held.key_id, public_key=held.public_key)
+    logins = tuple(dict.fromkeys(login or ()))
+    document = session.verbs.enrol(name, tuple(role), key_id=held.key_id, public_key=held.public_key, logins=logins)
     done = f"{name} may sign as {', '.join(role)}; the private key is {path} (key id {held.key_id[:16]}…)."
     if "proposal" in document:
         done = (
@@ -156,4 +161,5 @@ def _answer(session: Session, document: Document) -> None:
         State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",
     }
     hint = hints.get(str(document["state"]))
-    session.answer(document, f"{identity} is {document['state']}", *((hint,) if hint else ()))
+    unread = (f"not known, and told in the memo: {text}" for text in rows(document, "unread"))
+    session.answer(document, f"{identity} is {document['state']}", *((hint,) if hint else ()), *unread)

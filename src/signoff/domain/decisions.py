@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
-from unicodedata import normalize
 
 from signoff.domain import events as e
 from signoff.domain.deployment import (
@@ -22,6 +21,7 @@ from signoff.domain.deployment import (
 )
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.independence import objection
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import Rehearsal, objections
@@ -347,11 +347,6 @@ def _unchanged(state: Deployment, package: Package) -> None:
         refuse_changed(package)
 
 
-def _as_read(name: str) -> str:
-    """A name as people read it: the same with an address behind it, in other case or with other blanks."""
-    return " ".join(normalize("NFKC", name).partition("<")[0].casefold().split())
-
-
 def _may_sign(
     state: Deployment, signature: Signature, *, earlier: tuple[Signature, ...], roles: tuple[Role, ...]
 ) -> None:
@@ -359,11 +354,8 @@ def _may_sign(
         raise GuardError("role", f"role {signature.role.value} is not among {', '.join(r.value for r in roles)}.")
     if (weak := too_weak(state.policy, signature)) is not None:
         raise GuardError("tier", weak)
-    if _as_read(signature.person) in set(map(_as_read, state.barred)):
-        raise GuardError(
-            "independence",
-            f"{signature.person} submitted, wrote or produced evidence for this release, and may not sign for it.",
-        )
+    if (against := objection((signature.person,), state.barred, state.grounds)) is not None:
+        raise GuardError("independence", f"{signature.person} {against}, and may not sign for this release.")
     if any(s.person == signature.person for s in earlier):
         raise GuardError("person_twice", f"{signature.person} has signed already; a person counts once over all roles.")
     if any(s.role is signature.role for s in earlier):

@@ -12,7 +12,8 @@ from typing import Final
 
 from signoff.domain import events as e
 from signoff.domain.dossier import DeploymentType, Undertakings
-from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.independence import objection
 from signoff.domain.policy import Policy, Role
 
 
@@ -157,6 +158,8 @@ class Deployment:
     editions: tuple[tuple[str, str], ...] = ()
     superseded_by: str | None = None
     registered_model: str | None = None
+    grounds: tuple[Barred, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def registry_name(self) -> str:
@@ -236,6 +239,8 @@ def _born(recorded: e.Recorded) -> Deployment:
                 undertakings=event.undertakings,
                 dossier_digest=event.dossier_digest,
                 registered_model=event.registered_model,
+                grounds=event.grounds,
+                unread=event.unread,
                 state=State.VALIDATING,
                 revision=recorded.revision,
                 opened_at=recorded.at,
@@ -286,6 +291,11 @@ def _strong(state: Deployment, signature: Signature) -> None:
     _must(signature.tier.reaches(needed), state, told)
 
 
+def _independent(state: Deployment, signature: Signature) -> None:
+    against = objection((signature.person,), state.barred, state.grounds)
+    _must(against is None, state, f"was signed by {signature.person}, who {against}")
+
+
 def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # noqa: C901, PLR0911, PLR0912 - one visible table
     _must(state.state in HAPPENS_IN.get(type(event), ()), state, f"cannot have {event.kind!r} in {state.state.value}")
     match event:
@@ -294,12 +304,14 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return replace(_moved(state, State.VALIDATED), package=event.package, blocking=blocking)
         case e.OverrideSigned():
             _strong(state, event.signature)
+            _independent(state, event.signature)
             return replace(state, overrides=(*state.overrides, event.signature))
         case e.ApprovalRequested():
             _must(not state.blocking or state.is_overridden, state, "asked for signatures with gates blocked")
             return replace(_moved(state, State.AWAITING_APPROVAL), manifest=event.manifest, approvals=(), met=())
         case e.ApprovalSigned():
             _strong(state, event.signature)
+            _independent(state, event.signature)
             return replace(state, approvals=(*state.approvals, event.signature))
         case e.ApprovalRejected():
             return replace(_moved(state, State.REJECTED), rejection=event.signature)

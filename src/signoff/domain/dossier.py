@@ -358,6 +358,19 @@ class Requirement(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommitRange(Strict):
+    """The commits that made this version, in a local clone: those of `until` that `since` did not have.
+
+    Left out, `since` and `until` are the commits of the previous and of this version in the model registry; without a
+    previous one, everything up to `until` counts.
+    """
+
+    repository: Text
+    since: Text | None = None
+    until: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Governance(Strict):
     """Section 8."""
 
@@ -368,6 +381,7 @@ class Governance(Strict):
     pull_request: Text
     reviewers: Annotated[tuple[Text, ...], MinLen(1)]
     commit_authors: tuple[Text, ...] = ()
+    commits: CommitRange | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,6 +442,13 @@ class Certification(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceDeclaration(Strict):
+    """Who made what was measured; the users of tracked runs are read from the tracker and need no line here."""
+
+    produced_by: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Undertakings(Strict):
     """What a dossier promises about the release's life: the part that is enforced after the approval."""
 
@@ -458,6 +479,7 @@ class Dossier(Strict):
     appendix: Appendix
     sign_off: Certification
     registered_model: str | None = None
+    evidence: EvidenceDeclaration = field(default_factory=EvidenceDeclaration)
 
     @property
     def model(self) -> str:

@@ -107,6 +107,30 @@ class Credential:
     label: str
 
 
+class Because(StrEnum):
+    """Why somebody may not sign for a release."""
+
+    SUBMITTED = "submitted"
+    ISSUED_TOKEN = "issued_token"
+    DEPLOYS = "deploys"
+    WROTE = "wrote"
+    PRODUCED_EVIDENCE = "produced_evidence"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Barred:
+    """Somebody who may not sign for a release: the enrolled person, or whoever the source means where nobody fits.
+
+    `known_as` is everything that the source calls them, so that a person who is found to be them later is barred too.
+    """
+
+    name: str
+    because: Because
+    source: str
+    known_as: tuple[str, ...] = ()
+    is_enrolled: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """The root of all events; each one's `kind` names it in the ledger."""
@@ -114,7 +138,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened(Event):
-    """A release was opened with the policy it will be held to and the people who may not approve it."""
+    """A release was opened with the policy it will be held to and the people who may not approve it.
+
+    `grounds` says of each of the barred why, `unread` whose work could not be read.
+    """
 
     kind: Literal["opened"] = "opened"
     deployment: str
@@ -129,6 +156,8 @@ class Opened(Event):
     undertakings: Undertakings
     dossier_digest: str
     registered_model: str | None = None
+    grounds: tuple[Barred, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -404,7 +433,10 @@ class Rearmed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonEnrolled(Event):
-    """A person may sign in these roles with this key."""
+    """A person may sign in these roles with this key.
+
+    `logins` is what git, the experiment tracker or the machine call them; none says nothing new about that.
+    """
 
     kind: Literal["person_enrolled"] = "person_enrolled"
     name: str
@@ -412,6 +444,7 @@ class PersonEnrolled(Event):
     key_id: str
     public_key: str
     note: str = ""
+    logins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,17 @@ class RegisteredVersion:
     aliases: tuple[str, ...]
     artifacts: tuple[str, ...]
     model_uri: str
+    users: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedTable:
+    """A table that was fetched from the experiment tracker: whose runs it came from, and how many named nobody."""
+
+    name: str
+    runs: int
+    users: Mapping[str, int]
+    unnamed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,3 +216,4 @@ class Evidence:
     candidate: RegisteredVersion | None = None
     champion: RegisteredVersion | None = None
     sources: tuple[Source, ...] = ()
+    tracked: tuple[TrackedTable, ...] = ()

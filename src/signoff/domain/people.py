@@ -22,6 +22,12 @@ class Person:
     public_key: str
     granted: tuple[Duty, ...] = ()
     credentials: tuple[e.Credential, ...] = ()
+    logins: tuple[str, ...] = ()
+
+    @property
+    def known_as(self) -> tuple[str, ...]:
+        """Their name and every login that was declared for them."""
+        return (self.name, *self.logins)
 
     def credential(self, key_id: str) -> e.Credential | None:
         """Their credential with this key, None when they hold none."""
@@ -154,7 +160,8 @@ def _or_new(people: People, name: str) -> Person:
 
 def _enrolled(people: People, event: e.PersonEnrolled, _recorded: e.Recorded) -> People:
     person = _or_new(people, event.name)
-    return _with(people, replace(person, roles=event.roles, key_id=event.key_id, public_key=event.public_key))
+    known = replace(person, roles=event.roles, key_id=event.key_id, public_key=event.public_key)
+    return _with(people, replace(known, logins=event.logins or person.logins))
 
 
 def _granted(people: People, event: e.DutiesGranted, _recorded: e.Recorded) -> People:

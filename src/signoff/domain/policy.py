@@ -151,11 +151,20 @@ class GatePolicy(Strict):
     near_miss_pct: Percentage = 10.0
 
 
+class Doubt(StrEnum):
+    """What follows when it is not known whose work a release rests on."""
+
+    BLOCK = "block"
+    TELL = "tell"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalPolicy(Strict):
     """Who must sign, for how long a signature holds, what an override takes, and how strong a signature must be.
 
     `minimum_tier` is for every role; those among `webauthn_roles` need that tier even where the others do not.
+    `unread_commits` is for a declared range of commits whose authors cannot be read; `unknown_makers` for authors and
+    users of runs whom nobody enrolled is known as. To tell is to say it in the memo that people sign.
     """
 
     roles: Annotated[tuple[Role, ...], MinLen(1)] = (
@@ -171,6 +180,8 @@ class ApprovalPolicy(Strict):
     override_roles: Annotated[tuple[Role, ...], MinLen(1)] = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
     minimum_tier: Tier = Tier.KEY
     webauthn_roles: tuple[Role, ...] = ()
+    unread_commits: Doubt = Doubt.BLOCK
+    unknown_makers: Doubt = Doubt.TELL
 
     def tier_for(self, role: Role) -> Tier:
         """The weakest tier whose signature counts in this role."""

@@ -78,11 +78,15 @@ class PersonToEnrol(Body):
     roles: Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
     key_id: Hex | Literal[""] = ""
     public_key: Hex | Literal[""] = ""
+    logins: Annotated[list[Name], Field(max_length=20)] = []
 
     def to_event(self) -> PersonEnrolled:
         """As it would be recorded."""
         roles = tuple(dict.fromkeys(self.roles))
-        return PersonEnrolled(name=self.name, roles=roles, key_id=self.key_id, public_key=self.public_key)
+        logins = tuple(dict.fromkeys(self.logins))
+        return PersonEnrolled(
+            name=self.name, roles=roles, key_id=self.key_id, public_key=self.public_key, logins=logins
+        )
 
 
 class DutiesToGrant(Body):

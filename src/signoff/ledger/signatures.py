@@ -10,6 +10,7 @@ from signoff.domain.events import (
     ApprovalRequested,
     ApprovalSigned,
     DutiesWithdrawn,
+    Opened,
     OverrideSigned,
     PersonEnrolled,
     RearmSigned,
@@ -17,6 +18,7 @@ from signoff.domain.events import (
     Signature,
     Validated,
 )
+from signoff.domain.independence import objection
 from signoff.domain.policy import Tier
 from signoff.ledger.envelope import Statement, verify
 from signoff.ledger.holders import Holders
@@ -29,6 +31,7 @@ class Signatories:
 
     people: dict[str, PersonEnrolled] = field(default_factory=dict)
     asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    opened: dict[str, Opened] = field(default_factory=dict)
     holders: Holders = field(default_factory=Holders)
     uncounted: str | None = None
 
@@ -36,7 +39,11 @@ class Signatories:
         """Take an event into account."""
         match recorded.event:
             case PersonEnrolled():
-                self.people[recorded.event.name] = recorded.event
+                known = self.people.get(recorded.event.name)
+                logins = recorded.event.logins or (known.logins if known else ())
+                self.people[recorded.event.name] = replace(recorded.event, logins=logins)
+            case Opened():
+                self.opened[recorded.stream] = recorded.event
             case DutiesWithdrawn() if (known := self.people.get(recorded.event.name)) is not None:
                 roles = tuple(role for role in known.roles if role not in recorded.event.roles)
                 self.people[known.name] = replace(known, roles=roles)
@@ -51,9 +58,18 @@ class Signatories:
         found = (
             _problem(signature, self.people.get(signature.person), self.holders, recorded.stream)
             or _misplaced(recorded.event, self.asked.get(recorded.stream, ()))
+            or self._not_independent(recorded, signature)
             for signature in signatures_of(recorded.event)
         )
         return tuple(problem for problem in (self.uncounted, *found) if problem)
+
+    def _not_independent(self, recorded: Recorded, signature: Signature) -> str | None:
+        """Why the signature is of somebody whose own work the release rests on; such a one may still reject it."""
+        opened, person = self.opened.get(recorded.stream), self.people.get(signature.person)
+        if opened is None or person is None or not isinstance(recorded.event, ApprovalSigned | OverrideSigned):
+            return None
+        against = objection((person.name, *person.logins), opened.barred, opened.grounds)
+        return None if against is None else f"{signature.person} signed, and may not: {signature.person} {against}"
 
 
 def signatures_of(event: AnyEvent) -> tuple[Signature, ...]:

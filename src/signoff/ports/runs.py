@@ -16,19 +16,26 @@ class RunStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedRun:
-    """One run as the tracker knows it; `parent` is the run it was started under, empty for none."""
+    """One run as the tracker knows it; `parent` is the run it was started under, empty for none.
+
+    `users` is whom it names as its maker, empty where it names nobody.
+    """
 
     id: str
     name: str
     status: RunStatus
     is_deleted: bool = False
     parent: str = ""
+    users: tuple[str, ...] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Runs(Protocol):
     """Every call only reads, and may be repeated. Raises UnavailableError where the tracker does not answer."""
+
+    def run(self, run_id: str) -> TrackedRun:
+        """One run, deleted ones included. Raises NotFoundError."""
 
     def children(self, run_id: str) -> tuple[TrackedRun, ...]:
         """Every run started under this one, deleted ones included, oldest first. Raises NotFoundError."""

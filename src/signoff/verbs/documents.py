@@ -55,6 +55,11 @@ def deployment_document(state: Deployment) -> Document:
         "pause_reasons": [reason.value for reason in state.pause_reasons],
         "unmet": list(state.unmet),
         "fired": list(state.fired),
+        "may_not_sign": [
+            {"name": g.name, "because": g.because.value, "source": g.source, "is_enrolled": g.is_enrolled}
+            for g in state.grounds
+        ],
+        "unread": list(state.unread),
         "editions": [edition for edition, _ in state.editions],
         "opened_at": state.opened_at.isoformat(),
     }
@@ -225,6 +230,7 @@ def people_document(people: People) -> Document:
                 "roles": [r.value for r in p.roles],
                 "duties": sorted(duty.value for duty in p.duties),
                 "key_id": p.key_id,
+                "logins": list(p.logins),
                 "is_bound": p.name in bound,
             }
             for p in people.by_name.values()
@@ -248,7 +254,8 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
     match change:
         case PersonEnrolled():
             roles = ", ".join(role.value for role in change.roles)
-            return f"enrol {change.name} as {roles} with the key {change.key_id[:16]}…"
+            known_as = f", known as {', '.join(change.logins)}" if change.logins else ""
+            return f"enrol {change.name} as {roles} with the key {change.key_id[:16]}…{known_as}"
         case DutiesGranted():
             return f"let {change.name} act as {', '.join(duty.value for duty in change.duties)}"
         case SubjectBound():

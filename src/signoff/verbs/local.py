@@ -70,10 +70,26 @@ class Local:
         """Who may sign."""
         return people_document(self.house.record.people())
 
-    def enrol(self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str) -> Document:
-        """Let a person sign in these roles with this public key."""
-        enrol(self.house.record, name=name, roles=roles, key_id=key_id, public_key=public_key, actor=self.actor)
-        return {"name": name, "roles": [role.value for role in roles], "key_id": key_id}
+    def enrol(
+        self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
+    ) -> Document:
+        """Let a person sign in these roles with this public key; `logins` is what else they are known as."""
+        enrol(
+            self.house.record,
+            name=name,
+            roles=roles,
+            key_id=key_id,
+            public_key=public_key,
+            actor=self.actor,
+            logins=logins,
+        )
+        known = self.house.record.people().named(name)
+        return {
+            "name": name,
+            "roles": [role.value for role in roles],
+            "key_id": key_id,
+            "logins": list(known.logins),
+        }
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
         """Give a person duties beside those of their roles; at the installation itself nobody confirms it."""

@@ -72,10 +72,13 @@ class Remote:
         """Who may sign."""
         return self._get("/people")
 
-    def enrol(self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str) -> Document:
-        """Let a person sign in these roles with this public key."""
+    def enrol(
+        self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
+    ) -> Document:
+        """Let a person sign in these roles with this public key; `logins` is what else they are known as."""
         said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
-        return self._post("/proposals", {"change": {"kind": "person_enrolled", **said}})
+        change = {"kind": "person_enrolled", **said, "logins": list(logins)}
+        return self._post("/proposals", {"change": change})
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
         """Propose duties for a person; a second person confirms."""

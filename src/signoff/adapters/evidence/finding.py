@@ -10,6 +10,7 @@ from signoff.adapters.evidence.frames import SUFFIXES
 from signoff.adapters.evidence.pointers import FETCHED, LINK, fetch, kept
 from signoff.adapters.evidence.tables import EvidenceTable, read, read_bytes
 from signoff.domain.errors import BadInputError
+from signoff.domain.evidence import TrackedTable
 from signoff.ports.runs import Runs
 
 NOTE: Final = ".import.json"
@@ -34,6 +35,7 @@ class Found:
 
     table: EvidenceTable
     files: Mapping[str, bytes]
+    tracked: TrackedTable | None = None
 
 
 def find_tables(folder: Path, runs: Runs | None, *, is_kept: bool = False) -> dict[str, Found]:
@@ -81,7 +83,7 @@ def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Foun
         raise BadInputError(f"{path} points outside of {folder}; evidence lies inside the dossier's folder.")
     text = read_bytes(path)
     fetched = kept(path) if is_kept else fetch(path, text, runs)
-    return Found(fetched.table, {path.name: text, **fetched.files})
+    return Found(fetched.table, {path.name: text, **fetched.files}, fetched.tracked)
 
 
 def _note_of(path: Path, table: EvidenceTable) -> dict[str, bytes]:

@@ -8,7 +8,9 @@ The first is one file of one run. The others are a family of trials: every run t
 run of an experiment.
 """
 
+import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from signoff.adapters.evidence.family import family_of, leaves
 from signoff.adapters.evidence.frames import MAX_BYTES, SUFFIXES, suffix_of
 from signoff.adapters.evidence.tables import EvidenceTable, table_of
 from signoff.domain.errors import BadInputError, SignoffError
+from signoff.domain.evidence import TrackedTable
 from signoff.ledger.canonical import canonical, digest
 from signoff.ports.runs import Runs
 
@@ -33,6 +36,7 @@ class Fetched:
 
     table: EvidenceTable
     files: Mapping[str, bytes]
+    tracked: TrackedTable
 
 
 def fetch(link: Path, text: bytes, runs: Runs | None) -> Fetched:
@@ -71,8 +75,9 @@ def kept(link: Path) -> Fetched:
         )
     content = found[0].read_bytes()
     name = f"{FETCHED}/{found[0].name}"
-    files = {name: content, f"{FETCHED}/{note.name}": note.read_bytes()}
-    return Fetched(table_of(content, name, str(found[0])), files)
+    noted = note.read_bytes()
+    files = {name: content, f"{FETCHED}/{note.name}": noted}
+    return Fetched(table_of(content, name, str(found[0])), files, _tracked(link.stem, note, noted))
 
 
 def _one(link: Path, runs: Runs, match: re.Match[str]) -> Fetched:
@@ -81,7 +86,8 @@ def _one(link: Path, runs: Runs, match: re.Match[str]) -> Fetched:
     if match["sha"] is not None and match["sha"] != found:
         raise BadInputError(f"expected the sha256 {match['sha']}, found {found}. It is no longer what was pointed at.")
     name = f"{FETCHED}/{link.stem}{suffix_of(match['path'])}"
-    note = {"table": found, "runs": [{"run": match["run"], "artifact": match["path"], "sha256": found}]}
+    run = {"run": match["run"], "artifact": match["path"], "sha256": found, "users": [*runs.run(match["run"]).users]}
+    note = {"table": found, "runs": [run]}
     said = f"{link.name} ({match['path']} of run {match['run']})"
     return _frozen(link, content, name, said, note)
 
@@ -99,14 +105,31 @@ def _family(link: Path, runs: Runs, kind: str, of: str) -> Fetched:
                 "parameters": dict(member.run.parameters),
                 "artifact": member.artifact,
                 "sha256": member.sha256,
+                "users": list(member.run.users),
             }
             for member in family.members
         ],
-        "run_again": [{"run": failed.id, "as": again.id} for failed, again in family.run_again],
+        "run_again": [
+            {"run": failed.id, "as": again.id, "users": list(failed.users)} for failed, again in family.run_again
+        ],
     }
     return _frozen(link, family.content, f"{FETCHED}/{link.stem}.parquet", f"{link.name} ({kind} of {of})", note)
 
 
 def _frozen(link: Path, content: bytes, name: str, said: str, note: Mapping[str, object]) -> Fetched:
-    files = {name: content, f"{FETCHED}/{link.stem}.json": canonical(dict(note))}
-    return Fetched(table_of(content, name, said), files)
+    where, noted = f"{FETCHED}/{link.stem}.json", canonical(dict(note))
+    files = {name: content, where: noted}
+    return Fetched(table_of(content, name, said), files, _tracked(link.stem, Path(where), noted))
+
+
+def _tracked(name: str, where: Path, note: bytes) -> TrackedTable:
+    """Whose runs a table came from, by its note; one that an older Signoff wrote names nobody."""
+    try:
+        said = json.loads(note)
+        makers = [run.get("users", []) for run in (*said["runs"], *said.get("run_again", []))]
+        users = Counter(str(user) for run in makers for user in run)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadInputError(
+            f"{where}: expected the note of what was fetched, found another text. Submit again."
+        ) from error
+    return TrackedTable(name=name, runs=len(makers), users=dict(users), unnamed=sum(not run for run in makers))

@@ -101,6 +101,7 @@ def _evidence(folder: Path, tables: Mapping[str, Found], reports: Reports) -> Ev
             *(table.source for table in given.values()),
             *{suite.source.name: suite.source for suite in reports.suites.values()}.values(),
         ),
+        tracked=tuple(found.tracked for found in tables.values() if found.tracked is not None),
     )
     refuse_disagreement(folder, evidence)
     return evidence

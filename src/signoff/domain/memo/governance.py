@@ -7,6 +7,7 @@ in the registry, a suite must have passed.
 from typing import Final
 
 from signoff.domain.dossier import Requirement
+from signoff.domain.events import Barred, Because
 from signoff.domain.evidence import RegisteredVersion, SuiteName
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Mark, Section
 from signoff.domain.memo.pieces import ABSENT, Line, claim, lead_in, linked, one, placed, words
@@ -133,7 +134,8 @@ def _artifact(title: str, names: tuple[str, ...], candidate: RegisteredVersion |
 
 def _change_management(release: Release) -> tuple[Block, ...]:
     declared = release.dossier.governance
-    authors = sorted(set(declared.reviewers) & set(declared.commit_authors))
+    wrote = {ground.name for ground in _wrote(release)} | set(declared.commit_authors)
+    authors = sorted(set(declared.reviewers) & wrote)
     review = f"Approved by: {', '.join(declared.reviewers)} (declared)"
     if authors:
         review += f"; not independent, wrote commits themselves: {', '.join(authors)}"
@@ -143,11 +145,26 @@ def _change_management(release: Release) -> tuple[Block, ...]:
                 ("Jira Ticket", words(declared.ticket)),
                 ("Pull Request", words(declared.pull_request)),
                 ("Code Review", Cell(review)),
+                ("Commit Authors", words("; ".join(_authors(release)))),
             )
         ),
+        *(one("Makers not known", Cell(text, mark=Mark.INCONCLUSIVE)) for text in release.standing.unread),
         lead_in("Tests Passed"),
         Checklist(tuple(_suite(title, name, release) for title, name in _SUITES)),
     )
+
+
+def _wrote(release: Release) -> tuple[Barred, ...]:
+    return tuple(ground for ground in release.standing.grounds if ground.because is Because.WROTE)
+
+
+def _authors(release: Release) -> tuple[str, ...]:
+    """Who wrote the code: as recorded at the submission, before it as declared."""
+    sources: dict[str, list[str]] = {}
+    for ground in _wrote(release):
+        sources.setdefault(ground.name, []).append(ground.source)
+    recorded = tuple(f"{name} ({', '.join(of)})" for name, of in sources.items())
+    return recorded or tuple(f"{name} (declared)" for name in release.dossier.governance.commit_authors)
 
 
 def _suite(title: str, name: SuiteName, release: Release) -> CheckItem:

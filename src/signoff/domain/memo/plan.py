@@ -9,6 +9,7 @@ from typing import Final
 
 from signoff.domain.dossier import Signatory
 from signoff.domain.events import Signature, Verdict
+from signoff.domain.independence import told
 from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section, Table
 from signoff.domain.memo.pieces import ABSENT, lead_in, linked, listed, one, plain, words
 from signoff.domain.memo.release import Release
@@ -169,7 +170,18 @@ def _approvals(release: Release) -> tuple[Block, ...]:
         one("Deployment Approval", Cell(release.decision.value.capitalize(), mark=release.decision)),
         lead_in("Conditions"),
         listed(release.conditions, "None."),
+        lead_in("May not sign"),
+        listed(_may_not_sign(release), "Put on record, with the reasons, when the release is submitted."),
     )
+
+
+def _may_not_sign(release: Release) -> tuple[str, ...]:
+    """Everybody whose own work this is, with every reason; a release of an older Signoff has the names alone."""
+    grounds = release.standing.grounds
+    reasons: dict[str, list[str]] = {} if grounds else {name: [] for name in release.standing.barred}
+    for ground in grounds:
+        reasons.setdefault(ground.name, []).append(told(ground))
+    return tuple(f"{name}: {'; '.join(why)}" if why else name for name, why in reasons.items())
 
 
 def _tier_asked(release: Release) -> tuple[Block, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from signoff.domain.events import NoticeSent, Signature
+from signoff.domain.events import Barred, NoticeSent, Signature
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
 
@@ -36,3 +36,6 @@ class Standing:
     predictions_logged: bool | None = None
     trades_attributed: bool | None = None
     is_reproducible: bool | None = None
+    barred: tuple[str, ...] = ()
+    grounds: tuple[Barred, ...] = ()
+    unread: tuple[str, ...] = ()

@@ -68,15 +68,16 @@ async function show() {
   if (JSON.stringify(chosen) !== JSON.stringify(told)) {
     throw new Error("The server asks for a signature over something else than you chose. Nothing was signed; tell the operators.");
   }
-  const [verb] = WORDS[predicate.verdict];
+  const [decision] = WORDS[predicate.verdict];
+  const [verb, ...under] = decision.split(" with conditions");
   at("sentence").textContent =
     `You, ${predicate.person}, as ${inWords(predicate.role)}, ${verb} version ${predicate.version || "(none is live)"} of ` +
-    `${predicate.model}.`;
+    `${predicate.model}${under.length ? ", with conditions" : ""}.`;
   at("facts").replaceChildren();
   if (!isRearming) fact("Release", predicate.deployment);
   fact("Model", predicate.model);
   fact(isRearming ? "Live versions" : "Version", predicate.version || "none");
-  fact("Decision", verb);
+  fact("Decision", decision);
   fact("Role", inWords(predicate.role));
   fact("Conditions", predicate.conditions.join("; ") || "none");
   if (predicate.reason) fact("Reason", predicate.reason);

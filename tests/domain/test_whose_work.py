@@ -1,0 +1,69 @@
+"""Whose work a release rests on, whatever a source calls them."""
+
+import pytest
+from worlds import INTACT, NOW, REHEARSAL, after, opened, signature
+
+from signoff.domain import decisions
+from signoff.domain.decisions import GuardError
+from signoff.domain.deployment import IllegalHistoryError
+from signoff.domain.events import ApprovalSigned, Barred, Because, OverrideSigned, Verdict
+from signoff.domain.independence import Trace, grounds_of, objection
+from signoff.domain.policy import Role
+
+ENROLLED = {"R. Moreau": ("R. Moreau", "rmoreau", "r.moreau@example.com"), "C. Yamada": ("C. Yamada",)}
+
+
+def barred(*known_as):
+    return grounds_of([Trace(known_as=known_as, because=Because.WROTE, source="git")], ENROLLED)
+
+
+@pytest.mark.parametrize("called", ["R. Moreau", "r.  MOREAU", "rmoreau", "R.Moreau@Example.com"])
+def test_a_person_is_found_by_name_login_or_address_however_it_is_spelled(called):
+    (ground,) = barred(called)
+    assert (ground.name, ground.is_enrolled) == ("R. Moreau", True)
+
+
+def test_two_names_of_one_author_may_mean_two_people_and_bar_both():
+    assert {ground.name for ground in barred("C. Yamada", "rmoreau")} == {"R. Moreau", "C. Yamada"}
+
+
+def test_whoever_nobody_is_enrolled_as_is_barred_under_the_name_that_the_source_has():
+    (ground,) = barred("mfisher", "m.fisher@example.com")
+    assert (ground.name, ground.is_enrolled) == ("mfisher", False)
+    assert objection(("M. Fisher",), (), (ground,)) is None
+    assert objection(("M. Fisher", "M.Fisher@example.com"), (), (ground,)) == "wrote it (git)"
+
+
+def test_a_source_that_names_nobody_bars_nobody():
+    assert barred("", " ") == ()
+
+
+def test_every_reason_is_told():
+    grounds = (
+        Barred(name="Kim", because=Because.WROTE, source="3 commits"),
+        Barred(name="Kim", because=Because.PRODUCED_EVIDENCE, source="run 7"),
+    )
+    assert objection(("Kim",), (), grounds) == "wrote it (3 commits) and produced evidence for it (run 7)"
+
+
+def test_the_names_of_an_older_record_are_taken_exactly_as_they_were():
+    assert objection(("Kim",), ("Kim",), ()) is not None
+    assert objection(("Kim",), ("kim",), ()) is None
+
+
+@pytest.mark.parametrize("because", Because)
+def test_none_of_them_may_sign_or_override_and_a_history_in_which_they_did_is_refused(because):
+    grounds = (Barred(name="Kim", because=because, source="somewhere"),)
+    blocked = opened(blocking=("pbo",), barred=("Kim",), grounds=grounds)
+    overriding = signature(Role.CTO, person="Kim", verdict=Verdict.OVERRIDE)
+    with pytest.raises(GuardError, match=r"'independence'.*somewhere"):
+        decisions.sign_override(blocked, overriding)
+    with pytest.raises(IllegalHistoryError, match="signed by Kim"):
+        after(blocked, OverrideSigned(signature=overriding))
+    free = opened(barred=("Kim",), grounds=grounds)
+    asked = after(free, *decisions.request_approval(free, "a" * 64, REHEARSAL, NOW))
+    with pytest.raises(GuardError, match=r"'independence'.*somewhere"):
+        decisions.approve(asked, signature(Role.CTO, person="Kim"), INTACT, REHEARSAL, NOW)
+    with pytest.raises(IllegalHistoryError, match="signed by Kim"):
+        after(asked, ApprovalSigned(signature=signature(Role.CTO, person="Kim")))
+    assert decisions.reject(asked, signature(Role.CTO, person="Kim", verdict=Verdict.REJECT))
