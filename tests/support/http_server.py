@@ -89,4 +89,5 @@ class Served:
         return self.clients[-1]
 
     def logged(self):
-        return [json.loads(line) for line in (self.settings.home / "serve.log").read_text().splitlines() if "{" in line]
+        """Everything that the server said, which is nothing but lines of JSON."""
+        return [json.loads(line) for line in (self.settings.home / "serve.log").read_text().splitlines()]

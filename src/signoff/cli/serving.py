@@ -32,7 +32,9 @@ def serve(
         from signoff.http.server import serve as run  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise UnavailableError("Serving needs the extra `signoff[server]`; install it.") from error
-    session.console.print(f"Signoff at http://{host}:{port}, home {session.installation.settings.home}", soft_wrap=True)
+    if session.console.is_terminal:  # elsewhere every line is one of the log
+        where = f"Signoff at http://{host}:{port}, home {session.installation.settings.home}"
+        session.console.print(where, soft_wrap=True)
     run(session.installation, host, port)
 
 

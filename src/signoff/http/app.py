@@ -50,6 +50,7 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.seen = sessions.Seen()
+    app.state.trial = health.trial_of(house)
     answer_problems(app)
     for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in, webauthn):
         app.include_router(part.router)
