@@ -23,6 +23,7 @@ from signoff.domain.events import Killed, PauseReason
 from signoff.http import sessions
 from signoff.http.edges import MOST_DEPTH, MOST_JSON
 from signoff.http.health import Trial
+from signoff.http.streaming import HEARTBEAT_S
 
 
 def killed_events(server):
@@ -106,7 +107,7 @@ def test_every_line_of_a_server_from_start_to_stop_is_json_with_a_time_and_a_lev
 
 
 def test_what_nobody_foresaw_is_answered_with_the_id_under_which_the_log_tells_it(own_server):
-    """A session that somebody overwrote in the database: no error of ours, and none that a request could bring about."""
+    """A session that somebody overwrote in the database: nothing that a request could bring about."""
     number, _ = sessions.begin(own_server.house, PEOPLE["cto"], None)
     database = sqlite3.connect(own_server.settings.home / "signoff.db")
     database.execute("UPDATE shelf SET value = ? WHERE kind = 'session'", (b"nonsense",))
@@ -320,6 +321,36 @@ def test_a_kill_that_the_server_could_not_record_before_it_died_is_recorded_by_t
     assert main(["worker", "--home", str(own_server.settings.home)]) == 0
     assert len(killed_events(own_server)) == 1
     assert own_server.house.record.latch("momentum").is_latched
+
+
+def test_a_kill_ordered_at_one_server_is_told_by_another_over_the_same_database(own_server, tmp_path):
+    """The other has a home and a journal of its own: it hears of the kill from the database alone."""
+    other = own_server.another(tmp_path / "elsewhere").start()
+    key = KeyFile.load(other.settings.home / "ledger.key")
+    desk = FlagClient(
+        [other.url], token=other.tokens["machine"], keys={key.key_id: key.public_key}, models=["momentum"]
+    ).start()
+    try:
+        assert desk.wait_for("momentum").enabled
+        own_server.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+        until(lambda: desk.flags("momentum").state == "killed")
+    finally:
+        desk.stop()
+        other.stop()
+    assert other.house.kills.pending() == ()
+
+
+def test_a_desk_is_sent_a_sign_of_life_every_two_seconds(served):
+    assert HEARTBEAT_S == 2
+    headers = {"authorization": f"Bearer {served.tokens['machine']}"}
+    signs = []
+    with httpx.stream("GET", f"{served.url}/api/v1/stream", headers=headers, timeout=30) as stream:
+        lines = stream.iter_lines()
+        while len(signs) < 2:
+            if next(lines) == "event: heartbeat":
+                signs.append(json.loads(json.loads(next(lines).removeprefix("data: "))["payload"]))
+    assert signs[0]["tick_ms"] < signs[1]["tick_ms"]
+    assert signs[0]["models"].keys() == {"momentum"}
 
 
 def test_an_unknown_model_is_killed_as_well_and_said_to_be_unknown(own_server):

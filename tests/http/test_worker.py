@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -12,9 +14,9 @@ import pytest
 from signoff.config.logs import JsonLines
 from signoff.config.settings import settings
 from signoff.ports.kills import Kill
-from signoff.verbs.local import Local
 from signoff.wiring import House
-from signoff.worker.loop import one_pass, log as worker_log
+from signoff.worker.loop import follow, one_pass
+from signoff.worker.loop import log as worker_log
 
 
 @pytest.fixture
@@ -33,6 +35,19 @@ def said():
     worker_log.removeHandler(kept)
 
 
+@pytest.fixture
+def own_signals():
+    """The handlers of this process, and its log, as they were before."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    root, hook = logging.getLogger(), threading.excepthook
+    handlers, level = root.handlers[:], root.level
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+    root.handlers[:], root.level, threading.excepthook = handlers, level, hook
+    logging.captureWarnings(False)
+
+
 class Verbs:
     """Verbs whose pass did this."""
 
@@ -46,7 +61,9 @@ class Verbs:
 
 def test_what_a_pass_did_to_a_release_is_a_line_with_its_id(said):
     done = {"rollbacks": ["m-2"], "late": ["m-2: verify flat"], "observed": ["m-3: 2026-03-02"], "advanced": ["m-3"]}
-    assert one_pass(Verbs(**done, problems=["m-4: the broker is away"], notices=2), is_observing=True, is_advancing=True)
+    assert one_pass(
+        Verbs(**done, problems=["m-4: the broker is away"], notices=2), is_observing=True, is_advancing=True
+    )
     told = [(line["message"], line.get("deployment"), line.get("detail")) for line in said]
     assert told[:4] == [
         ("rollback carried on", "m-2", None),
@@ -63,23 +80,37 @@ def test_a_pass_that_did_nothing_is_silent(said):
     assert said == []
 
 
-def test_a_worker_ends_in_order_on_sigterm_with_its_pass_done_and_says_everything_in_json(tmp_path):
-    """It is told to stop while it passes: the kill that it found is on record, and none of its lines is plain text."""
+def test_a_pass_during_which_the_worker_is_told_to_stop_is_finished_and_is_the_last(said, own_signals):
+    done = []
+
+    class Interrupted(Verbs):
+        def work(self, **how):
+            done.append("begun")
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append("finished")
+            return super().work(**how)
+
+    follow(Interrupted(advanced=["m-3"]), is_observing=False, is_advancing=True)
+    assert done == ["begun", "finished"]
+    assert [line["message"] for line in said] == ["started", "advanced", "stopped"]
+
+
+def test_a_worker_that_is_ended_leaves_with_nothing_wrong_and_has_said_everything_in_json(tmp_path):
     house = House(settings(home=str(tmp_path / "home")))
-    kill = Kill(id="k" * 32, model="momentum", reason="smoke", actor="t", at=house.clock.now())
-    house.kills.write(kill)
+    house.kills.write(Kill(id="k" * 32, model="momentum", reason="smoke", actor="t", at=house.clock.now()))
     line = [sys.executable, "-m", "signoff", "worker", "--watch", "--home", str(tmp_path / "home")]
     with (tmp_path / "log").open("w") as out, subprocess.Popen(line, stdout=out, stderr=out) as worker:
-        deadline = time.monotonic() + 60
-        while "started" not in (tmp_path / "log").read_text():
-            assert worker.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 0
+        try:
+            deadline = time.monotonic() + 60
+            while house.kills.pending():
+                assert worker.poll() is None, (tmp_path / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            worker.terminate()
+            assert worker.wait(60) == 0
+        finally:
+            worker.kill()
     lines = [json.loads(said) for said in (tmp_path / "log").read_text().splitlines()]
     assert [said["message"] for said in lines if said["logger"] == "signoff.worker"] == ["started", "stopped"]
     assert all(said["time"] and said["level"] for said in lines)
-    assert house.kills.pending() == ()
     assert house.record.latch("momentum").is_latched
-    assert Local(house, "t").work()["pending_kills"] == 0

@@ -1,6 +1,8 @@
 """A server on loopback as the command starts it, over a home with people, a champion and tokens."""
 
+import copy
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -48,6 +50,16 @@ class Served:
         self.tokens["machine"] = issued.secret
         self.port = free_port()
         self.process, self.clients = None, []
+
+    def another(self, home):
+        """A second server over the same database and with the same keys, in a home of its own; not started."""
+        leave_out = shutil.ignore_patterns("signoff.db*", "kills", "serve.log")
+        shutil.copytree(self.settings.home, home, ignore=leave_out)
+        other = copy.copy(self)
+        other.settings = settings(home=str(home), database=self.settings.database)
+        other.house, other.port = House(other.settings), free_port()
+        other.process, other.clients = None, []
+        return other
 
     def issue(self, name):
         duties = self.house.record.people().named(name).duties

@@ -82,6 +82,21 @@ class Board:
         with self._lock:
             return self._told.get(model)
 
+    def releases(self) -> tuple[Deployment, ...]:
+        """Every release as the record had it last."""
+        with self._lock:
+            return tuple(d for mine in self._deployments.values() for d in mine.values())
+
+    def latch(self, model: str) -> Latch | None:
+        """A model's latch as the record had it last; a kill that is in force may be ahead of it."""
+        with self._lock:
+            return self._latches.get(model)
+
+    def ordered(self) -> tuple[Kill, ...]:
+        """Kills that are in force and that the record, as it was read last, does not hold."""
+        with self._lock:
+            return tuple(self._pending.values())
+
     def kill(self, kill: Kill) -> tuple[str, ...]:
         """Put a kill in force; the models whose flags it changed."""
         with self._lock:

@@ -49,6 +49,9 @@ def serve(house: House, host: str, port: int) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
+        # Whoever is not named says nothing about whom they ask for; uvicorn by itself would believe this whole host.
+        proxy_headers=bool(house.settings.trusted_proxies),
+        forwarded_allow_ips=list(house.settings.trusted_proxies),
     )
     log.info("serving", extra=about(address=f"http://{host}:{port}", home=str(house.settings.home)))
     Server(config).run()
