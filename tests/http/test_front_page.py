@@ -45,7 +45,7 @@ def test_whoever_is_signed_in_sees_every_model_with_what_it_does(served):
     with browser(served) as visitor:
         page = visitor.get("/")
     assert page.status_code == 200
-    for told in ("momentum", "full", "1.1.0", "trades up to 100% of its capital", "Stop trading this model"):
+    for told in ("momentum", "full", "1.1.0", "Trades up to 100% of its capital.", "Stop trading this model"):
         assert told in page.text
     assert "form-action 'self'" in page.headers["content-security-policy"]
     assert page.headers["cache-control"] == "no-store"
@@ -167,11 +167,11 @@ def test_arming_waits_for_a_second_person_and_not_for_the_first():
 @pytest.mark.parametrize(
     ("state", "word", "tone", "meaning"),
     [
-        (State.AWAITING_APPROVAL, "off", "muted", "trades nothing; every new order is refused"),
-        (State.SHADOW, "shadow", "ink", "the candidate runs beside the champion and trades nothing"),
-        (State.LIMITED, "limited", "ink", "trades up to 10% of its capital"),
-        (State.FULL, "full", "good", "trades up to 100% of its capital"),
-        (State.ROLLBACK_STUCK, "stuck on its way back", "bad", "trades nothing; every new order is refused"),
+        (State.AWAITING_APPROVAL, "off", "muted", "Trades nothing; every new order is refused."),
+        (State.SHADOW, "shadow", "ink", "The candidate runs beside the champion and trades nothing."),
+        (State.LIMITED, "limited", "ink", "Trades up to 10% of its capital."),
+        (State.FULL, "full", "good", "Trades up to 100% of its capital."),
+        (State.ROLLBACK_STUCK, "stuck on its way back", "bad", "Trades nothing; every new order is refused."),
     ],
 )
 def test_a_state_is_a_word_and_a_colour(state, word, tone, meaning):

@@ -2,7 +2,8 @@
 
 SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
 options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
-SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted.
+SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
+is told when people are called.
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
 address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for whom they ask.
 """
@@ -37,6 +38,15 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pager:
+    """Who wakes people, in PagerDuty's Events API v2; `allowed` as for the webhook."""
+
+    url: str = field(repr=False)
+    key: str = field(repr=False)
+    allowed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation."""
 
@@ -48,6 +58,7 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     oidc: Provider | None = None
     webhook: Webhook | None = None
+    pager: Pager | None = None
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
 
@@ -103,6 +114,7 @@ def settings(
         token=token or environment.get("SIGNOFF_TOKEN") or _held(environment.get("SIGNOFF_TOKEN_FILE")),
         oidc=_provider(environment),
         webhook=_webhook(environment),
+        pager=_pager(environment),
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
         trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
     )
@@ -122,12 +134,25 @@ def _provider(environment: Mapping[str, str]) -> Provider | None:
 def _webhook(environment: Mapping[str, str]) -> Webhook | None:
     if not (url := environment.get("SIGNOFF_WEBHOOK_URL")):
         return None
-    hosts = environment.get("SIGNOFF_WEBHOOK_ALLOW", "").split(",")
     return Webhook(
         url=url,
         secret=_held(environment.get("SIGNOFF_WEBHOOK_SECRET_FILE")),
-        allowed=frozenset(host.strip().lower() for host in hosts if host.strip()),
+        allowed=_hosts(environment.get("SIGNOFF_WEBHOOK_ALLOW", "")),
     )
+
+
+def _pager(environment: Mapping[str, str]) -> Pager | None:
+    if not (url := environment.get("SIGNOFF_PAGER_URL")):
+        return None
+    return Pager(
+        url=url,
+        key=_held(environment.get("SIGNOFF_PAGER_KEY_FILE")) or "",
+        allowed=_hosts(environment.get("SIGNOFF_PAGER_ALLOW", "")),
+    )
+
+
+def _hosts(given: str) -> frozenset[str]:
+    return frozenset(host.strip().lower() for host in given.split(",") if host.strip())
 
 
 def _proxies(given: str) -> tuple[str, ...]:

@@ -179,7 +179,7 @@ def lines(board: Board) -> tuple[Line, ...]:
     pending = {kill.model: f"{kill.actor}: {kill.reason}" for kill in board.ordered()}
     under: dict[str, list[Deployment]] = {}
     for release in board.releases():
-        if release.state not in ENDED:
+        if release.state not in ENDED and (release.state is not State.FULL or release.pause_reasons):
             under.setdefault(release.model, []).append(release)
     told = {flags.model: flags for flags in board.told()}
     return tuple(_line(flags, under.get(model, []), board.latch(model), pending) for model, flags in told.items())
@@ -200,10 +200,10 @@ def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending
 
 def _meaning(flags: Flags) -> str:
     if not flags.enabled:
-        return "trades nothing; every new order is refused"
+        return "Trades nothing; every new order is refused."
     if flags.shadow_mode:
-        return "the candidate runs beside the champion and trades nothing"
-    return f"trades up to {flags.allocation_pct}% of its capital"
+        return "The candidate runs beside the champion and trades nothing."
+    return f"Trades up to {flags.allocation_pct}% of its capital."
 
 
 def _under(release: Deployment) -> Under:
