@@ -28,6 +28,7 @@ PORT = 8497
 MODEL = "momentum"
 # What is promised, in milliseconds and for the desk's lease in seconds.
 P99_MS, MOST_MS, REFETCH_P99_MS, AWAY_MS, LEASE_S = 250, 1000, 2000, 1000, 10.5
+PAUSE_S = 6
 Broken = Callable[[], AbstractContextManager[None]]
 
 
@@ -120,7 +121,7 @@ def over(found: float, limit: float, what: str) -> list[str]:
 def round_of(token: str, clients: int, kills: int, path: str, broken: Broken = nullcontext) -> list[float]:
     """Milliseconds from the order to each client's knowledge, over all kills."""
     listening = subprocess.Popen(
-        [sys.executable, __file__, "--as-clients", path, token, str(clients), str(10 + 6 * kills)],
+        [sys.executable, __file__, "--as-clients", path, token, str(clients), str(10 + (PAUSE_S + 4) * kills)],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -131,7 +132,7 @@ def round_of(token: str, clients: int, kills: int, path: str, broken: Broken = n
         with broken():
             began.append(time.monotonic())
             kill(token, f"bench {number}")
-            time.sleep(3)
+            time.sleep(PAUSE_S)
     heard = json.loads(listening.communicate()[0])
     taken = []
     for number, start in enumerate(began):
