@@ -25,7 +25,7 @@ from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_shut import ShutStore
 from signoff.adapters.store_sql import SqlStore
-from signoff.adapters.webhook import Webhook
+from signoff.adapters.webhook import BySeverity, Pager, Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
@@ -238,11 +238,15 @@ class House:
 
     @cached_property
     def notifier(self) -> Notifier:
-        """Where notices go: the webhook of whoever runs this, else a file in the home."""
-        known = self.settings.webhook
-        if known is None:
-            return NoticeFile(self.settings.home / "notices.jsonl")
-        return Webhook(url=known.url, clock=self.clock, secret=known.secret, allowed=known.allowed)
+        """Where notices go: the webhook of whoever runs this, else a file in the home; calls to their pager, if any."""
+        hook, pager = self.settings.webhook, self.settings.pager
+        notices: Notifier = NoticeFile(self.settings.home / "notices.jsonl")
+        if hook is not None:
+            notices = Webhook(url=hook.url, clock=self.clock, secret=hook.secret, allowed=hook.allowed)
+        if pager is None:
+            return notices
+        calls = Pager(url=pager.url, key=pager.key, allowed=pager.allowed)
+        return BySeverity(calls=calls, notices=notices)
 
     def deliver_notices(self) -> tuple[int, tuple[str, ...]]:
         """Send what is due."""

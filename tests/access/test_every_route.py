@@ -106,7 +106,15 @@ def put(house, state):
 
 def asked(client, bearer, route, method):
     path = route.path_format.format(
-        identity="m-2", model="m", name="m-2", proposal="0" * 16, edition="e", path="f", key="m.enabled", credential="c"
+        identity="m-2",
+        model="m",
+        name="m-2",
+        proposal="0" * 16,
+        edition="e",
+        path="f",
+        key="m.enabled",
+        credential="c",
+        token="t",
     )
     last = path.rpartition("/")[2]
     body = {"content": b"no archive"} if last in UPLOADS else {"json": BODIES.get(last, {})}

@@ -9,6 +9,7 @@ from signoff.adapters.clocks import SimulatedClock
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, write_folder
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.domain.errors import BadInputError, RefusedError
+from signoff.ports.notices import Severity
 from signoff.ports.orders import OpenOrder
 
 
@@ -52,7 +53,7 @@ def test_a_fence_refuses_older_orders_and_spares_other_models(tmp_path):
 def test_people_are_told_once(tmp_path):
     notices = NoticeFile(tmp_path / "notices.jsonl")
     for _ in range(2):
-        notices.send("one", "#trading", "subject", "text")
+        notices.send("one", "#trading", "subject", "text", Severity.NOTICE)
     assert len((tmp_path / "notices.jsonl").read_text().splitlines()) == 1
 
 

@@ -8,20 +8,21 @@ import pytest
 from signoff.adapters.folders import NoticeFile
 from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.domain.errors import UnavailableError
+from signoff.ports.notices import Severity
 from signoff.ports.orders import OpenOrder
 
 
 def test_notices_of_workers_that_race_are_all_kept(tmp_path):
     path = tmp_path / "notices.jsonl"
     with ThreadPoolExecutor(8) as workers:
-        list(workers.map(lambda n: NoticeFile(path).send(f"n{n}", "email", "s", "t"), range(40)))
+        list(workers.map(lambda n: NoticeFile(path).send(f"n{n}", "email", "s", "t", Severity.NOTICE), range(40)))
     assert len(path.read_text().splitlines()) == 40
 
 
 def test_a_notice_that_cannot_be_written_stays_due(tmp_path):
     (tmp_path / "notices.jsonl").mkdir()
     with pytest.raises(UnavailableError, match="It stays due"):
-        NoticeFile(tmp_path / "notices.jsonl").send("n", "email", "s", "t")
+        NoticeFile(tmp_path / "notices.jsonl").send("n", "email", "s", "t", Severity.NOTICE)
 
 
 def test_an_order_cancelled_while_somebody_reads_the_book_stays_cancelled(tmp_path, monkeypatch):

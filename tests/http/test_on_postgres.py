@@ -53,6 +53,33 @@ def test_a_server_that_is_started_in_an_outage_knows_who_may_kill_and_enables_no
     assert production.client("head_of_trading").get("/api/v1/people").status_code == 200
 
 
+def test_a_kill_is_in_force_while_postgresql_can_only_be_read_and_is_recorded_once_it_can_be_written(production):
+    key = KeyFile.load(production.settings.home / "ledger.key")
+    desk = FlagClient(
+        [production.url], token=production.tokens["machine"], keys={key.key_id: key.public_key}, models=["momentum"]
+    ).start()
+    try:
+        assert desk.wait_for("momentum").enabled
+        with postgres.read_only():
+            until(lambda: production.client().get("/readyz").status_code == 503)
+            assert "read-only" in production.client().get("/readyz").json()["problem"]
+            answer = production.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+            assert answer.status_code == 200
+            assert (answer.json()["journaled"], answer.json()["recorded"]) == (True, False)
+            until(lambda: desk.flags("momentum").state == "killed")
+            assert killed_events(production) == []
+            assert production.house.kill_switch.reconcile() == 1
+            refused = production.client().post("/api/v1/deployments/momentum-1.1.0-adopted/pause", json={})
+            assert refused.status_code == 503
+    finally:
+        desk.stop()
+    until(lambda: production.client().get("/readyz").status_code == 200)
+    assert production.house.kill_switch.reconcile() == production.house.kill_switch.reconcile() == 0
+    assert len(killed_events(production)) == 1
+    assert production.house.record.latch("momentum").is_latched
+    assert production.house.kills.pending() == ()
+
+
 def test_a_kill_works_while_postgresql_is_stopped_and_is_recorded_once_it_is_back(production):
     key = KeyFile.load(production.settings.home / "ledger.key")
     desk = FlagClient(

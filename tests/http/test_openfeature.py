@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from http_server import Served
 from openfeature import api
 from openfeature.contrib.provider.ofrep import OFREPProvider
 
@@ -13,10 +14,12 @@ MODEL = "momentum"
 
 
 class Script:
-    """The JavaScript client, asked a line at a time."""
+    """The JavaScript client for servers, asked a line at a time."""
+
+    name = "flags.mjs"
 
     def __init__(self, server):
-        line = ["node", "flags.mjs", server.url, server.tokens["machine"], MODEL]
+        line = ["node", self.name, server.url, server.tokens["machine"], MODEL]
         self.process = subprocess.Popen(
             line, cwd=NODE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -30,6 +33,12 @@ class Script:
         self.process.stdin.close()
         self.process.wait(10)
         self.process.stdout.close()
+
+
+class InBrowsers(Script):
+    """The JavaScript client for browsers."""
+
+    name = "web_flags.mjs"
 
 
 class Python:
@@ -56,7 +65,7 @@ class Python:
         api.shutdown()
 
 
-@pytest.mark.parametrize("kind", [Python, Script], ids=["python", "javascript"])
+@pytest.mark.parametrize("kind", [Python, Script, InBrowsers], ids=["python", "javascript", "browser"])
 def test_a_real_client_reads_all_four_sees_a_kill_and_falls_back(own_server, kind):
     client = kind(own_server)
     try:
@@ -94,6 +103,51 @@ def test_a_bulk_answer_is_not_sent_twice(served):
     again = client.post("/ofrep/v1/evaluate/flags", json={}, headers={"if-none-match": first.headers["etag"]})
     assert again.status_code == 304
     assert again.content == b""
+
+
+@pytest.mark.parametrize("known", ["{tag}", "W/{tag}", '"other", W/{tag}', "*"])
+def test_an_entity_tag_is_compared_as_http_says(served, known):
+    client = served.client("machine")
+    tag = client.post("/ofrep/v1/evaluate/flags", json={}).headers["etag"]
+    headers = {"if-none-match": known.format(tag=tag)}
+    again = client.post("/ofrep/v1/evaluate/flags", json={}, headers=headers)
+    assert (again.status_code, again.headers["etag"]) == (304, tag)
+
+
+@pytest.mark.parametrize("known", ['"other"', 'W/"other"', '"*"', ""])
+def test_another_entity_tag_is_no_match(served, known):
+    answer = served.client("machine").post("/ofrep/v1/evaluate/flags", json={}, headers={"if-none-match": known})
+    assert answer.status_code == 200
+
+
+def test_a_change_is_told_on_the_event_stream_after_which_the_flags_are_new_once(own_server):
+    client = own_server.client("machine")
+    first = client.post("/ofrep/v1/evaluate/flags", json={})
+    ((stream,),) = [first.json()["eventStreams"]]
+    assert stream == {"type": "sse", "url": f"{own_server.url}/ofrep/v1/events"}
+    with client.stream("GET", stream["url"]) as events:
+        said = events.iter_lines()
+        assert next(said) == ": connected"
+        own_server.client().post(f"/api/v1/models/{MODEL}/kill", json={"reason": "smoke"})
+        data = next(line for line in said if line.startswith("data: "))
+    assert json.loads(data.removeprefix("data: ")) == {"type": "refetchEvaluation"}
+    tag = {"if-none-match": first.headers["etag"]}
+    fetched = client.post("/ofrep/v1/evaluate/flags", json={}, headers=tag)
+    assert fetched.status_code == 200
+    assert {f["key"]: f["value"] for f in fetched.json()["flags"]}[f"models.{MODEL}.enabled"] is False
+    tag = {"if-none-match": fetched.headers["etag"]}
+    assert client.post("/ofrep/v1/evaluate/flags", json={}, headers=tag).status_code == 304
+
+
+def test_the_event_stream_is_at_the_address_that_people_reach_the_server_by(tmp_path, monkeypatch):
+    """Whatever a request's Host header says."""
+    monkeypatch.setenv("SIGNOFF_PUBLIC_URL", "https://signoff.firm.example/")
+    server = Served(tmp_path / "home").start()
+    try:
+        asked = server.client("machine").post("/ofrep/v1/evaluate/flags", headers={"host": "evil.example"})
+        assert asked.json()["eventStreams"][0]["url"] == "https://signoff.firm.example/ofrep/v1/events"
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,13 @@
 """The server as programs and people meet it: over HTTP, in a process of its own."""
 
+import asyncio
 import json
 import os
 import signal
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -18,8 +20,12 @@ from signoff.app.record import Request
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
 from signoff.domain.access import Verb
+from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Killed, PauseReason
+from signoff.http import sessions
 from signoff.http.edges import MOST_DEPTH, MOST_JSON
+from signoff.http.health import Trial
+from signoff.http.streaming import HEARTBEAT_S
 from signoff.verbs.remote import Remote
 
 
@@ -36,6 +42,38 @@ def test_health_needs_nobody_and_everything_else_needs_somebody(served):
     assert refused.headers["content-type"] == "application/problem+json"
 
 
+def test_a_server_whose_database_somebody_keeps_locked_is_alive_and_not_ready(own_server):
+    lock = sqlite3.connect(own_server.settings.home / "signoff.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        until(lambda: httpx.get(f"{own_server.url}/readyz").status_code == 503)
+        assert "write" in httpx.get(f"{own_server.url}/readyz").json()["problem"]
+        assert httpx.get(f"{own_server.url}/healthz").status_code == 200
+    finally:
+        lock.rollback()
+        lock.close()
+    until(lambda: httpx.get(f"{own_server.url}/readyz").json()["status"] == "ready", seconds=20)
+
+
+def test_whether_the_database_can_be_written_is_tried_seldom_however_often_it_is_asked():
+    now, written = [100.0], []
+
+    def write():
+        written.append(now[0])
+        if now[0] == 105.0:
+            raise UnavailableError("cannot execute INSERT in a read-only transaction")
+
+    async def asked():
+        trial, said = Trial(write, lambda: now[0]), []
+        for now[0] in (100.0, 100.1, 104.9, 105.0, 105.9, 106.0, 110.9):
+            said.append(await trial.problem())
+        return said
+
+    said = asyncio.run(asked())
+    assert written == [100.0, 105.0, 106.0]
+    assert [problem is None for problem in said] == [True, True, True, False, False, True, True]
+
+
 def test_the_api_describes_itself(served):
     described = httpx.get(f"{served.url}/api/v1/openapi.json").json()
     assert described["openapi"].startswith("3.1")
@@ -50,6 +88,45 @@ def test_every_answer_carries_the_request_id_and_the_log_tells_it(served):
     assert line["status"] == 200
     assert line["who"] == PEOPLE["risk_manager"]
     assert line["deployment"] == "momentum-1.1.0-adopted"
+
+
+def test_a_kill_is_in_the_log_with_its_model(own_server):
+    own_server.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"}, headers={"x-request-id": "k-1"})
+    until(lambda: any(line.get("request") == "k-1" for line in own_server.logged()))
+    line = next(line for line in own_server.logged() if line.get("request") == "k-1")
+    assert (line["model"], line["status"], line["message"]) == ("momentum", 200, "request")
+
+
+def test_every_line_of_a_server_from_start_to_stop_is_json_with_a_time_and_a_level(own_server):
+    own_server.client().get("/api/v1/me")
+    own_server.process.terminate()
+    own_server.process.wait(20)
+    lines = own_server.logged()
+    assert {line["logger"] for line in lines} >= {"signoff.http", "uvicorn.error"}
+    for line in lines:
+        assert datetime.fromisoformat(line["time"]).utcoffset() == timedelta(0)
+        assert line["level"] in {"info", "warning", "error"}
+        assert line["message"]
+
+
+def test_what_nobody_foresaw_is_answered_with_the_id_under_which_the_log_tells_it(own_server):
+    """A session that somebody overwrote in the database: nothing that a request could bring about."""
+    number, _ = sessions.begin(own_server.house, PEOPLE["cto"], None)
+    database = sqlite3.connect(own_server.settings.home / "signoff.db")
+    database.execute("UPDATE shelf SET value = ? WHERE kind = 'session'", (b"nonsense",))
+    database.commit()
+    database.close()
+    headers = {"authorization": f"Bearer {sessions.PREFIX}{number}", "x-request-id": "broken-1"}
+    answer = httpx.get(f"{own_server.url}/api/v1/deployments/momentum-1.1.0-adopted", headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert answer.headers["x-request-id"] == answer.json()["request_id"] == "broken-1"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "Traceback" not in answer.text
+    until(lambda: sum(line.get("request") == "broken-1" for line in own_server.logged()) == 2)
+    broke, told = (line for line in own_server.logged() if line.get("request") == "broken-1")
+    assert broke["level"] == "error"
+    assert "Traceback" in broke["exception"]
+    assert (told["status"], told["deployment"]) == (500, "momentum-1.1.0-adopted")
 
 
 def test_no_secret_is_in_the_log_or_the_ledger(served):
@@ -260,6 +337,36 @@ def test_a_kill_that_the_server_could_not_record_before_it_died_is_recorded_by_t
     assert main(["worker", "--home", str(own_server.settings.home)]) == 0
     assert len(killed_events(own_server)) == 1
     assert own_server.house.record.latch("momentum").is_latched
+
+
+def test_a_kill_ordered_at_one_server_is_told_by_another_over_the_same_database(own_server, tmp_path):
+    """The other has a home and a journal of its own: it hears of the kill from the database alone."""
+    other = own_server.another(tmp_path / "elsewhere").start()
+    key = KeyFile.load(other.settings.home / "ledger.key")
+    desk = FlagClient(
+        [other.url], token=other.tokens["machine"], keys={key.key_id: key.public_key}, models=["momentum"]
+    ).start()
+    try:
+        assert desk.wait_for("momentum").enabled
+        own_server.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+        until(lambda: desk.flags("momentum").state == "killed")
+    finally:
+        desk.stop()
+        other.stop()
+    assert other.house.kills.pending() == ()
+
+
+def test_a_desk_is_sent_a_sign_of_life_every_two_seconds(served):
+    assert HEARTBEAT_S == 2
+    headers = {"authorization": f"Bearer {served.tokens['machine']}"}
+    signs = []
+    with httpx.stream("GET", f"{served.url}/api/v1/stream", headers=headers, timeout=30) as stream:
+        lines = stream.iter_lines()
+        while len(signs) < 2:
+            if next(lines) == "event: heartbeat":
+                signs.append(json.loads(json.loads(next(lines).removeprefix("data: "))["payload"]))
+    assert signs[0]["tick_ms"] < signs[1]["tick_ms"]
+    assert signs[0]["models"].keys() == {"momentum"}
 
 
 def test_an_unknown_model_is_killed_as_well_and_said_to_be_unknown(own_server):

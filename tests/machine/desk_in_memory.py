@@ -164,7 +164,7 @@ class Inbox:
 
     told: dict = field(default_factory=dict)
 
-    def send(self, identity, channel, subject, text):
+    def send(self, identity, channel, subject, text, severity):
         self.told.setdefault(identity, (channel, subject, text))
 
 

@@ -1,6 +1,8 @@
 """A server on loopback as the command starts it, over a home with people, a champion and tokens."""
 
+import copy
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -49,6 +51,16 @@ class Served:
         self.port = free_port()
         self.process, self.clients = None, []
 
+    def another(self, home):
+        """A second server over the same database and with the same keys, in a home of its own; not started."""
+        leave_out = shutil.ignore_patterns("signoff.db*", "kills", "serve.log")
+        shutil.copytree(self.settings.home, home, ignore=leave_out)
+        other = copy.copy(self)
+        other.settings = settings(home=str(home), database=self.settings.database)
+        other.house, other.port = House(other.settings), free_port()
+        other.process, other.clients = None, []
+        return other
+
     def issue(self, name):
         duties = self.house.record.people().named(name).duties
         return self.house.accounts.issue_token(name, scopes=permitted(duties), actor="t").secret
@@ -89,4 +101,5 @@ class Served:
         return self.clients[-1]
 
     def logged(self):
-        return [json.loads(line) for line in (self.settings.home / "serve.log").read_text().splitlines() if "{" in line]
+        """Everything that the server said, which is nothing but lines of JSON."""
+        return [json.loads(line) for line in (self.settings.home / "serve.log").read_text().splitlines()]

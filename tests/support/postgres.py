@@ -5,6 +5,7 @@ import itertools
 import os
 import tempfile
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -44,6 +45,24 @@ def fresh_database() -> str:
 def as_role(url: str, role: str) -> str:
     """The same database under another role."""
     return make_url(url).set(username=role).render_as_string(hide_password=False)
+
+
+@contextmanager
+def read_only():
+    """The server of this process answers everybody, and takes no writing, until the block ends."""
+    engine = create_engine(owner_url(), isolation_level="AUTOCOMMIT")
+
+    def be(value):
+        with engine.connect() as connection:
+            connection.execute(text(f"ALTER SYSTEM SET default_transaction_read_only = {value}"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+
+    be("on")
+    try:
+        yield
+    finally:
+        be("off")
+        engine.dispose()
 
 
 def control(*arguments):

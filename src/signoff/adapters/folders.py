@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
+from signoff.ports.notices import Severity
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -157,9 +158,10 @@ class NoticeFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def send(self, identity: str, channel: str, subject: str, text: str) -> None:
+    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
         """Append a notice unless its identity is there already; of several workers one writes at a time."""
-        line = json.dumps({"identity": identity, "channel": channel, "subject": subject, "text": text})
+        told = {"identity": identity, "severity": severity, "channel": channel, "subject": subject, "text": text}
+        line = json.dumps(told)
         try:
             with held(self._path.with_suffix(".lock")):
                 known = self._path.read_text().splitlines() if self._path.exists() else []

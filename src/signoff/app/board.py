@@ -98,6 +98,22 @@ class Board:
             told = self._told.get(model)
             return told if told is not None and self._counts(told) else None
 
+    def releases(self) -> tuple[Deployment, ...]:
+        """Every release as the record had it last."""
+        with self._lock:
+            return tuple(state for state in self._states.values() if isinstance(state, Deployment))
+
+    def latch(self, model: str) -> Latch | None:
+        """A model's latch as the record had it last; a kill that is in force may be ahead of it."""
+        with self._lock:
+            found = self._states.get(model_stream(model))
+            return found if isinstance(found, Latch) else None
+
+    def ordered(self) -> tuple[Kill, ...]:
+        """Kills that are in force and that the record, as it was read last, does not hold."""
+        with self._lock:
+            return tuple(self._pending.values())
+
     def kill(self, kill: Kill) -> tuple[str, ...]:
         """Put a kill in force; the models whose flags it changed."""
         return self._ordered((kill,))

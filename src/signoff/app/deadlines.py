@@ -4,11 +4,12 @@ Everything follows from absolute times on record, so that this may run as often 
 after any restart.
 """
 
-from signoff.app.notices import Notice, effect, incident
+from signoff.app.notices import Notice, call, effect
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.domain import decisions
 from signoff.domain.deployment import RETREATING, Deployment, State
 from signoff.domain.events import DeadlineBreached
+from signoff.ports.notices import Severity
 from signoff.ports.store import Effect
 
 ESCALATION = "escalation"
@@ -31,9 +32,7 @@ def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBre
             Change(stream=deployment_stream(identity), state=state, events=late),
             actor=actor,
             key=f"overdue:{identity}:{state.revision}",
-            effects=tuple(
-                incident(state, f"deadline {d.name} missed", f"it was due {d.due.isoformat()}") for d in late
-            ),
+            effects=tuple(call(state, f"deadline {d.name} missed", f"it was due {d.due.isoformat()}") for d in late),
         )
         return late
 
@@ -58,5 +57,6 @@ def _calls(state: Deployment, page: decisions.Page) -> tuple[Effect, ...]:
         channel=ESCALATION,
         subject=f"ESCALATED: {state.model} v{state.version} cannot be rolled back",
         text=text,
+        severity=Severity.PAGE,
     )
-    return (incident(state, notice, text), *((effect(escalated),) if page.is_escalated else ()))
+    return (call(state, notice, text), *((effect(escalated),) if page.is_escalated else ()))

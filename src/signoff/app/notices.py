@@ -13,7 +13,7 @@ from signoff.domain.errors import UnavailableError
 from signoff.domain.events import NoticeSent
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state
-from signoff.ports.notices import Notifier
+from signoff.ports.notices import Notifier, Severity
 from signoff.ports.store import Effect
 
 KIND = "notice"
@@ -26,13 +26,14 @@ TRIED: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One message of one release to one channel."""
+    """One message of one release to one channel. What joined the outbox before there were severities has none."""
 
     deployment: str
     notice: str
     channel: str
     subject: str
     text: str
+    severity: Severity = Severity.NOTICE
 
 
 def effect(notice: Notice) -> Effect:
@@ -47,6 +48,7 @@ def effect(notice: Notice) -> Effect:
                 "channel": notice.channel,
                 "subject": notice.subject,
                 "text": notice.text,
+                "severity": notice.severity.value,
             }
         ),
     )
@@ -85,15 +87,23 @@ def after_deployment(state: Deployment, since: datetime, now: datetime) -> tuple
 
 def incident(state: Deployment, notice: str, text: str) -> Effect:
     """A message to the incident channel."""
+    return effect(_of_incident(state, notice, text, Severity.NOTICE))
+
+
+def call(state: Deployment, notice: str, text: str) -> Effect:
+    """A call for people, beside the incident channel: somebody must act now."""
+    return effect(_of_incident(state, notice, text, Severity.PAGE))
+
+
+def _of_incident(state: Deployment, notice: str, text: str, severity: Severity) -> Notice:
     channel = state.undertakings.incident_channel if state.undertakings else "#incidents"
-    return effect(
-        Notice(
-            deployment=state.id,
-            notice=notice,
-            channel=channel,
-            subject=f"{state.model} v{state.version}: {notice}",
-            text=text,
-        )
+    return Notice(
+        deployment=state.id,
+        notice=notice,
+        channel=channel,
+        subject=f"{state.model} v{state.version}: {notice}",
+        text=text,
+        severity=severity,
     )
 
 
@@ -109,25 +119,27 @@ def waiting(record: Record) -> tuple[Notice, ...]:
 
 
 def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
-    """Send what is due; what a channel refuses stays due. Returns how many were sent, and what went wrong.
+    """Send what is due, calls first; what a channel refuses stays due. Returns how many were sent, and what went wrong.
+
+    A messenger that is dead keeps no call from going out, and a pager that is dead no notice.
 
     Each notice is leased while it is sent, so that of several workers one sends it. A worker that dies between sending
     and saying so leaves it to the next, and the notifier knows the identity of what it has sent.
     """
-    holder, sent, problems, refused = uuid4().hex, 0, list[str](), Counter[str]()
-    until = record.now() + LEASE
-    for pending in record.store.claim(MOST, holder, until, record.now()):
-        if pending.kind != KIND:
-            continue
-        notice = decode_state(Notice, pending.payload)
-        if refused[notice.channel] >= TRIED:
+    holder, sent, problems = uuid4().hex, 0, list[str]()
+    until, refused = record.now() + LEASE, Counter[tuple[Severity, str]]()
+    claimed = [due for due in record.store.claim(MOST, holder, until, record.now()) if due.kind == KIND]
+    due = [(pending, decode_state(Notice, pending.payload)) for pending in claimed]
+    for pending, notice in sorted(due, key=lambda found: found[1].severity is not Severity.PAGE):
+        way = (notice.severity, notice.channel)
+        if refused[way] >= TRIED:
             record.store.release(pending.identity, holder)
             continue
         try:
-            notifier.send(pending.identity, notice.channel, notice.subject, notice.text)
+            notifier.send(pending.identity, notice.channel, notice.subject, notice.text, notice.severity)
         except UnavailableError as error:
+            refused[way] += 1
             problems.append(f"{notice.channel}: {error}")
-            refused[notice.channel] += 1
             record.store.release(pending.identity, holder)
             continue
         decided_again(partial(_record_sent, record, notice, pending.identity))

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from signoff.app.champion import ALIAS, naming
 from signoff.app.fence import lift
-from signoff.app.notices import incident
+from signoff.app.notices import call, incident
 from signoff.app.package import rendered, with_manifest
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
@@ -277,7 +277,7 @@ class RollbackProcedure:
                     ),
                     actor=actor,
                     key=f"stuck:{identity}:{step}:{state.revision}",
-                    effects=(incident(state, f"PAGE: rollback stuck at {step}", detail),),
+                    effects=(call(state, f"PAGE: rollback stuck at {step}", detail),),
                 )
             return self.record.deployment(identity)
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from signoff.app.notices import waiting
 from signoff.cli.session import Session
 from signoff.domain.errors import UnavailableError
+from signoff.ports.notices import Severity
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,14 +33,16 @@ def serve(
         from signoff.http.server import serve as run  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise UnavailableError("Serving needs the extra `signoff[server]`; install it.") from error
-    session.console.print(f"Signoff at http://{host}:{port}, home {session.installation.settings.home}", soft_wrap=True)
+    if session.console.is_terminal:  # elsewhere every line is one of the log
+        where = f"Signoff at http://{host}:{port}, home {session.installation.settings.home}"
+        session.console.print(where, soft_wrap=True)
     run(session.installation, host, port)
 
 
 def notices(
     context: typer.Context,
     test: Annotated[
-        bool, typer.Option("--test", help="Send one message now, so that the first is no incident.")
+        bool, typer.Option("--test", help="Send a notice and a call now, so that the first is no incident.")
     ] = False,
 ) -> None:
     """List what waits to be told to people; with --test, show that the channel works.
@@ -53,10 +56,8 @@ def notices(
     for notice in due:
         table.add_row(notice.channel, notice.deployment, notice.notice)
     if test:
-        now = house.clock.now()
-        said = f"a test by {session.actor} at {now:%Y-%m-%d %H:%M:%S}Z; nothing is wrong"
-        house.notifier.send(f"test:{now.isoformat()}", "#test", "Signoff", said)
-    where = "the webhook" if house.settings.webhook else house.settings.home / "notices.jsonl"
+        _try(session)
+    where = _where(session)
     session.answer(
         {
             "waiting": [{"deployment": n.deployment, "channel": n.channel, "notice": n.notice} for n in due],
@@ -65,3 +66,24 @@ def notices(
         *((f"sent a test to {where}",) if test else ()),
         table if due else f"Nothing waits to be told. Notices go to {where}; `signoff worker` sends them.",
     )
+
+
+def _try(session: Session) -> None:
+    """A notice and a call; each is tried, whatever becomes of the other."""
+    house, wrong = session.installation, list[str]()
+    now = house.clock.now()
+    for severity in Severity:
+        said = f"a test of a {severity} by {session.actor} at {now:%Y-%m-%d %H:%M:%S}Z; nothing is wrong"
+        try:
+            house.notifier.send(f"test:{severity}:{now.isoformat()}", "#test", "Signoff", said, severity)
+        except UnavailableError as error:
+            wrong.append(f"the test of a {severity} was not taken: {error}")
+    if wrong:
+        raise UnavailableError("; ".join(wrong))
+
+
+def _where(session: Session) -> str:
+    """Where notices go, in words."""
+    known = session.installation.settings
+    notices = "the webhook" if known.webhook else str(known.home / "notices.jsonl")
+    return f"{notices}, calls to the pager" if known.pager else notices

@@ -2,15 +2,20 @@
 
 SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
 options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
-SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted.
-SIGNOFF_OIDC_ISSUER, _CLIENT_ID, _CLIENT_SECRET_FILE and SIGNOFF_PUBLIC_URL name the identity provider of a server.
+SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
+is told when people are called.
+SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
+address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for whom they ask.
 """
 
 import getpass
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
+
+from signoff.domain.errors import BadInputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,15 @@ class Webhook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pager:
+    """Who wakes people, in PagerDuty's Events API v2; `allowed` as for the webhook."""
+
+    url: str = field(repr=False)
+    key: str = field(repr=False)
+    allowed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation."""
 
@@ -44,6 +58,9 @@ class Settings:
     token: str | None = field(default=None, repr=False)
     oidc: Provider | None = None
     webhook: Webhook | None = None
+    pager: Pager | None = None
+    public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
     @property
     def keys(self) -> Path:
@@ -97,6 +114,9 @@ def settings(
         token=token or environment.get("SIGNOFF_TOKEN") or _held(environment.get("SIGNOFF_TOKEN_FILE")),
         oidc=_provider(environment),
         webhook=_webhook(environment),
+        pager=_pager(environment),
+        public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
+        trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
     )
 
 
@@ -114,12 +134,39 @@ def _provider(environment: Mapping[str, str]) -> Provider | None:
 def _webhook(environment: Mapping[str, str]) -> Webhook | None:
     if not (url := environment.get("SIGNOFF_WEBHOOK_URL")):
         return None
-    hosts = environment.get("SIGNOFF_WEBHOOK_ALLOW", "").split(",")
     return Webhook(
         url=url,
         secret=_held(environment.get("SIGNOFF_WEBHOOK_SECRET_FILE")),
-        allowed=frozenset(host.strip().lower() for host in hosts if host.strip()),
+        allowed=_hosts(environment.get("SIGNOFF_WEBHOOK_ALLOW", "")),
     )
+
+
+def _pager(environment: Mapping[str, str]) -> Pager | None:
+    if not (url := environment.get("SIGNOFF_PAGER_URL")):
+        return None
+    return Pager(
+        url=url,
+        key=_held(environment.get("SIGNOFF_PAGER_KEY_FILE")) or "",
+        allowed=_hosts(environment.get("SIGNOFF_PAGER_ALLOW", "")),
+    )
+
+
+def _hosts(given: str) -> frozenset[str]:
+    return frozenset(host.strip().lower() for host in given.split(",") if host.strip())
+
+
+def _proxies(given: str) -> tuple[str, ...]:
+    """Addresses and networks; a name or a star would let strangers say who they are."""
+    named = tuple(part.strip() for part in given.split(",") if part.strip())
+    for part in named:
+        try:
+            ip_network(part)
+        except ValueError as error:
+            raise BadInputError(
+                f"Expected addresses or networks such as 10.0.0.7 or 10.1.0.0/24 in SIGNOFF_TRUSTED_PROXIES, found "
+                f"{part!r} ({error}). Name the proxies in front of this server and nobody else."
+            ) from error
+    return named
 
 
 def _held(path: str | None) -> str | None:

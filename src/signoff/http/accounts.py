@@ -73,7 +73,7 @@ def issue_token(body: TokenRequest, house: Installation, principal: HoldingToken
     )
 
 
-@router.delete("/tokens/{identity}", tags=["people"])
-def revoke_token(identity: str, house: Installation, principal: HoldingTokens) -> Document:
+@router.delete("/tokens/{token}", tags=["people"])
+def revoke_token(token: str, house: Installation, principal: HoldingTokens) -> Document:
     """End a token at once."""
-    return Local(house, principal.name).revoke_token(identity, by=principal)
+    return Local(house, principal.name).revoke_token(token, by=principal)

@@ -11,6 +11,7 @@ from signoff.domain.errors import UnavailableError
 from signoff.http import (
     accounts,
     flags,
+    front,
     health,
     permissions,
     releases,
@@ -50,8 +51,9 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.seen = sessions.Seen()
+    app.state.trial = health.trial_of(house)
     answer_problems(app)
-    for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in, webauthn):
+    for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in, webauthn, front):
         app.include_router(part.router)
     app.include_router(webauthn.pages)
     app.add_middleware(Edges)

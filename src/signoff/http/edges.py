@@ -4,7 +4,6 @@ Plain ASGI, so that a stream passes through untouched. Nobody is known here yet,
 whatever holds this up holds up a kill. An archive is read by its route, once it knows who sent it.
 """
 
-import json
 import logging
 import re
 import time
@@ -16,7 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from signoff.http.problems import problem
+from signoff.config.logs import REQUEST, about
+from signoff.http.problems import broken, problem
 from signoff.http.uploads import ARCHIVE, MOST_BYTES
 
 log = logging.getLogger("signoff.http")
@@ -50,12 +50,14 @@ class Edges:
         given = Headers(scope=scope).get("x-request-id", "")
         identity = given if ID.fullmatch(given) else uuid4().hex
         scope.setdefault("state", {})["request_id"] = identity
+        REQUEST.set(identity)
         began, status = time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
+        is_begun = False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, is_begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, is_begun = message["status"], True
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = identity
                 for name, value in QUIET.items():
@@ -68,6 +70,11 @@ class Edges:
                 await problem(*refused, request_id=identity)(scope, receive, answer)
             else:
                 await self._app(scope, replay, answer)
+        except Exception:
+            log.exception("something broke")
+            if is_begun:
+                raise
+            await broken(identity)(scope, receive, answer)
         finally:
             _tell(scope, status, 1000 * (time.monotonic() - began))
 
@@ -138,14 +145,15 @@ def depth(body: bytes) -> int:
 
 
 def _tell(scope: Scope, status: int, took_ms: float) -> None:
-    """One line of JSON; no header, body or query, where secrets might be."""
-    said = {
-        "request": scope["state"]["request_id"],
-        "method": scope["method"],
-        "path": scope["path"],
-        "status": status,
-        "ms": round(took_ms, 1),
-        "who": scope["state"].get("principal"),
-        "deployment": scope.get("path_params", {}).get("identity"),
-    }
-    log.info(json.dumps({name: value for name, value in said.items() if value is not None}))
+    """One line; no header, body or query, where secrets might be. An answer may say which release or model it is of."""
+    state, named = scope["state"], scope.get("path_params", {})
+    told = about(
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        ms=round(took_ms, 1),
+        who=state.get("principal"),
+        deployment=state.get("deployment", named.get("identity")),
+        model=state.get("model", named.get("model")),
+    )
+    log.info("request", extra=told)

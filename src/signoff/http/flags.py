@@ -14,8 +14,10 @@ from fastapi.responses import JSONResponse, Response
 
 from signoff.app.board import Board, control
 from signoff.domain.flags import Flags
+from signoff.http.access import Installation
 from signoff.http.streaming import Reader, Streams
 from signoff.ledger.canonical import canonical, digest
+from signoff.wiring import House
 
 PREFIX: Final = "models."
 router = APIRouter(prefix="/ofrep/v1", tags=["flags"])
@@ -43,6 +45,7 @@ async def evaluate_one(key: str, request: Request, _principal: Reader, hub: Stre
 async def evaluate_all(
     request: Request,
     _principal: Reader,
+    house: Installation,
     hub: Streams,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -51,8 +54,8 @@ async def evaluate_all(
         return JSONResponse(wrong, HTTPStatus.BAD_REQUEST)
     if not hub.board.is_known:
         return _unknown()
-    content, tag = _bulk(hub.board.told(), str(request.url_for("follow_changes")))
-    if if_none_match is not None and tag in {known.strip() for known in if_none_match.split(",")}:
+    content, tag = _bulk(hub.board.told(), _events(request, house))
+    if if_none_match is not None and _is_known(tag, if_none_match):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": tag})
     return Response(content, media_type="application/json", headers={"etag": tag})
 
@@ -79,6 +82,17 @@ def evaluations(flags: Flags) -> tuple[Evaluation, ...]:
         {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}
         for key, value in named
     )
+
+
+def _events(request: Request, house: House) -> str:
+    """Where the change notices are: at the address that people reach this server by, where it was given one."""
+    public, own = house.settings.public_url, request.url_for("follow_changes")
+    return str(own) if public is None else f"{public}{own.path}"
+
+
+def _is_known(tag: str, given: str) -> bool:
+    """Whether a client names this tag: by a star, too, and whether it calls the tag weak makes no difference."""
+    return given.strip() == "*" or tag in {known.strip().removeprefix("W/") for known in given.split(",")}
 
 
 @lru_cache(maxsize=4)

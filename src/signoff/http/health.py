@@ -1,18 +1,74 @@
 """Is this process alive, and can it do its work?"""
 
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from signoff.domain.errors import SignoffError
 from signoff.http.access import Installation
 from signoff.http.streaming import Streams
+from signoff.wiring import House
 
 router = APIRouter(tags=["health"])
 STALE_S: Final = 5.0
+EVERY_S: Final = 5.0
+AGAIN_S: Final = 1.0
+PATIENCE_S: Final = 2.0
+KIND: Final = "written"
+KEPT: Final = timedelta(minutes=1)
+
+
+class Trial:
+    """Whether the database takes a write: a small one, at most every five seconds however often it is asked.
+
+    One that failed is repeated after a second. Of a database that keeps a write waiting, no second one is asked
+    meanwhile, and whoever asks is told after two seconds.
+    """
+
+    def __init__(self, write: Callable[[], None], monotonic: Callable[[], float]) -> None:
+        self._write, self._monotonic = write, monotonic
+        self._writer = ThreadPoolExecutor(1, "trial")
+        self._latest: asyncio.Future[str | None] | None = None
+        self._next_at = 0.0
+
+    async def problem(self) -> str | None:
+        """What is wrong with writing, None when nothing is."""
+        if self._latest is None or (self._latest.done() and self._monotonic() >= self._next_at):
+            self._latest = asyncio.get_running_loop().run_in_executor(self._writer, self._try)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._latest), PATIENCE_S)
+        except TimeoutError:
+            return f"The database has not taken a write for {PATIENCE_S:.0f} s; somebody else may keep it locked."
+
+    def _try(self) -> str | None:
+        try:
+            self._write()
+        except SignoffError as error:
+            self._next_at = self._monotonic() + AGAIN_S
+            return str(error)
+        self._next_at = self._monotonic() + EVERY_S
+        return None
+
+
+def trial_of(house: House) -> Trial:
+    """A trial that writes to the shelf, where what is written expires."""
+
+    def write() -> None:
+        house.shelf.put(KIND, house.board.boot, b"", house.clock.now() + KEPT)
+
+    return Trial(write, house.clock.monotonic)
+
+
+def _trial(request: Request) -> Trial:
+    trial: Trial = request.app.state.trial
+    return trial
 
 
 @router.get("/healthz")
@@ -22,12 +78,12 @@ async def alive() -> dict[str, str]:
 
 
 @router.get("/readyz")
-async def ready(house: Installation, hub: Streams) -> JSONResponse:
-    """Whether database and flags are up to date; kills are taken either way."""
+async def ready(house: Installation, hub: Streams, trial: Annotated[Trial, Depends(_trial)]) -> JSONResponse:
+    """Whether the database can be read and written and the flags are up to date; kills are taken either way."""
     age = hub.board.age_s
     try:
         events: int | None = await run_in_threadpool(house.store.size)
-        problem = None
+        problem = await trial.problem()
     except SignoffError as error:
         events, problem = None, str(error)
     is_ready = problem is None and age is not None and age < STALE_S

@@ -47,12 +47,17 @@ def status_of(error: SignoffError) -> HTTPStatus:
     return next((status for kind, status in STATUS if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
+def broken(request: str) -> JSONResponse:
+    """The answer to a request that met an error which nobody foresaw; the log says which, under its id."""
+    detail = f"Something broke on our side; it is in the server's log under request {request}."
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=request)
+
+
 def answer_problems(app: FastAPI) -> None:
     """Register how each kind of error is answered."""
     app.add_exception_handler(SignoffError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _theirs)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 async def _ours(_request: Request, error: Exception) -> JSONResponse:
@@ -74,9 +79,3 @@ async def _theirs(_request: Request, error: Exception) -> JSONResponse:
     answer = problem(error.status_code, str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
-
-
-async def _unexpected(request: Request, _error: Exception) -> JSONResponse:
-    identity = getattr(request.state, "request_id", "unknown")
-    detail = f"Something broke on our side; it is in the server's log under request {identity}."
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, request_id=identity)

@@ -63,7 +63,9 @@ async def submit(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
 ) -> Document:
     """Open a release from a dossier folder, sent as a zip archive: every gate runs, and the memo is issued."""
-    return await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "submit")
+    opened = await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "submit")
+    request.state.deployment, request.state.model = opened["deployment"], opened["model"]
+    return opened
 
 
 @router.post("/checks", tags=["releases"])

@@ -4,14 +4,15 @@ import gc
 import logging
 import resource
 import socket
-import sys
 from types import FrameType
 
 import uvicorn
 
+from signoff.config.logs import about, log_lines
 from signoff.http.app import create_app
 from signoff.wiring import House
 
+log = logging.getLogger("signoff.http")
 GRACE_S = 5
 BACKLOG = 4096
 
@@ -37,7 +38,7 @@ class Server(uvicorn.Server):
 
 def serve(house: House, host: str, port: int) -> None:
     """Answer until stopped by a signal."""
-    _log_lines()
+    log_lines()
     _open_files()
     config = uvicorn.Config(
         create_app(house),
@@ -48,12 +49,12 @@ def serve(house: House, host: str, port: int) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
         server_header=False,
+        # Whoever is not named says nothing about whom they ask for; uvicorn by itself would believe this whole host.
+        proxy_headers=bool(house.settings.trusted_proxies),
+        forwarded_allow_ips=list(house.settings.trusted_proxies),
     )
+    log.info("serving", extra=about(address=f"http://{host}:{port}", home=str(house.settings.home)))
     Server(config).run()
-
-
-def _log_lines() -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
 
 
 def _open_files() -> None:

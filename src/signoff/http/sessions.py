@@ -1,7 +1,8 @@
 """Sessions of people who signed in: an opaque number in a cookie, everything else on the shelf under its digest.
 
 A session ends twelve hours after the sign-in and after one hour without a request. What changes something by cookie
-also carries the session's own token in `X-CSRF-Token` and comes from this site, so that another page cannot send it.
+also carries the session's own token, in `X-CSRF-Token` or in the form that was filled in, and comes from this site, so
+that another page cannot send it.
 """
 
 import hmac
@@ -179,10 +180,16 @@ def principal_of(house: House, session: Session, *, as_last_known: bool = False)
 
 
 def check_origin(request: Request, session: Session) -> None:
-    """Refuse a request by cookie that does not carry the session's own token, or comes from another site."""
-    given = request.headers.get("x-csrf-token", "")
+    """Refuse a request by cookie that does not carry the session's own token, or comes from another site.
+
+    A page without a script carries the token in its form, from where it was read into the request's state.
+    """
+    given = request.headers.get("x-csrf-token") or str(getattr(request.state, "csrf", ""))
     if not hmac.compare_digest(digest(given.encode()), digest(session.csrf.encode())):
-        raise ForbiddenError("Expected the session's own X-CSRF-Token; /auth/session tells it.")
+        raise ForbiddenError(
+            "Expected the session's own X-CSRF-Token, which /auth/session tells; a form opened before the last sign-in "
+            "holds an old one."
+        )
     origin = request.headers.get("origin")
     is_foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if is_foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:

@@ -5,6 +5,7 @@ up a kill, and what it breaks is not the server.
 """
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,10 +18,12 @@ from typing import Final
 from fastapi import Request
 
 from signoff.adapters.archives import unpack
+from signoff.config.logs import about
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.verbs.documents import Document
 from signoff.wiring import House
 
+log = logging.getLogger("signoff.http")
 ARCHIVE: Final = "application/zip"
 TIME_LIMIT_S: Final = 900
 MOST_BYTES: Final = 256 << 20
@@ -77,5 +80,6 @@ def carried_out(house: House, actor: str, *command: str) -> Document:
         return document
     said = ended.stderr.decode(errors="replace").strip()[-4000:]
     if "Traceback" in said:
+        log.error("an assessment broke off", extra=about(cause=said))
         raise UnavailableError("The assessment broke off; the server's log holds the cause. Nothing was recorded.")
     raise {1: RefusedError, 2: BadInputError}.get(ended.returncode, UnavailableError)(said or "No answer was given.")

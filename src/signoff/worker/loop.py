@@ -4,27 +4,34 @@ Every step reads the record, decides and commits under a key of its own, so two 
 one that comes second finds it done. A database that is away is waited for.
 """
 
-import json
 import logging
 import signal
-import sys
 from threading import Event
 from time import monotonic
 from types import FrameType
 from typing import Final
 
+from signoff.config.logs import about, log_lines
 from signoff.domain.errors import SignoffError
+from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
 
 PASS_S: Final = 1.0
 AWAY_S: Final = 5.0
 TIDY_S: Final = 60.0
+# What a pass did to single releases: each is a line that names its release.
+OF_RELEASES: Final = {
+    "rollbacks": "rollback carried on",
+    "late": "deadline missed",
+    "observed": "session observed",
+    "advanced": "advanced",
+}
 log = logging.getLogger("signoff.worker")
 
 
 def follow(verbs: Local, *, is_observing: bool, is_advancing: bool) -> None:
     """Work until SIGTERM or Ctrl-C; what is under way is finished first."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s")
+    log_lines()
     over = Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -32,7 +39,7 @@ def follow(verbs: Local, *, is_observing: bool, is_advancing: bool) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    log.info(json.dumps({"worker": "started"}))
+    log.info("started")
     tidied_at = float("-inf")
     while not over.is_set():
         began = monotonic()
@@ -40,7 +47,7 @@ def follow(verbs: Local, *, is_observing: bool, is_advancing: bool) -> None:
         has_worked = one_pass(verbs, is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
         tidied_at = began if has_worked and is_tidying else tidied_at
         over.wait(PASS_S if has_worked else AWAY_S)
-    log.info(json.dumps({"worker": "stopped"}))
+    log.info("stopped")
 
 
 def one_pass(verbs: Local, *, is_observing: bool, is_advancing: bool, is_tidying: bool) -> bool:
@@ -48,8 +55,20 @@ def one_pass(verbs: Local, *, is_observing: bool, is_advancing: bool, is_tidying
     try:
         done = verbs.work(is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
     except SignoffError as error:
-        log.warning(json.dumps({"worker": "waiting", "because": str(error)}))
+        log.warning("waiting", extra=about(because=str(error)))
         return False
-    if told := {name: what for name, what in done.items() if what}:
-        log.info(json.dumps(told))
+    for what, message in OF_RELEASES.items():
+        for entry in _list(done, what):
+            identity, _, detail = entry.partition(": ")
+            log.info(message, extra=about(deployment=identity, detail=detail or None))
+    for problem in _list(done, "problems"):
+        log.warning("not done", extra=about(because=problem))
+    if told := {name: what for name, what in done.items() if what and name not in {*OF_RELEASES, "problems"}}:
+        log.info("pass", extra=about(**told))
     return True
+
+
+def _list(done: Document, what: str) -> list[str]:
+    found = done[what]
+    assert isinstance(found, list)
+    return found

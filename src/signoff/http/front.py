@@ -1,0 +1,303 @@
+"""The front page: what every model does now, what waits for whoever looks, and how to stop a model.
+
+It is made from the board's memory, so that it is there while the database is away and says so, and it needs no script.
+Its form gives the same order as every other way to stop: one person, a reason, no second question.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from http import HTTPStatus
+from typing import Annotated, Final
+from urllib.parse import parse_qs
+
+from fastapi import APIRouter, Depends, Request, Response
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+
+from signoff.app.board import Board
+from signoff.app.kill import Stopped
+from signoff.domain.access import ForbiddenError, Principal, Verb, permitted
+from signoff.domain.deployment import ENDED, Deployment, State
+from signoff.domain.events import Signature
+from signoff.domain.flags import Flags
+from signoff.domain.latch import Latch
+from signoff.domain.policy import Role
+from signoff.http import sessions
+from signoff.http.access import AllowedAtOnce, Installation
+from signoff.http.health import STALE_S
+from signoff.http.stopping import MOST_REASON, stop
+from signoff.http.streaming import Hub, Streams
+from signoff.http.webauthn import STRICT
+from signoff.verbs.documents import waits_for
+from signoff.wiring import House
+
+router = APIRouter(tags=["pages"], include_in_schema=False)
+FORM: Final = "application/x-www-form-urlencoded"
+MOST_MODEL: Final = 200
+HEADERS: Final = STRICT | {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+}
+WORDS: Final = {"rollback_stuck": "stuck on its way back", "rolling_back": "on its way back", "full": "full"}
+TONES: Final = {"full": "good", "killed": "bad", "rolling_back": "bad", "rollback_stuck": "bad", "off": "muted"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What was typed into the form of a page; `csrf` is the session's own token, which the page carried."""
+
+    model: str
+    reason: str
+    csrf: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who looks at a page, or why nobody whom we know does."""
+
+    principal: Principal | None
+    status: HTTPStatus = HTTPStatus.OK
+    refusal: str = ""
+
+
+class Welcomed(AllowedAtOnce):
+    """The same for a page: whoever may not is told so on a page."""
+
+    async def __call__(self, request: Request, house: Installation) -> Visitor:  # type: ignore[override]
+        """The visitor."""
+        try:
+            return Visitor(principal=await super().__call__(request, house))
+        except ForbiddenError as refused:
+            return Visitor(principal=None, status=HTTPStatus.FORBIDDEN, refusal=str(refused))
+        except HTTPException as refused:
+            if refused.status_code != HTTPStatus.UNAUTHORIZED:
+                raise
+            return Visitor(principal=None, status=HTTPStatus.UNAUTHORIZED)
+
+
+async def typed(request: Request) -> Form:
+    """The form's fields; its token is where the check of the session looks for it."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    said = parse_qs((await request.body()).decode(errors="replace")) if kind == FORM else {}
+    model, reason, csrf = (said.get(name, [""])[0].strip() for name in ("model", "reason", "csrf"))
+    request.state.csrf = csrf
+    return Form(model=model, reason=reason, csrf=csrf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Under:
+    """A release on its way: where it stands, and what it waits for."""
+
+    id: str
+    version: str
+    state: str
+    waits_for: str
+    paused: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A model as it stands: its state as a word and a colour, what that means for orders, and what is under way."""
+
+    model: str
+    word: str
+    tone: str
+    meaning: str
+    flags: Flags
+    killed_because: str
+    releases: tuple[Under, ...]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was killed, and waits to be armed."""
+        return self.flags.state == "killed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """One signature that waits for the visitor."""
+
+    address: str
+    words: str
+
+
+@router.get("/")
+async def front(
+    request: Request,
+    visitor: Annotated[Visitor, Depends(Welcomed(Verb.READ_FLAGS))],
+    house: Installation,
+    hub: Streams,
+) -> Response:
+    """Every model, for whoever is signed in; for everybody else the way in."""
+    return _page(request, house, hub, visitor)
+
+
+@router.post("/stop")
+async def stop_here(
+    request: Request,
+    form: Annotated[Form, Depends(typed)],
+    visitor: Annotated[Visitor, Depends(Welcomed(Verb.KILL))],
+    house: Installation,
+    hub: Streams,
+) -> Response:
+    """Stop trading a model, by the form of the front page."""
+    if visitor.principal is None:
+        return _page(request, house, hub, visitor, problem="Nothing was stopped.")
+    request.state.model = form.model
+    if not 0 < len(form.model) <= MOST_MODEL or not 0 < len(form.reason) <= MOST_REASON:
+        wrong = f"Nothing was stopped. Expected a model, and a reason of 1 to {MOST_REASON} characters; press again."
+        return _page(request, house, hub, visitor, problem=wrong, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    is_known = hub.board.flags(form.model) is not None
+    stopped = await stop(form.model, form.reason, visitor.principal, house, hub)
+    return _page(request, house, hub, visitor, done=outcome(stopped, is_known=is_known))
+
+
+def outcome(stopped: Stopped, *, is_known: bool) -> str:
+    """What a stop did, in sentences."""
+    orders = {None: "The broker did not say which orders are open: look there.", 0: "No order is open."}
+    parts = [
+        f"{stopped.kill.model} is stopped, and every desk that listens was told.",
+        "" if is_known else "Nobody here knows a model of this name: check the spelling.",
+        orders.get(stopped.open_orders, f"{stopped.open_orders} orders are still open: look at the broker."),
+        _kept(stopped),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _kept(stopped: Stopped) -> str:
+    if stopped.is_recorded:
+        return "It is on record."
+    if stopped.is_journaled:
+        return "The order is on disk, and goes on record when the database takes it."
+    return "No disk took the order: only this server knows it. Leave it running, and make room on its disk."
+
+
+def lines(board: Board) -> tuple[Line, ...]:
+    """Every model of the board, by name."""
+    pending = {kill.model: f"{kill.actor}: {kill.reason}" for kill in board.ordered()}
+    under: dict[str, list[Deployment]] = {}
+    for release in board.releases():
+        if release.state not in ENDED and (release.state is not State.FULL or release.pause_reasons):
+            under.setdefault(release.model, []).append(release)
+    told = {flags.model: flags for flags in board.told()}
+    return tuple(_line(flags, under.get(model, []), board.latch(model), pending) for model, flags in told.items())
+
+
+def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending: dict[str, str]) -> Line:
+    because = pending.get(flags.model) or (f"{latch.killed_by}: {latch.reason}" if latch and latch.is_latched else "")
+    return Line(
+        model=flags.model,
+        word=WORDS.get(flags.state, flags.state.replace("_", " ")),
+        tone=TONES.get(flags.state, "ink"),
+        meaning=_meaning(flags),
+        flags=flags,
+        killed_because=because,
+        releases=tuple(_under(release) for release in sorted(releases, key=lambda d: d.opened_at)),
+    )
+
+
+def _meaning(flags: Flags) -> str:
+    if not flags.enabled:
+        return "Trades nothing; every new order is refused."
+    if flags.shadow_mode:
+        return "The candidate runs beside the champion and trades nothing."
+    return f"Trades up to {flags.allocation_pct}% of its capital."
+
+
+def _under(release: Deployment) -> Under:
+    return Under(
+        id=release.id,
+        version=release.version,
+        state=release.state.value.replace("_", " "),
+        waits_for=waits_for(release).replace("_", " "),
+        paused=", ".join(reason.value.replace("_", " ") for reason in release.pause_reasons),
+    )
+
+
+def duties(board: Board, principal: Principal) -> tuple[Duty, ...]:
+    """The signatures that wait for this person; whether they count is decided when they sign."""
+    asked = [Duty(address=f"/sign/{d.id}", words=words) for d in board.releases() if (words := _asked(d, principal))]
+    killed = [flags.model for flags in board.told() if flags.state == "killed"]
+    armed = [model for model in killed if _may_arm(board.latch(model), principal)]
+    return (*asked, *(Duty(address=f"/rearm/{model}", words=f"{model} was killed; arm it again") for model in armed))
+
+
+def _may_arm(latch: Latch | None, principal: Principal) -> bool:
+    is_able = bool(principal.roles) and Verb.REARM in permitted(principal.duties)
+    return is_able and latch is not None and latch.is_latched and not _has_signed(latch.rearm_signatures, principal)
+
+
+def _has_signed(signatures: tuple[Signature, ...], principal: Principal) -> bool:
+    return any(signature.person == principal.name for signature in signatures)
+
+
+def _asked(release: Deployment, principal: Principal) -> str:
+    """What is asked of this person over a release, in words; nothing when nothing is."""
+    name = f"{release.model} {release.version}"
+    if principal.name in release.barred or not principal.roles:
+        return ""
+    roles = [role for role in release.missing_roles if role in principal.roles]
+    if release.state is State.AWAITING_APPROVAL and roles and not _has_signed(release.approvals, principal):
+        return f"{name} waits for your approval as {_in_words(roles)}"
+    is_blocked = release.state is State.VALIDATED and bool(release.blocking) and not release.is_overridden
+    may_override = Verb.OVERRIDE in permitted(principal.duties) and not _has_signed(release.overrides, principal)
+    if is_blocked and may_override:
+        return f"{name} did not pass {', '.join(release.blocking)}: override or reject"
+    return ""
+
+
+def _in_words(roles: list[Role]) -> str:
+    return " or ".join("CTO" if role is Role.CTO else role.value.replace("_", " ") for role in roles)
+
+
+def _page(
+    request: Request,
+    house: House,
+    hub: Hub,
+    visitor: Visitor,
+    *,
+    done: str = "",
+    problem: str = "",
+    status: HTTPStatus | None = None,
+) -> Response:
+    """The page for this visitor; nothing of any model is in it for a stranger."""
+    principal, now = visitor.principal, house.clock.now()
+    said = {
+        "visitor": visitor,
+        "csrf": _csrf(request, house, now),
+        "now": now,
+        "away_since": _away_since(hub.board, now),
+        "is_known": hub.board.is_known,
+        "lines": () if principal is None else lines(hub.board),
+        "duties": () if principal is None else duties(hub.board, principal),
+        "may_stop": principal is not None and Verb.KILL in permitted(principal.duties),
+        "unrecorded": 0 if principal is None else len(house.kills.pending()),
+        "can_sign_in": house.settings.oidc is not None,
+        "done": done,
+        "problem": " ".join(part for part in (problem, visitor.refusal) if part),
+        "most": MOST_REASON,
+    }
+    content = _templates().get_template("front.html").render(said)
+    return Response(content, status or visitor.status, HEADERS, media_type="text/html")
+
+
+def _csrf(request: Request, house: House, now: datetime) -> str:
+    """The token of the visitor's session, which was seen a moment ago; none for whoever comes by a token."""
+    number = request.cookies.get(sessions.cookie_name(house))
+    seen: sessions.Seen = request.app.state.seen
+    session = seen.last_known(number, now) if number else None
+    return session.csrf if session is not None else ""
+
+
+def _away_since(board: Board, now: datetime) -> datetime | None:
+    """When the record was last read, if that was too long ago."""
+    age = board.age_s
+    return now - timedelta(seconds=age) if age is not None and age >= STALE_S else None
+
+
+@cache
+def _templates() -> Environment:
+    loader = PackageLoader("signoff.http", "pages")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
