@@ -21,7 +21,7 @@ async def alive() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready, and why.", "content": {"application/json": {}}}})
 async def ready(house: Installation, hub: Streams) -> JSONResponse:
     """Whether database and flags are up to date; kills are taken either way."""
     age = hub.board.age_s

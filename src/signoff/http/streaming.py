@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -30,6 +30,7 @@ HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+EVENTS: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/event-stream": {}}}}
 router = APIRouter()
 Frame = bytes
 
@@ -179,7 +180,7 @@ Reader = Annotated[Principal, Depends(allowed_at_once(Verb.READ_FLAGS))]
 Streams = Annotated[Hub, Depends(hub_of)]
 
 
-@router.get("/api/v1/stream", tags=["flags"], response_class=Response)
+@router.get("/api/v1/stream", tags=["flags"], response_class=Response, responses=EVENTS)
 async def follow_flags(
     _principal: Reader,
     hub: Streams,
@@ -194,7 +195,7 @@ async def follow_flags(
     return hub.desk(frozenset(model) if model else None, nonce)
 
 
-@router.get("/ofrep/v1/events", tags=["flags"], response_class=Response)
+@router.get("/ofrep/v1/events", tags=["flags"], response_class=Response, responses=EVENTS)
 async def follow_changes(_principal: Reader, hub: Streams) -> Stream:
     """OFREP's event stream: each message says that the flags changed and should be fetched again."""
     return hub.client()

@@ -7,12 +7,13 @@ person, role, verdict and release that were asked for, and nothing else.
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import uuid4
 
 from signoff.adapters.archives import pack, unpack
@@ -39,6 +40,7 @@ from signoff.verbs.local import PAGE, Hand, checked_vouching
 
 SECONDS: Final = 30.0
 LONG: Final = 900.0
+IDEMPOTENCY_KEY: Final = "idempotency-key"
 KINDS: Final[dict[str, type[SignoffError]]] = {
     "notfound": NotFoundError,
     "badinput": BadInputError,
@@ -51,10 +53,14 @@ KINDS: Final[dict[str, type[SignoffError]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Verbs over HTTP. `keys` finds the private key of a person on this machine."""
+    """Verbs over HTTP. `keys` finds the private key of a person on this machine.
+
+    `expected` is the revision at which whoever asks saw the release; what was decided on an older one is refused.
+    """
 
     client: Any
     keys: Callable[[str], Path]
+    expected: int | None = None
 
     @classmethod
     def reach(cls, url: str, token: str | None, *, keys: Callable[[str], Path]) -> "Remote":
@@ -67,9 +73,13 @@ class Remote:
         headers = {"authorization": f"Bearer {token}"}
         return cls(_httpx().Client(base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=SECONDS), keys)
 
+    def at(self, identity: str, revision: int | None) -> "Remote":  # noqa: ARG002 - the paths name the release
+        """The same verbs, refused where the release has moved on from this revision."""
+        return replace(self, expected=revision)
+
     def people(self) -> Document:
         """Who may sign."""
-        return self._get("/people")
+        return self._every("/people", "people")
 
     def enrol(self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str) -> Document:
         """Let a person sign in these roles with this public key."""
@@ -96,15 +106,15 @@ class Remote:
 
     def proposals(self) -> Document:
         """Changes that wait for a second person."""
-        return self._get("/proposals")
+        return self._every("/proposals", "proposals")
 
     def confirm(self, proposal: str) -> Document:
         """Let a proposed change take effect, as the second person."""
-        return self._post(f"/proposals/{proposal}/confirm", {})
+        return self._post(f"/proposals/{_part(proposal)}/confirm", {})
 
     def decline(self, proposal: str) -> Document:
         """Put a proposed change away."""
-        return self._post(f"/proposals/{proposal}/decline", {})
+        return self._post(f"/proposals/{_part(proposal)}/decline", {})
 
     def invite(self, name: str) -> Document:
         """Refused: only who owns the installation lets the first administrator in."""
@@ -113,15 +123,15 @@ class Remote:
     def issue_token(self, holder: str, scopes: tuple[Verb, ...], *, days: int, is_machine: bool) -> Document:
         """A new token; its secret is in the answer and nowhere else."""
         said = {"holder": holder, "scopes": [s.value for s in scopes], "days": days, "is_machine": is_machine}
-        return self._post("/tokens", said)
+        return self._send("POST", "/tokens", json=said, is_named=False)
 
     def tokens(self) -> Document:
         """One's own tokens; all of them for an administrator."""
-        return self._get("/tokens")
+        return self._every("/tokens", "tokens")
 
     def revoke_token(self, identity: str) -> Document:
         """End a token at once."""
-        return self._send("DELETE", f"/tokens/{identity}")
+        return self._send("DELETE", f"/tokens/{_part(identity)}")
 
     def credentials(self) -> Document:
         """One's own authenticators, and the one that waits for one's word."""
@@ -138,7 +148,7 @@ class Remote:
 
     def withdraw_credential(self, identity: str, *, reason: str) -> Document:
         """Let one of one's own authenticators sign no more."""
-        return self._post(f"/credentials/{identity}/withdraw", {"reason": reason})
+        return self._post(f"/credentials/{_part(identity)}/withdraw", {"reason": reason})
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Send a folder; the server assesses it and opens its release."""
@@ -180,7 +190,7 @@ class Remote:
     def meet(self, identity: str, signing: Hand, *, condition: str, note: str) -> Document:
         """Say that a condition of one's own approval is met."""
         said = {"role": signing.role.value, "condition": condition, "note": note}
-        return self._post(f"/deployments/{identity}/conditions", said)
+        return self._post(f"/deployments/{_part(identity)}/conditions", said)
 
     def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
         """Sign for recording a version that was live before; the last person whose signature is needed records it."""
@@ -189,7 +199,7 @@ class Remote:
                 f"Expected one --role, found {len(signing)}: at a server each person signs for themselves. Sign in one "
                 "role, and let a second person run the same command with the same reason."
             )
-        (hand,), path = signing, f"/models/{model}/adoptions"
+        (hand,), path = signing, f"/models/{_part(model)}/adoptions"
         key = self._key(hand)
         said = {"version": version, "role": hand.role.value, "reason": reason}
         statement = self._statement(f"{path}/statements", hand, Verdict.ADOPT, reason=reason, asked=said)
@@ -197,31 +207,31 @@ class Remote:
 
     def start(self, identity: str) -> Document:
         """Enter shadow."""
-        return self._post(f"/deployments/{identity}/start", {})
+        return self._post(f"/deployments/{_part(identity)}/start", {})
 
     def advance(self, identity: str) -> Document:
         """Go one phase further."""
-        return self._post(f"/deployments/{identity}/advance", {})
+        return self._post(f"/deployments/{_part(identity)}/advance", {})
 
     def pause(self, identity: str, reason: PauseReason, *, note: str) -> Document:
         """Stop the phase clock."""
-        return self._post(f"/deployments/{identity}/pause", {"reason": reason.value, "note": note})
+        return self._post(f"/deployments/{_part(identity)}/pause", {"reason": reason.value, "note": note})
 
     def resume(self, identity: str, reason: PauseReason, *, note: str) -> Document:
         """Take one pause reason away."""
-        return self._post(f"/deployments/{identity}/resume", {"reason": reason.value, "note": note})
+        return self._post(f"/deployments/{_part(identity)}/resume", {"reason": reason.value, "note": note})
 
     def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> Document:
         """Go back to the previous version now."""
-        return self._post(f"/deployments/{identity}/rollback", {"occasion": occasion.value, "reason": reason})
+        return self._post(f"/deployments/{_part(identity)}/rollback", {"occasion": occasion.value, "reason": reason})
 
     def kill(self, model: str, *, reason: str) -> Document:
         """Stop trading a model now."""
-        return self._post(f"/models/{model}/kill", {"reason": reason})
+        return self._post(f"/models/{_part(model)}/kill", {"reason": reason})
 
     def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
         """Sign for arming a killed model again."""
-        path = f"/models/{model}/rearm"
+        path = f"/models/{_part(model)}/rearm"
         key = self._key(signing)
         statement = self._statement(f"{path}/statements", signing, Verdict.REARM, reason=reason)
         envelope = key.sign_statement(statement)
@@ -230,26 +240,26 @@ class Remote:
     def rehearse(self, model: str, folder: Path | None = None) -> Document:
         """Rehearse the rollback on the server, by the plan of a dossier or of the last release on record."""
         if folder is None:
-            return self._post(f"/models/{model}/rehearsals", {})
+            return self._post(f"/models/{_part(model)}/rehearsals", {})
         headers = {"content-type": "application/zip"}
-        return self._send("POST", f"/models/{model}/rehearsals", content=pack(folder, None), headers=headers)
+        return self._send("POST", f"/models/{_part(model)}/rehearsals", content=pack(folder, None), headers=headers)
 
     def observe(self, identity: str, session: date | None = None) -> Document:
         """One monitoring pass."""
         said = {"session": session.isoformat() if session else None}
-        return self._post(f"/deployments/{identity}/observations", said)
+        return self._post(f"/deployments/{_part(identity)}/observations", said)
 
     def review(self, identity: str, *, notes: str) -> Document:
         """The 30-day review."""
-        return self._post(f"/deployments/{identity}/reviews", {"notes": notes})
+        return self._post(f"/deployments/{_part(identity)}/reviews", {"notes": notes})
 
     def post_mortem(self, identity: str, *, notes: str) -> Document:
         """Put what was learned from a rollback on record."""
-        return self._post(f"/deployments/{identity}/post-mortem", {"notes": notes})
+        return self._post(f"/deployments/{_part(identity)}/post-mortem", {"notes": notes})
 
     def deployment(self, identity: str) -> Document:
         """One release with its model's flags."""
-        return self._get(f"/deployments/{identity}")
+        return self._get(f"/deployments/{_part(identity)}")
 
     def deployments(
         self, *, model: str | None = None, state: State | None = None, after: str | None = None, limit: int = PAGE
@@ -260,7 +270,7 @@ class Remote:
 
     def flags(self, model: str) -> Document:
         """The flags of one model."""
-        return self._get(f"/models/{model}/flags")
+        return self._get(f"/models/{_part(model)}/flags")
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
         """What happened to a model or one release; page after page until there is no more, or enough."""
@@ -268,7 +278,7 @@ class Remote:
         position: int | None = after
         while position is not None and (limit is None or len(told) < limit):
             wanted = PAGE if limit is None else min(PAGE, limit - len(told))
-            page = self._get(f"/history/{name}", {"after": position, "limit": wanted})
+            page = self._get(f"/history/{_part(name)}", {"after": position, "limit": wanted})
             told += page["history"] if isinstance(page["history"], list) else []
             position = page["next"] if isinstance(page["next"], int) else None
         return {"history": told, "next": position}
@@ -291,7 +301,7 @@ class Remote:
         conditions: tuple[str, ...] = (),
         reason: str = "",
     ) -> Document:
-        path = f"/deployments/{identity}"
+        path = f"/deployments/{_part(identity)}"
         key = self._key(signing)
         statement = self._statement(
             f"{path}/statements", signing, verdict, identity=identity, conditions=conditions, reason=reason
@@ -333,6 +343,17 @@ class Remote:
             )
         return content
 
+    def _every(self, path: str, key: str) -> Document:
+        """A list from its first page to its last."""
+        listed: list[object] = []
+        after: object = None
+        while True:
+            page = self._get(path, {"limit": PAGE} if after is None else {"limit": PAGE, "after": after})
+            found, after = page[key], page["next"]
+            listed += found if isinstance(found, list) else []
+            if after is None:
+                return {key: listed, "next": None}
+
     def _get(self, path: str, query: dict[str, Any] | None = None) -> Document:
         return self._send("GET", path, params=query or {})
 
@@ -344,22 +365,43 @@ class Remote:
         assert isinstance(found, dict)
         return found
 
-    def _answered(self, method: str, path: str, **how: Any) -> Any:  # noqa: ANN401 - the client's own answer
+    def _answered(self, method: str, path: str, *, is_named: bool = True, **how: Any) -> Any:  # noqa: ANN401
+        """The answer to a request, which carries a name of its own unless its answer is not kept to be given again."""
         headers = dict(how.pop("headers", {}))
-        if method == "POST":
-            headers["idempotency-key"] = uuid4().hex
+        if method == "POST" and is_named:
+            headers[IDEMPOTENCY_KEY] = uuid4().hex
+        if method == "POST" and self.expected is not None:
+            headers["if-match"] = f'"{self.expected}"'
         if "content" in how:
             how["timeout"] = LONG
         try:
-            answer = self.client.request(method, path, headers=headers, **how)
+            answer = self._asked(method, path, headers=headers, **how)
         except _httpx().HTTPError as error:
             raise UnavailableError(
-                f"Cannot reach the server at {self.client.base_url}: {error}. Nothing is known to have happened; the "
-                "same command can be repeated."
+                f"Cannot reach the server at {self.client.base_url}: {error}. Whether it was done is not known: look "
+                "with `signoff history` before the same command is repeated."
             ) from error
         if answer.is_success:
             return answer
         raise _error(answer.status_code, answer.content)
+
+    def _asked(self, method: str, path: str, *, headers: dict[str, str], **how: Any) -> Any:  # noqa: ANN401
+        """The answer; asked once more when the connection broke before there was one, and the name says it is the same.
+
+        A time limit that passed is no broken connection: the request may still be carried out.
+        """
+        httpx = _httpx()
+        try:
+            return self.client.request(method, path, headers=headers, **how)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if method != "GET" and IDEMPOTENCY_KEY not in headers:
+                raise
+            return self.client.request(method, path, headers=headers, **how)
+
+
+def _part(name: str) -> str:
+    """A name as one part of a path, whatever is in it."""
+    return quote(name, safe="")
 
 
 def _unzipped(content: bytes) -> dict[str, bytes]:
