@@ -104,7 +104,7 @@ def test_a_verb_at_a_desk_changes_the_servers_record_and_makes_no_home(own_serve
     before = told(house, deployment_stream(RELEASE))
     desk.ok(*verb.split(), RELEASE, *further, codes={0, 1})
     added = told(house, deployment_stream(RELEASE))[len(before) :]
-    assert added[0] == LEAVES[verb]
+    assert LEAVES[verb] in added
     assert sorted(path.name for path in home.iterdir()) == ["keys"]
 
 
