@@ -16,6 +16,7 @@ from signoff.app.people import enrol
 from signoff.config.settings import settings
 from signoff.domain.access import MATRIX, PERSONAL, Duty, permitted
 from signoff.domain.policy import Policy, Role
+from signoff.http import sessions
 from signoff.wiring import House
 
 
@@ -99,6 +100,11 @@ class Served:
         headers = {"authorization": f"Bearer {self.tokens[role]}"}
         self.clients.append(httpx.Client(base_url=self.url, headers=headers, timeout=30))
         return self.clients[-1]
+
+    def signed_in(self, role):
+        """The credentials of somebody whom the identity provider saw a moment ago."""
+        number, _ = sessions.begin(self.house, PEOPLE[role], self.house.clock.now())
+        return {"authorization": f"Bearer {sessions.PREFIX}{number}"}
 
     def logged(self):
         """Everything that the server said, which is nothing but lines of JSON."""

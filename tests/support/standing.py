@@ -47,6 +47,13 @@ def after(state, *events):
 @cache
 def standing(state, *, blocked=False, conditional=False):
     """A release that came to this state by events alone."""
+    if state is State.DRAFT:  # nothing leads there: a draft is a folder that was not submitted
+        return replace(standing(State.VALIDATING), state=State.DRAFT)
+    return after(None, *way_to(state, blocked=blocked, conditional=conditional))
+
+
+def way_to(state, *, blocked=False, conditional=False):
+    """The events that lead a release to this state."""
     opened = e.Opened(
         deployment="m-2",
         model="m",
@@ -91,14 +98,12 @@ def standing(state, *, blocked=False, conditional=False):
         State.ROLLBACK_STUCK: (State.LIMITED, [begun, *steps[:-1], e.RollbackStuck(step=e.Step.REVIEW, detail="")]),
         State.ROLLED_BACK: (State.LIMITED, [begun, *steps, e.RolledBack(restored_version="1")]),
     }
-    if state is State.DRAFT:  # nothing leads there: a draft is a folder that was not submitted
-        return replace(standing(State.VALIDATING), state=State.DRAFT)
     if state in ends:
         before, events = ends[state]
-        return after(standing(before), *events)
-    found = None
+        return [*way_to(before), *events]
+    led = []
     for passed, events in way.items():
-        found = after(found, *events)
+        led += events
         if passed is state:
             break
-    return found
+    return led

@@ -15,7 +15,7 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
 from signoff.domain.decisions import GuardError
-from signoff.domain.deployment import ENDED, LIVE, Deployment, State
+from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import (
@@ -126,7 +126,7 @@ class ApprovalRound:
         state = self.record.deployment(identity)
         self._independent(state, signatory.person)
         package = self.package(state)
-        if state.approvals and package.changed:
+        if state.state in SIGNED and state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
             self._append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
             state = self.record.deployment(identity)

@@ -20,6 +20,7 @@ from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.errors import RefusedError, SignoffError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.latch import Latch
+from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import digest
 from signoff.ports.kills import Kill, KillJournal
@@ -150,10 +151,11 @@ class KillSwitch:
         key = recorded_as(kill.id)
         if self.record.store.request_of(key) is not None:
             return  # by a process that died before it could say so, and at another epoch than would be next now
-        latch = self.record.latch(kill.model) or Latch(model=kill.model)
-        event = Killed(model=kill.model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
+        model = written_out(kill.model)  # what no database can hold must not keep a kill from ever being recorded
+        latch = self.record.latch(model) or Latch(model=model)
+        event = Killed(model=model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
         self.record.commit(
-            Change(stream=model_stream(kill.model), state=latch if latch.revision else None, events=(event,)),
+            Change(stream=model_stream(model), state=latch if latch.revision else None, events=(event,)),
             actor=kill.actor,
             key=key,
             at=kill.at,

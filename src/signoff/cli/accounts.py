@@ -54,7 +54,7 @@ def list_tokens(context: typer.Context) -> None:
     """List tokens that are valid or expired of late. Example: `signoff token list`"""
     session: Session = context.obj
     document = session.verbs.tokens()
-    known = rows(document, "tokens")
+    known = sorted(rows(document, "tokens"), key=lambda token: str(token["expires_at"]))
     table = Table("Id", "For", "Until", "May", box=None)
     for token in known:
         table.add_row(token["id"], token["for"], token["expires_at"][:10], ", ".join(token["scopes"]))
@@ -155,7 +155,7 @@ def proposals(context: typer.Context) -> None:
     """List changes of people that wait for a second person. Example: `signoff accounts proposals`"""
     session: Session = context.obj
     document = session.verbs.proposals()
-    waiting = rows(document, "proposals")
+    waiting = sorted(rows(document, "proposals"), key=lambda proposal: str(proposal["expires_at"]))
     table = Table("Id", "Would", "Proposed by", "Until", box=None)
     for proposal in waiting:
         table.add_row(proposal["proposal"], proposal["says"], proposal["proposed_by"], proposal["expires_at"][:10])
@@ -189,7 +189,7 @@ def bootstrap(context: typer.Context, name: Name) -> None:
     known = session.house.settings.oidc
     link = f"{known.public_url if known else 'https://YOUR-SERVER'}/auth/sign-in?bootstrap={document['secret']}"
     session.answer(
-        document | {"link": link},
+        {**document, "link": link},
         link,
         f"{name} opens it once, within the hour, and is the administrator from then on. It is shown this once.",
         "A second person must confirm what an administrator changes: make one, for example with "

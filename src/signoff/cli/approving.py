@@ -7,12 +7,18 @@ import typer
 
 from signoff.adapters.signing_keys import KeyFile
 from signoff.cli.checking import Folder, PolicyFile
-from signoff.cli.session import Session, rows
+from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import State
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
 
-Identity = Annotated[str, typer.Argument(help="The deployment's id, as `signoff status` lists it.")]
+Identity = Annotated[str, typer.Argument(help="The deployment's id, as `signoff status` lists it.", callback=a_name)]
+Revision = Annotated[
+    int | None,
+    typer.Option(
+        "--revision", min=0, help="The revision decided on, as `signoff status --json` tells it; else refused."
+    ),
+]
 InRole = Annotated[Role, typer.Option("--role", help="The role signed in.")]
 Key = Annotated[Path | None, typer.Option("--key", help="The private key; default <home>/keys/<person>.pem.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is printed and kept.")]
@@ -52,7 +58,7 @@ def add_person(
         done = (
             f"proposed {document['proposal']}: {document['says']}. A second person confirms; the private key is {path}."
         )
-    session.answer(document | {"key": str(path)}, done)
+    session.answer({**document, "key": str(path)}, done)
 
 
 @people_app.command("list")
@@ -80,13 +86,20 @@ def submit(context: typer.Context, directory: Folder, policy: PolicyFile = None)
     raise typer.Exit(0 if document["state"] == State.AWAITING_APPROVAL.value else 1)
 
 
-def override(context: typer.Context, identity: Identity, role: InRole, reason: Reason, key: Key = None) -> None:
+def override(
+    context: typer.Context,
+    identity: Identity,
+    role: InRole,
+    reason: Reason,
+    key: Key = None,
+    revision: Revision = None,
+) -> None:
     """Take responsibility for the gates that block; the last signature needed issues the memo.
 
     Example: `signoff override momentum-2.0.0-1a2b3c4d --role cto --reason "capped at 10%, reviewed daily"`
     """
     session: Session = context.obj
-    _answer(session, session.verbs.override(identity, session.hand(role, key), reason=reason))
+    _answer(session, session.at(identity, revision).override(identity, session.hand(role, key), reason=reason))
 
 
 def approve(
@@ -95,23 +108,33 @@ def approve(
     role: InRole,
     condition: Annotated[list[str] | None, typer.Option("--condition", help="Approve only if …; may repeat.")] = None,
     key: Key = None,
+    revision: Revision = None,
 ) -> None:
     """Sign the manifest in a role.
 
     Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review in limited phase"`
     """
     session: Session = context.obj
-    document = session.verbs.approve(identity, session.hand(role, key), conditions=tuple(condition or ()))
+    document = session.at(identity, revision).approve(
+        identity, session.hand(role, key), conditions=tuple(condition or ())
+    )
     _answer(session, document)
 
 
-def reject(context: typer.Context, identity: Identity, role: InRole, reason: Reason, key: Key = None) -> None:
+def reject(
+    context: typer.Context,
+    identity: Identity,
+    role: InRole,
+    reason: Reason,
+    key: Key = None,
+    revision: Revision = None,
+) -> None:
     """End a release before its rollout; it sticks.
 
     Example: `signoff reject momentum-2.0.0-1a2b3c4d --role compliance --reason "algo registration missing"`
     """
     session: Session = context.obj
-    _answer(session, session.verbs.reject(identity, session.hand(role, key), reason=reason))
+    _answer(session, session.at(identity, revision).reject(identity, session.hand(role, key), reason=reason))
 
 
 def meet(
@@ -120,19 +143,20 @@ def meet(
     role: InRole,
     condition: Annotated[str, typer.Option("--condition", help="The condition, in its own words.")],
     note: Annotated[str, typer.Option("--note", help="How it was met.")] = "",
+    revision: Revision = None,
 ) -> None:
     """Say that a condition of your own approval is met.
 
     Example: `signoff meet momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review in limited phase"`
     """
     session: Session = context.obj
-    _answer(session, session.verbs.meet(identity, session.hand(role), condition=condition, note=note))
+    _answer(session, session.at(identity, revision).meet(identity, session.hand(role), condition=condition, note=note))
 
 
 def adopt(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model.")],
-    version: Annotated[str, typer.Argument(help="The version that is live.")],
+    model: Annotated[str, typer.Argument(help="The model.", callback=a_name)],
+    version: Annotated[str, typer.Argument(help="The version that is live.", callback=a_name)],
     role: Annotated[list[Role], typer.Option("--role", help="The roles signing, two people's; at a server one's own.")],
     reason: Reason,
 ) -> None:

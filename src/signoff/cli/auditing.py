@@ -1,6 +1,7 @@
 """export, verify: the ledger, taken out and checked."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -34,7 +35,9 @@ def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The
 
 def verify(
     context: typer.Context,
-    exported: Annotated[Path | None, typer.Argument(help="An export; default: this installation's own ledger.")] = None,
+    exported: Annotated[
+        Path | None, typer.Argument(help="An export; default: the ledger of this installation or server.")
+    ] = None,
     fingerprint: Annotated[
         str | None, typer.Option("--key", help="The fingerprint that one of the ledger's keys must have.")
     ] = None,
@@ -48,6 +51,7 @@ def verify(
     """Re-hash every byte, verify every signature, replay the state machine. Exit 0 intact, 1 tampered, 2 unanchored.
 
     This installation's own ledger is read from where it was verified last; with --full, or --since, from its beginning.
+    With --server that server's whole export is fetched and verified here, on this machine and with its own code.
     Example: `signoff verify audit-2020 --since audit-2019`
     """
     session: Session = context.obj
@@ -56,7 +60,16 @@ def verify(
             f"Expected an export folder, found nothing at {exported}. Write one with `signoff export OUT`."
         )
     kept = tuple(kept for path in since or () for kept in kept_at(path))
-    if exported is None:
+    if exported is None and session.house.settings.server is not None:
+        with TemporaryDirectory() as folder:
+            write_pieces(Path(folder) / "export", session.verbs.export_pieces())
+            result = verify_export(
+                Folder(Path(folder) / "export"),
+                expected_fingerprint=fingerprint,
+                kept=kept,
+                check_stamp=stamps_by(tsa_root),
+            )
+    elif exported is None:
         own = session.installation.settings.tsa_root
         result = session.installation.verify(
             is_full=is_full,

@@ -79,7 +79,7 @@ def memo(
         document, files = session.verbs.memo(directory, policy, report)
     write_folder(out, files)
     session.answer(
-        document | {"files": sorted(files), "folder": str(out)},
+        {**document, "files": sorted(files), "folder": str(out)},
         *_lines(document),
         f"The memo is {out / 'deployment_memo.pdf'}; {len(files)} files in {out}.",
     )

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from signoff.cli.approving import Identity, InRole, Key, Reason
-from signoff.cli.session import Session, fields, rows
+from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
+from signoff.cli.session import Session, a_name, fields, rows
 from signoff.domain.deployment import State
 from signoff.domain.events import Occasion, PauseReason
 from signoff.domain.monitoring import Level
@@ -15,7 +15,7 @@ from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
 from signoff.worker.loop import follow
 
-Model = Annotated[str, typer.Argument(help="The model's name.")]
+Model = Annotated[str, typer.Argument(help="The model's name.", callback=a_name)]
 
 rollout_app = typer.Typer(name="rollout", help="The phases of a release.", no_args_is_help=True)
 
@@ -28,17 +28,17 @@ def add_to(app: typer.Typer) -> None:
 
 
 @rollout_app.command()
-def start(context: typer.Context, identity: Identity) -> None:
+def start(context: typer.Context, identity: Identity, revision: Revision = None) -> None:
     """Enter shadow. Example: `signoff rollout start momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.verbs.start(identity))
+    _answer(session, session.at(identity, revision).start(identity))
 
 
 @rollout_app.command()
-def advance(context: typer.Context, identity: Identity) -> None:
+def advance(context: typer.Context, identity: Identity, revision: Revision = None) -> None:
     """Go one phase further when every condition holds. Example: `signoff rollout advance momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.verbs.advance(identity))
+    _answer(session, session.at(identity, revision).advance(identity))
 
 
 @rollout_app.command()
@@ -47,10 +47,11 @@ def pause(
     identity: Identity,
     reason: Annotated[PauseReason, typer.Option("--for", help="Why.")] = PauseReason.MANUAL,
     note: Annotated[str, typer.Option("--reason", help="In words.")] = "",
+    revision: Revision = None,
 ) -> None:
     """Stop the phase clock. Example: `signoff rollout pause momentum-2.0.0-1a2b3c4d --reason "month end"`"""
     session: Session = context.obj
-    _answer(session, session.verbs.pause(identity, reason, note=note))
+    _answer(session, session.at(identity, revision).pause(identity, reason, note=note))
 
 
 @rollout_app.command()
@@ -59,10 +60,11 @@ def resume(
     identity: Identity,
     reason: Annotated[PauseReason, typer.Option("--for", help="Which reason to take away.")] = PauseReason.MANUAL,
     note: Annotated[str, typer.Option("--reason", help="In words.")] = "",
+    revision: Revision = None,
 ) -> None:
     """Take one pause reason away. Example: `signoff rollout resume momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.verbs.resume(identity, reason, note=note))
+    _answer(session, session.at(identity, revision).resume(identity, reason, note=note))
 
 
 @rollout_app.command()
@@ -71,13 +73,14 @@ def rollback(
     identity: Identity,
     reason: Annotated[str, typer.Option("--reason", help="In words.")] = "ordered by a person",
     occasion: Annotated[Occasion, typer.Option("--for", help="The occasion of section 5.1.")] = Occasion.BUSINESS,
+    revision: Revision = None,
 ) -> None:
     """Go back to the previous version now; a rollback that was interrupted continues.
 
     Example: `signoff rollout rollback momentum-2.0.0-1a2b3c4d --for risk_breach --reason "exposure over limit"`
     """
     session: Session = context.obj
-    document = session.verbs.rollback(identity, occasion, reason=reason)
+    document = session.at(identity, revision).rollback(identity, occasion, reason=reason)
     _answer(session, document)
     raise typer.Exit(1 if document["state"] == State.ROLLBACK_STUCK.value else 0)
 
@@ -88,13 +91,14 @@ def observe(
     session_date: Annotated[
         datetime | None, typer.Option("--session", formats=["%Y-%m-%d"], help="Default: the next one not observed.")
     ] = None,
+    revision: Revision = None,
 ) -> None:
     """One monitoring pass: measure a session, record it, roll back if a trigger holds. Exit 1 on a breach.
 
     Example: `signoff observe momentum-2.0.0-1a2b3c4d`
     """
     session: Session = context.obj
-    document = session.verbs.observe(identity, session_date.date() if session_date else None)
+    document = session.at(identity, revision).observe(identity, session_date.date() if session_date else None)
     readings, fired = fields(document, "readings"), rows(document, "fired")
     session.answer(
         document,
@@ -167,13 +171,14 @@ def review(
     context: typer.Context,
     identity: Identity,
     notes: Annotated[str, typer.Option("--notes", help="Lessons learned.")] = "",
+    revision: Revision = None,
 ) -> None:
     """The 30-day review: targets against what happened. Exit 1 when a target was missed.
 
     Example: `signoff review momentum-2.0.0-1a2b3c4d --notes "drift watched on two features"`
     """
     session: Session = context.obj
-    document = session.verbs.review(identity, notes=notes)
+    document = session.at(identity, revision).review(identity, notes=notes)
     session.answer(
         document,
         *(
@@ -217,13 +222,14 @@ def post_mortem(
     context: typer.Context,
     identity: Identity,
     notes: Annotated[str, typer.Option("--notes", help="What was learned.")],
+    revision: Revision = None,
 ) -> None:
     """Put the post-mortem of a rollback on record; it is due within 48 hours.
 
     Example: `signoff post-mortem momentum-2.0.0-1a2b3c4d --notes "feed sent yesterday's prices; check added"`
     """
     session: Session = context.obj
-    _answer(session, session.verbs.post_mortem(identity, notes=notes))
+    _answer(session, session.at(identity, revision).post_mortem(identity, notes=notes))
 
 
 def _answer(session: Session, document: Document) -> None:

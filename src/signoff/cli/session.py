@@ -24,6 +24,7 @@ from rich.progress import (
 from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError
 from signoff.domain.gates.assess import Progress as Report
+from signoff.domain.names import named
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Hand, Local
@@ -76,6 +77,10 @@ class Session:
             self._remote = Remote.reach(known.server, known.token, keys=self.key_path)
         return self._remote
 
+    def at(self, identity: str, revision: int | None) -> Local | Remote:
+        """The verbs on one release, as whoever asks saw it at this revision; None asks for no such thing."""
+        return self.verbs.at(identity, revision)
+
     def close(self) -> None:
         """Let go of the server, if there was one."""
         if self._remote is not None:
@@ -125,6 +130,11 @@ class Session:
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("starting", total=None)
             yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
+
+
+def a_name(given: str | None) -> str | None:
+    """A name on the line; refused here already when it cannot be one."""
+    return given if given is None else named(given)
 
 
 def split_options(arguments: list[str]) -> tuple[Session, list[str]]:

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from signoff.cli.session import Session, rows
+from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import State
+from signoff.verbs.documents import Document
 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")]
 
@@ -20,17 +21,17 @@ def add_to(app: typer.Typer) -> None:
 
 def status(
     context: typer.Context,
-    identity: Annotated[str | None, typer.Argument(help="One deployment; default all.")] = None,
-    model: Annotated[str | None, typer.Option("--model", help="Only releases of this model.")] = None,
+    identity: Annotated[str | None, typer.Argument(help="One deployment; default all.", callback=a_name)] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Only releases of this model.", callback=a_name)] = None,
     state: Annotated[State | None, typer.Option("--state", help="Only releases in this state.")] = None,
-    after: Annotated[str | None, typer.Option("--after", help="Go on after this deployment.")] = None,
+    after: Annotated[str | None, typer.Option("--after", help="Go on after this deployment.", callback=a_name)] = None,
     limit: Limit = 100,
 ) -> None:
     """Where things stand. Example: `signoff status --model momentum`"""
     session: Session = context.obj
     if identity:
-        document: dict[str, object] = {"deployments": [session.verbs.deployment(identity)], "next": None}
-        document["flags"] = {d["model"]: d["flags"] for d in rows(document, "deployments")}
+        one = session.verbs.deployment(identity)
+        document: Document = {"deployments": [one], "flags": {str(one["model"]): one["flags"]}, "next": None}
     else:
         document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
     found = rows(document, "deployments")
@@ -49,7 +50,7 @@ def status(
 
 def history(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="The model, or one deployment's id.")],
+    model: Annotated[str, typer.Argument(help="The model, or one deployment's id.", callback=a_name)],
     limit: Limit = None,
 ) -> None:
     """Who did what, in the ledger's order. Example: `signoff history momentum`"""

@@ -1,17 +1,44 @@
-"""What models and versions may be called: their names become folders, addresses and arguments of commands."""
+"""What may be a name.
+
+Whoever calls something by its name parses it here, before anything is looked up: a control character, which no database
+keeps and no log shows, is refused with what to do about it, and is never searched for in vain. New models and versions
+are held to more, since their names become folders, addresses and arguments of commands.
+"""
 
 import re
 from typing import Final
 
-MOST: Final = 100
-_NAME: Final = re.compile(r"[^\W_][\w .:+@-]*")
+from signoff.domain.errors import BadInputError
+
+MOST: Final = 200
+MOST_OF_MODELS: Final = 100
+# Controls of both ASCII and Latin-1, and halves of surrogate pairs: what a broken encoding leaves behind.
+_NEVER: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
+_MODEL: Final = re.compile(r"[^\W_][\w .:+@-]*")
+
+
+def named(text: str) -> str:
+    """The name; BadInputError for what cannot be one."""
+    if 0 < len(text) <= MOST and _NEVER.search(text) is None:
+        return text
+    found = f"{len(text)} characters" if len(text) > MOST else repr(text)
+    raise BadInputError(
+        f"Expected a name of 1 to {MOST} characters without control characters, found {found}. Give it as `signoff "
+        "status` lists it."
+    )
+
+
+def written_out(text: str) -> str:
+    """A name with what no name may hold written as escapes, for a record that must tell of it all the same."""
+    return _NEVER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def name_objection(name: str) -> str | None:
-    """What keeps this from being the name of a model or version; None when nothing does."""
-    if len(name) > MOST:
-        return f"expected at most {MOST} characters, found {len(name)}; shorten it"
-    if not _NAME.fullmatch(name) or name != name.strip():
+    """What keeps this from being the name of a new model or version; None when nothing does."""
+    if len(name) > MOST_OF_MODELS:
+        return f"expected at most {MOST_OF_MODELS} characters, found {len(name)}; shorten it"
+    if not _MODEL.fullmatch(name) or name != name.strip():
         return (
             f"expected letters, digits and . : _ + @ - or blanks between them, beginning with a letter or digit, found "
             f"{name!r}; it names folders and addresses"

@@ -21,6 +21,7 @@ from signoff.http import (
     streaming,
     webauthn,
 )
+from signoff.http.description import describe
 from signoff.http.edges import Edges
 from signoff.http.problems import answer_problems
 from signoff.wiring import House
@@ -52,9 +53,12 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     app.state.seen = sessions.Seen()
     app.state.trial = health.trial_of(house)
+    app.state.ordered = stopping.Ordered()
     answer_problems(app)
     for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in, webauthn, front):
         app.include_router(part.router)
+    app.include_router(accounts.tokens)
     app.include_router(webauthn.pages)
+    describe(app, house)
     app.add_middleware(Edges)
     return app

@@ -1,19 +1,38 @@
 """What requests say."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from signoff.app.accounts import MOST_TOKEN_DAYS, TOKEN_DAYS
+from signoff.domain import names
 from signoff.domain.access import Duty, Verb
+from signoff.domain.errors import BadInputError
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict
 from signoff.domain.policy import Role
 
+MOST_SHOWN: Final = 500
+
+
+def _named(text: str) -> str:
+    try:
+        return names.named(text)
+    except BadInputError as error:
+        raise ValueError(str(error)) from error  # so that it is told together with what else is wrong
+
+
 Text = Annotated[str, Field(max_length=4000)]
-Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# A name wherever one stands: in a path, a query or a body.
+Name = Annotated[
+    str,
+    AfterValidator(_named),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": names.MOST, "pattern": names.PATTERN}),
+]
 Hex = Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
 Envelope = Annotated[str, Field(min_length=1, max_length=65_536)]
+Limit = Annotated[int, Query(ge=1, le=MOST_SHOWN)]
 
 
 class Body(BaseModel):

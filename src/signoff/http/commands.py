@@ -18,7 +18,8 @@ from fastapi.routing import APIRoute
 from signoff.app.record import Expectation
 from signoff.app.record import Request as Named
 from signoff.domain.errors import BadInputError, ConflictError
-from signoff.http.access import authenticated, house_of
+from signoff.http.access import Installation, authenticated, house_of
+from signoff.http.bodies import Name
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.text import decoded, encoded
 from signoff.wiring import House
@@ -72,7 +73,7 @@ async def _named(request: Request, key: str) -> tuple[str, str]:
     """The name of a caller's request, and the digest of what it asks."""
     asked = [request.method, request.url.path, str(request.query_params), request.headers.get("if-match", "")]
     body = await request.body()
-    return _name(request, key), digest(canonical([*asked, digest(body)]))
+    return name_of(request, key), digest(canonical([*asked, digest(body)]))
 
 
 def _time_for(request: Request) -> timedelta:
@@ -113,30 +114,42 @@ def _keep(house: House, name: str, asked: str, answer: Response) -> None:
     house.shelf.put(KIND, name, canonical(said), house.clock.now() + KEPT)
 
 
+def naming(request: Request, house: Installation) -> House:
+    """The house for this request, which knows its name."""
+    return _for(request, house, None)
+
+
 def expecting(
     request: Request,
-    if_match: Annotated[str | None, Header()] = None,
-    idempotency_key: Annotated[str | None, Header(max_length=MOST_KEY)] = None,
+    house: Installation,
+    identity: Name,
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description='The revision it was decided on, such as `"7"`.')
+    ] = None,
 ) -> House:
-    """The house for this request, which knows its name and the revision that the caller expects."""
-    house = house_of(request)
-    if if_match is None and idempotency_key is None:
+    """The same, which knows the revision at which the caller saw the release."""
+    return _for(request, house, None if if_match is None else _expected(identity, if_match))
+
+
+def _for(request: Request, house: House, expected: Expectation | None) -> House:
+    key = request.headers.get("idempotency-key")
+    if key is None and expected is None:
         return house
-    named = None if idempotency_key is None else Named(_name(request, idempotency_key), request.state.asked)
-    return house.for_request(named, None if if_match is None else _expected(request, if_match))
+    return house.for_request(None if key is None else Named(name_of(request, key), request.state.asked), expected)
 
 
-def _expected(request: Request, if_match: str) -> Expectation:
-    revision, identity = if_match.strip().strip('"'), request.path_params.get("identity")
-    if not revision.isdecimal() or len(revision) > 15 or identity is None:
+def _expected(identity: str, if_match: str) -> Expectation:
+    revision = if_match.strip().strip('"')
+    if not (revision.isascii() and revision.isdecimal()) or len(revision) > 15:
         raise BadInputError(f'Expected If-Match with a revision such as "7", found {if_match!r}.')
     return Expectation(identity, int(revision))
 
 
-def _name(request: Request, key: str) -> str:
+def name_of(request: Request, key: str) -> str:
     """The name of a caller's request, which tells nobody the credentials."""
     caller = request.headers.get("authorization", "") + request.headers.get("cookie", "")
     return digest(canonical([caller, key]))
 
 
+Naming = Annotated[House, Depends(naming)]
 Expecting = Annotated[House, Depends(expecting)]

@@ -22,9 +22,12 @@ from signoff.wiring import House
 PREFIX: Final = "models."
 router = APIRouter(prefix="/ofrep/v1", tags=["flags"])
 Evaluation = dict[str, object]
+FAILURE: Final[dict[str, Any]] = {"description": "Why there is no value.", "content": {"application/json": {}}}
+FAILURES: Final[dict[int | str, dict[str, Any]]] = {400: FAILURE, 500: FAILURE}
+CONTEXT: Final = {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
-@router.post("/evaluate/flags/{key}")
+@router.post("/evaluate/flags/{key}", responses=FAILURES | {404: FAILURE}, openapi_extra=CONTEXT)
 async def evaluate_one(key: str, request: Request, _principal: Reader, hub: Streams) -> JSONResponse:
     """One flag's value."""
     if (wrong := await _wrong_context(request)) is not None:
@@ -41,7 +44,7 @@ async def evaluate_one(key: str, request: Request, _principal: Reader, hub: Stre
     return JSONResponse(found)
 
 
-@router.post("/evaluate/flags")
+@router.post("/evaluate/flags", responses=FAILURES | {304: {"description": "As before."}}, openapi_extra=CONTEXT)
 async def evaluate_all(
     request: Request,
     _principal: Reader,

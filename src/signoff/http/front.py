@@ -150,7 +150,7 @@ async def stop_here(
         wrong = f"Nothing was stopped. Expected a model, and a reason of 1 to {MOST_REASON} characters; press again."
         return _page(request, house, hub, visitor, problem=wrong, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     is_known = hub.board.flags(form.model) is not None
-    stopped = await stop(form.model, form.reason, visitor.principal, house, hub)
+    stopped = await stop(house, hub, form.model, reason=form.reason, actor=visitor.principal.name)
     return _page(request, house, hub, visitor, done=outcome(stopped, is_known=is_known))
 
 

@@ -77,7 +77,7 @@ async def alive() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready, and why.", "content": {"application/json": {}}}})
 async def ready(house: Installation, hub: Streams, trial: Annotated[Trial, Depends(_trial)]) -> JSONResponse:
     """Whether the database can be read and written and the flags are up to date; kills are taken either way."""
     age = hub.board.age_s

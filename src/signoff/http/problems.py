@@ -1,12 +1,13 @@
 """Errors as problem documents (RFC 9457), and the only place where an error becomes a status code."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NotRequired
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from typing_extensions import TypedDict
 
 from signoff.domain.access import ForbiddenError
 from signoff.domain.decisions import GuardError
@@ -34,6 +35,25 @@ STATUS: Final[tuple[tuple[type[SignoffError], HTTPStatus], ...]] = (
     (TamperedError, HTTPStatus.INTERNAL_SERVER_ERROR),
     (UnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+
+
+class Slip(TypedDict):
+    """One thing that is wrong with a request."""
+
+    where: str
+    what: str
+
+
+class Problem(TypedDict):
+    """What went wrong and what to do about it; `type` names the kind of error for programs."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    guard: NotRequired[str]
+    errors: NotRequired[list[Slip]]
+    request_id: NotRequired[str]
 
 
 def problem(status: int, detail: str, *, kind: str = "about:blank", **further: object) -> JSONResponse:

@@ -1,23 +1,27 @@
 """Releases over HTTP: the verbs of the command line, each behind the matrix."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from typing_extensions import TypedDict
 
 from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
 from signoff.app.approvals import Signatory
 from signoff.app.signing import Presented
-from signoff.domain.access import Principal, Verb
+from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Verdict
+from signoff.domain.policy import Role
 from signoff.http.access import Installation, allowed
 from signoff.http.bodies import (
     AdoptionRequest,
     AdoptionStatementRequest,
     ConditionRequest,
+    Limit,
+    Name,
     ObservationRequest,
     PauseRequest,
     RearmRequest,
@@ -26,39 +30,74 @@ from signoff.http.bodies import (
     SignatureRequest,
     StatementRequest,
 )
-from signoff.http.commands import Command, Expecting
-from signoff.http.uploads import archive_of, carried_out, unpacked, written_folder
+from signoff.http.commands import Command, Expecting, Naming
+from signoff.http.uploads import ARCHIVE, archive_of, carried_out, unpacked, written_folder
 from signoff.ledger.canonical import canonical
 from signoff.ledger.text import encoded
-from signoff.verbs.documents import Document, latch_document
+from signoff.verbs.documents import (
+    AssessmentDocument,
+    CountersignedDocument,
+    DeploymentsPage,
+    Document,
+    FlagsDocument,
+    HistoryPage,
+    LatchDocument,
+    ModelsPage,
+    ObservedDocument,
+    RehearsedDocument,
+    ReleaseDocument,
+    ReviewedDocument,
+    latch_document,
+)
 from signoff.verbs.local import Local
 from signoff.wiring import House
 
 router = APIRouter(prefix="/api/v1", route_class=Command)
-MOST: Final = 500
+Answers = dict[int | str, dict[str, Any]]
 VERB_OF: Final = {
     Verdict.APPROVE: Verb.APPROVE,
     Verdict.CONDITIONAL: Verb.APPROVE,
     Verdict.REJECT: Verb.REJECT,
     Verdict.OVERRIDE: Verb.OVERRIDE,
 }
+MEDIA: Final = {"pdf": "application/pdf", "md": "text/markdown; charset=utf-8", "json": "application/json"}
+OTHER: Final = "application/octet-stream"
+BINARY: Final = {"schema": {"type": "string", "contentMediaType": ARCHIVE}}
+ARCHIVE_BODY: Final = {"requestBody": {"required": True, "content": {ARCHIVE: BINARY}}}
+AN_ARCHIVE: Final[Answers] = {200: {"content": {ARCHIVE: BINARY}}}
+TAGGED: Final[Answers] = {200: {"headers": {"ETag": {"description": "The revision.", "schema": {"type": "string"}}}}}
 
 
-Limit = Annotated[int, Query(ge=1, le=MOST)]
+class PrincipalDocument(TypedDict):
+    """Who the server takes you for."""
+
+    name: str
+    duties: list[Duty]
+    roles: list[Role]
+    is_machine: bool
+
+
+class StatementDocument(TypedDict):
+    """What somebody would sign: the bytes in base64, and the same to read."""
+
+    statement: str
+    says: str
 
 
 @router.get("/me", tags=["people"])
-def who_am_i(principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Document:
+def who_am_i(principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> PrincipalDocument:
     """Who the server takes you for."""
     return {
         "name": principal.name,
-        "duties": sorted(duty.value for duty in principal.duties),
-        "roles": [role.value for role in principal.roles],
+        "duties": sorted(principal.duties),
+        "roles": list(principal.roles),
         "is_machine": principal.is_machine,
     }
 
 
-@router.post("/deployments", tags=["releases"], status_code=201)
+@router.post(
+    "/deployments", tags=["releases"], status_code=201, response_model=ReleaseDocument, openapi_extra=ARCHIVE_BODY
+)
 async def submit(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
 ) -> Document:
@@ -68,7 +107,7 @@ async def submit(
     return opened
 
 
-@router.post("/checks", tags=["releases"])
+@router.post("/checks", tags=["releases"], response_model=AssessmentDocument, openapi_extra=ARCHIVE_BODY)
 async def check(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Document:
@@ -76,7 +115,7 @@ async def check(
     return await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "check")
 
 
-@router.post("/memos", tags=["releases"], response_class=Response)
+@router.post("/memos", tags=["releases"], response_class=Response, responses=AN_ARCHIVE, openapi_extra=ARCHIVE_BODY)
 async def memo(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Response:
@@ -89,32 +128,37 @@ async def memo(
 def deployments(
     house: Installation,
     principal: Annotated[Principal, Depends(allowed(Verb.READ))],
-    model: str | None = None,
+    model: Name | None = None,
     state: State | None = None,
-    after: str | None = None,
+    after: Name | None = None,
     limit: Limit = 100,
-) -> Document:
+) -> DeploymentsPage:
     """Releases a page at a time, by id; `next` is the `after` of the page that follows."""
     return Local(house, principal.name).deployments(model=model, state=state, after=after, limit=limit)
 
 
-@router.get("/deployments/{identity}", tags=["releases"])
+@router.get("/deployments/{identity}", tags=["releases"], responses=TAGGED)
 def deployment(
-    identity: str,
+    identity: Name,
     house: Installation,
     response: Response,
     principal: Annotated[Principal, Depends(allowed(Verb.READ))],
-) -> Document:
+) -> ReleaseDocument:
     """One release; the entity tag is its revision."""
     document = Local(house, principal.name).deployment(identity)
     response.headers["etag"] = f'"{document["revision"]}"'
     return document
 
 
-@router.get("/deployments/{identity}/editions/{edition}/{path:path}", tags=["releases"], response_class=Response)
+@router.get(
+    "/deployments/{identity}/editions/{edition}/{path:path}",
+    tags=["releases"],
+    response_class=Response,
+    responses={200: {"content": {kind.partition(";")[0]: {} for kind in (*MEDIA.values(), OTHER)}}},
+)
 def edition_file(
-    identity: str,
-    edition: str,
+    identity: Name,
+    edition: Name,
     path: str,
     house: Installation,
     _principal: Annotated[Principal, Depends(allowed(Verb.READ))],
@@ -126,31 +170,30 @@ def edition_file(
     files = house.releases.read(identity, edition)
     if path not in files:
         raise NotFoundError(f"Expected a file of the edition {edition}, found {path!r}; there are: {sorted(files)}.")
-    media = {"pdf": "application/pdf", "md": "text/markdown; charset=utf-8", "json": "application/json"}
-    kind = media.get(path.rpartition(".")[2], "application/octet-stream")
+    kind = MEDIA.get(path.rpartition(".")[2], OTHER)
     safe = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
     return Response(files[path], media_type=kind, headers=safe)
 
 
 @router.get("/history/{name}", tags=["releases"])
 def history(
-    name: str,
+    name: Name,
     house: Installation,
     principal: Annotated[Principal, Depends(allowed(Verb.READ))],
-    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Limit = 100,
-) -> Document:
+) -> HistoryPage:
     """What happened to a model or one release, in order; `next` is the `after` of the page that follows."""
     return Local(house, principal.name).history(name, after=after, limit=limit)
 
 
 @router.post("/deployments/{identity}/statements", tags=["signatures"])
 def statement(
-    identity: str,
+    identity: Name,
     body: StatementRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.READ))],
-) -> Document:
+) -> StatementDocument:
     """What you would sign: the statement, to be put into an envelope with your own key and presented."""
     if body.verdict not in VERB_OF:
         raise BadInputError(f"Expected a verdict on a release, found {body.verdict.value!r}.")
@@ -167,11 +210,11 @@ def statement(
 
 @router.post("/deployments/{identity}/approvals", tags=["signatures"])
 def approve(
-    identity: str,
+    identity: Name,
     body: SignatureRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.APPROVE))],
-) -> Document:
+) -> ReleaseDocument:
     """Sign the manifest in a role; with conditions, the approval is conditional."""
     return Local(house, principal.name).approve(
         identity, _signatory(principal, body), conditions=tuple(body.conditions)
@@ -180,139 +223,146 @@ def approve(
 
 @router.post("/deployments/{identity}/overrides", tags=["signatures"])
 def override(
-    identity: str,
+    identity: Name,
     body: SignatureRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.OVERRIDE))],
-) -> Document:
+) -> ReleaseDocument:
     """Take responsibility for the gates that block; two people, and a sign-in of the last minutes."""
     return Local(house, principal.name).override(identity, _signatory(principal, body), reason=body.reason)
 
 
 @router.post("/deployments/{identity}/rejections", tags=["signatures"])
 def reject(
-    identity: str,
+    identity: Name,
     body: SignatureRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.REJECT))],
-) -> Document:
+) -> ReleaseDocument:
     """End a release before its rollout; it sticks."""
     return Local(house, principal.name).reject(identity, _signatory(principal, body), reason=body.reason)
 
 
 @router.post("/deployments/{identity}/conditions", tags=["signatures"])
 def meet(
-    identity: str,
+    identity: Name,
     body: ConditionRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.MEET))],
-) -> Document:
+) -> ReleaseDocument:
     """Say that a condition of your own approval is met."""
     signatory = Signatory(person=principal.name, role=body.role, signer=Presented(""))
     return Local(house, principal.name).meet(identity, signatory, condition=body.condition, note=body.note)
 
 
 @router.post("/deployments/{identity}/start", tags=["rollout"])
-def start(identity: str, house: Expecting, principal: Annotated[Principal, Depends(allowed(Verb.START))]) -> Document:
+def start(
+    identity: Name, house: Expecting, principal: Annotated[Principal, Depends(allowed(Verb.START))]
+) -> ReleaseDocument:
     """Enter shadow."""
     return Local(house, principal.name).start(identity)
 
 
 @router.post("/deployments/{identity}/advance", tags=["rollout"])
 def advance(
-    identity: str, house: Expecting, principal: Annotated[Principal, Depends(allowed(Verb.ADVANCE))]
-) -> Document:
+    identity: Name, house: Expecting, principal: Annotated[Principal, Depends(allowed(Verb.ADVANCE))]
+) -> ReleaseDocument:
     """Go one phase further, when every condition holds."""
     return Local(house, principal.name).advance(identity)
 
 
 @router.post("/deployments/{identity}/pause", tags=["rollout"])
 def pause(
-    identity: str,
+    identity: Name,
     body: PauseRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.PAUSE))],
-) -> Document:
+) -> ReleaseDocument:
     """Stop the phase clock."""
     return Local(house, principal.name).pause(identity, body.reason, note=body.note)
 
 
 @router.post("/deployments/{identity}/resume", tags=["rollout"])
 def resume(
-    identity: str,
+    identity: Name,
     body: PauseRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.RESUME))],
-) -> Document:
+) -> ReleaseDocument:
     """Take one pause reason away."""
     return Local(house, principal.name).resume(identity, body.reason, note=body.note)
 
 
 @router.post("/deployments/{identity}/rollback", tags=["rollout"])
 def rollback(
-    identity: str,
+    identity: Name,
     body: RollbackRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.ROLLBACK))],
-) -> Document:
+) -> ReleaseDocument:
     """Go back to the previous version now; one that was interrupted continues."""
     return Local(house, principal.name).rollback(identity, body.occasion, reason=body.reason)
 
 
 @router.post("/deployments/{identity}/observations", tags=["rollout"])
 def observe(
-    identity: str,
+    identity: Name,
     body: ObservationRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.OBSERVE))],
-) -> Document:
+) -> ObservedDocument:
     """One monitoring pass; a trigger that holds rolls back."""
     return Local(house, principal.name).observe(identity, body.session)
 
 
 @router.post("/deployments/{identity}/reviews", tags=["rollout"])
 def review(
-    identity: str,
+    identity: Name,
     body: ReviewRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.REVIEW))],
-) -> Document:
+) -> ReviewedDocument:
     """The 30-day review."""
     return Local(house, principal.name).review(identity, notes=body.notes)
 
 
 @router.post("/deployments/{identity}/post-mortem", tags=["rollout"])
 def post_mortem(
-    identity: str,
+    identity: Name,
     body: ReviewRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.REVIEW))],
-) -> Document:
+) -> ReleaseDocument:
     """Put what was learned from a rollback on record; it is due within 48 hours."""
     return Local(house, principal.name).post_mortem(identity, notes=body.notes)
 
 
 @router.get("/models", tags=["models"])
-def models(house: Installation, _principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Document:
-    """Every model by name."""
-    return {"models": list(house.record.models())}
+def models(
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ))],
+    after: Name | None = None,
+    limit: Limit = 100,
+) -> ModelsPage:
+    """Models a page at a time, by name."""
+    return Local(house, principal.name).models(after=after, limit=limit)
 
 
 @router.get("/models/{model}/flags", tags=["models"])
 def flags(
-    model: str, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ_FLAGS))]
-) -> Document:
+    model: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ_FLAGS))]
+) -> FlagsDocument:
     """The flags of one model, from the record."""
     return Local(house, principal.name).flags(model)
 
 
 @router.post("/models/{model}/rearm/statements", tags=["kill"])
 def rearm_statement(
-    model: str,
+    model: Name,
     body: StatementRequest,
     house: Installation,
     principal: Annotated[Principal, Depends(allowed(Verb.READ))],
-) -> Document:
+) -> StatementDocument:
     """What you would sign to arm a killed model again."""
     said = house.kill_switch.statement(model, person=principal.name, role=body.role, reason=body.reason)
     return {"statement": encoded(said), "says": said.decode()}
@@ -320,11 +370,11 @@ def rearm_statement(
 
 @router.post("/models/{model}/rearm", tags=["kill"])
 def rearm(
-    model: str,
+    model: Name,
     body: RearmRequest,
-    house: Expecting,
+    house: Naming,
     principal: Annotated[Principal, Depends(allowed(Verb.REARM))],
-) -> Document:
+) -> LatchDocument:
     """Sign for arming a killed model again; the second person arms, and live releases re-enter at shadow."""
     signatory = Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
     return latch_document(house.kill_switch.rearm(model, signatory, reason=body.reason))
@@ -332,11 +382,11 @@ def rearm(
 
 @router.post("/models/{model}/adoptions/statements", tags=["signatures"])
 def adoption_statement(
-    model: str,
+    model: Name,
     body: AdoptionStatementRequest,
     house: Installation,
     principal: Annotated[Principal, Depends(allowed(Verb.READ))],
-) -> Document:
+) -> StatementDocument:
     """What you would sign to record a version that was live before Signoff came."""
     said = Local(house, principal.name).adoption_statement(
         model, body.version, person=principal.name, role=body.role, reason=body.reason
@@ -346,19 +396,24 @@ def adoption_statement(
 
 @router.post("/models/{model}/adoptions", tags=["signatures"])
 def adopt(
-    model: str,
+    model: Name,
     body: AdoptionRequest,
     house: Installation,
     principal: Annotated[Principal, Depends(allowed(Verb.ADOPT))],
-) -> Document:
+) -> ReleaseDocument | CountersignedDocument:
     """Sign for recording a live version; a second person, with the same words within a day, puts it on record."""
     signatory = Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
     return Local(house, principal.name).countersign(model, body.version, signatory, reason=body.reason)
 
 
-@router.post("/models/{model}/rehearsals", tags=["models"])
+@router.post(
+    "/models/{model}/rehearsals",
+    tags=["models"],
+    response_model=RehearsedDocument,
+    openapi_extra={"requestBody": {"content": {ARCHIVE: BINARY, "application/json": {"schema": {"type": "object"}}}}},
+)
 async def rehearse(
-    model: str,
+    model: Name,
     request: Request,
     house: Installation,
     principal: Annotated[Principal, Depends(allowed(Verb.REHEARSE))],
@@ -370,7 +425,7 @@ async def rehearse(
     return await run_in_threadpool(carried_out, house, principal.name, "rehearse", model)
 
 
-@router.get("/export", tags=["audit"], response_class=Response)
+@router.get("/export", tags=["audit"], response_class=Response, responses=AN_ARCHIVE)
 def export(house: Installation, _principal: Annotated[Principal, Depends(allowed(Verb.EXPORT))]) -> Response:
     """The ledger and its files as a zip archive, to be verified offline."""
     return Response(zipped(house.export()), media_type="application/zip")

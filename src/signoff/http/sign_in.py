@@ -38,6 +38,11 @@ WINDOW: Final = timedelta(minutes=1)
 LEEWAY_S: Final = 60
 COOKIE: Final = "signoff-sign-in"
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
+REFUSED: Final[dict[int | str, dict[str, Any]]] = {
+    403: {"description": "The provider did not let them in, or nobody here is bound to them."},
+    404: {"description": "No identity provider is set up."},
+    429: {"description": "Too many sign-ins from this address."},
+}
 router = APIRouter(prefix="/auth", tags=["sign-in"])
 
 
@@ -60,7 +65,7 @@ def provider_of(house: Installation) -> Provider:
 AtProvider = Annotated[Provider, Depends(provider_of)]
 
 
-@router.get("/sign-in", response_class=Response)
+@router.get("/sign-in", response_class=Response, status_code=HTTPStatus.SEE_OTHER, responses=REFUSED)
 def sign_in(
     request: Request,
     house: Installation,
@@ -98,7 +103,7 @@ def sign_in(
     return answer
 
 
-@router.get("/callback", response_class=Response)
+@router.get("/callback", response_class=Response, status_code=HTTPStatus.SEE_OTHER, responses=REFUSED)
 def callback(
     request: Request, house: Installation, provider: AtProvider, state: str = "", code: str = "", error: str = ""
 ) -> Response:
@@ -175,6 +180,10 @@ def sign_out(request: Request, house: Installation) -> JSONResponse:
     answer = JSONResponse({"signed_out": True})
     answer.delete_cookie(sessions.cookie_name(house), path="/")
     return answer
+
+
+# What is asked by the cookie of a browser alone.
+BY_COOKIE: Final = (session, hand_over, sign_out_everywhere, sign_out)
 
 
 def _invited(house: House, identity: Identity, begun: dict[str, str]) -> str | None:

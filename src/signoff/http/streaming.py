@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
@@ -33,6 +33,7 @@ HEADERS: Final = [
     (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 ]
+EVENTS: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/event-stream": {}}}}
 router = APIRouter()
 log = logging.getLogger("signoff.http")
 Frame = bytes
@@ -196,7 +197,7 @@ Reader = Annotated[Principal, Depends(allowed_at_once(Verb.READ_FLAGS))]
 Streams = Annotated[Hub, Depends(hub_of)]
 
 
-@router.get("/api/v1/stream", tags=["flags"], response_class=Response)
+@router.get("/api/v1/stream", tags=["flags"], response_class=Response, responses=EVENTS)
 async def follow_flags(
     _principal: Reader,
     hub: Streams,
@@ -211,7 +212,7 @@ async def follow_flags(
     return hub.desk(frozenset(model) if model else None, nonce)
 
 
-@router.get("/ofrep/v1/events", tags=["flags"], response_class=Response)
+@router.get("/ofrep/v1/events", tags=["flags"], response_class=Response, responses=EVENTS)
 async def follow_changes(_principal: Reader, hub: Streams) -> Stream:
     """OFREP's event stream: each message says that the flags changed and should be fetched again."""
     return hub.client()

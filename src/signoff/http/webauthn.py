@@ -6,10 +6,11 @@ any other envelope.
 """
 
 from importlib.resources import files
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from signoff.domain.access import Principal, Verb
 from signoff.domain.errors import BadInputError, NotFoundError
@@ -17,7 +18,7 @@ from signoff.http.access import Installation, allowed
 from signoff.http.bodies import Body, Envelope, Text
 from signoff.http.commands import Command
 from signoff.ledger.text import decoded, encoded
-from signoff.verbs.documents import Document
+from signoff.verbs.documents import CredentialsDocument
 from signoff.verbs.local import Local
 
 router = APIRouter(prefix="/api/v1", route_class=Command, tags=["authenticators"])
@@ -26,6 +27,8 @@ Reading = Annotated[Principal, Depends(allowed(Verb.READ))]
 Holding = Annotated[Principal, Depends(allowed(Verb.MANAGE_CREDENTIALS))]
 Bytes = Annotated[str, Field(min_length=1, max_length=65_536)]
 KINDS: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+PAGE: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/html": {}}}}
+PART: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"text/css": {}, "text/javascript": {}}}}
 # No image, frame, font or address but our own; and the browser may ask for authenticators on these pages only.
 STRICT: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -52,14 +55,30 @@ class WithdrawalOfCredential(Body):
     reason: Text
 
 
+class Site(TypedDict):
+    """Where a credential works."""
+
+    id: str
+    name: str
+
+
+class OptionsDocument(TypedDict):
+    """What a browser needs to make a credential."""
+
+    challenge: str
+    rp: Site
+    user: str
+    exclude: list[str]
+
+
 @router.get("/credentials")
-def credentials(house: Installation, principal: Reading) -> Document:
+def credentials(house: Installation, principal: Reading) -> CredentialsDocument:
     """Your authenticators, and the one that waits for your word with the statement that you would sign for it."""
     return Local(house, principal.name).credentials()
 
 
 @router.post("/credentials/options")
-def options(house: Installation, principal: Holding) -> Document:
+def options(house: Installation, principal: Holding) -> OptionsDocument:
     """What a browser needs to make a credential; the challenge works once."""
     kept = house.authenticators
     challenge, held = kept.ask(principal.name), house.record.people().named(principal.name).credentials
@@ -72,7 +91,7 @@ def options(house: Installation, principal: Holding) -> Document:
 
 
 @router.post("/credentials", status_code=201)
-def register(body: RegistrationRequest, house: Installation, principal: Holding) -> Document:
+def register(body: RegistrationRequest, house: Installation, principal: Holding) -> CredentialsDocument:
     """Enrol an authenticator. It counts at once if you held nothing before, else once you have vouched for it."""
     house.authenticators.register(
         principal.name,
@@ -85,36 +104,38 @@ def register(body: RegistrationRequest, house: Installation, principal: Holding)
 
 
 @router.post("/credentials/vouchers")
-def vouch(body: VoucherRequest, house: Installation, principal: Holding) -> Document:
+def vouch(body: VoucherRequest, house: Installation, principal: Holding) -> CredentialsDocument:
     """Let the authenticator that waits count: the envelope is signed with your key, or with one that counts already."""
     return Local(house, principal.name).vouch_with(body.envelope)
 
 
 @router.post("/credentials/{credential}/withdraw")
-def withdraw(credential: str, body: WithdrawalOfCredential, house: Installation, principal: Holding) -> Document:
+def withdraw(
+    credential: str, body: WithdrawalOfCredential, house: Installation, principal: Holding
+) -> CredentialsDocument:
     """Let one of your authenticators sign no more."""
     return Local(house, principal.name).withdraw_credential(credential, reason=body.reason)
 
 
-@pages.get("/credentials", response_class=Response)
+@pages.get("/credentials", response_class=Response, responses=PAGE)
 def credentials_page() -> Response:
     """Your authenticators."""
     return Response(_page("credentials.html"), headers=STRICT, media_type="text/html")
 
 
-@pages.get("/sign/{identity}", response_class=Response)
+@pages.get("/sign/{identity}", response_class=Response, responses=PAGE)
 def signing_page(identity: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
     """What you are about to sign, in plain words, and the button that asks your authenticator."""
     return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
 
 
-@pages.get("/rearm/{model}", response_class=Response)
+@pages.get("/rearm/{model}", response_class=Response, responses=PAGE)
 def rearming_page(model: str) -> Response:  # noqa: ARG001 - the page reads it from its own address
     """The same for arming a killed model again."""
     return Response(_page("sign.html"), headers=STRICT, media_type="text/html")
 
 
-@pages.get("/pages/{name}", response_class=Response)
+@pages.get("/pages/{name}", response_class=Response, responses=PART)
 def page_part(name: str) -> Response:
     """The script and the style of the pages."""
     kind = KINDS.get(name.rpartition(".")[2])

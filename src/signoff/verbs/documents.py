@@ -1,13 +1,20 @@
-"""What is answered to people and programs: plain documents, the same on the command line and over HTTP."""
+"""What is answered to people and programs: plain documents, the same on the command line and over HTTP.
+
+Each has a type, which is at once what the API's description says of it.
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
 from signoff.app.assess import Release
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped
-from signoff.domain.assessment import MetricRow
-from signoff.domain.deployment import Deployment
+from signoff.domain.access import Duty, Verb
+from signoff.domain.assessment import MetricRow, MetricStatus
+from signoff.domain.deployment import Deployment, State
+from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     Credential,
     DutiesGranted,
@@ -19,27 +26,106 @@ from signoff.domain.events import (
     Reviewed,
     Signature,
     SubjectBound,
+    Verdict,
 )
-from signoff.domain.finding import Finding
+from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.latch import Latch
-from signoff.domain.people import People, Proposal, Token
+from signoff.domain.people import People, Person, Proposal, Token
+from signoff.domain.policy import Role, Tier
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
 
-Document = dict[str, object]
+# Any of them, as whoever prints it takes it.
+Document = Mapping[str, object]
+FlagValues = dict[str, bool | int]
 
 
-def deployment_document(state: Deployment) -> Document:
+class SignatureDocument(TypedDict):
+    """One person's decision as it was signed."""
+
+    person: str
+    role: Role
+    verdict: Verdict
+    conditions: list[str]
+    reason: str
+    signed_at: str
+    key_id: str
+    tier: Tier
+
+
+class ConditionDocument(TypedDict):
+    """A condition of an approval that is not met yet."""
+
+    role: Role
+    condition: str
+
+
+class BarredDocument(TypedDict):
+    """Somebody who may not sign for a release, and why."""
+
+    name: str
+    because: str
+    source: str
+    is_enrolled: bool
+
+
+class DeploymentDocument(TypedDict):
+    """One release as it stands."""
+
+    deployment: str
+    model: str
+    version: str
+    previous_version: str | None
+    type: DeploymentType
+    state: State
+    revision: int
+    phase_days: int
+    allocation_pct: int
+    waits_for: str
+    manifest: str | None
+    blocking: list[str]
+    is_free: bool
+    missing_roles: list[Role]
+    approvals: list[SignatureDocument]
+    overrides: list[SignatureDocument]
+    rejected_by: str | None
+    open_conditions: list[ConditionDocument]
+    pause_reasons: list[str]
+    unmet: list[str]
+    fired: list[str]
+    may_not_sign: list[BarredDocument]
+    unread: list[str]
+    editions: list[str]
+    opened_at: str
+
+
+class ReleaseDocument(DeploymentDocument):
+    """The same with its model's flags, and what its rehearsal lacks."""
+
+    unrehearsed: list[str]
+    flags: FlagValues
+    flags_revision: int
+
+
+class DeploymentsPage(TypedDict):
+    """Releases by id, with the flags of their models; `next` is the `after` of the page that follows."""
+
+    deployments: list[DeploymentDocument]
+    flags: dict[str, FlagValues]
+    next: str | None
+
+
+def deployment_document(state: Deployment) -> DeploymentDocument:
     """One release as it stands."""
     return {
         "deployment": state.id,
         "model": state.model,
         "version": state.version,
         "previous_version": state.previous_version,
-        "type": state.deployment_type.value,
-        "state": state.state.value,
+        "type": state.deployment_type,
+        "state": state.state,
         "revision": state.revision,
         "phase_days": state.phase_days,
         "allocation_pct": state.allocation_pct,
@@ -47,11 +133,11 @@ def deployment_document(state: Deployment) -> Document:
         "manifest": state.manifest,
         "blocking": list(state.blocking),
         "is_free": not state.blocking or state.is_overridden,
-        "missing_roles": [role.value for role in state.missing_roles],
+        "missing_roles": list(state.missing_roles),
         "approvals": [_signature(s) for s in state.approvals],
         "overrides": [_signature(s) for s in state.overrides],
         "rejected_by": state.rejection.person if state.rejection else None,
-        "open_conditions": [{"role": c.role.value, "condition": c.text} for c in state.open_conditions],
+        "open_conditions": [{"role": c.role, "condition": c.text} for c in state.open_conditions],
         "pause_reasons": [reason.value for reason in state.pause_reasons],
         "unmet": list(state.unmet),
         "fired": list(state.fired),
@@ -80,7 +166,19 @@ def waits_for(state: Deployment) -> str:
             return ""
 
 
-def flags_document(flags: Flags) -> Document:
+class FlagsDocument(TypedDict):
+    """The flags of one model."""
+
+    model: str
+    flags: FlagValues
+    state: str
+    version: str | None
+    candidate: str | None
+    revision: int
+    epoch: int
+
+
+def flags_document(flags: Flags) -> FlagsDocument:
     """The flags of one model."""
     return {
         "model": flags.model,
@@ -93,7 +191,18 @@ def flags_document(flags: Flags) -> Document:
     }
 
 
-def event_document(recorded: Recorded) -> Document:
+class EventDocument(TypedDict):
+    """One event, with the sentence that tells it."""
+
+    at: str
+    actor: str
+    stream: str
+    revision: int
+    kind: str
+    what: str
+
+
+def event_document(recorded: Recorded) -> EventDocument:
     """One event, with the sentence that tells it."""
     return {
         "at": recorded.at.isoformat(),
@@ -105,19 +214,54 @@ def event_document(recorded: Recorded) -> Document:
     }
 
 
-def observed_document(state: Deployment, observed: Observed) -> Document:
+class HistoryPage(TypedDict):
+    """Events in the ledger's order; `next` is the `after` of the page that follows."""
+
+    history: list[EventDocument]
+    next: int | None
+
+
+class ReadingDocument(TypedDict):
+    """One monitored figure: its value, and its level against the thresholds in force."""
+
+    value: float | None
+    level: str
+    detail: str
+
+
+class ObservedDocument(TypedDict):
+    """One session of monitoring."""
+
+    deployment: str
+    session: str
+    state: State
+    fired: list[str]
+    unmet: list[str]
+    readings: dict[str, ReadingDocument]
+
+
+def observed_document(state: Deployment, observed: Observed) -> ObservedDocument:
     """One session of monitoring."""
     return {
         "deployment": state.id,
         "session": observed.session.isoformat(),
-        "state": state.state.value,
+        "state": state.state,
         "fired": list(observed.fired),
         "unmet": list(observed.unmet),
         "readings": _readings(observed.readings),
     }
 
 
-def reviewed_document(identity: str, reviewed: Reviewed) -> Document:
+class ReviewedDocument(TypedDict):
+    """The 30-day review."""
+
+    deployment: str
+    targets_met: bool
+    notes: str
+    readings: dict[str, ReadingDocument]
+
+
+def reviewed_document(identity: str, reviewed: Reviewed) -> ReviewedDocument:
     """The 30-day review."""
     return {
         "deployment": identity,
@@ -127,7 +271,19 @@ def reviewed_document(identity: str, reviewed: Reviewed) -> Document:
     }
 
 
-def rehearsed_document(model: str, rehearsed: Rehearsed) -> Document:
+class RehearsedDocument(TypedDict):
+    """A rehearsed rollback, step by step."""
+
+    model: str
+    within_budget: bool
+    residual_orders: int
+    seconds: dict[str, float]
+    restored_version: str | None
+    events_acknowledged: int | None
+    events_lost: int | None
+
+
+def rehearsed_document(model: str, rehearsed: Rehearsed) -> RehearsedDocument:
     """A rehearsed rollback, step by step."""
     return {
         "model": model,
@@ -140,7 +296,18 @@ def rehearsed_document(model: str, rehearsed: Rehearsed) -> Document:
     }
 
 
-def stopped_document(stopped: Stopped) -> Document:
+class StoppedDocument(TypedDict):
+    """A kill: what is in force now, and what is still to be written down or closed."""
+
+    model: str
+    kill: str
+    flags: FlagValues
+    journaled: bool
+    recorded: bool
+    open_orders: int | None
+
+
+def stopped_document(stopped: Stopped) -> StoppedDocument:
     """A kill: what is in force now, and what is still to be written down or closed."""
     model = stopped.kill.model
     return {
@@ -153,7 +320,18 @@ def stopped_document(stopped: Stopped) -> Document:
     }
 
 
-def latch_document(latch: Latch) -> Document:
+class LatchDocument(TypedDict):
+    """The kill latch of a model."""
+
+    model: str
+    latched: bool
+    epoch: int
+    reason: str
+    killed_by: str
+    signed: list[str]
+
+
+def latch_document(latch: Latch) -> LatchDocument:
     """The kill latch of a model."""
     return {
         "model": latch.model,
@@ -165,7 +343,58 @@ def latch_document(latch: Latch) -> Document:
     }
 
 
-def assessment_document(release: Release) -> Document:
+class MetricDocument(TypedDict):
+    """One metric, new against old against target, as numbers and as people read them."""
+
+    key: str
+    title: str
+    new: float | None
+    old: float | None
+    change: float | None
+    target: float | None
+    status: MetricStatus
+    new_text: str
+    old_text: str
+    target_text: str
+
+
+class GateDocument(TypedDict):
+    """One gate's finding, as numbers and as people read them."""
+
+    key: str
+    title: str
+    outcome: Outcome
+    status: str
+    statistic: float | None
+    comparison: str
+    threshold: float | None
+    statistic_text: str
+    threshold_text: str
+    blocking: bool
+    near_miss: bool
+    n: int
+    method: str
+    reason: str
+    turning_point: str
+
+
+class AssessmentDocument(TypedDict):
+    """What `check` and `memo` found: every metric, every gate and every figure."""
+
+    model: str
+    version: str
+    package: str
+    backtest: list[str]
+    passed: bool
+    blocking: list[str]
+    point_in_time: str
+    point_in_time_reason: str
+    metrics: list[MetricDocument]
+    gates: list[GateDocument]
+    figures: dict[str, float | None]
+
+
+def assessment_document(release: Release) -> AssessmentDocument:
     """What `check` and `memo` found: every metric, every gate and every figure."""
     assessment, dossier = release.assessment, release.inputs.dossier
     return {
@@ -183,7 +412,7 @@ def assessment_document(release: Release) -> Document:
     }
 
 
-def metric_document(row: MetricRow) -> Document:
+def metric_document(row: MetricRow) -> MetricDocument:
     """One metric, new against old against target, as numbers and as people read them."""
     return {
         "key": row.key,
@@ -192,19 +421,19 @@ def metric_document(row: MetricRow) -> Document:
         "old": row.old.value,
         "change": row.change,
         "target": row.target.value,
-        "status": row.status.value,
+        "status": row.status,
         "new_text": row.new.text,
         "old_text": row.old.text,
         "target_text": f"{row.target_sign} {row.target.text}",
     }
 
 
-def gate_document(finding: Finding) -> Document:
+def gate_document(finding: Finding) -> GateDocument:
     """One gate's finding, as numbers and as people read them."""
     return {
         "key": finding.key,
         "title": finding.title,
-        "outcome": finding.outcome.value,
+        "outcome": finding.outcome,
         "status": finding.word,
         "statistic": finding.statistic.value,
         "comparison": finding.comparison.value,
@@ -220,25 +449,66 @@ def gate_document(finding: Finding) -> Document:
     }
 
 
-def people_document(people: People) -> Document:
-    """Who may sign, who may do what, and whom the identity provider knows."""
-    bound = {subject.name for subject in people.subjects}
+class PersonDocument(TypedDict):
+    """Who may sign, who may do what, and whether the identity provider knows them."""
+
+    name: str
+    roles: list[Role]
+    duties: list[Duty]
+    key_id: str
+    logins: list[str]
+    is_bound: bool
+
+
+class PeoplePage(TypedDict):
+    """People by name; `next` is the `after` of the page that follows."""
+
+    people: list[PersonDocument]
+    next: str | None
+
+
+def person_document(person: Person, people: People) -> PersonDocument:
+    """One person as the record knows them."""
     return {
-        "people": [
-            {
-                "name": p.name,
-                "roles": [r.value for r in p.roles],
-                "duties": sorted(duty.value for duty in p.duties),
-                "key_id": p.key_id,
-                "logins": list(p.logins),
-                "is_bound": p.name in bound,
-            }
-            for p in people.by_name.values()
-        ]
+        "name": person.name,
+        "roles": list(person.roles),
+        "duties": sorted(person.duties),
+        "key_id": person.key_id,
+        "logins": list(person.logins),
+        "is_bound": any(subject.name == person.name for subject in people.subjects),
     }
 
 
-def proposal_document(proposal: Proposal) -> Document:
+class ProposalDocument(TypedDict):
+    """A change that waits for a second person."""
+
+    proposal: str
+    says: str
+    change: dict[str, object]
+    proposed_by: str
+    expires_at: str
+
+
+class ConfirmedProposalDocument(ProposalDocument):
+    """A change that took effect."""
+
+    confirmed_by: str
+
+
+class DeclinedProposalDocument(ProposalDocument):
+    """A change that was put away."""
+
+    declined_by: str
+
+
+class ProposalsPage(TypedDict):
+    """Proposals by the moment at which they are over; `next` is the `after` of the page that follows."""
+
+    proposals: list[ProposalDocument]
+    next: str | None
+
+
+def proposal_document(proposal: Proposal) -> ProposalDocument:
     """A change that waits for a second person."""
     return {
         "proposal": proposal.id,
@@ -262,7 +532,20 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
             return f"let {change.subject} at {change.issuer} come in as {change.name}"
 
 
-def credential_document(credential: Credential) -> Document:
+class CredentialDocument(TypedDict):
+    """An authenticator's credential, as its person tells it from others."""
+
+    id: str
+    label: str
+    key_id: str
+    algorithm: str
+    is_backed_up: bool
+    attestation: str
+    rp_id: str
+    origin: str
+
+
+def credential_document(credential: Credential) -> CredentialDocument:
     """An authenticator's credential, as its person tells it from others."""
     return {
         "id": credential.id,
@@ -276,37 +559,130 @@ def credential_document(credential: Credential) -> Document:
     }
 
 
-def credentials_document(name: str, held: Iterable[Credential], waiting: Waiting | None) -> Document:
+class WaitingCredentialDocument(CredentialDocument):
+    """The one that waits for its person's word, with what they would sign."""
+
+    statement: str
+
+
+class CredentialsDocument(TypedDict):
+    """A person's authenticators."""
+
+    name: str
+    credentials: list[CredentialDocument]
+    waiting: WaitingCredentialDocument | None
+
+
+def credentials_document(name: str, held: Iterable[Credential], waiting: Waiting | None) -> CredentialsDocument:
     """A person's authenticators, and the one that waits for their word with what they would sign."""
-    said = None if waiting is None else credential_document(waiting.credential)
-    if waiting is not None and said is not None:
-        said |= {"statement": encoded(waiting.statement)}
+    said: WaitingCredentialDocument | None = (
+        None
+        if waiting is None
+        else {**credential_document(waiting.credential), "statement": encoded(waiting.statement)}
+    )
     return {"name": name, "credentials": [credential_document(c) for c in held], "waiting": said}
 
 
-def token_document(token: Token) -> Document:
+# Written this way because `for` is a word of the language.
+TokenDocument = TypedDict(
+    "TokenDocument", {"id": str, "for": str, "is_machine": bool, "scopes": list[Verb], "expires_at": str}
+)
+
+
+class IssuedTokenDocument(TokenDocument):
+    """A token with its secret, which is told this once."""
+
+    token: str
+
+
+class TokensPage(TypedDict):
+    """Tokens by the moment at which they are over; `next` is the `after` of the page that follows."""
+
+    tokens: list[TokenDocument]
+    next: str | None
+
+
+def token_document(token: Token) -> TokenDocument:
     """A token without its secret."""
     return {
         "id": token.id,
         "for": token.person,
         "is_machine": token.is_machine,
-        "scopes": sorted(scope.value for scope in token.scopes),
+        "scopes": sorted(token.scopes),
         "expires_at": token.expires_at.isoformat(),
     }
 
 
-def _readings(readings: Iterable[Reading]) -> Document:
+class EnrolledDocument(TypedDict):
+    """Somebody who may sign from now on."""
+
+    name: str
+    roles: list[Role]
+    key_id: str
+    logins: list[str]
+
+
+class DutiesDocument(TypedDict):
+    """What a person may do from now on."""
+
+    name: str
+    duties: list[Duty]
+
+
+class BoundDocument(TypedDict):
+    """Somebody whom the identity provider lets in from now on."""
+
+    name: str
+    issuer: str
+    subject: str
+
+
+class UnboundDocument(TypedDict):
+    """An identity of the provider that comes in no more."""
+
+    unbound: str
+    issuer: str
+
+
+class InvitationDocument(TypedDict):
+    """A one-time way in."""
+
+    name: str
+    secret: str
+
+
+class RevokedDocument(TypedDict):
+    """A token that is over."""
+
+    revoked: str
+
+
+class CountersignedDocument(TypedDict):
+    """A live version that waits for a second person's signature."""
+
+    deployment: str
+    waits_for_persons: bool
+
+
+class ModelsPage(TypedDict):
+    """Models by name; `next` is the `after` of the page that follows."""
+
+    models: list[str]
+    next: str | None
+
+
+def _readings(readings: Iterable[Reading]) -> dict[str, ReadingDocument]:
     return {r.key: {"value": r.value, "level": str(r.level), "detail": r.detail} for r in readings}
 
 
-def _signature(signature: Signature) -> Document:
+def _signature(signature: Signature) -> SignatureDocument:
     return {
         "person": signature.person,
-        "role": signature.role.value,
-        "verdict": signature.verdict.value,
+        "role": signature.role,
+        "verdict": signature.verdict,
         "conditions": list(signature.conditions),
         "reason": signature.reason,
         "signed_at": signature.signed_at.isoformat(),
         "key_id": signature.key_id,
-        "tier": signature.tier.value,
+        "tier": signature.tier,
     }

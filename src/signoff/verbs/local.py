@@ -1,11 +1,11 @@
 """Each verb carried out on this machine's installation."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.adopt import Adoption, adoption_statement, countersign
@@ -17,6 +17,7 @@ from signoff.app.deadlines import check_deadlines
 from signoff.app.governance import check_governance
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.reconcile import reconcile_orders
+from signoff.app.record import Expectation
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
 from signoff.app.rollback import is_unfinished
@@ -29,7 +30,33 @@ from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.documents import (
+    AssessmentDocument,
+    BoundDocument,
+    ConfirmedProposalDocument,
+    CountersignedDocument,
+    CredentialsDocument,
+    DeclinedProposalDocument,
+    DeploymentsPage,
     Document,
+    DutiesDocument,
+    EnrolledDocument,
+    FlagsDocument,
+    HistoryPage,
+    InvitationDocument,
+    IssuedTokenDocument,
+    LatchDocument,
+    ModelsPage,
+    ObservedDocument,
+    PeoplePage,
+    ProposalDocument,
+    ProposalsPage,
+    RehearsedDocument,
+    ReleaseDocument,
+    ReviewedDocument,
+    RevokedDocument,
+    StoppedDocument,
+    TokensPage,
+    UnboundDocument,
     assessment_document,
     credentials_document,
     deployment_document,
@@ -37,7 +64,7 @@ from signoff.verbs.documents import (
     flags_document,
     latch_document,
     observed_document,
-    people_document,
+    person_document,
     proposal_document,
     rehearsed_document,
     reviewed_document,
@@ -46,8 +73,9 @@ from signoff.verbs.documents import (
 )
 from signoff.wiring import House
 
-PAGE = 100
+PAGE: Final = 100
 LEAST_KEY_ID: Final = 12
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +94,26 @@ class Local:
     house: House
     actor: str
 
-    def people(self) -> Document:
-        """Who may sign."""
-        return people_document(self.house.record.people())
+    def at(self, identity: str, revision: int | None) -> "Local":
+        """The same verbs, refused where the release has moved on from this revision."""
+        if revision is None:
+            return self
+        return Local(self.house.for_request(None, Expectation(identity, revision)), self.actor)
+
+    def people(self, *, after: str | None = None, limit: int | None = None) -> PeoplePage:
+        """Who may sign, by name."""
+        known = self.house.record.people()
+        shown, further = _page(known.by_name, after, limit)
+        return {"people": [person_document(person, known) for person in shown], "next": further}
+
+    def models(self, *, after: str | None = None, limit: int | None = None) -> ModelsPage:
+        """Every model, by name."""
+        shown, further = _page({name: name for name in self.house.record.models()}, after, limit)
+        return {"models": shown, "next": further}
 
     def enrol(
         self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
-    ) -> Document:
+    ) -> EnrolledDocument:
         """Let a person sign in these roles with this public key; `logins` is what else they are known as."""
         enrol(
             self.house.record,
@@ -84,54 +125,52 @@ class Local:
             logins=logins,
         )
         known = self.house.record.people().named(name)
-        return {
-            "name": name,
-            "roles": [role.value for role in roles],
-            "key_id": key_id,
-            "logins": list(known.logins),
-        }
+        return {"name": name, "roles": list(roles), "key_id": key_id, "logins": list(known.logins)}
 
-    def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
+    def grant(self, name: str, duties: tuple[Duty, ...]) -> DutiesDocument:
         """Give a person duties beside those of their roles; at the installation itself nobody confirms it."""
         grant(self.house.record, name, frozenset(duties), actor=self.actor)
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
 
-    def bind(self, name: str, *, issuer: str, subject: str) -> Document:
+    def bind(self, name: str, *, issuer: str, subject: str) -> BoundDocument:
         """Let the person whom the provider calls this come in."""
         bind(self.house.record, name, issuer=issuer.rstrip("/"), subject=subject, actor=self.actor)
         return {"name": name, "issuer": issuer.rstrip("/"), "subject": subject}
 
-    def unbind(self, *, issuer: str, subject: str) -> Document:
+    def unbind(self, *, issuer: str, subject: str) -> UnboundDocument:
         """Let an identity of the provider come in no more."""
         unbind(self.house.record, issuer=issuer.rstrip("/"), subject=subject, actor=self.actor)
         self.house.accounts.known.forget()
         return {"unbound": subject, "issuer": issuer.rstrip("/")}
 
-    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> Document:
+    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> DutiesDocument:
         """Take duties and roles away at once."""
         withdraw(self.house.record, name, frozenset(powers), reason=reason, actor=self.actor)
         self.house.accounts.known.forget()
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
 
-    def propose(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> Document:
+    def propose(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> ProposalDocument:
         """Put a change of people before a second person."""
         return proposal_document(propose(self.house.record, change, actor=self.actor))
 
-    def proposals(self) -> Document:
-        """Changes that wait for a second person, those that are soonest over first."""
+    def proposals(self, *, after: str | None = None, limit: int | None = None) -> ProposalsPage:
+        """Changes that wait for a second person, by id."""
         now = self.house.clock.now()
-        waiting = [p for p in self.house.record.people().proposals.values() if p.expires_at > now]
-        return {"proposals": [proposal_document(p) for p in sorted(waiting, key=lambda p: p.expires_at)]}
+        waiting = {p.id: p for p in self.house.record.people().proposals.values() if p.expires_at > now}
+        shown, further = _page(waiting, after, limit)
+        return {"proposals": [proposal_document(proposal) for proposal in shown], "next": further}
 
-    def confirm(self, proposal: str) -> Document:
+    def confirm(self, proposal: str) -> ConfirmedProposalDocument:
         """Let a proposed change take effect, as the second person."""
-        return proposal_document(confirm(self.house.record, proposal, actor=self.actor)) | {"confirmed_by": self.actor}
+        confirmed = confirm(self.house.record, proposal, actor=self.actor)
+        return {**proposal_document(confirmed), "confirmed_by": self.actor}
 
-    def decline(self, proposal: str) -> Document:
+    def decline(self, proposal: str) -> DeclinedProposalDocument:
         """Put a proposed change away."""
-        return proposal_document(decline(self.house.record, proposal, actor=self.actor)) | {"declined_by": self.actor}
+        declined = decline(self.house.record, proposal, actor=self.actor)
+        return {**proposal_document(declined), "declined_by": self.actor}
 
-    def invite(self, name: str) -> Document:
+    def invite(self, name: str) -> InvitationDocument:
         """A one-time way in for the first administrator."""
         invitation = invite(self.house.record, name, actor=self.actor)
         return {"name": invitation.name, "secret": invitation.secret}
@@ -144,58 +183,61 @@ class Local:
         days: int,
         is_machine: bool,
         by: Principal | None = None,
-    ) -> Document:
+    ) -> IssuedTokenDocument:
         """A new token; its secret is in the answer and nowhere else. No scope means all that the holder may."""
         accounts = self.house.accounts
         wanted = frozenset(scopes) or accounts.widest(holder, is_machine=is_machine, by=by)
         issued = accounts.issue_token(holder, scopes=wanted, actor=self.actor, by=by, days=days, is_machine=is_machine)
-        return token_document(issued.token) | {"token": issued.secret}
+        return {**token_document(issued.token), "token": issued.secret}
 
-    def tokens(self, of: str | None = None) -> Document:
-        """Tokens without their secrets, of one person or of all, those that are soonest over first."""
-        known = sorted(self.house.record.people().tokens.values(), key=lambda token: token.expires_at)
-        return {"tokens": [token_document(token) for token in known if of in {None, token.person}]}
+    def tokens(self, of: str | None = None, *, after: str | None = None, limit: int | None = None) -> TokensPage:
+        """Tokens without their secrets, of one person or of all, by id."""
+        known = {token.id: token for token in self.house.record.people().tokens.values() if of in {None, token.person}}
+        shown, further = _page(known, after, limit)
+        return {"tokens": [token_document(token) for token in shown], "next": further}
 
-    def revoke_token(self, identity: str, by: Principal | None = None) -> Document:
+    def revoke_token(self, identity: str, by: Principal | None = None) -> RevokedDocument:
         """End a token at once."""
         self.house.accounts.revoke_token(identity, actor=self.actor, by=by)
         return {"revoked": identity}
 
-    def check(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
+    def check(self, folder: Path, policy: Path | None, progress: Progress = silent) -> AssessmentDocument:
         """Run every gate; nothing is recorded."""
         return assessment_document(self.house.assessor.assess(folder, policy, progress))
 
-    def memo(self, folder: Path, policy: Path | None, progress: Progress = silent) -> tuple[Document, dict[str, bytes]]:
+    def memo(
+        self, folder: Path, policy: Path | None, progress: Progress = silent
+    ) -> tuple[AssessmentDocument, dict[str, bytes]]:
         """Run every gate and compose the memo; its files, and nothing is recorded."""
         release = self.house.assessor.assess(folder, policy, progress)
         submission_errors(release)
         progress("composing and rendering the memo", 0, 1)
         return assessment_document(release), self.house.publisher.publish(release, None)
 
-    def credentials(self) -> Document:
+    def credentials(self) -> CredentialsDocument:
         """The actor's own authenticators, and the one that waits for their word."""
         known, kept = self.house.record.people().by_name.get(self.actor), self.house.authenticators
         held = () if known is None else known.credentials
         return credentials_document(self.actor, held, kept.waiting(self.actor))
 
-    def vouch(self, key_id: str, key: Path | None = None) -> Document:
+    def vouch(self, key_id: str, key: Path | None = None) -> CredentialsDocument:
         """Say with one's own key that the authenticator with this key id is one's own."""
         waiting = self.house.authenticators.waiting(self.actor)
         statement = b"" if waiting is None else waiting.statement
         signer = KeyFile.load(key or self.house.key_path(self.actor))
         return self.vouch_with(signer.sign_statement(checked_vouching(statement, self.actor, key_id)))
 
-    def vouch_with(self, envelope: str) -> Document:
+    def vouch_with(self, envelope: str) -> CredentialsDocument:
         """Let the authenticator that waits count, by an envelope that its person signed."""
         self.house.authenticators.vouch(self.actor, envelope)
         return self.credentials()
 
-    def withdraw_credential(self, identity: str, *, reason: str) -> Document:
+    def withdraw_credential(self, identity: str, *, reason: str) -> CredentialsDocument:
         """Let one of the actor's own authenticators sign no more."""
         self.house.authenticators.withdraw(self.actor, identity, reason=reason)
         return self.credentials()
 
-    def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
+    def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> ReleaseDocument:
         """Assess a folder and open its release."""
         release = self.house.assessor.assess(folder, policy, progress)
         progress("composing the memo and recording the submission", 0, 1)
@@ -203,57 +245,60 @@ class Local:
         self.house.anchor()
         return self._released(state)
 
-    def override(self, identity: str, signing: Hand | Signatory, *, reason: str) -> Document:
+    def override(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
         """Take responsibility for the gates that block."""
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
-    def approve(self, identity: str, signing: Hand | Signatory, *, conditions: tuple[str, ...] = ()) -> Document:
+    def approve(self, identity: str, signing: Hand | Signatory, *, conditions: tuple[str, ...] = ()) -> ReleaseDocument:
         """Sign the manifest."""
         return self._released(self.house.approvals.approve(identity, self._signatory(signing), conditions=conditions))
 
-    def reject(self, identity: str, signing: Hand | Signatory, *, reason: str) -> Document:
+    def reject(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
         """End a release before its rollout."""
         return self._released(self.house.approvals.reject(identity, self._signatory(signing), reason=reason))
 
-    def meet(self, identity: str, signing: Hand | Signatory, *, condition: str, note: str) -> Document:
+    def meet(self, identity: str, signing: Hand | Signatory, *, condition: str, note: str) -> ReleaseDocument:
         """Say that a condition of one's own approval is met."""
         person = signing.person or self.house.signatory(signing.role).person
         state = self.house.approvals.meet(identity, person=person, role=signing.role, condition=condition, note=note)
         return self._released(state)
 
-    def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> Document:
+    def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> ReleaseDocument:
         """Record a version that was live before Signoff came."""
         signatories = tuple(map(self._signatory, signing))
         return self._released(adopt_version(self.house.record, _adoption(model, version, reason), signatories))
 
-    def countersign(self, model: str, version: str, signatory: Signatory, *, reason: str) -> Document:
+    def countersign(
+        self, model: str, version: str, signatory: Signatory, *, reason: str
+    ) -> ReleaseDocument | CountersignedDocument:
         """One person's signature for recording a live version; the last one that is needed records it."""
         adoption = _adoption(model, version, reason)
         state = countersign(self.house.record, self.house.shelf, adoption, signatory)
-        waiting = {"deployment": adoption.deployment, "waits_for_persons": True}
-        return waiting if state is None else self._released(state)
+        if state is None:
+            return {"deployment": adoption.deployment, "waits_for_persons": True}
+        return self._released(state)
 
     def adoption_statement(self, model: str, version: str, *, person: str, role: Role, reason: str) -> bytes:
         """What a person would sign to record a live version."""
         return adoption_statement(self.house.record, _adoption(model, version, reason), person=person, role=role)
 
-    def start(self, identity: str) -> Document:
+    def start(self, identity: str) -> ReleaseDocument:
         """Enter shadow."""
         return self._released(self.house.rollout.start(identity, actor=self.actor))
 
-    def advance(self, identity: str) -> Document:
+    def advance(self, identity: str) -> ReleaseDocument:
         """Go one phase further."""
         return self._released(self.house.rollout.advance(identity, actor=self.actor))
 
-    def pause(self, identity: str, reason: PauseReason, *, note: str) -> Document:
+    def pause(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
         """Stop the phase clock."""
         return self._released(self.house.rollout.pause(identity, reason, note, actor=self.actor))
 
-    def resume(self, identity: str, reason: PauseReason, *, note: str) -> Document:
+    def resume(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
         """Take one pause reason away."""
         return self._released(self.house.rollout.resume(identity, reason, note, actor=self.actor))
 
-    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> Document:
+    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> ReleaseDocument:
         """Go back to the previous version now."""
         state = self.house.rollback.begin(identity, occasion, "person", reason, actor=self.actor)
         with suppress(SignoffError):  # the way back is done; what is left to tell or anchor, a worker does and reports
@@ -261,15 +306,15 @@ class Local:
             self.house.anchor()
         return self._released(state)
 
-    def kill(self, model: str, *, reason: str) -> Document:
+    def kill(self, model: str, *, reason: str) -> StoppedDocument:
         """Stop trading a model now."""
         return stopped_document(self.house.kill_switch.kill(model, reason=reason, actor=self.actor))
 
-    def rearm(self, model: str, signing: Hand | Signatory, *, reason: str) -> Document:
+    def rearm(self, model: str, signing: Hand | Signatory, *, reason: str) -> LatchDocument:
         """Sign for arming a killed model again."""
         return latch_document(self.house.kill_switch.rearm(model, self._signatory(signing), reason=reason))
 
-    def rehearse(self, model: str, folder: Path | None = None) -> Document:
+    def rehearse(self, model: str, folder: Path | None = None) -> RehearsedDocument:
         """Rehearse the rollback by the plan of a dossier, or of the last release on record."""
         house = self.house
         planned = [d for d in house.record.deployments(model) if d.undertakings is not None]
@@ -293,19 +338,19 @@ class Local:
         )
         return rehearsed_document(model, result)
 
-    def observe(self, identity: str, session: date | None = None) -> Document:
+    def observe(self, identity: str, session: date | None = None) -> ObservedDocument:
         """One monitoring pass."""
         model = self.house.record.deployment(identity).model
         state, observed = self.house.watch(model).observe(identity, session, actor=self.actor)
         return observed_document(state, observed)
 
-    def review(self, identity: str, *, notes: str) -> Document:
+    def review(self, identity: str, *, notes: str) -> ReviewedDocument:
         """The 30-day review."""
         model = self.house.record.deployment(identity).model
         result = review(self.house.record, self.house.feed(model), identity, notes=notes, actor=self.actor)
         return reviewed_document(identity, result)
 
-    def deployment(self, identity: str) -> Document:
+    def deployment(self, identity: str) -> ReleaseDocument:
         """One release with its model's flags."""
         return self._released(self.house.record.deployment(identity))
 
@@ -316,7 +361,7 @@ class Local:
         state: State | None = None,
         after: str | None = None,
         limit: int = PAGE,
-    ) -> Document:
+    ) -> DeploymentsPage:
         """Releases a page at a time, by id, with the flags of their models; `next` names the page after."""
         page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
         shown = page[:limit]
@@ -327,11 +372,11 @@ class Local:
             "next": shown[-1].id if len(page) > limit else None,
         }
 
-    def flags(self, model: str) -> Document:
+    def flags(self, model: str) -> FlagsDocument:
         """The flags of one model."""
         return flags_document(self.house.record.flags(model))
 
-    def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
+    def history(self, name: str, *, after: int = 0, limit: int | None = None) -> HistoryPage:
         """What happened to a model or one release, in the ledger's order, after the event with this number in it.
 
         `next` is the number of the last event told, where there are more.
@@ -344,7 +389,7 @@ class Local:
             "next": shown[-1][0] if len(page) > len(shown) else None,
         }
 
-    def post_mortem(self, identity: str, *, notes: str) -> Document:
+    def post_mortem(self, identity: str, *, notes: str) -> ReleaseDocument:
         """Put what was learned from a rollback on record; its 48 hours are then met."""
         return self._released(self.house.rollback.hold_post_mortem(identity, notes, actor=self.actor))
 
@@ -418,14 +463,22 @@ class Local:
             return signing
         return self.house.signatory(signing.role, signing.person, signing.key)
 
-    def _released(self, state: Deployment) -> Document:
+    def _released(self, state: Deployment) -> ReleaseDocument:
         flags = self.house.record.flags(state.model)
         unrehearsed = self.house.approvals.unrehearsed(state) if state.state is State.VALIDATED else ()
-        return deployment_document(state) | {
+        return {
+            **deployment_document(state),
             "unrehearsed": list(unrehearsed),
             "flags": dict(flags.as_keys()),
             "flags_revision": flags.revision,
         }
+
+
+def _page(known: Mapping[str, T], after: str | None, limit: int | None) -> tuple[list[T], str | None]:
+    """So many of these by their names, after the last one of the page before; and the `after` of the page to come."""
+    names = sorted(name for name in known if after is None or name > after)
+    shown = names[:limit]
+    return [known[name] for name in shown], shown[-1] if len(shown) < len(names) else None
 
 
 def _adoption(model: str, version: str, reason: str) -> Adoption:

@@ -7,7 +7,7 @@ person, role, verdict and release that were asked for, and nothing else.
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +40,7 @@ from signoff.verbs.local import PAGE, Hand, checked_vouching
 
 SECONDS: Final = 30.0
 LONG: Final = 900.0
+IDEMPOTENCY_KEY: Final = "idempotency-key"
 KINDS: Final[dict[str, type[SignoffError]]] = {
     "notfound": NotFoundError,
     "badinput": BadInputError,
@@ -52,10 +53,14 @@ KINDS: Final[dict[str, type[SignoffError]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """Verbs over HTTP. `keys` finds the private key of a person on this machine."""
+    """Verbs over HTTP. `keys` finds the private key of a person on this machine.
+
+    `expected` is the revision at which whoever asks saw the release; what was decided on an older one is refused.
+    """
 
     client: Any
     keys: Callable[[str], Path]
+    expected: int | None = None
 
     @classmethod
     def reach(cls, url: str, token: str | None, *, keys: Callable[[str], Path]) -> "Remote":
@@ -68,9 +73,13 @@ class Remote:
         headers = {"authorization": f"Bearer {token}"}
         return cls(_httpx().Client(base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=SECONDS), keys)
 
+    def at(self, identity: str, revision: int | None) -> "Remote":  # noqa: ARG002 - the paths name the release
+        """The same verbs, refused where the release has moved on from this revision."""
+        return replace(self, expected=revision)
+
     def people(self) -> Document:
         """Who may sign."""
-        return self._get("/people")
+        return self._every("/people", "people")
 
     def enrol(
         self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
@@ -100,15 +109,15 @@ class Remote:
 
     def proposals(self) -> Document:
         """Changes that wait for a second person."""
-        return self._get("/proposals")
+        return self._every("/proposals", "proposals")
 
     def confirm(self, proposal: str) -> Document:
         """Let a proposed change take effect, as the second person."""
-        return self._post(f"/proposals/{proposal}/confirm", {})
+        return self._post(f"/proposals/{_part(proposal)}/confirm", {})
 
     def decline(self, proposal: str) -> Document:
         """Put a proposed change away."""
-        return self._post(f"/proposals/{proposal}/decline", {})
+        return self._post(f"/proposals/{_part(proposal)}/decline", {})
 
     def invite(self, name: str) -> Document:
         """Refused: only who owns the installation lets the first administrator in."""
@@ -117,15 +126,15 @@ class Remote:
     def issue_token(self, holder: str, scopes: tuple[Verb, ...], *, days: int, is_machine: bool) -> Document:
         """A new token; its secret is in the answer and nowhere else."""
         said = {"holder": holder, "scopes": [s.value for s in scopes], "days": days, "is_machine": is_machine}
-        return self._post("/tokens", said)
+        return self._send("POST", "/tokens", json=said, is_named=False)
 
     def tokens(self) -> Document:
         """One's own tokens; all of them for an administrator."""
-        return self._get("/tokens")
+        return self._every("/tokens", "tokens")
 
     def revoke_token(self, identity: str) -> Document:
         """End a token at once."""
-        return self._send("DELETE", f"/tokens/{identity}")
+        return self._send("DELETE", f"/tokens/{_part(identity)}")
 
     def credentials(self) -> Document:
         """One's own authenticators, and the one that waits for one's word."""
@@ -142,7 +151,7 @@ class Remote:
 
     def withdraw_credential(self, identity: str, *, reason: str) -> Document:
         """Let one of one's own authenticators sign no more."""
-        return self._post(f"/credentials/{identity}/withdraw", {"reason": reason})
+        return self._post(f"/credentials/{_part(identity)}/withdraw", {"reason": reason})
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Send a folder; the server assesses it and opens its release."""
@@ -337,6 +346,17 @@ class Remote:
             )
         return content
 
+    def _every(self, path: str, key: str) -> Document:
+        """A list from its first page to its last."""
+        listed: list[object] = []
+        after: object = None
+        while True:
+            page = self._get(path, {"limit": PAGE} if after is None else {"limit": PAGE, "after": after})
+            found, after = page[key], page["next"]
+            listed += found if isinstance(found, list) else []
+            if after is None:
+                return {key: listed, "next": None}
+
     def _get(self, path: str, query: dict[str, Any] | None = None) -> Document:
         return self._send("GET", path, params=query or {})
 
@@ -348,26 +368,42 @@ class Remote:
         assert isinstance(found, dict)
         return found
 
-    def _answered(self, method: str, path: str, **how: Any) -> Any:  # noqa: ANN401 - the client's own answer
+    def _answered(self, method: str, path: str, *, is_named: bool = True, **how: Any) -> Any:  # noqa: ANN401
+        """The answer to a request, which carries a name of its own unless its answer is not kept to be given again."""
         headers = dict(how.pop("headers", {}))
-        if method == "POST":
-            headers["idempotency-key"] = uuid4().hex
+        if method == "POST" and is_named:
+            headers[IDEMPOTENCY_KEY] = uuid4().hex
+        if method == "POST" and self.expected is not None:
+            headers["if-match"] = f'"{self.expected}"'
         if "content" in how:
             how["timeout"] = LONG
         try:
-            answer = self.client.request(method, path, headers=headers, **how)
+            answer = self._asked(method, path, headers=headers, **how)
         except _httpx().HTTPError as error:
             raise UnavailableError(
-                f"Cannot reach the server at {self.client.base_url}: {error}. Nothing is known to have happened; the "
-                "same command can be repeated."
+                f"Cannot reach the server at {self.client.base_url}: {error}. Whether it was done is not known: look "
+                "with `signoff history` before the same command is repeated."
             ) from error
         if answer.is_success:
             return answer
         raise _error(answer.status_code, answer.content)
 
+    def _asked(self, method: str, path: str, *, headers: dict[str, str], **how: Any) -> Any:  # noqa: ANN401
+        """The answer; asked once more when the connection broke before there was one, and the name says it is the same.
+
+        A time limit that passed is no broken connection: the request may still be carried out.
+        """
+        httpx = _httpx()
+        try:
+            return self.client.request(method, path, headers=headers, **how)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if method != "GET" and IDEMPOTENCY_KEY not in headers:
+                raise
+            return self.client.request(method, path, headers=headers, **how)
+
 
 def _part(name: str) -> str:
-    """A name as one part of an address, whatever stands in it."""
+    """A name as one part of a path, whatever is in it."""
     return quote(name, safe="")
 
 
