@@ -19,6 +19,7 @@ from chaos import free_port
 from chaos_boundaries import PERSON, Site, closed, command, made_ready, token
 from judging import judge, sent
 from processes import Forge, Running, until
+from signed_in import begun
 from small_world import MODEL, ROLES
 
 from signoff.adapters import clocks
@@ -91,7 +92,7 @@ Found = dict[str, bool]
 def approvals_and_sessions(trial: Trial) -> Found:
     """31 days ahead: signatures are too old; back again they are as good as before. A session stays closed."""
     house = trial.site.house()
-    number, _ = sessions.begin(house, PERSON[ROLES[0]], house.clock.now())
+    number, _ = begun(house, PERSON[ROLES[0]])
     closed(house)
     mine = {"authorization": f"Bearer {sessions.PREFIX}{number}"}
     url = trial.serve()

@@ -22,7 +22,7 @@ from signoff.adapters.folders import write_file
 from signoff.app import approvals, notices, observe, package, rollback
 from signoff.app.assess import Assessor
 from signoff.app.package import Publisher
-from signoff.domain.dossier import DeploymentType
+from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
@@ -31,6 +31,8 @@ from signoff.ledger.manifest import manifest_of
 from signoff.wiring import House
 
 MODEL: Final = "momentum"
+QUINN: Final = Person(name="Quinn", role="Researcher")
+EVIDENCE: Final = SimpleNamespace(candidate=None, champion=None, tracked=())
 ROLES: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
 POLICY: Final = Policy(
     name="chaos",
@@ -98,7 +100,7 @@ def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
         version=version,
         previous_version=previous,
         deployment_type=DeploymentType.UPGRADE,
-        deployed_by=SimpleNamespace(name="Quinn"),
+        deployed_by=QUINN,
         summary=None,
     )
     dossier = SimpleNamespace(
@@ -106,11 +108,13 @@ def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
         version=version,
         header=header,
         undertakings=UNDERTAKINGS,
-        governance=SimpleNamespace(commit_authors=()),
+        governance=SimpleNamespace(commit_authors=(), commits=None),
+        evidence=EvidenceDeclaration(),
+        appendix=SimpleNamespace(contacts=SimpleNamespace(owner=QUINN, tech_lead=QUINN)),
         registered_model=None,
     )
     return SimpleNamespace(
-        inputs=SimpleNamespace(dossier=dossier, policy=POLICY, files={}, evidence=None, links={}),
+        inputs=SimpleNamespace(dossier=dossier, policy=POLICY, files={}, evidence=EVIDENCE, links={}),
         assessment=SimpleNamespace(findings=()),
         figures=(),
         files=files,

@@ -17,7 +17,7 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.webhook import BySeverity, Pager, Webhook, is_public
 from signoff.app import notices
-from signoff.app.notices import TRIED, Notice, call, deliver, effect, incident
+from signoff.app.notices import MOST, TRIED, Notice, call, deliver, effect, incident
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.cli.main import main
 from signoff.config.settings import settings
@@ -314,6 +314,15 @@ def test_a_dead_messenger_keeps_no_call_from_going_out():
         sent, problems = deliver(record, BySeverity(calls=calls, notices=Dead()))
     assert (sent, calls.sent, len(problems)) == (1, [("tthe last", Severity.PAGE)], TRIED)
     assert len(record.store.pending()) == 9
+
+
+def test_no_number_of_notices_that_nobody_takes_keeps_a_call_from_being_found():
+    calls = Kept()
+    record = due(*map(about, range(MOST + 1)), about("the last", Severity.PAGE))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(notices, "_record_sent", lambda *_: None)  # there is no such release
+        sent, _ = deliver(record, BySeverity(calls=calls, notices=Dead()))
+    assert (sent, calls.sent) == (1, [("tthe last", Severity.PAGE)])
 
 
 def test_what_calls_people_is_a_page_and_what_tells_them_is_a_notice():

@@ -26,11 +26,11 @@ def store(request, tmp_path):
 
 def test_a_lease_given_a_day_ahead_is_over_once_the_clock_is_right(store):
     ahead = NOW + timedelta(days=1)
-    assert store.claim(9, "the dead", ahead + LEASE, ahead) == (EFFECT,)
-    assert store.claim(9, "the next", NOW + LEASE, NOW) == (EFFECT,)
+    assert store.claim("notice", 9, "the dead", ahead + LEASE, ahead) == (EFFECT,)
+    assert store.claim("notice", 9, "the next", NOW + LEASE, NOW) == (EFFECT,)
 
 
 def test_a_lease_given_by_a_clock_a_few_seconds_ahead_is_kept(store):
     ahead = NOW + timedelta(seconds=20)
-    assert store.claim(9, "one", ahead + LEASE, ahead) == (EFFECT,)
-    assert store.claim(9, "two", NOW + LEASE, NOW) == ()
+    assert store.claim("notice", 9, "one", ahead + LEASE, ahead) == (EFFECT,)
+    assert store.claim("notice", 9, "two", NOW + LEASE, NOW) == ()

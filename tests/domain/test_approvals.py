@@ -108,18 +108,43 @@ def test_a_blocked_release_needs_its_overrides_before_anyone_is_asked_to_sign():
     with refused_by("gates"):
         decisions.request_approval(state, MANIFEST, REHEARSAL, NOW)
     for role in (Role.CTO, Role.RISK_MANAGER):
-        state = after(state, *decisions.sign_override(state, signature(role, verdict=Verdict.OVERRIDE)))
+        state = after(state, *decisions.sign_override(state, signature(role, verdict=Verdict.OVERRIDE), NOW))
     assert decisions.request_approval(state, MANIFEST, REHEARSAL, NOW)
 
 
 def test_one_person_does_not_override_twice():
     state = opened(blocking=("pbo",))
     one = signature(Role.CTO, person="Kim", verdict=Verdict.OVERRIDE)
-    state = after(state, *decisions.sign_override(state, one))
+    state = after(state, *decisions.sign_override(state, one, NOW))
     with refused_by("person_twice"):
-        decisions.sign_override(state, signature(Role.RISK_MANAGER, person="Kim", verdict=Verdict.OVERRIDE))
+        decisions.sign_override(state, signature(Role.RISK_MANAGER, person="Kim", verdict=Verdict.OVERRIDE), NOW)
+
+
+def test_an_override_that_has_expired_counts_no_more_and_may_be_signed_again():
+    state, later = opened(blocking=("pbo",)), NOW + timedelta(days=31)
+    for role in (Role.CTO, Role.RISK_MANAGER):
+        state = after(state, *decisions.sign_override(state, signature(role, verdict=Verdict.OVERRIDE), NOW))
+    with refused_by("gates"):
+        decisions.request_approval(state, MANIFEST, replace(REHEARSAL, at=later), later)
+    for role in (Role.CTO, Role.RISK_MANAGER):
+        again = signature(role, verdict=Verdict.OVERRIDE, expires_at=later + timedelta(days=30))
+        state = after(state, *decisions.sign_override(state, again, later))
+    assert decisions.request_approval(state, MANIFEST, replace(REHEARSAL, at=later), later)
+
+
+def test_a_release_does_not_start_on_an_override_that_has_expired():
+    state = opened(blocking=("pbo",))
+    for role in (Role.CTO, Role.RISK_MANAGER):
+        brief = signature(role, verdict=Verdict.OVERRIDE, expires_at=NOW + timedelta(days=1))
+        state = after(state, *decisions.sign_override(state, brief, NOW))
+    state = after(state, *decisions.request_approval(state, MANIFEST, REHEARSAL, NOW))
+    for role in state.policy.approvals.required:
+        state = after(state, *decisions.approve(state, signature(role), INTACT, REHEARSAL, NOW))
+    assert decisions.start(state, INTACT, None, NOW)
+    with refused_by("expiry"):
+        decisions.start(state, INTACT, None, NOW + timedelta(days=2))
 
 
 def test_an_override_needs_a_role_that_may():
     with refused_by("role"):
-        decisions.sign_override(opened(blocking=("pbo",)), signature(Role.MODEL_OWNER, verdict=Verdict.OVERRIDE))
+        decisions.sign_override(opened(blocking=("pbo",)), signature(Role.MODEL_OWNER, verdict=Verdict.OVERRIDE), NOW)

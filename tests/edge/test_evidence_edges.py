@@ -320,7 +320,7 @@ def test_a_pointer_is_fetched_and_frozen_with_where_it_came_from(folder):
     assert inputs.files["trials.link"] == (folder / "trials.link").read_bytes()
     assert inputs.files["fetched/trials.parquet"] == runs.content("abc123", "evidence/t.parquet", limit=10**9)
     assert json.loads(inputs.files["fetched/trials.json"])["runs"][0] == {
-        "run": "abc123", "artifact": "evidence/t.parquet", "sha256": expected.source.sha256
+        "run": "abc123", "artifact": "evidence/t.parquet", "sha256": expected.source.sha256, "users": []
     }  # fmt: skip
 
 

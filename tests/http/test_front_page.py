@@ -7,6 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from cast_of_six import PEOPLE
+from signed_in import begun
 from standing import signature, standing
 from test_server import killed_events, until
 
@@ -15,13 +16,12 @@ from signoff.domain.deployment import State
 from signoff.domain.flags import flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
-from signoff.http import sessions
 from signoff.http.front import duties, lines
 
 
 def browser(server, role="risk_manager"):
     """A browser with the session of somebody who signed in."""
-    number, _ = sessions.begin(server.house, PEOPLE[role], server.house.clock.now())
+    number, _ = begun(server.house, PEOPLE[role])
     return httpx.Client(base_url=server.url, cookies={"signoff": number}, timeout=30)
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 from signoff.app.kill import Begun
 from signoff.domain.access import Duty, Principal
-from signoff.http.stopping import KillRequest, kill
+from signoff.http.stopping import stop
 
 
 def test_kills_whose_orders_hang_keep_no_later_kill_from_being_in_force():
@@ -25,7 +25,7 @@ def test_kills_whose_orders_hang_keep_no_later_kill_from_being_in_force():
     person = Principal(name="Rae", duties=frozenset({Duty.RISK}))
 
     async def ordered():
-        asked = [asyncio.create_task(kill(f"m-{n}", KillRequest(reason="r"), person, house, hub)) for n in range(20)]
+        asked = [asyncio.create_task(stop(house, hub, f"m-{n}", reason="r", actor="Rae")) for n in range(20)]
         await asyncio.sleep(0.5)
         told = len(in_force)
         hang.set()

@@ -18,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from signed_in import begun
 
 from signoff.adapters.database import initialise
 from signoff.app.people import grant
@@ -74,7 +75,7 @@ def callers(server):
     grant(house.record, "N. Weiss", frozenset({Duty.ADMINISTRATOR}), actor="t")
     grant(house.record, "L. Adler", frozenset({Duty.AUDITOR}), actor="t")
     people = [PEOPLE[role] for role in ("head_of_trading", "risk_manager", "model_owner", "compliance")]
-    begun = [sessions.begin(house, name, house.clock.now()) for name in (*people, "N. Weiss", "L. Adler")]
+    begun = [begun(house, name) for name in (*people, "N. Weiss", "L. Adler")]
     return [sessions.PREFIX + number for number, _ in begun] + [server.tokens["head_of_trading"]]
 
 

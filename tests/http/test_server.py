@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import httpx
 import pytest
 from cast_of_six import PEOPLE
+from signed_in import begun
 
 from signoff.adapters.archives import zipped
 from signoff.adapters.signing_keys import KeyFile
@@ -111,7 +112,7 @@ def test_every_line_of_a_server_from_start_to_stop_is_json_with_a_time_and_a_lev
 
 def test_what_nobody_foresaw_is_answered_with_the_id_under_which_the_log_tells_it(own_server):
     """A session that somebody overwrote in the database: nothing that a request could bring about."""
-    number, _ = sessions.begin(own_server.house, PEOPLE["cto"], None)
+    number, _ = begun(own_server.house, PEOPLE["cto"])
     database = sqlite3.connect(own_server.settings.home / "signoff.db")
     database.execute("UPDATE shelf SET value = ? WHERE kind = 'session'", (b"nonsense",))
     database.commit()

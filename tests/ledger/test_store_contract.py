@@ -320,33 +320,52 @@ def test_a_label_follows_its_state(store):
 
 
 def effects(count):
-    return tuple(Effect(identity=f"e{n}", kind="n", payload=b"1") for n in range(count))
+    return tuple(Effect(identity=f"e{n}", kind="notice", payload=b"1") for n in range(count))
 
 
 def test_an_effect_is_leased_to_one_holder_until_its_time(store):
     store.commit(commit(append(), key="1", effects=effects(3)))
     soon = NOW + timedelta(minutes=1)
-    assert [e.identity for e in store.claim(2, "one", soon, NOW)] == ["e0", "e1"]
-    assert [e.identity for e in store.claim(9, "two", soon, NOW)] == ["e2"]
-    assert store.claim(9, "three", soon, NOW) == ()
-    assert [e.identity for e in store.claim(9, "three", soon, soon)] == ["e0", "e1", "e2"]
+    assert [e.identity for e in store.claim("notice", 2, "one", soon, NOW)] == ["e0", "e1"]
+    assert [e.identity for e in store.claim("notice", 9, "two", soon, NOW)] == ["e2"]
+    assert store.claim("notice", 9, "three", soon, NOW) == ()
+    assert [e.identity for e in store.claim("notice", 9, "three", soon, soon)] == ["e0", "e1", "e2"]
+
+
+def test_a_commit_that_was_decided_on_another_stream_is_refused_when_that_has_moved_on(store):
+    store.commit(commit(append("latch"), key="1"))
+    decided = replace(commit(append("s"), key="2"), unchanged=(("latch", 1), ("never written", 0)))
+    store.commit(commit(append("latch"), key="3"))
+    with pytest.raises(StaleRevisionError, match="latch at revision 1, found it at 2"):
+        store.commit(decided)
+    assert store.load("s") is None
+    store.commit(replace(decided, unchanged=(("latch", 2), ("never written", 0))))
+    assert store.load("s").revision == 1
+
+
+def test_effects_of_another_kind_are_left_alone(store):
+    other = Effect(identity="first", kind="page", payload=b"1")
+    store.commit(commit(append(), key="1", effects=(*effects(2), other)))
+    soon = NOW + timedelta(minutes=1)
+    assert [e.identity for e in store.claim("page", 1, "one", soon, NOW)] == ["first"]
+    assert [e.identity for e in store.claim("notice", 9, "one", soon, NOW)] == ["e0", "e1"]
 
 
 def test_an_effect_given_back_is_free_and_only_its_holder_gives_it_back(store):
     store.commit(commit(append(), key="1", effects=effects(1)))
     soon = NOW + timedelta(minutes=1)
-    store.claim(1, "one", soon, NOW)
+    store.claim("notice", 1, "one", soon, NOW)
     store.release("e0", "two")
-    assert store.claim(1, "two", soon, NOW) == ()
+    assert store.claim("notice", 1, "two", soon, NOW) == ()
     store.release("e0", "one")
-    assert len(store.claim(1, "two", soon, NOW)) == 1
+    assert len(store.claim("notice", 1, "two", soon, NOW)) == 1
 
 
 def test_an_effect_that_was_done_is_nobodys_any_more(store):
     store.commit(commit(append(), key="1", effects=effects(1)))
-    store.claim(1, "one", NOW, NOW)
+    store.claim("notice", 1, "one", NOW, NOW)
     store.done("e0", "sent", NOW)
-    assert store.claim(1, "two", NOW + timedelta(days=1), NOW + timedelta(days=1)) == ()
+    assert store.claim("notice", 1, "two", NOW + timedelta(days=1), NOW + timedelta(days=1)) == ()
 
 
 def test_of_many_workers_at_once_each_effect_goes_to_one(store):
@@ -356,7 +375,7 @@ def test_of_many_workers_at_once_each_effect_goes_to_one(store):
     def work(holder):
         together.wait()
         found = []
-        while got := store.claim(3, holder, NOW + timedelta(minutes=1), NOW):
+        while got := store.claim("notice", 3, holder, NOW + timedelta(minutes=1), NOW):
             found += [e.identity for e in got]
         return found
 

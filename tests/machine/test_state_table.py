@@ -53,7 +53,7 @@ observe | roll back | step done, last | step fails | post-mortem | supersede | r
 
 DAY = desk_of.DAYS["good"]
 COMMANDS = {
-    "override": lambda s: decisions.sign_override(s, signature(Role.CTO, e.Verdict.OVERRIDE)),
+    "override": lambda s: decisions.sign_override(s, signature(Role.CTO, e.Verdict.OVERRIDE), AT),
     "request approval": lambda s: decisions.request_approval(s, MANIFEST, REHEARSAL, AT),
     "approve, last": lambda s: decisions.approve(s, signature(ROLES[0]), INTACT, REHEARSAL, AT),
     "reject": lambda s: decisions.reject(s, signature(ROLES[0], e.Verdict.REJECT)),

@@ -7,8 +7,10 @@ import pytest
 from desk_in_memory import POLICY, ROLES, Crash, World, order_id
 
 from signoff.adapters.kill_journal import KillFolders
+from signoff.app.champion import name_champions
 from signoff.app.deadlines import ESCALATION, check_deadlines
 from signoff.app.fence import EVERY_EPOCH
+from signoff.app.kill import LIFT
 from signoff.app.notices import deliver
 from signoff.app.people import withdraw
 from signoff.app.reconcile import reconcile_orders
@@ -232,6 +234,51 @@ def test_people_who_sign_at_the_same_time_do_not_get_in_each_others_way(world):
     assert house.approvals.approve(state.id, third).state is State.APPROVED
 
 
+def test_a_kill_that_is_recorded_while_a_release_advances_comes_first(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    house = world.house()
+    for _ in range(2):
+        world.clock.moment += timedelta(days=1)
+        house.watch("good").observe(state.id, actor="t")
+    world.fuse.interlude = lambda: world.house().kill_switch.kill("m", reason="ten times the size", actor="t")
+    with pytest.raises(StaleRevisionError):
+        house.rollout.advance(state.id, actor="t")
+    assert house.record.deployment(state.id).state is State.LIMITED
+    with pytest.raises(RefusedError, match="killed"):
+        house.rollout.advance(state.id, actor="t")
+
+
+def test_the_registry_names_who_trades_with_all_of_the_capital_and_a_registry_that_was_away_hears_of_it_later(world):
+    house = world.house()
+    name_champions(house.record, house.registry)
+    assert world.registry.aliases["m", "champion"] == "1"
+    state = raised(world, "2", "1")
+    world.fuse.left = 0
+    with pytest.raises(Crash):
+        name_champions(house.record, house.registry)
+    assert world.registry.aliases["m", "champion"] == "1"
+    name_champions(world.restarted().house().record, house.registry)
+    assert world.registry.aliases["m", "champion"] == "2"
+    back(world, state)
+    name_champions(house.record, house.registry)
+    assert world.registry.aliases["m", "champion"] == "1"
+    assert [effect for effect in world.store.pending() if effect.kind == "champion"] == []
+
+
+def test_a_worker_that_was_held_up_while_it_named_a_champion_names_the_one_there_is_now(world):
+    state = raised(world, "2", "1")
+    house, slow = world.house(), world.registry
+
+    class Slow:
+        def point(self, model, alias, version):
+            if version == "2" and world.house().record.deployment(state.id).state is State.FULL:
+                back(world, state)
+            slow.point(model, alias, version)
+
+    name_champions(house.record, Slow())
+    assert world.registry.aliases["m", "champion"] == "1"
+
+
 def test_a_signature_that_no_longer_makes_sense_is_refused_by_its_guard_and_not_retried_into_the_record(world):
     house = world.house()
     house.rehearse("m")
@@ -399,7 +446,7 @@ def test_a_kill_ordered_at_the_moment_a_model_is_armed_keeps_its_fence(world, mo
     for role in ROLES[:2]:
         house.kill_switch.rearm("m", world.signatory(role), reason="safe")
     assert fence(world) == EVERY_EPOCH
-    assert house.record.store.pending() == ()
+    assert not [effect for effect in house.record.store.pending() if effect.kind == LIFT]
     house.kill_switch.reconcile()
     assert house.record.latch("m").is_latched
 

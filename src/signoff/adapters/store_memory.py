@@ -68,6 +68,8 @@ class MemoryStore:
             if request != commit.request:
                 raise conflict(commit.key)
             return Committed(seq=seq, is_replay=True)
+        for name, revision in commit.unchanged:
+            expect(name, revision, revision_of(self._streams.get(name)))
         rows, streams, tree = list[tuple[str, bytes]](), dict[str, StoredStream](), self._tree
         for append in commit.appends:
             before = streams.get(append.stream) or self._streams.get(append.stream)
@@ -116,12 +118,12 @@ class MemoryStore:
         """Effects not yet done."""
         return tuple(effect for effect, result in self._effects.values() if result is None)
 
-    def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects not yet done, leased to one holder."""
+    def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
+        """Effects of a kind not yet done, leased to one holder."""
         with self._lock:
             stray = last_lease(until, now)
             held = {name for name, (_, ends) in self._claims.items() if now < ends <= stray}
-            free = (effect for effect in self.pending() if effect.identity not in held)
+            free = (effect for effect in self.pending() if effect.kind == kind and effect.identity not in held)
             found = tuple(islice(free, limit))
             self._claims |= {effect.identity: (holder, until) for effect in found}
             return found
@@ -165,12 +167,12 @@ class MemoryStore:
         return tuple(sorted(self._blobs))
 
 
-def expect(append: Append, revision: int) -> None:
-    """Refuse an append that was decided on another revision."""
-    if append.expected_revision is not None and append.expected_revision != revision:
+def expect(stream: str, expected: int | None, found: int) -> None:
+    """Refuse what was decided on another revision of a stream."""
+    if expected is not None and expected != found:
         raise StaleRevisionError(
-            f"Expected {append.stream} at revision {append.expected_revision}, found it at {revision}: somebody was "
-            "faster. Look at it again and repeat the request if it still makes sense."
+            f"Expected {stream} at revision {expected}, found it at {found}: somebody was faster. Look at it again and "
+            "repeat the request if it still makes sense."
         )
 
 
@@ -191,7 +193,7 @@ def revision_of(stored: StoredStream | None) -> int:
 
 def bodies_of(append: Append, commit: Commit, before: StoredStream | None) -> tuple[bytes, ...]:
     """The exact bytes of an append's events, decided on this revision and readable again."""
-    expect(append, revision_of(before))
+    expect(append.stream, append.expected_revision, revision_of(before))
     if not append.events:
         raise BadInputError(f"Expected events for {append.stream}, found none; state changes only by events.")
     first = revision_of(before) + 1

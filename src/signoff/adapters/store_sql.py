@@ -16,7 +16,15 @@ from sqlalchemy.exc import IntegrityError
 
 from signoff.adapters.database import Database
 from signoff.adapters.folders import write_file
-from signoff.adapters.store_memory import SignCheckpoint, bodies_of, conflict, last_lease, no_effect, revision_of
+from signoff.adapters.store_memory import (
+    SignCheckpoint,
+    bodies_of,
+    conflict,
+    expect,
+    last_lease,
+    no_effect,
+    revision_of,
+)
 from signoff.adapters.tables_sql import commands, events, head, outbox, streams
 from signoff.domain.errors import NotFoundError, StaleRevisionError, TamperedError, UnavailableError
 from signoff.ledger.canonical import digest
@@ -141,12 +149,12 @@ class SqlStore:
             found = connection.execute(select(outbox).where(outbox.c.result.is_(None)).order_by(outbox.c.position))
             return tuple(Effect(identity=r.identity, kind=r.kind, payload=r.payload) for r in found)
 
-    def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects not yet done, leased to one holder."""
+    def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
+        """Effects of a kind not yet done, leased to one holder."""
         until_when, over, stray = outbox.c.claimed_until, now.timestamp(), last_lease(until, now).timestamp()
         due = (
             select(outbox)
-            .where(outbox.c.result.is_(None))
+            .where(outbox.c.result.is_(None), outbox.c.kind == kind)
             .where(until_when.is_(None) | (until_when <= over) | (until_when > stray))
             .order_by(outbox.c.position)
             .limit(limit)
@@ -224,6 +232,8 @@ class SqlStore:
             if earlier.request != commit.request:
                 raise conflict(commit.key)
             return Committed(seq=earlier.seq, is_replay=True)
+        for stream, revision in commit.unchanged:
+            expect(stream, revision, revision_of(_load(connection, stream)))
         before = self._trusted_tree(connection)
         tree = before
         for append in commit.appends:

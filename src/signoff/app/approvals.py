@@ -111,11 +111,12 @@ class ApprovalRound:
         state = self.record.deployment(identity)
         self._independent(state, signatory.person)
         release = self.reassessed(state)
-        if not (state.state is State.VALIDATED and state.blocking and state.is_overridden):
+        now = self.record.now()
+        if not (state.state is State.VALIDATED and state.blocking and state.is_free_at(now)):
             signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
             self._decide(
                 identity,
-                lambda now: decisions.sign_override(now, signature),
+                lambda present: decisions.sign_override(present, signature, now),
                 actor=signatory.person,
                 verb=f"override:{signatory.role}",
             )
@@ -246,7 +247,7 @@ class ApprovalRound:
         )
 
     def _issue_if_free(self, state: Deployment, release: Release, *, actor: str) -> Deployment:
-        if state.state is not State.VALIDATED or (state.blocking and not state.is_overridden):
+        if state.state is not State.VALIDATED or not state.is_free_at(self.record.now()):
             return state
         if self.unrehearsed(state):
             return state

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
 from typing import Final
 from uuid import uuid4
 
@@ -16,7 +17,8 @@ from signoff.ledger.codec import decode_state
 from signoff.ports.notices import Notifier, Severity
 from signoff.ports.store import Effect
 
-KIND = "notice"
+# Each has a kind of its own in the outbox, so that no number of notices keeps a call from being found.
+IN_ORDER: Final = (Severity.PAGE, Severity.NOTICE)
 LEASE: Final = timedelta(minutes=2)
 MOST: Final = 500
 # After so many refusals the rest of a channel waits for the next pass, so that a dead one does not hold a worker up.
@@ -40,7 +42,7 @@ def effect(notice: Notice) -> Effect:
     """A notice as an outbox entry; the same notice has the same identity."""
     return Effect(
         identity=f"{notice.deployment}:{digest(canonical([notice.channel, notice.notice]))[:16]}",
-        kind=KIND,
+        kind=notice.severity.value,
         payload=canonical(
             {
                 "deployment": notice.deployment,
@@ -115,7 +117,8 @@ def _all(state: Deployment, items: tuple[str, ...], subject: str) -> tuple[Effec
 
 def waiting(record: Record) -> tuple[Notice, ...]:
     """Notices that are due and were not sent yet, oldest first."""
-    return tuple(decode_state(Notice, due.payload) for due in record.store.pending() if due.kind == KIND)
+    kinds = {severity.value for severity in IN_ORDER}
+    return tuple(decode_state(Notice, due.payload) for due in record.store.pending() if due.kind in kinds)
 
 
 def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
@@ -128,9 +131,9 @@ def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
     """
     holder, sent, problems = uuid4().hex, 0, list[str]()
     until, refused = record.now() + LEASE, Counter[tuple[Severity, str]]()
-    claimed = [due for due in record.store.claim(MOST, holder, until, record.now()) if due.kind == KIND]
-    due = [(pending, decode_state(Notice, pending.payload)) for pending in claimed]
-    for pending, notice in sorted(due, key=lambda found: found[1].severity is not Severity.PAGE):
+    due = (record.store.claim(severity.value, MOST, holder, until, record.now()) for severity in IN_ORDER)
+    for pending in chain.from_iterable(due):
+        notice = decode_state(Notice, pending.payload)
         way = (notice.severity, notice.channel)
         if refused[way] >= TRIED:
             record.store.release(pending.identity, holder)

@@ -201,9 +201,18 @@ class Record:
         return tuple((row.seq, decode(row.body)) for row in self.store.page(streams, after=after, limit=limit))
 
     def commit(
-        self, *changes: Change, actor: str, key: str, effects: tuple[Effect, ...] = (), at: datetime | None = None
+        self,
+        *changes: Change,
+        actor: str,
+        key: str,
+        effects: tuple[Effect, ...] = (),
+        at: datetime | None = None,
+        unchanged: tuple[tuple[str, int], ...] = (),
     ) -> None:
-        """Add events to their streams, all or none. The same key and events again change nothing."""
+        """Add events to their streams, all or none, as long as the `unchanged` streams are at these revisions.
+
+        The same key and events again change nothing.
+        """
         at = at or self.now()
         changes = tuple(change for change in changes if change.events)
         if not changes and not effects:
@@ -213,7 +222,17 @@ class Record:
         if self.request is not None and key == self.key(""):
             request = self.request.asked
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
-        self.store.commit(Commit(key=key, request=request, at=at, actor=actor, appends=appends, effects=effects))
+        self.store.commit(
+            Commit(
+                key=key,
+                request=request,
+                at=at,
+                actor=actor,
+                appends=appends,
+                effects=effects,
+                unchanged=unchanged,
+            )
+        )
         if self.expected is not None:
             self.expected.is_met = True
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from signoff.app.approvals import APPROVED, ApprovalRound
 from signoff.app.champion import naming
 from signoff.app.notices import at_deployment
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
 from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
+from signoff.domain.latch import Latch
 from signoff.ports.store import Effect
 
 
@@ -31,8 +32,9 @@ class Rollout:
         if state.state is State.APPROVED and not package.changed and APPROVED not in dict(state.editions):
             self.approvals.publish_approved(state, actor=actor)
             state = self.record.deployment(identity)
-        events = decisions.start(state, package, self.record.latch(state.model), self.record.now())
-        self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state))
+        latch = self.record.latch(state.model)
+        events = decisions.start(state, package, latch, self.record.now())
+        self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state), latch=_seen(state, latch))
         if any(isinstance(event, ApprovalsVoided) for event in events):
             decisions.refuse_changed(package)
         return self.record.deployment(identity)
@@ -43,14 +45,15 @@ class Rollout:
             return self.record.deployment(identity)
         state = self.record.deployment(identity)
         candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
+        latch = self.record.latch(state.model)
         events = decisions.advance(
             state,
             self.approvals.package(state),
-            self.record.latch(state.model),
+            latch,
             self.record.now(),
             first=candidates[0] if candidates else None,
         )
-        self._commit(state, events, actor=actor, verb="advance")
+        self._commit(state, events, actor=actor, verb="advance", latch=_seen(state, latch))
         return self.record.deployment(identity)
 
     def pause(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
@@ -83,6 +86,7 @@ class Rollout:
         actor: str,
         verb: str,
         effects: tuple[Effect, ...] = (),
+        latch: tuple[tuple[str, int], ...] = (),
     ) -> None:
         entered = next((event.phase for event in events if isinstance(event, PhaseEntered)), None)
         changes = [Change(stream=deployment_stream(state.id), state=state, events=events)]
@@ -98,7 +102,13 @@ class Rollout:
             actor=actor,
             key=self.record.key(f"{verb}:{state.id}:{state.revision}"),
             effects=_effects(state, entered, effects),
+            unchanged=latch,
         )
+
+
+def _seen(state: Deployment, latch: Latch | None) -> tuple[tuple[str, int], ...]:
+    """The kill latch as it was decided upon: a kill that is recorded meanwhile comes first."""
+    return ((model_stream(state.model), latch.revision if latch else 0),)
 
 
 def _effects(state: Deployment, entered: Phase | None, at_start: tuple[Effect, ...]) -> tuple[Effect, ...]:

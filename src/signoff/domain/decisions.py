@@ -51,12 +51,12 @@ def refuse_changed(package: Package) -> NoReturn:
     )
 
 
-def sign_override(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
+def sign_override(state: Deployment, signature: Signature, now: datetime) -> tuple[AnyEvent, ...]:
     """A person takes responsibility for the blocking gates; the signature is over the validated package."""
     _in_state(state, State.VALIDATED, action="override")
     if not state.blocking:
         raise GuardError("nothing_to_override", "no gate blocks this release; ask for approval instead.")
-    _may_sign(state, signature, earlier=state.overrides, roles=state.policy.approvals.override_roles)
+    _may_sign(state, signature, earlier=state.overrides_at(now), roles=state.policy.approvals.override_roles)
     if signature.subject != state.package:
         raise GuardError("subject", f"the override signs {signature.subject[:12]}…, expected {_short(state.package)}.")
     if not signature.reason.strip():
@@ -77,8 +77,8 @@ def request_approval(
     The memo prints the rehearsal's times, so that people sign them; hence it is asked for before the first signature.
     """
     _in_state(state, State.VALIDATED, action="submit for approval")
-    if state.blocking and not state.is_overridden:
-        needed = state.policy.approvals.override_persons - len({s.person for s in state.overrides})
+    if not state.is_free_at(now):
+        needed = state.policy.approvals.override_persons - len({s.person for s in state.overrides_at(now)})
         raise GuardError(
             "gates",
             f"blocked by {', '.join(state.blocking)}; {needed} more override signature(s) needed from the roles "
@@ -385,6 +385,8 @@ def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime) -> Non
         raise GuardError("approvals", f"not signed by: {', '.join(r.value for r in state.missing_roles)}.")
     if state.phase is None and (stale := _expired(state, now)):
         raise GuardError("expiry", f"the approval of {stale} has expired; submit again.")
+    if state.phase is None and not state.is_free_at(now):
+        raise GuardError("expiry", f"an override of {', '.join(state.blocking)} has expired; submit again.")
     if state.open_conditions:
         found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions)
         raise GuardError("approval_conditions", f"conditions not met yet: {found}.")

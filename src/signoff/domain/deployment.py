@@ -193,6 +193,15 @@ class Deployment:
         """Whether enough different persons took responsibility for the blocking gates."""
         return len({signature.person for signature in self.overrides}) >= self.policy.approvals.override_persons
 
+    def overrides_at(self, now: datetime) -> tuple[Signature, ...]:
+        """The overrides that have not expired."""
+        return tuple(signature for signature in self.overrides if now < signature.expires_at)
+
+    def is_free_at(self, now: datetime) -> bool:
+        """Whether no gate blocks, or enough different persons still take responsibility for those that do."""
+        persons = {signature.person for signature in self.overrides_at(now)}
+        return not self.blocking or len(persons) >= self.policy.approvals.override_persons
+
 
 def age(state: Deployment) -> tuple[datetime, str]:
     """What releases of a model are put in order by, the oldest first."""

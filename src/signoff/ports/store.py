@@ -39,7 +39,8 @@ class Commit:
     """One request's whole consequence.
 
     `key` is the idempotency key and `request` the digest of the request's body: the same pair returns the stored
-    result, the same key with another body is a conflict.
+    result, the same key with another body is a conflict. `unchanged` are the revisions of other streams that were
+    decided upon: a commit that lets a release trade must not pass a kill that was recorded meanwhile.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Commit:
     actor: str
     appends: tuple[Append, ...]
     effects: tuple[Effect, ...] = ()
+    unchanged: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +114,8 @@ class Store(Protocol):
     def pending(self) -> tuple[Effect, ...]:
         """Effects not yet done, oldest first."""
 
-    def claim(self, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects not yet done, oldest first, leased to one holder until then; nobody else gets them meanwhile.
+    def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
+        """Effects of a kind not yet done, oldest first, leased to one holder until then, so that nobody else gets them.
 
         A lease that ends later than any that could have been given now, by a clock that was ahead, is over.
         """
