@@ -23,10 +23,10 @@ from typing import Any, Final
 
 import boundaries
 import httpx
+import signed_in
 import small_world
 from judging import judge, sent
 from processes import Forge, until
-from signed_in import begun
 from small_world import MODEL, POLICY, ROLES, UNDERTAKINGS
 
 from signoff.adapters.kill_journal import KillFolders
@@ -225,7 +225,7 @@ def approval(role: Any) -> Callable[[Site], tuple[str, Body, str]]:
 def rearming(site: Site) -> tuple[str, Body, str]:
     role, house = ROLES[2], site.house()
     said = house.kill_switch.statement(MODEL, person=PERSON[role], role=role, reason="fixed")
-    number, _ = begun(house, PERSON[role])
+    number, _ = signed_in.begun(house, PERSON[role])
     body = {"role": role.value, "reason": "fixed", "envelope": envelope(house, role, said)}
     closed(house)
     return f"/models/{MODEL}/rearm", body, f"{sessions.PREFIX}{number}"

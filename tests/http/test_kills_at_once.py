@@ -5,7 +5,6 @@ from threading import Event
 from types import SimpleNamespace
 
 from signoff.app.kill import Begun
-from signoff.domain.access import Duty, Principal
 from signoff.http.stopping import stop
 
 
@@ -22,7 +21,6 @@ def test_kills_whose_orders_hang_keep_no_later_kill_from_being_in_force():
     board = SimpleNamespace(flags=lambda _: None, kill=lambda kill: in_force.append(kill.model) or (kill.model,))
     hub = SimpleNamespace(board=board, publish=lambda _: None)
     house = SimpleNamespace(kill_switch=SimpleNamespace(begin=begin, finish=finish))
-    person = Principal(name="Rae", duties=frozenset({Duty.RISK}))
 
     async def ordered():
         asked = [asyncio.create_task(stop(house, hub, f"m-{n}", reason="r", actor="Rae")) for n in range(20)]
