@@ -13,7 +13,7 @@ from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
 from signoff.ports.notices import Severity
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace a file in one step: temporary file, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -22,7 +22,7 @@ def write_file(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
@@ -149,7 +149,7 @@ class KeptFile:
     def keep(self, content: bytes) -> None:
         """Keep this instead; where it cannot be kept, nothing happens."""
         with suppress(OSError):
-            write_file(self._path, content)
+            write_file(self._path, content, mode=0o600)
 
 
 class NoticeFile:

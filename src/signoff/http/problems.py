@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457), and the only place where an error becomes a status code."""
 
+import logging
 from http import HTTPStatus
 from typing import Final, NotRequired
 
@@ -22,7 +23,12 @@ from signoff.domain.errors import (
     UnavailableError,
 )
 
+log = logging.getLogger("signoff.http")
 MEDIA_TYPE: Final = "application/problem+json"
+OUT_OF_REACH: Final = (
+    "The record cannot be asked who you are. Nothing was done; try again in a moment. Kills and flags are answered all "
+    "the same, to whoever was known when it could be asked last."
+)
 # The first class that an error belongs to decides.
 STATUS: Final[tuple[tuple[type[SignoffError], HTTPStatus], ...]] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
@@ -80,8 +86,11 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _theirs)
 
 
-async def _ours(_request: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SignoffError)
+    if isinstance(error, UnavailableError) and not hasattr(request.state, "principal"):
+        log.warning("who asks could not be looked up", exc_info=error)
+        error = UnavailableError(OUT_OF_REACH)  # where the record is, is nothing to strangers
     further = {"guard": error.guard} if isinstance(error, GuardError) else {}
     kind = f"urn:signoff:{type(error).__name__.removesuffix('Error').lower()}"
     return problem(status_of(error), str(error), kind=kind, **further)
