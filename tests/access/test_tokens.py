@@ -3,6 +3,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import Depends
+from fastapi.testclient import TestClient
 
 from signoff.app import accounts
 from signoff.domain.access import Duty, ForbiddenError, Principal, Verb, may
@@ -116,13 +117,12 @@ def test_while_the_database_is_down_the_last_people_known_may_stop_and_nothing_e
     assert asks("signoff_0_0", Verb.KILL).status_code == 401
 
 
-def test_a_stranger_is_not_told_where_a_record_is_that_is_away(house, moreau, client):
-    secret = house.accounts.issue_token(moreau, scopes=READ, actor="owner").secret
+def test_a_stranger_is_not_told_where_a_record_is_that_is_away(house, app):
     house.store.is_down = True
-    for presented in (secret, "signoff_0_0"):
-        answer = client.get("/api/v1/deployments", headers={"authorization": f"Bearer {presented}"})
-        assert (answer.status_code, "the database is away" in answer.text) == (503, False)
-        assert "Nothing was done" in answer.json()["detail"]
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.get("/api/v1/deployments", headers={"authorization": "Bearer signoff_0_0"})
+    assert (answer.status_code, "the database is away" in answer.text) == (503, False)
+    assert "Nothing was done" in answer.json()["detail"]
 
 
 def test_nobody_is_known_when_the_database_never_answered(house):
