@@ -88,7 +88,7 @@ def answer_problems(app: FastAPI) -> None:
 
 async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, SignoffError)
-    if isinstance(error, UnavailableError) and not hasattr(request.state, "principal"):
+    if isinstance(error, UnavailableError) and getattr(request.state, "principal", None) is None:
         log.warning("who asks could not be looked up", exc_info=error)
         error = UnavailableError(OUT_OF_REACH)  # where the record is, is nothing to strangers
     further = {"guard": error.guard} if isinstance(error, GuardError) else {}
