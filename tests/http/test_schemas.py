@@ -75,8 +75,8 @@ def callers(server):
     grant(house.record, "N. Weiss", frozenset({Duty.ADMINISTRATOR}), actor="t")
     grant(house.record, "L. Adler", frozenset({Duty.AUDITOR}), actor="t")
     people = [PEOPLE[role] for role in ("head_of_trading", "risk_manager", "model_owner", "compliance")]
-    begun = [begun(house, name) for name in (*people, "N. Weiss", "L. Adler")]
-    return [sessions.PREFIX + number for number, _ in begun] + [server.tokens["head_of_trading"]]
+    opened = [begun(house, name) for name in (*people, "N. Weiss", "L. Adler")]
+    return [sessions.PREFIX + number for number, _ in opened] + [server.tokens["head_of_trading"]]
 
 
 def held_by_its_own_word(server, only="/", examples=EXAMPLES):

@@ -4,12 +4,11 @@ import copy
 import json
 import shutil
 import socket
-import subprocess
-import sys
 import time
 
 import httpx
 from cast_of_six import PEOPLE
+from forked import Command
 from signed_in import begun
 
 from signoff.app.adopt import Adoption, adopt
@@ -73,9 +72,8 @@ class Served:
 
     def start(self, until="/readyz"):
         known = self.settings
-        line = [sys.executable, "-m", "signoff", "serve", "--port", str(self.port), "--home", str(known.home)]
-        self.log = (known.home / "serve.log").open("a")
-        self.process = subprocess.Popen([*line, "--database", known.database], stdout=self.log, stderr=self.log)
+        line = ["serve", "--port", str(self.port), "--home", str(known.home), "--database", known.database]
+        self.process = Command(*line, log=known.home / "serve.log")
         for _ in range(300):
             try:
                 if httpx.get(f"{self.url}{until}").status_code == 200:
@@ -93,8 +91,6 @@ class Served:
         if self.process is not None and self.process.poll() is None:
             self.process.kill() if hard else self.process.terminate()
             self.process.wait(20)
-        if self.process is not None:
-            self.log.close()
         self.process = None
 
     def client(self, role="risk_manager"):

@@ -67,7 +67,7 @@ def routes_of(routes: Iterable[object]) -> Iterator[APIRoute]:
 
 def _described(app: FastAPI, house: House) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes, openapi_version="3.1.0")
-    for route in routes_of(app.routes):
+    for route in (route for route in routes_of(app.routes) if route.include_in_schema):
         for method in route.methods or ():
             _tell(document["paths"][route.path_format][method.lower()], route, method)
     components = document["components"]
