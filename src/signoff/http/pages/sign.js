@@ -119,7 +119,8 @@ async function sign() {
 
 function offer(roles, verdicts) {
   if (!credentials.length) {
-    tell("You have no authenticator that counts yet. Add one under “Your authenticators” below.");
+    const command = `signoff ${isRearming ? "rearm" : "approve"} ${identity} --role ROLE --server ${location.origin}`;
+    tell(`You have no authenticator that counts yet. Add one under “Your authenticators” below, or sign with your key file: ${command}`);
     return;
   }
   if (!roles.length) {
