@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
+WORKERS ?= 3
 BENCH := .venv-bench
 
 .PHONY: help demo test browser lint format bench chaos docs requirements clean
@@ -49,7 +50,7 @@ demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market 
 	$(BIN)/signoff demo --out $(OUT)
 
 test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser ## every test, on real components
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 lint: $(VENV)/.develop ## style, types and the floors of the house
 	$(BIN)/ruff check

@@ -54,16 +54,15 @@ class Verbs:
     def __init__(self, **done):
         self.done = done
 
-    def work(self, *, is_observing, is_advancing):
+    def work(self, *, is_observing, is_advancing, is_tidying):
         nothing = {"rollbacks": [], "late": [], "observed": [], "advanced": [], "problems": [], "notices": 0}
         return nothing | self.done
 
 
 def test_what_a_pass_did_to_a_release_is_a_line_with_its_id(said):
     done = {"rollbacks": ["m-2"], "late": ["m-2: verify flat"], "observed": ["m-3: 2026-03-02"], "advanced": ["m-3"]}
-    assert one_pass(
-        Verbs(**done, problems=["m-4: the broker is away"], notices=2), is_observing=True, is_advancing=True
-    )
+    verbs = Verbs(**done, problems=["m-4: the broker is away"], notices=2)
+    assert one_pass(verbs, is_observing=True, is_advancing=True, is_tidying=False)
     told = [(line["message"], line.get("deployment"), line.get("detail")) for line in said]
     assert told[:4] == [
         ("rollback carried on", "m-2", None),
@@ -76,7 +75,7 @@ def test_what_a_pass_did_to_a_release_is_a_line_with_its_id(said):
 
 
 def test_a_pass_that_did_nothing_is_silent(said):
-    assert one_pass(Verbs(), is_observing=False, is_advancing=False)
+    assert one_pass(Verbs(), is_observing=False, is_advancing=False, is_tidying=True)
     assert said == []
 
 
