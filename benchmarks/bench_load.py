@@ -21,9 +21,12 @@ from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_sql import SqlStore
 from signoff.app.board import Board, Seal
 from signoff.app.record import Change, Record, deployment_stream
+from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Adopted, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy
+from signoff.verbs.local import Local
+from signoff.wiring import House
 
 POLICY = Policy(name="bench", version="1")
 
@@ -76,6 +79,8 @@ def run(folder: Path, releases: int, events: int, database: str | None, minutes:
     measured("the board, nothing new", board.refresh)
     measured("the board after one commit", lambda: (adopt(record, next(numbers)), board.refresh()))
     measured("a signed notice", lambda: board.notice(f"m{releases - 1}"))
+    worker = Local(House(settings(home=str(folder / "home"), database=url)), "worker")
+    measured("a pass of the worker, nothing to do", worker.work, times=50)
 
 
 def adopt(record: Record, n: int) -> None:
