@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
-WORKERS ?= 3
+WORKERS ?= 2
 BENCH := .venv-bench
 
 .PHONY: help demo test browser lint format bench chaos docs requirements clean

@@ -172,7 +172,7 @@ from signoff.adapters.store_sql import SqlStore
 from signoff.domain.errors import UnavailableError
 store = SqlStore(sys.argv[1], sign=LEDGER_KEY.sign_checkpoint, blobs=Path(sys.argv[2]))
 for n in range(100000):
-    for attempt in range(200):
+    for attempt in range(2400):
         try:
             store.commit(commit(append("s"), append(f"t{n % 7}"), key=f"{n}"))
         except UnavailableError:
