@@ -5,7 +5,6 @@ gets the latest state, and one that takes nothing for ten seconds is closed, aft
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from signoff.app.board import Board
+from signoff.config.logs import about
 from signoff.domain.access import Principal, Verb
 from signoff.domain.errors import BadInputError
 from signoff.http.access import allowed_at_once
@@ -129,7 +129,7 @@ class Hub:
     def _fell_silent(self, task: asyncio.Task[None]) -> None:
         """A server that no longer follows what happens must not keep desks open: they are told of kills alone."""
         if not task.cancelled():
-            log.critical(json.dumps({"flags": "no longer followed", "because": repr(task.exception())}))
+            log.critical("the flags are no longer followed", extra=about(because=repr(task.exception())))
             self.publish(self.board.lose())
 
     async def _beat(self) -> None:
