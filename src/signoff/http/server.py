@@ -23,9 +23,9 @@ NEVER = 1_000_000
 class Server(uvicorn.Server):
     """Uvicorn, which otherwise waits for streams that never end by themselves.
 
-    Over the streams of a thousand desks a full garbage collection takes as long as telling them all of a kill, and would
-    begin while they are told: that is what makes objects. So there is one every ten minutes, and none in between; what
-    was in memory when the server started is left out of it.
+    Over the streams of a thousand desks a full garbage collection takes as long as telling them all of a kill, and
+    would begin while they are told: that is what makes objects. So there is one every ten minutes, and none in between;
+    what was in memory when the server started is left out of it.
     """
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
