@@ -1,11 +1,18 @@
 """Many kills at once, each in force at once, whatever those before it wait for."""
 
 import asyncio
+from inspect import iscoroutinefunction
 from threading import Event
 from types import SimpleNamespace
 
 from signoff.app.kill import Begun
+from signoff.config.settings import settings
+from signoff.domain.access import Verb
+from signoff.http.access import verb_of
+from signoff.http.app import create_app
+from signoff.http.description import routes_of
 from signoff.http.stopping import stop
+from signoff.wiring import House
 
 
 def test_kills_whose_orders_hang_keep_no_later_kill_from_being_in_force():
@@ -31,3 +38,28 @@ def test_kills_whose_orders_hang_keep_no_later_kill_from_being_in_force():
         return told
 
     assert asyncio.run(ordered()) == 20
+
+
+def depended_on(route):
+    """The route's own function, and every dependency below it."""
+    waiting = [route.dependant]
+    while waiting:
+        dependant = waiting.pop()
+        yield dependant.call
+        waiting += dependant.dependencies
+
+
+def is_coroutine(call):
+    return iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)
+
+
+def is_way_out(route):
+    return verb_of(route) in {Verb.KILL, Verb.ROLLBACK} or route.path.startswith(("/ofrep/", "/api/v1/stream"))
+
+
+def test_nothing_that_stops_or_tells_waits_for_a_thread_that_other_requests_hold(tmp_path):
+    app = create_app(House(settings(home=str(tmp_path))))
+    ways_out = [route for route in routes_of(app.routes) if is_way_out(route)]
+    assert len(ways_out) == 8
+    waits = {(route.path, call) for route in ways_out for call in depended_on(route) if not is_coroutine(call)}
+    assert waits == set()

@@ -324,6 +324,25 @@ def test_a_kill_works_while_the_database_is_locked_and_is_recorded_once_afterwar
     assert own_server.house.kills.pending() == ()
 
 
+def test_a_kill_stands_in_no_line_behind_requests_that_wait_for_the_database(own_server):
+    """More of them than the server has threads for; the kill is answered before any of those behind it."""
+    asked, own_way = own_server.client("head_of_trading"), own_server.client()
+    pause = "/api/v1/deployments/momentum-1.1.0-adopted/pause"
+    lock = sqlite3.connect(own_server.settings.home / "signoff.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        with ThreadPoolExecutor(120) as crowd:
+            waiting = [crowd.submit(asked.post, pause, json={"note": "month end"}) for _ in range(120)]
+            time.sleep(1)
+            answer = own_way.post("/api/v1/models/momentum/kill", json={"reason": "smoke"})
+            still = sum(not request.done() for request in waiting)
+            lock.rollback()
+    finally:
+        lock.close()
+    assert (answer.status_code, answer.json()["journaled"]) == (200, True)
+    assert still == len(waiting)
+
+
 def test_a_kill_that_the_server_could_not_record_before_it_died_is_recorded_by_the_next(own_server):
     lock = sqlite3.connect(own_server.settings.home / "signoff.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Final
 
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -18,6 +20,8 @@ from signoff.http import sessions
 from signoff.wiring import House
 
 AT_ONCE_S: Final = 0.2
+# Threads kept for rollbacks, so that none waits behind requests that take risk, or look.
+LEAVING: Final = CapacityLimiter(8)
 _AT_ONCE: Final = ThreadPoolExecutor(8, "at-once")
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="signoff"'}
 
@@ -28,7 +32,12 @@ def house_of(request: Request) -> House:
     return house
 
 
-Installation = Annotated[House, Depends(house_of)]
+async def installation(request: Request) -> House:
+    """The same as a dependency; like all that a kill depends on it is a coroutine and waits for no free thread."""
+    return house_of(request)
+
+
+Installation = Annotated[House, Depends(installation)]
 
 
 def authenticated(request: Request, house: Installation) -> Principal:
@@ -87,6 +96,16 @@ class AllowedAtOnce(Allowed):
         return principal
 
 
+class AllowedToLeave(Allowed):
+    """The same for a rollback: it waits for the database, since it is a record, but for nobody else's request."""
+
+    async def __call__(self, request: Request, house: Installation) -> Principal:  # type: ignore[override]
+        """The principal, once the matrix allows the verb."""
+        principal = await run_sync(authenticated, request, house, limiter=LEAVING)
+        may(principal, self.verb, house.clock.now())
+        return principal
+
+
 def _is_by_token(request: Request) -> bool:
     """Whether whoever asks is known from the people alone; a session is looked up on the shelf."""
     presented = request.headers.get("authorization", "").partition(" ")[2].strip()
@@ -98,6 +117,11 @@ def allowed_at_once(verb: Verb) -> AllowedAtOnce:
     return AllowedAtOnce(verb)
 
 
+def allowed_to_leave(verb: Verb) -> AllowedToLeave:
+    """What a route depends on that takes risk away."""
+    return AllowedToLeave(verb)
+
+
 def allowed(verb: Verb) -> Allowed:
     """What a route that carries out this verb depends on."""
     return Allowed(verb)
@@ -105,10 +129,16 @@ def allowed(verb: Verb) -> Allowed:
 
 def verb_of(route: APIRoute) -> Verb | None:
     """The verb that a route carries out; None for a route that asks nobody who they are."""
+    found = dependency_of(route)
+    return None if found is None else found.verb
+
+
+def dependency_of(route: APIRoute) -> Allowed | None:
+    """What of a route's dependencies asks who it is."""
     waiting = list(route.dependant.dependencies)
     while waiting:
         dependency = waiting.pop()
         if isinstance(dependency.call, Allowed):
-            return dependency.call.verb
+            return dependency.call
         waiting += dependency.dependencies
     return None

@@ -55,7 +55,8 @@ def create_app(house: House) -> FastAPI:
     app.state.trial = health.trial_of(house)
     app.state.ordered = stopping.Ordered()
     answer_problems(app)
-    for part in (releases, accounts, stopping, streaming, flags, health, permissions, sign_in, webauthn, front):
+    # A request looks through the routes in this order: what stops and what tells comes first.
+    for part in (stopping, flags, streaming, releases, accounts, health, permissions, sign_in, webauthn, front):
         app.include_router(part.router)
     app.include_router(accounts.tokens)
     app.include_router(webauthn.pages)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
@@ -18,7 +19,7 @@ from fastapi.routing import APIRoute
 from signoff.app.record import Expectation
 from signoff.app.record import Request as Named
 from signoff.domain.errors import BadInputError, ConflictError
-from signoff.http.access import Installation, authenticated, house_of
+from signoff.http.access import LEAVING, AllowedToLeave, Installation, authenticated, dependency_of, house_of
 from signoff.http.bodies import Name
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.text import decoded, encoded
@@ -39,33 +40,34 @@ class Command(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Any]:
         """The route's own handler, behind the shelf of answers."""
         carry_out = super().get_route_handler()
+        threads = LEAVING if isinstance(dependency_of(self), AllowedToLeave) else None
 
         async def once(request: Request) -> Response:
             key = request.headers.get("idempotency-key")
             if key is None or request.method == "GET":
                 answer: Response = await carry_out(request)
                 return answer
-            await run_sync(authenticated, request, house_of(request))
-            return await _once(request, key, carry_out)
+            await run_sync(authenticated, request, house_of(request), limiter=threads)
+            return await _once(request, key, carry_out, threads)
 
         return once
 
 
-async def _once(request: Request, key: str, carry_out: Handler) -> Response:
+async def _once(request: Request, key: str, carry_out: Handler, threads: CapacityLimiter | None) -> Response:
     if not 0 < len(key) <= MOST_KEY:
         raise BadInputError(f"Expected an Idempotency-Key of 1 to {MOST_KEY} characters, found {len(key)}.")
     house = house_of(request)
     name, asked = await _named(request, key)
     request.state.asked = asked
-    stored = await run_sync(_begun, house, name, asked, _time_for(request))
+    stored = await run_sync(_begun, house, name, asked, _time_for(request), limiter=threads)
     if stored is not None:
         return _replayed(stored, asked, key)
     try:
         answer = await carry_out(request)
     except BaseException:
-        await run_sync(house.shelf.drop, KIND, name)
+        await run_sync(house.shelf.drop, KIND, name, limiter=threads)
         raise
-    await run_sync(_keep, house, name, asked, answer)
+    await run_sync(_keep, house, name, asked, answer, limiter=threads)
     return answer
 
 
@@ -114,12 +116,12 @@ def _keep(house: House, name: str, asked: str, answer: Response) -> None:
     house.shelf.put(KIND, name, canonical(said), house.clock.now() + KEPT)
 
 
-def naming(request: Request, house: Installation) -> House:
+async def naming(request: Request, house: Installation) -> House:
     """The house for this request, which knows its name."""
     return _for(request, house, None)
 
 
-def expecting(
+async def expecting(
     request: Request,
     house: Installation,
     identity: Name,

@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
-from signoff.http.access import authenticated, house_of, verb_of
+from signoff.http.access import authenticated, installation, verb_of
 from signoff.http.commands import Command, expecting
 from signoff.http.problems import MEDIA_TYPE, Problem
 from signoff.http.sessions import SAFE, cookie_name
@@ -114,11 +114,12 @@ def _problems(
     is_change = method not in SAFE
     if route.endpoint in BY_COOKIE or verb_of(route) is not None:
         yield from (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    if house_of in asked:
+    if installation in asked:
         yield from (HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.SERVICE_UNAVAILABLE)
-    if "{" in route.path_format or (is_change and authenticated in asked):
+    is_recorded = is_change and (authenticated in asked or expecting in asked)
+    if "{" in route.path_format or is_recorded:
         yield HTTPStatus.NOT_FOUND
-    if is_change and authenticated in asked:
+    if is_recorded:
         yield HTTPStatus.CONFLICT
     if expecting in asked:
         yield HTTPStatus.PRECONDITION_FAILED

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from signoff.app.board import Board, control
 from signoff.domain.flags import Flags
 from signoff.http.access import Installation
-from signoff.http.streaming import Reader, Streams
+from signoff.http.streaming import CHANGES, Reader, Streams
 from signoff.ledger.canonical import canonical, digest
 from signoff.wiring import House
 
@@ -89,8 +89,8 @@ def evaluations(flags: Flags) -> tuple[Evaluation, ...]:
 
 def _events(request: Request, house: House) -> str:
     """Where the change notices are: at the address that people reach this server by, where it was given one."""
-    public, own = house.settings.public_url, request.url_for("follow_changes")
-    return str(own) if public is None else f"{public}{own.path}"
+    server = str(request.base_url).rstrip("/") if house.settings.public_url is None else house.settings.public_url
+    return f"{server}{CHANGES}"
 
 
 def _is_known(tag: str, given: str) -> bool:

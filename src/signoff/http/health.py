@@ -66,7 +66,7 @@ def trial_of(house: House) -> Trial:
     return Trial(write, house.clock.monotonic)
 
 
-def _trial(request: Request) -> Trial:
+async def _trial(request: Request) -> Trial:
     trial: Trial = request.app.state.trial
     return trial
 

@@ -1,9 +1,10 @@
 """Releases over HTTP: the verbs of the command line, each behind the matrix."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from typing_extensions import TypedDict
 
 from signoff.adapters.archives import zipped
@@ -15,7 +16,7 @@ from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import Role
-from signoff.http.access import Installation, allowed
+from signoff.http.access import LEAVING, Installation, allowed, allowed_to_leave
 from signoff.http.bodies import (
     AdoptionRequest,
     AdoptionStatementRequest,
@@ -31,7 +32,7 @@ from signoff.http.bodies import (
     StatementRequest,
 )
 from signoff.http.commands import Command, Expecting, Naming
-from signoff.http.uploads import ARCHIVE, archive_of, carried_out, unpacked, written_folder
+from signoff.http.uploads import ARCHIVE, ASSESSING, archive_of, carried_out, unpacked, written_folder
 from signoff.ledger.canonical import canonical
 from signoff.ledger.text import encoded
 from signoff.verbs.documents import (
@@ -102,7 +103,7 @@ async def submit(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
 ) -> Document:
     """Open a release from a dossier folder, sent as a zip archive: every gate runs, and the memo is issued."""
-    opened = await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "submit")
+    opened = await run_sync(_assessed, house, principal.name, await archive_of(request), "submit", limiter=ASSESSING)
     request.state.deployment, request.state.model = opened["deployment"], opened["model"]
     return opened
 
@@ -112,7 +113,7 @@ async def check(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Document:
     """Run every gate on a dossier folder, sent as a zip archive; nothing is recorded."""
-    return await run_in_threadpool(_assessed, house, principal.name, await archive_of(request), "check")
+    return await run_sync(_assessed, house, principal.name, await archive_of(request), "check", limiter=ASSESSING)
 
 
 @router.post("/memos", tags=["releases"], response_class=Response, responses=AN_ARCHIVE, openapi_extra=ARCHIVE_BODY)
@@ -120,7 +121,7 @@ async def memo(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Response:
     """The memo of a dossier folder, both as zip archives, with what was found as `answer.json`; nothing is recorded."""
-    content = await run_in_threadpool(_composed, house, principal.name, await archive_of(request))
+    content = await run_sync(_composed, house, principal.name, await archive_of(request), limiter=ASSESSING)
     return Response(content, media_type="application/zip")
 
 
@@ -294,14 +295,15 @@ def resume(
 
 
 @router.post("/deployments/{identity}/rollback", tags=["rollout"])
-def rollback(
+async def rollback(
     identity: Name,
     body: RollbackRequest,
     house: Expecting,
-    principal: Annotated[Principal, Depends(allowed(Verb.ROLLBACK))],
+    principal: Annotated[Principal, Depends(allowed_to_leave(Verb.ROLLBACK))],
 ) -> ReleaseDocument:
     """Go back to the previous version now; one that was interrupted continues."""
-    return Local(house, principal.name).rollback(identity, body.occasion, reason=body.reason)
+    way_back = partial(Local(house, principal.name).rollback, identity, body.occasion, reason=body.reason)
+    return await run_sync(way_back, limiter=LEAVING)
 
 
 @router.post("/deployments/{identity}/observations", tags=["rollout"])
@@ -421,8 +423,8 @@ async def rehearse(
     """Rehearse the rollback, by the plan of a dossier folder sent as a zip archive, or of the last release."""
     if request.headers.get("content-type", "").startswith("application/zip"):
         content = await archive_of(request)
-        return await run_in_threadpool(_rehearsed, house, principal.name, model, content)
-    return await run_in_threadpool(carried_out, house, principal.name, "rehearse", model)
+        return await run_sync(_rehearsed, house, principal.name, model, content, limiter=ASSESSING)
+    return await run_sync(carried_out, house, principal.name, "rehearse", model, limiter=ASSESSING)
 
 
 @router.get("/export", tags=["audit"], response_class=Response, responses=AN_ARCHIVE)

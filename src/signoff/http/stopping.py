@@ -71,7 +71,7 @@ class Ordered:
             del self.by_name[next(iter(self.by_name))]
 
 
-def ordered_of(request: Request) -> Ordered:
+async def ordered_of(request: Request) -> Ordered:
     """The kills of this server."""
     ordered: Ordered = request.app.state.ordered
     return ordered

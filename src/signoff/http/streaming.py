@@ -28,6 +28,7 @@ REFRESH_S: Final = 0.05
 STALLED_S: Final = 10.0
 MOST_MODELS: Final = 200
 MOST_NONCE: Final = 128
+CHANGES: Final = "/ofrep/v1/events"
 HEADERS: Final = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-store"),
@@ -187,7 +188,7 @@ async def _gone(receive: Receive, subscriber: Subscriber) -> None:
     subscriber.wake.set()
 
 
-def hub_of(request: Request) -> Hub:
+async def hub_of(request: Request) -> Hub:
     """The streams of this server."""
     hub: Hub = request.app.state.hub
     return hub
@@ -212,7 +213,7 @@ async def follow_flags(
     return hub.desk(frozenset(model) if model else None, nonce)
 
 
-@router.get("/ofrep/v1/events", tags=["flags"], response_class=Response, responses=EVENTS)
+@router.get(CHANGES, tags=["flags"], response_class=Response, responses=EVENTS)
 async def follow_changes(_principal: Reader, hub: Streams) -> Stream:
     """OFREP's event stream: each message says that the flags changed and should be fetched again."""
     return hub.client()

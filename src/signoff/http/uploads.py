@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from anyio import CapacityLimiter
 from fastapi import Request
 
 from signoff.adapters.archives import unpack
@@ -27,6 +28,8 @@ log = logging.getLogger("signoff.http")
 ARCHIVE: Final = "application/zip"
 TIME_LIMIT_S: Final = 900
 MOST_BYTES: Final = 256 << 20
+# As many at a time as there are processors; the others wait their turn, and take no thread from anybody meanwhile.
+ASSESSING: Final = CapacityLimiter(max(2, os.cpu_count() or 2))
 # What a child needs to run at all; nothing else of the server's environment reaches the sender's code.
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
 
