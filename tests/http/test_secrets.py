@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
-from signoff.verbs.local import Local
+from signoff.worker.work import Worker
 
 OIDC, WEBHOOK, PLACE, PASSWORD = "oidc-secret-7Qx", "webhook-secret-9Zk", "T0PSECRETPLACE", "db-password-3Vw"
 ZIP = {"content-type": "application/zip"}
@@ -129,7 +129,7 @@ def test_the_log_and_the_commands_messages_hold_no_secret(firm, release):
     firm.client("machine").get(f"/api/v1/deployments/{release[0]}")
     firm.client().get("/auth/sign-in")  # the provider cannot be reached
     firm.client().get("/api/v1/me", headers={"authorization": f"Bearer {firm.tokens['cto']}x"})
-    Local(firm.house, "t").work()
+    Worker(firm.house).work()
     log = (firm.settings.home / "serve.log").read_text() + readable(firm.noticed())
     assert release[0] in log
     assert told_by(log, firm) == []

@@ -17,6 +17,7 @@ from signoff.ports.kills import Kill
 from signoff.wiring import House
 from signoff.worker.loop import follow, one_pass
 from signoff.worker.loop import log as worker_log
+from signoff.worker.work import Pass
 
 
 @pytest.fixture
@@ -48,21 +49,20 @@ def own_signals():
     logging.captureWarnings(False)
 
 
-class Verbs:
-    """Verbs whose pass did this."""
+class Working:
+    """A worker whose pass did this."""
 
     def __init__(self, **done):
         self.done = done
 
     def work(self, *, is_observing, is_advancing, is_tidying):
-        nothing = {"rollbacks": [], "late": [], "observed": [], "advanced": [], "problems": [], "notices": 0}
-        return nothing | self.done
+        return Pass(**self.done)
 
 
 def test_what_a_pass_did_to_a_release_is_a_line_with_its_id(said):
     done = {"rollbacks": ["m-2"], "late": ["m-2: verify flat"], "observed": ["m-3: 2026-03-02"], "advanced": ["m-3"]}
-    verbs = Verbs(**done, problems=["m-4: the broker is away"], notices=2)
-    assert one_pass(verbs, is_observing=True, is_advancing=True, is_tidying=False)
+    worker = Working(**done, problems=["m-4: the broker is away"], notices=2)
+    assert one_pass(worker, is_observing=True, is_advancing=True, is_tidying=False)
     told = [(line["message"], line.get("deployment"), line.get("detail")) for line in said]
     assert told[:4] == [
         ("rollback carried on", "m-2", None),
@@ -75,14 +75,14 @@ def test_what_a_pass_did_to_a_release_is_a_line_with_its_id(said):
 
 
 def test_a_pass_that_did_nothing_is_silent(said):
-    assert one_pass(Verbs(), is_observing=False, is_advancing=False, is_tidying=True)
+    assert one_pass(Working(), is_observing=False, is_advancing=False, is_tidying=True)
     assert said == []
 
 
 def test_a_pass_during_which_the_worker_is_told_to_stop_is_finished_and_is_the_last(said, own_signals):
     done = []
 
-    class Interrupted(Verbs):
+    class Interrupted(Working):
         def work(self, **how):
             done.append("begun")
             os.kill(os.getpid(), signal.SIGTERM)

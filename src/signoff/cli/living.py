@@ -12,8 +12,8 @@ from signoff.domain.deployment import State
 from signoff.domain.events import Occasion, PauseReason
 from signoff.domain.monitoring import Level
 from signoff.verbs.documents import Document
-from signoff.verbs.local import Local
 from signoff.worker.loop import follow
+from signoff.worker.work import Worker
 
 Model = Annotated[str, typer.Argument(help="The model's name.", callback=a_name)]
 
@@ -201,20 +201,17 @@ def worker(
     Several may run at once, on one machine or many. Example: `signoff worker --watch --observe`
     """
     session: Session = context.obj
-    verbs = Local(session.installation, "worker")
+    work = Worker(session.installation)
     if watch:
-        follow(verbs, is_observing=observe_sessions, is_advancing=advance_phases)
+        follow(work, is_observing=observe_sessions, is_advancing=advance_phases)
         return
-    document = verbs.work(is_observing=observe_sessions, is_advancing=advance_phases)
+    done = work.work(is_observing=observe_sessions, is_advancing=advance_phases)
     session.answer(
-        document,
-        f"{len(rows(document, 'rollbacks'))} rollback(s) finished, {len(rows(document, 'observed'))} session(s) "
-        f"observed, {document['notices']} notice(s) sent",
-        *rows(document, "problems"),
-        *(
-            f"{version} is not governance_ready; missing: {', '.join(gone)}"
-            for version, gone in fields(document, "unready").items()
-        ),
+        done.document(),
+        f"{len(done.rollbacks)} rollback(s) finished, {len(done.observed)} session(s) observed, "
+        f"{done.notices} notice(s) sent",
+        *done.problems,
+        *(f"{version} is not governance_ready; missing: {', '.join(gone)}" for version, gone in done.unready.items()),
     )
 
 

@@ -1,8 +1,8 @@
 """Each verb carried out on this machine's installation."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
@@ -12,18 +12,12 @@ from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
 from signoff.app.assess import submission_errors
-from signoff.app.champion import name_champions
-from signoff.app.deadlines import check_deadlines
-from signoff.app.governance import check_governance
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
-from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import Expectation
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
-from signoff.app.rollback import is_unfinished
 from signoff.domain.access import Duty, Principal, Verb
-from signoff.domain.decisions import GuardError
-from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State
+from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
 from signoff.domain.gates.assess import Progress, silent
@@ -37,7 +31,6 @@ from signoff.verbs.documents import (
     CredentialsDocument,
     DeclinedProposalDocument,
     DeploymentsPage,
-    Document,
     DutiesDocument,
     EnrolledDocument,
     FlagsDocument,
@@ -393,63 +386,6 @@ class Local:
         """Put what was learned from a rollback on record; its 48 hours are then met."""
         return self._released(self.house.rollback.hold_post_mortem(identity, notes, actor=self.actor))
 
-    def work(self, *, is_observing: bool = False, is_advancing: bool = False, is_tidying: bool = True) -> Document:
-        """One pass of the background work. What goes wrong with one thing keeps nobody from the next.
-
-        First what stops or brings back, then what is late, then what people are told; sessions that have closed are
-        observed and phases advanced only when asked for. Tidying asks the registry about every release that has not
-        ended, which nothing waits for.
-        """
-        done = _Pass()
-        house, record = self.house, self.house.record
-        with done.attempt("kills"):
-            done.pending_kills = house.kill_switch.reconcile()
-        for state in record.in_states(*RETREATING, State.ROLLED_BACK):
-            if is_unfinished(state):
-                with done.attempt(state.id):
-                    done.rollbacks.append(house.rollback.carry_out(state.id, actor=self.actor).id)
-        for model in record.halted():
-            with done.attempt(model):
-                reconcile_orders(record, house.broker, model)
-        with done.attempt("champions"):
-            done.named += name_champions(record, house.registry)
-        with done.attempt("deadlines"):
-            done.late += [f"{identity}: {b.name}" for identity, b in check_deadlines(record, actor=self.actor)]
-        if is_observing:
-            self._observe_closed(done)
-        if is_advancing:
-            self._advance_ready(done)
-        with done.attempt("notices"):
-            done.notices, problems = house.deliver_notices()
-            done.problems += problems
-        if is_tidying:
-            with done.attempt("governance"):
-                done.unready |= check_governance(record, house.registry)
-        with done.attempt("anchor"):
-            house.anchor()
-        house.shelf.sweep(house.clock.now())
-        return done.document()
-
-    def _observe_closed(self, done: "_Pass") -> None:
-        """Observe the sessions of live releases that ended before today."""
-        today = self.house.clock.now().date()
-        for state in self.house.record.in_states(*LIVE):
-            with done.attempt(state.id):
-                watch, present = self.house.watch(state.model), state
-                while present.state in LIVE and (day := watch.next_session(present)) is not None and day < today:
-                    present, _ = watch.observe(state.id, day, actor=self.actor)
-                    done.observed.append(f"{state.id}: {day}")
-
-    def _advance_ready(self, done: "_Pass") -> None:
-        """Advance releases whose every condition holds; what a guard refuses waits for the next pass."""
-        for state in self.house.record.in_states(*CANDIDATE):
-            with done.attempt(state.id):
-                try:
-                    self.house.rollout.advance(state.id, actor=self.actor)
-                except GuardError:
-                    continue
-                done.advanced.append(state.id)
-
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""
         return self.house.export()
@@ -483,33 +419,6 @@ def _page(known: Mapping[str, T], after: str | None, limit: int | None) -> tuple
 
 def _adoption(model: str, version: str, reason: str) -> Adoption:
     return Adoption(model=model, version=version, policy=Policy(name="default", version="1"), reason=reason)
-
-
-@dataclass(slots=True)
-class _Pass:
-    """What one pass of the background work did."""
-
-    rollbacks: list[str] = field(default_factory=list)
-    late: list[str] = field(default_factory=list)
-    observed: list[str] = field(default_factory=list)
-    advanced: list[str] = field(default_factory=list)
-    named: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    unready: dict[str, list[str]] = field(default_factory=dict)
-    notices: int = 0
-    pending_kills: int = 0
-
-    @contextmanager
-    def attempt(self, what: str) -> Iterator[None]:
-        """Note what goes wrong, and go on."""
-        try:
-            yield
-        except SignoffError as error:
-            self.problems.append(f"{what}: {error}")
-
-    def document(self) -> Document:
-        """The pass as it is answered."""
-        return asdict(self)
 
 
 def checked_vouching(statement: bytes, person: str, key_id: str) -> bytes:

@@ -13,8 +13,7 @@ from typing import Final
 
 from signoff.config.logs import about, log_lines
 from signoff.domain.errors import SignoffError
-from signoff.verbs.documents import Document
-from signoff.verbs.local import Local
+from signoff.worker.work import Worker
 
 PASS_S: Final = 1.0
 AWAY_S: Final = 5.0
@@ -29,7 +28,7 @@ OF_RELEASES: Final = {
 log = logging.getLogger("signoff.worker")
 
 
-def follow(verbs: Local, *, is_observing: bool, is_advancing: bool) -> None:
+def follow(worker: Worker, *, is_observing: bool, is_advancing: bool) -> None:
     """Work until SIGTERM or Ctrl-C; what is under way is finished first."""
     log_lines()
     over = Event()
@@ -44,31 +43,26 @@ def follow(verbs: Local, *, is_observing: bool, is_advancing: bool) -> None:
     while not over.is_set():
         began = monotonic()
         is_tidying = began - tidied_at >= TIDY_S
-        has_worked = one_pass(verbs, is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
+        has_worked = one_pass(worker, is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
         tidied_at = began if has_worked and is_tidying else tidied_at
         over.wait(PASS_S if has_worked else AWAY_S)
     log.info("stopped")
 
 
-def one_pass(verbs: Local, *, is_observing: bool, is_advancing: bool, is_tidying: bool) -> bool:
+def one_pass(worker: Worker, *, is_observing: bool, is_advancing: bool, is_tidying: bool) -> bool:
     """One pass, logged when it did anything; False when nothing could be done now."""
     try:
-        done = verbs.work(is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
+        done = worker.work(is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
     except SignoffError as error:
         log.warning("waiting", extra=about(because=str(error)))
         return False
+    told = done.document()
     for what, message in OF_RELEASES.items():
-        for entry in _list(done, what):
+        for entry in told.pop(what):
             identity, _, detail = entry.partition(": ")
             log.info(message, extra=about(deployment=identity, detail=detail or None))
-    for problem in _list(done, "problems"):
+    for problem in told.pop("problems"):
         log.warning("not done", extra=about(because=problem))
-    if told := {name: what for name, what in done.items() if what and name not in {*OF_RELEASES, "problems"}}:
+    if told := {name: what for name, what in told.items() if what}:
         log.info("pass", extra=about(**told))
     return True
-
-
-def _list(done: Document, what: str) -> list[str]:
-    found = done[what]
-    assert isinstance(found, list)
-    return found
