@@ -7,7 +7,7 @@ refused by the store when that state has moved on meanwhile.
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, TypeVar
 
 from signoff.domain.deployment import RETREATING, Deployment, age
@@ -24,6 +24,8 @@ from signoff.ports.clock import Clock
 from signoff.ports.store import Append, Commit, Effect, Store
 
 ATTEMPTS: Final = 8
+# Releases that stay decoded, the ones asked for last.
+MOST_KEPT: Final = 1024
 T = TypeVar("T")
 
 
@@ -112,7 +114,7 @@ class Record:
                 f"Expected the id of a deployment, found {identity!r}; known are: {known}. `signoff status` lists them."
             )
             raise NotFoundError(message)
-        state = decode_state(Deployment, found.state)
+        state = _release(found.state)
         if self.expected is not None and not self.was_carried_out():
             self.expected.check(state)
         return state
@@ -120,18 +122,18 @@ class Record:
     def find(self, identity: str) -> Deployment | None:
         """One release, or None."""
         found = self.store.load(deployment_stream(identity))
-        return None if found is None else decode_state(Deployment, found.state)
+        return None if found is None else _release(found.state)
 
     def deployments(self, model: str | None = None) -> tuple[Deployment, ...]:
         """Every release, oldest first, of one model or of all."""
-        found = (decode_state(Deployment, s.state) for s in self.store.streams("deployment/", models=_only(model)))
+        found = (_release(s.state) for s in self.store.streams("deployment/", models=_only(model)))
         return tuple(sorted(found, key=age))
 
     def in_states(self, *states: DeploymentState, model: str | None = None) -> tuple[Deployment, ...]:
         """Releases in one of these states, oldest first."""
         labels = [state.value for state in states]
         found = self.store.streams("deployment/", models=_only(model), labels=labels)
-        return tuple(sorted((decode_state(Deployment, s.state) for s in found), key=age))
+        return tuple(sorted((_release(s.state) for s in found), key=age))
 
     def page(
         self, *, model: str | None, state: DeploymentState | None, after: str | None, limit: int
@@ -144,7 +146,7 @@ class Record:
             after=None if after is None else deployment_stream(after),
             limit=limit,
         )
-        return tuple(decode_state(Deployment, s.state) for s in found)
+        return tuple(_release(s.state) for s in found)
 
     def models(self) -> tuple[str, ...]:
         """Every model with a release or a latch, by name."""
@@ -171,16 +173,11 @@ class Record:
         """What trading processes read of a model."""
         return flags(model, self.deployments(model), self.latch(model))
 
-    def flags_of(self, models: Collection[str], known: Collection[Deployment] = ()) -> dict[str, Flags]:
-        """What trading processes read of each of these models, all read at once.
-
-        Releases that are `known` already, at the revision found, need not be decoded again.
-        """
+    def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
+        """What trading processes read of each of these models, all read at once."""
         mine: dict[str, list[Deployment]] = {model: [] for model in models}
-        seen = {(deployment_stream(d.id), d.revision): d for d in known}
         for stored in self.store.streams("deployment/", models=models):
-            again = seen.get((stored.stream, stored.revision))
-            released = again or decode_state(Deployment, stored.state)
+            released = _release(stored.state)
             mine[released.model].append(released)
         latches = {s.stream: decode_state(Latch, s.state) for s in self.store.streams("model/", models=models)}
         return {model: flags(model, released, latches.get(model_stream(model))) for model, released in mine.items()}
@@ -266,6 +263,12 @@ def _append(change: Change, *, at: datetime, actor: str) -> Append:
         model="" if isinstance(state, People) else state.model,
         label=state.state.value if isinstance(state, Deployment) else "",
     )
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _release(content: bytes) -> Deployment:
+    """A release from its stored bytes. It is frozen all through, so that who asks again may be given the same."""
+    return decode_state(Deployment, content)
 
 
 def _only(model: str | None) -> tuple[str, ...] | None:

@@ -361,7 +361,7 @@ class Local:
         models = sorted({d.model for d in shown})
         return {
             "deployments": [deployment_document(d) for d in shown],
-            "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models, page).items()},
+            "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
             "next": shown[-1].id if len(page) > limit else None,
         }
 
