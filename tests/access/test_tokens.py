@@ -6,9 +6,11 @@ from fastapi import Depends
 from fastapi.testclient import TestClient
 
 from signoff.app import accounts
+from signoff.app.people import bind
 from signoff.domain.access import Duty, ForbiddenError, Principal, Verb, may
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.http.access import allowed
+from signoff.wiring import House
 
 READ = frozenset({Verb.READ})
 
@@ -139,3 +141,13 @@ def test_people_are_read_anew_only_when_their_stream_has_moved(house, moreau, mo
     for _ in range(5):
         assert house.accounts.bearer(secret) is not None
     assert len(decoded) == 1
+
+
+def test_whoever_another_process_let_in_a_moment_ago_is_known_though_the_people_were_just_read(house, moreau):
+    elsewhere = House(house.settings, house.clock)
+    house.accounts.known.now()
+    bind(elsewhere.record, moreau, issuer="https://sign-in.example", subject="rm", actor="owner")
+    assert house.accounts.known.is_fresh
+    who = house.accounts.signed_in(moreau, house.clock.now(), issuer="https://sign-in.example", subject="rm")
+    assert who is not None
+    assert who.name == moreau

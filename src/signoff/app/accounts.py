@@ -175,6 +175,9 @@ class Accounts:
     ) -> Principal | None:
         """A person who signed in, with the duties they hold now; None when this identity is not theirs any more."""
         people, is_last_known = self.known.now(as_last_known=as_last_known)
+        if people.bound_to(issuer, subject) != name and not is_last_known:
+            self.known.forget()  # another process may have bound them since the people were read
+            people, is_last_known = self.known.now()
         if people.bound_to(issuer, subject) != name:
             return None
         return replace(people.principal(name, signed_in_at=signed_in_at), is_last_known=is_last_known)
