@@ -143,7 +143,7 @@ def test_people_are_read_anew_only_when_their_stream_has_moved(house, moreau, mo
     assert len(decoded) == 1
 
 
-def test_whoever_another_process_let_in_a_moment_ago_is_known_though_the_people_were_just_read(house, moreau, monkeypatch):
+def test_whoever_another_process_let_in_a_moment_ago_is_known_at_once(house, moreau, monkeypatch):
     monkeypatch.setattr(accounts, "FRESH_S", 3600)
     elsewhere = House(house.settings, house.clock)
     elsewhere.__dict__["store"] = house.store

@@ -48,7 +48,7 @@ class KnownPeople:
     record: Record
     kept: Kept | None = None
     _known: People | None = None
-    _read_at: float = 0.0
+    _read_at: float = float("-inf")
 
     @property
     def is_fresh(self) -> bool:
@@ -57,7 +57,7 @@ class KnownPeople:
 
     def forget(self) -> None:
         """Read anew at the next question."""
-        self._read_at = 0.0
+        self._read_at = float("-inf")
 
     def now(self, *, as_last_known: bool = False) -> tuple[People, bool]:
         """The people, and whether these are only the last known because the database cannot be reached, or is slow."""
