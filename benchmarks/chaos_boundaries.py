@@ -23,11 +23,10 @@ from typing import Any, Final
 
 import boundaries
 import httpx
-import signed_in
 import small_world
 from judging import judge, sent
 from processes import Forge, until
-from small_world import MODEL, POLICY, ROLES, UNDERTAKINGS
+from small_world import MODEL, POLICY, ROLES, UNDERTAKINGS, session_of
 
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
@@ -225,7 +224,7 @@ def approval(role: Any) -> Callable[[Site], tuple[str, Body, str]]:
 def rearming(site: Site) -> tuple[str, Body, str]:
     role, house = ROLES[2], site.house()
     said = house.kill_switch.statement(MODEL, person=PERSON[role], role=role, reason="fixed")
-    number, _ = signed_in.begun(house, PERSON[role])
+    number = session_of(house, PERSON[role])
     body = {"role": role.value, "reason": "fixed", "envelope": envelope(house, role, said)}
     closed(house)
     return f"/models/{MODEL}/rearm", body, f"{sessions.PREFIX}{number}"

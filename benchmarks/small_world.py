@@ -15,6 +15,7 @@ from typing import Any, Final
 
 sys.path.append(str(Path(__file__).parents[1] / "tests" / "support"))
 
+import signed_in
 from undertakings import UNDERTAKINGS
 
 from signoff.adapters import clocks
@@ -160,3 +161,9 @@ def offset(ahead_s: float) -> None:
     """Let this process's wall clock be ahead, or behind. Its monotonic clock stays."""
     if ahead_s:
         clocks.WallClock.now = lambda _: datetime.now(UTC) + timedelta(seconds=ahead_s)  # type: ignore[method-assign]
+
+
+def session_of(house: House, name: str) -> str:
+    """The number of a new session of somebody who signed in just now."""
+    number, _ = signed_in.begun(house, name)
+    return number
