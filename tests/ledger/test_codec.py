@@ -4,7 +4,9 @@ import json
 from datetime import UTC, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 from small_ledger import NOW, killed, opened, paused, signature
@@ -109,7 +111,21 @@ def test_a_time_without_a_zone_is_refused():
         encode(recorded(paused(), at=NOW.replace(tzinfo=None)))
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 2**60, {"a": [float("nan")]}, "\ud800"])
+REFUSED = (
+    float("nan"),
+    -float("inf"),
+    2**60,
+    {"a": [float("nan")]},
+    "\ud800",
+    {"\ud800": 1},
+    {1: 2},
+    {None: 0},
+    {"a"},
+    b"a",
+)
+
+
+@pytest.mark.parametrize("value", REFUSED, ids=repr)
 def test_what_json_cannot_hold_is_refused(value):
     with pytest.raises(BadInputError, match="Expected a value that JSON can hold"):
         canonical(value)
@@ -159,6 +175,20 @@ json_values = st.recursive(
 def test_canonical_form_is_a_fixed_point(value):
     content = canonical(value)
     assert canonical(json.loads(content)) == content
+
+
+@given(json_values | st.floats(allow_nan=False, allow_infinity=False).map(lambda value: [value, -value]))
+def test_canonical_bytes_are_those_of_the_library(value):
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+def test_names_are_ordered_by_their_utf_16_code_units():
+    assert canonical({"\ufb33": 1, "\U0001f600": 2, "z": 3}).decode() == '{"z":3,"\U0001f600":2,"\ufb33":1}'
+
+
+@pytest.mark.parametrize("value", [np.float64(0.1), Step.FENCE, {Step.FENCE: True}, (1, "a"), {}, [], -0.0], ids=repr)
+def test_kinds_of_numbers_text_and_lists_are_written_as_what_they_are(value):
+    assert canonical(value) == rfc8785.dumps(value)
 
 
 WALL = NOW.replace(tzinfo=None)
