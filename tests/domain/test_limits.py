@@ -1,5 +1,6 @@
 """The last look before an order leaves."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -14,9 +15,10 @@ TODAY = date(2019, 1, 15)
 LIMITS = PositionLimits(max_portfolio_weight_pct=100.0, max_single_position_pct=10.0, max_sector_pct=25.0)
 RESTRICTIONS = Restrictions(min_adv_usd=5e6, excluded_symbols=("GE",), event_window_days=2, halt_if_vix_above=40.0)
 LIVE = Flags(
-    model="m", revision=5, state="limited", version="1", candidate="2", enabled=True, allocation_pct=10,
+    model="m", revision=5, state="full", version="2", candidate=None, enabled=True, allocation_pct=100,
     shadow_mode=False, epoch=0,
 )  # fmt: skip
+LIMITED = replace(LIVE, state="limited", version="1", candidate="2", allocation_pct=10)
 
 
 def reasons(order=None, book=None, read=LIVE):
@@ -54,6 +56,24 @@ def test_an_order_within_every_limit_leaves():
 )
 def test_every_restriction_of_the_memo_is_enforced(order, book, word):
     assert any(word in reason for reason in reasons(order, book))
+
+
+def test_a_limited_release_trades_no_more_than_it_is_allocated():
+    book = Book(weights_pct={"JPM": 6.0})
+    assert reasons(buy(pct=4.0), book, LIMITED) == ()
+    (reason,) = reasons(buy(pct=4.1), book, LIMITED)
+    assert reason == "gross exposure would be 10.10%, limit 10%, which is 10% allocated"
+
+
+def test_what_was_bought_at_full_allocation_can_be_sold_at_a_lower_one():
+    assert reasons(buy(pct=-4.0), Book(weights_pct={"AAPL": 9.0, "JPM": 60.0}), LIMITED) == ()
+
+
+def test_the_whole_allocation_can_be_traded_in_equal_parts():
+    gate = OrderGate(limits=LIMITS, restrictions=RESTRICTIONS)
+    admitted, refused = gate.admit([buy(f"S{n}", pct=10 * 0.05) for n in range(20)], Book(), flags=LIMITED, today=TODAY)
+    assert (len(admitted), refused) == (20, ())
+    assert reasons(buy(pct=0.01), Book(weights_pct={f"S{n}": 0.5 for n in range(20)}), LIMITED) != ()
 
 
 def test_an_order_that_reduces_risk_always_leaves():

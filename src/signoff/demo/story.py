@@ -233,18 +233,18 @@ class Story:
             return
         gate = OrderGate(limits=state.undertakings.position_limits, restrictions=state.undertakings.restrictions)
         before, wanted = self.example.weights(state.version, session)
-        share = flags.allocation_pct / 100.0
+        allocated = float(flags.allocation_pct)  # percent of capital for each unit of weight
         orders = [
             Order(
                 client_order_id=f"{scope}{session:%Y%m%d}-{symbol}",
                 symbol=symbol,
-                weight_change_pct=100.0 * (weight - before.get(symbol, 0.0)),
+                weight_change_pct=allocated * (weight - before.get(symbol, 0.0)),
                 epoch=flags.revision,
             )
             for symbol, weight in wanted.items()
             if abs(weight - before.get(symbol, 0.0)) > 1e-4
         ]
-        held = Book(weights_pct={s: 100.0 * w for s, w in before.items()}, sectors=self.example.sectors)
+        held = Book(weights_pct={s: allocated * w for s, w in before.items()}, sectors=self.example.sectors)
         admitted, _ = gate.admit(orders, held, flags=flags, today=session)
         broker.place(
             (
@@ -252,7 +252,7 @@ class Story:
                     client_order_id=order.client_order_id,
                     symbol=order.symbol,
                     side="buy" if order.weight_change_pct > 0 else "sell",
-                    quantity=abs(order.weight_change_pct) * share,
+                    quantity=abs(order.weight_change_pct),
                 )
                 for order in admitted
             ),

@@ -7,14 +7,21 @@ passes: no limit may keep a desk from getting out.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 from signoff.domain.dossier import PositionLimits, Restrictions
 from signoff.domain.flags import Flags
 
+ROUNDING_PCT: Final = 1e-9
+"""Twenty weights of 5% add up to a little more than 100% in binary."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A wish to trade: `weight_change_pct` is signed, of the capital; `epoch` is the flags' revision it knew."""
+    """A wish to trade: `weight_change_pct` is signed, of the model's capital at full allocation.
+
+    `epoch` is the flags' revision it knew.
+    """
 
     client_order_id: str
     symbol: str
@@ -24,7 +31,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """What is held and reserved by open orders, in percent of the model's capital, and what is known of the market."""
+    """What is held and reserved by open orders, in percent of capital at full allocation, and the market."""
 
     weights_pct: Mapping[str, float] = field(default_factory=dict)
     sectors: Mapping[str, str] = field(default_factory=dict)
@@ -51,8 +58,10 @@ def refusals(  # noqa: C901, PLR0912 - one visible list of reasons
     if not abs(after) <= limits.max_single_position_pct:
         found.append(f"{order.symbol} would be {after:.2f}%, limit {limits.max_single_position_pct:g}%")
     gross = sum(abs(w) for s, w in book.weights_pct.items() if s != order.symbol) + abs(after)
-    if not gross <= limits.max_portfolio_weight_pct:
-        found.append(f"gross exposure would be {gross:.2f}%, limit {limits.max_portfolio_weight_pct:g}%")
+    most = limits.max_portfolio_weight_pct * flags.allocation_pct / 100
+    if not gross <= most + ROUNDING_PCT:
+        share = "" if flags.allocation_pct == 100 else f", which is {flags.allocation_pct}% allocated"
+        found.append(f"gross exposure would be {gross:.2f}%, limit {most:g}%{share}")
     if (sector := book.sectors.get(order.symbol)) is not None:
         others = sum(abs(w) for s, w in book.weights_pct.items() if s != order.symbol and book.sectors.get(s) == sector)
         if not others + abs(after) <= limits.max_sector_pct:
