@@ -8,7 +8,7 @@ from pathlib import Path
 import postgres
 import psycopg
 import pytest
-from released import FIRST, restore_server, with_blobs
+from released import FIRST, SCHEMAS, restore_server, with_blobs
 from small_ledger import LEDGER_KEY, append, commit, exported, verified
 from sqlalchemy import text
 
@@ -92,8 +92,9 @@ def test_a_file_has_no_roles(tmp_path):
         initialise(f"sqlite:///{tmp_path / 'x.db'}", role=ROLE)
 
 
-def test_an_older_schema_is_refused_until_its_owner_upgrades_it_and_is_intact_then(url, tmp_path):
-    restore_server(url)
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_an_older_schema_is_refused_until_its_owner_upgrades_it_and_is_intact_then(url, tmp_path, schema):
+    restore_server(url, schema)
     with pytest.raises(UnavailableError, match="db upgrade"):
         opened(url, tmp_path)
     assert main(["db", "upgrade", "--owner-url", url, "--home", str(tmp_path)]) == 0
@@ -105,8 +106,9 @@ def test_an_older_schema_is_refused_until_its_owner_upgrades_it_and_is_intact_th
     assert store.commit(commit(append("deployment/m-2", expected=4), key="new")).seq == len(FIRST) + 1
 
 
-def test_a_database_that_was_upgraded_is_built_like_a_new_one(url):
-    restore_server(url)
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_database_that_was_upgraded_is_built_like_a_new_one(url, schema):
+    restore_server(url, schema)
     new = postgres.fresh_database()
     for each in (url, new):
         initialise(each)
@@ -126,12 +128,13 @@ def built(url):
         return [connection.execute(one).fetchall() for one in asked]
 
 
-def test_an_upgrade_that_breaks_leaves_the_old_schema(url, monkeypatch):
-    restore_server(url)
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_an_upgrade_that_breaks_leaves_the_old_schema(url, monkeypatch, schema):
+    restore_server(url, schema)
     monkeypatch.setattr("signoff.adapters.database.grant", broken)
     with pytest.raises(RuntimeError):
         initialise(url, role=ROLE)
-    assert schema_of(url)[0] == "1"
+    assert schema_of(url)[0] == schema
 
 
 def broken(*_):

@@ -1,13 +1,14 @@
-"""A home of the first release is opened by this one, from the very rows that it wrote."""
+"""A home of each released schema is opened by this Signoff, from the very rows that it left."""
 
 import sqlite3
 from contextlib import closing
 
 import pytest
-from released import FIRST, restore_file, with_blobs
+from released import FIRST, SCHEMAS, restore_file, with_blobs
 from small_ledger import LEDGER_KEY, append, commit, exported, verified
 
 from signoff.adapters.database import schema_of
+from signoff.adapters.schema_sql import SCHEMA
 from signoff.adapters.store_sql import SqlStore
 
 
@@ -15,19 +16,24 @@ def opened(folder):
     return SqlStore(f"sqlite:///{folder / 'signoff.db'}", sign=LEDGER_KEY.sign_checkpoint, blobs=folder / "blobs")
 
 
+@pytest.fixture(params=SCHEMAS)
+def schema(request):
+    return request.param
+
+
 @pytest.fixture
-def home(tmp_path):
-    restore_file(tmp_path / "signoff.db")
+def home(tmp_path, schema):
+    restore_file(tmp_path / "signoff.db", schema)
     return tmp_path
 
 
-def test_its_ledger_is_the_same_to_the_byte_and_a_copy_is_kept(home):
+def test_its_ledger_is_the_same_to_the_byte_and_a_copy_is_kept(home, schema):
     upgraded = opened(home)
 
     assert [(row.seq, row.body, row.leaf) for row in upgraded.rows()] == FIRST
-    assert schema_of(f"sqlite:///{home / 'signoff.db'}")[0] == "2"
-    with closing(sqlite3.connect(home / "signoff.db.schema-1")) as copy:
-        assert copy.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() == ("1",)
+    assert schema_of(f"sqlite:///{home / 'signoff.db'}")[0] == SCHEMA
+    with closing(sqlite3.connect(home / f"signoff.db.schema-{schema}")) as copy:
+        assert copy.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() == (schema,)
         assert copy.execute("SELECT seq, body, leaf FROM events ORDER BY seq").fetchall() == FIRST
 
 
@@ -49,7 +55,7 @@ def test_it_goes_on_where_it_was(home):
     assert store.commit(commit(append("deployment/m-2", expected=4), key="new")).seq == len(FIRST) + 1
 
 
-def test_an_upgrade_that_breaks_leaves_everything_as_it_was(home, monkeypatch):
+def test_an_upgrade_that_breaks_leaves_everything_as_it_was(home, schema, monkeypatch):
     from signoff.adapters import database
 
     real = database.upgrade
@@ -62,7 +68,7 @@ def test_an_upgrade_that_breaks_leaves_everything_as_it_was(home, monkeypatch):
         patch.setattr(database, "upgrade", breaks)
         with pytest.raises(RuntimeError):
             opened(home)
-    assert schema_of(f"sqlite:///{home / 'signoff.db'}")[0] == "1"
+    assert schema_of(f"sqlite:///{home / 'signoff.db'}")[0] == schema
     assert opened(home).size() == len(FIRST)
 
 

@@ -12,6 +12,9 @@ from signoff.adapters.store_sql import SqlStore
 DUMPS = Path(__file__).parents[1] / "store" / "released"
 
 
+SCHEMAS = ("1", "2")
+
+
 def events_of(dump: str) -> list[tuple[int, bytes, bytes]]:
     """What the dump of a file holds, read without any code of ours."""
     with closing(sqlite3.connect(":memory:")) as database:
@@ -22,16 +25,16 @@ def events_of(dump: str) -> list[tuple[int, bytes, bytes]]:
 FIRST = events_of("schema-1.sqlite.sql")
 
 
-def restore_file(path: Path) -> None:
-    """A file as the first release left it."""
+def restore_file(path: Path, schema: str) -> None:
+    """A file as this schema left it."""
     with closing(sqlite3.connect(path)) as database:
-        database.executescript((DUMPS / "schema-1.sqlite.sql").read_text())
+        database.executescript((DUMPS / f"schema-{schema}.sqlite.sql").read_text())
 
 
-def restore_server(url: str) -> None:
-    """A PostgreSQL database as the first schema left it."""
+def restore_server(url: str, schema: str) -> None:
+    """A PostgreSQL database as this schema left it."""
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        connection.execute((DUMPS / "schema-1.postgresql.sql").read_bytes())
+        connection.execute((DUMPS / f"schema-{schema}.postgresql.sql").read_bytes())
 
 
 def with_blobs(store: SqlStore) -> SqlStore:
