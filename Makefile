@@ -20,13 +20,13 @@ $(BIN)/python:
 
 $(VENV)/.demo: $(BIN)/python requirements/demo.txt pyproject.toml
 	@echo "installing Signoff and the demo's parts into $(VENV) (about a minute)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/demo.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/demo.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.demo requirements/develop.txt
 	@echo "installing what tests and checks need into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/develop.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/develop.txt
 	@touch $@
 
 tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
@@ -65,7 +65,7 @@ format: $(VENV)/.develop ## let ruff lay out the code
 $(BENCH)/.peers: requirements/peers.txt pyproject.toml
 	@echo "installing Signoff's peers into $(BENCH) (about a minute)"
 	@$(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-compile -r requirements/peers.txt
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -47,7 +47,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.spreadsheets import inert
-from signoff.rendering import palette
+from signoff.rendering import palette, pictures
 from signoff.rendering.attachments import paper_trading_logs, risk_matrix
 from signoff.rendering.charts import svg
 from signoff.rendering.html import html
@@ -256,3 +256,14 @@ def test_every_kind_of_picture_can_be_drawn():
     drawn = {type(block) for section in memo().sections for block in section.blocks if isinstance(block, Chart)}
 
     assert {kind.__name__ for kind in drawn} == {kind.__name__ for kind in Chart.__subclasses__()}
+
+
+def test_a_chart_whose_figures_changed_is_drawn_anew():
+    def chart(last):
+        days = np.arange("2020-01-01", "2020-03-01", dtype="datetime64[D]")
+        returns = np.append(np.full(days.size - 1, 0.001), last)
+        return EquityChart("equity", "c", (Line("v1", days, returns, is_new=True),))
+
+    before = pictures.svg(chart(0.1))
+    assert pictures.svg(chart(0.1)) is before
+    assert pictures.svg(chart(0.2)) == svg(chart(0.2)) != before
