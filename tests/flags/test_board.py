@@ -196,7 +196,7 @@ def test_a_ledger_that_is_another_one_is_read_from_its_beginning(record, journal
 
 def test_a_kill_of_another_process_of_this_home_waits_for_no_database(board, store, journal):
     async def heard():
-        hub = Hub(board)
+        hub = Hub(board, lambda: None)
         await hub.open()
         store.held = Event()
         await asyncio.sleep(0.2)
@@ -213,7 +213,7 @@ def test_a_kill_of_another_process_of_this_home_waits_for_no_database(board, sto
 def test_a_server_that_follows_no_longer_tells_of_kills_alone(board, record, journal, monkeypatch):
     async def lost():
         tell(record)
-        hub = Hub(board)
+        hub = Hub(board, lambda: None)
         await hub.open()
         assert board.is_known
         monkeypatch.setattr(store_of(board), "size", broken)

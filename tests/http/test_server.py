@@ -445,3 +445,24 @@ def until(holds, seconds=10):
     while not holds():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/stream", "/ofrep/v1/events"])
+def test_a_stream_ends_soon_after_its_token_was_revoked_and_no_other_does(served, path):
+    accounts = served.house.accounts
+    gone, stays = (
+        accounts.issue_token(f"desk-{name}", scopes=frozenset({Verb.READ_FLAGS}), actor="t", is_machine=True)
+        for name in ("gone", "stays")
+    )
+    client = httpx.Client(base_url=served.url, timeout=3 * HEARTBEAT_S)
+    with (
+        client.stream("GET", path, headers={"authorization": f"Bearer {gone.secret}"}) as ended,
+        client.stream("GET", path, headers={"authorization": f"Bearer {stays.secret}"}) as going_on,
+    ):
+        heard, others = ended.iter_lines(), going_on.iter_lines()
+        next(heard), next(others)
+        accounts.revoke_token(gone.token.id, actor="t")
+        until(lambda: next(heard, None) is None)
+        began = time.monotonic()
+        while time.monotonic() - began < 2 * HEARTBEAT_S:
+            assert next(others) is not None

@@ -2,12 +2,14 @@
 
 A notice is made once and handed to every connection. A connection that reads slowly holds up nobody: of each model it
 gets the latest state, and one that takes nothing for ten seconds is closed, after which its lease runs out by itself.
+One whose caller may not follow any more is ended within seconds.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Final
@@ -19,13 +21,15 @@ from starlette.types import Receive, Scope, Send
 from signoff.app.board import Board
 from signoff.config.logs import about
 from signoff.domain.access import Principal, Verb
-from signoff.domain.errors import BadInputError
-from signoff.http.access import allowed_at_once
+from signoff.domain.errors import BadInputError, SignoffError
+from signoff.http.access import allowed_at_once, still_allowed
 from signoff.ledger.canonical import canonical
 
 HEARTBEAT_S: Final = 2.0
 REFRESH_S: Final = 0.05
 STALLED_S: Final = 10.0
+# So many callers are asked for at a stretch; a kill waits for no more.
+AT_A_STRETCH: Final = 20
 MOST_MODELS: Final = 200
 MOST_NONCE: Final = 128
 CHANGES: Final = "/ofrep/v1/events"
@@ -50,6 +54,7 @@ class Subscriber:
     """One connection: what it wants, and what it has not been sent yet."""
 
     models: frozenset[str] | None
+    is_welcome: Callable[[], bool]
     waiting: dict[str, Frame] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
@@ -60,16 +65,26 @@ class Subscriber:
         self.waiting[name] = content
         self.wake.set()
 
+    def end(self) -> None:
+        """Send no more than what is waiting."""
+        self.is_over = True
+        self.wake.set()
+
 
 class Hub:
-    """Every open stream of this server, and the board behind them. Lives in the server's event loop."""
+    """Every open stream of this server, and the board behind them. Lives in the server's event loop.
 
-    def __init__(self, board: Board) -> None:
+    `reread` brings who people are up to date, and may wait for the database.
+    """
+
+    def __init__(self, board: Board, reread: Callable[[], object]) -> None:
         self.board = board
+        self._reread = reread
         self._desks: set[Subscriber] = set()
         self._clients: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._reader, self._listener = ThreadPoolExecutor(1, "board"), ThreadPoolExecutor(1, "journal")
+        self._doorman = ThreadPoolExecutor(1, "people")
 
     async def open(self) -> None:
         """Read journal and record once, then keep following both, neither at the speed of the other."""
@@ -80,7 +95,7 @@ class Hub:
         following = [asyncio.create_task(_again_and_again(act)) for act in (listen, refresh)]
         for task in following:
             task.add_done_callback(self._fell_silent)
-        self._tasks = [*following, asyncio.create_task(self._beat())]
+        self._tasks = [*following, asyncio.create_task(self._beat()), asyncio.create_task(self._see_off())]
 
     async def close(self) -> None:
         """End every stream and stop following."""
@@ -88,14 +103,13 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for reader in (self._reader, self._listener):
+        for reader in (self._reader, self._listener, self._doorman):
             reader.shutdown(wait=False, cancel_futures=True)
 
     def end_streams(self) -> None:
         """Let every connection finish, so that the server can stop."""
         for subscriber in self._desks | self._clients:
-            subscriber.is_over = True
-            subscriber.wake.set()
+            subscriber.end()
 
     def publish(self, models: Iterable[str]) -> None:
         """Tell every connection about these models."""
@@ -110,17 +124,17 @@ class Hub:
             for client in self._clients:
                 client.offer("refetch", content)
 
-    def desk(self, models: frozenset[str] | None, nonce: str) -> "Stream":
+    def desk(self, models: frozenset[str] | None, nonce: str, is_welcome: Callable[[], bool]) -> "Stream":
         """A desk's stream: the greeting, the present state of its models, then every change."""
-        subscriber = Subscriber(models)
+        subscriber = Subscriber(models, is_welcome)
         subscriber.offer("greeting", frame("greeting", self.board.greeting(nonce)))
         for model in sorted(models) if models is not None else self.board.models():
             subscriber.offer(model, frame("control", self.board.notice(model)))
         return Stream(self._desks, subscriber)
 
-    def client(self) -> "Stream":
+    def client(self, is_welcome: Callable[[], bool]) -> "Stream":
         """A stream of change notices: no state in it, only the word to fetch again."""
-        subscriber = Subscriber(None)
+        subscriber = Subscriber(None, is_welcome)
         subscriber.offer("hello", b": connected\n\n")
         return Stream(self._clients, subscriber)
 
@@ -144,6 +158,18 @@ class Hub:
                 desk.offer("heartbeat", signs[desk.models])
             for client in self._clients:
                 client.offer("heartbeat", b": here\n\n")
+
+    async def _see_off(self) -> None:
+        """End the streams of those who may not follow any more; while nobody knows who may, they go on."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            with suppress(SignoffError):
+                await asyncio.get_running_loop().run_in_executor(self._doorman, self._reread)
+            for n, subscriber in enumerate(self._desks | self._clients):
+                if not subscriber.is_welcome():
+                    subscriber.end()
+                if n % AT_A_STRETCH == 0:
+                    await asyncio.sleep(0)
 
 
 async def _again_and_again(act: Callable[[], Awaitable[None]]) -> None:
@@ -184,8 +210,7 @@ class Stream(Response):
 async def _gone(receive: Receive, subscriber: Subscriber) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
-    subscriber.is_over = True
-    subscriber.wake.set()
+    subscriber.end()
 
 
 async def hub_of(request: Request) -> Hub:
@@ -200,6 +225,7 @@ Streams = Annotated[Hub, Depends(hub_of)]
 
 @router.get("/api/v1/stream", tags=["flags"], response_class=Response, responses=EVENTS)
 async def follow_flags(
+    request: Request,
     _principal: Reader,
     hub: Streams,
     model: Annotated[list[str] | None, Query(description="Only these models; repeat. Default: all.")] = None,
@@ -210,10 +236,10 @@ async def follow_flags(
         raise BadInputError(f"Expected at most {MOST_MODELS} models to follow, found {len(model)}; leave out ?model=.")
     if len(nonce) > MOST_NONCE:
         raise BadInputError(f"Expected a nonce of at most {MOST_NONCE} characters, found {len(nonce)}.")
-    return hub.desk(frozenset(model) if model else None, nonce)
+    return hub.desk(frozenset(model) if model else None, nonce, still_allowed(request, Verb.READ_FLAGS))
 
 
 @router.get(CHANGES, tags=["flags"], response_class=Response, responses=EVENTS)
-async def follow_changes(_principal: Reader, hub: Streams) -> Stream:
+async def follow_changes(request: Request, _principal: Reader, hub: Streams) -> Stream:
     """OFREP's event stream: each message says that the flags changed and should be fetched again."""
-    return hub.client()
+    return hub.client(still_allowed(request, Verb.READ_FLAGS))
