@@ -32,7 +32,7 @@ def create_app(house: House) -> FastAPI:
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
-        hub = streaming.Hub(house.board, house.accounts.known.now)
+        hub = streaming.Hub(house.board, lambda: house.accounts.known.now()[0])
         app.state.hub = hub
         await hub.open()
         with suppress(UnavailableError):

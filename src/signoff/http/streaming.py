@@ -7,9 +7,9 @@ One whose caller may not follow any more is ended within seconds.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, Final
@@ -28,6 +28,7 @@ from signoff.ledger.canonical import canonical
 HEARTBEAT_S: Final = 2.0
 REFRESH_S: Final = 0.05
 STALLED_S: Final = 10.0
+EXPIRY_S: Final = 30.0
 # So many callers are asked for at a stretch; a kill waits for no more.
 AT_A_STRETCH: Final = 20
 MOST_MODELS: Final = 200
@@ -74,7 +75,7 @@ class Subscriber:
 class Hub:
     """Every open stream of this server, and the board behind them. Lives in the server's event loop.
 
-    `reread` brings who people are up to date, and may wait for the database.
+    `reread` reads who people are, another object when they changed, and may wait for the database.
     """
 
     def __init__(self, board: Board, reread: Callable[[], object]) -> None:
@@ -160,11 +161,20 @@ class Hub:
                 client.offer("heartbeat", b": here\n\n")
 
     async def _see_off(self) -> None:
-        """End the streams of those who may not follow any more; while nobody knows who may, they go on."""
+        """End the streams of those who may not follow any more; while nobody knows who may, they go on.
+
+        Everybody is asked for when people changed, and now and then for what expires.
+        """
+        known, asked_at = None, float("-inf")
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            with suppress(SignoffError):
-                await asyncio.get_running_loop().run_in_executor(self._doorman, self._reread)
+            try:
+                people = await asyncio.get_running_loop().run_in_executor(self._doorman, self._reread)
+            except SignoffError:
+                continue
+            if people is known and time.monotonic() - asked_at < EXPIRY_S:
+                continue
+            known, asked_at = people, time.monotonic()
             for n, subscriber in enumerate(self._desks | self._clients):
                 if not subscriber.is_welcome():
                     subscriber.end()
