@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
-WORKERS ?= 2
+# More than there are processors: much of a test is waiting for servers to start and stop.
+WORKERS ?= 3
 BENCH := .venv-bench
 
 .PHONY: help demo test browser lint format bench chaos docs requirements clean

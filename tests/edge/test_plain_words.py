@@ -184,6 +184,7 @@ def places(tree):
         yield from places(tree[key])
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=st.integers(0, len(list(places(TREE))) - 1),

@@ -79,6 +79,7 @@ def test_every_altered_byte_of_the_manifest_is_found():
         assert verified(flipped(EXPORT, "manifest.json", place, 1 << place % 4)).exit_code == 1, place
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EXPORT if name != "manifest.json"])
 def test_every_altered_byte_is_found_even_with_the_manifest_made_anew(name):
     refold = replay if name == "events.jsonl" else lambda _: STATES  # where no event is altered, once is enough
