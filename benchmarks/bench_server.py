@@ -137,6 +137,8 @@ def small(bench: Bench, home: Path, where: str, url: str | None, peers: str) -> 
     names = [f"m{n}-1-adopted" for n in range(max(AT_ONCE))]
     with ours.serving() as target:
         with theirs.serving() as peer:
+            target.settle()
+            peer.settle()
             header()
             for mine, nearest in zip((*commands(names), *reads(names), one_flag()), nearest_verbs(), strict=True):
                 if nearest is None:

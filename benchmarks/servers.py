@@ -30,6 +30,7 @@ MLFLOW = Path(__file__).parent.parent / ".venv-bench" / "bin" / "mlflow"
 JSON = {"Content-Type": "application/json"}
 PERSON = "B. Bench"
 START_S = 120
+SETTLED_S, IDLE_S = 5, 0.3  # seconds in a row, each with no more than so much of a processor
 
 
 @contextmanager
@@ -72,6 +73,15 @@ class Target:
     port: int
     headers: dict[str, str]
     group: int
+
+    def settle(self) -> None:
+        """Wait until the server does nothing of its own: MLflow goes on starting processes after its first answer."""
+        deadline, quiet = time.monotonic() + START_S, 0
+        while quiet < SETTLED_S:
+            assert time.monotonic() < deadline, f"the server on port {self.port} still works after {START_S} s"
+            before = self.cpu_s()
+            time.sleep(1)
+            quiet = quiet + 1 if self.cpu_s() - before < IDLE_S else 0
 
     def cpu_s(self) -> float:
         """Processor time that its processes used until now; nought where the kernel does not tell."""
