@@ -36,6 +36,7 @@ class Database:
 
     def __init__(self, url: str, *, is_patient: bool = False) -> None:
         self.engine = _engine(url)
+        self._asking = _asking(self.engine)
         self.name = self.engine.url.render_as_string(hide_password=True)
         self._line = Lock() if self.engine.dialect.name == "sqlite" else None
         self._is_ready, self._readying = False, Lock()
@@ -49,9 +50,9 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read by, while others write."""
+        """A connection to read by, while others write; each statement sees what is committed by then."""
         self._be_ready()
-        with self._connected() as connection:
+        with self._connected(self._asking) as connection:
             yield connection
 
     @contextmanager
@@ -71,9 +72,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connected(self, engine: Engine | None = None) -> Iterator[Connection]:
         try:
-            with self.engine.connect() as connection:
+            with (engine or self.engine).connect() as connection:
                 yield connection
         except IntegrityError:
             raise
@@ -230,6 +231,11 @@ def _how(url: URL) -> dict[str, Any]:
     options = " ".join((ours, *url.normalized_query.get("options", ())))
     arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000}
     return {"connect_args": arguments, "pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 5}
+
+
+def _asking(engine: Engine) -> Engine:
+    """The same connections without a transaction around each question, whose begin and end PostgreSQL answers too."""
+    return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _make_room(folder: Path) -> None:
