@@ -13,7 +13,7 @@ from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped
 from signoff.domain.access import Duty, Verb
 from signoff.domain.assessment import MetricRow, MetricStatus
-from signoff.domain.deployment import Deployment, State
+from signoff.domain.deployment import LIVE, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     Credential,
@@ -128,7 +128,7 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "state": state.state,
         "revision": state.revision,
         "phase_days": state.phase_days,
-        "allocation_pct": state.allocation_pct,
+        "allocation_pct": state.allocation_pct if state.state in LIVE else 0,
         "waits_for": waits_for(state),
         "manifest": state.manifest,
         "blocking": list(state.blocking),
