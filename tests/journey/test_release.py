@@ -250,3 +250,16 @@ def test_an_empty_installation_says_how_to_begin(desk, capsys):
 
     assert main(["status", "--home", str(desk.home)]) == 0
     assert "signoff init" in capsys.readouterr().out
+
+
+def test_what_people_wrote_is_printed_as_they_wrote_it_and_obeyed_by_no_terminal(desk, capsys):
+    from signoff.cli.main import main
+
+    reason = "ten times the size [/x] [red]now[/red] :warning: \x1b]0;owned\x07 \u202egnorw" + " and on" * 30
+    at = ("--home", str(desk.home))
+    assert main(["kill", "momentum[/x]", "--reason", reason, *at]) == 0
+    assert "momentum[/x] is killed" in capsys.readouterr().out
+    assert main(["history", "momentum[/x]", *at]) == 0
+    said = capsys.readouterr().out
+    shown = reason.replace("\x1b", r"\x1b").replace("\x07", r"\x07").replace("\u202e", r"\u202e")
+    assert any(shown in line for line in said.splitlines())  # what is piped is not broken into lines

@@ -54,7 +54,7 @@ def demo(
         table.add_row(when, who, what)
     console.print()
     console.print(table)
-    console.print(f"\nLook at [bold]{pages}[/bold] first, then {out / 'memo' / 'deployment_memo.pdf'}.")
+    console.print(f"\nLook at {pages} first, then {out / 'memo' / 'deployment_memo.pdf'}.")
     for command in ("status", f"history {state.model}", "verify"):
         console.print(f"  signoff {command} --home {out / 'home'}")
     if session.is_json:

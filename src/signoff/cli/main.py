@@ -7,8 +7,6 @@ import sys
 from typing import Final
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from signoff import __version__
 from signoff.cli import (
@@ -25,6 +23,7 @@ from signoff.cli import (
     serving,
     showing,
 )
+from signoff.cli.screen import Screen
 from signoff.cli.session import split_options
 from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
 
@@ -74,13 +73,13 @@ def run() -> None:
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     session, rest = split_options(arguments)
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = Screen(is_error=True)
     try:
         app(args=rest, obj=session, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
     except SignoffError as error:
-        errors.print(Text(str(error)))
+        errors.print(str(error), soft_wrap=True)
         code = exit_code(error)
     finally:
         session.close()

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from signoff.cli.screen import Screen
 from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError
 from signoff.domain.gates.assess import Progress as Report
@@ -104,9 +104,9 @@ class Session:
         return self.house.settings.actor
 
     @property
-    def console(self) -> Console:
+    def console(self) -> Screen:
         """Where people read: standard output, or standard error when standard output carries JSON."""
-        return Console(stderr=self.is_json, highlight=False)
+        return Screen(is_error=self.is_json)
 
     def answer(self, document: Mapping[str, object], *lines: object) -> None:
         """The result: one JSON document, or lines for people."""
@@ -114,20 +114,20 @@ class Session:
             print(json.dumps(document, indent=1, default=str))  # noqa: T201 - standard output is the product here
             return
         for line in lines:
-            self.console.print(line)
+            self.console.tell(line)
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
         """A bar on standard error for anything that may take over a second."""
         columns = (
             SpinnerColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with Progress(*columns, console=Screen(is_error=True), transient=True) as bar:
             task = bar.add_task("starting", total=None)
             yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
 

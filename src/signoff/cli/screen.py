@@ -1,0 +1,33 @@
+"""What people read: their words as they wrote them, with nothing in them that a terminal would obey."""
+
+import re
+from typing import Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+PIPED: Final = 10_000
+"""Columns where no terminal breaks the lines: what is piped is read by line."""
+_OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def inert(text: str) -> str:
+    """Control characters, and those that turn the direction of writing, as their escapes."""
+    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+class Screen(Console):
+    """A console that takes no mark-up, since what it prints was written by people."""
+
+    def __init__(self, *, is_error: bool = False) -> None:
+        super().__init__(stderr=is_error, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - rich's own options
+        """Text for a line or a cell."""
+        return super().render_str(inert(text), **how)
+
+    def tell(self, line: object) -> None:
+        """A line or a table, broken only where a terminal would do it."""
+        if not self.is_terminal:
+            self.width = PIPED
+        self.print(line)
