@@ -263,3 +263,17 @@ def test_what_people_wrote_is_printed_as_they_wrote_it_and_obeyed_by_no_terminal
     said = capsys.readouterr().out
     shown = reason.replace("\x1b", r"\x1b").replace("\x07", r"\x07").replace("\u202e", r"\u202e")
     assert any(shown in line for line in said.splitlines())  # what is piped is not broken into lines
+
+
+def test_a_list_gives_no_capital_to_a_model_that_is_off(desk, capsys):
+    from signoff.cli.main import main
+
+    at = ("--home", str(desk.home))
+    desk.with_people()
+    assert main(["status", *at]) == 0
+    assert "100%" in capsys.readouterr().out
+    desk.ok("kill", "momentum", "--reason", "a test")
+    assert main(["status", *at]) == 0
+    said = capsys.readouterr().out
+    assert "0% (off)" in said
+    assert "100%" not in said
