@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
-# More than there are processors: much of a test is waiting for servers to start and stop.
-WORKERS ?= 3
+WORKERS ?= 2
 BENCH := .venv-bench
 
 .PHONY: help demo test browser lint format bench chaos docs requirements clean
