@@ -152,3 +152,24 @@ def test_whoever_another_process_let_in_a_moment_ago_is_known_at_once(house, mor
     who = house.accounts.signed_in(moreau, house.clock.now(), issuer="https://sign-in.example", subject="rm")
     assert who is not None
     assert who.name == moreau
+
+
+def test_a_reading_that_was_overtaken_does_not_forget_whom_the_later_one_found(house, moreau, monkeypatch):
+    elsewhere = House(house.settings, house.clock)
+    elsewhere.__dict__["store"] = house.store
+    known, real = house.accounts.known, house.store.load
+    issued = []
+
+    def slow(stream):
+        found = real(stream)
+        monkeypatch.setattr(house.store, "load", real)
+        issued.append(elsewhere.accounts.issue_token(moreau, scopes=READ, actor="owner"))
+        known.now()  # somebody else asks, and is answered, meanwhile
+        return found
+
+    monkeypatch.setattr(accounts, "FRESH_S", 0.0)
+    known.now()
+    monkeypatch.setattr(house.store, "load", slow)
+    known.now()
+    people, _ = known.now(as_last_known=True)
+    assert issued[0].token.id in people.tokens

@@ -454,8 +454,8 @@ def test_a_stream_ends_soon_after_its_token_was_revoked_and_no_other_does(served
         accounts.issue_token(f"desk-{name}", scopes=frozenset({Verb.READ_FLAGS}), actor="t", is_machine=True)
         for name in ("gone", "stays")
     )
-    client = httpx.Client(base_url=served.url, timeout=3 * HEARTBEAT_S)
     with (
+        httpx.Client(base_url=served.url, timeout=5 * HEARTBEAT_S) as client,
         client.stream("GET", path, headers={"authorization": f"Bearer {gone.secret}"}) as ended,
         client.stream("GET", path, headers={"authorization": f"Bearer {stays.secret}"}) as going_on,
     ):

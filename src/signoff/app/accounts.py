@@ -8,6 +8,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Final, Protocol
 
 from signoff.app.record import PEOPLE, Change, Record
@@ -43,12 +44,15 @@ class KnownPeople:
     """The people, read anew when their stream has moved on, and kept for when it cannot be read.
 
     They are kept beside the process too, so that one that is started in an outage still knows who may stop a model.
+    Of two readings at once the one that began later counts, however late the other one ends.
     """
 
     record: Record
     kept: Kept | None = None
     _known: People | None = None
     _read_at: float = float("-inf")
+    _forgotten_at: float = float("-inf")
+    _noting: Lock = field(default_factory=Lock)
 
     @property
     def is_fresh(self) -> bool:
@@ -56,8 +60,9 @@ class KnownPeople:
         return self._known is not None and self.record.clock.monotonic() - self._read_at < FRESH_S
 
     def forget(self) -> None:
-        """Read anew at the next question."""
-        self._read_at = float("-inf")
+        """Read anew at the next question; a reading that has begun already does not count."""
+        with self._noting:
+            self._read_at, self._forgotten_at = float("-inf"), self.record.clock.monotonic()
 
     def now(self, *, as_last_known: bool = False) -> tuple[People, bool]:
         """The people, and whether these are only the last known because the database cannot be reached, or is slow."""
@@ -83,7 +88,9 @@ class KnownPeople:
             return known, True
         if self.kept is not None and stored is not None and now is not known:
             self.kept.keep(stored.state)
-        self._known, self._read_at = now, began
+        with self._noting:
+            if began >= max(self._read_at, self._forgotten_at):
+                self._known, self._read_at = now, began
         return now, False
 
     def _last_kept(self) -> People | None:
