@@ -454,11 +454,13 @@ def test_a_stream_ends_soon_after_its_token_was_revoked_and_no_other_does(served
         accounts.issue_token(f"desk-{name}", scopes=frozenset({Verb.READ_FLAGS}), actor="t", is_machine=True)
         for name in ("gone", "stays")
     )
+    time.sleep(2 * FRESH_S)  # until the server has read people anew
     with (
         httpx.Client(base_url=served.url, timeout=5 * HEARTBEAT_S) as client,
         client.stream("GET", path, headers={"authorization": f"Bearer {gone.secret}"}) as ended,
         client.stream("GET", path, headers={"authorization": f"Bearer {stays.secret}"}) as going_on,
     ):
+        assert (ended.status_code, going_on.status_code) == (200, 200)
         heard, others = ended.iter_lines(), going_on.iter_lines()
         next(heard), next(others)
         accounts.revoke_token(gone.token.id, actor="t")
