@@ -228,3 +228,20 @@ def test_a_server_that_follows_no_longer_tells_of_kills_alone(board, record, jou
 
     asyncio.run(lost())
     assert (board.is_known, board.flags("m")) == (False, None)
+
+
+def test_it_is_said_when_nobody_sees_revoked_callers_off_any_more(board, record, monkeypatch, caplog):
+    def broken():
+        raise RuntimeError("a mistake of ours")
+
+    async def lost():
+        tell(record)
+        hub = Hub(board, broken)
+        await hub.open()
+        await asyncio.sleep(0.3)
+        await hub.close()
+        return board.is_known
+
+    monkeypatch.setattr("signoff.http.streaming.HEARTBEAT_S", 0.05)
+    assert asyncio.run(lost())  # desks stay open
+    assert "no longer end when access does" in caplog.text

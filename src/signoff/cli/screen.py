@@ -11,7 +11,7 @@ PIPED: Final = 10_000
 _OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-def inert(text: str) -> str:
+def escaped(text: str) -> str:
     """Control characters, and those that turn the direction of writing, as their escapes."""
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
@@ -24,7 +24,7 @@ class Screen(Console):
 
     def render_str(self, text: str, **how: Any) -> Text:  # noqa: ANN401 - rich's own options
         """Text for a line or a cell."""
-        return super().render_str(inert(text), **how)
+        return super().render_str(escaped(text), **how)
 
     def tell(self, line: object) -> None:
         """A line or a table, broken only where a terminal would do it."""

@@ -96,7 +96,9 @@ class Hub:
         following = [asyncio.create_task(_again_and_again(act)) for act in (listen, refresh)]
         for task in following:
             task.add_done_callback(self._fell_silent)
-        self._tasks = [*following, asyncio.create_task(self._beat()), asyncio.create_task(self._see_off())]
+        seeing_off = asyncio.create_task(self._see_off())
+        seeing_off.add_done_callback(_left_its_post)
+        self._tasks = [*following, asyncio.create_task(self._beat()), seeing_off]
 
     async def close(self) -> None:
         """End every stream and stop following."""
@@ -180,6 +182,12 @@ class Hub:
                     subscriber.end()
                 if n % AT_A_STRETCH == 0:
                     await asyncio.sleep(0)
+
+
+def _left_its_post(task: asyncio.Task[None]) -> None:
+    """A mistake of ours must not let revoked callers stay without anybody being told."""
+    if not task.cancelled():
+        log.critical("streams no longer end when access does", extra=about(because=repr(task.exception())))
 
 
 async def _again_and_again(act: Callable[[], Awaitable[None]]) -> None:
