@@ -1,5 +1,20 @@
-"""Of every test: the slow ones begin first, so that no worker ends long after the others."""
+"""Of every test: the slow ones begin first, so that no worker ends long after the others; or `--shuffle SEED` them all."""
+
+from itertools import groupby
+from random import Random
 
 
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+def pytest_addoption(parser):
+    parser.addoption("--shuffle", type=int, default=None, help="run modules, and the tests in each, in a random order")
+
+
+def pytest_collection_modifyitems(config, items):
+    if (seed := config.getoption("--shuffle")) is None:
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+        return
+    order = Random(seed)
+    modules = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    order.shuffle(modules)
+    for tests in modules:
+        order.shuffle(tests)
+    items[:] = [item for tests in modules for item in tests]

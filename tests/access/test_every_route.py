@@ -1,23 +1,24 @@
 """Every route, asked as every duty, of a release in every state: who may not is refused, and nothing changes."""
 
+from dataclasses import replace
+from itertools import count
+
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 from signed_in import begun
-from standing import standing
+from standing import way_to
 
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.store_memory import MemoryStore
 from signoff.app.people import enrol, grant
-from signoff.app.record import PEOPLE
+from signoff.app.record import PEOPLE, Change, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain.access import APART, DUTY_OF, MATRIX, PERSONAL, Duty, Verb
 from signoff.domain.deployment import State
 from signoff.http import sessions
 from signoff.http.access import verb_of
 from signoff.http.app import create_app
-from signoff.ledger.codec import encode_state
-from signoff.ports.store import StoredStream
 from signoff.wiring import House
 
 # The first three say nothing of any model or person; the others are how somebody becomes known, or tell of themselves.
@@ -48,6 +49,7 @@ BODIES = {
 # What takes an archive is sent none: whether one may is settled before it is looked at.
 UPLOADS = {"deployments", "checks", "memos", "rehearsals"}
 STATES = [state for state in State if state is not State.DRAFT]
+NUMBERS = count(1)
 
 
 def routes_of(app):
@@ -61,9 +63,14 @@ def routes_of(app):
     return [(verb_of(route), route, method) for route in walk(app.routes) for method in sorted(route.methods)]
 
 
+@pytest.fixture(scope="module", params=STATES)
+def state(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    """A server over memory, with somebody freshly signed in for each duty, and a machine."""
+def installation(state, tmp_path_factory):
+    """A server over memory, with somebody freshly signed in for each duty, and a machine: one for each state."""
     house = House(settings(home=str(tmp_path_factory.mktemp("home"))))
     house.__dict__.update({"store": MemoryStore(), "shelf": MemoryShelf()})
     bearers = {}
@@ -96,23 +103,25 @@ def test_nobody_without_a_token_gets_past_any_route(installation):
             assert client.request(method, route.path).status_code == 401, (method, route.path)
 
 
-def put(house, state):
-    """The release in this state, whatever was done to it before."""
-    kept, release = house.store, standing(state)
-    stream = "deployment/m-2"
-    kept._streams[stream] = StoredStream(stream=stream, revision=release.revision, state=encode_state(release))
-    kept._named[stream] = ("m", state.value)
+def opened(house, state):
+    """The name of a model of its own, whose one release came to this state by events."""
+    model = f"m{next(NUMBERS)}"
+    first, *later = way_to(state)
+    first = replace(first, deployment=f"{model}-2", model=model, previous_version=None, previous_deployment=None)
+    change = Change(stream=deployment_stream(f"{model}-2"), state=None, events=(first, *later))
+    house.record.commit(change, actor="t", key=f"opened:{model}")
+    return model
 
 
-def asked(client, bearer, route, method):
+def asked(client, bearer, route, method, model):
     path = route.path_format.format(
-        identity="m-2",
-        model="m",
-        name="m-2",
+        identity=f"{model}-2",
+        model=model,
+        name=f"{model}-2",
         proposal="0" * 16,
         edition="e",
         path="f",
-        key="m.enabled",
+        key=f"{model}.enabled",
         credential="c",
         token="t",
     )
@@ -122,24 +131,22 @@ def asked(client, bearer, route, method):
     return client.request(method, path, headers=headers, **(body if method == "POST" else {}))
 
 
-@pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("duty", Duty)
 def test_what_the_table_forbids_is_refused_in_every_state_and_changes_nothing(installation, duty, state):
     house, client, bearers = installation
-    put(house, state)
+    model = opened(house, state)
     wrong = []
     for verb, route, method in routes_of(client.app):
         if verb is None or verb in MATRIX[duty]:
             continue
-        before = house.store.size(), house.store.load("deployment/m-2"), house.store.load(PEOPLE)
-        status = asked(client, bearers[duty], route, method).status_code
-        after = house.store.size(), house.store.load("deployment/m-2"), house.store.load(PEOPLE)
+        before = house.store.size(), house.store.load(f"deployment/{model}-2"), house.store.load(PEOPLE)
+        status = asked(client, bearers[duty], route, method, model).status_code
+        after = house.store.size(), house.store.load(f"deployment/{model}-2"), house.store.load(PEOPLE)
         if status != 403 or before != after:
             wrong.append((method, route.path, status))
     assert wrong == []
 
 
-@pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("duty", Duty)
 def test_what_the_table_allows_is_judged_by_the_state_and_not_by_the_duty(installation, duty, state):
     house, client, bearers = installation
@@ -147,8 +154,7 @@ def test_what_the_table_allows_is_judged_by_the_state_and_not_by_the_duty(instal
     for verb, route, method in routes_of(client.app):
         if verb not in MATRIX[duty] or route.path in ENDLESS:
             continue
-        put(house, state)
-        status = asked(client, bearers[duty], route, method).status_code
+        status = asked(client, bearers[duty], route, method, opened(house, state)).status_code
         if status in {401, 403, 500} and not _is_anothers(duty, route):
             wrong.append((method, route.path, status))
     assert wrong == []
@@ -160,12 +166,11 @@ def _is_anothers(duty, route):
 
 
 @pytest.mark.parametrize("duty", sorted(APART))
-def test_who_stands_apart_changes_no_release_by_any_route_in_any_state(installation, duty):
+def test_who_stands_apart_changes_no_release_by_any_route_in_any_state(installation, duty, state):
     house, client, bearers = installation
-    for state in STATES:
-        put(house, state)
-        before = house.store.load("deployment/m-2")
-        for verb, route, method in routes_of(client.app):
-            if verb is not None and verb is not Verb.KILL and route.path not in ENDLESS:
-                asked(client, bearers[duty], route, method)
-        assert house.store.load("deployment/m-2") == before, state
+    model = opened(house, state)
+    before = house.store.load(f"deployment/{model}-2")
+    for verb, route, method in routes_of(client.app):
+        if verb is not None and verb is not Verb.KILL and route.path not in ENDLESS:
+            asked(client, bearers[duty], route, method, model)
+    assert house.store.load(f"deployment/{model}-2") == before

@@ -1,0 +1,130 @@
+"""Reading files where somebody else can write: a regular file of an expected owner, or a refusal that names the path.
+
+Whoever may write to a folder may put a link to another file there, a FIFO that is never written to, a device without
+end, or a file of their own. So a file is opened without following a link and without waiting, and only then looked at:
+what was looked at is what is read.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from signoff.domain.errors import BadInputError
+
+CHUNK: Final = 1 << 20
+# What `open` answers for a link, for a socket, and for a device that is not there.
+NOT_OPENED: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
+_KINDS: Final = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+class ForeignFileError(BadInputError):
+    """A file that is not what it must be: refused, and the message names the path."""
+
+
+def read_regular(path: Path, *, limit: int, owners: Collection[int] | None = None) -> bytes:
+    """The content of a regular file of at most `limit` bytes.
+
+    `owners` are the user ids whose files are read; None means anybody's. Raises ForeignFileError for anything else, and
+    OSError where the file is not there or cannot be read.
+    """
+    handle = open_regular(path, owners=owners)
+    try:
+        if (size := os.fstat(handle).st_size) > limit:
+            raise ForeignFileError(f"{path}: expected at most {limit:,} bytes, found {size:,}.")
+        content = bytearray()
+        while chunk := os.read(handle, min(CHUNK, limit + 1 - len(content))):
+            content += chunk
+            if len(content) > limit:
+                raise ForeignFileError(f"{path}: expected at most {limit:,} bytes, found more; it is being written.")
+        return bytes(content)
+    finally:
+        os.close(handle)
+
+
+def open_regular(path: Path, *, owners: Collection[int] | None = None) -> int:
+    """A descriptor of a regular file, opened without following a link and without waiting for anybody."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+    try:
+        handle = os.open(path, flags)
+    except OSError as error:
+        if error.errno in NOT_OPENED:
+            raise ForeignFileError(f"{path}: expected a regular file, found {kind_of(path)}. Remove it.") from error
+        raise
+    if (objection := _objection(os.fstat(handle), owners)) is not None:
+        os.close(handle)
+        raise ForeignFileError(f"{path}: {objection}")
+    return handle
+
+
+def _objection(found: os.stat_result, owners: Collection[int] | None) -> str | None:
+    if not stat.S_ISREG(found.st_mode):
+        return f"expected a regular file, found {_kind(found.st_mode)}. Remove it."
+    if owners is not None and found.st_uid not in owners:
+        return (
+            f"expected a file of {_users(owners)}, found one of {user_name(found.st_uid)}. Remove it, and find out who "
+            "put it there."
+        )
+    return None
+
+
+def kind_of(path: Path) -> str:
+    """What lies at a path, in words."""
+    try:
+        return _kind(path.lstat().st_mode)
+    except OSError:
+        return "nothing"
+
+
+def _kind(mode: int) -> str:
+    return next((name for is_one, name in _KINDS if is_one(mode)), "a regular file")
+
+
+def user_name(uid: int) -> str:
+    """The name of a user id, or the number where it has none."""
+    import pwd  # noqa: PLC0415 - not on every platform
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _users(owners: Collection[int]) -> str:
+    return " or ".join(user_name(uid) for uid in sorted(owners)) or "nobody"
+
+
+def own_users(folder: Path) -> frozenset[int]:
+    """Whose files count in a folder of this installation: this process's user, root, and the folder's owner."""
+    return frozenset({os.geteuid(), 0, folder.lstat().st_uid})
+
+
+def refuse_open_folder(folder: Path) -> None:
+    """Refuse a folder that anybody else may write to: what it holds could have been put there by anybody.
+
+    A folder that is not there yet is not refused.
+    """
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(found.st_mode):
+        raise ForeignFileError(f"{folder}: expected a folder, found {_kind(found.st_mode)}.")
+    if found.st_mode & stat.S_IWOTH:
+        raise ForeignFileError(
+            f"{folder}: expected a folder that only its owner writes to, found mode {stat.S_IMODE(found.st_mode):04o}. "
+            f"`chmod o-w {folder}`, and look at what it holds."
+        )
+    if os.geteuid() != 0 and found.st_uid not in {os.geteuid(), 0}:
+        raise ForeignFileError(
+            f"{folder}: expected a folder of {user_name(os.geteuid())}, found one of {user_name(found.st_uid)}."
+        )
