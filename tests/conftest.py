@@ -1,4 +1,4 @@
-"""Of every test: the slow ones begin first, so that no worker ends long after the others; or `--shuffle SEED` them all."""
+"""Of every test: the slow ones begin first, so that no worker ends long after the others. `--shuffle SEED` mixes them."""
 
 from itertools import groupby
 from random import Random

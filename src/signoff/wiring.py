@@ -11,13 +11,14 @@ from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
-from signoff.adapters.feature_replay import replay_features
+from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.live_folder import LiveFolder
+from signoff.adapters.sandbox.child import Sandbox, installed_packages
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
@@ -128,7 +129,7 @@ class House:
             from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
         except ModuleNotFoundError:
             return None
-        return MlflowRegistry.open(self.settings.registry)
+        return MlflowRegistry.open(self.settings.registry, self.sandbox)
 
     @property
     def _has_no_registry(self) -> bool:
@@ -160,7 +161,23 @@ class House:
 
     @cached_property
     def assessor(self) -> Assessor:
-        return Assessor(reader=self.reader, registry=self.registry, replay_features=replay_features)
+        return Assessor(reader=self.reader, registry=self.registry, replay_features=FeatureReplays(self.sandbox))
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """Where code that comes with a dossier or from a registry runs: out of reach of all that is in the home."""
+        home, foreign = self.settings.home, self.settings.foreign_code
+        return Sandbox(
+            isolation=foreign.isolation,
+            hidden=(
+                Path("/etc/passwd"),
+                *(home / name for name in ("ledger.key", "signoff.db", "people.known", "keys", "kills")),
+            ),
+            folders=(home,),
+            packages=installed_packages(),
+            seconds=foreign.seconds,
+            memory_bytes=foreign.memory_mb << 20,
+        )
 
     @cached_property
     def publisher(self) -> Publisher:

@@ -6,11 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from signoff.adapters.feature_replay import FullReplay, replay_features, replay_folders
+from signoff.adapters.feature_replay import FeatureReplays, FullReplay
+from signoff.adapters.feature_replay import replay_folders as replayed_folders
+from signoff.adapters.sandbox.child import Sandbox
 from signoff.domain.dossier import PitAudits, PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Predictions, Source
 
+replay_features = FeatureReplays(Sandbox())
 START, DAY, DAYS = datetime(2018, 1, 1, 21, tzinfo=UTC), timedelta(days=1), 60
 FEATURES = """import polars as pl
 
@@ -26,6 +29,10 @@ def folder(tmp_path):
     bars.write_parquet(tmp_path / "bars.parquet")
     (tmp_path / "audited_features.py").write_text(FEATURES)
     return tmp_path
+
+
+def replay_folders(folders, how, progress):
+    return replayed_folders(folders, how, progress, Sandbox())
 
 
 def replayed(folder, predictions=None, **audits):

@@ -18,9 +18,7 @@ def load(folder):
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    (tmp_path / "doubling_model.py").write_text(DOUBLING)
-    monkeypatch.syspath_prepend(tmp_path)
+def place(tmp_path):
     return tmp_path
 
 
@@ -47,6 +45,7 @@ def registry(place, client):
         run = client.create_run(experiment, tags=tags).info.run_id
         folder = place / version
         folder.mkdir()
+        (folder / "doubling_model.py").write_text(DOUBLING)
         pl.DataFrame({"x": [1.0, 2.0]}).write_parquet(folder / "in.parquet")
         pl.DataFrame({"prediction": [output, 2 * output]}).write_parquet(folder / "out.parquet")
         says = {"loader": "doubling_model:load", "input": "in.parquet", "output": "out.parquet"}

@@ -1,49 +1,139 @@
-"""Running the users' own feature function for the point-in-time check, and the audits of what a replay cannot see."""
+"""Running the users' own feature function for the point-in-time check, and the audits of what a replay cannot see.
+
+The function runs in a child process that holds nothing else (`adapters/sandbox`). What it computes is judged here, so
+that it cannot touch its own verdict. `--trusted` runs it in this process instead, and every result says so.
+"""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, NoReturn
 
 import polars as pl
 
+from signoff.adapters.foreign_files import read_regular
+from signoff.adapters.sandbox.child import BrokenChildError, Child, Sandbox
 from signoff.domain.dossier import PitDeclaration
-from signoff.domain.errors import BadInputError, SignoffError
+from signoff.domain.errors import BadInputError, SignoffError, UnavailableError
 from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, Predictions
+from signoff.domain.isolation import IN_PLACE, Isolation, Protection
+from signoff.ledger.canonical import digest
 from signoff.pit import Finding, PitReport, check, purge, replay_versions, restatements, skew, survivorship
 from signoff.pit.errors import ReplayError
+from signoff.pit.features import Compute
 
 SEED: Final = 0
+MOST_INPUT: Final = 2_000_000_000
 
 
-def replay_features(folder: Path, declaration: PitDeclaration, predictions: Predictions | None) -> PitEvidence:
-    """Recompute the features of sampled dates without the future. What goes wrong is a result: it blocks."""
+@dataclass(frozen=True, slots=True)
+class FeatureReplays:
+    """The replay of an installation, which runs foreign code as its sandbox says."""
+
+    sandbox: Sandbox
+
+    def __call__(self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None) -> PitEvidence:
+        """Recompute the features of sampled dates without the future. What goes wrong is a result: it blocks.
+
+        Raises UnavailableError where the code was not run, since it would not have been isolated.
+        """
+        protection = IN_PLACE
+        try:
+            inputs = {name: _table(folder / path) for name, path in declaration.inputs.items()}
+            with self.function(folder, declaration) as (compute, protection):
+                report = check(compute, inputs, sample=declaration.sample_dates, seed=SEED)
+                audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
+                compute.refuse_broken()
+        except UnavailableError:
+            raise
+        except _ANYTHING as error:
+            return replace(_nothing(_said(error)), protection=protection)
+        return PitEvidence(
+            findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
+            dates_checked=report.dates_checked,
+            features_checked=report.features_checked,
+            seed=SEED,
+            audits=tuple(
+                PitAudit(
+                    name=name,
+                    dates_checked=found.dates_checked,
+                    features_checked=found.features_checked,
+                    rows_checked=found.rows_checked,
+                    findings=len(found),
+                )
+                for name, found in audits
+            ),
+            protection=protection,
+        )
+
+    @contextmanager
+    def function(self, folder: Path, declaration: PitDeclaration) -> Iterator[tuple["_Function", Protection]]:
+        """The declared function, and what it cannot reach."""
+        if self.sandbox.isolation is Isolation.TRUSTED:
+            yield _Function(_loaded(declaration.compute, folder)), IN_PLACE
+            return
+        with self.sandbox.start(folder, compute=declaration.compute) as child:
+            yield _Function(child.compute, child, source=_source_of(declaration.compute, folder)), child.protection
+
+
+# Foreign code and the libraries that read its results may raise what is no Exception: `sys.exit` does, and polars too.
+_ANYTHING: Final = (Exception, SystemExit, pl.exceptions.PanicException)
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    """A feature function as the replay calls it; `source` is a digest of the code where the code runs elsewhere."""
+
+    call: Compute
+    child: Child | None = None
+    source: str = ""
+
+    def __call__(self, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
+        with _exits_refused():
+            return self.call(inputs)
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """What digests of this function are made from."""
+        return str, (self.source,)
+
+    def refuse_broken(self) -> None:
+        """A replay whose child broke on the way has no result, whatever its later dates looked like."""
+        if self.child is not None and self.child.failure is not None:
+            raise BrokenChildError(self.child.failure)
+
+
+@contextmanager
+def _exits_refused() -> Iterator[None]:
+    """In place, `os._exit` would end the command without a verdict, and successfully."""
+    real = os._exit
+
+    def refuse(status: int) -> NoReturn:
+        raise SystemExit(status)
+
+    os._exit = refuse
     try:
-        compute = _function(declaration.compute, folder)
-        inputs = {name: _table(folder / path) for name, path in declaration.inputs.items()}
-        report = check(compute, inputs, sample=declaration.sample_dates, seed=SEED)
-        audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
-    except Exception as error:  # noqa: BLE001 - the users' code may raise anything, and any of it means not verified
-        text = f"{type(error).__name__}: {error}"
-        return PitEvidence(findings=(), dates_checked=0, features_checked=0, seed=SEED, error=text)
-    return PitEvidence(
-        findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
-        dates_checked=report.dates_checked,
-        features_checked=report.features_checked,
-        seed=SEED,
-        audits=tuple(
-            PitAudit(
-                name=name,
-                dates_checked=found.dates_checked,
-                features_checked=found.features_checked,
-                rows_checked=found.rows_checked,
-                findings=len(found),
-            )
-            for name, found in audits
-        ),
-    )
+        yield
+    finally:
+        os._exit = real
+
+
+def _nothing(error: str) -> PitEvidence:
+    return PitEvidence(findings=(), dates_checked=0, features_checked=0, seed=SEED, error=error)
+
+
+def _said(error: BaseException) -> str:
+    return str(error) if isinstance(error, SignoffError) else f"{type(error).__name__}: {error}"
+
+
+def _source_of(name: str, folder: Path) -> str:
+    """A digest of the Python files in a folder: they are what a declared function can be made of there."""
+    files = sorted(path for path in folder.rglob("*.py") if path.is_file())
+    content = b"".join(f"{path.relative_to(folder)}\n".encode() + path.read_bytes() for path in files)
+    return digest(name.encode() + content)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,33 +148,49 @@ class FullReplay:
 
 
 def replay_folders(
-    folders: Mapping[str, tuple[Path, PitDeclaration]], how: FullReplay, progress: Callable[[int, int], None]
+    folders: Mapping[str, tuple[Path, PitDeclaration]],
+    how: FullReplay,
+    progress: Callable[[int, int], None],
+    sandbox: Sandbox,
 ) -> dict[str, PitReport]:
     """The features of one or several versions over long histories; folders with the same inputs share their work.
 
     Raises BadInputError for what cannot be replayed: here somebody asked for it, and no verdict depends on it.
     """
-    try:
-        versions = {name: _function(declared.compute, folder) for name, (folder, declared) in folders.items()}
-        tables = [
-            {name: _table(folder / path) for name, path in declared.inputs.items()}
-            for folder, declared in folders.values()
-        ]
-        return replay_versions(
-            versions,
-            _the_same(tables),
-            sample=how.dates,
-            seed=SEED,
-            dates_per_chunk=how.dates_per_chunk,
-            symbols_per_chunk=how.symbols_per_chunk,
-            cluster=how.cluster,
-            journal=how.journal,
-            progress=progress,
+    if how.cluster is not None and sandbox.isolation is not Isolation.TRUSTED:
+        raise BadInputError(
+            f"Expected --trusted with --cluster, found --cluster {how.cluster} alone: the workers of a cluster run the "
+            "feature code in their own processes, which nothing isolates. Leave --cluster out, or give --trusted."
         )
-    except SignoffError:
+    replays = FeatureReplays(sandbox)
+    try:
+        with ExitStack() as open_children:
+            versions = {
+                name: open_children.enter_context(replays.function(folder, declared))[0]
+                for name, (folder, declared) in folders.items()
+            }
+            tables = [
+                {name: _table(folder / path) for name, path in declared.inputs.items()}
+                for folder, declared in folders.values()
+            ]
+            found = replay_versions(
+                {name: one.call if sandbox.isolation is Isolation.TRUSTED else one for name, one in versions.items()},
+                _the_same(tables),
+                sample=how.dates,
+                seed=SEED,
+                dates_per_chunk=how.dates_per_chunk,
+                symbols_per_chunk=how.symbols_per_chunk,
+                cluster=how.cluster,
+                journal=how.journal,
+                progress=progress,
+            )
+            for one in versions.values():
+                one.refuse_broken()
+            return found
+    except UnavailableError:
         raise
-    except Exception as error:
-        raise BadInputError(f"The features could not be replayed: {type(error).__name__}: {error}") from error
+    except _ANYTHING as error:
+        raise BadInputError(f"The features could not be replayed: {_said(error)}") from error
 
 
 def _the_same(tables: Sequence[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFrame]:
@@ -98,7 +204,7 @@ def _the_same(tables: Sequence[dict[str, pl.DataFrame]]) -> dict[str, pl.DataFra
 def _audits(
     folder: Path,
     declaration: PitDeclaration,
-    compute: Any,  # noqa: ANN401 - the users' own function
+    compute: Compute,
     inputs: dict[str, pl.DataFrame],
     predictions: Predictions | None,
 ) -> Iterator[tuple[str, PitReport]]:
@@ -138,7 +244,7 @@ def _finding(found: Finding) -> PitFinding:
     )
 
 
-def _function(name: str, folder: Path) -> Any:  # noqa: ANN401 - the users' own function
+def _loaded(name: str, folder: Path) -> Compute:
     """`package.module:function`, from the folder where it lies there: two folders may use one name for two modules."""
     module, _, attribute = name.partition(":")
     here, top = str(folder), module.partition(".")[0]
@@ -148,16 +254,19 @@ def _function(name: str, folder: Path) -> Any:  # noqa: ANN401 - the users' own 
         importlib.invalidate_caches()
     sys.path.insert(0, here)
     try:
-        return getattr(importlib.import_module(module), attribute)
+        with _exits_refused():
+            found: Compute = getattr(importlib.import_module(module), attribute)
     finally:
         sys.path.remove(here)
+    return found
 
 
 def _table(path: Path) -> pl.DataFrame:
+    content = read_regular(path, limit=MOST_INPUT)
     match path.suffix:
         case ".parquet":
-            return pl.read_parquet(path)
+            return pl.read_parquet(content)
         case ".arrow":
-            return pl.read_ipc(path)
+            return pl.read_ipc(content)
         case _:
-            return pl.read_csv(path, try_parse_dates=True)
+            return pl.read_csv(content, try_parse_dates=True)

@@ -1,10 +1,10 @@
 """The model registry in MLflow: versions as runs describe them, documents attached to them, and a look that they work.
 
 A version is found by the tag `version` of its model version. A model that carries `inference.json` next to it can be
-verified: the file names a loader `package.module:function`, a known input and the output recorded at registration.
+verified: the file names one of a closed list of formats, a known input and the output recorded at registration. Whoever
+writes to the registry writes that file and the model, so that neither is loaded here: a child process does it.
 """
 
-import importlib
 import json
 import logging
 import re
@@ -13,10 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import polars as pl
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
@@ -24,8 +23,12 @@ from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
-from signoff.domain.errors import NotFoundError, UnavailableError
+from signoff.adapters.foreign_files import read_regular
+from signoff.adapters.sandbox.child import Sandbox
+from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
+from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.isolation import IN_PLACE, Isolation, Protection
 from signoff.domain.memo.standing import PreviousCheck
 
 GOVERNANCE: Final = "governance"
@@ -37,6 +40,8 @@ REQUIRED: Final = (
     "repository.txt",
 )
 TOLERANCE: Final = 1e-9
+INFERENCE: Final = "inference.json"
+MOST_INFERENCE: Final = 100_000
 _LOGIN: Final = re.compile(r"://[^/\s]*@")
 NOBODY: Final = "unknown"
 
@@ -75,15 +80,16 @@ def bare(text: str) -> str:
 class MlflowRegistry:
     """A tracking server or database by URI; `sqlite:///` opens in-process."""
 
-    def __init__(self, client: MlflowClient, uri: str) -> None:
+    def __init__(self, client: MlflowClient, uri: str, sandbox: Sandbox) -> None:
         self._client = client
         self._uri = uri
+        self._sandbox = sandbox
 
     @classmethod
-    def open(cls, uri: str) -> "MlflowRegistry | None":
-        """The registry at this URI, None where a database file does not exist yet."""
+    def open(cls, uri: str, sandbox: Sandbox | None = None) -> "MlflowRegistry | None":
+        """The registry at this URI, None where a database file does not exist yet. Models run as `sandbox` says."""
         client = connected(uri)
-        return None if client is None else cls(client, uri)
+        return None if client is None else cls(client, uri, sandbox or Sandbox())
 
     def version(self, model: str, version: str) -> RegisteredVersion | None:
         """What the registry knows of a version."""
@@ -175,13 +181,21 @@ class MlflowRegistry:
         folder = self._model_folder(found, run)
         with tempfile.TemporaryDirectory() as name:
             local = Path(self._client.download_artifacts(_run_of(found), folder, name))
-            says: dict[str, str] = json.loads((local / "inference.json").read_bytes())
-            predict = _loaded(says["loader"], local)
-            expected = pl.read_parquet(local / says["output"])["prediction"].to_numpy()
-            found_values = np.asarray(predict(pl.read_parquet(local / says["input"])))
-        worst = float(np.max(np.abs(found_values - expected)))
+            expected, given, ran = self._ran(local, declared_in(local))
+        if expected.shape != given.shape or not expected.size:
+            return f"expected {expected.size} predictions for its known rows, found {given.size}", False
+        worst = float(np.max(np.abs(given - expected)))
         rows = f"{expected.size} known rows, largest difference {worst:.1e}"
-        return rows, bool(worst <= TOLERANCE)
+        return rows + ("" if ran.is_full else f"; the model ran {ran.words}"), bool(worst <= TOLERANCE)
+
+    def _ran(self, folder: Path, declared: dict[str, str]) -> tuple[Floats, Floats, Protection]:
+        """What was recorded for the known input, what the model gives for it now, and what it could not reach."""
+        if self._sandbox.isolation is Isolation.TRUSTED:
+            expected, case = known(str(folder), declared)
+            return expected, predicted(case), IN_PLACE
+        with self._sandbox.start(folder) as child:
+            recorded, found = child.model(declared)
+            return np.frombuffer(recorded), np.frombuffer(found), child.protection
 
     def _model_folder(self, found: ModelVersion, run: Run) -> str:
         """The model's artefact path within its run."""
@@ -203,9 +217,26 @@ class MlflowRegistry:
                 yield item.path
 
 
-def _loaded(name: str, folder: Path) -> Any:  # noqa: ANN401 - the users' own prediction function
-    module, _, attribute = name.partition(":")
-    return getattr(importlib.import_module(module), attribute)(folder)
+def declared_in(folder: Path) -> dict[str, str]:
+    """What `inference.json` says, each part checked; one that names a loader and no format is of the Python flavour."""
+    content = read_regular(folder / INFERENCE, limit=MOST_INFERENCE)
+    said = json.loads(content)
+    if not isinstance(said, dict):
+        raise BadInputError(f"{INFERENCE}: expected a mapping of keys, found {type(said).__name__}.")
+    said.setdefault("format", "python" if "loader" in said else "")
+    wanted = ("format", "input", "output", "loader" if said["format"] == "python" else "model")
+    declared = {key: said.get(key) for key in wanted}
+    if missing := [key for key, value in declared.items() if not isinstance(value, str) or not value]:
+        raise BadInputError(f"{INFERENCE}: expected a text for {', '.join(missing)}, found none.")
+    if declared["format"] not in LOADERS:
+        raise BadInputError(
+            f"{INFERENCE}: expected a format among {', '.join(LOADERS)}, found {declared['format']!r}. Save the model "
+            "in one of these; a pickle is never loaded."
+        )
+    for key in ("input", "output", "model"):
+        if "/" in (name := str(declared.get(key, ""))) or name in {".", ".."} or "\0" in name:
+            raise BadInputError(f"{INFERENCE}: expected {key} as a file's name beside it, found {name!r}.")
+    return {key: str(value) for key, value in declared.items()}
 
 
 def _run_of(found: ModelVersion) -> str:

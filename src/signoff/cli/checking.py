@@ -108,5 +108,6 @@ def _lines(document: Document) -> tuple[object, ...]:
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
+        *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         verdict,
     )

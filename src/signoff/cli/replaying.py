@@ -46,7 +46,12 @@ def replay(
     )
     with session.progress() as report:
         report("replaying features", 0, 1)
-        found = replay_folders(declared, how, lambda done, total: report("replaying features", done, total))
+        found = replay_folders(
+            declared,
+            how,
+            lambda done, total: report("replaying features", done, total),
+            session.house.sandbox,
+        )
     if any(one.dates_checked < 1 or one.features_checked < 1 for one in found.values()):
         raise BadInputError(
             "Nothing could be compared: no feature has a value on any of the dates. Look at the inputs."

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from signoff.app.notices import waiting
 from signoff.cli.session import Session
-from signoff.domain.errors import UnavailableError
+from signoff.domain.errors import BadInputError, UnavailableError
 from signoff.ports.notices import Severity
 
 
@@ -29,6 +29,8 @@ def serve(
     Example: `signoff serve --port 8400 --database postgresql+psycopg://signoff@db/signoff`
     """
     session: Session = context.obj
+    if session.is_trusted:
+        raise BadInputError("Expected no --trusted, found it: a server never runs foreign code in its own process.")
     try:
         from signoff.http.server import serve as run  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:

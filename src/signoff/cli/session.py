@@ -1,6 +1,6 @@
 """What every command shares: where the installation is, how to answer, and how to fail.
 
-`--home`, `--database`, `--registry`, `--as` and `--json` may stand anywhere on the line.
+`--home`, `--database`, `--registry`, `--as`, `--trusted` and `--json` may stand anywhere on the line.
 """
 
 import json
@@ -47,6 +47,7 @@ class Session:
 
     options: dict[str, str] = field(default_factory=dict)
     is_json: bool = False
+    is_trusted: bool = False
     _house: House | None = None
     _remote: Remote | None = None
 
@@ -54,7 +55,7 @@ class Session:
     def house(self) -> House:
         """The installation, built on first use."""
         if self._house is None:
-            self._house = House(settings(**self.options))
+            self._house = House(settings(**self.options, is_trusted=self.is_trusted))
         return self._house
 
     @property
@@ -147,6 +148,8 @@ def split_options(arguments: list[str]) -> tuple[Session, list[str]]:
             return session, [*rest, argument, *waiting]
         if argument == "--json":
             session.is_json = True
+        elif argument == "--trusted":
+            session.is_trusted = True
         elif name in VALUED and "=" in argument:
             session.options[VALUED[name]] = value
         elif name in VALUED:

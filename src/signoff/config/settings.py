@@ -2,6 +2,8 @@
 
 SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
 options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
+SIGNOFF_ISOLATION (full or weak) says what must be out of reach of code that comes with a dossier or from a registry,
+SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB how long it may run and how much memory it may take.
 SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
 is told when people are called.
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
@@ -16,6 +18,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from signoff.domain.errors import BadInputError
+from signoff.domain.isolation import Isolation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,15 @@ class Pager:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignCode:
+    """How code that comes with a dossier or from a registry is run."""
+
+    isolation: Isolation = Isolation.FULL
+    seconds: float = 600.0
+    memory_mb: int = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation."""
 
@@ -61,6 +73,7 @@ class Settings:
     pager: Pager | None = None
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    foreign_code: ForeignCode = ForeignCode()
 
     @property
     def keys(self) -> Path:
@@ -101,6 +114,7 @@ def settings(
     actor: str | None = None,
     server: str | None = None,
     token: str | None = None,
+    is_trusted: bool = False,
 ) -> Settings:
     """Options given win over the environment, and the environment over the defaults."""
     environment = os.environ  # noqa: TID251 - the one place that reads it
@@ -117,7 +131,30 @@ def settings(
         pager=_pager(environment),
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
         trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
+        foreign_code=_foreign_code(environment, is_trusted=is_trusted),
     )
+
+
+def _foreign_code(environment: Mapping[str, str], *, is_trusted: bool) -> ForeignCode:
+    """Trusting code is said on a command's line alone, so that no server inherits it."""
+    given = environment.get("SIGNOFF_ISOLATION") or Isolation.FULL.value
+    if given not in {Isolation.FULL, Isolation.WEAK}:
+        raise BadInputError(
+            f"Expected SIGNOFF_ISOLATION as full or weak, found {given!r}. To run code of your own on your own machine "
+            "without isolation, give the command --trusted."
+        )
+    return ForeignCode(
+        isolation=Isolation.TRUSTED if is_trusted else Isolation(given),
+        seconds=_at_least_one(environment, "SIGNOFF_FOREIGN_CODE_SECONDS", 600),
+        memory_mb=_at_least_one(environment, "SIGNOFF_FOREIGN_CODE_MB", 4096),
+    )
+
+
+def _at_least_one(environment: Mapping[str, str], name: str, default: int) -> int:
+    given = environment.get(name) or str(default)
+    if not given.isascii() or not given.isdecimal() or not 1 <= int(given) <= 10_000_000:
+        raise BadInputError(f"Expected {name} as a whole number from 1 on, such as {default}, found {given!r}.")
+    return int(given)
 
 
 def _provider(environment: Mapping[str, str]) -> Provider | None:

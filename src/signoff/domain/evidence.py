@@ -12,6 +12,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from signoff.domain.isolation import Protection
+
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]  # datetime64[D]
 Instants = NDArray[np.datetime64]  # datetime64[us], UTC
@@ -154,7 +156,8 @@ class PitAudit:
 class PitEvidence:
     """The point-in-time replay: what was recomputed and what moved. `error` when it could not run.
 
-    `findings` are those of the replay and of every audit; the counts are the replay's.
+    `findings` are those of the replay and of every audit; the counts are the replay's. `protection` says what the
+    feature code could not reach while it ran, None where it did not run.
     """
 
     findings: tuple[PitFinding, ...]
@@ -163,6 +166,7 @@ class PitEvidence:
     seed: int
     error: str | None = None
     audits: tuple[PitAudit, ...] = ()
+    protection: Protection | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

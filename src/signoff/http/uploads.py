@@ -32,6 +32,7 @@ MOST_BYTES: Final = 256 << 20
 ASSESSING: Final = CapacityLimiter(max(2, os.cpu_count() or 2))
 # What a child needs to run at all; nothing else of the server's environment reaches the sender's code.
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
+FOREIGN_CODE: Final = ("SIGNOFF_ISOLATION", "SIGNOFF_FOREIGN_CODE_SECONDS", "SIGNOFF_FOREIGN_CODE_MB")
 
 
 async def archive_of(request: Request) -> bytes:
@@ -72,6 +73,7 @@ def carried_out(house: House, actor: str, *command: str) -> Document:
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
     # Not on the line, which every user of the machine can read: a URL may hold a password.
     environment |= {"SIGNOFF_DATABASE": known.database, "SIGNOFF_REGISTRY": known.registry}
+    environment |= {name: os.environ[name] for name in FOREIGN_CODE if name in os.environ}  # noqa: TID251 - handed on
     try:
         ended = subprocess.run(  # noqa: S603 - our own interpreter, our own module
             line, capture_output=True, env=environment, timeout=TIME_LIMIT_S, check=False

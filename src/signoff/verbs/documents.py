@@ -30,6 +30,7 @@ from signoff.domain.events import (
 )
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
+from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Role, Tier
@@ -389,6 +390,7 @@ class AssessmentDocument(TypedDict):
     blocking: list[str]
     point_in_time: str
     point_in_time_reason: str
+    feature_code_ran: str | None
     metrics: list[MetricDocument]
     gates: list[GateDocument]
     figures: dict[str, float | None]
@@ -406,10 +408,16 @@ def assessment_document(release: Release) -> AssessmentDocument:
         "blocking": [finding.key for finding in assessment.blocking],
         "point_in_time": assessment.pit.status.value,
         "point_in_time_reason": assessment.pit.reason,
+        "feature_code_ran": None if (protection := _protection(release)) is None else protection.words,
         "metrics": [metric_document(row) for row in assessment.metrics],
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
     }
+
+
+def _protection(release: Release) -> Protection | None:
+    replay = release.inputs.evidence.pit
+    return None if replay is None else replay.protection
 
 
 def metric_document(row: MetricRow) -> MetricDocument:

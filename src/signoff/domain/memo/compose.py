@@ -104,6 +104,8 @@ def _notices(release: Release) -> Iterator[str]:
     if release.shortenings:
         left_out = "; ".join(f"{s.text} (policy, {s.rule})" for s in release.shortenings)
         yield f"Shortened, as the policy allows for a {release.dossier.header.deployment_type}: {left_out}."
+    if (replay := release.evidence.pit) is not None and (ran := replay.protection) is not None and not ran.is_full:
+        yield f"The feature code ran {ran.words}."
     pit = release.assessment.pit
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"

@@ -301,6 +301,8 @@ def _replay(release: Release) -> CheckItem:
         f"{replay.features_checked} features on {replay.dates_checked} dates, seed {replay.seed}: "
         f"{len(replay.findings)} moved"
     )
+    if replay.protection is not None:
+        note += f"; the feature code ran {replay.protection.words}"
     return CheckItem(title, has_looked and not replay.findings, note)
 
 

@@ -1,0 +1,337 @@
+"""Starting the child that runs foreign code, and speaking with it within a time limit.
+
+The child says first what it tried and could not do. Unless everything that the installation demands was out of its
+reach, it is ended before any foreign code was loaded. It is ended in any case when its work is done, when its time is
+over, or when it says something that is no answer.
+"""
+
+import json
+import os
+import selectors
+import signal
+import site
+import struct
+import subprocess
+import sys
+import sysconfig
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import polars as pl
+
+import signoff
+from signoff.adapters.sandbox import columns, inside
+from signoff.domain.errors import SignoffError, UnavailableError
+from signoff.domain.isolation import Hazard, Isolation, Protection
+
+CHUNK: Final = 1 << 20
+MOST_ANSWER: Final = 2 << 30
+STARTING_S: Final = 60.0
+# Read by the loader, the interpreter and the C library of any program; nothing here is secret.
+SYSTEM: Final = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")
+PASSED_ON: Final = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+class ForeignCodeError(SignoffError):
+    """What foreign code raised, as it said it."""
+
+
+class BrokenChildError(SignoffError):
+    """The child ended, took too long, or answered something that is no answer: there is no result."""
+
+
+class IsolationError(UnavailableError):
+    """Foreign code was not run, since not all that it could reach was out of its reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """How an installation runs foreign code.
+
+    `hidden` are files that the child must not be able to open, `folders` those in which it must not be able to write.
+    `packages` are folders of installed modules that foreign code may import, beside those of the interpreter.
+    """
+
+    isolation: Isolation = Isolation.FULL
+    hidden: tuple[Path, ...] = ()
+    folders: tuple[Path, ...] = ()
+    packages: tuple[Path, ...] = ()
+    seconds: float = 600.0
+    memory_bytes: int = 4 << 30
+
+    def start(self, folder: Path, *, compute: str = "") -> "Child":
+        """A child over one folder, which it may read; `compute` names the function that `Child.compute` calls."""
+        return Child(self, folder, compute=compute)
+
+    def specification(self, folder: Path, compute: str) -> dict[str, Any]:
+        """What the child is told."""
+        modules = self._modules()
+        hidden = [str(path.resolve()) for path in self.hidden if path.exists()]
+        return {
+            "parent": os.getpid(),
+            "modules": modules,
+            "readable": [*SYSTEM, *_interpreter(), *modules, str(folder)],
+            "hidden": hidden,
+            "folders": [str(path.resolve()) for path in (*self.folders, folder, Path("/tmp"), Path.home())],  # noqa: S108 - tried, and expected to be refused
+            "folder": str(folder),
+            "compute": compute,
+            "is_confined": sys.platform == "linux",
+            "memory_bytes": self.memory_bytes,
+            "cpu_seconds": max(1, int(2 * self.seconds)),
+        }
+
+    def _modules(self) -> list[str]:
+        """Where modules are found: the interpreter's and ours; nothing that holds the installation's own files."""
+        own = Path(signoff.__file__).parents[1]
+        found = [*_interpreter_modules(), own, *self.packages]
+        kept = [path.resolve() for path in (*self.hidden, *self.folders)]
+        return list(
+            dict.fromkeys(
+                str(path) for path in (one.resolve() for one in found) if not any(k.is_relative_to(path) for k in kept)
+            )
+        )
+
+
+def _interpreter() -> tuple[str, ...]:
+    return tuple(dict.fromkeys((sys.base_prefix, sys.base_exec_prefix)))
+
+
+def _interpreter_modules() -> list[Path]:
+    paths = sysconfig.get_paths()
+    standard = [Path(paths["stdlib"]), Path(paths["platstdlib"]), Path(paths["stdlib"]) / "lib-dynload"]
+    return [*standard, *(Path(name) for name in dict.fromkeys((paths["purelib"], paths["platlib"])))]
+
+
+def installed_packages() -> tuple[Path, ...]:
+    """Folders of modules that the operator put in reach of Python: by PYTHONPATH, and by `.pth` files that name them."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # noqa: TID251 - Python's own setting
+    named = [Path(part) for part in given if part.startswith("/")]
+    for place in (*site.getsitepackages(), sysconfig.get_paths()["purelib"]):
+        for note in sorted(Path(place).glob("*.pth")):
+            with suppress(OSError, UnicodeDecodeError):
+                named += [Path(line) for line in note.read_text().splitlines() if line.startswith("/")]
+    return tuple(dict.fromkeys(path for path in named if path.is_dir()))
+
+
+class Child:
+    """One process over one folder, from `with` to the end of the block. Every call may raise BrokenChildError."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path, *, compute: str) -> None:
+        self._sandbox, self._folder, self._compute = sandbox, folder.resolve(), compute
+        self._process: subprocess.Popen[bytes] | None = None
+        self._deadline = 0.0
+        self.protection = Protection()
+        self.failure: str | None = None
+
+    def __enter__(self) -> Self:
+        self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
+        line = [sys.executable, "-I", "-S", "-B", inside.__file__]
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own program
+            line,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,
+        )
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        told = json.dumps(self._sandbox.specification(self._folder, self._compute)).encode()
+        _, content = self._asked(inside.SPECIFICATION, told, inside.READY)
+        said = json.loads(content)
+        self.protection = Protection(
+            layers=tuple(str(layer) for layer in said["layers"]),
+            stopped=frozenset(Hazard(name) for name in said["stopped"]),
+        )
+        if self._sandbox.isolation is Isolation.FULL and not self.protection.is_full:
+            within = ", ".join(hazard.words for hazard in self.protection.open_hazards)
+            raise IsolationError(
+                f"Expected foreign code to be out of reach of everything but its inputs, found within its reach: "
+                f"{within}. It was not run. Use a Linux kernel with Landlock (5.13 or newer) and seccomp; or set "
+                "SIGNOFF_ISOLATION=weak, which page one of every memo then prints; or, for code of your own on your "
+                "own machine, give --trusted."
+            )
+        self._deadline = time.monotonic() + self._sandbox.seconds
+
+    def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        """What the feature function makes of these inputs."""
+        packed = [(name, columns.pack(table)) for name, table in inputs.items()]
+        names = json.dumps([(name, len(content)) for name, content in packed]).encode()
+        request = b"".join((struct.pack(">I", len(names)), names, *(content for _, content in packed)))
+        _, content = self._asked(inside.COMPUTE, request, inside.TABLE)
+        try:
+            return columns.unpack(content)
+        except columns.ColumnsError as error:
+            raise self._broken(f"it answered with no table ({error})") from error
+
+    def model(self, declared: Mapping[str, str]) -> tuple[bytes, bytes]:
+        """What was recorded for a model's known input, and what the model gives for it now: doubles, in order."""
+        _, expected = self._asked(inside.MODEL, json.dumps(dict(declared)).encode(), inside.NUMBERS)
+        _, found = self._answered(b"", inside.NUMBERS)
+        return expected, found
+
+    def close(self) -> None:
+        """End the child, and whatever it started."""
+        process = self._process
+        if process is None:
+            return
+        with suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+        self._process = None
+
+    def _asked(self, kind: bytes, content: bytes, wanted: bytes) -> tuple[bytes, bytes]:
+        return self._answered(inside.MESSAGE.pack(kind, len(content)) + content, wanted)
+
+    def _answered(self, request: bytes, wanted: bytes) -> tuple[bytes, bytes]:
+        if self.failure is not None:
+            raise BrokenChildError(self.failure)
+        exchange = _Exchange(self._started, request, self._deadline)
+        try:
+            kind, content = exchange.result()
+        except _EndedError as error:
+            raise self._broken(str(error)) from error
+        if kind == inside.PROBLEM:
+            raise _raised(content)
+        if kind != wanted:
+            raise self._broken("it answered something else than it was asked")
+        return kind, content
+
+    @property
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise BrokenChildError("The process that runs foreign code was ended.")
+        return self._process
+
+    def _broken(self, reason: str) -> BrokenChildError:
+        """The child is of no more use: what comes after says why as well."""
+        said = "" if self._process is None else _last_words(self._process)
+        self.close()
+        self.failure = f"the process that ran this code gave no result: {reason}{said}"
+        return BrokenChildError(self.failure)
+
+
+class _EndedError(Exception):
+    """There is no answer, and this is why."""
+
+
+class _Exchange:
+    """One request written while its answer is read, so that neither side waits for the other to read."""
+
+    def __init__(self, process: subprocess.Popen[bytes], request: bytes, deadline: float) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._process, self._deadline = process, deadline
+        self._to, self._from = process.stdin.fileno(), process.stdout.fileno()
+        self._request, self._answer = memoryview(request), bytearray()
+
+    def result(self) -> tuple[bytes, bytes]:
+        """Kind and content of the answer."""
+        os.set_blocking(self._to, False)
+        os.set_blocking(self._from, False)
+        size = inside.MESSAGE.size
+        with selectors.DefaultSelector() as ready:
+            ready.register(self._from, selectors.EVENT_READ)
+            if self._request:
+                ready.register(self._to, selectors.EVENT_WRITE)
+            while len(self._answer) < size or len(self._answer) < size + self._length():
+                self._wait(ready)
+        kind, _ = inside.MESSAGE.unpack_from(self._answer)
+        return kind, bytes(memoryview(self._answer)[size : size + self._length()])
+
+    def _length(self) -> int:
+        _, length = inside.MESSAGE.unpack_from(self._answer)
+        if length > MOST_ANSWER:
+            raise _EndedError(f"its answer is {length:,} bytes long, and {MOST_ANSWER:,} are the most")
+        return int(length)
+
+    def _wait(self, ready: selectors.BaseSelector) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not (events := ready.select(left)):
+            raise _EndedError("its time was over before it answered")
+        for key, _ in events:
+            if key.fd == self._to:
+                self._write(ready)
+            else:
+                self._read()
+
+    def _write(self, ready: selectors.BaseSelector) -> None:
+        try:
+            written = os.write(self._to, self._request[:CHUNK])
+        except BlockingIOError:
+            return
+        except OSError:
+            ready.unregister(self._to)  # it reads no more; whether it answers shows next
+            return
+        self._request = self._request[written:]
+        if not self._request:
+            ready.unregister(self._to)
+
+    def _read(self) -> None:
+        wanted = inside.MESSAGE.size - len(self._answer)
+        if wanted <= 0:
+            wanted += self._length()
+        try:
+            part = os.read(self._from, min(CHUNK, wanted))
+        except BlockingIOError:
+            return
+        if not part:
+            raise _EndedError(_end_of(self._process))
+        self._answer += part
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> str:
+    """How a process ended, in words."""
+    with suppress(subprocess.TimeoutExpired):
+        status = process.wait(2)
+        if status >= 0:
+            return f"it ended itself with status {status} before it answered"
+        with suppress(ValueError):
+            return f"it was ended by {signal.Signals(-status).name}, as by a limit on memory or processor time"
+    return "it closed its answers"
+
+
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    """What it complained of while it started; later there is nothing to read."""
+    if process.stderr is None:
+        return ""
+    os.set_blocking(process.stderr.fileno(), False)
+    said = (process.stderr.read() or b"").decode(errors="replace").strip().splitlines()
+    return f" ({said[-1][:300]})" if said else ""
+
+
+def _raised(content: bytes) -> ForeignCodeError:
+    try:
+        name, text = json.loads(content)
+        return ForeignCodeError(f"{name}: {text}")
+    except (ValueError, TypeError):
+        return ForeignCodeError("an error that it did not describe")
+
+
+def _environment() -> dict[str, str]:
+    """What the child needs to run at all, and nothing else of this process's environment."""
+    own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2", "NUMBA_NUM_THREADS": "1"}
+    return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **threads, **own}

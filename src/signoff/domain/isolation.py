@@ -1,0 +1,79 @@
+"""Where foreign code ran, and what was seen to be out of its reach while it did.
+
+Foreign code is what comes with a dossier or out of a registry. Protection is never assumed from a version or a setting:
+each hazard is tried by the process itself before the foreign code is loaded, and counts as stopped only when it was.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Isolation(StrEnum):
+    """What an installation demands before it runs foreign code."""
+
+    FULL = "full"
+    WEAK = "weak"
+    TRUSTED = "trusted"
+
+
+class Hazard(StrEnum):
+    """What foreign code could do to the installation that runs it."""
+
+    NETWORK = "network"
+    SECRETS = "secrets"
+    WRITES = "writes"
+    PROCESSES = "processes"
+    SIGNALS = "signals"
+
+    @property
+    def words(self) -> str:
+        """The hazard as it is printed."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    Hazard.NETWORK: "the network",
+    Hazard.SECRETS: "files beside its inputs",
+    Hazard.WRITES: "writing files",
+    Hazard.PROCESSES: "starting processes",
+    Hazard.SIGNALS: "other processes",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """What the process that ran foreign code could not do, and by which layers; `is_apart` is false in place."""
+
+    layers: tuple[str, ...] = ()
+    stopped: frozenset[Hazard] = frozenset()
+    is_apart: bool = True
+
+    @property
+    def open_hazards(self) -> tuple[Hazard, ...]:
+        """What was not seen to be stopped."""
+        return tuple(hazard for hazard in Hazard if hazard not in self.stopped)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every hazard was stopped."""
+        return self.is_apart and not self.open_hazards
+
+    @property
+    def words(self) -> str:
+        """One clause, to stand behind "the code ran"."""
+        if not self.is_apart:
+            return "in the command's own process, as trusted code: nothing was out of its reach (--trusted)"
+        by = f" ({', '.join(self.layers)})" if self.layers else ""
+        if self.is_full:
+            return f"in a child process, out of reach of {_listed(Hazard)}{by}"
+        return f"in a child process in weak mode, with {_listed(self.open_hazards)} within its reach{by}"
+
+
+IN_PLACE: Final = Protection(is_apart=False)
+
+
+def _listed(hazards: Iterable[Hazard]) -> str:
+    *before, last = (hazard.words for hazard in hazards)
+    return f"{', '.join(before)} and {last}" if before else last
