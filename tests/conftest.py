@@ -1,4 +1,4 @@
-"""Of every test: the slow ones begin first, so that no worker ends long after the others. `--shuffle SEED` mixes them."""
+"""The order of the tests: the slow ones begin first, so that no worker ends long after the others; or `--shuffle`."""
 
 from itertools import groupby
 from random import Random

@@ -8,6 +8,7 @@ over, or when it says something that is no answer.
 import json
 import os
 import selectors
+import shutil
 import signal
 import site
 import struct
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
+from uuid import uuid4
 
 import polars as pl
 
@@ -78,6 +80,7 @@ class Sandbox:
             "readable": [*SYSTEM, *_interpreter(), *modules, str(folder)],
             "hidden": hidden,
             "folders": [str(path.resolve()) for path in (*self.folders, folder, Path("/tmp"), Path.home())],  # noqa: S108 - tried, and expected to be refused
+            "probe": f".signoff-probe-{uuid4().hex}",
             "folder": str(folder),
             "compute": compute,
             "is_confined": sys.platform == "linux",
@@ -97,8 +100,23 @@ class Sandbox:
         )
 
 
+def _bubble(specification: Mapping[str, Any]) -> tuple[str, ...]:
+    """The start of a command in namespaces of its own, where bubblewrap is installed; else nothing."""
+    bubblewrap = shutil.which("bwrap")
+    if bubblewrap is None or not specification["is_confined"]:
+        return ()
+    shown = (part for path in specification["readable"] for part in ("--ro-bind-try", path, path))
+    return (
+        bubblewrap,
+        *("--unshare-user", "--unshare-all", "--disable-userns", "--uid", "65534", "--gid", "65534"),
+        *("--cap-drop", "ALL", "--die-with-parent", "--new-session", "--hostname", "sandbox"),
+        *("--dev", "/dev", *shown, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/", "--"),
+    )
+
+
 def _interpreter() -> tuple[str, ...]:
-    return tuple(dict.fromkeys((sys.base_prefix, sys.base_exec_prefix)))
+    own = (sys.executable, str(Path(sys.prefix, "pyvenv.cfg")))
+    return tuple(dict.fromkeys((sys.base_prefix, sys.base_exec_prefix, *own)))
 
 
 def _interpreter_modules() -> list[Path]:
@@ -108,7 +126,7 @@ def _interpreter_modules() -> list[Path]:
 
 
 def installed_packages() -> tuple[Path, ...]:
-    """Folders of modules that the operator put in reach of Python: by PYTHONPATH, and by `.pth` files that name them."""
+    """Folders of modules that the operator put in reach of Python: by PYTHONPATH, and by `.pth` files."""
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # noqa: TID251 - Python's own setting
     named = [Path(part) for part in given if part.startswith("/")]
     for place in (*site.getsitepackages(), sysconfig.get_paths()["purelib"]):
@@ -129,22 +147,27 @@ class Child:
         self.failure: str | None = None
 
     def __enter__(self) -> Self:
-        self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
-        line = [sys.executable, "-I", "-S", "-B", inside.__file__]
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own program
-            line,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            cwd="/",
-            start_new_session=True,
-        )
-        try:
-            self._begin()
-        except BaseException:
+        """Start as the kernel isolates it, or in namespaces of its own where that is not enough."""
+        specification = self._sandbox.specification(self._folder, self._compute)
+        self._begin(specification, ())
+        if not self.protection.is_full and (bubble := _bubble(specification)):
+            seen = self.protection
+            try:
+                self._begin(specification, bubble)
+            except BrokenChildError:  # it is installed, and may not be used here
+                self.failure = None
+                self._begin(specification, ())
+                self.protection = seen
+        if self._sandbox.isolation is Isolation.FULL and not self.protection.is_full:
             self.close()
-            raise
+            within = ", ".join(hazard.words for hazard in self.protection.open_hazards)
+            raise IsolationError(
+                f"Expected foreign code to be out of reach of everything but its inputs, found within its reach: "
+                f"{within}. It was not run. Use a Linux kernel with Landlock (5.13 or newer) and seccomp, or install "
+                "bubblewrap; or set SIGNOFF_ISOLATION=weak, which page one of every memo then prints; or, for code of "
+                "your own on your own machine, give --trusted."
+            )
+        self._deadline = time.monotonic() + self._sandbox.seconds
         return self
 
     def __exit__(
@@ -152,23 +175,35 @@ class Child:
     ) -> None:
         self.close()
 
-    def _begin(self) -> None:
-        told = json.dumps(self._sandbox.specification(self._folder, self._compute)).encode()
-        _, content = self._asked(inside.SPECIFICATION, told, inside.READY)
+    def _begin(self, specification: Mapping[str, Any], around: tuple[str, ...]) -> None:
+        """Start a process and hear what it cannot do; one that was started before is ended."""
+        self.close()
+        self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own program
+            [*around, sys.executable, "-I", "-S", "-B", inside.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,
+        )
+        told = json.dumps({**specification, "parent": None if around else specification["parent"]}).encode()
+        try:
+            _, content = self._asked(inside.SPECIFICATION, told, inside.READY)
+        except BaseException:
+            self.close()
+            raise
+        for folder in specification[
+            "folders"
+        ]:  # where it could write, it may not have been able to remove what it wrote
+            with suppress(OSError):
+                Path(folder, specification["probe"]).unlink(missing_ok=True)
         said = json.loads(content)
         self.protection = Protection(
-            layers=tuple(str(layer) for layer in said["layers"]),
+            layers=(*(("bubblewrap",) if around else ()), *(str(layer) for layer in said["layers"])),
             stopped=frozenset(Hazard(name) for name in said["stopped"]),
         )
-        if self._sandbox.isolation is Isolation.FULL and not self.protection.is_full:
-            within = ", ".join(hazard.words for hazard in self.protection.open_hazards)
-            raise IsolationError(
-                f"Expected foreign code to be out of reach of everything but its inputs, found within its reach: "
-                f"{within}. It was not run. Use a Linux kernel with Landlock (5.13 or newer) and seccomp; or set "
-                "SIGNOFF_ISOLATION=weak, which page one of every memo then prints; or, for code of your own on your "
-                "own machine, give --trusted."
-            )
-        self._deadline = time.monotonic() + self._sandbox.seconds
 
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """What the feature function makes of these inputs."""

@@ -39,7 +39,10 @@ def _confined(specification: dict[str, Any]) -> list[str]:
     from signoff.adapters.sandbox import confinement  # noqa: PLC0415 - found once the path is set
 
     nowhere = os.open(os.devnull, os.O_RDWR)
-    confinement.end_with(specification["parent"])
+    if (
+        specification["parent"] is not None
+    ):  # in a namespace of its own it sees no parent, and ends with it all the same
+        confinement.end_with(specification["parent"])
     layers = [confinement.limit(memory_bytes=specification["memory_bytes"], cpu_seconds=specification["cpu_seconds"])]
     if specification["is_confined"]:
         confinement.drop_privileges()
@@ -59,17 +62,9 @@ def _no_secrets(specification: dict[str, Any]) -> bool:
 
 
 def _no_writes(specification: dict[str, Any]) -> bool:
-    return all(_is_unwritable(folder) for folder in specification["folders"])
-
-
-def _is_unwritable(folder: str) -> bool:
-    path = f"{folder}/.signoff-probe-{os.getpid()}"
-    try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    except OSError:
-        return True
-    os.unlink(path)  # noqa: PTH108 - pathlib comes later
-    return False
+    """Whether no file can be made in any of these folders; the parent removes one that could."""
+    paths = [f"{folder}/{specification['probe']}" for folder in specification["folders"]]
+    return all(_is_refused(partial(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)) for path in paths)
 
 
 def _no_processes(_specification: dict[str, Any]) -> bool:
@@ -84,7 +79,9 @@ def _no_processes(_specification: dict[str, Any]) -> bool:
 
 
 def _no_signals(specification: dict[str, Any]) -> bool:
-    return _is_refused(partial(os.kill, specification["parent"], 0))
+    """Whether no other process is in reach: the parent's, or, where none is seen, the first of all."""
+    parent = specification["parent"]
+    return _is_refused(partial(os.kill, parent or 1, 0))
 
 
 def _is_refused(act: Callable[[], object]) -> bool:
