@@ -1,0 +1,66 @@
+"""Where a run's artefacts may lie. Whoever writes to the registry says where, and this process reads and writes there.
+
+A run whose artefacts lie in `file:///` of the installation would have its keys read for it, and one at an address of
+the firm's network would have that address asked. So a place counts only where the operator keeps artefacts: with the
+tracking server itself, in an object store, beside a registry that is a local file, or where SIGNOFF_ARTIFACTS says.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from signoff.domain.errors import UnavailableError
+
+# Read with the operator's own credentials, at the store's own address.
+OBJECT_STORES: Final = frozenset({"s3", "gs", "wasb", "wasbs", "abfs", "abfss", "r2", "oss"})
+SERVED: Final = "mlflow-artifacts"
+SQLITE: Final = "sqlite:///"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactPlaces:
+    """The places of one registry. `allowed` are folders, or beginnings of addresses, that the operator named."""
+
+    registry: str
+    allowed: tuple[str, ...] = ()
+
+    def check(self, location: str) -> None:
+        """Nothing where artefacts may lie at this location; UnavailableError names it where they may not."""
+        if not self._is_allowed(location):
+            raise UnavailableError(
+                f"Expected artefacts with the registry, in an object store or where SIGNOFF_ARTIFACTS says, found a "
+                f"run that keeps them at {_bare(location)}; nothing there was read or written. If they belong there, "
+                "the operator adds that folder or address to SIGNOFF_ARTIFACTS."
+            )
+
+    def _is_allowed(self, location: str) -> bool:
+        parts = urlsplit(location)
+        if parts.scheme in {"", "file"}:
+            return parts.netloc in {"", "localhost"} and self._is_inside(Path(unquote(parts.path)))
+        if parts.scheme in OBJECT_STORES:
+            return True
+        if parts.scheme == SERVED and parts.netloc in {"", urlsplit(self.registry).netloc}:
+            return True
+        return any(_begins(location, beginning) for beginning in self.allowed if "://" in beginning)
+
+    def _is_inside(self, path: Path) -> bool:
+        """Whether a local path, once every link on it is followed, lies in a folder for artefacts."""
+        found = path.resolve()
+        return any(found != folder and found.is_relative_to(folder) for folder in self._folders())
+
+    def _folders(self) -> list[Path]:
+        named = [Path(part).resolve() for part in self.allowed if "://" not in part]
+        if self.registry.startswith(SQLITE):
+            named.append(Path(self.registry.removeprefix(SQLITE)).resolve().parent)
+        return named
+
+
+def _begins(location: str, beginning: str) -> bool:
+    return ".." not in location and location.startswith(beginning.rstrip("/") + "/")
+
+
+def _bare(location: str) -> str:
+    """The location without a name and password, which an address may hold."""
+    scheme, separator, rest = location.partition("://")
+    return location if not separator else f"{scheme}://{rest.rpartition('@')[2]}"
