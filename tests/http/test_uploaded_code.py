@@ -1,6 +1,8 @@
 """What the feature function of an uploaded dossier is given: a process of its own, and none of the server's secrets."""
 
-import json
+import os
+import signal
+import time
 
 import httpx
 import pytest
@@ -9,30 +11,85 @@ from http_server import Served
 
 from signoff.adapters.archives import pack
 
-CURIOUS = """import json, os, pathlib, sys
-pathlib.Path({where!r}).write_text(json.dumps([dict(os.environ), os.getpid(), sys.argv]))
+CURIOUS = """import os, sys
+if "{when}" in __file__:
+    raise ValueError(f"pid {{os.getpid()}} of {{os.getppid()}}, saw {{dict(os.environ)}} and {{sys.argv}}")
+"""
+ENDLESS = """import re
+if "releases" in __file__:
+    re.match("(a+)+$", "a" * 64 + "b")
 """
 
 
-@pytest.mark.slow
-def test_it_runs_apart_and_sees_no_secret_of_the_server(tmp_path, monkeypatch):
+@pytest.fixture
+def server(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNOFF_TOKEN", "signoff_0123_a-token-of-the-operator")
     monkeypatch.setenv("SIGNOFF_WEBHOOK_URL", "https://hooks.example.com/services/a-key")
-    folder, seen = release_folder.make(tmp_path / "dossier"), tmp_path / "seen.json"
-    module = folder / "example_features.py"
-    module.write_text(CURIOUS.format(where=str(seen)) + module.read_text())
+    monkeypatch.setenv("SIGNOFF_FOREIGN_CODE_SECONDS", "100")
     server = Served(tmp_path / "home").start()
-    try:
-        headers = {"authorization": f"Bearer {server.tokens['model_owner']}", "content-type": "application/zip"}
-        answer = httpx.post(f"{server.url}/api/v1/checks", content=pack(folder, None), headers=headers, timeout=120)
-        assert answer.status_code == 200, answer.text
-        process = server.process.pid
-    finally:
-        server.stop()
-    environment, ran_in, line = json.loads(seen.read_text())
-    assert ran_in != process
-    kept = json.dumps([environment, line])
-    assert "a-token-of-the-operator" not in kept
-    assert "a-key" not in kept
-    assert server.settings.database not in json.dumps(line)  # a URL may hold a password, and lines are for all to read
+    yield server
+    server.stop()
+
+
+def dossier(tmp_path, code):
+    folder = release_folder.make(tmp_path / "dossier")
+    module = folder / "example_features.py"
+    module.write_text(code + module.read_text())
+    return pack(folder, None)
+
+
+def posted(server, path, role, **content):
+    headers = {"authorization": f"Bearer {server.tokens[role]}"}
+    if "content" in content:
+        headers["content-type"] = "application/zip"
+    return httpx.post(f"{server.url}/api/v1/{path}", headers=headers, timeout=120, **content)
+
+
+@pytest.mark.slow
+def test_it_runs_apart_and_sees_no_secret_of_the_server(server, tmp_path):
+    answer = posted(server, "checks", "model_owner", content=dossier(tmp_path, CURIOUS.format(when="uploads")))
+    assert answer.status_code == 200, answer.text
+    saw = answer.json()["point_in_time_reason"]
+    assert "ValueError: pid " in saw
+    assert f"pid {server.process.pid} " not in saw
+    assert f"of {server.process.pid}," not in saw  # what asks for it is no part of the server either
+    for secret in ("a-token-of-the-operator", "a-key", server.settings.database, "SIGNOFF_"):
+        assert secret not in saw
+    assert "out of reach of the network" in answer.json()["feature_code_ran"]
     assert list((server.settings.home / "uploads").iterdir()) == []
+
+
+def overridden(server, identity):
+    """A release's code runs again before an override is signed; the envelope is wrong, and is looked at later."""
+    headers = {**server.signed_in("risk_manager")}
+    body = {"role": "risk_manager", "envelope": "{}", "reason": "r"}
+    return httpx.post(f"{server.url}/api/v1/deployments/{identity}/overrides", headers=headers, json=body, timeout=120)
+
+
+@pytest.mark.slow
+def test_a_release_that_is_assessed_again_runs_its_code_outside_of_the_server(server, tmp_path):
+    sent = posted(server, "deployments", "model_owner", content=dossier(tmp_path, CURIOUS.format(when="releases")))
+    assert sent.status_code == 201, sent.text
+    answer = overridden(server, sent.json()["deployment"])
+    assert answer.status_code == 409, answer.text
+    assert "no longer give what was validated" in answer.json()["detail"]
+    assert "a-token-of-the-operator" not in answer.text
+
+
+@pytest.mark.slow
+def test_an_expression_without_end_delays_no_kill_and_no_stop_of_the_server(server, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    sent = posted(server, "deployments", "model_owner", content=dossier(tmp_path, ENDLESS))
+    assert sent.status_code == 201, sent.text
+    with ThreadPoolExecutor(1) as elsewhere:
+        overriding = elsewhere.submit(overridden, server, sent.json()["deployment"])
+        time.sleep(4)
+        assert not overriding.done()
+        began = time.monotonic()
+        assert posted(server, "models/momentum/kill", "risk_manager", json={"reason": "now"}).status_code == 200
+        assert httpx.get(f"{server.url}/healthz", timeout=10).status_code == 200
+        assert time.monotonic() - began < 5  # it took as long as the expression, which is for ever
+        os.kill(server.process.pid, signal.SIGTERM)
+        server.process.wait(15)  # the expression would have had a hundred seconds
+        overriding.exception()

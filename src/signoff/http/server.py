@@ -8,6 +8,7 @@ from types import FrameType
 
 import uvicorn
 
+from signoff.adapters import child_processes
 from signoff.config.logs import about, log_lines
 from signoff.http.app import create_app
 from signoff.wiring import House
@@ -43,7 +44,8 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """End the streams, then stop as uvicorn does."""
+        """End the streams and the assessments under way, then stop as uvicorn does."""
+        child_processes.end_all()
         if (hub := getattr(self.config.app.state, "hub", None)) is not None:  # type: ignore[union-attr]  # our own app
             hub.end_streams()
         super().handle_exit(sig, frame)

@@ -18,6 +18,7 @@ from typing import Final
 from anyio import CapacityLimiter
 from fastapi import Request
 
+from signoff.adapters import child_processes
 from signoff.adapters.archives import unpack
 from signoff.config.logs import about
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
@@ -74,17 +75,18 @@ def carried_out(house: House, actor: str, *command: str) -> Document:
     # Not on the line, which every user of the machine can read: a URL may hold a password.
     environment |= {"SIGNOFF_DATABASE": known.database, "SIGNOFF_REGISTRY": known.registry}
     environment |= {name: os.environ[name] for name in FOREIGN_CODE if name in os.environ}  # noqa: TID251 - handed on
+    process = child_processes.start(line, environment)
     try:
-        ended = subprocess.run(  # noqa: S603 - our own interpreter, our own module
-            line, capture_output=True, env=environment, timeout=TIME_LIMIT_S, check=False
-        )
+        written, complained = process.communicate(timeout=TIME_LIMIT_S)
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(f"The assessment took longer than {TIME_LIMIT_S} s and was ended.") from error
-    if ended.stdout.lstrip().startswith(b"{"):
-        document: Document = json.loads(ended.stdout)
+    finally:
+        child_processes.end(process)
+    if written.lstrip().startswith(b"{"):
+        document: Document = json.loads(written)
         return document
-    said = ended.stderr.decode(errors="replace").strip()[-4000:]
+    said = complained.decode(errors="replace").strip()[-4000:]
     if "Traceback" in said:
         log.error("an assessment broke off", extra=about(cause=said))
         raise UnavailableError("The assessment broke off; the server's log holds the cause. Nothing was recorded.")
-    raise {1: RefusedError, 2: BadInputError}.get(ended.returncode, UnavailableError)(said or "No answer was given.")
+    raise {1: RefusedError, 2: BadInputError}.get(process.returncode, UnavailableError)(said or "No answer was given.")

@@ -27,6 +27,7 @@ from uuid import uuid4
 import polars as pl
 
 import signoff
+from signoff.adapters import child_processes
 from signoff.adapters.sandbox import columns, inside
 from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.isolation import Hazard, Isolation, Protection
@@ -179,15 +180,8 @@ class Child:
         """Start a process and hear what it cannot do; one that was started before is ended."""
         self.close()
         self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own program
-            [*around, sys.executable, "-I", "-S", "-B", inside.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=_environment(),
-            cwd="/",
-            start_new_session=True,
-        )
+        line = [*around, sys.executable, "-I", "-S", "-B", inside.__file__]
+        self._process = child_processes.start(line, _environment())
         told = json.dumps({**specification, "parent": None if around else specification["parent"]}).encode()
         try:
             _, content = self._asked(inside.SPECIFICATION, told, inside.READY)
@@ -224,18 +218,9 @@ class Child:
 
     def close(self) -> None:
         """End the child, and whatever it started."""
-        process = self._process
-        if process is None:
-            return
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
-        self._process = None
+        if self._process is not None:
+            child_processes.end(self._process)
+            self._process = None
 
     def _asked(self, kind: bytes, content: bytes, wanted: bytes) -> tuple[bytes, bytes]:
         return self._answered(inside.MESSAGE.pack(kind, len(content)) + content, wanted)

@@ -24,6 +24,7 @@ def main() -> None:
     """Serve requests until there are no more."""
     answers = os.fdopen(os.dup(1), "wb")
     requests = os.fdopen(os.dup(0), "rb")
+    os.chdir("/")
     kind, content = _received(requests)
     assert kind == SPECIFICATION
     specification = json.loads(content)
