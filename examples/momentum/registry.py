@@ -1,6 +1,6 @@
 """Both versions and every configuration tried, in MLflow: parameters, metrics, features, model, training range.
 
-Each model carries `inference.json`, which names how it is loaded, a known input and the output it gave when it was
+Each model carries `inference.json`, which names its format, a known input and the output it gave when it was
 registered; that is how a rollback checks that the version it returns to still works.
 """
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 MODEL: Final = "momentum"
 FROM_2019: Final = date(LAST_YEAR + 1, 1, 1)
-LOADER: Final = "momentum.registry:load"
 RESEARCHER: Final = "Q. Ferrari"
 TIMED_CALLS: Final = 200
 MEASURE_MEMORY: Final = """
@@ -160,7 +159,12 @@ def _log_version(client: "MlflowClient", research: Research, version: Version, g
         pl.DataFrame({"prediction": predict(model, known)}).write_parquet(folder / "known_output.parquet")
         schema = {"features": [{"name": f, "type": "float64"} for f in configuration.features]}
         (folder / "feature_schema.json").write_text(json.dumps(schema, indent=1))
-        says = {"loader": LOADER, "input": "known_input.parquet", "output": "known_output.parquet"}
+        says = {
+            "format": "lightgbm-text",
+            "model": "model.txt",
+            "input": "known_input.parquet",
+            "output": "known_output.parquet",
+        }
         (folder / "inference.json").write_text(json.dumps(says, indent=1))
         client.log_artifacts(run, str(folder), "model")
 
