@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import cast
+from typing import Final, cast
 
 from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
@@ -56,6 +56,10 @@ from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
 from signoff.ports.shelf import Shelf
 from signoff.ports.store import Store
+
+
+# A rollback waits for a registered model to be tried; its first five minutes hold whatever the model does.
+MODEL_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ class House:
             from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
         except ModuleNotFoundError:
             return None
-        return MlflowRegistry.open(self.settings.registry, self.sandbox)
+        quick = replace(self.sandbox, seconds=min(self.sandbox.seconds, MODEL_SECONDS))
+        return MlflowRegistry.open(self.settings.registry, quick)
 
     @property
     def _has_no_registry(self) -> bool:
