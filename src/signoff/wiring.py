@@ -57,7 +57,6 @@ from signoff.ports.runs import Runs
 from signoff.ports.shelf import Shelf
 from signoff.ports.store import Store
 
-
 # A rollback waits for a registered model to be tried; its first five minutes hold whatever the model does.
 MODEL_SECONDS: Final = 120.0
 
