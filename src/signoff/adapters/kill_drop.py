@@ -11,11 +11,12 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from signoff.adapters.clocks import WallClock
 from signoff.adapters.folders import sync_folder, write_file
 from signoff.adapters.foreign_files import ForeignFileError, kind_of, open_regular, own_users, user_name
 from signoff.domain.errors import BadInputError
@@ -40,10 +41,6 @@ class Dropped:
     kill: Kill
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillDrop:
     """The folder, and the group whose members are believed."""
@@ -51,7 +48,7 @@ class KillDrop:
     folder: Path
     group: str | None
     home: Path
-    now: Callable[[], datetime] = _now
+    now: Callable[[], datetime] = WallClock().now
 
     @property
     def is_for_guests(self) -> bool:
@@ -81,7 +78,9 @@ class KillDrop:
         try:
             if not stat.S_ISDIR(self.folder.lstat().st_mode):
                 return None
-            write_file(path, canonical(said), mode=0o644)  # who takes it need not be of the group; others cannot get here
+            write_file(
+                path, canonical(said), mode=0o644
+            )  # who takes it need not be of the group; others cannot get here
         except OSError:
             return None
         with suppress(OSError):
@@ -127,7 +126,9 @@ class KillDrop:
         import grp  # noqa: PLC0415 - not on every platform
 
         if not self.group:
-            raise ForeignFileError(f"{self.folder}: expected the group of the drop folder in SIGNOFF_KILL_GROUP, found none.")
+            raise ForeignFileError(
+                f"{self.folder}: expected the group of the drop folder in SIGNOFF_KILL_GROUP, found none."
+            )
         try:
             group = grp.getgrnam(self.group).gr_gid
         except KeyError:
@@ -172,7 +173,7 @@ class KillDrop:
             )
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more.")
-        # Others may have written what lies in a file that they can write to, and a link is made by others than its owner.
+        # What lies in a file that others can write to may be theirs, and so may a second name of a file.
         is_theirs = found.st_nlink == 1 and not found.st_mode & _OTHERS_WRITE
         kill = _asked(
             path,

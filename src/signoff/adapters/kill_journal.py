@@ -67,14 +67,18 @@ class Place:
         try:
             found = self.folder.lstat()
         except FileNotFoundError:
-            if not self.is_given:
-                return None
-            return (
-                f"{self.folder}: expected the second folder of kills that SIGNOFF_KILL_FALLBACK names, found nothing. "
-                f"`install -d -m 0700 -o {user_name(os.geteuid())} {self.folder}`."
-            )
+            return self._missing() if self.is_given else None
         except OSError as error:
             return f"{self.folder}: the folder of kills cannot be looked at ({error.strerror})."
+        return self._objection(found)
+
+    def _missing(self) -> str:
+        return (
+            f"{self.folder}: expected the second folder of kills that SIGNOFF_KILL_FALLBACK names, found nothing. "
+            f"`install -d -m 0700 -o {user_name(os.geteuid())} {self.folder}`."
+        )
+
+    def _objection(self, found: os.stat_result) -> str | None:
         if not stat.S_ISDIR(found.st_mode):
             return f"{self.folder}: expected a folder of kills, found {kind_of(self.folder)}. Remove it."
         if found.st_uid not in self.owners:

@@ -85,15 +85,16 @@ class Hub:
         self._clients: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._reader, self._listener = ThreadPoolExecutor(1, "board"), ThreadPoolExecutor(1, "journal")
-        self._doorman = ThreadPoolExecutor(1, "people")
+        self._doorman, self._collector = ThreadPoolExecutor(1, "people"), ThreadPoolExecutor(1, "drop")
 
     async def open(self) -> None:
         """Read journal and record once, then keep following both, neither at the speed of the other."""
         listen = partial(self._told_by, self._listener, self.board.listen)
         refresh = partial(self._told_by, self._reader, self.board.refresh)
+        collect = partial(self._told_by, self._collector, self.board.collect)
         await listen()
         await refresh()
-        following = [asyncio.create_task(_again_and_again(act)) for act in (listen, refresh)]
+        following = [asyncio.create_task(_again_and_again(act)) for act in (listen, refresh, collect)]
         for task in following:
             task.add_done_callback(self._fell_silent)
         seeing_off = asyncio.create_task(self._see_off())
@@ -106,8 +107,12 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for reader in (self._reader, self._listener, self._doorman):
+        for reader in (self._reader, self._listener, self._doorman, self._collector):
             reader.shutdown(wait=False, cancel_futures=True)
+
+    def followed(self) -> frozenset[str]:
+        """Every model that some desk asked for by name, known or not."""
+        return frozenset[str]().union(*(desk.models for desk in self._desks if desk.models is not None))
 
     def end_streams(self) -> None:
         """Let every connection finish, so that the server can stop."""

@@ -19,7 +19,7 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """One person's order to stop a model, every model of a desk, or all; `id` makes its entry in the ledger happen once.
+    """One person's order to stop a model, those of a desk, or all; `id` makes its entry in the ledger happen once.
 
     `account` is the local account that a drop folder had the order from: `actor` is then replaced by the person whose
     login it is, once the record says who that is.
