@@ -136,7 +136,8 @@ def kill(
     else:
         document = session.verbs.kill(model, reason=reason)
         session.answer(document, *_killed(model, document))
-    if not document["journaled"] and not document["recorded"] and document.get("handed_over") is None:
+    is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
+    if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
 
 
@@ -155,6 +156,8 @@ def _many_killed(document: Document) -> tuple[str, ...]:
     what = "Every model" if document["desk"] is None else f"Every model of {document['desk']}"
     if document.get("handed_over") is not None:
         return _handed_over(what, document)
+    if _stopped_nobody(document):
+        return ("No model is on record here, so there was nothing to stop. Is this the right --home, or --server?",)
     stopped = rows(document, "models")
     counted = [row["open_orders"] for row in stopped]
     unknown = sum(left is None for left in counted)
@@ -171,6 +174,12 @@ def _many_killed(document: Document) -> tuple[str, ...]:
         *(() if document["complete"] else ("The record cannot be read; models that are not listed are stopped too.",)),
         *_kept(document),
     )
+
+
+def _stopped_nobody(document: Document) -> bool:
+    """Whether a kill of everything found nothing, as in a home that is not the installation's."""
+    is_whole = document.get("complete") is True and document.get("handed_over") is None
+    return is_whole and document.get("models") == []
 
 
 def _kept(document: Document) -> tuple[str, ...]:
