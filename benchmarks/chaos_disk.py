@@ -109,12 +109,17 @@ class Trial:
         self.disk, self.case = disk, case
         self.house = House(settings(home=str(disk.place / "home")))
         self.token, self.port = furnish(self.house, (*MODELS, VICTIM)), free_port()
-        elsewhere = {"TMPDIR": str(disk.place)} if "nowhere" in case else {}
-        how: dict[str, Any] = {"environment": elsewhere}
+        how: dict[str, Any] = {"environment": {} if "nowhere" in case else self.elsewhere()}
         self.processes = [Process(forge, self.house, "serve", "--port", str(self.port), **how)]
         self.processes += [Process(forge, self.house, "worker", "--watch", **how) for _ in range(2)]
         self.over = threading.Event()
         self.loads = [Load(self.port, self.token, model, 1, self.over) for model in MODELS]
+
+    def elsewhere(self) -> dict[str, str]:
+        """The second folder for kills, on another disk, as an operator sets it up."""
+        folder = self.disk.root / "kills"
+        folder.mkdir(mode=0o700)
+        return {"SIGNOFF_KILL_FALLBACK": str(folder)}
 
     def run(self) -> dict[str, Any]:
         desk = self.desk()

@@ -268,7 +268,7 @@ def test_a_late_kill_is_dated_no_earlier_than_what_its_model_was_told_before(hom
 
 
 def test_a_kill_that_is_on_record_and_put_there_again_fences_no_orders(home, capsys):
-    kill, path = journaled(home)
+    _, path = journaled(home)
     content = path.read_bytes()
     worked(home, capsys)
     house = House(settings(home=str(home)))

@@ -32,7 +32,7 @@ MOST_BYTES: Final = 64 * 1024
 MOST_FILES: Final = 100_000
 # A kill without a proof may have been ordered so long before its file was written, by its own word.
 SLOW: Final = timedelta(minutes=5)
-_ID: Final = re.compile("[0-9a-f]{32}")
+_ID: Final = re.compile("[0-9a-z]{32}")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _PLAIN: Final = frozenset({"id", "model", "reason", "actor", "at"})
@@ -265,7 +265,7 @@ class KillFolders:
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more. Look at it; remove it.")
         if not _ID.fullmatch(path.name.removesuffix(SUFFIX)):
-            raise ForeignFileError(f"{path}: expected a name of 32 hexadecimal digits before {SUFFIX}. Remove it.")
+            raise ForeignFileError(f"{path}: expected a name of 32 digits and small letters before {SUFFIX}. Remove it.")
         said = _said(path, content)
         kill = _parsed(path, said)
         if kill.id != path.name.removesuffix(SUFFIX):
