@@ -157,6 +157,21 @@ def test_a_file_of_somebody_who_is_no_member_stops_nobody_and_is_named(home, dro
     assert path.exists()
 
 
+def test_a_member_by_a_further_group_is_one(home, drop, capsys, monkeypatch):
+    monkeypatch.setattr(os, "getgrouplist", lambda name, first: [first, NOBODY] if name == "daemon" else [first])
+    left(drop, DAEMON)
+    worked(home, capsys)
+    assert [r.actor for r in killed(home)] == ["local account daemon"]
+
+
+def test_a_heap_of_files_that_are_none_hides_no_kill_and_fills_no_log(home, drop, capsys):
+    for n in range(300):
+        put(drop / f"{n}.kill", "no kill", NOBODY)
+    left(drop)
+    assert worked(home, capsys).count(".kill: expected") == 50
+    assert len(killed(home)) == 1
+
+
 def test_what_another_member_could_have_written_is_in_no_persons_name(home, drop, capsys):
     left(drop, mode=0o664)
     second = left(drop, model="carry", reason="smoke")

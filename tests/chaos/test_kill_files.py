@@ -280,6 +280,26 @@ def test_a_kill_that_is_on_record_and_put_there_again_fences_no_orders(home, cap
     assert len(killed(home)) == 1
 
 
+@needs_root
+def test_a_kill_by_root_is_left_to_the_account_whose_home_it_is(home):
+    os.chown(home, NOBODY, NOBODY)
+    (home / "kills").mkdir(mode=0o700)
+    os.chown(home / "kills", NOBODY, NOBODY)
+    _, path = journaled(home)
+    assert path.stat().st_uid == NOBODY
+    assert len(KillFolders.beside(home).pending()) == 1
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b"\x1b[31mred"])
+def test_the_name_of_a_file_is_told_without_what_a_terminal_would_obey(home, capsys, name):
+    folder = home / "kills"
+    folder.mkdir(mode=0o700)
+    (folder / f"{os.fsdecode(name)}.kill").touch()
+    told = worked(home, capsys)
+    assert "kill: expected a name of 32 digits" in told
+    assert "\x1b" not in told
+
+
 def blocked(home):
     """A home that takes no kill: something is in the way of its folder."""
     (home / "kills").write_text("in the way")

@@ -26,7 +26,7 @@ from signoff.ports.kills import Kill, Reach
 
 SUFFIX: Final = ".kill"
 MOST_BYTES: Final = 64 * 1024
-MOST_FILES: Final = 1000
+MOST_FILES: Final = 10_000
 MOST_REASON: Final = 2000
 UNSAID: Final = "no reason given"
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from signoff.adapters.foreign_files import ForeignFileError, kind_of, open_regul
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_proofs import KillProofs
 from signoff.domain.errors import BadInputError
+from signoff.domain.names import written_out
 from signoff.ledger.canonical import canonical
 from signoff.ports.kills import Kill, Reach
 
@@ -30,6 +31,7 @@ SUFFIX: Final = ".kill"
 UNPROVEN: Final = " (unproven)"
 MOST_BYTES: Final = 64 * 1024
 MOST_FILES: Final = 100_000
+MOST_TOLD: Final = 50
 # A kill without a proof may have been ordered so long before its file was written, by its own word.
 SLOW: Final = timedelta(minutes=5)
 _ID: Final = re.compile("[0-9a-z]{32}")
@@ -201,10 +203,13 @@ class KillFolders:
         with self._lock:
             return tuple(sorted(text for texts in self._wrong.values() for text in texts))
 
-    def _note(self, where: str, wrong: Collection[str]) -> None:
+    def _note(self, where: str, wrong: Sequence[str]) -> None:
         """Remember what is wrong at one place, and log what was not wrong before."""
+        said = [written_out(text) for text in wrong[:MOST_TOLD]]  # whoever puts a file there chooses its name
+        if len(wrong) > MOST_TOLD:
+            said.append(f"{where}: further files are not believed either. Look at what it holds.")
         with self._lock:
-            self._wrong[where] = tuple(wrong)
+            self._wrong[where] = tuple(said)
             every = frozenset(text for texts in self._wrong.values() for text in texts)
             new, self._told = every - self._told, every
         for text in sorted(new):
@@ -265,7 +270,9 @@ class KillFolders:
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more. Look at it; remove it.")
         if not _ID.fullmatch(path.name.removesuffix(SUFFIX)):
-            raise ForeignFileError(f"{path}: expected a name of 32 digits and small letters before {SUFFIX}. Remove it.")
+            raise ForeignFileError(
+                f"{path}: expected a name of 32 digits and small letters before {SUFFIX}. Remove it."
+            )
         said = _said(path, content)
         kill = _parsed(path, said)
         if kill.id != path.name.removesuffix(SUFFIX):
