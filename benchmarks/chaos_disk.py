@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,14 +107,20 @@ class Trial:
 
     def __init__(self, forge: Forge, disk: Disk, case: str) -> None:
         self.disk, self.case = disk, case
-        self.house = House(settings(home=str(disk.place / "home")))
+        known, second = settings(home=str(disk.place / "home")), None if "nowhere" in case else self.second_folder()
+        self.house = House(replace(known, kill_fallback=second))
         self.token, self.port = furnish(self.house, (*MODELS, VICTIM)), free_port()
-        elsewhere = {"TMPDIR": str(disk.place)} if "nowhere" in case else {}
-        how: dict[str, Any] = {"environment": elsewhere}
+        how: dict[str, Any] = {"environment": {} if second is None else {"SIGNOFF_KILL_FALLBACK": str(second)}}
         self.processes = [Process(forge, self.house, "serve", "--port", str(self.port), **how)]
         self.processes += [Process(forge, self.house, "worker", "--watch", **how) for _ in range(2)]
         self.over = threading.Event()
         self.loads = [Load(self.port, self.token, model, 1, self.over) for model in MODELS]
+
+    def second_folder(self) -> Path:
+        """The second folder for kills, on another disk, as an operator sets it up."""
+        folder = self.disk.root / "kills"
+        folder.mkdir(mode=0o700)
+        return folder
 
     def run(self) -> dict[str, Any]:
         desk = self.desk()

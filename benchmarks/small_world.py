@@ -102,6 +102,7 @@ def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
         previous_version=previous,
         deployment_type=DeploymentType.UPGRADE,
         deployed_by=QUINN,
+        desk=None,
         summary=None,
     )
     dossier = SimpleNamespace(

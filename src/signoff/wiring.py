@@ -14,6 +14,7 @@ from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.git_commits import GitCommits
+from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
@@ -214,7 +215,15 @@ class House:
     @cached_property
     def kills(self) -> KillFolders:
         """Kills that the ledger does not hold yet."""
-        return KillFolders.beside(self.settings.home)
+        return KillFolders.beside(self.settings.home, fallback=self.settings.kill_fallback, drop=self.kill_drop)
+
+    @property
+    def kill_drop(self) -> KillDrop | None:
+        """Where members of a group leave kills, None where no such folder is named."""
+        known = self.settings
+        if known.kill_drop is None:
+            return None
+        return KillDrop(folder=known.kill_drop, group=known.kill_group, home=known.home, now=self.clock.now)
 
     @cached_property
     def board(self) -> Board:
@@ -224,11 +233,21 @@ class House:
     @cached_property
     def kill_switch(self) -> KillSwitch:
         """Stops a model also where the record cannot be opened; the kill then waits in the journal."""
+        if self.kill_drop is not None and self.kill_drop.is_for_guests:
+            shut = ShutStore(UnavailableError(f"The home {self.settings.home} is another account's."))
+            record, orders = Record(cast("Store", shut), self.clock), cast("OrderHalt", shut)
+            return KillSwitch(record=record, orders=orders, journal=self.kills)
+        return KillSwitch(record=self._record_or_shut, orders=self.broker, journal=self.kills)
+
+    @property
+    def _record_or_shut(self) -> Record:
         try:
-            record = self.record
+            return self.record
         except SignoffError as error:
-            record = Record(cast("Store", ShutStore(error)), self.clock)
-        return KillSwitch(record=record, orders=self.broker, journal=self.kills)
+            shut = error
+        except OSError as error:
+            shut = UnavailableError(f"The home {self.settings.home} cannot be used: {error.strerror}.")
+        return Record(cast("Store", ShutStore(shut)), self.clock)
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""

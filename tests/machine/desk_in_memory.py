@@ -180,6 +180,7 @@ def dossier_of(model, version, previous, kind):
         deployment_type=kind,
         deployed_by=QUINN,
         summary=None,
+        desk=None,
     )
     return SimpleNamespace(
         model=model,

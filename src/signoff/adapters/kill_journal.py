@@ -1,49 +1,148 @@
-"""The journal of kills: one small file each, synced to disk, in the home or wherever else can still be written."""
+"""The journal of kills: one small file each, synced to disk, where only this installation writes.
+
+The first folder is in the home; the second, for a home that is full or read-only, is one that the settings name. A file
+counts when its owner is this installation, its name is its id, and it carries the proof of who took the order. Nothing
+else is believed: it is left where it is, for people to look at, and its path is told.
+"""
 
 import json
-import tempfile
-from collections.abc import Iterable
-from datetime import datetime
+import logging
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Lock
-from typing import Final
+from typing import Final, Protocol
 
 from signoff.adapters.folders import sync_folder, write_file
-from signoff.ledger.canonical import canonical, digest
-from signoff.ports.kills import Kill
+from signoff.adapters.foreign_files import ForeignFileError, kind_of, open_regular, own_users, user_name
+from signoff.adapters.kill_drop import KillDrop
+from signoff.adapters.kill_proofs import KillProofs
+from signoff.domain.errors import BadInputError
+from signoff.domain.names import written_out
+from signoff.ledger.canonical import canonical
+from signoff.ports.kills import Kill, Reach
 
 SUFFIX: Final = ".kill"
+UNPROVEN: Final = " (unproven)"
+MOST_BYTES: Final = 64 * 1024
+MOST_FILES: Final = 100_000
+MOST_TOLD: Final = 50
+# A kill without a proof may have been ordered so long before its file was written, by its own word.
+SLOW: Final = timedelta(minutes=5)
+_ID: Final = re.compile("[0-9a-z]{32}")
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+_PLAIN: Final = frozenset({"id", "model", "reason", "actor", "at"})
+_WIDER: Final = frozenset({"reach", "desk", "account"})
+log = logging.getLogger("signoff.kills")
+
+
+class Proofs(Protocol):
+    """What signs a kill, and says whether a signature holds; None where it cannot know."""
+
+    def sign(self, content: bytes) -> str | None:
+        """The proof of a kill."""
+
+    def holds(self, content: bytes, proof: str) -> bool | None:
+        """Whether a proof is over this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A folder of kills, and the user ids whose files count there.
+
+    The home's own folder is made when it is needed, and closed to others when an earlier version left it open to their
+    eyes. One that the settings name must be there, closed already: whoever made it decided so.
+    """
+
+    folder: Path
+    owners: frozenset[int]
+    is_given: bool = False
+
+    def objection(self) -> str | None:
+        """What keeps files from being written here; None for a folder that is as it must be, or can be made."""
+        try:
+            found = self.folder.lstat()
+        except FileNotFoundError:
+            return self._missing() if self.is_given else None
+        except OSError as error:
+            return f"{self.folder}: the folder of kills cannot be looked at ({error.strerror})."
+        return self._objection(found)
+
+    def _missing(self) -> str:
+        return (
+            f"{self.folder}: expected the second folder of kills that SIGNOFF_KILL_FALLBACK names, found nothing. "
+            f"`install -d -m 0700 -o {user_name(os.geteuid())} {self.folder}`."
+        )
+
+    def _objection(self, found: os.stat_result) -> str | None:
+        if not stat.S_ISDIR(found.st_mode):
+            return f"{self.folder}: expected a folder of kills, found {kind_of(self.folder)}. Remove it."
+        if found.st_uid not in self.owners:
+            return (
+                f"{self.folder}: expected a folder of {user_name(os.geteuid())}, found one of "
+                f"{user_name(found.st_uid)}; nothing in it is believed. Remove it, and find out who put it there."
+            )
+        if self.is_given and found.st_mode & _OTHERS:
+            return (
+                f"{self.folder}: expected a folder that is closed to others, found mode "
+                f"{stat.S_IMODE(found.st_mode):04o}. `chmod 0700 {self.folder}`, and look at what it holds."
+            )
+        return None
+
+    def closed(self) -> str | None:
+        """Close the home's folder to others; what others may do there where that cannot be done."""
+        with suppress(OSError):
+            found = self.folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or not found.st_mode & _OTHERS:
+                return None
+            with suppress(OSError):
+                self.folder.chmod(0o700)
+                return None
+            if found.st_mode & _OTHERS_WRITE:
+                return (
+                    f"{self.folder}: expected a folder that only its owner writes to, found mode "
+                    f"{stat.S_IMODE(found.st_mode):04o}. `chmod 0700 {self.folder}`, and look at what it holds."
+                )
+        return None
 
 
 class KillFolders:
     """Folders in the order in which they are tried; what none of them could take is kept in memory, and said."""
 
-    def __init__(self, folders: Iterable[Path]) -> None:
-        self._folders = tuple(folders)
+    def __init__(
+        self, folders: Iterable[Path | Place], *, proofs: Proofs | None = None, drop: KillDrop | None = None
+    ) -> None:
+        self._places = tuple(f if isinstance(f, Place) else Place(folder=f, owners=_owners(f.parent)) for f in folders)
+        self._proofs, self._drop = proofs, drop
         self._unwritten: dict[str, Kill] = {}
+        self._read: dict[Path, tuple[tuple[int, ...], Kill]] = {}
+        self._wrong: dict[str, tuple[str, ...]] = {}
+        self._told: frozenset[str] = frozenset()
         self._lock = Lock()
 
     @classmethod
-    def beside(cls, home: Path) -> "KillFolders":
-        """In the home; when its disk is full or read-only, in a folder of its own where temporary files go."""
-        apart = Path(tempfile.gettempdir()) / f"signoff-kills-{digest(str(home.resolve()).encode())[:16]}"
-        return cls((home / "kills", apart))
+    def beside(cls, home: Path, *, fallback: Path | None = None, drop: KillDrop | None = None) -> "KillFolders":
+        """In the home; when its disk is full or read-only, in the second folder that the settings name."""
+        owners = _owners(home)
+        places = [Place(folder=home / "kills", owners=owners)]
+        if fallback is not None:
+            here = owners if os.geteuid() == 0 else frozenset({os.geteuid()})
+            places.append(Place(folder=fallback, owners=here, is_given=True))
+        is_guest = drop is not None and drop.is_for_guests
+        return cls(() if is_guest else places, proofs=KillProofs(home), drop=drop)
 
     def write(self, kill: Kill) -> bool:
         """Keep a kill in the first folder that takes it."""
-        content = canonical(
-            {
-                "id": kill.id,
-                "model": kill.model,
-                "reason": kill.reason,
-                "actor": kill.actor,
-                "at": kill.at.isoformat(),
-            }
-        )
-        for folder in self._folders:
+        content = self._content(kill)
+        for place in self._places:
             try:
-                write_file(folder / f"{kill.id}{SUFFIX}", content)
-                sync_folder(folder)
+                _write(place, f"{kill.id}{SUFFIX}", content)
             except OSError:
                 continue
             with self._lock:
@@ -57,27 +156,211 @@ class KillFolders:
         """Every kill in the folders and in memory; a file that is no kill is left for people to look at."""
         with self._lock:
             found = dict(self._unwritten)
-        for folder in self._folders:
-            for path in folder.glob(f"*{SUFFIX}"):
-                if (kill := _read(path)) is not None:
-                    found[kill.id] = kill
+        for place in self._places:
+            wrong: list[str] = []
+            for kill in self._kills_in(place, wrong):
+                found[kill.id] = kill
+            self._note(str(place.folder), wrong)
         return tuple(sorted(found.values(), key=lambda kill: (kill.at, kill.id)))
 
     def settle(self, identity: str) -> None:
         """Forget a kill that the ledger holds; a file that cannot be removed is settled again later."""
         with self._lock:
             self._unwritten.pop(identity, None)
-        for folder in self._folders:
+        for place in self._places:
+            path = place.folder / f"{identity}{SUFFIX}"
+            self._read.pop(path, None)
             try:
-                (folder / f"{identity}{SUFFIX}").unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
             except OSError:
                 continue
 
+    def hand_over(self, kill: Kill) -> Path | None:
+        """Leave a kill in the drop folder, where the home is another account's."""
+        if self._drop is None or self._places:
+            return None
+        left = self._drop.leave(kill)
+        if left is not None:
+            with self._lock:
+                self._unwritten.pop(kill.id, None)  # whoever takes it gives it an id of its own
+        return left
 
-def _read(path: Path) -> Kill | None:
+    def collect(self) -> int:
+        """Take what members of the group left in the drop folder: into the journal first, then away from there."""
+        if self._drop is None or not self._places:
+            return 0
+        wrong: list[str] = []
+        count = 0
+        for dropped in self._drop.left(wrong):
+            count += 1
+            if self.write(dropped.kill):  # else it stays there too, where it outlives this process
+                self._drop.remove(dropped, wrong)
+        self._note(str(self._drop.folder), wrong)
+        return count
+
+    def objections(self) -> tuple[str, ...]:
+        """What was wrong with folders and files when they were read last."""
+        with self._lock:
+            return tuple(sorted(text for texts in self._wrong.values() for text in texts))
+
+    def _note(self, where: str, wrong: Sequence[str]) -> None:
+        """Remember what is wrong at one place, and log what was not wrong before."""
+        said = [written_out(text) for text in wrong[:MOST_TOLD]]  # whoever puts a file there chooses its name
+        if len(wrong) > MOST_TOLD:
+            said.append(f"{where}: further files are not believed either. Look at what it holds.")
+        with self._lock:
+            self._wrong[where] = tuple(said)
+            every = frozenset(text for texts in self._wrong.values() for text in texts)
+            new, self._told = every - self._told, every
+        for text in sorted(new):
+            log.warning(text)
+
+    def _content(self, kill: Kill) -> bytes:
+        said = {"id": kill.id, "model": kill.model, "reason": kill.reason, "actor": kill.actor}
+        said["at"] = kill.at.isoformat()
+        if kill.is_wide or kill.account:
+            said |= {"reach": kill.reach.value, "desk": kill.desk, "account": kill.account}
+        proof = None if self._proofs is None else self._proofs.sign(canonical(said))
+        return canonical(said if proof is None else said | {"proof": proof})
+
+    def _kills_in(self, place: Place, wrong: list[str]) -> Iterator[Kill]:
+        if (objection := place.objection()) is not None:
+            wrong.append(objection)
+            return
+        if not place.is_given and (open_to := place.closed()) is not None:
+            wrong.append(open_to)
+        try:
+            with os.scandir(place.folder) as entries:
+                names = [entry.name for _, entry in zip(range(MOST_FILES), entries, strict=False)]
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            wrong.append(f"{place.folder}: the folder of kills cannot be read ({error.strerror}).")
+            return
+        for name in names:
+            if not name.endswith(SUFFIX) or name.startswith("."):
+                continue
+            path = place.folder / name
+            try:
+                if (kill := self._kill(path, place)) is not None:
+                    yield kill
+            except ForeignFileError as error:
+                wrong.append(f"{error} It is not believed to be a kill.")
+            except OSError as error:
+                wrong.append(f"{path}: this kill cannot be read ({error.strerror}).")
+
+    def _kill(self, path: Path, place: Place) -> Kill | None:
+        """The kill in a file, None for one that is gone; a file that was read and is the same is not read again."""
+        try:
+            mark = _mark(path.lstat())
+            if (known := self._read.get(path)) is not None and known[0] == mark:
+                return known[1]
+            handle = open_regular(path, owners=place.owners)
+        except FileNotFoundError:
+            self._read.pop(path, None)
+            return None
+        with os.fdopen(handle, "rb") as file:
+            found, content = os.fstat(handle), file.read(MOST_BYTES + 1)
+        kill = self._believed(path, content, found)
+        self._read[path] = (_mark(found), kill)
+        return kill
+
+    def _believed(self, path: Path, content: bytes, found: os.stat_result) -> Kill:
+        """The kill that a file holds. ForeignFileError says why it holds none that can be believed."""
+        if len(content) > MOST_BYTES:
+            raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more. Look at it; remove it.")
+        if not _ID.fullmatch(path.name.removesuffix(SUFFIX)):
+            raise ForeignFileError(
+                f"{path}: expected a name of 32 digits and small letters before {SUFFIX}. Remove it."
+            )
+        said = _said(path, content)
+        kill = _parsed(path, said)
+        if kill.id != path.name.removesuffix(SUFFIX):
+            raise ForeignFileError(f"{path}: expected the kill of this name, found {kill.id!r} inside. Look at it.")
+        proof = said.pop("proof", None)
+        if self._proofs is None:
+            return kill
+        holds = None if proof is None else self._proofs.holds(canonical(said), proof)
+        if holds:
+            return kill
+        if holds is False:
+            raise ForeignFileError(
+                f"{path}: expected a kill that a process of this installation signed, found another signature: it was "
+                "altered, or made elsewhere. Find out by whom; remove it, and order the kill again if it was one."
+            )
+        if found.st_mode & _OTHERS_WRITE:
+            raise ForeignFileError(
+                f"{path}: expected a kill with a proof, or in a file that only its owner writes to; found mode "
+                f"{stat.S_IMODE(found.st_mode):04o}. Order the kill again if it was one, and remove the file."
+            )
+        return _unproven(kill, datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def _owners(home: Path) -> frozenset[int]:
+    """Whose files count in a home: this process's user, root, and whose home it is."""
     try:
-        said = json.loads(path.read_bytes())
-        kill = Kill(**{**said, "at": datetime.fromisoformat(said["at"])})
-        return kill if kill.at.tzinfo is not None and all(isinstance(part, str) for part in said.values()) else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return own_users(home.resolve())
+    except OSError:
+        return frozenset({os.geteuid(), 0})
+
+
+def _write(place: Place, name: str, content: bytes) -> None:
+    """Write a file that only the installation reads; OSError where the folder is not what it must be."""
+    if place.objection() is not None:
+        raise PermissionError(f"{place.folder} is no folder for kills")
+    if not place.is_given:
+        place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.closed()
+    path = place.folder / name
+    write_file(path, content, mode=0o600)
+    if os.geteuid() == 0:  # the server that is to read it may be another user's
+        folder = place.folder.lstat()
+        os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
+    sync_folder(place.folder)
+
+
+def _mark(found: os.stat_result) -> tuple[int, ...]:
+    """What changes when a file is another one, or is written to, or given away."""
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _said(path: Path, content: bytes) -> dict[str, str]:
+    try:
+        said = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ForeignFileError(f"{path}: expected a kill as JSON, found something else ({error}).") from error
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise ForeignFileError(f"{path}: expected a kill as a JSON object of texts, found something else.")
+    return said
+
+
+def _parsed(path: Path, said: dict[str, str]) -> Kill:
+    fields = said.keys() - {"proof"}
+    if not _PLAIN <= fields <= _PLAIN | _WIDER:
+        raise ForeignFileError(
+            f"{path}: expected a kill with {', '.join(sorted(_PLAIN))}, found {', '.join(sorted(fields)) or 'nothing'}."
+        )
+    try:
+        canonical(said)
+        at = datetime.fromisoformat(said["at"])
+        kill = Kill(
+            id=said["id"],
+            model=said["model"],
+            reason=said["reason"],
+            actor=said["actor"],
+            at=at,
+            reach=Reach(said.get("reach", Reach.MODEL.value)),
+            desk=said.get("desk", ""),
+            account=said.get("account", ""),
+        )
+    except (ValueError, BadInputError) as error:
+        raise ForeignFileError(f"{path}: expected a kill, found something that is none ({error}).") from error
+    if at.tzinfo is None:
+        raise ForeignFileError(f"{path}: expected a time with its zone in `at`, found {said['at']!r}.")
+    return kill
+
+
+def _unproven(kill: Kill, written: datetime) -> Kill:
+    """A kill whose owner alone vouches for it: marked, and ordered when its file was written."""
+    at = kill.at if written - SLOW <= kill.at <= written else written
+    return replace(kill, actor=f"{kill.actor}{UNPROVEN}", at=at)

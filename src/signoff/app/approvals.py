@@ -354,6 +354,7 @@ def _opened(record: Record, release: Release, identity: str, actor: str, found: 
         registered_model=dossier.registered_model,
         grounds=found.grounds,
         unread=(*found.unread, *found.unnamed),
+        desk=header.desk,
     )
 
 

@@ -14,9 +14,10 @@ from threading import Lock
 from typing import Final
 from uuid import uuid4
 
-from signoff.app.kill import recorded_as
+from signoff.app.fence import recorded_as
 from signoff.app.record import Record, deployment_stream, fold_of, model_stream
 from signoff.domain.deployment import Deployment, IllegalHistoryError
+from signoff.domain.desks import desks
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import Killed
 from signoff.domain.flags import KILLED, Flags, flags, killed, off
@@ -24,7 +25,7 @@ from signoff.domain.latch import Latch
 from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode, decode_state
 from signoff.ledger.text import encoded
-from signoff.ports.kills import Kill, KillJournal
+from signoff.ports.kills import Kill, KillJournal, Reach
 
 DOMAIN: Final = b"signoff.flags.v1\n"
 ALGORITHM: Final = "ed25519"
@@ -43,11 +44,15 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the ledger said since the reading before: how far it went, the states that moved, the kills they hold."""
+    """What the ledger said since the reading before: how far it went, the states that moved, the kills they hold.
+
+    `over` are kills of models that were settled as parts of wider ones before this reading began.
+    """
 
     size: int
     states: Mapping[str, Deployment | Latch]
     recorded: frozenset[str]
+    over: frozenset[str] = frozenset()
 
 
 class Board:
@@ -61,6 +66,10 @@ class Board:
         self._states: dict[str, Deployment | Latch] = {}
         self._streams: dict[str, set[str]] = {}
         self._pending: dict[str, Kill] = {}
+        self._wide: dict[str, Kill] = {}
+        self._parts: dict[tuple[str, str], str] = {}
+        self._late: set[str] = set()
+        self._over: set[str] = set()
         self._asked: set[str] = set()
         self._recorded: set[str] = set()
         self._told: dict[str, Flags] = {}
@@ -114,13 +123,41 @@ class Board:
         with self._lock:
             return tuple(self._pending.values())
 
+    @property
+    def unrecorded(self) -> int:
+        """How many orders to stop are in force and not on record; one of many models counts once."""
+        with self._lock:
+            parts = set(self._parts.values())
+            return len(self._wide) + sum(name not in parts for name in self._pending)
+
+    def stopped_by(self, kill: Kill) -> tuple[str, ...]:
+        """The known models that a kill stops."""
+        with self._lock:
+            return self._stopped_by(kill)
+
     def kill(self, kill: Kill) -> tuple[str, ...]:
         """Put a kill in force; the models whose flags it changed."""
         return self._ordered((kill,))
 
     def listen(self) -> tuple[str, ...]:
-        """Put in force what other processes of this home wrote into the journal; it waits for no database."""
-        return self._ordered(self._journal.pending())
+        """Put in force what other processes of this home wrote into the journal; it waits for no database.
+
+        A kill of many models that is no longer there was recorded for each of them.
+        """
+        pending = self._journal.pending()
+        with self._lock:
+            left = {kill.id for kill in pending}
+            gone = self._wide.keys() - left
+            self._wide = {name: kill for name, kill in self._wide.items() if name not in gone}
+            self._over |= {part for (whole, _), part in self._parts.items() if whole in gone and part in self._late}
+            self._parts = {key: part for key, part in self._parts.items() if key[0] not in gone}
+            self._late -= self._over
+        return self._ordered(pending)
+
+    def collect(self) -> tuple[str, ...]:
+        """Let the journal take what was left for it; it is put in force as all that others wrote there."""
+        self._journal.collect()
+        return ()
 
     def refresh(self) -> tuple[str, ...]:
         """Read what the ledger says now; the models whose flags changed. A database away changes none.
@@ -145,7 +182,7 @@ class Board:
 
     def notice(self, model: str) -> bytes:
         """The signed control of one model, as canonical JSON."""
-        told = self.flags(model) or off(model)
+        told = self.flags(model) or self._unknown(model)
         return self._signed({**self._stamp(), "control": control(told)})
 
     def heartbeat(self, models: Iterable[str]) -> bytes:
@@ -156,6 +193,12 @@ class Board:
     def greeting(self, nonce: str) -> bytes:
         """The signed beginning of one connection: it answers the reader's nonce, so that no recording can stand in."""
         return self._signed({**self._stamp(), "nonce": nonce, "lease_s": LEASE_S, "known": self.is_known})
+
+    def _unknown(self, model: str) -> Flags:
+        """The flags of a model that is not known here: off, and killed where everything is."""
+        with self._lock:
+            kills = sum(kill.reach is Reach.ALL for kill in self._wide.values())
+        return killed(off(model), kills) if kills else off(model)
 
     def _stamp(self) -> dict[str, object]:
         now = self._record.clock.monotonic()
@@ -174,9 +217,32 @@ class Board:
 
     def _ordered(self, kills: Iterable[Kill]) -> tuple[str, ...]:
         with self._lock:
-            new = {kill.id: kill for kill in kills if kill.id not in self._recorded and kill.id not in self._pending}
-            self._pending |= new
-            return self._retold({kill.model for kill in new.values()})
+            self._wide |= {kill.id: kill for kill in kills if kill.is_wide}
+            single = (kill for kill in kills if not kill.is_wide)
+            return self._retold(self._in_force((*single, *self._new_parts())))
+
+    def _in_force(self, kills: Iterable[Kill]) -> set[str]:
+        """Count these kills unless they are counted, or on record; the models that they stop. The lock is held."""
+        new = {kill.id: kill for kill in kills if kill.id not in self._recorded and kill.id not in self._pending}
+        self._pending |= new
+        return {kill.model for kill in new.values()}
+
+    def _new_parts(self) -> list[Kill]:
+        """What the kills of many models mean for models of which they were not told yet. The lock is held."""
+        new = []
+        for kill in self._wide.values():
+            for model in self._stopped_by(kill):
+                if (kill.id, model) not in self._parts:
+                    new.append(part := kill.part(model))
+                    self._parts[kill.id, model] = part.id
+        return new
+
+    def _stopped_by(self, kill: Kill) -> tuple[str, ...]:
+        return tuple(sorted(m for m in self._streams.keys() | self._told.keys() if kill.covers(m, self._desks(m))))
+
+    def _desks(self, model: str) -> frozenset[str]:
+        states = (self._states[stream] for stream in self._streams.get(model, ()))
+        return desks(state for state in states if isinstance(state, Deployment))
 
     def _read(self) -> Reading:
         """Read on from the last reading, or from nothing where the ledger is no longer the one that was read then."""
@@ -197,6 +263,7 @@ class Board:
         """
         store = self._record.store
         with self._lock:
+            over = frozenset(self._over)
             doubtful = self._pending.keys() - (self._asked if self._size >= 0 else set[str]())
         recorded = {identity for identity in doubtful if store.request_of(recorded_as(identity)) is not None}
         size, known, moved = store.size(), self._states, dict[str, Deployment | Latch]()
@@ -216,7 +283,7 @@ class Board:
                 assert isinstance(state, Deployment | Latch)
                 moved[told.stream] = state
         self._asked |= doubtful
-        return Reading(size, moved, frozenset(recorded))
+        return Reading(size, moved, frozenset(recorded), over)
 
     def _every_state(self) -> dict[str, Deployment | Latch]:
         found: dict[str, Deployment | Latch] = {}
@@ -234,8 +301,13 @@ class Board:
             for stream, state in reading.states.items():
                 self._streams.setdefault(state.model, set()).add(stream)
             self._recorded |= reading.recorded
-            settled = {self._pending.pop(name).model for name in reading.recorded & self._pending.keys()}
-            changed = self._retold(settled | {state.model for state in reading.states.values()})
+            late = self._new_parts()
+            self._late |= {part.id for part in late}
+            stopped = self._in_force(late)
+            ended = (reading.recorded | reading.over) & self._pending.keys()
+            settled = {self._pending.pop(name).model for name in ended}
+            self._over -= reading.over
+            changed = self._retold(settled | stopped | {state.model for state in reading.states.values()})
             was_readable, self._is_readable = self._is_readable, True
             return changed if was_readable else tuple(sorted(self._told))
 

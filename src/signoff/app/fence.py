@@ -9,7 +9,8 @@ from typing import Final
 
 from signoff.app.record import Record
 from signoff.domain.deployment import RETREATING
-from signoff.ports.kills import KillJournal
+from signoff.domain.desks import desks
+from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.orders import OrderHalt
 
 # Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
@@ -25,13 +26,30 @@ class Kept:
     is_killed: bool
 
 
+def recorded_as(identity: str) -> str:
+    """The key under which the ledger holds a kill."""
+    return f"kill:{identity}"
+
+
+def ordered(record: Record, journal: KillJournal, model: str) -> Kill | None:
+    """A kill in the journal that stops this model, and that the ledger does not hold of it yet."""
+    for kill in journal.pending():
+        if kill.is_wide:
+            is_open = record.store.request_of(recorded_as(kill.part(model).id)) is None
+            if is_open and kill.covers(model, desks(record.deployments(model))):
+                return kill
+        elif kill.model == model:
+            return kill
+    return None
+
+
 def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str | None = None) -> Kept | None:
     """What keeps the orders of a model back, `besides` a release whose own rollback asks; None when nothing does."""
     latch = record.latch(model)
     if latch is not None and latch.is_latched:
         return Kept(f"the model is killed ({latch.reason})", EVERY_EPOCH, is_killed=True)
-    if (ordered := next((kill for kill in journal.pending() if kill.model == model), None)) is not None:
-        return Kept(f"the model is killed ({ordered.reason})", EVERY_EPOCH, is_killed=True)
+    if (kill := ordered(record, journal, model)) is not None:
+        return Kept(f"the model is killed ({kill.reason})", EVERY_EPOCH, is_killed=True)
     leaving = next((d for d in record.deployments(model) if d.id != besides and d.state in RETREATING), None)
     if leaving is None:
         return None

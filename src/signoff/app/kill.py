@@ -4,32 +4,47 @@ A kill is journaled, effective and pushed before the database is asked: `begin` 
 orders, `settle` puts the kill into the ledger exactly once, however often it is tried.
 """
 
-from collections.abc import Callable
+import json
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Event, Thread
-from typing import Final
+from typing import Final, TypeVar
+from urllib.parse import unquote
 from uuid import uuid4
 
 from signoff.app.approvals import Signatory
-from signoff.app.fence import EVERY_EPOCH, lift
+from signoff.app.fence import EVERY_EPOCH, lift, ordered, recorded_as
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
 from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
-from signoff.domain.errors import RefusedError, SignoffError
+from signoff.domain.desks import desks
+from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.latch import Latch
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import digest
-from signoff.ports.kills import Kill, KillJournal
+from signoff.ledger.codec import decode, decode_state
+from signoff.ports.kills import Kill, KillJournal, Reach
 from signoff.ports.orders import OrderHalt
 from signoff.ports.store import Effect
 
 PATIENCE_S: Final = 0.7
 AGAIN_S: Final = 1.0
+LISTED_S: Final = 2.0
+# A kill that is recorded this long after it was ordered is dated no earlier than what its model's stream tells already.
+PROMPT: Final = timedelta(minutes=1)
+BROKERS_AT_ONCE: Final = 8
 LIFT: Final = "lift"
+log = logging.getLogger("signoff.kills")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +53,37 @@ class Begun:
 
     kill: Kill
     is_journaled: bool
+    handed_over: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """What a kill did: whether it is on disk and in the ledger, and what is still open; None where nobody could say."""
+    """What a kill did: whether it is on disk and in the ledger, and what is still open; None where nobody could say.
+
+    `handed_over` is where it was left for the installation, by an account that cannot write its journal.
+    """
 
     kill: Kill
     is_journaled: bool
     is_recorded: bool
     open_orders: int | None
+    handed_over: Path | None = None
 
 
-def recorded_as(identity: str) -> str:
-    """The key under which the ledger holds a kill."""
-    return f"kill:{identity}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedMany:
+    """What a kill of a desk or of everything did, model by model.
+
+    `is_complete` says that the record could be read, so that these are all of them. Where it could not, the others are
+    stopped as well, and are not known here.
+    """
+
+    kill: Kill
+    is_journaled: bool
+    is_recorded: bool
+    is_complete: bool
+    models: tuple[Stopped, ...]
+    handed_over: Path | None = None
 
 
 def written(text: str) -> str:
@@ -67,6 +98,34 @@ def soon(settle: Callable[[], bool]) -> bool:
     thread.start()
     thread.join(PATIENCE_S)
     return done == [True]
+
+
+def as_long_as_it_moves(settle: Callable[[], bool], moved: Callable[[], int]) -> bool:
+    """The same for what is settled piece by piece: it is waited for as long as a piece was done within the patience."""
+    done: list[bool] = []
+    thread = Thread(target=lambda: done.append(settle()), daemon=True)
+    thread.start()
+    before = -1
+    while thread.is_alive() and (now := moved()) > before:
+        before = now
+        thread.join(PATIENCE_S)
+    return done == [True]
+
+
+def answer_within(ask: Callable[[], T], seconds: float) -> T | None:
+    """An answer, None when it takes longer, or when there is none."""
+    found: list[T] = []
+
+    def asking() -> None:
+        try:
+            found.append(ask())
+        except SignoffError:
+            return
+
+    thread = Thread(target=asking, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return found[0] if found else None
 
 
 def until_kept(keep: Callable[[], bool]) -> None:
@@ -88,6 +147,7 @@ class KillSwitch:
     journal: KillJournal
     in_time: Callable[[Callable[[], bool]], bool] = soon
     insist: Callable[[Callable[[], bool]], None] = until_kept
+    while_it_moves: Callable[[Callable[[], bool], Callable[[], int]], bool] = as_long_as_it_moves
 
     def kill(self, model: str, *, reason: str, actor: str) -> Stopped:
         """Journal, halt the orders, record. Needs nobody else; a database that is away delays only the record."""
@@ -96,7 +156,31 @@ class KillSwitch:
     def begin(self, model: str, *, reason: str, actor: str) -> Begun:
         """Journal a kill; from here on it is in force wherever the journal is read."""
         kill = Kill(id=uuid4().hex, model=model, reason=written(reason), actor=written(actor), at=self.record.now())
-        return Begun(kill=kill, is_journaled=self.journal.write(kill))
+        return self._begun(kill)
+
+    def _begun(self, kill: Kill) -> Begun:
+        is_journaled = self.journal.write(kill)
+        return Begun(
+            kill=kill,
+            is_journaled=is_journaled,
+            handed_over=None if is_journaled else self.journal.hand_over(kill),
+        )
+
+    def kill_many(self, *, reason: str, actor: str, desk: str | None = None) -> StoppedMany:
+        """The same for every model of a desk; for every model where no desk is named."""
+        return self.finish_many(self.begin_many(reason=reason, actor=actor, desk=desk))
+
+    def begin_many(self, *, reason: str, actor: str, desk: str | None = None) -> Begun:
+        """Journal one kill of many models: as quick as a kill of one, and in force for all of them at once."""
+        kill = Kill(
+            id=uuid4().hex,
+            reach=Reach.ALL if desk is None else Reach.DESK,
+            desk=written(desk or ""),
+            reason=written(reason),
+            actor=written(actor),
+            at=self.record.now(),
+        )
+        return self._begun(kill)
 
     def finish(self, begun: Begun) -> Stopped:
         """Halt the orders and record the kill, without waiting long for a database that does not answer.
@@ -106,12 +190,94 @@ class KillSwitch:
         stopped = Stopped(
             kill=begun.kill,
             is_journaled=begun.is_journaled,
-            open_orders=self.halt(begun.kill),
+            open_orders=None if begun.handed_over else self.halt(begun.kill),
             is_recorded=self.in_time(lambda: self.settle(begun.kill)),
+            handed_over=begun.handed_over,
         )
-        if not stopped.is_journaled and not stopped.is_recorded:
-            self.insist(lambda: self.settle(begun.kill) or self.journal.write(begun.kill))
+        self._see_it_kept(begun, is_recorded=stopped.is_recorded)
         return stopped
+
+    def _see_it_kept(self, begun: Begun, *, is_recorded: bool) -> None:
+        if not begun.is_journaled and not is_recorded and begun.handed_over is None:
+            self.insist(lambda: self.settle(begun.kill) or self.journal.write(begun.kill))
+
+    def finish_many(self, begun: Begun, known: Collection[str] = ()) -> StoppedMany:
+        """Halt the orders of every model that is stopped, each whatever becomes of the others, and record each kill.
+
+        `known` are models that the caller knows to be stopped. NotFoundError for a desk that the record does not know.
+        """
+        kill, recorded = begun.kill, set[str]()
+        listed = answer_within(lambda: self.stopped_by(kill), LISTED_S)
+        if listed == () and kill.reach is Reach.DESK:
+            self._refuse_unknown(kill)
+        models = sorted({*known, *(listed or ()), *self._with_open_orders(kill)})
+        still_open = self._halted(kill.part(model) for model in models)
+        is_recorded = self.while_it_moves(lambda: self._settle_parts(kill, recorded), lambda: len(recorded))
+        self._see_it_kept(begun, is_recorded=is_recorded)
+        return StoppedMany(
+            kill=kill,
+            is_journaled=begun.is_journaled,
+            is_recorded=is_recorded,
+            is_complete=listed is not None,
+            handed_over=begun.handed_over,
+            models=tuple(
+                Stopped(
+                    kill=kill.part(model),
+                    is_journaled=begun.is_journaled,
+                    is_recorded=model in recorded,
+                    open_orders=still_open[model],
+                )
+                for model in models
+            ),
+        )
+
+    def stopped_by(self, kill: Kill) -> tuple[str, ...]:
+        """Every model on record that a kill stops, by name; one that cannot be read is stopped as well."""
+        if kill.reach is Reach.MODEL:
+            return (kill.model,)
+        every = self._desks_of_all()
+        return tuple(sorted(model for model, names in every.items() if names is None or kill.covers(model, names)))
+
+    def _desks_of_all(self) -> dict[str, frozenset[str] | None]:
+        """For which desks each model trades; None where a release cannot be read, so that nobody can say."""
+        released: dict[str, list[Deployment]] = {}
+        unreadable: list[str] = []
+        for stored in self.record.store.streams(deployment_stream("")):
+            try:
+                state = decode_state(Deployment, stored.state)
+            except TamperedError:
+                unreadable.append(_model_in(stored.state))
+            else:
+                released.setdefault(state.model, []).append(state)
+        latched = (stored.stream.partition("/")[2] for stored in self.record.store.streams(model_stream("")))
+        found: dict[str, frozenset[str] | None] = {model: frozenset() for model in latched}
+        found |= {model: desks(states) for model, states in released.items()}
+        return found | dict.fromkeys(filter(None, unreadable))
+
+    def _refuse_unknown(self, kill: Kill) -> None:
+        """Take a kill of a desk back that no release on record names: it stops nobody."""
+        self.journal.settle(kill.id)
+        known = frozenset[str]().union(*(names for names in self._desks_of_all().values() if names))
+        raise NotFoundError(
+            f"Expected a desk that a release names in its dossier, found {kill.desk!r}; nothing was stopped. Known are "
+            f"{', '.join(sorted(known)) or 'none yet'}. `signoff kill --all` stops every model."
+        )
+
+    def _with_open_orders(self, kill: Kill) -> frozenset[str]:
+        """The models that have open orders, where all are stopped: the broker knows them although no record does."""
+        if kill.reach is not Reach.ALL:
+            return frozenset()
+        try:
+            found = self.orders.open_orders("")
+        except (SignoffError, OSError):
+            return frozenset()
+        return frozenset(unquote(order.client_order_id.partition(":")[0]) for order in found)
+
+    def _halted(self, parts: Iterable[Kill]) -> dict[str, int | None]:
+        """How many orders of each model are still open; a broker that hangs over one holds up no other."""
+        with ThreadPoolExecutor(BROKERS_AT_ONCE, "halt") as brokers:
+            asked = {part.model: brokers.submit(self.halt, part) for part in parts}
+            return {model: waiting.result() for model, waiting in asked.items()}
 
     def halt(self, kill: Kill) -> int | None:
         """Fence and cancel; how many orders are still open, None when the broker did not say."""
@@ -128,24 +294,67 @@ class KillSwitch:
 
         Whatever is wrong with one kill, the ones after it are recorded all the same.
         """
+        if kill.is_wide:
+            return self._settle_parts(kill, set())
+        if not self._is_put(kill):
+            return False
+        self.journal.settle(kill.id)
+        return True
+
+    def _is_put(self, kill: Kill) -> bool:
+        """Whether the ledger holds the kill of one model, now or already."""
         try:
             decided_again(lambda: self._record(kill))
         except SignoffError:
             return False
+        return True
+
+    def _settle_parts(self, kill: Kill, recorded: set[str], *, is_halting: bool = False) -> bool:
+        """Record the kill of each model that is not `recorded` yet, each under a key of its own.
+
+        The kill is settled once all of them are, those that came meanwhile too.
+        """
+        left = True
+        while left:
+            try:
+                left = bool(models := [m for m in self.stopped_by(kill) if m not in recorded])
+            except SignoffError:
+                return False
+            for model in models:
+                part = kill.part(model)
+                if is_halting and not self._is_on_record(part):
+                    self.halt(part)
+                if self._is_put(part):
+                    recorded.add(model)
+            if any(model not in recorded for model in models):
+                return False
+        if not recorded:
+            where = f"no release on record names the desk {kill.desk!r}" if kill.desk else "there is no model on record"
+            log.warning("the kill %s by %s stopped nobody: %s", kill.id, kill.actor, where)
         self.journal.settle(kill.id)
         return True
+
+    def _is_on_record(self, kill: Kill) -> bool:
+        try:
+            return self.record.store.request_of(recorded_as(kill.id)) is not None
+        except SignoffError:
+            return False
 
     def reconcile(self) -> int:
         """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left.
 
         Then let orders through of models whose arming was cut off before the broker knew of it.
         """
-        left = 0
-        for kill in self.journal.pending():
-            self.halt(kill)
-            left += not self.settle(kill)
+        left = sum(not self._is_carried_out(kill) for kill in self.journal.pending())
         self.lift_armed()
         return left
+
+    def _is_carried_out(self, kill: Kill) -> bool:
+        if kill.is_wide:
+            return self._settle_parts(kill, set(), is_halting=True)
+        if not self._is_on_record(kill):  # else it may have been armed since, and a fence would stay
+            self.halt(kill)
+        return self.settle(kill)
 
     def _record(self, kill: Kill) -> None:
         key = recorded_as(kill.id)
@@ -156,10 +365,32 @@ class KillSwitch:
         event = Killed(model=model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
         self.record.commit(
             Change(stream=model_stream(model), state=latch if latch.revision else None, events=(event,)),
-            actor=kill.actor,
+            actor=self._actor(kill),
             key=key,
-            at=kill.at,
+            at=self._dated(kill, model),
         )
+
+    def _actor(self, kill: Kill) -> str:
+        """Who ordered a kill: the person whose login a local account is; the account where it is nobody's."""
+        if not kill.account:
+            return kill.actor
+        try:
+            people = self.record.people().by_name.values()
+        except TamperedError:
+            return kill.actor
+        named = [person.name for person in people if kill.account in person.known_as]
+        return named[0] if len(named) == 1 else kill.actor
+
+    def _dated(self, kill: Kill, model: str) -> datetime:
+        """When a kill was ordered: not after now, and if late, not before what its model's stream tells already."""
+        now = self.record.now()
+        if kill.at >= now - PROMPT:
+            return min(kill.at, now)
+        last = deque(self.record.store.rows(stream=model_stream(model)), 1)
+        try:
+            return max(kill.at, *(decode(row.body).at for row in last)) if last else kill.at
+        except TamperedError:
+            return kill.at  # what is wrong with earlier events keeps no kill from the ledger
 
     def statement(self, model: str, *, person: str, role: Role, reason: str) -> bytes:
         """What this person would sign to arm the model again."""
@@ -181,7 +412,7 @@ class KillSwitch:
 
     def _latched(self, model: str, person: str) -> Latch:
         latch = self.record.latch(model)
-        if any(kill.model == model for kill in self.journal.pending()):
+        if ordered(self.record, self.journal, model) is not None:
             raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
         if latch is None or not latch.is_latched:
             raise RefusedError(f"{model} is not killed; there is nothing to arm.")
@@ -275,6 +506,15 @@ class KillSwitch:
 def lifting(latch: Latch) -> Effect:
     """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
     return Effect(identity=f"{LIFT}:{latch.model}:{latch.epoch}", kind=LIFT, payload=latch.model.encode())
+
+
+def _model_in(state: bytes) -> str:
+    """The model that a state names which is otherwise none; nothing where it does not."""
+    try:
+        model = json.loads(state)["model"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return model if isinstance(model, str) else ""
 
 
 def _may_arm(role: Role) -> None:

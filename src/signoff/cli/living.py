@@ -9,6 +9,7 @@ import typer
 from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
 from signoff.domain.deployment import State
+from signoff.domain.errors import BadInputError
 from signoff.domain.events import Occasion, PauseReason
 from signoff.domain.monitoring import Level
 from signoff.verbs.documents import Document
@@ -110,19 +111,95 @@ def observe(
     raise typer.Exit(1 if breaches or fired else 0)
 
 
-def kill(context: typer.Context, model: Model, reason: Reason) -> None:
-    """Stop trading a model now: flags off, orders fenced and cancelled. One person, no prompt.
+def kill(
+    context: typer.Context,
+    reason: Reason,
+    model: Annotated[str | None, typer.Argument(help="The model's name.", callback=a_name)] = None,
+    is_all: Annotated[bool, typer.Option("--all", help="Every model.")] = False,
+    desk: Annotated[
+        str | None, typer.Option("--desk", help="Every model of this desk, as dossiers name it.", callback=a_name)
+    ] = None,
+) -> None:
+    """Stop trading a model, the models of a desk, or all of them now: flags off, orders fenced and cancelled.
 
-    Example: `signoff kill momentum --reason "orders at ten times the size"`
+    One person, no prompt. Example: `signoff kill momentum --reason "orders at ten times the size"`
     """
     session: Session = context.obj
-    document = session.verbs.kill(model, reason=reason)
+    if (model is not None) + is_all + (desk is not None) != 1:
+        raise BadInputError(
+            "Expected one of MODEL, --desk NAME and --all, so that nothing else is stopped than was meant; found "
+            f"{'none' if model is None and desk is None else 'more'}. Nothing was stopped."
+        )
+    if model is None:
+        document = session.verbs.kill_many(reason=reason, desk=desk)
+        session.answer(document, *_many_killed(document))
+    else:
+        document = session.verbs.kill(model, reason=reason)
+        session.answer(document, *_killed(model, document))
+    is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
+    if not is_kept or _stopped_nobody(document):
+        raise typer.Exit(2)
+
+
+def _killed(model: str, document: Document) -> tuple[str, ...]:
+    if document.get("handed_over") is not None:
+        return _handed_over(model, document)
     left = document["open_orders"]
-    session.answer(
-        document,
+    killed = (
         f"{model} is killed: {_standing(document)}, {'an unknown number of' if left is None else left} open order(s) "
-        f"left. Re-arm with two people: signoff rearm {model} --role …",
-        *(() if document["recorded"] else ("The ledger does not hold it yet; it will once the database answers.",)),
+        f"left. Re-arm with two people: signoff rearm {model} --role …"
+    )
+    return (killed, *_kept(document))
+
+
+def _many_killed(document: Document) -> tuple[str, ...]:
+    what = "Every model" if document["desk"] is None else f"Every model of {document['desk']}"
+    if document.get("handed_over") is not None:
+        return _handed_over(what, document)
+    if _stopped_nobody(document):
+        return ("No model is on record here, so there was nothing to stop. Is this the right --home, or --server?",)
+    stopped = rows(document, "models")
+    counted = [row["open_orders"] for row in stopped]
+    unknown = sum(left is None for left in counted)
+    orders = f"{sum(left or 0 for left in counted)} open order(s) left"
+    also = f", and unknown for {unknown} of them" if unknown else ""
+    return (
+        f"{what} is killed, {len(stopped)} known here: flags off, {orders}{also}. Re-arm each with two people: signoff "
+        "rearm MODEL --role …",
+        *(
+            f"  {row['model']:<28}{'unknown' if row['open_orders'] is None else row['open_orders']:>8} open  "
+            f"{'on record' if row['recorded'] else 'not on record yet'}"
+            for row in stopped
+        ),
+        *(() if document["complete"] else ("The record cannot be read; models that are not listed are stopped too.",)),
+        *_kept(document),
+    )
+
+
+def _stopped_nobody(document: Document) -> bool:
+    """Whether a kill of everything found nothing, as in a home that is not the installation's."""
+    is_whole = document.get("complete") is True and document.get("handed_over") is None
+    return is_whole and document.get("models") == []
+
+
+def _kept(document: Document) -> tuple[str, ...]:
+    """What became of the order where the ledger does not hold it."""
+    if document["recorded"]:
+        return ()
+    if document["journaled"]:
+        return ("The ledger does not hold it yet; it will once the database answers.",)
+    return (
+        "NO DISK AND NO LEDGER took this kill: nobody else knows of it. Order it at a running server (--server URL), "
+        "or make room and order it again.",
+    )
+
+
+def _handed_over(what: str, document: Document) -> tuple[str, ...]:
+    """What happens next with a kill that was left in the drop folder."""
+    return (
+        f"{what}: the kill lies in {document['handed_over']}, since this account cannot write to the installation's "
+        "home. It is in force within about a second where the server or the worker runs, and else as soon as one does.",
+        "It is recorded in the name of this file's owner. No order was cancelled from here: look at the broker.",
     )
 
 

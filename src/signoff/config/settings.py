@@ -8,6 +8,9 @@ SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNO
 is told when people are called.
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
 address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for whom they ask.
+SIGNOFF_KILL_FALLBACK names the folder that takes kills when the home cannot, SIGNOFF_KILL_DROP and SIGNOFF_KILL_GROUP
+the folder in which members of a group of this machine leave theirs. None of them is looked at here: whatever is wrong
+with one keeps nobody from stopping a model.
 """
 
 import getpass
@@ -74,6 +77,9 @@ class Settings:
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
     foreign_code: ForeignCode = ForeignCode()
+    kill_fallback: Path | None = None
+    kill_drop: Path | None = None
+    kill_group: str | None = None
 
     @property
     def keys(self) -> Path:
@@ -132,6 +138,9 @@ def settings(
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
         trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
         foreign_code=_foreign_code(environment, is_trusted=is_trusted),
+        kill_fallback=_folder(environment.get("SIGNOFF_KILL_FALLBACK")),
+        kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),
+        kill_group=environment.get("SIGNOFF_KILL_GROUP") or None,
     )
 
 
@@ -204,6 +213,10 @@ def _proxies(given: str) -> tuple[str, ...]:
                 f"{part!r} ({error}). Name the proxies in front of this server and nobody else."
             ) from error
     return named
+
+
+def _folder(given: str | None) -> Path | None:
+    return Path(given) if given else None
 
 
 def _held(path: str | None) -> str | None:

@@ -160,6 +160,7 @@ class Deployment:
     registered_model: str | None = None
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
+    desk: str | None = None
 
     @property
     def registry_name(self) -> str:
@@ -250,6 +251,7 @@ def _born(recorded: e.Recorded) -> Deployment:
                 registered_model=event.registered_model,
                 grounds=event.grounds,
                 unread=event.unread,
+                desk=event.desk,
                 state=State.VALIDATING,
                 revision=recorded.revision,
                 opened_at=recorded.at,

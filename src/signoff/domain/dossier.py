@@ -91,6 +91,7 @@ class Header(Strict):
     deployment_type: DeploymentType
     document_version: str = "1.0"
     summary: str | None = None
+    desk: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -516,7 +517,8 @@ def _is_repository(reference: Reference) -> bool:
 def inconsistencies(dossier: Dossier) -> tuple[tuple[str, str], ...]:
     """What single fields cannot show: (dotted key, what is wrong and what to do)."""
     header = dossier.header
-    names = (("header.model", header.model), ("header.version", header.version))
+    names = [("header.model", header.model), ("header.version", header.version)]
+    names += [] if header.desk is None else [("header.desk", header.desk)]
     found = [(key, objection) for key, name in names if (objection := name_objection(name)) is not None]
     is_initial = header.deployment_type is DeploymentType.INITIAL
     if is_initial and header.previous_version is not None:

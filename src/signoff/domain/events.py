@@ -158,6 +158,7 @@ class Opened(Event):
     registered_model: str | None = None
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
+    desk: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from signoff.http.commands import Command, expecting
 from signoff.http.problems import MEDIA_TYPE, Problem
 from signoff.http.sessions import SAFE, cookie_name
 from signoff.http.sign_in import BY_COOKIE
-from signoff.http.stopping import kill
+from signoff.http.stopping import kill, kill_many
 from signoff.wiring import House
 
 Operation = dict[str, Any]
@@ -87,7 +87,7 @@ def _tell(operation: Operation, route: APIRoute, method: str) -> None:
     asked = tuple(_calls(route))
     if by := _security(route, method):
         operation["security"] = by
-    if method not in SAFE and (isinstance(route, Command) or route.endpoint is kill):
+    if method not in SAFE and (isinstance(route, Command) or route.endpoint in {kill, kill_many}):
         operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
     answers = operation["responses"]
     if any(THEIRS[0] in str(said) for said in answers.get("422", {}).get("content", {}).values()):

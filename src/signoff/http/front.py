@@ -273,7 +273,7 @@ def _page(
         "lines": () if principal is None else lines(hub.board),
         "duties": () if principal is None else duties(hub.board, principal),
         "may_stop": principal is not None and Verb.KILL in permitted(principal.duties),
-        "unrecorded": 0 if principal is None else len(house.kills.pending()),
+        "unrecorded": 0 if principal is None else hub.board.unrecorded,
         "can_sign_in": house.settings.oidc is not None,
         "done": done,
         "problem": " ".join(part for part in (problem, visitor.refusal) if part),

@@ -91,7 +91,7 @@ async def ready(house: Installation, hub: Streams, trial: Annotated[Trial, Depen
         "status": "ready" if is_ready else "not ready",
         "events": events,
         "flags_age_s": None if age is None else round(age, 2),
-        "kills_to_record": len(house.kills.pending()),
+        "kills_to_record": len(await run_in_threadpool(house.kills.pending)),
         "problem": problem,
     }
     return JSONResponse(said, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)

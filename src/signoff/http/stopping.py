@@ -1,23 +1,30 @@
 """The kill. One person, no prompt, no revision; nothing on this path waits for the database."""
 
 import asyncio
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from signoff.app.board import Board
-from signoff.app.kill import Stopped
+from signoff.app.kill import Stopped, StoppedMany
 from signoff.domain.access import Principal, Verb
 from signoff.http.access import Installation, allowed_at_once
-from signoff.http.bodies import Name
+from signoff.http.bodies import Body, Name
 from signoff.http.commands import REPLAYED, name_of
 from signoff.http.streaming import Hub, Streams
 from signoff.ledger.canonical import canonical, digest
-from signoff.verbs.documents import StoppedDocument, stopped_document
+from signoff.ports.kills import Kill, Reach
+from signoff.verbs.documents import (
+    StoppedDocument,
+    StoppedManyDocument,
+    stopped_document,
+    stopped_many_document,
+)
 from signoff.wiring import House
 
 router = APIRouter(prefix="/api/v1", tags=["kill"])
@@ -41,26 +48,34 @@ class KilledDocument(StoppedDocument):
     known: bool
 
 
-Killing = asyncio.Task[KilledDocument]
+class KillManyRequest(Body):
+    """Why, and whose models: those of a desk, or all where no desk is named."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
+    desk: Name | None = None
+
+
+Killing = asyncio.Task[KilledDocument] | asyncio.Task[StoppedManyDocument]
 
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
     """Kills that this server was sent under a key of late, so that one sent again is not a second one.
 
-    In memory, since a kill asks no database; and only while the model is killed, since no key may keep anybody from
-    stopping it again.
+    In memory, since a kill asks no database; and only while what it stopped is killed, since no key may keep anybody
+    from stopping it again.
     """
 
     by_name: dict[str, Killing] = field(default_factory=dict)
 
-    def again(self, name: str, model: str, board: Board) -> Killing | None:
-        """The kill that was sent under this name, unless it failed or the model was armed since."""
+    def again(self, name: str, models: Collection[str], board: Board) -> Killing | None:
+        """The kill that was sent under this name, unless it failed or one of these models was armed since."""
         earlier = self.by_name.get(name)
         if earlier is None or not earlier.done():
             return earlier
-        told = board.flags(model)
-        is_in_force = earlier.exception() is None and told is not None and told.state == "killed"
+        told = [board.flags(model) for model in models]
+        is_in_force = not earlier.cancelled() and earlier.exception() is None
+        is_in_force = is_in_force and all(flags is not None and flags.state == "killed" for flags in told)
         return earlier if is_in_force else None
 
     def note(self, name: str, killing: Killing) -> None:
@@ -93,20 +108,59 @@ async def kill(
     A model that nobody knows is killed as well, and the answer says so: a slip of the keyboard must not cost time.
     Its name may hold whatever names could hold once, a slash too.
     """
-    name = digest(canonical([name_of(request, request.headers.get("idempotency-key", "")), model, body.reason]))
-    is_named = "idempotency-key" in request.headers
-    if is_named and (earlier := ordered.again(name, model, hub.board)) is not None:
+    name = _name(request, model, body.reason)
+    if name is not None and (earlier := ordered.again(name, (model,), hub.board)) is not None:
         response.headers[REPLAYED] = "true"
-        return await asyncio.shield(earlier)
+        return cast("KilledDocument", await asyncio.shield(earlier))
     killing = asyncio.create_task(_killed(house, hub, model, reason=body.reason, actor=principal.name))
-    if is_named:
+    if name is not None:
         ordered.note(name, killing)
     return await asyncio.shield(killing)
+
+
+@router.post("/kill", responses={404: {"description": "No release names this desk; nothing was stopped."}})
+async def kill_many(
+    body: KillManyRequest,
+    principal: Killer,
+    house: Installation,
+    hub: Streams,
+    ordered: Annotated[Ordered, Depends(ordered_of)],
+    request: Request,
+    response: Response,
+) -> StoppedManyDocument:
+    """Stop trading every model now, or every model of a desk: one order, in force for all of them at once.
+
+    A desk that no release names is answered with those that are; while the database is away it is taken all the same.
+    """
+    name = _name(request, "" if body.desk is None else f"desk {body.desk}", body.reason)
+    whole = Kill(id="", reach=_reach(body.desk), desk=body.desk or "", reason="", actor="", at=house.clock.now())
+    if name is not None and (earlier := ordered.again(name, hub.board.stopped_by(whole), hub.board)) is not None:
+        response.headers[REPLAYED] = "true"
+        return cast("StoppedManyDocument", await asyncio.shield(earlier))
+    killing = asyncio.create_task(_many_killed(house, hub, desk=body.desk, reason=body.reason, actor=principal.name))
+    if name is not None:
+        ordered.note(name, killing)
+    return await asyncio.shield(killing)
+
+
+def _reach(desk: str | None) -> Reach:
+    return Reach.ALL if desk is None else Reach.DESK
+
+
+def _name(request: Request, what: str, reason: str) -> str | None:
+    """The name of a kill that came under a key; None for one that did not."""
+    if "idempotency-key" not in request.headers:
+        return None
+    return digest(canonical([name_of(request, request.headers["idempotency-key"]), request.url.path, what, reason]))
 
 
 async def _killed(house: House, hub: Hub, model: str, *, reason: str, actor: str) -> KilledDocument:
     is_known = hub.board.flags(model) is not None
     return {**stopped_document(await stop(house, hub, model, reason=reason, actor=actor)), "known": is_known}
+
+
+async def _many_killed(house: House, hub: Hub, *, desk: str | None, reason: str, actor: str) -> StoppedManyDocument:
+    return stopped_many_document(await stop_many(house, hub, desk=desk, reason=reason, actor=actor))
 
 
 async def stop(house: House, hub: Hub, model: str, *, reason: str, actor: str) -> Stopped:
@@ -116,3 +170,15 @@ async def stop(house: House, hub: Hub, model: str, *, reason: str, actor: str) -
     begun = await loop.run_in_executor(_BEGINNING, partial(switch.begin, model, reason=reason, actor=actor))
     hub.publish(hub.board.kill(begun.kill))
     return await loop.run_in_executor(_FINISHING, switch.finish, begun)
+
+
+async def stop_many(house: House, hub: Hub, *, desk: str | None, reason: str, actor: str) -> StoppedMany:
+    """The kill of a desk, or of everything."""
+    loop = asyncio.get_running_loop()
+    switch = house.kill_switch
+    begin = partial(switch.begin_many, reason=reason, actor=actor, desk=desk)
+    begun = await loop.run_in_executor(_BEGINNING, begin)
+    changed = hub.board.kill(begun.kill)
+    hub.publish({*changed, *(hub.followed() if desk is None else ())})
+    known = hub.board.stopped_by(begun.kill)
+    return await loop.run_in_executor(_FINISHING, switch.finish_many, begun, known)

@@ -27,6 +27,7 @@ from signoff.ledger.canonical import canonical
 
 HEARTBEAT_S: Final = 2.0
 REFRESH_S: Final = 0.05
+COLLECT_S: Final = 0.25
 STALLED_S: Final = 10.0
 EXPIRY_S: Final = 30.0
 # So many callers are asked for at a stretch; a kill waits for no more.
@@ -85,12 +86,13 @@ class Hub:
         self._clients: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._reader, self._listener = ThreadPoolExecutor(1, "board"), ThreadPoolExecutor(1, "journal")
-        self._doorman = ThreadPoolExecutor(1, "people")
+        self._doorman, self._collector = ThreadPoolExecutor(1, "people"), ThreadPoolExecutor(1, "drop")
 
     async def open(self) -> None:
         """Read journal and record once, then keep following both, neither at the speed of the other."""
         listen = partial(self._told_by, self._listener, self.board.listen)
         refresh = partial(self._told_by, self._reader, self.board.refresh)
+        collect = partial(self._told_by, self._collector, self.board.collect)
         await listen()
         await refresh()
         following = [asyncio.create_task(_again_and_again(act)) for act in (listen, refresh)]
@@ -98,7 +100,9 @@ class Hub:
             task.add_done_callback(self._fell_silent)
         seeing_off = asyncio.create_task(self._see_off())
         seeing_off.add_done_callback(_left_its_post)
-        self._tasks = [*following, asyncio.create_task(self._beat()), seeing_off]
+        collecting = asyncio.create_task(_again_and_again(collect, every=COLLECT_S))
+        collecting.add_done_callback(_left_the_drop)
+        self._tasks = [*following, collecting, asyncio.create_task(self._beat()), seeing_off]
 
     async def close(self) -> None:
         """End every stream and stop following."""
@@ -106,8 +110,12 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for reader in (self._reader, self._listener, self._doorman):
+        for reader in (self._reader, self._listener, self._doorman, self._collector):
             reader.shutdown(wait=False, cancel_futures=True)
+
+    def followed(self) -> frozenset[str]:
+        """Every model that some desk asked for by name, known or not."""
+        return frozenset[str]().union(*(desk.models for desk in self._desks if desk.models is not None))
 
     def end_streams(self) -> None:
         """Let every connection finish, so that the server can stop."""
@@ -190,9 +198,14 @@ def _left_its_post(task: asyncio.Task[None]) -> None:
         log.critical("streams no longer end when access does", extra=about(because=repr(task.exception())))
 
 
-async def _again_and_again(act: Callable[[], Awaitable[None]]) -> None:
+def _left_the_drop(task: asyncio.Task[None]) -> None:
+    if not task.cancelled():
+        log.critical("kills in the drop folder are no longer taken", extra=about(because=repr(task.exception())))
+
+
+async def _again_and_again(act: Callable[[], Awaitable[None]], *, every: float = REFRESH_S) -> None:
     while True:
-        await asyncio.sleep(REFRESH_S)
+        await asyncio.sleep(every)
         await act()
 
 

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict  # pydantic reads its own before Python 
 
 from signoff.app.assess import Release
 from signoff.app.credentials import Waiting
-from signoff.app.kill import Stopped
+from signoff.app.kill import Stopped, StoppedMany
 from signoff.domain.access import Duty, Verb
 from signoff.domain.assessment import MetricRow, MetricStatus
 from signoff.domain.deployment import LIVE, Deployment, State
@@ -306,6 +306,7 @@ class StoppedDocument(TypedDict):
     journaled: bool
     recorded: bool
     open_orders: int | None
+    handed_over: str | None
 
 
 def stopped_document(stopped: Stopped) -> StoppedDocument:
@@ -318,6 +319,35 @@ def stopped_document(stopped: Stopped) -> StoppedDocument:
         "journaled": stopped.is_journaled,
         "recorded": stopped.is_recorded,
         "open_orders": stopped.open_orders,
+        "handed_over": None if stopped.handed_over is None else str(stopped.handed_over),
+    }
+
+
+class StoppedManyDocument(TypedDict):
+    """A kill of a desk, or of everything where `desk` is null: a row for each model.
+
+    `complete` says that the record could be read, so that these are all. Where not, the others are stopped too.
+    """
+
+    kill: str
+    desk: str | None
+    journaled: bool
+    recorded: bool
+    complete: bool
+    handed_over: str | None
+    models: list[StoppedDocument]
+
+
+def stopped_many_document(stopped: StoppedMany) -> StoppedManyDocument:
+    """A kill of a desk or of everything, model by model."""
+    return {
+        "kill": stopped.kill.id,
+        "desk": stopped.kill.desk or None,
+        "journaled": stopped.is_journaled,
+        "recorded": stopped.is_recorded,
+        "complete": stopped.is_complete,
+        "handed_over": None if stopped.handed_over is None else str(stopped.handed_over),
+        "models": [stopped_document(one) for one in stopped.models],
     }
 
 

@@ -48,6 +48,7 @@ from signoff.verbs.documents import (
     ReviewedDocument,
     RevokedDocument,
     StoppedDocument,
+    StoppedManyDocument,
     TokensPage,
     UnboundDocument,
     assessment_document,
@@ -62,6 +63,7 @@ from signoff.verbs.documents import (
     rehearsed_document,
     reviewed_document,
     stopped_document,
+    stopped_many_document,
     token_document,
 )
 from signoff.wiring import House
@@ -302,6 +304,10 @@ class Local:
     def kill(self, model: str, *, reason: str) -> StoppedDocument:
         """Stop trading a model now."""
         return stopped_document(self.house.kill_switch.kill(model, reason=reason, actor=self.actor))
+
+    def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
+        """Stop trading every model of a desk now; every model at all where no desk is named."""
+        return stopped_many_document(self.house.kill_switch.kill_many(reason=reason, actor=self.actor, desk=desk))
 
     def rearm(self, model: str, signing: Hand | Signatory, *, reason: str) -> LatchDocument:
         """Sign for arming a killed model again."""

@@ -232,6 +232,10 @@ class Remote:
         """Stop trading a model now."""
         return self._post(f"/models/{_part(model)}/kill", {"reason": reason})
 
+    def kill_many(self, *, reason: str, desk: str | None = None) -> Document:
+        """Stop trading every model of a desk now; every model at all where no desk is named."""
+        return self._post("/kill", {"reason": reason, "desk": desk})
+
     def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
         """Sign for arming a killed model again."""
         path = f"/models/{_part(model)}/rearm"

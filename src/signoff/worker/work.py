@@ -60,6 +60,9 @@ class Worker:
         done, house, record = Pass(), self.house, self.house.record
         with done.attempt("kills"):
             done.pending_kills = house.kill_switch.reconcile()
+            if house.kills.collect():
+                done.pending_kills = house.kill_switch.reconcile()
+            done.problems += house.kills.objections() if is_tidying else ()
         for state in record.in_states(*RETREATING, State.ROLLED_BACK):
             if is_unfinished(state):
                 with done.attempt(state.id):
