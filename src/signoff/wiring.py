@@ -10,6 +10,7 @@ from typing import cast
 from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
+from signoff.adapters.documents import parse_policy
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
@@ -32,10 +33,12 @@ from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.credentials import Authenticators
+from signoff.app.floor import built_in
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
 from signoff.app.observe import Watch
 from signoff.app.package import Publisher
+from signoff.app.policy import Policies
 from signoff.app.record import Expectation, Record, Request
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
@@ -43,7 +46,8 @@ from signoff.app.rollout import Rollout
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
-from signoff.domain.policy import Role
+from signoff.domain.floor import InForce
+from signoff.domain.policy import Policy, Role
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import Kept, StampCheck, Verification
@@ -160,7 +164,27 @@ class House:
 
     @cached_property
     def assessor(self) -> Assessor:
-        return Assessor(reader=self.reader, registry=self.registry, replay_features=replay_features)
+        return Assessor(
+            reader=self.reader,
+            registry=self.registry,
+            replay_features=replay_features,
+            in_force=self.policy_in_force,
+        )
+
+    @cached_property
+    def policies(self) -> Policies:
+        """The installation's policy."""
+        return Policies(record=self.record, read=_read_policy)
+
+    def policy_in_force(self) -> InForce:
+        """The policy that releases are held to; a home that is not there yet is not made for the question."""
+        return self.policies.in_force() if self.is_there else built_in()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this installation has begun: its store is open, or its ledger's key exists."""
+        keys = (self.settings.home / name for name in ("ledger.key", "ledger.pub"))
+        return "store" in self.__dict__ or (self.settings.home / "signoff.db").exists() or any(k.exists() for k in keys)
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -207,7 +231,9 @@ class House:
             record = self.record
         except SignoffError as error:
             record = Record(cast("Store", ShutStore(error)), self.clock)
-        return KillSwitch(record=record, orders=self.broker, journal=self.kills)
+        return KillSwitch(
+            record=record, orders=self.broker, journal=self.kills, policy=lambda: self.policies.in_force().policy
+        )
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
@@ -340,6 +366,10 @@ def staged_orders(scope: str) -> OrderHalt:
         epoch=0,
     )
     return broker
+
+
+def _read_policy(content: bytes) -> Policy:
+    return parse_policy(Path("inputs/policy.yaml"), content).value
 
 
 Build = Callable[[Settings], House]

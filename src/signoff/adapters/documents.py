@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from signoff.adapters.strict_yaml import parse
@@ -34,6 +35,7 @@ class Located(Generic[T]):
     path: Path
     content: bytes
     lines: Mapping[str, int] = field(repr=False)
+    is_in_force: bool = False
 
     @property
     def digest(self) -> str:
@@ -49,6 +51,18 @@ def load_policy(path: Path) -> Located[Policy]:
     located = _load(path, Policy)
     _raise_all(path, _misordered_alerts(located))
     return located
+
+
+def parse_policy(path: Path, content: bytes) -> Located[Policy]:
+    """The same from bytes; `path` is what messages call them."""
+    located = _parsed(path, _sized(path, content), Policy)
+    _raise_all(path, _misordered_alerts(located))
+    return located
+
+
+def policy_text(content: str) -> bytes:
+    """A policy's canonical JSON as YAML that people read; the same content gives the same bytes."""
+    return yaml.safe_dump(json.loads(content), sort_keys=False, width=120, allow_unicode=True).encode()
 
 
 def load_dossier(path: Path) -> Located[Dossier]:
@@ -78,6 +92,8 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
     for loosening in loosenings:
         line = policy.line_of(loosening.path)
         floor = f"{policy.path}:{line}" if line else f"{policy.path} (by default)"
+        if policy.is_in_force:
+            floor = f"the {policy.path}"
         sign = "≥" if loosening.stricter is HIGHER else "≤"
         problems.append(
             _Problem(
@@ -144,7 +160,10 @@ def _place(path: Path, problem: _Problem) -> str:
 
 
 def _load(path: Path, kind: type[T]) -> Located[T]:
-    content = _read(path)
+    return _parsed(path, _read(path), kind)
+
+
+def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
     data, lines = parse(path, content)
     try:
         value: T = TypeAdapter(kind).validate_json(json.dumps(data), strict=True)
@@ -182,6 +201,12 @@ def _read(path: Path) -> bytes:
         raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
     if not content.strip():
         raise BadInputError(f"Expected a document in {path}, found an empty file. Write it with `signoff init`.")
+    return content
+
+
+def _sized(path: Path, content: bytes) -> bytes:
+    if len(content) > MAX_BYTES or not content.strip():
+        raise BadInputError(f"Expected a policy of 1 to {MAX_BYTES:,} bytes in {path}, found {len(content):,}.")
     return content
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from signoff.domain import events as e
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.floor import Floor
 from signoff.domain.independence import objection
 from signoff.domain.policy import Policy, Role
 
@@ -160,6 +161,7 @@ class Deployment:
     registered_model: str | None = None
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
+    floor: Floor | None = None
 
     @property
     def registry_name(self) -> str:
@@ -250,6 +252,7 @@ def _born(recorded: e.Recorded) -> Deployment:
                 registered_model=event.registered_model,
                 grounds=event.grounds,
                 unread=event.unread,
+                floor=event.floor,
                 state=State.VALIDATING,
                 revision=recorded.revision,
                 opened_at=recorded.at,
