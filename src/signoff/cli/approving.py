@@ -23,7 +23,7 @@ InRole = Annotated[Role, typer.Option("--role", help="The role signed in.")]
 Key = Annotated[Path | None, typer.Option("--key", help="The private key; default <home>/keys/<person>.pem.")]
 FirmPolicy = Annotated[
     Path | None,
-    typer.Option("--policy", help="Refused unless it equals the installation's policy, which always counts."),
+    typer.Option("--policy", help="Refused unless it equals the installation's policy."),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is printed and kept.")]
 

@@ -19,6 +19,7 @@ from signoff.verbs.local import PolicyHand
 policy_app = typer.Typer(
     name="policy", help="The installation's policy, which every release is held to.", no_args_is_help=True
 )
+OfProposal = Annotated[str | None, typer.Argument(help="The proposal's id; not needed where only one waits.")]
 InRole = Annotated[
     Role | None, typer.Option("--role", help="The role signed in; default the first of yours that has a say.")
 ]
@@ -78,9 +79,7 @@ def propose(
 @policy_app.command("confirm")
 def confirm(
     context: typer.Context,
-    proposal: Annotated[
-        str | None, typer.Argument(help="The proposal's id; may be left out if only one waits.")
-    ] = None,
+    proposal: OfProposal = None,
     role: InRole = None,
     key: Key = None,
 ) -> None:
@@ -126,7 +125,7 @@ def _shown(document: Document) -> tuple[str, ...]:
     lines = [f"In force: {says}{at}", f"Digest: {document['digest']}"]
     if not document["is_confirmed"]:
         lines.append(
-            "No two people have confirmed it. Propose it, or another one: signoff policy propose FILE --as NAME"
+            "No two people have confirmed it. Propose it or another one: signoff policy propose FILE --as NAME"
         )
     return tuple(lines)
 

@@ -1,6 +1,6 @@
 """The installation's policy: which version two people put in force, and what waits for a second person.
 
-Folded from the stream `policy`. A proposal is open until its time is over, it is declined, or any proposal is confirmed.
+Folded from the stream `policy`. A proposal is open until its week is over, it is declined, or any one is confirmed.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ ID_DIGITS: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyProposal:
-    """A policy that one person signed. Its id begins the digest that both people sign, so that it stands for these bytes."""
+    """A policy that one person signed. Its id begins the digest that both people sign: it stands for these bytes."""
 
     id: str
     content: str

@@ -1,4 +1,4 @@
-"""What is answered of the installation's policy: which one is in force, what waits, and what a proposal would change."""
+"""What is answered of the installation's policy: the one in force, what waits, and what a proposal would change."""
 
 import json
 from collections.abc import Iterable

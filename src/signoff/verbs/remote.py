@@ -198,9 +198,8 @@ class Remote:
         waiting = {str(known["proposal"]): known for known in _listed(self.policy(), "proposals")}
         identity = proposal or only_open(list(waiting))
         if (known := waiting.get(identity)) is None:
-            raise NotFoundError(
-                f"Expected a policy proposal that is open, found {identity!r}; open are: {', '.join(waiting) or 'none'}."
-            )
+            found = ", ".join(waiting) or "none"
+            raise NotFoundError(f"Expected a policy proposal that is open, found {identity!r}; open are: {found}.")
         subject = subject_of(int(known["number"]), str(known["replaces"]), str(known["content"]))
         if not subject.startswith(identity):
             raise TamperedError(
