@@ -33,7 +33,6 @@ from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.credentials import Authenticators
-from signoff.app.floor import built_in
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
 from signoff.app.observe import Watch
@@ -49,6 +48,7 @@ from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
 from signoff.domain.floor import InForce
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.checkpoint import claimed
+from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import Kept, StampCheck, Verification
 from signoff.ports.anchor import Anchor

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import firm_policy
 import pytest
 import release_folder
 from cast_of_six import PEOPLE
@@ -38,6 +39,7 @@ def story(house, folder, release):
     for role, name in PEOPLE.items():
         key = house.key_of(name)
         enrol(house.record, name=name, roles=(Role(role),), key_id=key.key_id, public_key=key.public_key, actor="t")
+    firm_policy.install(house)
     signatories = tuple(house.signatory(role) for role in (Role.RISK_MANAGER, Role.CTO))
     adopt(
         house.record,

@@ -12,12 +12,14 @@ FILE = Path(__file__).parents[2] / "examples" / "momentum" / "policy.yaml"
 MAKERS = ("risk_manager", "cto")
 
 
-def install(house, file=FILE):
-    """Put a policy in force by two of the six people, unless it is already; the policy."""
-    policy = load_policy(file).value
-    if (in_force := house.policies.in_force()).floor.is_confirmed and in_force.policy == policy:
+def install(house, file=FILE, by=MAKERS, people=PEOPLE):
+    """Put a policy in force by two people, whatever of it was done before; the policy."""
+    policy, local = load_policy(file).value, Local(house, "t")
+    standing = house.policies.standing()
+    if standing.in_force.floor.is_confirmed and standing.in_force.policy == policy:
         return policy
-    local = Local(house, "t")
-    first, second = (PolicyHand(role=Role(role), person=PEOPLE[role]) for role in MAKERS)
-    local.confirm_policy(local.propose_policy(file, first)["proposal"], second)
+    first, second = (PolicyHand(role=Role(role), person=people[role]) for role in by)
+    if not standing.proposals:
+        local.propose_policy(file, first)
+    local.confirm_policy(None, second)
     return policy

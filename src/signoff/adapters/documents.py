@@ -23,6 +23,7 @@ from signoff.ledger.canonical import digest
 
 T = TypeVar("T")
 MAX_BYTES: Final = 2_000_000
+DOSSIER: Final = "dossier.yaml"
 PLACEHOLDER: Final = "FILL IN"
 _KINDS: Final = frozenset({"str", "int", "float", "bool"})
 
@@ -62,12 +63,14 @@ def parse_policy(path: Path, content: bytes) -> Located[Policy]:
 
 def policy_text(content: str) -> bytes:
     """A policy's canonical JSON as YAML that people read; the same content gives the same bytes."""
-    return yaml.safe_dump(json.loads(content), sort_keys=False, width=120, allow_unicode=True).encode()
+    said = json.loads(content)
+    named = {key: said[key] for key in ("name", "version")} | said
+    return yaml.safe_dump(named, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
 def load_dossier(path: Path) -> Located[Dossier]:
     """A dossier from its folder or file; what single fields cannot show is checked as well."""
-    path = path / "dossier.yaml" if path.is_dir() or not path.suffix else path
+    path = path / DOSSIER if path.is_dir() or not path.suffix else path
     if not path.resolve().is_relative_to(path.parent.resolve()):
         raise BadInputError(f"Expected {path} itself, found a link out of its folder. Copy the file into the folder.")
     located = _load(path, Dossier)
@@ -194,9 +197,8 @@ def _read(path: Path) -> bytes:
             raise BadInputError(f"Expected a file at {path}, found a folder or device. Name the YAML file itself.")
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise BadInputError(
-            f"Expected {path}, found no such file. `signoff init MODEL VERSION --dir {path.parent}` writes one."
-        ) from error
+        command = f"init MODEL VERSION --dir {path.parent}" if path.name == DOSSIER else f"policy template {path}"
+        raise BadInputError(f"Expected {path}, found no such file. `signoff {command}` writes one.") from error
     except OSError as error:
         raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
     if not content.strip():

@@ -29,7 +29,6 @@ from signoff.domain.events import (
     Validated,
     Verdict,
 )
-from signoff.domain.floor import Floor
 from signoff.domain.independence import Independence, objection
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
@@ -232,7 +231,7 @@ class ApprovalRound:
                 "Submit the release again."
             )
             raise RefusedError(message)
-        return release if state.floor is None else _held_to(release, state.floor)
+        return release
 
     def package(self, state: Deployment) -> decisions.Package:
         """The signed files as they are on disk now, and before the rollout the folder they came from as well."""
@@ -336,11 +335,6 @@ class ApprovalRound:
     def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
         change = Change(stream=deployment_stream(state.id), state=state, events=events)
         self.record.commit(change, actor=actor, key=key)
-
-
-def _held_to(release: Release, floor: Floor) -> Release:
-    """A release that was assessed again, with the floor that it was opened under."""
-    return replace(release, inputs=replace(release.inputs, floor=floor))
 
 
 def opening_key(record: Record, model: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from signoff.app.floor import built_in
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
@@ -19,6 +18,7 @@ from signoff.domain.memo.changes import unjustified
 from signoff.domain.memo.summary import summary_contradictions
 from signoff.domain.quantity import Quantity
 from signoff.ledger.canonical import canonical
+from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import Manifest, manifest_of
 from signoff.ports.registry import Registry
 from signoff.ports.releases import InputReader, Inputs

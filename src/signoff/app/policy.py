@@ -10,12 +10,11 @@ from datetime import timedelta
 from typing import Final
 
 from signoff.app.approvals import Signatory
-from signoff.app.floor import built_in, content_of, read_content, unconfirmed
 from signoff.app.record import POLICY, Change, Record, decided_again
 from signoff.app.signing import prepare, sign
 from signoff.domain.access import DUTY_OF, MATRIX, Verb, permitted
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import NotFoundError, RefusedError, SignoffError
+from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError
 from signoff.domain.events import (
     AnyEvent,
     PolicyConfirmed,
@@ -34,7 +33,10 @@ from signoff.domain.installation_policy import (
     may_sign,
 )
 from signoff.domain.policy import Policy, Role
+from signoff.ledger.envelope import verify
+from signoff.ledger.floor import built_in, content_of, read_content, unconfirmed
 from signoff.ledger.manifest import parse
+from signoff.ledger.webauthn import verify_decision
 
 OPEN_FOR: Final = timedelta(days=7)
 KEPT: Final = "inputs/policy.yaml"
@@ -117,8 +119,8 @@ class Policies:
         def attempt() -> None:
             state = self.record.policy()
             proposal = self._open(state, identity)
-            self._may_confirm(proposal, signatory.person, signatory.role)
             subject = subject_of(state.number + 1, state.digest, proposal.content)
+            self._may_confirm(proposal, subject, signatory.person, signatory.role)
             policy = read_content(proposal.content)
             signature = self._signed(state, policy, subject, Verdict.CONFIRM_POLICY, signatory)
             self._commit(state, PolicyConfirmed(proposal=identity, signature=signature), actor=signatory.person)
@@ -147,8 +149,8 @@ class Policies:
         """What this person would sign to confirm a proposed policy."""
         state = self.record.policy()
         proposal = self._open(state, identity)
-        self._may_confirm(proposal, person, role)
         subject = subject_of(state.number + 1, state.digest, proposal.content)
+        self._may_confirm(proposal, subject, person, role)
         policy = read_content(proposal.content)
         return self._statement(state, policy, subject, Verdict.CONFIRM_POLICY, person=person, role=role)
 
@@ -228,7 +230,7 @@ class Policies:
                 "one that differs."
             )
 
-    def _may_confirm(self, proposal: PolicyProposal, name: str, role: Role) -> None:
+    def _may_confirm(self, proposal: PolicyProposal, subject: str, name: str, role: Role) -> None:
         _may(role, Verb.CONFIRM_POLICY)
         people = self.record.people()
         person, first = people.named(name), people.by_name.get(proposal.proposed_by)
@@ -245,10 +247,21 @@ class Policies:
                 f"{proposal.proposed_by} no longer holds the role {signed.role.value}, in which they proposed this "
                 "policy. Let somebody who does propose it."
             )
-        if signed.key_id != first.key_id and first.credential(signed.key_id) is None:
+        credential = first.credential(signed.key_id)
+        if signed.key_id != first.key_id and credential is None:
             raise RefusedError(
                 f"{proposal.proposed_by} no longer holds the key that this proposal was signed with. Let them propose "
                 "it again."
+            )
+        said = (
+            verify(signed.envelope, first.public_key)
+            if credential is None
+            else verify_decision(signed.envelope, credential)
+        )
+        if said.subject != subject or not subject.startswith(proposal.id):
+            raise TamperedError(
+                f"The policy that is stored as {proposal.id} is not the one that {proposal.proposed_by} signed; "
+                "nothing was confirmed. `signoff verify` says what else was altered."
             )
 
     def _is_new(self, state: InstallationPolicy, identity: str) -> None:

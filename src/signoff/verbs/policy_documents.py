@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
-from signoff.app.floor import read_content
 from signoff.app.policy import Standing
 from signoff.domain.events import Recorded
 from signoff.domain.floor import Floor, InForce, Origin, Tendency, content_digest, differences
 from signoff.domain.installation_policy import PolicyProposal
 from signoff.domain.policy import Policy, Role
+from signoff.ledger.floor import read_content
 
 Versions = Iterable[tuple[Recorded, PolicyProposal]]
 

@@ -20,7 +20,6 @@ from signoff.adapters.archives import pack, unpack
 from signoff.adapters.documents import load_policy
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
-from signoff.app.floor import content_of
 from signoff.domain.access import Duty, Verb
 from signoff.domain.deployment import State
 from signoff.domain.errors import (
@@ -38,6 +37,7 @@ from signoff.domain.floor import subject_of
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import Statement, read_statement
+from signoff.ledger.floor import content_of
 from signoff.verbs.documents import Document
 from signoff.verbs.local import PAGE, Hand, PolicyHand, checked_vouching, only_open, policy_role
 

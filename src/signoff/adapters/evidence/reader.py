@@ -17,14 +17,14 @@ from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
 from signoff.domain.floor import Floor, InForce, Origin, content_digest, differences
 from signoff.domain.policy import Policy
-from signoff.ledger.codec import encode_state
+from signoff.ledger.floor import built_in, content_of
 from signoff.ports.releases import Inputs
 from signoff.ports.runs import Runs
 
 T = TypeVar("T")
 POLICY: Final = "policy.yaml"
 IN_FORCE: Final = Path("policy in force")
-MOST_NAMED: Final = 3
+MOST_NAMED: Final = 5
 LINKED_BYTES: Final = 1_000_000
 
 
@@ -40,7 +40,12 @@ class FolderReader:
         self._keep = keep
 
     def read(
-        self, folder: Path, policy: Path | None, in_force: Callable[[], InForce], *, is_submission: bool = False
+        self,
+        folder: Path,
+        policy: Path | None,
+        in_force: Callable[[], InForce] = built_in,
+        *,
+        is_submission: bool = False,
     ) -> Inputs:
         """Parse and check everything; nothing is kept when anything is wrong."""
         if not folder.is_dir():
@@ -92,7 +97,7 @@ def _given(folder: Path, given: Path | None) -> Located[Policy] | None:
 
 def _trial(given: Located[Policy]) -> Floor:
     policy = given.value
-    digest = content_digest(encode_state(policy).decode())
+    digest = content_digest(content_of(policy))
     return Floor(origin=Origin.TRIAL, name=policy.name, version=policy.version, digest=digest, source=given.path.name)
 
 
