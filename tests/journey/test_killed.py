@@ -101,7 +101,7 @@ def outcome(house, state):
 
 @pytest.mark.slow
 def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pristine, tmp_path, monkeypatch):
-    monkeypatch.setattr(House, "assessor", property(lambda _: _Known(release)))
+    monkeypatch.setattr(House, "assessor", property(lambda house: _Known(release, house.policy_in_force)))
     monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
     monkeypatch.setattr(notices, "LEASE", timedelta(0))  # the dead process's lease is over
     with monkeypatch.context() as patch:
@@ -128,8 +128,8 @@ def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pris
 class _Known:
     """Gives the release that was assessed once; assessing is not what this test is about."""
 
-    def __init__(self, release):
-        self._release = release
+    def __init__(self, release, in_force):
+        self._release, self.in_force = release, in_force
 
     def assess(self, *_):
         return self._release

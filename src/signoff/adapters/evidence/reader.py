@@ -57,8 +57,9 @@ class FolderReader:
         given = _given(folder, policy)
         if is_submission or given is None:
             standing = in_force()
-            if given is not None:
-                _refuse_another(given, standing)
+            for brought in (given, _given(folder, None) if is_submission else None):
+                if brought is not None:
+                    _refuse_another(brought, standing)
             given, floor = _located(standing), standing.floor
         else:
             floor = _trial(given)
@@ -114,7 +115,7 @@ def _refuse_another(given: Located[Policy], standing: InForce) -> None:
     further = f"; and {len(found) - MOST_NAMED} further keys" if len(found) > MOST_NAMED else ""
     raise RefusedError(
         f"Expected no policy but the installation's ({standing.floor.words}), found another one in {given.path}: "
-        f"{named}{further}. Nothing was submitted. Remove the file, or let two people change the policy: `signoff "
+        f"{named}{further}. Nothing was done. Remove the file, or let two people change the policy: `signoff "
         "policy propose FILE`, then `signoff policy confirm`."
     )
 
