@@ -181,3 +181,37 @@ def test_a_template_to_begin_with_is_written_once(desk, tmp_path):
     assert "nothing was written" in desk.refused("policy", "template", place, code=2)
     enrolled(desk)
     assert desk.ok("policy", "propose", place, "--as", MOREAU)["name"] == "our firm"
+
+
+@pytest.mark.usefixtures("short")
+def test_the_demonstration_has_its_policy_confirmed_by_two_people_before_it_submits(tmp_path, folder, monkeypatch):
+    from rich.console import Console
+    from working_registry import WorkingRegistry
+
+    from signoff.adapters.clocks import SimulatedClock
+    from signoff.adapters.documents import load_dossier
+    from signoff.adapters.killed_writer import KilledWriter
+    from signoff.config.settings import settings
+    from signoff.demo.cast import enrol_cast
+    from signoff.demo.example import SUBMITTED_AT, Example
+    from signoff.demo.story import Story
+    from signoff.ports.durability import Kept
+    from signoff.wiring import House
+
+    (folder / "policy.yaml").unlink()
+    monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
+    clock = SimulatedClock(SUBMITTED_AT)
+    house = House(settings(home=str(tmp_path / "home"), actor="demo"), clock)
+    house.__dict__["registry"] = WorkingRegistry()
+    example = Example(dossier=folder, policy=firm_policy.FILE, live=tmp_path / "live", sectors={})
+    quiet = Console(quiet=True)
+    story = Story(house=house, example=example, console=quiet, set_time=clock.set, progress=lambda *_: None)
+    for _ in range(2):  # an interrupted run continues
+        cast = enrol_cast(house, load_dossier(folder).value)
+        story.install_policy(cast)
+    release = story.assess()
+    story.adopt(cast, release)
+    story.rehearse(release)
+    state = story.submit(release, cast)
+    assert (state.floor.number, state.floor.name) == (1, "example firm")
+    assert house.verify().findings == ()

@@ -24,6 +24,7 @@ from signoff.ledger.canonical import digest
 T = TypeVar("T")
 MAX_BYTES: Final = 2_000_000
 DOSSIER: Final = "dossier.yaml"
+NUMERIC: Final = tuple("+-.~0123456789")
 PLACEHOLDER: Final = "FILL IN"
 _KINDS: Final = frozenset({"str", "int", "float", "bool"})
 
@@ -65,7 +66,7 @@ def policy_text(content: str) -> bytes:
     """A policy's canonical JSON as YAML that people read; the same content gives the same bytes."""
     said = json.loads(content)
     named = {key: said[key] for key in ("name", "version")} | said
-    return yaml.safe_dump(named, sort_keys=False, width=120, allow_unicode=True).encode()
+    return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
 def load_dossier(path: Path) -> Located[Dossier]:
@@ -109,6 +110,18 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
         )
     _raise_all(dossier.path, problems)
     return tightened
+
+
+class _Quoting(yaml.SafeDumper):
+    """Texts that could be read as numbers are quoted, by whichever version of YAML they are read."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if text[:1] in NUMERIC else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Quoting.add_representer(str, _quoted)
 
 
 @dataclass(frozen=True, slots=True)
