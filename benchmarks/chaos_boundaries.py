@@ -112,6 +112,7 @@ def opened(root: Path) -> Site:
         key = house.key_of(name)
         enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="t")
     signatories = tuple(house.signatory(role) for role in ROLES)
+    house.policies.confirm(house.policies.propose(POLICY, signatories[0]).id, signatories[1])
     adopt(house.record, Adoption(model=MODEL, version="1.1.0", policy=POLICY, reason="live"), signatories)
     stage = Stage(
         store=MemoryStore,

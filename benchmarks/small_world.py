@@ -26,8 +26,10 @@ from signoff.app.package import Publisher
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.floor import Origin
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
+from signoff.ledger.floor import unconfirmed
 from signoff.ledger.manifest import manifest_of
 from signoff.wiring import House
 
@@ -41,6 +43,7 @@ POLICY: Final = Policy(
     approvals=ApprovalPolicy(roles=ROLES, compliance_required=False),
     phases=PhasePolicy(days=DayCount.CALENDAR, shadow_days=1, limited_days=1),
 )
+FLOOR: Final = unconfirmed(POLICY, Origin.TRIAL).floor
 GOOD: Final = Observed(session=date(2019, 1, 1), counts=True, readings=(), is_conclusive=True)
 SILENT: Final = replace(GOOD, counts=False, is_conclusive=False, unmet=("no data arrived",))
 BAD: Final = replace(GOOD, fired=("error_rate",), unmet=("trigger holds: error_rate",))
@@ -116,7 +119,7 @@ def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
         registered_model=None,
     )
     return SimpleNamespace(
-        inputs=SimpleNamespace(dossier=dossier, policy=POLICY, files={}, evidence=EVIDENCE, links={}),
+        inputs=SimpleNamespace(dossier=dossier, policy=POLICY, files={}, evidence=EVIDENCE, links={}, floor=FLOOR),
         assessment=SimpleNamespace(findings=()),
         figures=(),
         files=files,

@@ -10,6 +10,7 @@ from typing import Final, cast
 from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
+from signoff.adapters.documents import parse_policy
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
@@ -38,6 +39,7 @@ from signoff.app.kill import KillSwitch
 from signoff.app.notices import deliver
 from signoff.app.observe import Watch
 from signoff.app.package import Publisher
+from signoff.app.policy import Policies
 from signoff.app.record import Expectation, Record, Request
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
@@ -45,8 +47,10 @@ from signoff.app.rollout import Rollout
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
-from signoff.domain.policy import Role
+from signoff.domain.floor import InForce
+from signoff.domain.policy import Policy, Role
 from signoff.ledger.checkpoint import claimed
+from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import Kept, StampCheck, Verification
 from signoff.ports.anchor import Anchor
@@ -166,7 +170,27 @@ class House:
 
     @cached_property
     def assessor(self) -> Assessor:
-        return Assessor(reader=self.reader, registry=self.registry, replay_features=FeatureReplays(self.sandbox))
+        return Assessor(
+            reader=self.reader,
+            registry=self.registry,
+            replay_features=FeatureReplays(self.sandbox),
+            in_force=self.policy_in_force,
+        )
+
+    @cached_property
+    def policies(self) -> Policies:
+        """The installation's policy."""
+        return Policies(record=self.record, read=_read_policy)
+
+    def policy_in_force(self) -> InForce:
+        """The policy that releases are held to; a home that is not there yet is not made for the question."""
+        return self.policies.in_force() if self.is_there else built_in()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether this installation has begun: its store is open, or its ledger's key exists."""
+        keys = (self.settings.home / name for name in ("ledger.key", "ledger.pub"))
+        return "store" in self.__dict__ or (self.settings.home / "signoff.db").exists() or any(k.exists() for k in keys)
 
     @cached_property
     def sandbox(self) -> Sandbox:
@@ -237,7 +261,12 @@ class House:
             shut = ShutStore(UnavailableError(f"The home {self.settings.home} is another account's."))
             record, orders = Record(cast("Store", shut), self.clock), cast("OrderHalt", shut)
             return KillSwitch(record=record, orders=orders, journal=self.kills)
-        return KillSwitch(record=self._record_or_shut, orders=self.broker, journal=self.kills)
+        return KillSwitch(
+            record=self._record_or_shut,
+            orders=self.broker,
+            journal=self.kills,
+            policy=lambda: self.policies.in_force().policy,
+        )
 
     @property
     def _record_or_shut(self) -> Record:
@@ -380,6 +409,10 @@ def staged_orders(scope: str) -> OrderHalt:
         epoch=0,
     )
     return broker
+
+
+def _read_policy(content: bytes) -> Policy:
+    return parse_policy(Path("inputs/policy.yaml"), content).value
 
 
 Build = Callable[[Settings], House]

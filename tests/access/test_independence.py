@@ -1,5 +1,6 @@
 """Nobody signs for what they submitted, whatever they submitted it by."""
 
+import firm_policy
 import pytest
 import release_folder
 
@@ -18,6 +19,7 @@ def firm(house):
         key = house.key_of(name)
         enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="owner")
     signing = (Hand(role=Role.RISK_MANAGER), Hand(role=Role.CTO))
+    firm_policy.install(house, people={"risk_manager": "R. Moreau", "cto": "A. Berg"})
     Local(house, "owner").adopt("momentum", "1.1.0", signing, reason="live since 2017")
     return house
 

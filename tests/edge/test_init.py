@@ -7,7 +7,7 @@ import pytest
 
 from signoff.adapters.documents import load_policy
 from signoff.adapters.schema import dossier_schema, policy_schema
-from signoff.adapters.templates import write_dossier
+from signoff.adapters.templates import write_dossier, write_policy
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import Policy
 
@@ -23,10 +23,15 @@ def test_a_name_that_would_break_the_file_is_refused(tmp_path, name):
     assert not (tmp_path / "new").exists()
 
 
+def test_a_dossier_brings_no_policy(tmp_path):
+    written = write_dossier("mine", "1.0.0", tmp_path)
+    assert {path.name for path in written} == {"dossier.yaml", "dossier.schema.json"}
+
+
 def test_the_policy_of_the_firm_is_kept(tmp_path):
     (tmp_path / "policy.yaml").write_text("name: ours\nversion: '3'\n")
-    written = write_dossier("mine", "1.0.0", tmp_path)
-    assert tmp_path / "policy.yaml" not in written
+    with pytest.raises(BadInputError, match="nothing was written"):
+        write_policy(tmp_path / "policy.yaml")
     assert load_policy(tmp_path / "policy.yaml").value.name == "ours"
 
 
@@ -34,10 +39,12 @@ def test_a_place_that_is_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInputError, match="--dir"):
         write_dossier("mine", "1.0.0", tmp_path / "file")
+    with pytest.raises(BadInputError, match="another folder"):
+        write_policy(tmp_path / "file" / "policy.yaml")
 
 
 def test_the_editor_finds_the_schema_beside_the_file(tmp_path):
-    for path in write_dossier("mine", "1.0.0", tmp_path):
+    for path in (*write_dossier("mine", "1.0.0", tmp_path), *write_policy(tmp_path / "policy.yaml")):
         if path.suffix == ".yaml":
             header = path.read_text().splitlines()[0]
             schema = header.removeprefix("# yaml-language-server: $schema=")
@@ -45,7 +52,7 @@ def test_the_editor_finds_the_schema_beside_the_file(tmp_path):
 
 
 def test_the_policy_that_init_writes_has_the_defaults_but_for_the_sharpe_trigger(tmp_path):
-    write_dossier("mine", "1.0.0", tmp_path)
+    write_policy(tmp_path / "policy.yaml")
     written = load_policy(tmp_path / "policy.yaml").value
     default = Policy(name=written.name, version=written.version)
     assert (written.gates, written.approvals, written.phases) == (default.gates, default.approvals, default.phases)

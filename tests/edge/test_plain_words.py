@@ -9,9 +9,11 @@ from damage import edit, refused
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from signoff.adapters.documents import effective_policy, load_dossier, load_policy
+from signoff.adapters.documents import effective_policy, load_dossier, load_policy, parse_policy, policy_text
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError
+from signoff.domain.policy import Policy
+from signoff.ledger.floor import content_of
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "momentum"
 
@@ -100,6 +102,17 @@ def test_a_name_that_no_file_can_have_is_a_file_that_is_not_there(folder):
     from signoff.adapters.evidence.reader import FolderReader
 
     assert FolderReader().read(folder, None).links["a" * 400] is False
+
+
+NUMBERS_TO_SOME = ["1", "1e5", "0x1f", "-", "1:30", "yes", "null", "~", "1_000", ".inf", "2018-01-02"]
+
+
+@pytest.mark.parametrize("text", [*NUMBERS_TO_SOME, " a", "a: b # c", "é\n€", "'\"", "{a}"])
+def test_a_policy_that_is_written_out_reads_as_it_was(text):
+    policy = Policy(name=text, version=text)
+    written = policy_text(content_of(policy))
+    assert parse_policy(Path("policy.yaml"), written).value == policy
+    assert yaml.safe_load(written)["name"] == text
 
 
 def test_a_missing_dossier_and_policy_are_named(folder, tmp_path):

@@ -1,5 +1,6 @@
 import json
 
+import firm_policy
 import pytest
 import release_folder
 from cast_of_six import PEOPLE
@@ -38,6 +39,8 @@ class Desk:
     def with_people(self):
         for role, name in PEOPLE.items():
             self.ok("people", "add", name, "--role", role)
+        self.ok("policy", "propose", firm_policy.FILE, "--as", PEOPLE["risk_manager"])
+        self.ok("policy", "confirm", "--as", PEOPLE["cto"])
         self.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
         return self.rehearsed()
 

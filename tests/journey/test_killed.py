@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import firm_policy
 import pytest
 import release_folder
 from cast_of_six import PEOPLE
@@ -38,6 +39,7 @@ def story(house, folder, release):
     for role, name in PEOPLE.items():
         key = house.key_of(name)
         enrol(house.record, name=name, roles=(Role(role),), key_id=key.key_id, public_key=key.public_key, actor="t")
+    firm_policy.install(house)
     signatories = tuple(house.signatory(role) for role in (Role.RISK_MANAGER, Role.CTO))
     adopt(
         house.record,
@@ -99,7 +101,7 @@ def outcome(house, state):
 
 @pytest.mark.slow
 def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pristine, tmp_path, monkeypatch):
-    monkeypatch.setattr(House, "assessor", property(lambda _: _Known(release)))
+    monkeypatch.setattr(House, "assessor", property(lambda house: _Known(release, house.policy_in_force)))
     monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
     monkeypatch.setattr(notices, "LEASE", timedelta(0))  # the dead process's lease is over
     with monkeypatch.context() as patch:
@@ -126,8 +128,8 @@ def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pris
 class _Known:
     """Gives the release that was assessed once; assessing is not what this test is about."""
 
-    def __init__(self, release):
-        self._release = release
+    def __init__(self, release, in_force):
+        self._release, self.in_force = release, in_force
 
     def assess(self, *_):
         return self._release

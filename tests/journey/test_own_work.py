@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import firm_policy
 import pytest
 from cast_of_six import PEOPLE
 from code_repository import Repository
@@ -39,6 +40,7 @@ class Firm:
         self.house, self.folder, self.release = House(settings(home=str(home))), pristine, assessed
         for role, name in PEOPLE.items():
             self.enrol(Role(role), name, logins=("rmoreau", "r.moreau@example.com") if name == MOREAU else ())
+        firm_policy.install(self.house)
         live = Local(self.house, "t")
         live.adopt("momentum", "1.1.0", (Hand(role=RISK), Hand(role=Role.CTO)), reason="live before")
 

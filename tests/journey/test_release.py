@@ -57,7 +57,7 @@ class TestApprovals:
 
     def test_a_changed_byte_of_the_evidence_voids_every_signature(self, desk):
         identity = desk.with_people().approved()
-        path = desk.folder / "policy.yaml"
+        path = desk.folder / "dossier.yaml"
         path.write_bytes(path.read_bytes() + b"\n")
         assert "every approval is void" in desk.refused("rollout", "start", identity)
         (state,) = (d for d in desk.ok("status")["deployments"] if d["deployment"] == identity)
@@ -81,7 +81,7 @@ class TestApprovals:
 
     def test_one_release_a_model_at_a_time(self, desk):
         identity = desk.with_people().submitted()
-        path = desk.folder / "policy.yaml"
+        path = desk.folder / "dossier.yaml"
         path.write_bytes(path.read_bytes() + b"# another\n")
         assert identity in desk.refused("submit", desk.folder, "--as", "Q. Ferrari")
 

@@ -32,6 +32,7 @@ from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.memo.standing import PreviousCheck
+from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.durability import Kept
 from signoff.ports.orders import OpenOrder
@@ -202,7 +203,12 @@ def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POL
     files = {"inputs/dossier.yaml": f"{model} {version} {previous} {kind}".encode()}
     return SimpleNamespace(
         inputs=SimpleNamespace(
-            dossier=dossier_of(model, version, previous, kind), policy=policy, files={}, evidence=EVIDENCE, links={}
+            dossier=dossier_of(model, version, previous, kind),
+            policy=policy,
+            files={},
+            evidence=EVIDENCE,
+            links={},
+            floor=built_in().floor,
         ),
         assessment=SimpleNamespace(findings=()),
         figures=(),
@@ -345,6 +351,7 @@ class House:
 
 class _Assessor:
     registry = None
+    in_force = staticmethod(built_in)
 
     def __init__(self, world):
         self._world, self.registry = world, world.registry

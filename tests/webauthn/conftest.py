@@ -2,6 +2,7 @@
 
 import json
 
+import firm_policy
 import pytest
 import release_folder
 from cast_of_six import PEOPLE
@@ -42,6 +43,7 @@ def awaiting(house, folder):
     release_folder.make(folder)
     policy = folder / "policy.yaml"
     policy.write_text(policy.read_text().replace("\n  expires_days:", f"{TIER}  expires_days:", 1))
+    firm_policy.install(house, policy, by=OVERRIDING)
     local = Local(house, "t")
     identity = local.submit(folder, policy)["deployment"]
     for role in OVERRIDING:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from signoff.adapters.strict_yaml import parse
@@ -22,6 +23,8 @@ from signoff.ledger.canonical import digest
 
 T = TypeVar("T")
 MAX_BYTES: Final = 2_000_000
+DOSSIER: Final = "dossier.yaml"
+NUMERIC: Final = tuple("+-.~0123456789")
 PLACEHOLDER: Final = "FILL IN"
 _KINDS: Final = frozenset({"str", "int", "float", "bool"})
 
@@ -34,6 +37,7 @@ class Located(Generic[T]):
     path: Path
     content: bytes
     lines: Mapping[str, int] = field(repr=False)
+    is_in_force: bool = False
 
     @property
     def digest(self) -> str:
@@ -51,9 +55,23 @@ def load_policy(path: Path) -> Located[Policy]:
     return located
 
 
+def parse_policy(path: Path, content: bytes) -> Located[Policy]:
+    """The same from bytes; `path` is what messages call them."""
+    located = _parsed(path, _sized(path, content), Policy)
+    _raise_all(path, _misordered_alerts(located))
+    return located
+
+
+def policy_text(content: str) -> bytes:
+    """A policy's canonical JSON as YAML that people read; the same content gives the same bytes."""
+    said = json.loads(content)
+    named = {key: said[key] for key in ("name", "version")} | said
+    return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
+
+
 def load_dossier(path: Path) -> Located[Dossier]:
     """A dossier from its folder or file; what single fields cannot show is checked as well."""
-    path = path / "dossier.yaml" if path.is_dir() or not path.suffix else path
+    path = path / DOSSIER if path.is_dir() or not path.suffix else path
     if not path.resolve().is_relative_to(path.parent.resolve()):
         raise BadInputError(f"Expected {path} itself, found a link out of its folder. Copy the file into the folder.")
     located = _load(path, Dossier)
@@ -78,6 +96,8 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
     for loosening in loosenings:
         line = policy.line_of(loosening.path)
         floor = f"{policy.path}:{line}" if line else f"{policy.path} (by default)"
+        if policy.is_in_force:
+            floor = f"the {policy.path}"
         sign = "≥" if loosening.stricter is HIGHER else "≤"
         problems.append(
             _Problem(
@@ -90,6 +110,18 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
         )
     _raise_all(dossier.path, problems)
     return tightened
+
+
+class _Quoting(yaml.SafeDumper):
+    """Texts that could be read as numbers are quoted, by whichever version of YAML they are read."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if text[:1] in NUMERIC else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Quoting.add_representer(str, _quoted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +176,10 @@ def _place(path: Path, problem: _Problem) -> str:
 
 
 def _load(path: Path, kind: type[T]) -> Located[T]:
-    content = _read(path)
+    return _parsed(path, _read(path), kind)
+
+
+def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
     data, lines = parse(path, content)
     try:
         value: T = TypeAdapter(kind).validate_json(json.dumps(data), strict=True)
@@ -175,13 +210,18 @@ def _read(path: Path) -> bytes:
             raise BadInputError(f"Expected a file at {path}, found a folder or device. Name the YAML file itself.")
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise BadInputError(
-            f"Expected {path}, found no such file. `signoff init MODEL VERSION --dir {path.parent}` writes one."
-        ) from error
+        command = f"init MODEL VERSION --dir {path.parent}" if path.name == DOSSIER else f"policy template {path}"
+        raise BadInputError(f"Expected {path}, found no such file. `signoff {command}` writes one.") from error
     except OSError as error:
         raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
     if not content.strip():
         raise BadInputError(f"Expected a document in {path}, found an empty file. Write it with `signoff init`.")
+    return content
+
+
+def _sized(path: Path, content: bytes) -> bytes:
+    if len(content) > MAX_BYTES or not content.strip():
+        raise BadInputError(f"Expected a policy of 1 to {MAX_BYTES:,} bytes in {path}, found {len(content):,}.")
     return content
 
 

@@ -4,14 +4,14 @@ Each request re-reads the files: any byte that differs from the manifest voids e
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from signoff.app.assess import Assessor, Release, submission_errors
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
 from signoff.domain.decisions import GuardError
@@ -81,8 +81,14 @@ class ApprovalRound:
         """
         if self.record.find(identity) is not None:
             return
+        in_force = self.assessor.in_force()
+        if release.inputs.floor.digest != in_force.floor.digest:
+            raise RefusedError(
+                f"This release was assessed under the {release.inputs.floor.words}, and the installation's is "
+                f"{in_force.floor.words}. Submit the folder again, which holds it to the policy in force."
+            )
         found = independence(self.record, self.commits, folder, release, actor=actor)
-        opened = _opened(self.record, release, identity, actor, found)
+        opened = replace(_opened(self.record, release, identity, actor, found), floor=in_force.floor)
         if opened.deployment_type is DeploymentType.ROLLBACK:
             self._works(opened)
         self._keep(identity, INPUTS, release.files)
@@ -93,6 +99,7 @@ class ApprovalRound:
             Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),
             actor=actor,
             key=opening_key(self.record, opened.model),
+            unchanged=((POLICY, in_force.revision),),
         )
 
     def _works(self, opened: Opened) -> None:

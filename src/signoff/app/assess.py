@@ -1,6 +1,7 @@
 """From a dossier folder to an assessed release: parse, look up the registry, replay the features, run every gate."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -9,6 +10,7 @@ from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, PitEvidence, Predictions, RegisteredVersion
+from signoff.domain.floor import InForce
 from signoff.domain.gates import assess
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
@@ -16,6 +18,7 @@ from signoff.domain.memo.changes import unjustified
 from signoff.domain.memo.summary import summary_contradictions
 from signoff.domain.quantity import Quantity
 from signoff.ledger.canonical import canonical
+from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import Manifest, manifest_of
 from signoff.ports.registry import Registry
 from signoff.ports.releases import InputReader, Inputs
@@ -49,16 +52,22 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessor:
-    """Reads, measures and judges dossier folders. Nothing is written."""
+    """Reads, measures and judges dossier folders. Nothing is written.
+
+    `in_force` is the installation's policy. A submission is held to it; anything else may bring a trial policy.
+    """
 
     reader: InputReader
     registry: Registry | None
     replay_features: FeatureReplay
+    in_force: Callable[[], InForce] = built_in
 
-    def assess(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Release:
+    def assess(
+        self, folder: Path, policy: Path | None, progress: Progress = silent, *, is_submission: bool = False
+    ) -> Release:
         """One folder, all the way to its findings."""
         progress("reading dossier, policy and evidence", 0, 4)
-        inputs = self.reader.read(folder, policy)
+        inputs = self.reader.read(folder, policy, self.in_force, is_submission=is_submission)
         progress("looking up the registered versions", 1, 4)
         evidence = self._registered(inputs)
         progress("replaying features with the future removed", 2, 4)
@@ -67,6 +76,10 @@ class Assessor:
         assessment = assess(evidence, inputs.dossier, inputs.policy, progress)
         progress("assessed", 4, 4)
         return Release(inputs=replace(inputs, evidence=evidence), assessment=assessment, figures=facts(assessment))
+
+    def inputs(self, folder: Path) -> Inputs:
+        """What a folder declares and measures, held to the policy in force."""
+        return self.reader.read(folder, None, self.in_force, is_submission=True)
 
     def _registered(self, inputs: Inputs) -> Evidence:
         if self.registry is None:

@@ -27,6 +27,7 @@ from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
+from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
@@ -140,7 +141,10 @@ def until_kept(keep: Callable[[], bool]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillSwitch:
-    """The latch of each model, the journal of kills, and the orders behind them."""
+    """The latch of each model, the journal of kills, and the orders behind them.
+
+    `policy` is the installation's: what arming takes where no release is live. A kill asks for none.
+    """
 
     record: Record
     orders: OrderHalt
@@ -148,6 +152,7 @@ class KillSwitch:
     in_time: Callable[[Callable[[], bool]], bool] = soon
     insist: Callable[[Callable[[], bool]], None] = until_kept
     while_it_moves: Callable[[Callable[[], bool], Callable[[], int]], bool] = as_long_as_it_moves
+    policy: Callable[[], Policy] = lambda: BUILT_IN
 
     def kill(self, model: str, *, reason: str, actor: str) -> Stopped:
         """Journal, halt the orders, record. Needs nobody else; a database that is away delays only the record."""
@@ -406,9 +411,12 @@ class KillSwitch:
             model=model,
             version=",".join(d.version for d in live),
             deployment=model_stream(model),
-            policy=_policy(live),
+            policy=self._held_to(live),
             reason=reason,
         )
+
+    def _held_to(self, live: tuple[Deployment, ...]) -> Policy:
+        return live[-1].policy if live else self.policy()
 
     def _latched(self, model: str, person: str) -> Latch:
         latch = self.record.latch(model)
@@ -449,7 +457,7 @@ class KillSwitch:
             return self.record.latch(model) or Latch(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
         _may_arm(signatory.role)
-        policy = _policy(live)
+        policy = self._held_to(live)
         signature = sign(
             self.record,
             signatory.signer,
@@ -522,7 +530,3 @@ def _may_arm(role: Role) -> None:
     if Verb.REARM not in MATRIX[DUTY_OF[role]]:
         armed = ", ".join(known.value for known in DUTY_OF if Verb.REARM in MATRIX[DUTY_OF[known]])
         raise RefusedError(f"To arm a model again takes a signature as one of {armed}; found {role.value}.")
-
-
-def _policy(live: tuple[Deployment, ...]) -> Policy:
-    return live[-1].policy if live else Policy(name="default", version="0")

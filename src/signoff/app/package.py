@@ -76,6 +76,7 @@ class Publisher:
             predictions_logged=_every_prediction_logged(inputs.evidence.paper, inputs.evidence.predictions),
             trades_attributed=_every_order_attributed(inputs.evidence.paper),
             is_reproducible=self._reproducible(release),
+            floor=inputs.floor,
         )
         if state is None:
             return standing
@@ -91,6 +92,7 @@ class Publisher:
             barred=state.barred,
             grounds=state.grounds,
             unread=state.unread,
+            floor=state.floor,
             notices=tuple(r.event for r in history if isinstance(r.event, NoticeSent)),
         )
 

@@ -15,11 +15,12 @@ from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Recorded
 from signoff.domain.flags import Flags, flags
+from signoff.domain.installation_policy import InstallationPolicy
 from signoff.domain.latch import Latch
 from signoff.domain.people import People
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode_state
-from signoff.ledger.replay import PEOPLE, State, fold_of, replay
+from signoff.ledger.replay import PEOPLE, POLICY, State, fold_of, replay
 from signoff.ports.clock import Clock
 from signoff.ports.store import Append, Commit, Effect, Store
 
@@ -169,6 +170,11 @@ class Record:
         found = self.store.load(PEOPLE)
         return People() if found is None else decode_state(People, found.state)
 
+    def policy(self) -> InstallationPolicy:
+        """The installation's policy, as far as two people confirmed one, and what waits for a second person."""
+        found = self.store.load(POLICY)
+        return InstallationPolicy() if found is None else decode_state(InstallationPolicy, found.state)
+
     def flags(self, model: str) -> Flags:
         """What trading processes read of a model."""
         return flags(model, self.deployments(model), self.latch(model))
@@ -260,7 +266,7 @@ def _append(change: Change, *, at: datetime, actor: str) -> Append:
         expected_revision=revision,
         events=change.events,
         state=encode_state(state),
-        model="" if isinstance(state, People) else state.model,
+        model=state.model if isinstance(state, Deployment | Latch) else "",
         label=state.state.value if isinstance(state, Deployment) else "",
     )
 
@@ -281,6 +287,7 @@ def _revision(state: State | None) -> int:
 
 __all__ = [
     "PEOPLE",
+    "POLICY",
     "Change",
     "Expectation",
     "Record",

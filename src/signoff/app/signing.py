@@ -19,6 +19,10 @@ from signoff.ledger.webauthn import verify_decision
 from signoff.ports.signing import Signer
 
 JUST_NOW: Final = timedelta(minutes=5)
+# Signed outside of a release, whose own guards ask for the tier.
+_OF_NO_RELEASE: Final = frozenset(
+    {Verdict.ADOPT, Verdict.REARM, Verdict.PROPOSE_POLICY, Verdict.CONFIRM_POLICY},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ def sign(
         envelope=envelope,
         tier=Tier.KEY if credential is None else Tier.WEBAUTHN,
     )
-    if verdict in {Verdict.ADOPT, Verdict.REARM} and (weak := too_weak(policy, signature)) is not None:
+    if verdict in _OF_NO_RELEASE and (weak := too_weak(policy, signature)) is not None:
         raise RefusedError(f"This signature does not count: {weak}")
     return signature
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from signoff.app.audit import Snapshot
-from signoff.app.record import PEOPLE, State, fold_of
+from signoff.app.record import PEOPLE, POLICY, State, fold_of
 from signoff.domain.errors import SignoffError
 from signoff.domain.events import Recorded
 from signoff.ledger import export as names
@@ -43,7 +43,7 @@ from signoff.ledger.verification import (
 )
 
 # Another one whenever states gain fields: what an older Signoff kept of them is then read anew, not taken for altered.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +144,7 @@ class _Check:
     def result(self) -> Verification:
         """What is found."""
         self._recall(PEOPLE)
+        self._recall(POLICY)
         self._replay()
         if self.since.tree.size > self.snapshot.size:
             here, before = self.snapshot.size, self.since.tree.size

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from signoff.adapters.signing_keys import KeyFile
-from signoff.cli.checking import Folder, PolicyFile
+from signoff.cli.checking import Folder
 from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import State
 from signoff.domain.policy import Role
@@ -21,6 +21,10 @@ Revision = Annotated[
 ]
 InRole = Annotated[Role, typer.Option("--role", help="The role signed in.")]
 Key = Annotated[Path | None, typer.Option("--key", help="The private key; default <home>/keys/<person>.pem.")]
+FirmPolicy = Annotated[
+    Path | None,
+    typer.Option("--policy", help="Refused unless it equals the installation's policy."),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is printed and kept.")]
 
 people_app = typer.Typer(name="people", help="Who may sign in which role.", no_args_is_help=True)
@@ -74,7 +78,7 @@ def list_people(context: typer.Context) -> None:
     )
 
 
-def submit(context: typer.Context, directory: Folder, policy: PolicyFile = None) -> None:
+def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None) -> None:
     """Open a release, run the gates, issue the memo for signature; prints the deployment id.
 
     Example: `signoff submit release --as "Q. Researcher"`
@@ -185,5 +189,7 @@ def _answer(session: Session, document: Document) -> None:
         State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",
     }
     hint = hints.get(str(document["state"]))
+    held_to = document.get("policy")
+    floor = (f"held to the {held_to['says']}",) if isinstance(held_to, dict) else ()
     unread = (f"not known, and told in the memo: {text}" for text in rows(document, "unread"))
-    session.answer(document, f"{identity} is {document['state']}", *((hint,) if hint else ()), *unread)
+    session.answer(document, f"{identity} is {document['state']}", *((hint,) if hint else ()), *floor, *unread)

@@ -8,14 +8,17 @@ from rich.text import Text
 
 from signoff.adapters.folders import write_file, write_folder
 from signoff.adapters.templates import write_dossier
-from signoff.cli.session import Session, rows
+from signoff.cli.session import Session, fields, rows
 from signoff.domain.errors import BadInputError
 from signoff.rendering.junit_report import junit_report
 from signoff.rendering.terminal import gate_table, metric_table
 from signoff.verbs.documents import Document
 
 Folder = Annotated[Path, typer.Argument(help="The dossier folder: dossier.yaml and its evidence.")]
-PolicyFile = Annotated[Path | None, typer.Option("--policy", help="The firm's policy.yaml; default DIR/policy.yaml.")]
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", help="A trial policy; default DIR/policy.yaml, else the installation's policy."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -105,6 +108,7 @@ def _lines(document: Document) -> tuple[object, ...]:
     begin, end = rows(document, "backtest")
     return (
         Text(f"{document['model']} v{document['version']}, backtest {begin} to {end}", "bold"),
+        f"Held to {fields(document, 'policy')['says']}.",
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",

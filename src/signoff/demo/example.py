@@ -16,7 +16,8 @@ from signoff.domain.gates.assess import Progress
 
 SUBMITTED_AT: Final = datetime(2018, 12, 31, 22, 0, tzinfo=UTC)
 MODEL: Final = "momentum"
-COPIED: Final = ("dossier/dossier.yaml", "policy.yaml", "model_card.md")
+COPIED: Final = ("dossier/dossier.yaml", "model_card.md")
+POLICY: Final = "policy.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +25,7 @@ class Example:
     """Where everything stands, and what the two versions wished to hold."""
 
     dossier: Path
+    policy: Path
     live: Path
     sectors: dict[str, str]
     submitted_at: datetime = SUBMITTED_AT
@@ -69,7 +71,7 @@ def prepare(settings: Settings, out: Path, progress: Progress) -> Example:
         target = dossier / Path(name).name
         if not target.exists():
             shutil.copyfile(source / name, target)
-    return Example(dossier=dossier, live=live, sectors=dict(data.SECTORS))
+    return Example(dossier=dossier, policy=source / POLICY, live=live, sectors=dict(data.SECTORS))
 
 
 def _commit() -> str:

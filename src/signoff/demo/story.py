@@ -12,6 +12,7 @@ from typing import Final
 from rich.console import Console
 from rich.text import Text
 
+from signoff.adapters.documents import load_dossier, load_policy
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.assess import Release
 from signoff.app.champion import name_champions
@@ -38,6 +39,7 @@ from signoff.wiring import House
 
 CLOSE: Final = time(21, 0, tzinfo=UTC)
 LAST_SESSION: Final = date(2020, 12, 31)
+POLICY_MAKERS: Final = (Role.RISK_MANAGER, Role.CTO)
 CONDITION: Final = "daily review with the risk team while capital is limited"
 OVERRIDE_REASON: Final = (
     "Demonstration: capital begins at the limited phase's share, and every trigger rolls back by itself"
@@ -56,9 +58,11 @@ class Story:
 
     def tell(self) -> Deployment:
         """From candidate to production and back; the release as it ends."""
-        release = self.assess()
-        cast = enrol_cast(self.house, release.inputs.dossier)
+        self.at(self.example.submitted_at)
+        cast = enrol_cast(self.house, load_dossier(self.example.dossier).value)
         self.say("People", f"{len(cast.by_role)} example people with keys made here; they stand for yours")
+        self.install_policy(cast)
+        release = self.assess()
         self.adopt(cast, release)
         self.rehearse(release)
         state = self.approve(cast, self.submit(release, cast))
@@ -69,10 +73,17 @@ class Story:
         self.house.anchor()
         return state
 
+    def install_policy(self, cast: Cast) -> None:
+        """The firm's policy, proposed by one person and confirmed by another, as `signoff policy` does it."""
+        policies, wanted = self.house.policies, load_policy(self.example.policy).value
+        if not policies.in_force().floor.is_confirmed:
+            first, second = (self.house.signatory(role, cast.by_role[role]) for role in POLICY_MAKERS)
+            policies.confirm(policies.propose(wanted, first).id, second)
+        self.say("Policy", f"every release is held to {policies.in_force().floor.words}")
+
     def assess(self) -> Release:
         """Every gate, on the real evidence."""
-        self.at(self.example.submitted_at)
-        release = self.house.assessor.assess(self.example.dossier, None, self.progress)
+        release = self.house.assessor.assess(self.example.dossier, None, self.progress, is_submission=True)
         assessment = release.assessment
         self.say("Gates", f"{release.inputs.dossier.model} v{release.inputs.dossier.version}, as the evidence has it")
         self.console.print(metric_table(map(metric_document, assessment.metrics)))
@@ -92,7 +103,7 @@ class Story:
         adoption = Adoption(
             model=release.inputs.dossier.model,
             version=previous,
-            policy=release.inputs.policy,
+            policy=self.house.policies.in_force().policy,
             reason="it was trading before Signoff was installed",
         )
         state = adopt(self.house.record, adoption, signatories)

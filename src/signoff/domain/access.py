@@ -57,6 +57,8 @@ class Verb(StrEnum):
     EXPORT = "export"
     ENROL = "enrol"
     CONFIRM = "confirm"
+    PROPOSE_POLICY = "propose_policy"
+    CONFIRM_POLICY = "confirm_policy"
     MANAGE_TOKENS = "manage_tokens"
     MANAGE_CREDENTIALS = "manage_credentials"
 
@@ -74,14 +76,15 @@ _STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
 _SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
 _RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME})
 _LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
+_POLICY: Final = frozenset({Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY})
 _JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _STOP | _SIGN
 MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
     Duty.RESEARCHER: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE} | _STOP | _SIGN,
     Duty.VALIDATOR: _JUDGE,
-    Duty.RISK: _JUDGE | {Verb.EXPORT} | _LEAD,
-    Duty.COMPLIANCE: _LOOK | {Verb.CHECK, Verb.EXPORT, Verb.CONFIRM} | _STOP | _SIGN,
-    Duty.HEAD_OF_TRADING: _JUDGE | _RUN | _LEAD,
-    Duty.CTO: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.EXPORT} | _STOP | _SIGN | _LEAD,
+    Duty.RISK: _JUDGE | {Verb.EXPORT} | _LEAD | _POLICY,
+    Duty.COMPLIANCE: _LOOK | {Verb.CHECK, Verb.EXPORT, Verb.CONFIRM} | _STOP | _SIGN | _POLICY,
+    Duty.HEAD_OF_TRADING: _JUDGE | _RUN | _LEAD | _POLICY,
+    Duty.CTO: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.EXPORT} | _STOP | _SIGN | _LEAD | _POLICY,
     Duty.OPERATOR: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS} | _RUN | _STOP,
     Duty.AUDITOR: _LOOK | {Verb.EXPORT},
     Duty.ADMINISTRATOR: _LOOK | {Verb.ENROL, Verb.CONFIRM, Verb.MANAGE_TOKENS, Verb.KILL},
@@ -91,11 +94,12 @@ MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
 PERSONAL: Final = frozenset(
     {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
     | {Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
+    | _POLICY
 )
 # Done by a person who signed in: a token that leaked must not beget others.
 NEEDS_SIGN_IN: Final = frozenset({Verb.MANAGE_TOKENS})
 NEEDS_FRESH_SIGN_IN: Final = frozenset(
-    {Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, Verb.ENROL, Verb.CONFIRM} | {Verb.MANAGE_CREDENTIALS}
+    {Verb.OVERRIDE, Verb.REARM, Verb.ADOPT, Verb.ENROL, Verb.CONFIRM} | {Verb.MANAGE_CREDENTIALS} | _POLICY
 )
 # Done on the word of people as last known, while the database is down: nothing may block a kill.
 POSSIBLE_IN_OUTAGE: Final = frozenset({Verb.KILL, Verb.READ_FLAGS})

@@ -13,6 +13,7 @@ from typing import Final
 from signoff.domain import events as e
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.floor import Floor
 from signoff.domain.independence import objection
 from signoff.domain.policy import Policy, Role
 
@@ -161,6 +162,7 @@ class Deployment:
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
     desk: str | None = None
+    floor: Floor | None = None
 
     @property
     def registry_name(self) -> str:
@@ -252,6 +254,7 @@ def _born(recorded: e.Recorded) -> Deployment:
                 grounds=event.grounds,
                 unread=event.unread,
                 desk=event.desk,
+                floor=event.floor,
                 state=State.VALIDATING,
                 revision=recorded.revision,
                 opened_at=recorded.at,

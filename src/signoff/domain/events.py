@@ -1,7 +1,8 @@
 """Everything that can happen to a release, as facts in the past tense.
 
 An event is what the ledger stores; state is only ever a fold over events. Streams: `deployment/<id>` for one release,
-`model/<name>` for the kill latch that spans a model's releases, `people` for who may sign.
+`model/<name>` for the kill latch that spans a model's releases, `people` for who may sign, `policy` for the floor that
+every release is held to.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Literal
 
 from signoff.domain.access import Duty, Verb
 from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.floor import Floor
 from signoff.domain.policy import Policy, Role, Tier
 
 
@@ -64,6 +66,8 @@ class Verdict(StrEnum):
     OVERRIDE = "override"
     ADOPT = "adopt"
     REARM = "rearm"
+    PROPOSE_POLICY = "propose_policy"
+    CONFIRM_POLICY = "confirm_policy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +144,9 @@ class Event:
 class Opened(Event):
     """A release was opened with the policy it will be held to and the people who may not approve it.
 
-    `grounds` says of each of the barred why, `unread` whose work could not be read.
+    `grounds` says of each of the barred why, `unread` whose work could not be read. `floor` names the installation's
+    policy; `policy` is that one for this type of deployment, with the dossier's stricter thresholds. A release that an
+    older Signoff opened has no floor: its policy came with it.
     """
 
     kind: Literal["opened"] = "opened"
@@ -159,6 +165,7 @@ class Opened(Event):
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
     desk: str | None = None
+    floor: Floor | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -577,6 +584,38 @@ class CredentialWithdrawn(Event):
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyProposed(Event):
+    """A person signed for another policy of the installation; it is in force once a second person signs the same.
+
+    `content` is the policy's canonical JSON, `number` the version that it would be, `replaces` the digest of the policy
+    that was confirmed before, empty where none was.
+    """
+
+    kind: Literal["policy_proposed"] = "policy_proposed"
+    proposal: str
+    number: int
+    replaces: str
+    content: str
+    expires_at: datetime
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfirmed(Event):
+    """A second person signed the same policy: it is in force, and every other proposal is void."""
+
+    kind: Literal["policy_confirmed"] = "policy_confirmed"
+    proposal: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyDeclined(Event):
+    kind: Literal["policy_declined"] = "policy_declined"
+    proposal: str
+
+
 AnyEvent = (
     Opened
     | Adopted
@@ -621,6 +660,9 @@ AnyEvent = (
     | BootstrapUsed
     | CredentialEnrolled
     | CredentialWithdrawn
+    | PolicyProposed
+    | PolicyConfirmed
+    | PolicyDeclined
 )
 
 

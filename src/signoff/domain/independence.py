@@ -63,15 +63,15 @@ def objection(known_as: Iterable[str], barred: Iterable[str], grounds: Iterable[
 
     A release that an older Signoff opened has names without grounds.
     """
-    mine = {_plainly(name) for name in known_as}
+    mine = {plainly(name) for name in known_as}
     grounds = tuple(grounds)
     if not grounds:
-        is_barred = not mine.isdisjoint(map(_plainly, barred))
+        is_barred = not mine.isdisjoint(map(plainly, barred))
         return "submitted it, wrote it or produced evidence for it" if is_barred else None
     reasons = [
         f"{_WORDS[ground.because]} ({ground.source})"
         for ground in grounds
-        if mine & {_plainly(name) for name in (ground.name, *ground.known_as)}
+        if mine & {plainly(name) for name in (ground.name, *ground.known_as)}
     ]
     return " and ".join(dict.fromkeys(reasons)) or None
 
@@ -86,12 +86,12 @@ def _whom(trace: Trace, enrolled: Mapping[str, tuple[str, ...]]) -> Iterator[Bar
     names = tuple(dict.fromkeys(name.strip() for name in trace.known_as if name.strip()))
     if not names:
         return
-    meant = {_plainly(name) for name in names}
-    people = [person for person, known_as in enrolled.items() if meant & {_plainly(name) for name in known_as}]
+    meant = {plainly(name) for name in names}
+    people = [person for person, known_as in enrolled.items() if meant & {plainly(name) for name in known_as}]
     for person in people or names[:1]:
         yield Barred(name=person, because=trace.because, source=trace.source, known_as=names, is_enrolled=bool(people))
 
 
-def _plainly(name: str) -> str:
+def plainly(name: str) -> str:
     """A name as people read it: the same with an address behind it, in other case or with other blanks."""
     return " ".join((normalize("NFKC", name).partition("<")[0] or name).casefold().split())

@@ -14,6 +14,7 @@ from signoff.http import (
     front,
     health,
     permissions,
+    policy,
     releases,
     sessions,
     sign_in,
@@ -56,7 +57,7 @@ def create_app(house: House) -> FastAPI:
     app.state.ordered = stopping.Ordered()
     answer_problems(app)
     # A request looks through the routes in this order: what stops and what tells comes first.
-    for part in (stopping, flags, streaming, releases, accounts, health, permissions, sign_in, webauthn, front):
+    for part in (stopping, flags, streaming, releases, accounts, policy, health, permissions, sign_in, webauthn, front):
         app.include_router(part.router)
     app.include_router(accounts.tokens)
     app.include_router(webauthn.pages)

@@ -153,6 +153,28 @@ class TokenRequest(Body):
     is_machine: bool = False
 
 
+class PolicyProposalRequest(Body):
+    """Another policy for the installation, as its YAML file reads, with the envelope over it."""
+
+    text: Annotated[str, Field(min_length=1, max_length=100_000)]
+    role: Role
+    envelope: Envelope
+
+
+class PolicyConfirmationRequest(Body):
+    role: Role
+    envelope: Envelope
+
+
+class PolicyStatementRequest(Body):
+    """What somebody is about to sign for the policy: one of their own, or one that was proposed."""
+
+    act: Literal["propose", "confirm"]
+    role: Role
+    text: Annotated[str, Field(max_length=100_000)] = ""
+    proposal: Name | None = None
+
+
 class AdoptionStatementRequest(Body):
     version: Name
     role: Role

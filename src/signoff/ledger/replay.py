@@ -5,12 +5,14 @@ from typing import Final
 
 from signoff.domain.deployment import Deployment, evolve
 from signoff.domain.events import Recorded
+from signoff.domain.installation_policy import InstallationPolicy, evolve_policy
 from signoff.domain.latch import Latch, evolve_latch
 from signoff.domain.people import People, evolve_people
 from signoff.ledger.codec import encode_state
 
-State = Deployment | Latch | People
+State = Deployment | Latch | People | InstallationPolicy
 PEOPLE: Final = "people"
+POLICY: Final = "policy"
 
 
 def fold_of(stream: str) -> Callable[[State | None, Recorded], State]:
@@ -20,6 +22,7 @@ def fold_of(stream: str) -> Callable[[State | None, Recorded], State]:
         "deployment": evolve,
         "model": evolve_latch,
         PEOPLE: evolve_people,
+        POLICY: evolve_policy,
     }
     return folds[kind]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from signoff.domain.access import Verb
 from signoff.domain.errors import TamperedError
 from signoff.domain.events import (
     Adopted,
@@ -13,13 +14,19 @@ from signoff.domain.events import (
     Opened,
     OverrideSigned,
     PersonEnrolled,
+    PolicyConfirmed,
+    PolicyProposed,
     RearmSigned,
     Recorded,
     Signature,
     Validated,
+    Verdict,
 )
+from signoff.domain.floor import content_digest, falls_short
 from signoff.domain.independence import objection
-from signoff.domain.policy import Tier
+from signoff.domain.installation_policy import is_same_person, may_sign
+from signoff.domain.policy import Policy, Tier
+from signoff.ledger.codec import decode_state
 from signoff.ledger.envelope import Statement, verify
 from signoff.ledger.holders import Holders
 from signoff.ledger.webauthn import verify_decision
@@ -33,6 +40,9 @@ class Signatories:
     asked: dict[str, tuple[str, ...]] = field(default_factory=dict)
     opened: dict[str, Opened] = field(default_factory=dict)
     holders: Holders = field(default_factory=Holders)
+    proposed: dict[str, PolicyProposed] = field(default_factory=dict)
+    policy: PolicyProposed | None = None
+    replaced: PolicyProposed | None = None
     uncounted: str | None = None
 
     def learn(self, recorded: Recorded) -> None:
@@ -44,6 +54,11 @@ class Signatories:
                 self.people[recorded.event.name] = replace(recorded.event, logins=logins)
             case Opened():
                 self.opened[recorded.stream] = recorded.event
+            case PolicyProposed():
+                self.proposed[recorded.event.proposal] = recorded.event
+            case PolicyConfirmed():
+                self.replaced = self.policy
+                self.policy = self.proposed.get(recorded.event.proposal)
             case DutiesWithdrawn() if (known := self.people.get(recorded.event.name)) is not None:
                 roles = tuple(role for role in known.roles if role not in recorded.event.roles)
                 self.people[known.name] = replace(known, roles=roles)
@@ -59,9 +74,45 @@ class Signatories:
             _problem(signature, self.people.get(signature.person), self.holders, recorded.stream)
             or _misplaced(recorded.event, self.asked.get(recorded.stream, ()))
             or self._not_independent(recorded, signature)
+            or self._not_of_two(recorded.event, signature)
             for signature in signatures_of(recorded.event)
         )
-        return tuple(problem for problem in (self.uncounted, *found) if problem)
+        return tuple(problem for problem in (self.uncounted, *found, self._not_held(recorded.event)) if problem)
+
+    def _not_of_two(self, event: AnyEvent, signature: Signature) -> str | None:
+        """Why a policy is not put in force by two people who may."""
+        match event:
+            case PolicyProposed():
+                verb, verdict = Verb.PROPOSE_POLICY, Verdict.PROPOSE_POLICY
+            case PolicyConfirmed():
+                verb, verdict = Verb.CONFIRM_POLICY, Verdict.CONFIRM_POLICY
+            case _:
+                return None
+        if not may_sign(signature.role, verb) or signature.verdict is not verdict:
+            return f"{signature.person} signed as {signature.role} to {signature.verdict}, which changes no policy"
+        in_force = self.replaced if isinstance(event, PolicyConfirmed) else self.policy
+        if in_force is not None and not _is_strong(signature, in_force):
+            return f"the signature of {signature.person} is weaker than the policy that was in force asks for"
+        first = self.proposed.get(event.proposal)
+        if isinstance(event, PolicyConfirmed) and first is not None:
+            mine, theirs = self._known_as(signature.person), self._known_as(first.signature.person)
+            if is_same_person(mine, theirs):
+                return f"{signature.person} confirmed a policy that they proposed themselves"
+        return None
+
+    def _known_as(self, name: str) -> tuple[str, ...]:
+        person = self.people.get(name)
+        return (name,) if person is None else (name, *person.logins)
+
+    def _not_held(self, event: AnyEvent) -> str | None:
+        """Why a release was not opened under the policy that two people had put in force by then."""
+        if not isinstance(event, Opened) or self.policy is None:
+            return None
+        policy, content = self.policy, self.policy.content
+        if event.floor is None or (event.floor.number, event.floor.digest) != (policy.number, content_digest(content)):
+            return f"it was opened under another policy than version {policy.number}, which was in force"
+        lax = falls_short(decode_state(Policy, content.encode()), event.deployment_type, event.policy)
+        return None if lax is None else f"it is held to less than version {policy.number} of the policy in {lax}"
 
     def _not_independent(self, recorded: Recorded, signature: Signature) -> str | None:
         """Why the signature is of somebody whose own work the release rests on; such a one may still reject it."""
@@ -72,10 +123,18 @@ class Signatories:
         return None if against is None else f"{signature.person} signed, and may not: {signature.person} {against}"
 
 
+def _is_strong(signature: Signature, in_force: PolicyProposed) -> bool:
+    """Whether the signature is of the tier that the policy in force asks of its role."""
+    needed = decode_state(Policy, in_force.content.encode()).approvals.tier_for(signature.role)
+    return signature.tier.reaches(needed)
+
+
 def signatures_of(event: AnyEvent) -> tuple[Signature, ...]:
     """The signatures that an event carries."""
     match event:
         case OverrideSigned() | ApprovalSigned() | ApprovalRejected() | RearmSigned():
+            return (event.signature,)
+        case PolicyProposed() | PolicyConfirmed():
             return (event.signature,)
         case Adopted():
             return event.signatures

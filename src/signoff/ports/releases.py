@@ -1,29 +1,41 @@
 """Where the files of a release stand: what people submitted, what they signed, and the editions that followed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
+from signoff.domain.floor import Floor, InForce
 from signoff.domain.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """One folder as it was read: declarations, measurements, and the exact bytes of every file behind them."""
+    """One folder as it was read: declarations, measurements, and the exact bytes of every file behind them.
+
+    `floor` says which policy it was read against; `policy` is that one for this type of deployment, with the dossier's
+    stricter thresholds.
+    """
 
     dossier: Dossier
     policy: Policy
     evidence: Evidence
     files: Mapping[str, bytes]
     links: Mapping[str, bool | None]
+    floor: Floor
 
 
 class InputReader(Protocol):
-    def read(self, folder: Path, policy: Path | None) -> Inputs:
-        """Parse and check a dossier folder. Raises BadInputError naming everything that is wrong."""
+    def read(
+        self, folder: Path, policy: Path | None, in_force: Callable[[], InForce], *, is_submission: bool = False
+    ) -> Inputs:
+        """Parse and check a dossier folder. Raises BadInputError naming everything that is wrong.
+
+        A policy file, given or in the folder, is taken as a trial; without one the policy in force counts. A submission
+        is always held to the policy in force: a file that differs from it is a RefusedError.
+        """
 
 
 class Releases(Protocol):

@@ -1,5 +1,6 @@
 """Each event of the ledger as one sentence, in the desk's words."""
 
+import json
 from typing import assert_never
 
 from signoff.domain import events as e
@@ -93,6 +94,12 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"enrolled the authenticator {event.credential.label!r} of {event.name}"
         case e.CredentialWithdrawn():
             return f"withdrew an authenticator of {event.name}: {event.reason}"
+        case e.PolicyProposed():
+            return f"proposed the policy {_policy_name(event.content)} as version {event.number}"
+        case e.PolicyConfirmed():
+            return f"confirmed the policy proposal {event.proposal}"
+        case e.PolicyDeclined():
+            return f"declined the policy proposal {event.proposal}"
         case e.PostMortemHeld():
             return f"held the post-mortem: {event.notes}"
         case _:
@@ -125,6 +132,11 @@ def _of_people(event: AccountEvent) -> str:  # noqa: C901, PLR0911 - one visible
             return f"{event.name} signed in as the first administrator"
         case _:
             assert_never(event)
+
+
+def _policy_name(content: str) -> str:
+    said = json.loads(content)
+    return f"{said['name']} {said['version']}"
 
 
 def _observed(event: e.Observed) -> str:

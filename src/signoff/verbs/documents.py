@@ -37,6 +37,7 @@ from signoff.domain.policy import Role, Tier
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
+from signoff.verbs.policy_documents import FloorDocument, floor_document
 
 # Any of them, as whoever prints it takes it.
 Document = Mapping[str, object]
@@ -100,6 +101,7 @@ class DeploymentDocument(TypedDict):
     unread: list[str]
     editions: list[str]
     opened_at: str
+    policy: FloorDocument | None
 
 
 class ReleaseDocument(DeploymentDocument):
@@ -149,6 +151,7 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "unread": list(state.unread),
         "editions": [edition for edition, _ in state.editions],
         "opened_at": state.opened_at.isoformat(),
+        "policy": None if state.floor is None else floor_document(state.floor),
     }
 
 
@@ -424,6 +427,7 @@ class AssessmentDocument(TypedDict):
     metrics: list[MetricDocument]
     gates: list[GateDocument]
     figures: dict[str, float | None]
+    policy: FloorDocument
 
 
 def assessment_document(release: Release) -> AssessmentDocument:
@@ -442,6 +446,7 @@ def assessment_document(release: Release) -> AssessmentDocument:
         "metrics": [metric_document(row) for row in assessment.metrics],
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
+        "policy": floor_document(release.inputs.floor),
     }
 
 

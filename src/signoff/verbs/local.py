@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
 
+from signoff.adapters.documents import load_policy, parse_policy
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
@@ -21,7 +22,8 @@ from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
 from signoff.domain.gates.assess import Progress, silent
-from signoff.domain.policy import Policy, Role
+from signoff.domain.installation_policy import may_sign
+from signoff.domain.policy import Role
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.documents import (
     AssessmentDocument,
@@ -66,6 +68,13 @@ from signoff.verbs.documents import (
     stopped_many_document,
     token_document,
 )
+from signoff.verbs.policy_documents import (
+    DeclinedPolicyDocument,
+    PolicyDocument,
+    PolicyProposalDocument,
+    policy_document,
+    policy_proposal_document,
+)
 from signoff.wiring import House
 
 PAGE: Final = 100
@@ -78,6 +87,15 @@ class Hand:
     """In which role somebody signs here, and with which key: the one in the home unless another is given."""
 
     role: Role
+    person: str | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyHand:
+    """Who signs for the policy, in the first of their roles that has a say in it unless one is given."""
+
+    role: Role | None = None
     person: str | None = None
     key: Path | None = None
 
@@ -234,7 +252,7 @@ class Local:
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> ReleaseDocument:
         """Assess a folder and open its release."""
-        release = self.house.assessor.assess(folder, policy, progress)
+        release = self.house.assessor.assess(folder, policy, progress, is_submission=True)
         progress("composing the memo and recording the submission", 0, 1)
         state = self.house.approvals.submit(folder, release, actor=self.actor)
         self.house.anchor()
@@ -261,13 +279,13 @@ class Local:
     def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> ReleaseDocument:
         """Record a version that was live before Signoff came."""
         signatories = tuple(map(self._signatory, signing))
-        return self._released(adopt_version(self.house.record, _adoption(model, version, reason), signatories))
+        return self._released(adopt_version(self.house.record, self._adoption(model, version, reason), signatories))
 
     def countersign(
         self, model: str, version: str, signatory: Signatory, *, reason: str
     ) -> ReleaseDocument | CountersignedDocument:
         """One person's signature for recording a live version; the last one that is needed records it."""
-        adoption = _adoption(model, version, reason)
+        adoption = self._adoption(model, version, reason)
         state = countersign(self.house.record, self.house.shelf, adoption, signatory)
         if state is None:
             return {"deployment": adoption.deployment, "waits_for_persons": True}
@@ -275,7 +293,8 @@ class Local:
 
     def adoption_statement(self, model: str, version: str, *, person: str, role: Role, reason: str) -> bytes:
         """What a person would sign to record a live version."""
-        return adoption_statement(self.house.record, _adoption(model, version, reason), person=person, role=role)
+        adoption = self._adoption(model, version, reason)
+        return adoption_statement(self.house.record, adoption, person=person, role=role)
 
     def start(self, identity: str) -> ReleaseDocument:
         """Enter shadow."""
@@ -318,7 +337,7 @@ class Local:
         house = self.house
         planned = [d for d in house.record.deployments(model) if d.undertakings is not None]
         if folder is not None:
-            inputs = house.assessor.reader.read(folder, None)
+            inputs = house.assessor.inputs(folder)
             policy, undertakings = inputs.policy, inputs.dossier.undertakings
             registered = inputs.dossier.registered_model
         elif planned and planned[-1].undertakings is not None:
@@ -405,6 +424,48 @@ class Local:
             return signing
         return self.house.signatory(signing.role, signing.person, signing.key)
 
+    def policy(self) -> PolicyDocument:
+        """The policy in force, what waits for a second person, and every version so far."""
+        policies = self.house.policies
+        return policy_document(policies.standing(), policies.versions())
+
+    def propose_policy(self, file: Path, signing: PolicyHand | Signatory) -> PolicyProposalDocument:
+        """Sign for another policy, from its file."""
+        return self.propose_policy_text(file, load_policy(file).content, signing)
+
+    def propose_policy_text(self, name: Path, text: bytes, signing: PolicyHand | Signatory) -> PolicyProposalDocument:
+        """The same from the file's bytes; `name` is what messages call them."""
+        policy = parse_policy(name, text).value
+        proposal = self.house.policies.propose(policy, self._policy_signatory(signing, Verb.PROPOSE_POLICY))
+        return policy_proposal_document(proposal, self.house.policies.standing())
+
+    def confirm_policy(self, proposal: str | None, signing: PolicyHand | Signatory) -> PolicyDocument:
+        """Sign a proposed policy as the second person; without an id, the only one that is open."""
+        policies = self.house.policies
+        identity = proposal or only_open([known.id for known in policies.standing().proposals])
+        policies.confirm(identity, self._policy_signatory(signing, Verb.CONFIRM_POLICY))
+        return self.policy()
+
+    def decline_policy(self, proposal: str) -> DeclinedPolicyDocument:
+        """Put a proposed policy away."""
+        standing = self.house.policies.standing()
+        declined = self.house.policies.decline(proposal, actor=self.actor)
+        return {**policy_proposal_document(declined, standing), "declined_by": self.actor}
+
+    def _policy_signatory(self, signing: PolicyHand | Signatory, verb: Verb) -> Signatory:
+        if isinstance(signing, Signatory):
+            return signing
+        role, person = signing.role, signing.person
+        if role is None:
+            if person is None:
+                raise BadInputError("Expected the person who signs, found none. Name them with --as NAME, or a --role.")
+            role = policy_role(person, self.house.record.people().named(person).roles, verb)
+        return self.house.signatory(role, person, signing.key)
+
+    def _adoption(self, model: str, version: str, reason: str) -> Adoption:
+        policy = self.house.policies.in_force().policy
+        return Adoption(model=model, version=version, policy=policy, reason=reason)
+
     def _released(self, state: Deployment) -> ReleaseDocument:
         flags = self.house.record.flags(state.model)
         unrehearsed = self.house.approvals.unrehearsed(state) if state.state is State.VALIDATED else ()
@@ -423,8 +484,28 @@ def _page(known: Mapping[str, T], after: str | None, limit: int | None) -> tuple
     return [known[name] for name in shown], shown[-1] if len(shown) < len(names) else None
 
 
-def _adoption(model: str, version: str, reason: str) -> Adoption:
-    return Adoption(model=model, version=version, policy=Policy(name="default", version="1"), reason=reason)
+def policy_role(person: str, held: Iterable[Role], verb: Verb) -> Role:
+    """The first role of a person that has a say in the policy."""
+    roles = tuple(held)
+    able = next((role for role in roles if may_sign(role, verb)), None)
+    if able is None:
+        listed = ", ".join(role.value for role in roles) or "no role"
+        raise RefusedError(
+            f"{person} holds {listed}. The policy is changed by two of risk_manager, compliance, head_of_trading and "
+            "cto; let one of them sign."
+        )
+    return able
+
+
+def only_open(proposals: list[str]) -> str:
+    """The proposal that is meant where none is named: the only one."""
+    if len(proposals) != 1:
+        found = ", ".join(proposals) or "none"
+        raise BadInputError(
+            f"Expected the id of a policy proposal, since there is not exactly one; open are: {found}. `signoff policy "
+            "show` says what each would change."
+        )
+    return proposals[0]
 
 
 def checked_vouching(statement: bytes, person: str, key_id: str) -> bytes:

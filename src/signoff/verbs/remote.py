@@ -17,6 +17,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from signoff.adapters.archives import pack, unpack
+from signoff.adapters.documents import load_policy
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
 from signoff.domain.access import Duty, Verb
@@ -32,11 +33,13 @@ from signoff.domain.errors import (
     UnavailableError,
 )
 from signoff.domain.events import Occasion, PauseReason, Verdict
+from signoff.domain.floor import subject_of
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import Statement, read_statement
+from signoff.ledger.floor import content_of
 from signoff.verbs.documents import Document
-from signoff.verbs.local import PAGE, Hand, checked_vouching
+from signoff.verbs.local import PAGE, Hand, PolicyHand, checked_vouching, only_open, policy_role
 
 SECONDS: Final = 30.0
 LONG: Final = 900.0
@@ -176,6 +179,59 @@ class Remote:
         files = _unzipped(answer.content)
         document: Document = json.loads(files.pop("answer.json"))
         return document, files
+
+    def policy(self) -> Document:
+        """The policy in force, what waits for a second person, and every version so far."""
+        return self._get("/policy")
+
+    def propose_policy(self, file: Path, signing: PolicyHand) -> Document:
+        """Sign for another policy, from its file. What is signed is computed here, from the file itself."""
+        located, standing = load_policy(file), self.policy()
+        number, replaces = int(str(standing["next_number"])), str(standing["replaces"])
+        subject = subject_of(number, replaces, content_of(located.value))
+        said = {"text": located.content.decode("utf-8-sig")}
+        role, envelope = self._policy_envelope("propose", said, Verdict.PROPOSE_POLICY, subject, signing)
+        return self._post("/policy/proposals", {**said, "role": role.value, "envelope": envelope})
+
+    def confirm_policy(self, proposal: str | None, signing: PolicyHand) -> Document:
+        """Sign a proposed policy as the second person. Its id is computed here, from the policy that was proposed."""
+        waiting = {str(known["proposal"]): known for known in _listed(self.policy(), "proposals")}
+        identity = proposal or only_open(list(waiting))
+        if (known := waiting.get(identity)) is None:
+            found = ", ".join(waiting) or "none"
+            raise NotFoundError(f"Expected a policy proposal that is open, found {identity!r}; open are: {found}.")
+        subject = subject_of(int(known["number"]), str(known["replaces"]), str(known["content"]))
+        if not subject.startswith(identity):
+            raise TamperedError(
+                f"The server shows another policy than the one that was proposed as {identity}; nothing was signed. "
+                "Tell the operators."
+            )
+        said = {"proposal": identity}
+        role, envelope = self._policy_envelope("confirm", said, Verdict.CONFIRM_POLICY, subject, signing)
+        path = f"/policy/proposals/{_part(identity)}/confirm"
+        return self._post(path, {"role": role.value, "envelope": envelope})
+
+    def decline_policy(self, proposal: str) -> Document:
+        """Put a proposed policy away."""
+        return self._post(f"/policy/proposals/{_part(proposal)}/decline", {})
+
+    def _policy_envelope(
+        self, act: str, said: Mapping[str, object], verdict: Verdict, subject: str, signing: PolicyHand
+    ) -> tuple[Role, str]:
+        """The role and the envelope of a signature for the policy, over nothing but this subject."""
+        me = self._get("/me")
+        held = tuple(Role(str(role)) for role in _listed(me, "roles"))
+        role = signing.role or policy_role(str(me["name"]), held, Verb(verdict.value))
+        hand = Hand(role=role, person=signing.person, key=signing.key)
+        key = self._key(hand)
+        asked = {**said, "role": role.value, "act": act}
+        content = self._statement("/policy/statements", hand, verdict, identity="policy", asked=asked)
+        if read_statement(content).subject != subject:
+            raise TamperedError(
+                "The server asks for a signature over another policy than this one; nothing was signed. Another policy "
+                "was confirmed meanwhile, or the server is not to be trusted: look with `signoff policy show`."
+            )
+        return role, key.sign_statement(content)
 
     def override(self, identity: str, signing: Hand, *, reason: str) -> Document:
         """Take responsibility for the gates that block."""
@@ -404,6 +460,11 @@ class Remote:
             if method != "GET" and IDEMPOTENCY_KEY not in headers:
                 raise
             return self.client.request(method, path, headers=headers, **how)
+
+
+def _listed(document: Document, key: str) -> list[Any]:
+    found = document[key]
+    return found if isinstance(found, list) else []
 
 
 def _part(name: str) -> str:

@@ -7,21 +7,24 @@ from typing import Final, TypeVar
 import numpy as np
 import polars as pl
 
-from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy
+from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy, policy_text
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.junit import Reports, read_reports
 from signoff.domain.dossier import Dossier
-from signoff.domain.errors import BadInputError
+from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
+from signoff.domain.floor import Floor, InForce, Origin, content_digest, differences
 from signoff.domain.policy import Policy
+from signoff.ledger.floor import built_in, content_of
 from signoff.ports.releases import Inputs
 from signoff.ports.runs import Runs
 
 T = TypeVar("T")
-DEFAULT_POLICY: Final = b"name: default\nversion: '1'\n"
 POLICY: Final = "policy.yaml"
+IN_FORCE: Final = Path("policy in force")
+MOST_NAMED: Final = 5
 LINKED_BYTES: Final = 1_000_000
 
 
@@ -36,7 +39,14 @@ class FolderReader:
         self._runs = runs
         self._keep = keep
 
-    def read(self, folder: Path, policy: Path | None) -> Inputs:
+    def read(
+        self,
+        folder: Path,
+        policy: Path | None,
+        in_force: Callable[[], InForce] = built_in,
+        *,
+        is_submission: bool = False,
+    ) -> Inputs:
         """Parse and check everything; nothing is kept when anything is wrong."""
         if not folder.is_dir():
             raise BadInputError(
@@ -44,9 +54,17 @@ class FolderReader:
                 f"`signoff init MODEL VERSION --dir {folder}` writes one."
             )
         dossier = load_dossier(folder)
-        floor = _policy(folder, policy)
-        effective = effective_policy(floor, dossier)
-        files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: floor.content}
+        given = _given(folder, policy)
+        if is_submission or given is None:
+            standing = in_force()
+            for brought in (given, _given(folder, None) if is_submission else None):
+                if brought is not None:
+                    _refuse_another(brought, standing)
+            given, floor = _located(standing), standing.floor
+        else:
+            floor = _trial(given)
+        effective = effective_policy(given, dossier)
+        files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
         is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
         evidence = _evidence(folder, tables, reports)
@@ -61,6 +79,7 @@ class FolderReader:
             evidence=evidence,
             files=files,
             links=_links(folder, dossier.value, files),
+            floor=floor,
         )
 
 
@@ -71,11 +90,34 @@ def load_evidence(folder: Path, *, runs: Runs | None = None) -> Evidence:
     return _evidence(folder, find_tables(folder, runs), read_reports(folder))
 
 
-def _policy(folder: Path, given: Path | None) -> Located[Policy]:
+def _given(folder: Path, given: Path | None) -> Located[Policy] | None:
+    """The policy file that came along, None where there is none."""
     path = given or folder / POLICY
-    if given is None and not path.exists():
-        return Located(Policy(name="default", version="1"), path, DEFAULT_POLICY, {})
-    return load_policy(path)
+    return None if given is None and not path.exists() else load_policy(path)
+
+
+def _trial(given: Located[Policy]) -> Floor:
+    policy = given.value
+    digest = content_digest(content_of(policy))
+    return Floor(origin=Origin.TRIAL, name=policy.name, version=policy.version, digest=digest, source=given.path.name)
+
+
+def _located(standing: InForce) -> Located[Policy]:
+    return Located(standing.policy, IN_FORCE, policy_text(standing.content), {}, is_in_force=True)
+
+
+def _refuse_another(given: Located[Policy], standing: InForce) -> None:
+    """Refuse to submit under a policy that somebody brought along, whatever is in it."""
+    found = differences(standing.policy, given.value)
+    if not found:
+        return
+    named = "; ".join(f"{d.path}: expected {d.before}, found {d.after}" for d in found[:MOST_NAMED])
+    further = f"; and {len(found) - MOST_NAMED} further keys" if len(found) > MOST_NAMED else ""
+    raise RefusedError(
+        f"Expected no policy but the installation's ({standing.floor.words}), found another one in {given.path}: "
+        f"{named}{further}. Nothing was done. Remove the file, or let two people change the policy: `signoff "
+        "policy propose FILE`, then `signoff policy confirm`."
+    )
 
 
 def _evidence(folder: Path, tables: Mapping[str, Found], reports: Reports) -> Evidence:

@@ -1,4 +1,4 @@
-"""What `signoff init` writes: a commented dossier to fill in, its schema for the editor, and a policy."""
+"""What `signoff init` and `signoff policy template` write: commented files to fill in, and schemas for the editor."""
 
 import re
 from importlib.resources import files
@@ -15,7 +15,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
 def write_dossier(model: str, version: str, folder: Path) -> tuple[Path, ...]:
-    """Write the files to fill in, and return them. A dossier is never replaced; a policy that is there is kept."""
+    """Write the files to fill in, and return them. A dossier is never replaced.
+
+    No policy is among them: it belongs to the installation.
+    """
     for what, name in (("model", model), ("version", version)):
         if not _NAME.fullmatch(name):
             raise BadInputError(
@@ -28,17 +31,24 @@ def write_dossier(model: str, version: str, folder: Path) -> tuple[Path, ...]:
             "Choose another --dir, or edit what is there."
         )
     texts = {DOSSIER: _template(DOSSIER).replace("@MODEL@", model).replace("@VERSION@", version)}
-    if not (folder / POLICY).exists():
-        texts[POLICY] = _template(POLICY)
     texts["dossier.schema.json"] = as_text(dossier_schema())
-    texts["policy.schema.json"] = as_text(policy_schema())
+    return _written(folder, texts, "Choose another --dir.")
+
+
+def write_policy(path: Path) -> tuple[Path, ...]:
+    """Write a policy to begin with, and return the files. A file that is there is never replaced."""
+    if path.exists():
+        raise BadInputError(f"Expected no file at {path}, found one; nothing was written. Name another file.")
+    texts = {path.name: _template(POLICY), "policy.schema.json": as_text(policy_schema())}
+    return _written(path.parent, texts, "Name a file in another folder.")
+
+
+def _written(folder: Path, texts: dict[str, str], advice: str) -> tuple[Path, ...]:
     try:
         for name, text in texts.items():
             write_file(folder / name, text.encode())
     except OSError as error:
-        raise BadInputError(
-            f"Expected to write into {folder}, and cannot: {error.strerror}. Choose another --dir."
-        ) from error
+        raise BadInputError(f"Expected to write into {folder}, and cannot: {error.strerror}. {advice}") from error
     return tuple(folder / name for name in texts)
 
 

@@ -11,6 +11,7 @@ from signoff.domain.assessment import Assessment, PitStatus
 from signoff.domain.dossier import Dossier
 from signoff.domain.events import Verdict
 from signoff.domain.evidence import Evidence
+from signoff.domain.floor import Floor, Origin
 from signoff.domain.memo.appendix import appendix
 from signoff.domain.memo.boundaries import boundaries
 from signoff.domain.memo.changes import unjustified
@@ -71,7 +72,7 @@ def compose(
         document_version=header.document_version,
         status=release.decision,
         evidence_digest=evidence_digest,
-        colophon=f"Held to policy {policy.name} {policy.version}.",
+        colophon=_held_to(policy, standing.floor),
     )
 
 
@@ -100,6 +101,7 @@ def _last_signed(standing: Standing) -> date | None:
 def _notices(release: Release) -> Iterator[str]:
     """What a reader must not miss: it stands on page one, before any figure."""
     yield from _rejections(release)
+    yield from _floor_notices(release.standing.floor)
     yield from _gate_notices(release)
     if release.shortenings:
         left_out = "; ".join(f"{s.text} (policy, {s.rule})" for s in release.shortenings)
@@ -111,6 +113,23 @@ def _notices(release: Release) -> Iterator[str]:
         yield f"Point-in-time validation failed: {pit.reason}"
     if lacking := unjustified(release.evidence, release.dossier):
         yield f"Changed without a justification: {', '.join(category.words for category in lacking)}."
+
+
+def _floor_notices(floor: Floor | None) -> Iterator[str]:
+    """A policy that two people did not confirm for the installation is named on page one."""
+    if floor is None or floor.is_confirmed:
+        return
+    named = floor.words[0].upper() + floor.words[1:]
+    if floor.origin is Origin.TRIAL:
+        yield f"{named}: it came as {floor.source} beside the dossier and is not this installation's. No release."
+    else:
+        yield f"{named}: no two people have confirmed the policy that this release is held to."
+
+
+def _held_to(policy: Policy, floor: Floor | None) -> str:
+    if floor is None:
+        return f"Held to policy {policy.name} {policy.version}."
+    return f"Held to {floor.words} (sha256 {floor.digest})."
 
 
 def _summary_notices(release: Release, facts: Sequence[Quantity] | None) -> Iterator[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from signoff.domain.events import Barred, NoticeSent, Signature
+from signoff.domain.floor import Floor
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
 
@@ -20,7 +21,10 @@ class PreviousCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A draft knows no signatures and is pending; the approved edition lists them all."""
+    """A draft knows no signatures and is pending; the approved edition lists them all.
+
+    `floor` is None for a release that an older Signoff opened, whose policy came with it.
+    """
 
     required: tuple[Role, ...]
     approvals: tuple[Signature, ...] = ()
@@ -39,3 +43,4 @@ class Standing:
     barred: tuple[str, ...] = ()
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
+    floor: Floor | None = None

@@ -1,0 +1,185 @@
+"""Which policy a release is held to, where that policy comes from, and how two policies differ.
+
+The policy belongs to the installation: two people sign it, and its versions are numbered. Until they do, a new
+installation has the built-in policy, and an older one the policy of its last approved release; both are unconfirmed. A
+policy file that somebody brings along is a trial: it is good for looking, and never for submitting.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from enum import Enum, StrEnum
+from hashlib import sha256
+from typing import Final
+
+from signoff.domain.dossier import DeploymentType
+from signoff.domain.policy import HIGHER, Policy, thresholds
+from signoff.domain.shortened import shortened
+
+BUILT_IN: Final = Policy(name="default", version="1")
+# Switches that are stricter when they are true.
+_STRICTER_WHEN_TRUE: Final = frozenset({"blocking", "compliance_required"})
+# Lists that are stricter when they are longer: whose signature is needed, and from whom a stronger one.
+_STRICTER_WHEN_LONGER: Final = frozenset({"approvals.roles", "approvals.webauthn_roles"})
+
+
+class Origin(StrEnum):
+    """Where a policy comes from."""
+
+    BUILT_IN = "built_in"
+    LAST_APPROVED = "last_approved"
+    CONFIRMED = "confirmed"
+    TRIAL = "trial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Floor:
+    """The policy that a release is held to, by name. `number` counts the installation's versions; 0 is unconfirmed.
+
+    `digest` is the SHA-256 of the policy's canonical JSON. `source` is the release that an unconfirmed policy was
+    taken from, or the file of a trial.
+    """
+
+    origin: Origin
+    name: str
+    version: str
+    digest: str
+    number: int = 0
+    confirmed_by: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether two people confirmed it for the installation."""
+        return self.origin is Origin.CONFIRMED
+
+    @property
+    def words(self) -> str:
+        """The policy in one clause, as pages and tables print it."""
+        named = f"{self.name} {self.version}"
+        match self.origin:
+            case Origin.CONFIRMED:
+                return f"policy {named}, version {self.number}, confirmed by {' and '.join(self.confirmed_by)}"
+            case Origin.LAST_APPROVED:
+                return f"policy {named} of the last approved release {self.source}, unconfirmed"
+            case Origin.TRIAL:
+                return f"trial policy {named}"
+            case Origin.BUILT_IN:
+                return f"built-in policy {named}, unconfirmed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """A policy with everything known of it. `content` is its canonical JSON: the bytes that people sign.
+
+    `revision` is that of the ledger's stream `policy` when it was read.
+    """
+
+    floor: Floor
+    policy: Policy
+    content: str
+    revision: int = 0
+    confirmed_at: datetime | None = None
+
+
+class Tendency(StrEnum):
+    """What a change does to a policy."""
+
+    LOOSER = "looser"
+    TIGHTER = "tighter"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One key in which two policies differ."""
+
+    path: str
+    before: str
+    after: str
+    tendency: Tendency
+
+
+def content_digest(content: str) -> str:
+    """The SHA-256 of a policy's canonical JSON, in hex."""
+    return sha256(content.encode()).hexdigest()
+
+
+def subject_of(number: int, replaces: str, content: str) -> str:
+    """What both people sign: this content, as this version, in the place of the policy with the digest `replaces`.
+
+    So a signature for one version cannot be used again for another one.
+    """
+    return sha256(f"policy:{number}:{replaces}:{content_digest(content)}".encode()).hexdigest()
+
+
+def differences(before: Policy, after: Policy) -> tuple[Difference, ...]:
+    """Every key in which a policy differs from another one, in the order of the file."""
+    directions = {threshold.path: threshold.stricter for threshold in thresholds(before)}
+    old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
+    found = []
+    for path, value in old.items():
+        other = new[path]
+        if value == other and type(value) is type(other):
+            continue
+        if path in directions:
+            is_tighter = (other > value) == (directions[path] is HIGHER)  # type: ignore[operator]
+            tendency = Tendency.TIGHTER if is_tighter else Tendency.LOOSER
+        else:
+            tendency = _tendency(path, value, other)
+        found.append(Difference(path=path, before=_said(value), after=_said(other), tendency=tendency))
+    return tuple(found)
+
+
+def falls_short(floor: Policy, kind: DeploymentType, held_to: Policy) -> str | None:
+    """The first key in which a release is held to less than the floor, for its type of deployment; None if in none.
+
+    A dossier may only have tightened thresholds, so that everything else must be equal.
+    """
+    expected = shortened(floor, kind)
+    known = {threshold.path: threshold for threshold in thresholds(expected)}
+    given = dict(_leaves(held_to, ""))
+    for path, value in _leaves(expected, ""):
+        found = given[path]
+        if path in known:
+            if not known[path].allows(found):  # type: ignore[arg-type]
+                return path
+        elif found != value:
+            return path
+    return None
+
+
+def _leaves(node: object, prefix: str) -> Iterator[tuple[str, object]]:
+    assert is_dataclass(node)
+    for item in fields(node):
+        value, path = getattr(node, item.name), f"{prefix}{item.name}"
+        if is_dataclass(value):
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _tendency(path: str, before: object, after: object) -> Tendency:
+    name = path.rpartition(".")[2]
+    if name in _STRICTER_WHEN_TRUE:
+        return Tendency.TIGHTER if after else Tendency.LOOSER
+    if path in _STRICTER_WHEN_LONGER and isinstance(before, tuple) and isinstance(after, tuple):
+        if set(after) < set(before):
+            return Tendency.LOOSER
+        if set(after) > set(before):
+            return Tendency.TIGHTER
+    return Tendency.CHANGED
+
+
+def _said(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case Enum():
+            return str(value.value)
+        case float():
+            return f"{value:g}"
+        case tuple():
+            return f"[{', '.join(map(_said, value))}]"
+        case _:
+            return str(value)

@@ -1,0 +1,29 @@
+"""A policy as the bytes that people sign, and the policies that nobody has confirmed."""
+
+from signoff.domain.floor import BUILT_IN, Floor, InForce, Origin, content_digest
+from signoff.domain.policy import Policy
+from signoff.ledger.codec import decode_state, encode_state
+
+
+def content_of(policy: Policy) -> str:
+    """A policy as canonical JSON: the bytes that people sign."""
+    return encode_state(policy).decode()
+
+
+def read_content(content: str) -> Policy:
+    """The policy that these bytes say; keys that came with a later Signoff have their defaults."""
+    return decode_state(Policy, content.encode())
+
+
+def unconfirmed(policy: Policy, origin: Origin, source: str = "") -> InForce:
+    """A policy that two people have not confirmed."""
+    content = content_of(policy)
+    floor = Floor(
+        origin=origin, name=policy.name, version=policy.version, digest=content_digest(content), source=source
+    )
+    return InForce(floor=floor, policy=policy, content=content)
+
+
+def built_in() -> InForce:
+    """The policy of an installation that has no other."""
+    return unconfirmed(BUILT_IN, Origin.BUILT_IN)

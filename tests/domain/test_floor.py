@@ -1,0 +1,87 @@
+"""How two policies differ, and what a release may be held to."""
+
+from dataclasses import replace
+
+import pytest
+
+from signoff.domain.dossier import DeploymentType
+from signoff.domain.floor import BUILT_IN, Floor, Origin, Tendency, differences, falls_short, subject_of
+from signoff.domain.policy import ApprovalPolicy, Doubt, Policy, Role, tighten
+from signoff.domain.shortened import shortened
+from signoff.ledger.floor import content_of, read_content
+
+UPGRADE = DeploymentType.UPGRADE
+
+
+def having(**parts):
+    return replace(BUILT_IN, **parts)
+
+
+def gate(name, **parts):
+    gates = BUILT_IN.gates
+    return {"gates": replace(gates, **{name: replace(getattr(gates, name), **parts)})}
+
+
+def test_a_policy_differs_from_itself_in_nothing():
+    assert differences(BUILT_IN, Policy(name="default", version="1")) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "path", "tendency"),
+    [
+        (gate("pbo", threshold=0.9), "gates.pbo.threshold", "looser"),
+        (gate("spa", threshold=0.6), "gates.spa.threshold", "tighter"),
+        (gate("dsr", blocking=False), "gates.dsr.blocking", "looser"),
+        ({"approvals": ApprovalPolicy(roles=(Role.CTO,))}, "approvals.roles", "looser"),
+        ({"approvals": ApprovalPolicy(webauthn_roles=(Role.CTO,))}, "approvals.webauthn_roles", "tighter"),
+        ({"approvals": ApprovalPolicy(compliance_required=False)}, "approvals.compliance_required", "looser"),
+        ({"approvals": ApprovalPolicy(unread_commits=Doubt.TELL)}, "approvals.unread_commits", "changed"),
+        ({"version": "2"}, "version", "changed"),
+    ],
+)  # fmt: skip
+def test_each_changed_key_is_told_with_what_becomes_of_it(changed, path, tendency):
+    (found,) = differences(BUILT_IN, having(**changed))
+    assert (found.path, found.tendency) == (path, Tendency(tendency))
+
+
+def test_a_policy_comes_back_from_the_bytes_that_people_sign():
+    policy = having(name="Österreichische Firma", approvals=ApprovalPolicy(roles=(Role.CTO, Role.RISK_MANAGER)))
+    assert read_content(content_of(policy)) == policy
+
+
+def test_what_people_sign_stands_for_one_version_in_one_place():
+    content = content_of(BUILT_IN)
+    signed = {subject_of(1, "", content), subject_of(2, "", content), subject_of(1, "a" * 64, content)}
+    assert len(signed | {subject_of(1, "", content_of(having(version="2")))}) == 4
+
+
+def test_a_release_may_be_held_to_more_and_never_to_less():
+    stricter, _ = tighten(BUILT_IN, {"gates.pbo.threshold": 0.1, "phases.shadow_days": 20})
+    assert falls_short(BUILT_IN, UPGRADE, stricter) is None
+    assert falls_short(stricter, UPGRADE, BUILT_IN) == "gates.pbo.threshold"
+
+
+@pytest.mark.parametrize(
+    "lax",
+    [
+        having(approvals=ApprovalPolicy(roles=(Role.CTO,))),
+        having(approvals=ApprovalPolicy(override_roles=(Role.MODEL_OWNER, Role.CTO))),
+        having(approvals=ApprovalPolicy(unread_commits=Doubt.TELL)),
+        having(gates=replace(BUILT_IN.gates, var=replace(BUILT_IN.gates.var, blocking=False))),
+        having(phases=replace(BUILT_IN.phases, calendar="24/7")),
+    ],
+)
+def test_what_is_no_threshold_must_be_as_the_policy_has_it(lax):
+    assert falls_short(BUILT_IN, UPGRADE, lax) is not None
+
+
+def test_a_hotfix_is_held_to_what_the_policy_leaves_of_itself():
+    kind = DeploymentType.HOTFIX
+    assert falls_short(BUILT_IN, kind, shortened(BUILT_IN, kind)) is None
+    assert falls_short(BUILT_IN, UPGRADE, shortened(BUILT_IN, kind)) is not None
+
+
+def test_only_a_policy_that_two_people_confirmed_does_not_call_itself_unconfirmed_or_a_trial():
+    for origin in Origin:
+        floor = Floor(origin=origin, name="n", version="1", digest="d", number=1, confirmed_by=("A", "B"))
+        assert floor.is_confirmed == ("unconfirmed" not in floor.words and "trial" not in floor.words)
