@@ -6,6 +6,8 @@ SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNO
 is told when people are called.
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
 address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for whom they ask.
+SIGNOFF_CONNECTIONS_PER_ADDRESS (2000), SIGNOFF_HEADER_SECONDS (10) and SIGNOFF_BODY_SECONDS (10) are what a server
+grants to one address, to the header of a request and to its body.
 """
 
 import getpass
@@ -47,6 +49,15 @@ class Pager:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """What a server grants to those who connect."""
+
+    per_address: int = 2000
+    header_s: float = 10.0
+    body_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation."""
 
@@ -61,6 +72,7 @@ class Settings:
     pager: Pager | None = None
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    peers: Peers = Peers()
 
     @property
     def keys(self) -> Path:
@@ -117,6 +129,11 @@ def settings(
         pager=_pager(environment),
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
         trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
+        peers=Peers(
+            per_address=_number(environment, "SIGNOFF_CONNECTIONS_PER_ADDRESS", 2000, 1, 1_000_000),
+            header_s=_number(environment, "SIGNOFF_HEADER_SECONDS", 10, 1, 3600),
+            body_s=_number(environment, "SIGNOFF_BODY_SECONDS", 10, 1, 3600),
+        ),
     )
 
 
@@ -167,6 +184,13 @@ def _proxies(given: str) -> tuple[str, ...]:
                 f"{part!r} ({error}). Name the proxies in front of this server and nobody else."
             ) from error
     return named
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    given = environment.get(name) or str(default)
+    if not (given.isascii() and given.isdecimal() and len(given) < 10 and least <= int(given) <= most):
+        raise BadInputError(f"Expected a whole number from {least} to {most:,} in {name}, found {given[:40]!r}.")
+    return int(given)
 
 
 def _held(path: str | None) -> str | None:
