@@ -1,5 +1,6 @@
 """The only place that builds adapters and hands them to use cases."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
+from signoff.adapters.foreign_files import own_users, read_regular, refuse_open_folder
 from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
@@ -56,6 +58,9 @@ from signoff.ports.runs import Runs
 from signoff.ports.shelf import Shelf
 from signoff.ports.store import Store
 
+log = logging.getLogger("signoff")
+MAX_VERIFIED = 64 << 20
+
 
 @dataclass(frozen=True)
 class House:
@@ -67,7 +72,18 @@ class House:
     @cached_property
     def store(self) -> Store:
         """The ledger with its state and outbox."""
-        self.settings.home.mkdir(parents=True, exist_ok=True)
+        self.refuse_open_home()
+        return self.opened_store
+
+    def refuse_open_home(self) -> None:
+        """Refuse a home that others may write to: keys and policies in it would be anybody's."""
+        refuse_open_folder(self.settings.home)
+        refuse_open_folder(self.settings.keys)
+
+    @cached_property
+    def opened_store(self) -> Store:
+        """The ledger wherever it lies, for what takes risk away."""
+        self.settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
         return SqlStore(
             self.settings.database,
             sign=self.ledger_keys.sign_checkpoint,
@@ -204,7 +220,11 @@ class House:
     def kill_switch(self) -> KillSwitch:
         """Stops a model also where the record cannot be opened; the kill then waits in the journal."""
         try:
-            record = self.record
+            self.refuse_open_home()
+        except SignoffError as error:
+            log.warning("%s The kill goes on.", error)
+        try:
+            record = self.__dict__.get("record") or Record(self.opened_store, self.clock)
         except SignoffError as error:
             record = Record(cast("Store", ShutStore(error)), self.clock)
         return KillSwitch(record=record, orders=self.broker, journal=self.kills)
@@ -270,7 +290,8 @@ class House:
     ) -> Verification:
         """Verify the ledger where it lives, from where it was verified last unless all of it is to be read."""
         place = self.settings.verified
-        since = NOTHING if is_full or kept or not place.is_file() else parse_verified(place.read_bytes())
+        is_kept = place.exists() or place.is_symlink()
+        since = NOTHING if is_full or kept or not is_kept else parse_verified(self._verified())
         result, verified = verify_ledger(
             snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored),
             since,
@@ -282,6 +303,9 @@ class House:
             with suppress(OSError):  # a convenience: without it the next time reads everything
                 write_file(place, verified.to_bytes())
         return result
+
+    def _verified(self) -> bytes:
+        return read_regular(self.settings.verified, limit=MAX_VERIFIED, owners=own_users(self.settings.home))
 
     @property
     def anchored(self) -> dict[str, bytes]:
