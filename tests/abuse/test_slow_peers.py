@@ -5,7 +5,8 @@ import os
 import socket
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import httpx
 import pytest
@@ -82,18 +83,16 @@ def goes_on(server, reason="drill"):
 
 def memory_of(server):
     """Bytes that the server's process holds."""
-    with open(f"/proc/{server.process.pid}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def open_in(server):
     """How many sockets the server's process holds open."""
-    folder, count = f"/proc/{server.process.pid}/fd", 0
-    for name in os.listdir(folder):
-        try:
-            count += os.readlink(f"{folder}/{name}").startswith("socket:")
-        except OSError:
-            continue
+    count = 0
+    for handle in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(OSError):
+            count += str(handle.readlink()).startswith("socket:")
     return count
 
 

@@ -45,4 +45,6 @@ def resolved(path: Path) -> Path:
 
 def refuse_unreadable(path: Path, error: OSError) -> BadInputError:
     """The refusal of a file that cannot be read, to be raised."""
+    if isinstance(error, FileNotFoundError):
+        return BadInputError(f"{path}: expected a file, found nothing or a link to nothing. Write it again.")
     return BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.")
