@@ -1,6 +1,6 @@
 """The only place that builds adapters and hands them to use cases."""
 
-import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
-from signoff.adapters.foreign_files import own_users, read_regular, refuse_open_folder
+from signoff.adapters.foreign_files import open_regular, own_users, read_regular, refuse_open_folder
 from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
@@ -58,7 +58,8 @@ from signoff.ports.runs import Runs
 from signoff.ports.shelf import Shelf
 from signoff.ports.store import Store
 
-log = logging.getLogger("signoff")
+# What says who may sign, what was signed, and who is known.
+DECIDING = ("ledger.key", "ledger.pub", "people.known", "verified.json")
 MAX_VERIFIED = 64 << 20
 
 
@@ -69,20 +70,18 @@ class House:
     settings: Settings
     clock: Clock = field(default_factory=WallClock)
 
+    def refuse_open_home(self) -> None:
+        """Refuse a home that others may write to, and files in it that decide something and are somebody else's."""
+        home = self.settings.home
+        for folder in (home, self.settings.keys):
+            refuse_open_folder(folder)
+        for path in (home / name for name in DECIDING):
+            with suppress(FileNotFoundError):
+                os.close(open_regular(path, owners=own_users(home)))
+
     @cached_property
     def store(self) -> Store:
         """The ledger with its state and outbox."""
-        self.refuse_open_home()
-        return self.opened_store
-
-    def refuse_open_home(self) -> None:
-        """Refuse a home that others may write to: keys and policies in it would be anybody's."""
-        refuse_open_folder(self.settings.home)
-        refuse_open_folder(self.settings.keys)
-
-    @cached_property
-    def opened_store(self) -> Store:
-        """The ledger wherever it lies, for what takes risk away."""
         self.settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
         return SqlStore(
             self.settings.database,
@@ -220,11 +219,7 @@ class House:
     def kill_switch(self) -> KillSwitch:
         """Stops a model also where the record cannot be opened; the kill then waits in the journal."""
         try:
-            self.refuse_open_home()
-        except SignoffError as error:
-            log.warning("%s The kill goes on.", error)
-        try:
-            record = self.__dict__.get("record") or Record(self.opened_store, self.clock)
+            record = self.record
         except SignoffError as error:
             record = Record(cast("Store", ShutStore(error)), self.clock)
         return KillSwitch(record=record, orders=self.broker, journal=self.kills)

@@ -11,7 +11,7 @@ from signoff.adapters.documents import Located, effective_policy, load_dossier, 
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
-from signoff.adapters.folder_files import read_inside, refuse_unreadable
+from signoff.adapters.folder_files import read_inside, refuse_unreadable, resolved
 from signoff.adapters.junit import Reports, read_reports
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError
@@ -226,7 +226,9 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
     named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
     for name, relative in named.items():
         if not _is_inside(folder, relative):
-            raise BadInputError(f"{folder}: validation.pit.{name} points outside of the folder: {relative}.")
+            raise BadInputError(
+                f"{folder / relative}: validation.pit.{name} points outside of {folder}. Copy the file into it."
+            )
         if _is_there(folder / relative):
             files[relative] = read_bytes(folder / relative, folder)
 
@@ -272,13 +274,13 @@ def _read_linked(path: Path, folder: Path) -> bytes:
 
 
 def _is_inside(folder: Path, relative: str) -> bool:
-    return (folder / relative).resolve().is_relative_to(folder.resolve())
+    return resolved(folder / relative).is_relative_to(resolved(folder))
 
 
 def _is_there(path: Path) -> bool:
     """Whether there is anything to be read, which is then refused where it is no file."""
     try:
-        return path.exists() and not path.is_dir()
+        return path.is_symlink() or (path.exists() and not path.is_dir())
     except OSError:
         return False
 
