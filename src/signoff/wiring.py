@@ -1,5 +1,6 @@
 """The only place that builds adapters and hands them to use cases."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from signoff.adapters.documents import parse_policy
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
+from signoff.adapters.foreign_files import open_regular, own_users, read_regular, refuse_open_folder
 from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
@@ -64,6 +66,9 @@ from signoff.ports.store import Store
 
 # A rollback waits for a registered model to be tried; its first five minutes hold whatever the model does.
 MODEL_SECONDS: Final = 120.0
+# What says who may sign, what was signed, and who is known.
+DECIDING = ("ledger.key", "ledger.pub", "people.known", "verified.json")
+MAX_VERIFIED = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -73,10 +78,19 @@ class House:
     settings: Settings
     clock: Clock = field(default_factory=WallClock)
 
+    def refuse_open_home(self) -> None:
+        """Refuse a home that others may write to, and files in it that decide something and are somebody else's."""
+        home = self.settings.home
+        for folder in (home, self.settings.keys):
+            refuse_open_folder(folder)
+        for path in (home / name for name in DECIDING):
+            with suppress(FileNotFoundError):
+                os.close(open_regular(path, owners=own_users(home)))
+
     @cached_property
     def store(self) -> Store:
         """The ledger with its state and outbox."""
-        self.settings.home.mkdir(parents=True, exist_ok=True)
+        self.settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
         return SqlStore(
             self.settings.database,
             sign=self.ledger_keys.sign_checkpoint,
@@ -339,7 +353,8 @@ class House:
     ) -> Verification:
         """Verify the ledger where it lives, from where it was verified last unless all of it is to be read."""
         place = self.settings.verified
-        since = NOTHING if is_full or kept or not place.is_file() else parse_verified(place.read_bytes())
+        is_kept = place.exists() or place.is_symlink()
+        since = NOTHING if is_full or kept or not is_kept else parse_verified(self._verified())
         result, verified = verify_ledger(
             snapshot(self.record, chain=self.ledger_keys.chain, anchors=self.anchored),
             since,
@@ -351,6 +366,9 @@ class House:
             with suppress(OSError):  # a convenience: without it the next time reads everything
                 write_file(place, verified.to_bytes())
         return result
+
+    def _verified(self) -> bytes:
+        return read_regular(self.settings.verified, limit=MAX_VERIFIED, owners=own_users(self.settings.home))
 
     @property
     def anchored(self) -> dict[str, bytes]:

@@ -12,7 +12,7 @@ import pytest
 from damage import alter, edit, refused, with_value
 from fake_runs import FakeRuns
 
-from signoff.adapters.evidence import frames, tables
+from signoff.adapters.evidence import extents, frames, tables
 from signoff.adapters.evidence.reader import FolderReader, load_evidence
 from signoff.adapters.folders import write_folder
 from signoff.domain.errors import BadInputError
@@ -152,12 +152,12 @@ def test_a_link_to_nothing_and_a_folder_are_no_evidence(folder):
 def test_a_pipe_is_no_evidence_and_nobody_waits_for_it(folder):
     (folder / "trials.parquet").unlink()
     os.mkfifo(folder / "trials.parquet")
-    with pytest.raises(BadInputError, match="device"):
+    with pytest.raises(BadInputError, match="FIFO"):
         load_evidence(folder)
 
 
 def test_what_is_far_too_large_is_not_read(folder, monkeypatch):
-    monkeypatch.setattr(frames, "MAX_CELLS", 5000)
+    monkeypatch.setattr(extents, "MAX_VALUES", 5000)
     refused(folder, "trials.parquet", "5,000 values", "9,900")
     monkeypatch.setattr(tables, "MAX_BYTES", 5000)
     refused(folder, "5,000 bytes")
@@ -406,7 +406,7 @@ def test_a_compressed_table_that_unpacks_to_far_too_much_is_not_unpacked(folder,
     monkeypatch.setattr(frames, "MAX_BYTES", 10_000)
     (folder / "trials.parquet").unlink()
     (folder / "trials.csv.gz").write_bytes(gzip.compress(b"date,a\n" + b"0" * 1_000_000))
-    refused(folder, "trials.csv.gz", "10,000 bytes", "unpacked")
+    refused(folder, "trials.csv.gz", "10,000", "unpack")
 
 
 @pytest.mark.parametrize(

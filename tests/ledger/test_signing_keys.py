@@ -54,7 +54,7 @@ def test_places_that_cannot_hold_a_key_are_reported(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UnavailableError, match="Cannot keep"):
         KeyFile.create(tmp_path / "file" / "rae.pem")
-    with pytest.raises(UnavailableError, match="Cannot read"):
+    with pytest.raises(BadInputError, match="found a folder"):
         KeyFile.load(tmp_path)
     with pytest.raises(UnavailableError, match="anchor it again"):
         FileAnchor(tmp_path / "file").add(b"note", 1)

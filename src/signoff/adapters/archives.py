@@ -14,11 +14,13 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from signoff.adapters.folder_files import read_named
 from signoff.adapters.folders import read_folder
 from signoff.domain.errors import BadInputError, UnavailableError
 
 MAX_FILES: Final = 10_000
 MAX_BYTES: Final = 1 << 30
+MAX_POLICY: Final = 2_000_000
 CHUNK: Final = 1 << 16
 POLICY: Final = "policy.yaml"
 COMPRESSIONS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
@@ -30,11 +32,14 @@ def pack(folder: Path, policy: Path | None) -> bytes:
     """Every file of a folder; a policy from elsewhere takes the place of the folder's own."""
     if not folder.is_dir():
         raise BadInputError(f"Expected a dossier folder, found none at {folder}.")
-    files = read_folder(folder)
-    if policy is not None:
-        if not policy.is_file():
-            raise BadInputError(f"Expected a policy at {policy}, found none.")
-        files[POLICY] = policy.read_bytes()
+    try:
+        files = read_folder(folder, limit=MAX_BYTES)
+        if policy is not None:
+            files[POLICY] = read_named(policy, limit=MAX_POLICY)
+    except FileNotFoundError as error:
+        raise BadInputError(f"Expected a file at {error.filename}, found none.") from error
+    except OSError as error:
+        raise BadInputError(f"Expected to read {error.filename}, and cannot: {error.strerror}.") from error
     return zipped(files)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from signoff.adapters.folder_files import read_inside, read_named, refuse_unreadable
 from signoff.adapters.strict_yaml import parse
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
@@ -48,9 +49,9 @@ class Located(Generic[T]):
         return self.lines.get(dotted)
 
 
-def load_policy(path: Path) -> Located[Policy]:
-    """The firm's floor from its file."""
-    located = _load(path, Policy)
+def load_policy(path: Path, folder: Path | None = None) -> Located[Policy]:
+    """The firm's floor from its file: one that was named, or the one inside of a folder."""
+    located = _load(path, Policy, folder)
     _raise_all(path, _misordered_alerts(located))
     return located
 
@@ -72,9 +73,7 @@ def policy_text(content: str) -> bytes:
 def load_dossier(path: Path) -> Located[Dossier]:
     """A dossier from its folder or file; what single fields cannot show is checked as well."""
     path = path / DOSSIER if path.is_dir() or not path.suffix else path
-    if not path.resolve().is_relative_to(path.parent.resolve()):
-        raise BadInputError(f"Expected {path} itself, found a link out of its folder. Copy the file into the folder.")
-    located = _load(path, Dossier)
+    located = _load(path, Dossier, path.parent)
     problems = [_Problem(located.line_of(key), key, text) for key, text in inconsistencies(located.value)]
     _raise_all(path, [*problems, *_unknown_gates(located)])
     return located
@@ -175,8 +174,8 @@ def _place(path: Path, problem: _Problem) -> str:
     return f"{path.name}:{problem.line} {problem.key}" if problem.line else f"{path.name} {problem.key}"
 
 
-def _load(path: Path, kind: type[T]) -> Located[T]:
-    return _parsed(path, _read(path), kind)
+def _load(path: Path, kind: type[T], folder: Path | None) -> Located[T]:
+    return _parsed(path, _read(path, folder), kind)
 
 
 def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
@@ -200,20 +199,14 @@ def _placeholders(data: object, lines: Mapping[str, int]) -> list[_Problem]:
     return [_Problem(lines.get(left[0]), left[0], text)]
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, folder: Path | None) -> bytes:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadInputError(
-                f"Expected {path} to be under {MAX_BYTES:,} bytes; it is larger. It is no such document."
-            )
-        if not path.is_file():
-            raise BadInputError(f"Expected a file at {path}, found a folder or device. Name the YAML file itself.")
-        content = path.read_bytes()
+        content = read_named(path, limit=MAX_BYTES) if folder is None else read_inside(path, folder, limit=MAX_BYTES)
     except FileNotFoundError as error:
         command = f"init MODEL VERSION --dir {path.parent}" if path.name == DOSSIER else f"policy template {path}"
         raise BadInputError(f"Expected {path}, found no such file. `signoff {command}` writes one.") from error
     except OSError as error:
-        raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
+        raise refuse_unreadable(path, error) from error
     if not content.strip():
         raise BadInputError(f"Expected a document in {path}, found an empty file. Write it with `signoff init`.")
     return content

@@ -2,15 +2,23 @@
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+from signoff.adapters.folder_files import read_inside
+from signoff.adapters.foreign_files import ForeignFileError, own_users, read_regular
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
 from signoff.ports.notices import Severity
+
+log = logging.getLogger("signoff")
+MAX_BYTES: Final = 4 << 30
+KEPT_BYTES: Final = 64 << 20
 
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -87,11 +95,19 @@ def write_pieces(folder: Path, files: Iterable[tuple[str, Iterable[bytes]]]) -> 
     return count
 
 
-def read_folder(folder: Path) -> dict[str, bytes]:
-    """Every file beneath a folder by its relative path."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
-    }
+def read_folder(folder: Path, *, limit: int = MAX_BYTES) -> dict[str, bytes]:
+    """Every file beneath a folder by its relative path, up to so many bytes together.
+
+    ForeignFileError for what is neither file nor folder, and for a link to a file outside.
+    """
+    found: dict[str, bytes] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
+        content = read_inside(path, folder, limit=limit)
+        found[path.relative_to(folder).as_posix()] = content
+        limit -= len(content)
+    return found
 
 
 class ReleaseFolders:
@@ -117,7 +133,7 @@ class ReleaseFolders:
 
     def remember_origin(self, deployment: str, folder: Path, files: Mapping[str, bytes]) -> None:
         """Note which files of which folder were submitted; what came from elsewhere is not there to be watched."""
-        there = [n for n, content in files.items() if (p := folder / n).is_file() and p.read_bytes() == content]
+        there = [name for name, content in files.items() if _now(folder, name) == content]
         content = json.dumps({"folder": str(folder.resolve()), "files": sorted(there)}, indent=1)
         write_file(self._root / deployment / "origin.json", content.encode())
 
@@ -130,7 +146,15 @@ class ReleaseFolders:
         folder = Path(said["folder"])
         if not folder.is_dir():
             return None
-        return {name: path.read_bytes() if (path := folder / name).is_file() else b"" for name in said["files"]}
+        return {name: _now(folder, name) for name in said["files"]}
+
+
+def _now(folder: Path, name: str) -> bytes:
+    """A submitted file as it is now; one that is gone, or is no file of its folder any more, is empty bytes."""
+    try:
+        return read_inside(folder / name, folder, limit=MAX_BYTES)
+    except (OSError, ForeignFileError):
+        return b""
 
 
 class KeptFile:
@@ -142,8 +166,11 @@ class KeptFile:
     def load(self) -> bytes | None:
         """What was kept last, None when there is nothing."""
         try:
-            return self._path.read_bytes()
+            return read_regular(self._path, limit=KEPT_BYTES, owners=own_users(self._path.parent))
         except OSError:
+            return None
+        except ForeignFileError as error:
+            log.warning("%s Nothing of it is believed.", error)
             return None
 
     def keep(self, content: bytes) -> None:

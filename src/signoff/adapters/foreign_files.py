@@ -31,13 +31,16 @@ class ForeignFileError(BadInputError):
     """A file that is not what it must be: refused, and the message names the path."""
 
 
-def read_regular(path: Path, *, limit: int, owners: Collection[int] | None = None) -> bytes:
+def read_regular(
+    path: Path, *, limit: int, owners: Collection[int] | None = None, at: tuple[int, str] | None = None
+) -> bytes:
     """The content of a regular file of at most `limit` bytes.
 
-    `owners` are the user ids whose files are read; None means anybody's. Raises ForeignFileError for anything else, and
-    OSError where the file is not there or cannot be read.
+    `owners` are the user ids whose files are read; None means anybody's. `at` is a folder that is open
+    and the file's name in it, where `path` is only what messages call it. Raises ForeignFileError for anything else,
+    and OSError where the file is not there or cannot be read.
     """
-    handle = open_regular(path, owners=owners)
+    handle = open_regular(path, owners=owners, at=at)
     try:
         if (size := os.fstat(handle).st_size) > limit:
             raise ForeignFileError(f"{path}: expected at most {limit:,} bytes, found {size:,}.")
@@ -51,11 +54,11 @@ def read_regular(path: Path, *, limit: int, owners: Collection[int] | None = Non
         os.close(handle)
 
 
-def open_regular(path: Path, *, owners: Collection[int] | None = None) -> int:
+def open_regular(path: Path, *, owners: Collection[int] | None = None, at: tuple[int, str] | None = None) -> int:
     """A descriptor of a regular file, opened without following a link and without waiting for anybody."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
-        handle = os.open(path, flags)
+        handle = os.open(path, flags) if at is None else os.open(at[1], flags, dir_fd=at[0])
     except OSError as error:
         if error.errno in NOT_OPENED:
             raise ForeignFileError(f"{path}: expected a regular file, found {kind_of(path)}. Remove it.") from error

@@ -14,12 +14,16 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from signoff.adapters.folder_files import read_inside, refuse_unreadable
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Source, SuiteName, SuiteResult
 from signoff.ledger.canonical import digest
 
 FOLDER: Final = "junit"
 MAX_BYTES: Final = 50_000_000
+# Each element and each attribute takes fifty times its bytes once it is read.
+MAX_MARKS: Final = 1_000_000
+MAX_DEPTH: Final = 50
 _UNMET: Final = frozenset({"failure", "error", "skipped"})
 _NOT_RUN: Final = frozenset({"notrun", "disabled", "suppressed"})
 _KNOWN: Final = ", ".join(name.value for name in SuiteName)
@@ -55,14 +59,16 @@ def read_reports(folder: Path) -> Reports:
 
 
 def _read(path: Path, folder: Path) -> bytes:
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInputError(f"{path} points outside of {folder}; test reports lie inside the dossier's folder.")
     try:
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise BadInputError(f"{path}: expected a JUnit report of under {MAX_BYTES:,} bytes, found no such file.")
-        return path.read_bytes()
+        content = read_inside(path, folder, limit=MAX_BYTES)
     except OSError as error:
-        raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
+        raise refuse_unreadable(path, error) from error
+    for mark, most, what in ((b"<", MAX_MARKS, "elements"), (b'="', MAX_MARKS, "attributes")):
+        if (found := content.count(mark) + (content.count(b"='") if mark != b"<" else 0)) > most:
+            raise BadInputError(
+                f"{path}: expected a JUnit report of at most {most:,} {what}, found about {found:,}. Split it by suite."
+            )
+    return content
 
 
 def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
@@ -76,7 +82,7 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
     if _tag(root) not in {"testsuite", "testsuites"}:
         raise BadInputError(f"{path}: expected a JUnit report, found <{_tag(root)}>. Export the tests as JUnit XML.")
     found: dict[SuiteName, tuple[int, int]] = {}
-    for name, case in _cases(root, _named(path.stem), is_fixed=_named(path.stem) is not None):
+    for name, case in _every_case(root, path):
         if name is None:
             raise BadInputError(
                 f"{path}: expected tests of a suite named {_KNOWN}, found the test {case.get('name')!r} in none of "
@@ -89,14 +95,26 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
     return found
 
 
-def _cases(node: Element, name: SuiteName | None, *, is_fixed: bool) -> Iterator[tuple[SuiteName | None, Element]]:
+def _every_case(root: Element, path: Path) -> Iterator[tuple[SuiteName | None, Element]]:
+    own = _named(path.stem)
+    try:
+        yield from _cases(root, own, is_fixed=own is not None)
+    except ValueError as error:
+        raise BadInputError(f"{path}: expected a JUnit report, found one in which {error}. Flatten it.") from error
+
+
+def _cases(
+    node: Element, name: SuiteName | None, *, is_fixed: bool, depth: int = 0
+) -> Iterator[tuple[SuiteName | None, Element]]:
     """Every test with its suite: the file's, else the nearest enclosing element's that names one."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"suites are nested more than {MAX_DEPTH} deep")
     for child in node:
         if _tag(child) == "testcase":
             yield (name or _named(node.get("name", ""))), child
         elif _tag(child) == "testsuite":
             own = name if is_fixed else _named(child.get("name", "")) or name
-            yield from _cases(child, own, is_fixed=is_fixed)
+            yield from _cases(child, own, is_fixed=is_fixed, depth=depth + 1)
 
 
 def _has_passed(case: Element) -> bool:

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signoff.adapters.folders import write_file
-from signoff.adapters.signing_keys import KeyFile, keep_private
+from signoff.adapters.foreign_files import own_users, read_regular
+from signoff.adapters.signing_keys import KeyFile, keep_private, read_private
 from signoff.domain.errors import BadInputError, TamperedError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger.canonical import digest
@@ -29,6 +30,7 @@ from signoff.ledger.keychain import KeyChain, Keys, handover_note, parse_chain
 
 FIRST: Final = "ledger.key"
 CHAIN: Final = "ledger.pub"
+MAX_CHAIN: Final = 16 << 20
 Signer = tuple[VerifierKey, Sign]
 
 
@@ -100,7 +102,7 @@ class LedgerKeys:
         if not path.exists():
             return KeyChain(first=(_public(KeyFile.load(self.home / FIRST)),))
         try:
-            return parse_chain(path.read_bytes())
+            return parse_chain(read_regular(path, limit=MAX_CHAIN, owners=own_users(self.home)))
         except TamperedError as error:
             raise TamperedError(f"{path} no longer says which keys sign this ledger: {error}") from error
 
@@ -149,7 +151,7 @@ def _ml_dsa(path: Path) -> tuple[Callable[[bytes], bytes], bytes]:
     try:
         from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey  # noqa: PLC0415 - newer than ours
 
-        private = load_pem_private_key(path.read_bytes(), password=None)
+        private = load_pem_private_key(read_private(path), password=None)
     except OSError as error:
         raise UnavailableError(f"Cannot read the ledger's second key {path}: {error.strerror}.") from error
     except (ImportError, UnsupportedAlgorithm) as error:

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from signoff.adapters.folder_files import read_inside
 from signoff.adapters.mlflow_registry import answering, bare, connected, users_of
 from signoff.domain.errors import BadInputError, NotFoundError
 from signoff.ports.runs import RunStatus, TrackedRun
@@ -73,7 +74,7 @@ class MlflowRuns:
                 )
             with tempfile.TemporaryDirectory() as name:
                 store.download_artifacts(path, name)  # type: ignore[no-untyped-call]
-                return (Path(name) / path).read_bytes()
+                return read_inside(Path(name) / path, Path(name), limit=limit)
 
     def _store(self, run_id: str) -> ArtifactRepository:
         """Where a run's files lie, looked up once: a family has hundreds of runs, and each look takes its time."""

@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from signoff.adapters.foreign_files import own_users, read_regular
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger import envelope
 
 READABLE_BY_OTHERS: Final = 0o077
+MAX_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,7 @@ class KeyFile:
     def load(cls, path: Path) -> "KeyFile":
         """The key in a file."""
         try:
-            if path.stat().st_mode & READABLE_BY_OTHERS:
-                message = f"The private key {path} can be read by others; make it its owner's alone: chmod 600 {path}"
-                raise BadInputError(message)
-            private = load_pem_private_key(path.read_bytes(), password=None)
+            private = load_pem_private_key(read_private(path), password=None)
         except FileNotFoundError as error:
             message = f"Expected a private key at {path}, found none. Enrol with `signoff people add`, or give --key."
             raise NotFoundError(message) from error
@@ -68,7 +67,7 @@ class KeyFile:
     @classmethod
     def held(cls, path: Path) -> "KeyFile":
         """The key in a file, made now if there is none."""
-        return cls.load(path) if path.exists() else cls.create(path)
+        return cls.load(path) if path.exists() or path.is_symlink() else cls.create(path)
 
     @property
     def public_bytes(self) -> bytes:
@@ -95,6 +94,15 @@ class KeyFile:
     def verifier_line(self) -> bytes:
         """The public key as the export carries it."""
         return notes.key_line(notes.ORIGIN, self.public_bytes)
+
+
+def read_private(path: Path) -> bytes:
+    """What the file of a private key holds, if it is a file of somebody who may keep keys here, and theirs alone."""
+    content = read_regular(path, limit=MAX_BYTES, owners=own_users(path.parent))
+    if path.stat().st_mode & READABLE_BY_OTHERS:
+        message = f"The private key {path} can be read by others; make it its owner's alone: chmod 600 {path}"
+        raise BadInputError(message)
+    return content
 
 
 def keep_private(path: Path, content: bytes) -> None:

@@ -22,7 +22,7 @@ from rich.progress import (
 
 from signoff.cli.screen import Screen
 from signoff.config.settings import settings
-from signoff.domain.errors import BadInputError
+from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
 from signoff.domain.policy import Role
@@ -31,6 +31,8 @@ from signoff.verbs.local import Hand, Local
 from signoff.verbs.remote import Remote
 from signoff.wiring import House
 
+# What takes risk away: nothing holds it up.
+EXITS = (("kill",), ("rollback",), ("rollout", "pause"))
 VALUED = {
     "--home": "home",
     "--database": "database",
@@ -48,6 +50,7 @@ class Session:
     options: dict[str, str] = field(default_factory=dict)
     is_json: bool = False
     is_trusted: bool = False
+    is_exit: bool = False
     _house: House | None = None
     _remote: Remote | None = None
 
@@ -56,7 +59,17 @@ class Session:
         """The installation, built on first use."""
         if self._house is None:
             self._house = House(settings(**self.options, is_trusted=self.is_trusted))
+            self._look_at(self._house)
         return self._house
+
+    def _look_at(self, house: House) -> None:
+        """Refuse a home that is anybody's; what takes risk away says so and goes on."""
+        try:
+            house.refuse_open_home()
+        except (SignoffError, OSError) as error:
+            if not self.is_exit:
+                raise
+            Screen(is_error=True).print(f"{error} This command goes on all the same.", soft_wrap=True)
 
     @property
     def installation(self) -> House:
@@ -145,7 +158,8 @@ def split_options(arguments: list[str]) -> tuple[Session, list[str]]:
     for argument in waiting:
         name, _, value = argument.partition("=")
         if argument == "--":
-            return session, [*rest, argument, *waiting]
+            rest += [argument, *waiting]
+            break
         if argument == "--json":
             session.is_json = True
         elif argument == "--trusted":
@@ -156,6 +170,8 @@ def split_options(arguments: list[str]) -> tuple[Session, list[str]]:
             session.options[VALUED[name]] = next(waiting, "")
         else:
             rest.append(argument)
+    words = tuple(word for word in rest if not word.startswith("-"))
+    session.is_exit = any(words[: len(known)] == known for known in EXITS)
     return session, rest
 
 

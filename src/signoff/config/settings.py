@@ -11,6 +11,8 @@ address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for who
 SIGNOFF_KILL_FALLBACK names the folder that takes kills when the home cannot, SIGNOFF_KILL_DROP and SIGNOFF_KILL_GROUP
 the folder in which members of a group of this machine leave theirs. None of them is looked at here: whatever is wrong
 with one keeps nobody from stopping a model.
+SIGNOFF_CONNECTIONS_PER_ADDRESS (2000), SIGNOFF_HEADER_SECONDS (10) and SIGNOFF_BODY_SECONDS (10) are what a server
+grants to one address, to the header of a request and to its body.
 """
 
 import getpass
@@ -62,6 +64,15 @@ class ForeignCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Peers:
+    """What a server grants to those who connect."""
+
+    per_address: int = 2000
+    header_s: float = 10.0
+    body_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation."""
 
@@ -80,6 +91,7 @@ class Settings:
     kill_fallback: Path | None = None
     kill_drop: Path | None = None
     kill_group: str | None = None
+    peers: Peers = Peers()
 
     @property
     def keys(self) -> Path:
@@ -141,6 +153,11 @@ def settings(
         kill_fallback=_folder(environment.get("SIGNOFF_KILL_FALLBACK")),
         kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),
         kill_group=environment.get("SIGNOFF_KILL_GROUP") or None,
+        peers=Peers(
+            per_address=_number(environment, "SIGNOFF_CONNECTIONS_PER_ADDRESS", 2000, 1, 1_000_000),
+            header_s=_number(environment, "SIGNOFF_HEADER_SECONDS", 10, 1, 3600),
+            body_s=_number(environment, "SIGNOFF_BODY_SECONDS", 10, 1, 3600),
+        ),
     )
 
 
@@ -154,16 +171,9 @@ def _foreign_code(environment: Mapping[str, str], *, is_trusted: bool) -> Foreig
         )
     return ForeignCode(
         isolation=Isolation.TRUSTED if is_trusted else Isolation(given),
-        seconds=_at_least_one(environment, "SIGNOFF_FOREIGN_CODE_SECONDS", 600),
-        memory_mb=_at_least_one(environment, "SIGNOFF_FOREIGN_CODE_MB", 4096),
+        seconds=_number(environment, "SIGNOFF_FOREIGN_CODE_SECONDS", 600, 1, 86_400),
+        memory_mb=_number(environment, "SIGNOFF_FOREIGN_CODE_MB", 4096, 512, 1_000_000),
     )
-
-
-def _at_least_one(environment: Mapping[str, str], name: str, default: int) -> int:
-    given = environment.get(name) or str(default)
-    if not given.isascii() or not given.isdecimal() or not 1 <= int(given) <= 10_000_000:
-        raise BadInputError(f"Expected {name} as a whole number from 1 on, such as {default}, found {given!r}.")
-    return int(given)
 
 
 def _provider(environment: Mapping[str, str]) -> Provider | None:
@@ -217,6 +227,13 @@ def _proxies(given: str) -> tuple[str, ...]:
 
 def _folder(given: str | None) -> Path | None:
     return Path(given) if given else None
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    given = environment.get(name) or str(default)
+    if not (given.isascii() and given.isdecimal() and len(given) < 10 and least <= int(given) <= most):
+        raise BadInputError(f"Expected a whole number from {least} to {most:,} in {name}, found {given[:40]!r}.")
+    return int(given)
 
 
 def _held(path: str | None) -> str | None:

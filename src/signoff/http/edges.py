@@ -79,18 +79,22 @@ class Edges:
             _tell(scope, status, 1000 * (time.monotonic() - began))
 
 
+def takes_archive(path: str, kind: str) -> bool:
+    """Whether a request of this path and content type is one that sends an archive."""
+    return kind.partition(";")[0].strip() == ARCHIVE and TAKES_ARCHIVE.fullmatch(path) is not None
+
+
 async def _bounded(scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
     """The body read within its limits, to be received again; or the status and reason of a refusal."""
     if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
         return None, receive
-    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip()
-    if kind == ARCHIVE and TAKES_ARCHIVE.fullmatch(scope["path"]):
+    if takes_archive(scope["path"], Headers(scope=scope).get("content-type", "")):
         return None, _counted(receive)
     chunks, size = [], 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            return (HTTPStatus.BAD_REQUEST, "Expected a whole body, found a part of one. Nothing was done."), receive
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
         if size > MOST_JSON:

@@ -1,5 +1,6 @@
 """Running the application: open files for a thousand desks, logs as lines of JSON, and an end that lets streams go."""
 
+import asyncio
 import gc
 import logging
 import resource
@@ -11,12 +12,15 @@ import uvicorn
 from signoff.adapters import child_processes
 from signoff.config.logs import about, log_lines
 from signoff.http.app import create_app
+from signoff.http.connections import connections_of
+from signoff.http.crowd import Crowd
 from signoff.wiring import House
 
 log = logging.getLogger("signoff.http")
 GRACE_S = 5
 BACKLOG = 4096
 TICKS_PER_S = 10
+SWEEP_TICKS = 5
 COLLECT_S = 600
 NEVER = 1_000_000
 
@@ -29,6 +33,10 @@ class Server(uvicorn.Server):
     what was in memory when the server started is left out of it.
     """
 
+    def __init__(self, config: uvicorn.Config, crowd: Crowd) -> None:
+        super().__init__(config)
+        self._crowd = crowd
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start as uvicorn does, and take the collector's time in hand."""
         await super().startup(sockets)
@@ -39,6 +47,8 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """What uvicorn does ten times a second."""
+        if counter % SWEEP_TICKS == 0:
+            self._crowd.sweep(asyncio.get_running_loop().time())
         if counter % (TICKS_PER_S * COLLECT_S) == 0:
             gc.collect()
         return await super().on_tick(counter)
@@ -54,11 +64,14 @@ class Server(uvicorn.Server):
 def serve(house: House, host: str, port: int) -> None:
     """Answer until stopped by a signal."""
     log_lines()
-    _open_files()
+    crowd = Crowd(house.settings.peers, proxies=house.settings.trusted_proxies, most_open=_open_files())
     config = uvicorn.Config(
         create_app(house),
         host=host,
         port=port,
+        http=connections_of(crowd),
+        # Another protocol on the same connection would know none of these limits; nothing here speaks one.
+        ws="none",
         log_config=None,
         access_log=False,
         backlog=BACKLOG,
@@ -69,10 +82,11 @@ def serve(house: House, host: str, port: int) -> None:
         forwarded_allow_ips=list(house.settings.trusted_proxies),
     )
     log.info("serving", extra=about(address=f"http://{host}:{port}", home=str(house.settings.home)))
-    Server(config).run()
+    Server(config, crowd).run()
 
 
-def _open_files() -> None:
+def _open_files() -> int:
     """As many as the machine allows: each desk holds one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most

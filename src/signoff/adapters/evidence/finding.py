@@ -79,9 +79,7 @@ def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Foun
     if path.suffix != LINK:
         table = read(path, folder)
         return Found(table, {path.name: table.content, **_note_of(path, table)})
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInputError(f"{path} points outside of {folder}; evidence lies inside the dossier's folder.")
-    text = read_bytes(path)
+    text = read_bytes(path, folder)
     fetched = kept(path) if is_kept else fetch(path, text, runs)
     return Found(fetched.table, {path.name: text, **fetched.files}, fetched.tracked)
 
@@ -89,12 +87,12 @@ def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Foun
 def _note_of(path: Path, table: EvidenceTable) -> dict[str, bytes]:
     """The note that `signoff import` wrote beside a table, which must still be the table that it wrote."""
     note = path.with_name(f"{path.name.partition('.')[0]}{NOTE}")
-    if not note.is_file():
+    if not (note.exists() or note.is_symlink()):
         return {}
-    content = read_bytes(note)
+    content = read_bytes(note, note.parent)
     try:
         said = json.loads(content)["table_sha256"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{note}: expected the note of `signoff import`, found another text. Import again."
         ) from error

@@ -18,7 +18,7 @@ from typing import Final
 
 from signoff.adapters.evidence.family import family_of, leaves
 from signoff.adapters.evidence.frames import MAX_BYTES, SUFFIXES, suffix_of
-from signoff.adapters.evidence.tables import EvidenceTable, table_of
+from signoff.adapters.evidence.tables import EvidenceTable, read_bytes, table_of
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.evidence import TrackedTable
 from signoff.ledger.canonical import canonical, digest
@@ -73,9 +73,9 @@ def kept(link: Path) -> Fetched:
         raise BadInputError(
             f"{folder}: expected the table that {link.name} named when it was submitted, found none. Submit it again."
         )
-    content = found[0].read_bytes()
+    content = read_bytes(found[0], link.parent)
     name = f"{FETCHED}/{found[0].name}"
-    noted = note.read_bytes()
+    noted = read_bytes(note, link.parent)
     files = {name: content, f"{FETCHED}/{note.name}": noted}
     return Fetched(table_of(content, name, str(found[0])), files, _tracked(link.stem, note, noted))
 

@@ -11,6 +11,7 @@ from signoff.adapters.documents import Located, effective_policy, load_dossier, 
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
+from signoff.adapters.folder_files import read_inside, refuse_unreadable, resolved
 from signoff.adapters.junit import Reports, read_reports
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError, RefusedError
@@ -93,7 +94,9 @@ def load_evidence(folder: Path, *, runs: Runs | None = None) -> Evidence:
 def _given(folder: Path, given: Path | None) -> Located[Policy] | None:
     """The policy file that came along, None where there is none."""
     path = given or folder / POLICY
-    return None if given is None and not path.exists() else load_policy(path)
+    if given is None and not (path.exists() or path.is_symlink()):
+        return None
+    return load_policy(path, folder if given is None else None)
 
 
 def _trial(given: Located[Policy]) -> Floor:
@@ -218,7 +221,7 @@ def _paper(table: EvidenceTable) -> PaperLog:
     table.unique_pairs(times, symbols, "timestamp")
     quantity, is_error = table.at_least_zero("quantity"), table.truths("error")
     ordered = quantity != 0
-    side = table.frame["side"].cast(pl.String).fill_null("").to_numpy().astype(np.str_)
+    side = table.texts("side")
     wrong = np.flatnonzero(ordered & ~np.isin(side, ("buy", "sell")))
     if wrong.size:
         table.refuse(f"{table.row(int(wrong[0]))}, column side: expected buy or sell, found {side[wrong[0]]!r}")
@@ -262,14 +265,16 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
     """The tables of the feature replay belong to what is signed, and so does its code where it lies in the folder."""
     declared = dossier.validation.pit
     for path in _modules(folder, declared.compute.partition(":")[0].partition(".")[0]):
-        files[path.relative_to(folder).as_posix()] = read_bytes(path)
+        files[path.relative_to(folder).as_posix()] = read_bytes(path, folder)
     named = {f"inputs.{name}": path for name, path in declared.inputs.items()}
     named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
     for name, relative in named.items():
         if not _is_inside(folder, relative):
-            raise BadInputError(f"{folder}: validation.pit.{name} points outside of the folder: {relative}.")
-        if _is_file(folder / relative):
-            files[relative] = read_bytes(folder / relative)
+            raise BadInputError(
+                f"{folder / relative}: validation.pit.{name} points outside of {folder}. Copy the file into it."
+            )
+        if _is_there(folder / relative):
+            files[relative] = read_bytes(folder / relative, folder)
 
 
 def _modules(folder: Path, top: str) -> list[Path]:
@@ -277,7 +282,7 @@ def _modules(folder: Path, top: str) -> list[Path]:
     if not top.isidentifier():
         return []
     single = folder / f"{top}.py"
-    return [*([single] if single.is_file() else []), *sorted((folder / top).rglob("*.py"))]
+    return [*([single] if _is_there(single) else []), *sorted((folder / top).rglob("*.py"))]
 
 
 def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str, bool | None]:
@@ -299,13 +304,29 @@ def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str,
             continue
         path = folder / link
         found[link] = _is_inside(folder, link) and _is_file(path)
-        if found[link] and path.stat().st_size < LINKED_BYTES:
-            files.setdefault(link, path.read_bytes())
+        if found[link] and path.stat().st_size < LINKED_BYTES and link not in files:
+            files[link] = _read_linked(path, folder)
     return found
 
 
+def _read_linked(path: Path, folder: Path) -> bytes:
+    """The content of a file that the dossier refers to, which may be empty."""
+    try:
+        return read_inside(path, folder, limit=LINKED_BYTES)
+    except OSError as error:
+        raise refuse_unreadable(path, error) from error
+
+
 def _is_inside(folder: Path, relative: str) -> bool:
-    return (folder / relative).resolve().is_relative_to(folder.resolve())
+    return resolved(folder / relative).is_relative_to(resolved(folder))
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything to be read, which is then refused where it is no file."""
+    try:
+        return path.is_symlink() or (path.exists() and not path.is_dir())
+    except OSError:
+        return False
 
 
 def _is_file(path: Path) -> bool:

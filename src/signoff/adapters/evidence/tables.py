@@ -15,10 +15,12 @@ import numpy as np
 import polars as pl
 
 from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
+from signoff.adapters.folder_files import read_inside, read_named, refuse_unreadable
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
 
+MAX_NAME: Final = 64
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -97,6 +99,13 @@ class EvidenceTable:
         empty = (texts.str.strip_chars() == "").arg_true()
         if empty.len():
             self.refuse(f"{self.row(int(empty[0]))}, column {name}: expected a name, found an empty one")
+        self._short(texts, name)
+        return texts.to_numpy().astype(np.str_)
+
+    def texts(self, name: str) -> Symbols:
+        """A column of short texts, empty where there is none."""
+        texts = self.frame[name].cast(pl.String).fill_null("")
+        self._short(texts, name)
         return texts.to_numpy().astype(np.str_)
 
     def numbers(self, name: str) -> Floats:
@@ -240,6 +249,16 @@ class EvidenceTable:
             row = int(bad[0])
             self.refuse(f"{self.row(row)}, column {given.name}: expected {wanted}, found {given[row]}")
 
+    def _short(self, texts: pl.Series, name: str) -> None:
+        """Refuse a text that is no name: in an array of names each takes as much room as the longest."""
+        long = (texts.str.len_chars() > MAX_NAME).arg_true()
+        if long.len():
+            row = int(long[0])
+            self.refuse(
+                f"{self.row(row)}, column {name}: expected a name of at most {MAX_NAME} characters, found "
+                f"{len(texts[row]):,}. Shorten it"
+            )
+
     def _no_nulls(self, column: pl.Series, name: str) -> None:
         empty = column.is_null().arg_true()
         if empty.len():
@@ -258,9 +277,7 @@ class EvidenceTable:
 
 def read(path: Path, folder: Path) -> EvidenceTable:
     """One file, whole. A link out of the folder, an empty, a huge or a broken file is refused."""
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInputError(f"{path} points outside of {folder}; evidence lies inside the dossier's folder.")
-    return table_of(read_bytes(path), path.name, str(path))
+    return table_of(read_bytes(path, folder), path.name, str(path))
 
 
 def table_of(content: bytes, name: str, said: str) -> EvidenceTable:
@@ -272,19 +289,12 @@ def table_of(content: bytes, name: str, said: str) -> EvidenceTable:
     return table
 
 
-def read_bytes(path: Path) -> bytes:
-    """The content of a file of evidence."""
+def read_bytes(path: Path, folder: Path | None = None) -> bytes:
+    """The content of a file of evidence: one inside of a folder, or one that was named by itself."""
     try:
-        if not path.is_file():
-            raise BadInputError(
-                f"{path}: expected a file of evidence, found a folder, a device or a link to nothing. Write it again."
-            )
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise BadInputError(f"{path}: expected at most {MAX_BYTES:,} bytes, found {size:,}. Thin the table out.")
-        content = path.read_bytes()
+        content = read_named(path, limit=MAX_BYTES) if folder is None else read_inside(path, folder, limit=MAX_BYTES)
     except OSError as error:
-        raise BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.") from error
+        raise refuse_unreadable(path, error) from error
     if not content:
         raise BadInputError(f"{path}: expected a table, found an empty file. Write it again.")
     return content

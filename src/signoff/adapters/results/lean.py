@@ -21,12 +21,19 @@ EQUITY: Final = ("Strategy Equity", "Equity")
 BENCHMARK: Final = ("Benchmark", "Benchmark")
 TURNOVER: Final = ("Portfolio Turnover", "Portfolio Turnover")
 MAX_BYTES: Final = 500_000_000
+# Each value takes up to a hundred bytes once it is read.
+MAX_VALUES: Final = 10_000_000
 
 
 def read_lean(content: bytes, path: Path, zone: str | None) -> Labelled:
     """Daily returns of the strategy, with those of its benchmark and the turnover where the file has them."""
     if len(content) > MAX_BYTES:
         raise BadInputError(f"{path}: expected a result of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
+    if (found := sum(content.count(mark) for mark in (b",", b"[", b"{"))) > MAX_VALUES:
+        raise BadInputError(
+            f"{path}: expected a result of at most {MAX_VALUES:,} values, found about {found:,}. Sample the charts of "
+            "the backtest less often."
+        )
     charts = _charts(content, path)
     clock = zone or ZONE
     equity = _daily(_series(charts, EQUITY), clock, path, "equity")

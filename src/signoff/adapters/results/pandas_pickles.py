@@ -19,6 +19,7 @@ from signoff.domain.errors import BadInputError
 INDEX: Final = "(index)"
 MAX_CELLS: Final = 50_000_000
 MAX_LABELS: Final = 5_000_000
+MAX_LETTERS: Final = 256 << 20
 Column = NDArray[Any] | pl.Series
 _TROUBLE: Final = (
     *(ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError, MemoryError),
@@ -105,13 +106,21 @@ def _plain(columns: Mapping[str, Any]) -> tuple[dict[str, pl.Series], tuple[str,
     """What a column of evidence can hold; a column of other objects is only named."""
     found: dict[str, pl.Series] = {}
     left_out: list[str] = []
+    room, letters = MAX_CELLS, MAX_LETTERS
     for name, values in columns.items():
         column = values if isinstance(values, np.ndarray | pl.Series) else _column(values)
+        room -= len(column) if isinstance(column, pl.Series) else column.size
+        if room < 0:
+            raise ValueError(f"it has more than {MAX_CELLS:,} values")
         if isinstance(column, np.ndarray) and column.dtype.kind == "O":
             items = column.ravel().tolist()
             if not all(item is None or isinstance(item, str | int | float) for item in items):
                 left_out.append(name)
                 continue
+            # One text may stand in every row and cost its file nothing; in a column each takes its own room.
+            letters -= sum(len(item) for item in items if isinstance(item, str))
+            if letters < 0:
+                raise ValueError(f"its texts have more than {MAX_LETTERS:,} letters")
             is_text = any(isinstance(item, str) for item in items)
             column = pl.Series(items, dtype=pl.String if is_text else pl.Float64, strict=not is_text)
         found[name] = column if isinstance(column, pl.Series) else pl.Series(np.ascontiguousarray(column.ravel()))
@@ -275,8 +284,14 @@ def _arrow_texts(state: Mapping[str, Any]) -> pl.Series:
     """Texts as pyarrow keeps them: validity bits, offsets, letters."""
     array = state["_pa_array"]
     if array.name.endswith("chunked_array"):
-        chunks = [_arrow_chunk(chunk) for chunk in array.args[0]]
-        return pl.Series([text for chunk in chunks for text in chunk], dtype=pl.String)
+        texts: list[str | None] = []
+        letters = MAX_LETTERS
+        for chunk in array.args[0]:
+            texts += _arrow_chunk(chunk)
+            letters -= sum(len(buffer.args[0]) for buffer in chunk.args[0][4] if isinstance(buffer, Made))
+            if letters < 0 or len(texts) > MAX_CELLS:
+                raise ValueError("its texts are too many or too long")
+        return pl.Series(texts, dtype=pl.String)
     return pl.Series(_arrow_chunk(array), dtype=pl.String)
 
 

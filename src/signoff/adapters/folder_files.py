@@ -1,0 +1,50 @@
+"""Reading the files of a folder that somebody sent or keeps: what lies inside it, and nothing that a link leads out to.
+
+A link inside the folder to a regular file inside the folder is that file. Every step of the way is opened without
+following a link, so what was a folder when it was looked at cannot become a link before it is read.
+"""
+
+import os
+from pathlib import Path
+
+from signoff.adapters.foreign_files import ForeignFileError, read_regular
+from signoff.domain.errors import BadInputError
+
+
+def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
+    """The content of a file in a folder. ForeignFileError for anything else, OSError where it cannot be read."""
+    root, real = resolved(folder), resolved(path)
+    if not real.is_relative_to(root) or real == root:
+        raise ForeignFileError(
+            f"{path} points outside of {folder}, to {real}. Copy the file itself into the folder; links out of it are "
+            "not followed."
+        )
+    opened = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+    try:
+        for name in real.relative_to(root).parts[:-1]:
+            step = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            opened.append(os.open(name, step, dir_fd=opened[-1]))
+        return read_regular(path, limit=limit, at=(opened[-1], real.name))
+    finally:
+        for handle in opened:
+            os.close(handle)
+
+
+def read_named(path: Path, *, limit: int) -> bytes:
+    """The content of a file that somebody named on the line: a link there leads to the file that was meant."""
+    return read_regular(resolved(path), limit=limit)
+
+
+def resolved(path: Path) -> Path:
+    """Where a path leads. ForeignFileError for links that lead in a circle."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:
+        raise ForeignFileError(f"{path}: expected a file, found links that lead in a circle. Remove them.") from error
+
+
+def refuse_unreadable(path: Path, error: OSError) -> BadInputError:
+    """The refusal of a file that cannot be read, to be raised."""
+    if isinstance(error, FileNotFoundError):
+        return BadInputError(f"{path}: expected a file, found nothing or a link to nothing. Write it again.")
+    return BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.")

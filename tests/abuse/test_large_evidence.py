@@ -1,0 +1,232 @@
+"""Small files that unpack to very much: refused with file, limit and what was found, before they take memory."""
+
+import gzip
+import io
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import zlib
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+import release_folder
+
+from signoff.adapters.evidence.arrow_extent import extent_of_arrow
+from signoff.adapters.evidence.frames import frame_of
+from signoff.adapters.evidence.parquet_extent import extent_of_parquet
+from signoff.adapters.results.conversion import Request, convert
+from signoff.domain.errors import BadInputError
+
+LARGE = 250_000_000
+SPARE = 350 << 20
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory):
+    return release_folder.make(tmp_path_factory.mktemp("release") / "dossier", sessions=300)
+
+
+@pytest.fixture
+def folder(pristine, tmp_path):
+    return shutil.copytree(pristine, tmp_path / "dossier")
+
+
+# In between, so that what this process holds is not counted: a child begins with the peak of its parent.
+MEASURED = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+said = process.stdout.read().decode()
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps([os.waitstatus_to_exitcode(status), said, usage.ru_maxrss * 1024]))
+"""
+
+
+def ended(*command):
+    """Exit status, what was said, and the most memory that the command held, in bytes."""
+    line = [sys.executable, "-c", MEASURED, sys.executable, "-m", "signoff", *command]
+    status, said, most = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)
+    return status, " ".join(said.split()), most
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory):
+    """What the command takes before it reads any table."""
+    folder = release_folder.make(tmp_path_factory.mktemp("usual") / "dossier", sessions=300)
+    (folder / "backtest.parquet").write_bytes(b"PAR1")
+    return ended("check", str(folder))[2]
+
+
+def one_cell():
+    return pl.DataFrame({"date": [date(2020, 1, 1), date(2020, 1, 2)], "a": ["x" * LARGE, "y"]})
+
+
+def written(frame, how, **options):
+    getattr(frame, how)(file := io.BytesIO(), **options)
+    return file.getvalue()
+
+
+def with_a_lying_footer(content):
+    """The same file, whose footer says of every large column that it unpacks to one byte."""
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    footer = bytearray(content[start:])
+    for size in range(LARGE, LARGE + 200):
+        true = bytearray()
+        rest = 2 * size
+        while rest:
+            true.append((rest & 0x7F) | (0x80 if rest > 0x7F else 0))
+            rest >>= 7
+        lie = bytes([0x82] + [0x80] * (len(true) - 2) + [0x00])
+        footer = footer.replace(bytes(true), lie)
+    assert bytes(footer) != content[start:]
+    return content[:start] + bytes(footer)
+
+
+def gzipped(*pieces):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join([*(packer.compress(piece) for piece in pieces), packer.flush()])
+
+
+def many_nulls():
+    """A list of nothing, again and again: no byte for each of its items."""
+    items = pl.Series("a", [None], dtype=pl.Float64).new_from_index(0, 120_000_000)
+    return pl.DataFrame({"date": [date(2020, 1, 1)], "a": [items]})
+
+
+BOMBS = {
+    "a Parquet cell": (".parquet", lambda: written(one_cell(), "write_parquet")),
+    "a Parquet cell behind a lying footer": (
+        ".parquet",
+        lambda: with_a_lying_footer(written(one_cell(), "write_parquet", statistics=False)),
+    ),
+    "an Arrow cell": (".arrow", lambda: written(one_cell(), "write_ipc", compression="zstd")),
+    "an Arrow cell in a stream": (".arrow", lambda: written(one_cell(), "write_ipc_stream", compression="lz4")),
+    "a Feather cell": (".feather", lambda: written(one_cell(), "write_ipc", compression="zstd")),
+    "a list without end": (".parquet", lambda: written(many_nulls(), "write_parquet")),
+    "zeros": (".csv.gz", lambda: gzipped(b"date,a\n", *[bytes(1 << 20)] * 1000)),
+    "a line without end": (".csv.gz", lambda: gzipped(b"date,a\n2020-01-01,", *[b"1" * (1 << 20)] * 100)),
+    "rows without end": (".csv.gz", lambda: gzipped(b"date,a\n", *[b"2020-01-01,0\n" * 80_000] * 1000)),
+    "a gzip in many members": (".csv.gz", lambda: gzipped(b"date,a\n") + gzipped(bytes(1 << 24)) * 60),
+    "a plain line": (".csv", lambda: b"date,a\n2020-01-01," + b"1" * 100_000_000),
+    "columns without end": (".csv", lambda: b"date," + b",".join(b"%d" % n for n in range(400_000)) + b"\n"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_what_unpacks_to_very_much_is_refused_before_it_takes_memory(folder, usual, name):
+    suffix, make = BOMBS[name]
+    (folder / "trials.parquet").unlink()
+    path = folder / f"trials{suffix}"
+    path.write_bytes(make())
+    status, said, most = ended("check", str(folder))
+    assert status == 2, said
+    assert path.name in said
+    assert "expected" in said
+    assert "at most" in said
+    assert "Traceback" not in said
+    assert most - usual < SPARE + path.stat().st_size, f"{(most - usual) >> 20} MiB more"
+
+
+def test_many_empty_elements_of_a_report_are_refused(folder, usual):
+    (folder / "junit").mkdir(exist_ok=True)
+    (folder / "junit" / "unit.xml").write_bytes(b"<testsuite>" + b"<a/>" * 12_000_000 + b"</testsuite>")
+    status, said, most = ended("check", str(folder))
+    assert (status, "unit.xml" in said, "at most" in said) == (2, True, True), said
+    assert most - usual < SPARE
+
+
+def test_suites_nested_without_end_are_refused(folder):
+    (folder / "junit").mkdir(exist_ok=True)
+    report = b"<testsuite>" * 200_000 + b"<testcase/>" + b"</testsuite>" * 200_000
+    (folder / "junit" / "unit.xml").write_bytes(report)
+    status, said, _ = ended("check", str(folder))
+    assert (status, "unit.xml" in said, "Traceback" in said) == (2, True, False), said
+
+
+def test_a_text_repeated_in_every_row_is_no_name(folder):
+    rows = pl.read_parquet(folder / "predictions.parquet")
+    text = pl.Series("symbol", ["x" * 1_000_000]).new_from_index(0, rows.height)
+    rows.with_columns(text).write_parquet(folder / "predictions.parquet")
+    status, said, _ = ended("check", str(folder))
+    assert (status, "column symbol" in said, "1,000,000" in said) == (2, True, True), said
+
+
+def test_a_name_is_short_since_each_takes_the_room_of_the_longest(folder):
+    rows = pl.read_parquet(folder / "predictions.parquet")
+    names = pl.when(pl.col("symbol") == "AAA").then(pl.lit("A" * 2000)).otherwise("symbol")
+    rows.with_columns(names.alias("symbol")).write_parquet(folder / "predictions.parquet")
+    status, said, _ = ended("check", str(folder))
+    assert (status, "64 characters" in said, "row 1," in said) == (2, True, True), said
+
+
+def test_an_import_is_held_to_the_same_limits(tmp_path, usual):
+    path = tmp_path / "returns.csv.gz"
+    path.write_bytes(gzipped(b"date,a\n", *[b"2020-01-01,0\n" * 80_000] * 1000))
+    status, said, most = ended("import", "pyfolio", str(path), "--out", str(tmp_path / "out"))
+    assert (status, "returns.csv.gz" in said, "at most" in said) == (2, True, True), said
+    assert most - usual < SPARE
+
+
+def test_a_pickle_that_names_one_column_a_thousand_times_is_refused(tmp_path):
+    days = np.arange(np.datetime64("2000-01-01"), np.datetime64("2002-01-01")).astype("datetime64[ns]")
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"a": np.zeros(days.size)}, index=pd.DatetimeIndex(days))
+    long = pd.Series(["x" * 1_000_000] * days.size, index=frame.index, dtype=object)
+    path = tmp_path / "returns.pickle"
+    path.write_bytes(pickle.dumps(long))
+    assert path.stat().st_size < 2_000_000
+    with pytest.raises(BadInputError, match="letters"):
+        convert(Request(format="pyfolio", source=path))
+
+
+def test_a_result_of_too_many_values_is_not_parsed(tmp_path):
+    path = tmp_path / "lean.json"
+    path.write_bytes(b'{"charts":[' + b"{}," * 11_000_000 + b"{}]}")
+    with pytest.raises(BadInputError, match="at most 10,000,000 values"):
+        convert(Request(format="lean", source=path))
+
+
+KINDS = {
+    "numbers": {"a": np.arange(5000, dtype=float)},
+    "names": {"a": ["AAPL", "MSFT"] * 2500},
+    "few names": {"a": pl.Series(["buy", "sell"] * 2500, dtype=pl.Categorical)},
+    "times": {"a": [datetime(2020, 1, 1, tzinfo=UTC)] * 5000},
+    "nothing": {"a": [None] * 5000},
+    "truths": {"a": [True, False] * 2500},
+    "lists": {"a": [[1.0, 2.0]] * 5000},
+    "structures": {"a": [{"x": 1, "y": "z"}] * 5000},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("how", "options"),
+    [
+        ("write_parquet", {}),
+        ("write_parquet", {"compression": "uncompressed", "row_group_size": 700}),
+        ("write_parquet", {"compression": "gzip", "data_page_size": 1000}),
+        ("write_ipc", {}),
+        ("write_ipc", {"compression": "zstd"}),
+        ("write_ipc_stream", {"compression": "lz4"}),
+    ],
+)
+def test_what_is_honest_is_counted_and_read(kind, how, options):
+    frame = pl.DataFrame(KINDS[kind])
+    content = written(frame, how, **options)
+    extent = (extent_of_parquet if how == "write_parquet" else extent_of_arrow)(content, "x")
+    assert extent.columns >= 1
+    assert extent.values >= 5000
+    assert frame_of(content, ".parquet" if how == "write_parquet" else ".arrow", "x").equals(frame)
+
+
+def test_a_large_honest_table_is_read():
+    """Ten years of two thousand configurations, and a thousand symbols: nothing near a limit."""
+    rng = np.random.default_rng(1)
+    frame = pl.DataFrame({f"c{n}": rng.normal(0, 0.01, 2520) for n in range(2000)})
+    assert frame_of(written(frame, "write_parquet"), ".parquet", "x").equals(frame)
+    repeated = pl.DataFrame({"symbol": ["AAPL"] * 500_000, "weight": [0.0] * 500_000})
+    packed = gzip.compress(written(repeated, "write_csv"))
+    assert frame_of(packed, ".csv.gz", "x").equals(repeated)
