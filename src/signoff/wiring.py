@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -14,10 +15,12 @@ from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import replay_features
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.git_commits import GitCommits
+from signoff.adapters.guarded import GuardedRegistry, GuardedRuns
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.live_folder import LiveFolder
+from signoff.adapters.outside import Outside, bare
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
@@ -120,31 +123,39 @@ class House:
         return Authenticators(record=self.record, shelf=self.shelf, public_url=public_url)
 
     @cached_property
+    def outside_registry(self) -> Outside:
+        """The registry as a place outside: one budget and one breaker for versions and runs."""
+        return Outside(f"the model registry at {bare(self.settings.registry)}", self.settings.registry_budget)
+
+    @cached_property
     def registry(self) -> Registry | None:
-        """The model registry, None where the extra is not installed or the registry does not exist."""
-        if self._has_no_registry:
-            return None  # before the import, which takes over a second
-        try:
-            from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
-        except ModuleNotFoundError:
-            return None
-        return MlflowRegistry.open(self.settings.registry)
+        """The model registry, None where the extra is not installed or the registry does not exist.
+
+        It is opened by the first call to it, so that no registry keeps a fence, a cancel or a kill from being done.
+        """
+        return None if self._has_no_registry else GuardedRegistry(self.outside_registry, self._opened_registry)
+
+    def _opened_registry(self) -> Registry | None:
+        from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
+
+        return MlflowRegistry.open(self.settings.registry, self.settings.registry_budget)
 
     @property
     def _has_no_registry(self) -> bool:
         uri, scheme = self.settings.registry, "sqlite:///"
+        if find_spec("mlflow") is None:  # looked for, not imported, which takes over a second
+            return True
         return uri.startswith(scheme) and not Path(uri.removeprefix(scheme)).exists()
 
     @cached_property
     def runs(self) -> Runs | None:
         """The runs behind the registry, None where there is none."""
-        if self._has_no_registry:
-            return None
-        try:
-            from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
-        except ModuleNotFoundError:
-            return None
-        return MlflowRuns.open(self.settings.registry)
+        return None if self._has_no_registry else GuardedRuns(self.outside_registry, self._opened_runs)
+
+    def _opened_runs(self) -> Runs | None:
+        from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
+
+        return MlflowRuns.open(self.settings.registry, self.settings.registry_budget)
 
     @cached_property
     def reader(self) -> FolderReader:
@@ -200,9 +211,9 @@ class House:
         """The flags of every model, as trading processes are told them."""
         return Board(self.record, self.kills, Seal(key_id=self.ledger_key.key_id, sign=self.ledger_key.private.sign))
 
-    @cached_property
+    @property
     def kill_switch(self) -> KillSwitch:
-        """Stops a model also where the record cannot be opened; the kill then waits in the journal."""
+        """Stops a model also where the record cannot be opened; the kill then waits in the journal until it can."""
         try:
             record = self.record
         except SignoffError as error:
@@ -211,7 +222,7 @@ class House:
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
-        shared = ("store", "shelf", "registry", "runs", "reader", "releases", "broker", "kills")
+        shared = ("store", "shelf", "outside_registry", "registry", "runs", "reader", "releases", "broker", "kills")
         house = House(self.settings, self.clock)
         house.__dict__.update({name: getattr(self, name) for name in shared})
         house.__dict__["record"] = Record(self.store, self.clock, expected, request)
