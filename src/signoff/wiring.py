@@ -36,7 +36,7 @@ from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.credentials import Authenticators
 from signoff.app.kill import KillSwitch
-from signoff.app.notices import deliver
+from signoff.app.notices import IN_ORDER, deliver
 from signoff.app.observe import Watch
 from signoff.app.package import Publisher
 from signoff.app.record import Expectation, Record, Request
@@ -52,7 +52,7 @@ from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import Kept, StampCheck, Verification
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
-from signoff.ports.notices import Notifier
+from signoff.ports.notices import Notifier, Severity
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
@@ -259,9 +259,9 @@ class House:
         calls = Pager(url=pager.url, key=pager.key, allowed=pager.allowed)
         return BySeverity(calls=calls, notices=notices)
 
-    def deliver_notices(self) -> tuple[int, tuple[str, ...]]:
+    def deliver_notices(self, severities: tuple[Severity, ...] = IN_ORDER) -> tuple[int, tuple[str, ...]]:
         """Send what is due."""
-        return deliver(self.record, self.notifier)
+        return deliver(self.record, self.notifier, severities)
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""

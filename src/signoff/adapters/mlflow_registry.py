@@ -290,6 +290,6 @@ def _day(tags: Mapping[str, str], tag: str, where: str) -> date | None:
         return date.fromisoformat(text.strip())
     except ValueError as error:
         raise BadInputError(
-            f"The tag {tag} of {where} in the registry: expected a day such as 2009-01-02, found {text[:80]!r}. Set the "
-            "tag again."
+            f"The tag {tag} of {where} in the registry: expected a day such as 2009-01-02, found {text[:80]!r}. Set it "
+            "again."
         ) from error

@@ -4,6 +4,10 @@ A message says what was expected, what was found, where, and what to do. Expecte
 are values, not exceptions.
 """
 
+from typing import Final
+
+MOST_WORDS: Final = 2000
+
 
 class SignoffError(Exception):
     """The root: catch this to answer any refusal of Signoff's."""
@@ -47,11 +51,18 @@ def is_fault(error: BaseException) -> bool:
 
 def described(error: BaseException) -> str:
     """An error in one line: our own by its words, any other with its type and where it came from."""
-    words = " ".join(str(error).split())
+    words = one_line(str(error))
     if isinstance(error, SignoffError):
         return words
     said = f"{type(error).__name__}: {words}" if words else type(error).__name__
     return said if (place := _raised_at(error)) is None else f"{said} (in {place})"
+
+
+def one_line(text: str) -> str:
+    """A text from outside as it can be recorded, printed and sent: one line, not without end, printable."""
+    words = " ".join(text.split())
+    shown = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
 
 
 def _raised_at(error: BaseException) -> str | None:
