@@ -235,8 +235,8 @@ def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, Kind]) -> None:
             continue
         if not kind.suits(column.dtype):
             raise BadInputError(
-                f"{path}, column {name!r}: expected {kind.words}, found {column.dtype}, {column[0]!r} in row 1. Journal "
-                "it again."
+                f"{path}, column {name!r}: expected {kind.words}, found {column.dtype}, {str(column[0])[:60]!r} in row "
+                "1. Journal it again."
             )
         if kind.is_full and column.null_count():
             row = int(column.is_null().arg_true()[0]) + 1

@@ -115,7 +115,8 @@ class RollbackProcedure:
         except BaseException as error:
             if not is_fault(error):
                 raise
-            log.warning("the rollback of %s is done, its memo is owed", state.id, exc_info=error)
+            if not isinstance(error, SignoffError):
+                log.warning("the memo of %s could not be written", state.id, exc_info=error)
             return described(error) if is_memo_owed(state) else None
         return None
 
@@ -174,11 +175,16 @@ class RollbackProcedure:
             self.record.store.put_blob(content)
         releases.write(state.id, EDITION, files)
         digest = parse(files["manifest.json"]).digest
+        decided_again(lambda: self._issue(state.id, digest, actor=actor))
+        return files
+
+    def _issue(self, identity: str, digest: str, *, actor: str) -> None:
+        """Put the memo on record; a deadline or a notice may have been recorded while it was written."""
+        state = self.record.deployment(identity)
         if EDITION not in dict(state.editions):
             events = (MemoIssued(edition=EDITION, manifest=digest),)
-            change = Change(stream=deployment_stream(state.id), state=state, events=events)
-            self.record.commit(change, actor=actor, key=f"edition:{state.id}:{digest}")
-        return files
+            change = Change(stream=deployment_stream(identity), state=state, events=events)
+            self.record.commit(change, actor=actor, key=f"edition:{identity}:{digest}")
 
     def _told(self, state: Deployment) -> tuple[Recorded, ...]:
         """What the memo is written from: this release, the one restored and the kill latch, up to the end."""
