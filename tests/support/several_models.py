@@ -29,11 +29,11 @@ class Several:
         self.log = home.parent / "worker.log"
         self.process, self._kills = None, 0
 
-    def release(self, model, state=State.LIMITED, *, ago=timedelta(days=3)):
-        """A release of its own with a version before it that only the registry knows."""
+    def release(self, model, state=State.LIMITED, *, ago=timedelta(days=3), before="1"):
+        """A release of its own, and the version before it, which only the registry knows."""
         identity = f"{model}-2"
         events = tuple(
-            replace(event, deployment=identity, model=model, previous_deployment=None)
+            replace(event, deployment=identity, model=model, previous_deployment=None, previous_version=before)
             if isinstance(event, e.Opened)
             else event
             for event in way_to(state)
@@ -49,11 +49,16 @@ class Several:
         house.rollback.start(identity, e.Occasion.ERROR, "t", "r", actor="t")
         return identity
 
+    def leaving_alone(self, model):
+        """The same of a release that no version was before, so that no registry is asked."""
+        identity = self.release(model, before=None)
+        self.house.rollback.start(identity, e.Occasion.ERROR, "t", "r", actor="t")
+        return identity
+
     def late(self, model):
         """A rollback that ended, and whose post-mortem is overdue."""
         identity = self.release(model, ago=timedelta(days=9))
         house = House(self.settings, SimulatedClock(NOW - timedelta(days=5)))
-        house.__dict__["registry"] = None
         state = house.record.deployment(identity)
         begun = e.RollbackStarted(
             occasion=e.Occasion.ERROR,

@@ -36,29 +36,29 @@ class Breaker:
     most_failures: int = 3
     cool_down_s: float = 15.0
     failures: int = 0
-    closed_until: float | None = None
+    open_until: float | None = None
 
     def is_open(self, now: float) -> bool:
         """Whether a call is refused now."""
-        return self.closed_until is not None and now < self.closed_until
+        return self.open_until is not None and now < self.open_until
 
     def again_in(self, now: float) -> float:
         """The seconds until a call is let through."""
-        return 0.0 if self.closed_until is None else max(0.0, self.closed_until - now)
+        return 0.0 if self.open_until is None else max(0.0, self.open_until - now)
 
     def asked(self, now: float) -> "Breaker":
         """A call begins. The one that is let through half open keeps the others out meanwhile."""
-        return self if self.closed_until is None else replace(self, closed_until=now + self.cool_down_s)
+        return self if self.open_until is None else replace(self, open_until=now + self.cool_down_s)
 
     def answered(self) -> "Breaker":
         """A call was answered, whatever the answer said."""
-        return replace(self, failures=0, closed_until=None)
+        return replace(self, failures=0, open_until=None)
 
     def failed(self, now: float) -> "Breaker":
         """A call was not answered."""
         failures = self.failures + 1
         is_over = failures >= self.most_failures
-        return replace(self, failures=failures, closed_until=now + self.cool_down_s if is_over else None)
+        return replace(self, failures=failures, open_until=now + self.cool_down_s if is_over else None)
 
 
 @dataclass(slots=True)
