@@ -133,7 +133,9 @@ class House:
 
         It is opened by the first call to it, so that no registry keeps a fence, a cancel or a kill from being done.
         """
-        return None if self._has_no_registry else GuardedRegistry(self.outside_registry, self._opened_registry)
+        if self._has_no_registry:
+            return None
+        return GuardedRegistry(self.outside_registry, self._opened_registry, "signoff.adapters.mlflow_registry")
 
     def _opened_registry(self) -> Registry | None:
         from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
@@ -150,7 +152,9 @@ class House:
     @cached_property
     def runs(self) -> Runs | None:
         """The runs behind the registry, None where there is none."""
-        return None if self._has_no_registry else GuardedRuns(self.outside_registry, self._opened_runs)
+        if self._has_no_registry:
+            return None
+        return GuardedRuns(self.outside_registry, self._opened_runs, "signoff.adapters.mlflow_runs")
 
     def _opened_runs(self) -> Runs | None:
         from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra

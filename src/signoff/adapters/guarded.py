@@ -5,6 +5,7 @@ not kept by a registry that cannot even be opened.
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Final, Generic, TypeVar
 
 from signoff.adapters.outside import Outside
@@ -22,15 +23,26 @@ SEARCHING: Final = 6
 
 
 class Guarded(Generic[S]):
-    """Something outside that is opened by the first call to it."""
+    """Something outside that is opened by the first call to it; `module` is what opening it imports."""
 
-    def __init__(self, outside: Outside, open_it: Callable[[], S | None]) -> None:
-        self._outside, self._open = outside, open_it
+    def __init__(self, outside: Outside, open_it: Callable[[], S | None], module: str) -> None:
+        self._outside, self._open, self._module = outside, open_it, module
         self._held: list[S] = []
 
     def _ask(self, what: str, call: Callable[[S], T], budgets: int = 1) -> T:
         seconds = budgets * self._outside.budget.total_s
+        self._load()
         return self._outside.ask(what, lambda: call(self._opened()), seconds=seconds)
+
+    def _load(self) -> None:
+        """Import the library first, which asks nobody and takes seconds: that is not the place's fault."""
+        try:
+            import_module(self._module)
+        except ImportError as error:
+            raise UnavailableError(
+                f"Expected the library that {self._outside.name} needs, found it broken ({error}). Install "
+                "`signoff[mlflow]` again."
+            ) from error
 
     def _opened(self) -> S:
         """What was opened first, by whomever; no lock is held meanwhile, so that one that hangs keeps nobody."""

@@ -1,6 +1,6 @@
 """Lanes: what may take long is done beside what must not wait, each kind of work in a thread of its own.
 
-A lane that is still at its work is not given more; what it did is told with the pass after it came back.
+A lane that is still at its work is not given more; what it did is told by the pass that finds it back.
 """
 
 import threading
@@ -29,15 +29,18 @@ class Lanes(Generic[D]):
     clock: Callable[[], float] = monotonic
     _runs: dict[str, _Run[D]] = field(default_factory=dict)
 
-    def give(self, lane: str, work: Callable[[D], None], did: D) -> D | None:
-        """Begin a piece of work unless the lane is busy; what the one before it did, once it has come back."""
-        if self.is_busy(lane):
-            return None
-        before = self._runs.pop(lane, None)
+    def give(self, lane: str, work: Callable[[D], None], did: D) -> None:
+        """Begin a piece of work unless the lane has one, whose deeds were not asked for yet."""
+        if lane in self._runs:
+            return
         thread = threading.Thread(target=work, args=(did,), name=lane, daemon=True)
         self._runs[lane] = _Run(did, self.clock(), thread)
         thread.start()
-        return None if before is None else before.did
+
+    def returned(self) -> tuple[D, ...]:
+        """What was done in the lanes that have come back; they are free again."""
+        back = [lane for lane in self._runs if not self.is_busy(lane)]
+        return tuple(self._runs.pop(lane).did for lane in back)
 
     def is_busy(self, lane: str) -> bool:
         """Whether a lane is still at its work."""

@@ -85,6 +85,8 @@ class Worker:
         done = Pass()
         self._kills(done)
         self.house.record.store.size()
+        for did in self.lanes.returned() if self.lanes is not None else ():
+            done.join(did)
         self._halt(done)
         self._beside("way back", done, self._take_back, is_urgent=True)
         self._beside("pages", done, self._page, is_urgent=True)
@@ -118,8 +120,8 @@ class Worker:
 
         if self.lanes is None:
             work(done)
-        elif (before := self.lanes.give(task, work, Pass())) is not None:
-            done.join(before)
+        else:
+            self.lanes.give(task, work, Pass())
 
     def _try(self, subject: Subject, done: Pass, act: Callable[[], object], *, is_urgent: bool = False) -> None:
         """Do one thing. What goes wrong is reported, and tried again after a pause unless it is urgent."""
