@@ -103,7 +103,10 @@ class Trial:
         self.token, self.port = furnish(self.house, VICTIMS), free_port()
         for identity in (LEAVING, LATER):
             self.released(identity)
+        key = home / "pager.key"
+        key.write_text("k" * 32)
         outside = {
+            "SIGNOFF_PAGER_KEY_FILE": str(key),
             "SIGNOFF_REGISTRY": self.registry.url,
             "SIGNOFF_PAGER_URL": self.pager.url,
             "SIGNOFF_PAGER_ALLOW": "127.0.0.1",
@@ -117,9 +120,9 @@ class Trial:
     def run(self) -> dict[str, Any]:
         desk = self.desk()
         found = self.rolled_back() | self.killed_meanwhile()
-        for name in ("registry", "pager", "messenger"):
-            if not until(lambda place=getattr(self, name): place.asked > 0, 60):
-                self.wrong.append(f"the {name} was never asked")
+        places = {"registry": self.registry, "pager": self.pager, "messenger": self.messenger}
+        until(lambda: all(place.asked for place in places.values()), 60)
+        self.wrong += [f"the {name} was never asked" for name, place in places.items() if not place.asked]
         found |= self.everything_hangs(desk)
         desk.stop()
         for process in self.processes:
