@@ -20,7 +20,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -227,7 +227,8 @@ class Trial:
 
         def free() -> None:
             for pid in family:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # one that was given up meanwhile has ended
+                    os.kill(pid, signal.SIGCONT)
 
         for pid in family:
             os.kill(pid, signal.SIGSTOP)

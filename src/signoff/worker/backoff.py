@@ -39,6 +39,11 @@ class Streak:
         """The pause after the last failure."""
         return min(LONGEST_S, FIRST_S * 2.0 ** min(self.failures - 1, 30))
 
+    @property
+    def is_news(self) -> bool:
+        """Whether the last failure is worth a line, of what is tried each second: the first, second, fourth, eighth…"""
+        return self.failures.bit_count() == 1
+
     def failed(self, now: float) -> "Streak":
         """The streak after one more failure."""
         longer = replace(self, failures=self.failures + 1)

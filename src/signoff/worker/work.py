@@ -2,8 +2,8 @@
 
 Each task, and within it each release, is contained: whatever goes wrong with one is reported under its name, tried
 again after pauses that grow, and told to people once it stays. The order is kills, rollbacks, pages, deadlines, then
-the rest. With lanes, what asks anybody but the record and the venue is done beside the pass, so that no registry,
-messenger or journal keeps a kill or a fence of the next pass waiting.
+the rest. With lanes, each task is done beside the pass, so that no registry, messenger, journal or database keeps a
+fence or a cancel waiting.
 """
 
 import logging
@@ -79,18 +79,25 @@ class Worker:
         """One pass. What goes wrong with one thing keeps nobody from the next.
 
         Sessions that have closed are observed and phases advanced only when asked for. Tidying asks the registry about
-        every release that has not ended, which nothing waits for. UnavailableError when the record does not answer;
+        every release that has not ended, which nothing waits for. UnavailableError when the record cannot be opened;
         kills are then halted all the same.
         """
         done = Pass()
-        self._kills(done)
-        self.house.record.store.size()
         for did in self.lanes.returned() if self.lanes is not None else ():
             done.join(did)
-        self._halt(done)
+        if self.lanes is None:
+            self._beside("kills", done, self._kills, is_urgent=True)
+            self.house.record.store.size()
+        else:
+            try:
+                _ = self.house.record  # opened by one thread, before there are others that need it
+            finally:
+                self._beside("halting", done, self._halt_killed, is_urgent=True)
+            self._beside("kills", done, self._kills, is_urgent=True)
+        self._beside("rollbacks", done, self._halt, is_urgent=True)
         self._beside("way back", done, self._take_back, is_urgent=True)
         self._beside("pages", done, self._page, is_urgent=True)
-        self._deadlines(done)
+        self._beside("deadlines", done, self._deadlines)
         self._beside("orders", done, self._reconcile)
         self._beside("champions", done, self._champions)
         if is_observing:
@@ -134,8 +141,10 @@ class Worker:
         except BaseException as error:
             if not is_fault(error):
                 raise
-            done.problems.append(f"{subject}: {described(error)}")
-            self._failed(subject, self.streaks.failed(subject, now()), error, now())
+            streak = self.streaks.failed(subject, now())
+            if not is_urgent or self.lanes is None or streak.is_news:
+                done.problems.append(f"{subject}: {described(error)}")
+            self._failed(subject, streak, error, now())
         else:
             if (ended := self.streaks.recovered(subject)) is not None:
                 log.info("works again", extra=about(task=subject.task, of=subject.of or None, failed=ended.failures))
@@ -172,11 +181,14 @@ class Worker:
         for state in sorted(readable, key=age):
             yield Subject(task=task, of=state.id, deployment=state.id), state
 
-    def _kills(self, done: Pass) -> None:
-        def reconcile() -> None:
-            done.pending_kills = self.house.kill_switch.reconcile()
+    def _halt_killed(self, _done: Pass) -> None:
+        """The orders of every kill that is not on record yet, which waits for no database."""
+        switch = self.house.kill_switch
+        for kill in switch.journal.pending():
+            switch.halt(kill)
 
-        self._try(Subject(task="kills"), done, reconcile, is_urgent=True)
+    def _kills(self, done: Pass) -> None:
+        done.pending_kills = self.house.kill_switch.reconcile()
 
     def _halt(self, done: Pass) -> None:
         """The first steps of every rollback, which ask the record and the venue alone."""
@@ -186,11 +198,8 @@ class Worker:
             if rollback.take_back(state.id, actor=self.actor, steps=HALTING).state is State.ROLLBACK_STUCK:
                 done.rollbacks.append(state.id)
 
-        def every() -> None:
-            for subject, state in self._releases("rollback", done, State.ROLLING_BACK):
-                self._try(subject, done, partial(halt, state), is_urgent=True)
-
-        self._try(Subject(task="rollbacks"), done, every, is_urgent=True)
+        for subject, state in self._releases("rollback", done, State.ROLLING_BACK):
+            self._try(subject, done, partial(halt, state), is_urgent=True)
 
     def _take_back(self, done: Pass) -> None:
         """The steps that ask the registry, and the memos that are owed."""
@@ -227,11 +236,8 @@ class Worker:
             late = check_deadline(self.house.record, state, actor=self.actor)
             done.late.extend(f"{state.id}: {breach.name}" for breach in late)
 
-        def every() -> None:
-            for subject, state in self._releases("deadlines", done, *WATCHED):
-                self._try(subject, done, partial(check, state))
-
-        self._try(Subject(task="deadlines"), done, every)
+        for subject, state in self._releases("deadlines", done, *WATCHED):
+            self._try(subject, done, partial(check, state))
 
     def _reconcile(self, done: Pass) -> None:
         record, broker = self.house.record, self.house.broker
