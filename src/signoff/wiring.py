@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, cast
 
@@ -17,11 +18,13 @@ from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.foreign_files import open_regular, own_users, read_regular, refuse_open_folder
 from signoff.adapters.git_commits import GitCommits
+from signoff.adapters.guarded import GuardedRegistry, GuardedRuns
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.live_folder import LiveFolder
+from signoff.adapters.outside import Outside, bare
 from signoff.adapters.sandbox.child import Sandbox, installed_packages
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
@@ -38,7 +41,7 @@ from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.credentials import Authenticators
 from signoff.app.kill import KillSwitch
-from signoff.app.notices import deliver
+from signoff.app.notices import IN_ORDER, deliver
 from signoff.app.observe import Watch
 from signoff.app.package import Publisher
 from signoff.app.policy import Policies
@@ -57,7 +60,7 @@ from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import Kept, StampCheck, Verification
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
-from signoff.ports.notices import Notifier
+from signoff.ports.notices import Notifier, Severity
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
@@ -143,20 +146,31 @@ class House:
         return Authenticators(record=self.record, shelf=self.shelf, public_url=public_url)
 
     @cached_property
+    def outside_registry(self) -> Outside:
+        """The registry as a place outside: one budget and one breaker for versions and runs."""
+        return Outside(f"the model registry at {bare(self.settings.registry)}", self.settings.registry_budget)
+
+    @cached_property
     def registry(self) -> Registry | None:
-        """The model registry, None where the extra is not installed or the registry does not exist."""
+        """The model registry, None where the extra is not installed or the registry does not exist.
+
+        It is opened by the first call to it, so that no registry keeps a fence, a cancel or a kill from being done.
+        """
         if self._has_no_registry:
-            return None  # before the import, which takes over a second
-        try:
-            from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
-        except ModuleNotFoundError:
             return None
+        return GuardedRegistry(self.outside_registry, self._opened_registry, "signoff.adapters.mlflow_registry")
+
+    def _opened_registry(self) -> Registry | None:
+        from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
+
         quick = replace(self.sandbox, seconds=min(self.sandbox.seconds, MODEL_SECONDS))
-        return MlflowRegistry.open(self.settings.registry, quick)
+        return MlflowRegistry.open(self.settings.registry, quick, self.settings.registry_budget)
 
     @property
     def _has_no_registry(self) -> bool:
         uri, scheme = self.settings.registry, "sqlite:///"
+        if find_spec("mlflow") is None:  # looked for, not imported, which takes over a second
+            return True
         return uri.startswith(scheme) and not Path(uri.removeprefix(scheme)).exists()
 
     @cached_property
@@ -164,11 +178,12 @@ class House:
         """The runs behind the registry, None where there is none."""
         if self._has_no_registry:
             return None
-        try:
-            from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
-        except ModuleNotFoundError:
-            return None
-        return MlflowRuns.open(self.settings.registry)
+        return GuardedRuns(self.outside_registry, self._opened_runs, "signoff.adapters.mlflow_runs")
+
+    def _opened_runs(self) -> Runs | None:
+        from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
+
+        return MlflowRuns.open(self.settings.registry, self.settings.registry_budget)
 
     @cached_property
     def reader(self) -> FolderReader:
@@ -268,9 +283,9 @@ class House:
         """The flags of every model, as trading processes are told them."""
         return Board(self.record, self.kills, Seal(key_id=self.ledger_key.key_id, sign=self.ledger_key.private.sign))
 
-    @cached_property
+    @property
     def kill_switch(self) -> KillSwitch:
-        """Stops a model also where the record cannot be opened; the kill then waits in the journal."""
+        """Stops a model also where the record cannot be opened; the kill then waits in the journal until it can."""
         if self.kill_drop is not None and self.kill_drop.is_for_guests:
             shut = ShutStore(UnavailableError(f"The home {self.settings.home} is another account's."))
             record, orders = Record(cast("Store", shut), self.clock), cast("OrderHalt", shut)
@@ -294,7 +309,7 @@ class House:
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
-        shared = ("store", "shelf", "registry", "runs", "reader", "releases", "broker", "kills")
+        shared = ("store", "shelf", "outside_registry", "registry", "runs", "reader", "releases", "broker", "kills")
         house = House(self.settings, self.clock)
         house.__dict__.update({name: getattr(self, name) for name in shared})
         house.__dict__["record"] = Record(self.store, self.clock, expected, request)
@@ -331,9 +346,9 @@ class House:
         calls = Pager(url=pager.url, key=pager.key, allowed=pager.allowed)
         return BySeverity(calls=calls, notices=notices)
 
-    def deliver_notices(self) -> tuple[int, tuple[str, ...]]:
+    def deliver_notices(self, severities: tuple[Severity, ...] = IN_ORDER) -> tuple[int, tuple[str, ...]]:
         """Send what is due."""
-        return deliver(self.record, self.notifier)
+        return deliver(self.record, self.notifier, severities)
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("mlflow")
 
 from signoff.adapters.mlflow_registry import REQUIRED, MlflowRegistry, answering
-from signoff.domain.errors import NotFoundError, UnavailableError
+from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 
 DOUBLING = """
 def load(folder):
@@ -115,3 +115,59 @@ def test_the_password_in_an_address_is_in_no_error(uri):
         raise MlflowException(f"API request to {uri}/api/2.0/mlflow/runs/get failed")
     assert "secret" not in str(told.value)
     assert "did not answer: API request to " in str(told.value)
+
+
+SCHEMAS = {
+    "no features": (b'{"columns": []}', r"a list \"features\", found an object with the keys \['columns'\]"),
+    "a list": (b'["x"]', 'an object with a list "features"'),
+    "not JSON": (b"features: [x]", "expected JSON"),
+    "not even text": (b"\xff\xfe\x00", "expected JSON"),
+    "a feature without a name": (b'{"features": [{"name": "x"}, {"dtype": "float"}]}', r'"name" in features\[1\]'),
+    "a name that is a number": (b'{"features": [{"name": 7}]}', r'"name" in features\[0\]'),
+    "features as an object": (b'{"features": {"x": 1}}', 'a list "features"'),
+    "nested without end": (b"[" * 200_000, "expected JSON"),
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS)
+def test_a_schema_that_names_no_features_is_refused_by_file_and_version(registry, client, place, schema):
+    content, said = SCHEMAS[schema]
+    _logged(client, place, "1.0.0").write_bytes(content)
+    with pytest.raises(BadInputError, match=rf"feature_schema.json of m v1.0.0 in the registry.*{said}"):
+        registry.version("m", "1.0.0")
+    assert registry.version("m", "2.0.0").features == ("x",)
+
+
+def test_a_schema_larger_than_any_is_refused_before_it_is_fetched(registry, client, place):
+    with _logged(client, place, "1.0.0").open("ab") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(BadInputError, match=r"expected at most 16,777,216 bytes, found 1,073,741,824"):
+        registry.version("m", "1.0.0")
+
+
+@pytest.mark.parametrize("day", ["2009/01/02", "02.01.2009", "soon", "2009-13-01", "1230768000"])
+def test_a_tag_that_is_no_day_is_refused_by_tag_and_version(registry, client, day):
+    for found in client.search_model_versions("name = 'm'"):
+        if found.tags["version"] == "1.0.0":
+            client.set_tag(found.run_id, "training_start", day)
+    with pytest.raises(BadInputError, match=f"tag training_start of m v1.0.0 .* such as 2009-01-02, found '{day}'"):
+        registry.version("m", "1.0.0")
+    assert registry.version("m", "2.0.0").training_start is not None
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), OSError(5, "I/O error"), KeyError("y"), RecursionError("deep")])
+def test_whatever_a_registry_raises_is_said_with_its_place_and_type(error):
+    said = f"the model registry at http://r, found something else .{type(error).__name__}"
+    with pytest.raises(UnavailableError, match=said):
+        _raise(error)
+
+
+def _raise(error):
+    with answering("http://r"):
+        raise error
+
+
+def _logged(client, place, version):
+    """The schema as the registry keeps it."""
+    (found,) = (v for v in client.search_model_versions("name = 'm'") if v.tags["version"] == version)
+    return place / "artifacts" / found.run_id / "artifacts" / "model" / "feature_schema.json"

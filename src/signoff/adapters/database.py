@@ -6,11 +6,12 @@ process stand in line. Between processes SQLite decides as before, and so it doe
 file that somebody else keeps locked must not add their waits up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from time import monotonic
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Engine, create_engine, event, func, inspect, make_url, select
 from sqlalchemy.engine import Connection
@@ -22,6 +23,9 @@ from signoff.domain.errors import BadInputError, SignoffError, TamperedError, Un
 
 LOCK: Final = 7_366_010_244_001
 PATIENCE_S: Final = 1.0
+# Longer than what we let PostgreSQL take for a statement, so that a server that answers says what is wrong.
+ANSWER_S: Final = 25.0
+T = TypeVar("T")
 
 
 class SchemaError(UnavailableError):
@@ -220,6 +224,8 @@ def _engine(url: str) -> Engine:
         _make_room(Path(path).parent)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
+    if engine.dialect.driver == "psycopg":
+        event.listen(engine, "connect", _limit_waits)
     return engine
 
 
@@ -229,8 +235,40 @@ def _how(url: URL) -> dict[str, Any]:
         return {}
     ours = "-c statement_timeout=20000 -c lock_timeout=8000 -c idle_in_transaction_session_timeout=30000"
     options = " ".join((ours, *url.normalized_query.get("options", ())))
-    arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000}
+    alive = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+    arguments = {"connect_timeout": 2, "options": options, "tcp_user_timeout": 5000, **alive}
     return {"connect_args": arguments, "pool_pre_ping": True, "pool_size": 10, "max_overflow": 20, "pool_timeout": 5}
+
+
+def _limit_waits(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+    """A server that takes what it is sent and never answers keeps its own timeouts; so we keep one too."""
+    waiting = connection.wait
+
+    def wait(steps: Generator[int, int, T], *further: float, **named: float) -> T:
+        try:
+            answer: T = waiting(_limited(steps, monotonic() + ANSWER_S), *further, **named)
+        except TimeoutError as error:
+            connection.close()
+            raise OperationalError(f"no answer within {ANSWER_S:g} s") from error
+        return answer
+
+    from psycopg import OperationalError  # noqa: PLC0415 - an optional driver
+
+    connection.wait = wait
+
+
+def _limited(steps: Generator[int, int, T], end: float) -> Generator[int, int, T]:
+    """The same steps of the driver, resumed ten times a second while nothing comes, until the time is over."""
+    ready: int | None = None
+    while True:
+        try:
+            wanted = next(steps) if ready is None else steps.send(ready)
+        except StopIteration as stopped:
+            answer: T = stopped.value
+            return answer
+        ready = yield wanted
+        if not ready and monotonic() >= end:
+            raise TimeoutError
 
 
 def _asking(engine: Engine) -> Engine:

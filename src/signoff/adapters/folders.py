@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Final
 
 from signoff.adapters.folder_files import read_inside
@@ -19,6 +20,7 @@ from signoff.ports.notices import Severity
 log = logging.getLogger("signoff")
 MAX_BYTES: Final = 4 << 30
 KEPT_BYTES: Final = 64 << 20
+HELD_S: Final = 5.0
 
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
@@ -47,12 +49,35 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def held(lock: Path) -> Iterator[None]:
-    """What is done meanwhile, one thread of one process does at a time; the lock of one that is killed is free."""
+def held(lock: Path, *, seconds: float = HELD_S) -> Iterator[None]:
+    """What is done meanwhile, one thread of one process does at a time; the lock of one that is killed is free.
+
+    UnavailableError when somebody else keeps it longer than this: nobody waits for one that hangs.
+    """
     lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    try:
+        _lock(handle, lock, monotonic() + seconds)
         yield
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, lock: Path, end: float) -> None:
+    pause = 0.001
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if monotonic() >= end:
+                raise UnavailableError(
+                    f"Expected the lock {lock} to be free within seconds, found another process that keeps it. Look "
+                    "which one hangs."
+                ) from None
+            sleep(pause)
+            pause = min(0.05, 2 * pause)
+        else:
+            return
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> Path:

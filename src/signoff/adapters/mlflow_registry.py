@@ -7,7 +7,6 @@ writes to the registry writes that file and the model, so that neither is loaded
 
 import json
 import logging
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,17 +18,26 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from mlflow.environment_variables import (
+    MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT,
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+    MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
-from signoff.adapters.foreign_files import read_regular
+from signoff.adapters.foreign_files import kind_of, read_regular
+from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
-from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
+from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, UnavailableError
 from signoff.domain.evidence import RegisteredVersion
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
 from signoff.domain.memo.standing import PreviousCheck
+from signoff.ports.budget import USUAL, Budget
 
 GOVERNANCE: Final = "governance"
 REQUIRED: Final = (
@@ -42,19 +50,38 @@ REQUIRED: Final = (
 TOLERANCE: Final = 1e-9
 INFERENCE: Final = "inference.json"
 MOST_INFERENCE: Final = 100_000
-_LOGIN: Final = re.compile(r"://[^/\s]*@")
+MOST_SCHEMA: Final = 16 << 20
+MOST_SAID: Final = 400
+# What MLflow says of a question rather than of itself: asking something else may well be answered.
+REFUSALS: Final = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"})
 NOBODY: Final = "unknown"
 
 
-def connected(uri: str) -> MlflowClient | None:
+def connected(uri: str, budget: Budget = USUAL) -> MlflowClient | None:
     """A client of the tracking server or database at this URI, None where a database file does not exist yet."""
-    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-        return None
+    if uri.startswith("sqlite:///"):
+        path = Path(uri.removeprefix("sqlite:///"))
+        if not path.exists():
+            return None
+        if not path.is_file():
+            raise UnavailableError(f"Expected the model registry's database at {path}, found {kind_of(path)}.")
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Standard error belongs to the command that was typed.
     MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set("false")  # type: ignore[no-untyped-call]
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+    _bound_requests(budget)
+    with answering(uri):
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _bound_requests(budget: Budget) -> None:
+    """MLflow retries for minutes unless told otherwise, and takes one number for connecting and for reading."""
+    seconds = max(1, round(max(budget.connect_s, budget.read_s)))
+    MLFLOW_HTTP_REQUEST_TIMEOUT.set(seconds)  # type: ignore[no-untyped-call]
+    MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT.set(seconds)  # type: ignore[no-untyped-call]
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(1)  # type: ignore[no-untyped-call]
+    MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR.set(0)  # type: ignore[no-untyped-call]
+    MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER.set(False)  # type: ignore[no-untyped-call]
 
 
 def users_of(run: Run) -> tuple[str, ...]:
@@ -65,16 +92,21 @@ def users_of(run: Run) -> tuple[str, ...]:
 
 @contextmanager
 def answering(uri: str) -> Iterator[None]:
-    """Turn what MLflow raises into an error of ours that names the place."""
+    """Turn whatever MLflow raises, and what is beneath it, into an error of ours that names the place."""
     try:
         yield
+    except SignoffError:
+        raise
     except MlflowException as error:
+        if error.error_code in REFUSALS:
+            raise BadInputError(f"The model registry at {bare(uri)} refused: {bare(error.message)}") from error
         raise UnavailableError(f"The model registry at {bare(uri)} did not answer: {bare(error.message)}") from error
-
-
-def bare(text: str) -> str:
-    """An address, or words about one, without the name and password in it: what is said of it is kept and sent."""
-    return _LOGIN.sub("://", text)
+    except Exception as error:  # what a server of another kind, a broken file or a broken answer raises, is anything
+        said = bare(" ".join(f"{type(error).__name__}: {error}".split()))[:MOST_SAID]
+        raise UnavailableError(
+            f"Expected an answer of MLflow from the model registry at {bare(uri)}, found something else ({said}). Look "
+            "whether it is MLflow that answers there, and restore it from its backup if it is damaged."
+        ) from error
 
 
 class MlflowRegistry:
@@ -86,9 +118,9 @@ class MlflowRegistry:
         self._sandbox = sandbox
 
     @classmethod
-    def open(cls, uri: str, sandbox: Sandbox | None = None) -> "MlflowRegistry | None":
+    def open(cls, uri: str, sandbox: Sandbox | None = None, budget: Budget = USUAL) -> "MlflowRegistry | None":
         """The registry at this URI, None where a database file does not exist yet. Models run as `sandbox` says."""
-        client = connected(uri)
+        client = connected(uri, budget)
         return None if client is None else cls(client, uri, sandbox or Sandbox())
 
     def version(self, model: str, version: str) -> RegisteredVersion | None:
@@ -98,7 +130,7 @@ class MlflowRegistry:
             if found is None:
                 return None
             run = self._client.get_run(_run_of(found))
-            folder = self._model_folder(found, run)
+            folder, where = self._model_folder(found, run), f"{model} v{version}"
             return RegisteredVersion(
                 model=model,
                 version=version,
@@ -106,9 +138,9 @@ class MlflowRegistry:
                 experiment=self._client.get_experiment(run.info.experiment_id).name,
                 parameters=dict(run.data.params),
                 metrics=dict(run.data.metrics),
-                features=self._features(_run_of(found), folder),
-                training_start=_day(run.data.tags.get("training_start")),
-                training_end=_day(run.data.tags.get("training_end")),
+                features=self._features(_run_of(found), folder, where),
+                training_start=_day(run.data.tags, "training_start", where),
+                training_end=_day(run.data.tags, "training_end", where),
                 git_commit=run.data.tags.get("git_commit"),
                 architecture=run.data.tags.get("architecture", ""),
                 tags=self._tags(run, found),
@@ -172,6 +204,10 @@ class MlflowRegistry:
         return tags
 
     def _find(self, model: str, version: str) -> ModelVersion | None:
+        if "'" in model:
+            raise BadInputError(
+                f"Expected a model's name without a quotation mark, found {model!r}; MLflow finds none."
+            )
         every = self._client.search_model_versions(f"name = '{model}'")
         mine = [v for v in every if v.tags.get("version") == version]
         return max(mine, key=lambda v: int(v.version), default=None)
@@ -201,13 +237,19 @@ class MlflowRegistry:
         """The model's artefact path within its run."""
         return (found.source or "").removeprefix(f"{run.info.artifact_uri}/") or "model"
 
-    def _features(self, run_id: str, folder: str) -> tuple[str, ...]:
+    def _features(self, run_id: str, folder: str, where: str) -> tuple[str, ...]:
+        """The names in the model's `feature_schema.json`, none where there is no such file."""
         path = f"{folder}/feature_schema.json"
-        if path not in set(self._artifacts(run_id)):
+        sizes = {item.path: item.file_size for item in self._client.list_artifacts(run_id, folder) if not item.is_dir}
+        if path not in sizes:
             return ()
+        if (size := sizes[path] or 0) > MOST_SCHEMA:
+            raise BadInputError(
+                f"{path} of {where} in the registry: expected at most {MOST_SCHEMA:,} bytes, found {size:,}."
+            )
         with tempfile.TemporaryDirectory() as name:
             local = Path(self._client.download_artifacts(run_id, path, name))
-            return tuple(str(feature["name"]) for feature in json.loads(local.read_bytes())["features"])
+            return _feature_names(read_regular(local, limit=MOST_SCHEMA), f"{path} of {where} in the registry")
 
     def _artifacts(self, run_id: str, folder: str | None = None) -> Iterator[str]:
         for item in self._client.list_artifacts(run_id, folder):
@@ -247,5 +289,37 @@ def _run_of(found: ModelVersion) -> str:
     return str(found.run_id)
 
 
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
+def _feature_names(content: bytes, where: str) -> tuple[str, ...]:
+    """The names that a schema lists: `{"features": [{"name": "momentum_12m"}, …]}`."""
+    try:
+        said = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{where}: expected JSON, found something else ({error}). Log it again.") from error
+    listed = said.get("features") if isinstance(said, dict) else None
+    if not isinstance(listed, list):
+        raise BadInputError(f'{where}: expected an object with a list "features", found {_shape(said)}. Log it again.')
+    for number, feature in enumerate(listed):
+        name = feature.get("name") if isinstance(feature, dict) else None
+        if not isinstance(name, str) or not name:
+            raise BadInputError(
+                f'{where}: expected a text "name" in features[{number}], found {_shape(feature)}. Log it again.'
+            )
+    return tuple(feature["name"] for feature in listed)
+
+
+def _shape(said: object) -> str:
+    """What was found, briefly."""
+    return f"an object with the keys {sorted(map(str, said))[:8]}" if isinstance(said, dict) else repr(said)[:80]
+
+
+def _day(tags: Mapping[str, str], tag: str, where: str) -> date | None:
+    """The day that a tag names, None where the version has no such tag."""
+    if not (text := tags.get(tag)):
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as error:
+        raise BadInputError(
+            f"The tag {tag} of {where} in the registry: expected a day such as 2009-01-02, found {text[:80]!r}. Set it "
+            "again."
+        ) from error

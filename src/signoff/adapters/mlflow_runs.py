@@ -12,8 +12,10 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from signoff.adapters.folder_files import read_inside
-from signoff.adapters.mlflow_registry import answering, bare, connected, users_of
+from signoff.adapters.mlflow_registry import answering, connected, users_of
+from signoff.adapters.outside import bare
 from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.ports.budget import USUAL, Budget
 from signoff.ports.runs import RunStatus, TrackedRun
 
 PARENT: Final = "mlflow.parentRunId"
@@ -30,9 +32,9 @@ class MlflowRuns:
         self._stores: dict[str, ArtifactRepository] = {}
 
     @classmethod
-    def open(cls, uri: str) -> "MlflowRuns | None":
+    def open(cls, uri: str, budget: Budget = USUAL) -> "MlflowRuns | None":
         """The runs at this URI, None where a database file does not exist yet."""
-        client = connected(uri)
+        client = connected(uri, budget)
         return None if client is None else cls(client, uri)
 
     def run(self, run_id: str) -> TrackedRun:

@@ -9,10 +9,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
+from typing import Final
 
 from signoff.adapters.folders import held, write_file
+from signoff.adapters.foreign_files import read_regular
 from signoff.domain.errors import RefusedError, UnavailableError
 from signoff.ports.orders import OpenOrder
+
+# A venue that takes longer than this to say anything is taken for one that hangs.
+BOOK_S: Final = 2.0
+MOST_BOOK: Final = 1 << 30
 
 
 class SimulatedBroker:
@@ -51,7 +57,7 @@ class SimulatedBroker:
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
         """What is still open."""
-        with self._lock:
+        with self._alone():
             try:
                 self._load()
             except OSError as error:
@@ -69,12 +75,12 @@ class SimulatedBroker:
     @contextmanager
     def _book(self) -> Iterator[None]:
         """The book as it is now, to be changed by one thread of one process at a time, and written back."""
-        with self._lock:
+        with self._alone():
             if self._path is None:
                 yield
                 return
             try:
-                with held(self._path.with_suffix(".lock")):
+                with held(self._path.with_suffix(".lock"), seconds=BOOK_S):
                     self._load()
                     try:
                         yield
@@ -85,14 +91,24 @@ class SimulatedBroker:
                     f"The broker's book {self._path} could not be written: {error.strerror}. Ask again; make room."
                 ) from error
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One thread at a time, none of which waits long for another that hangs."""
+        if not self._lock.acquire(timeout=BOOK_S):
+            raise UnavailableError(f"The broker's book {self._path} was busy for {BOOK_S:g} s. Ask again.")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
     def _load(self) -> None:
         if self._path is not None and self._path.exists():
-            content = self._path.read_bytes()
+            content = read_regular(self._path, limit=MOST_BOOK)
             try:
                 said = json.loads(content)
                 self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
                 self._fences = said["fences"]
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UnavailableError(
                     f"The broker's book {self._path} is no book ({error}); which orders are open is not known. Restore "
                     "it."

@@ -25,14 +25,19 @@ def naming(model: str, cause: str) -> Effect:
 
 def name_champions(record: Record, registry: Registry | None) -> tuple[str, ...]:
     """Carry out what is due; the models whose alias was set. A registry that is away is asked again next time."""
-    named = []
-    for effect in record.store.pending():
-        if effect.kind == KIND:
-            model = effect.payload.decode()
-            result = _named(record, registry, model)
-            record.store.done(effect.identity, result, record.now())
-            named.append(model)
-    return tuple(named)
+    return tuple(name_champion(record, registry, effect) for effect in to_name(record))
+
+
+def to_name(record: Record) -> tuple[Effect, ...]:
+    """What is due."""
+    return tuple(effect for effect in record.store.pending() if effect.kind == KIND)
+
+
+def name_champion(record: Record, registry: Registry | None, effect: Effect) -> str:
+    """Carry out one entry; the model whose alias was set."""
+    model = effect.payload.decode()
+    record.store.done(effect.identity, _named(record, registry, model), record.now())
+    return model
 
 
 def _named(record: Record, registry: Registry | None, model: str) -> str:

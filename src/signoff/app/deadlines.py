@@ -4,6 +4,8 @@ Everything follows from absolute times on record, so that this may run as often 
 after any restart.
 """
 
+from typing import Final
+
 from signoff.app.notices import Notice, call, effect
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.domain import decisions
@@ -13,15 +15,22 @@ from signoff.ports.notices import Severity
 from signoff.ports.store import Effect
 
 ESCALATION = "escalation"
+WATCHED: Final = (*RETREATING, State.ROLLED_BACK)
 
 
 def check_deadlines(record: Record, *, actor: str = "deadlines") -> tuple[tuple[str, DeadlineBreached], ...]:
     """Record every breach that is not on record yet, and repeat the calls that are due; what was breached, by id."""
     found: list[tuple[str, DeadlineBreached]] = []
-    for state in record.in_states(*RETREATING, State.ROLLED_BACK):
-        found += [(state.id, breach) for breach in _breaches(record, state.id, actor=actor)]
-        _call(record, state, actor=actor)
+    for state in record.in_states(*WATCHED):
+        found += [(state.id, breach) for breach in check_deadline(record, state, actor=actor)]
     return tuple(found)
+
+
+def check_deadline(record: Record, state: Deployment, *, actor: str) -> tuple[DeadlineBreached, ...]:
+    """The same of one release."""
+    late = _breaches(record, state.id, actor=actor)
+    _call(record, state, actor=actor)
+    return late
 
 
 def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBreached, ...]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from signoff.app.record import Record
-from signoff.domain.deployment import ENDED, State
+from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.ports.registry import Registry
 
 AT_STAKE: Final = frozenset(State) - ENDED
@@ -11,12 +11,13 @@ AT_STAKE: Final = frozenset(State) - ENDED
 
 def check_governance(record: Record, registry: Registry | None) -> dict[str, list[str]]:
     """Set the tag, or remove it where a document is gone; the documents that each version lacks."""
-    missing: dict[str, list[str]] = {}
-    if registry is None:
-        return missing
-    for state in record.in_states(*AT_STAKE):
-        if state.manifest is None or registry.version(state.registry_name, state.version) is None:
-            continue
-        if gone := registry.attach(state.registry_name, state.version, {}):
-            missing[f"{state.model} v{state.version}"] = list(gone)
-    return missing
+    states = record.in_states(*AT_STAKE)
+    missing = {f"{state.model} v{state.version}": check_release(registry, state) for state in states}
+    return {version: gone for version, gone in missing.items() if gone}
+
+
+def check_release(registry: Registry | None, state: Deployment) -> list[str]:
+    """The documents that one version lacks; none where the registry does not know it."""
+    if registry is None or state.manifest is None or registry.version(state.registry_name, state.version) is None:
+        return []
+    return list(registry.attach(state.registry_name, state.version, {}))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final, TypeVar
@@ -344,6 +345,17 @@ class KillSwitch:
             return self.record.store.request_of(recorded_as(kill.id)) is not None
         except SignoffError:
             return False
+
+    def halt_pending(self) -> None:
+        """Halt the orders of every kill that is not on record, without waiting for a database that does not answer.
+
+        A kill of a desk, whose models the record alone knows, is left to `reconcile`.
+        """
+        for kill in self.journal.pending():
+            models = self._with_open_orders(kill) if kill.is_wide else (kill.model,)
+            for part in map(kill.part, sorted(models)):
+                if not answer_within(partial(self._is_on_record, part), LISTED_S):
+                    self.halt(part)
 
     def reconcile(self) -> int:
         """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left.

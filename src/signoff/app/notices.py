@@ -121,7 +121,9 @@ def waiting(record: Record) -> tuple[Notice, ...]:
     return tuple(decode_state(Notice, due.payload) for due in record.store.pending() if due.kind in kinds)
 
 
-def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
+def deliver(
+    record: Record, notifier: Notifier, severities: tuple[Severity, ...] = IN_ORDER
+) -> tuple[int, tuple[str, ...]]:
     """Send what is due, calls first; what a channel refuses stays due. Returns how many were sent, and what went wrong.
 
     A messenger that is dead keeps no call from going out, and a pager that is dead no notice.
@@ -131,7 +133,7 @@ def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
     """
     holder, sent, problems = uuid4().hex, 0, list[str]()
     until, refused = record.now() + LEASE, Counter[tuple[Severity, str]]()
-    due = (record.store.claim(severity.value, MOST, holder, until, record.now()) for severity in IN_ORDER)
+    due = (record.store.claim(severity.value, MOST, holder, until, record.now()) for severity in severities)
     for pending in chain.from_iterable(due):
         notice = decode_state(Notice, pending.payload)
         way = (notice.severity, notice.channel)
@@ -152,7 +154,8 @@ def deliver(record: Record, notifier: Notifier) -> tuple[int, tuple[str, ...]]:
 
 
 def _record_sent(record: Record, notice: Notice, identity: str) -> None:
-    state = record.deployment(notice.deployment)
+    if (state := record.find(notice.deployment)) is None:
+        return  # a notice of the installation itself, which no release tells of
     event = NoticeSent(notice=notice.notice, audience=(), channel=notice.channel)
     change = Change(stream=deployment_stream(state.id), state=state, events=(event,))
     record.commit(change, actor="outbox", key=f"sent:{identity}")

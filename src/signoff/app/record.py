@@ -22,7 +22,7 @@ from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode_state
 from signoff.ledger.replay import PEOPLE, POLICY, State, fold_of, replay
 from signoff.ports.clock import Clock
-from signoff.ports.store import Append, Commit, Effect, Store
+from signoff.ports.store import Append, Commit, Effect, Store, StoredStream
 
 ATTEMPTS: Final = 8
 # Releases that stay decoded, the ones asked for last.
@@ -132,9 +132,12 @@ class Record:
 
     def in_states(self, *states: DeploymentState, model: str | None = None) -> tuple[Deployment, ...]:
         """Releases in one of these states, oldest first."""
+        return tuple(sorted((release_of(stored) for stored in self.stored_in(*states, model=model)), key=age))
+
+    def stored_in(self, *states: DeploymentState, model: str | None = None) -> tuple[StoredStream, ...]:
+        """The same as they are stored, so that one that cannot be read keeps nobody from the others."""
         labels = [state.value for state in states]
-        found = self.store.streams("deployment/", models=_only(model), labels=labels)
-        return tuple(sorted((_release(s.state) for s in found), key=age))
+        return self.store.streams("deployment/", models=_only(model), labels=labels)
 
     def page(
         self, *, model: str | None, state: DeploymentState | None, after: str | None, limit: int
@@ -275,6 +278,11 @@ def _append(change: Change, *, at: datetime, actor: str) -> Append:
 def _release(content: bytes) -> Deployment:
     """A release from its stored bytes. It is frozen all through, so that who asks again may be given the same."""
     return decode_state(Deployment, content)
+
+
+def release_of(stored: StoredStream) -> Deployment:
+    """A release from its stream."""
+    return _release(stored.state)
 
 
 def _only(model: str | None) -> tuple[str, ...] | None:

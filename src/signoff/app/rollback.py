@@ -1,11 +1,15 @@
 """The way back, as the memo's section 5 prints it: fence, cancel, verify flat, revert, verify, review.
 
 Level-triggered: `carry_out` looks at what is done and does the next step, so that a crash between any two commits is
-answered by running it again. A step that cannot finish pages people and leaves the model fenced.
+answered by running it again. A step that cannot finish, whatever it raises, pages people and leaves the model fenced.
+The first steps ask nobody but the record and the venue. The memo comes last: where it cannot be written, the rollback
+is done all the same, and its memo is owed.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import quote
 
 from signoff.app.champion import ALIAS, naming
@@ -15,7 +19,7 @@ from signoff.app.package import rendered, with_manifest
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import SignoffError
+from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.ledger.manifest import parse
@@ -28,9 +32,12 @@ from signoff.ports.store import Effect
 FLAT_READS = 2
 FLAT_ATTEMPTS = 10
 EDITION = "rollback"
+HALTING: Final = frozenset({Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT})
+UNDER_WAY: Final = frozenset({State.ROLLING_BACK, State.ROLLBACK_STUCK})
+log = logging.getLogger("signoff.rollback")
 
 
-class StepError(Exception):
+class StepError(SignoffError):
     """A step saw something that keeps it from being done."""
 
 
@@ -46,9 +53,12 @@ def started(state: Deployment, trigger: str, reason: str) -> tuple[Effect, ...]:
 
 def is_unfinished(state: Deployment) -> bool:
     """Whether a rollback has steps, or its memo, still to do."""
-    return state.state is State.ROLLING_BACK or (
-        state.state is State.ROLLED_BACK and EDITION not in dict(state.editions)
-    )
+    return state.state is State.ROLLING_BACK or is_memo_owed(state)
+
+
+def is_memo_owed(state: Deployment) -> bool:
+    """Whether a rollback is done and its memo not written yet."""
+    return state.state is State.ROLLED_BACK and EDITION not in dict(state.editions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +93,32 @@ class RollbackProcedure:
         return decided_again(commit)
 
     def carry_out(self, identity: str, *, actor: str) -> Deployment:
-        """Do the remaining steps in order until the release is rolled back or stuck."""
+        """Do the remaining steps in order until the release is rolled back or stuck, then write its memo."""
+        self.tell(self.take_back(identity, actor=actor), actor=actor)
+        return self.record.deployment(identity)
+
+    def take_back(self, identity: str, *, actor: str, steps: Collection[Step] = tuple(Step)) -> Deployment:
+        """Do the remaining steps in order, as long as they are among these; a stuck one is tried once."""
         state = self.record.deployment(identity)
-        while state.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK}:
+        while state.state in UNDER_WAY and state.rollback is not None and state.rollback.next_step in steps:
             state = self.step(identity, actor=actor)
             if state.state is State.ROLLBACK_STUCK:
-                return state
-        if state.state is State.ROLLED_BACK and self.releases is not None:
+                break
+        return state
+
+    def tell(self, state: Deployment, *, actor: str) -> str | None:
+        """Write the memo of a rollback that is done; where that fails the memo is owed, and this says why."""
+        if state.state is not State.ROLLED_BACK or self.releases is None:
+            return None
+        try:
             self.write_memo(state, self.releases, actor=actor)
-        return self.record.deployment(identity)
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            if not isinstance(error, SignoffError):
+                log.warning("the memo of %s could not be written", state.id, exc_info=error)
+            return described(error) if is_memo_owed(state) else None
+        return None
 
     def step(self, identity: str, *, actor: str) -> Deployment:
         """Do the next step, whoever did the ones before; a step may be done twice, and is recorded once."""
@@ -103,9 +130,13 @@ class RollbackProcedure:
         assert step is not None
         began = self.record.clock.monotonic()
         try:
-            detail = self._do(step, state)
-        except (StepError, SignoffError) as error:
-            return self._stuck(identity, step, str(error), actor=actor)
+            detail = one_line(self._do(step, state))
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            if not isinstance(error, SignoffError):
+                log.warning("the step %s of %s failed", step.value, identity, exc_info=error)
+            return self._stuck(identity, step, described(error), actor=actor)
         return self._done(identity, step, self.record.clock.monotonic() - began, detail, actor=actor)
 
     def hold_post_mortem(self, identity: str, notes: str, *, actor: str) -> Deployment:
@@ -126,13 +157,17 @@ class RollbackProcedure:
     def write_memo(self, state: Deployment, releases: Releases, *, actor: str) -> Mapping[str, bytes]:
         """The rollback's own memo, from the events alone."""
         told = self._told(state)
-        memo = compose_rollback(
-            deployment_id=state.id,
-            model=state.model,
-            version=state.version,
-            restored_version=next(r.event.restored_version for r in told if isinstance(r.event, RolledBack)),
-            events=told,
-        )
+        ending = next((r.event for r in told if isinstance(r.event, RolledBack)), None)
+        try:
+            memo = compose_rollback(
+                deployment_id=state.id,
+                model=state.model,
+                version=state.version,
+                restored_version=None if ending is None else ending.restored_version,
+                events=told,
+            )
+        except ValueError as error:
+            raise BadInputError(f"The rollback memo of {state.id} cannot be composed: {error}.") from error
         files = with_manifest(
             {name.replace("deployment_memo", "rollback_memo"): content for name, content in rendered(memo).items()}
         )
@@ -140,11 +175,16 @@ class RollbackProcedure:
             self.record.store.put_blob(content)
         releases.write(state.id, EDITION, files)
         digest = parse(files["manifest.json"]).digest
+        decided_again(lambda: self._issue(state.id, digest, actor=actor))
+        return files
+
+    def _issue(self, identity: str, digest: str, *, actor: str) -> None:
+        """Put the memo on record; a deadline or a notice may have been recorded while it was written."""
+        state = self.record.deployment(identity)
         if EDITION not in dict(state.editions):
             events = (MemoIssued(edition=EDITION, manifest=digest),)
-            change = Change(stream=deployment_stream(state.id), state=state, events=events)
-            self.record.commit(change, actor=actor, key=f"edition:{state.id}:{digest}")
-        return files
+            change = Change(stream=deployment_stream(identity), state=state, events=events)
+            self.record.commit(change, actor=actor, key=f"edition:{identity}:{digest}")
 
     def _told(self, state: Deployment) -> tuple[Recorded, ...]:
         """What the memo is written from: this release, the one restored and the kill latch, up to the end."""

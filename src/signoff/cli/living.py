@@ -13,6 +13,7 @@ from signoff.domain.errors import BadInputError
 from signoff.domain.events import Occasion, PauseReason
 from signoff.domain.monitoring import Level
 from signoff.verbs.documents import Document
+from signoff.worker.lanes import Lanes
 from signoff.worker.loop import follow
 from signoff.worker.work import Worker
 
@@ -82,7 +83,9 @@ def rollback(
     """
     session: Session = context.obj
     document = session.at(identity, revision).rollback(identity, occasion, reason=reason)
-    _answer(session, document)
+    because = document.get("memo_owed_because")
+    owed = f"the rollback is done; its memo is owed: {because} The worker tries again."
+    _answer(session, document, *([owed] if because else []))
     raise typer.Exit(1 if document["state"] == State.ROLLBACK_STUCK.value else 0)
 
 
@@ -278,10 +281,11 @@ def worker(
     Several may run at once, on one machine or many. Example: `signoff worker --watch --observe`
     """
     session: Session = context.obj
-    work = Worker(session.installation)
     if watch:
-        follow(work, is_observing=observe_sessions, is_advancing=advance_phases)
+        work = Worker(session.installation, lanes=Lanes())
+        follow(work, is_observing=observe_sessions, is_advancing=advance_phases, finish=work.finish)
         return
+    work = Worker(session.installation)
     done = work.work(is_observing=observe_sessions, is_advancing=advance_phases)
     session.answer(
         done.document(),
@@ -306,8 +310,8 @@ def post_mortem(
     _answer(session, session.at(identity, revision).post_mortem(identity, notes=notes))
 
 
-def _answer(session: Session, document: Document) -> None:
-    session.answer(document, f"{document['deployment']} is {document['state']}; {_standing(document)}")
+def _answer(session: Session, document: Document, *further: str) -> None:
+    session.answer(document, f"{document['deployment']} is {document['state']}; {_standing(document)}", *further)
 
 
 def _standing(document: Document) -> str:

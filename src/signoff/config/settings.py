@@ -6,6 +6,8 @@ SIGNOFF_ISOLATION (full or weak) says what must be out of reach of code that com
 SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB how long it may run and how much memory it may take.
 SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
 is told when people are called.
+SIGNOFF_REGISTRY_CONNECT_S, _READ_S and _TOTAL_S are the seconds that the model registry may take to connect (3), to
+send its next bytes (10) and for a whole call (20; six times that to load and run a model or to search through runs).
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
 address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for whom they ask.
 SIGNOFF_KILL_FALLBACK names the folder that takes kills when the home cannot, SIGNOFF_KILL_DROP and SIGNOFF_KILL_GROUP
@@ -21,9 +23,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from signoff.domain.errors import BadInputError
 from signoff.domain.isolation import Isolation
+from signoff.ports.budget import USUAL, Budget
+
+LEAST_S: Final = 0.1
+MOST_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +99,7 @@ class Settings:
     kill_drop: Path | None = None
     kill_group: str | None = None
     peers: Peers = Peers()
+    registry_budget: Budget = USUAL
 
     @property
     def keys(self) -> Path:
@@ -149,6 +157,7 @@ def settings(
         pager=_pager(environment),
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
         trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
+        registry_budget=_budget(environment, "SIGNOFF_REGISTRY"),
         foreign_code=_foreign_code(environment, is_trusted=is_trusted),
         kill_fallback=_folder(environment.get("SIGNOFF_KILL_FALLBACK")),
         kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),
@@ -205,6 +214,27 @@ def _pager(environment: Mapping[str, str]) -> Pager | None:
         key=_held(environment.get("SIGNOFF_PAGER_KEY_FILE")) or "",
         allowed=_hosts(environment.get("SIGNOFF_PAGER_ALLOW", "")),
     )
+
+
+def _budget(environment: Mapping[str, str], of: str) -> Budget:
+    """The budget of one place, a part of it changed where the environment says so."""
+    return Budget(
+        connect_s=_seconds(environment, f"{of}_CONNECT_S", USUAL.connect_s),
+        read_s=_seconds(environment, f"{of}_READ_S", USUAL.read_s),
+        total_s=_seconds(environment, f"{of}_TOTAL_S", USUAL.total_s),
+    )
+
+
+def _seconds(environment: Mapping[str, str], name: str, usual: float) -> float:
+    if not (given := environment.get(name, "").strip()):
+        return usual
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = float("nan")
+    if not LEAST_S <= seconds <= MOST_S:
+        raise BadInputError(f"Expected {name} as seconds from {LEAST_S:g} to {MOST_S:g}, found {given!r}. Correct it.")
+    return seconds
 
 
 def _hosts(given: str) -> frozenset[str]:

@@ -4,6 +4,10 @@ A message says what was expected, what was found, where, and what to do. Expecte
 are values, not exceptions.
 """
 
+from typing import Final
+
+MOST_WORDS: Final = 2000
+
 
 class SignoffError(Exception):
     """The root: catch this to answer any refusal of Signoff's."""
@@ -35,3 +39,38 @@ class TamperedError(SignoffError):
 
 class UnavailableError(SignoffError):
     """A part of the system that is needed cannot be reached or is not installed (exit 2)."""
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether an error is a fault of what was done, and no order to end: nothing may catch a signal or an exit.
+
+    A panic of an extension written in Rust derives from BaseException, and is a fault all the same.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def described(error: BaseException) -> str:
+    """An error in one line: our own by its words, any other with its type and where it came from."""
+    words = one_line(str(error))
+    if isinstance(error, SignoffError):
+        return words
+    said = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    return said if (place := _raised_at(error)) is None else f"{said} (in {place})"
+
+
+def one_line(text: str) -> str:
+    """A text from outside as it can be recorded, printed and sent: one line, not without end, printable."""
+    words = " ".join(text.split())
+    shown = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in shown)
+
+
+def _raised_at(error: BaseException) -> str | None:
+    """The module, function and line that an error was raised in."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return None
+    frame = last.tb_frame
+    return f"{frame.f_globals.get('__name__', '?')}.{frame.f_code.co_name}, line {last.tb_lineno}"

@@ -48,6 +48,7 @@ from signoff.verbs.documents import (
     RehearsedDocument,
     ReleaseDocument,
     ReviewedDocument,
+    RolledBackDocument,
     latch_document,
 )
 from signoff.verbs.local import Local
@@ -300,7 +301,7 @@ async def rollback(
     body: RollbackRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed_to_leave(Verb.ROLLBACK))],
-) -> ReleaseDocument:
+) -> RolledBackDocument:
     """Go back to the previous version now; one that was interrupted continues."""
     way_back = partial(Local(house, principal.name).rollback, identity, body.occasion, reason=body.reason)
     return await run_sync(way_back, limiter=LEAVING)

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict  # pydantic reads its own before Python 
 from signoff.app.assess import Release
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
+from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
 from signoff.domain.assessment import MetricRow, MetricStatus
 from signoff.domain.deployment import LIVE, Deployment, State
@@ -97,6 +98,7 @@ class DeploymentDocument(TypedDict):
     pause_reasons: list[str]
     unmet: list[str]
     fired: list[str]
+    memo_owed: bool
     may_not_sign: list[BarredDocument]
     unread: list[str]
     editions: list[str]
@@ -110,6 +112,12 @@ class ReleaseDocument(DeploymentDocument):
     unrehearsed: list[str]
     flags: FlagValues
     flags_revision: int
+
+
+class RolledBackDocument(ReleaseDocument):
+    """The same after a rollback, and why its memo is still owed, where it is: a worker tries again."""
+
+    memo_owed_because: str | None
 
 
 class DeploymentsPage(TypedDict):
@@ -144,6 +152,7 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "pause_reasons": [reason.value for reason in state.pause_reasons],
         "unmet": list(state.unmet),
         "fired": list(state.fired),
+        "memo_owed": is_memo_owed(state),
         "may_not_sign": [
             {"name": g.name, "because": g.because.value, "source": g.source, "is_enrolled": g.is_enrolled}
             for g in state.grounds

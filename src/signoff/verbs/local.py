@@ -1,10 +1,11 @@
 """Each verb carried out on this machine's installation."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Final, TypeVar
 
 from signoff.adapters.documents import load_policy, parse_policy
@@ -19,7 +20,7 @@ from signoff.app.rehearse import rehearse
 from signoff.app.review import review
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError
+from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, is_fault
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
@@ -49,6 +50,7 @@ from signoff.verbs.documents import (
     ReleaseDocument,
     ReviewedDocument,
     RevokedDocument,
+    RolledBackDocument,
     StoppedDocument,
     StoppedManyDocument,
     TokensPage,
@@ -78,8 +80,10 @@ from signoff.verbs.policy_documents import (
 from signoff.wiring import House
 
 PAGE: Final = 100
+TELLING_S: Final = 5.0
 LEAST_KEY_ID: Final = 12
 T = TypeVar("T")
+log = logging.getLogger("signoff.verbs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,13 +316,25 @@ class Local:
         """Take one pause reason away."""
         return self._released(self.house.rollout.resume(identity, reason, note, actor=self.actor))
 
-    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> ReleaseDocument:
-        """Go back to the previous version now."""
-        state = self.house.rollback.begin(identity, occasion, "person", reason, actor=self.actor)
-        with suppress(SignoffError):  # the way back is done; what is left to tell or anchor, a worker does and reports
-            self.house.deliver_notices()
-            self.house.anchor()
-        return self._released(state)
+    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> RolledBackDocument:
+        """Go back to the previous version now. What is left to tell or to anchor then, a worker does and reports."""
+        way_back = self.house.rollback
+        way_back.start(identity, occasion, "person", reason, actor=self.actor)
+        owed = way_back.tell(way_back.take_back(identity, actor=self.actor), actor=self.actor)
+        telling = Thread(target=self._tell_and_anchor, daemon=True)
+        telling.start()
+        telling.join(TELLING_S)  # nobody who asks for a rollback waits long for a messenger
+        return {**self._released(self.house.record.deployment(identity)), "memo_owed_because": owed}
+
+    def _tell_and_anchor(self) -> None:
+        """Send what is due, and anchor."""
+        for act in (self.house.deliver_notices, self.house.anchor):
+            try:
+                act()
+            except BaseException as error:
+                if not is_fault(error):
+                    raise
+                log.warning("left to the worker", exc_info=error)
 
     def kill(self, model: str, *, reason: str) -> StoppedDocument:
         """Stop trading a model now."""

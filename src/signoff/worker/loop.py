@@ -6,14 +6,15 @@ one that comes second finds it done. A database that is away is waited for.
 
 import logging
 import signal
+from collections.abc import Callable
 from threading import Event
 from time import monotonic
 from types import FrameType
 from typing import Final
 
 from signoff.config.logs import about, log_lines
-from signoff.domain.errors import SignoffError
-from signoff.worker.work import Worker
+from signoff.domain.errors import SignoffError, described, is_fault
+from signoff.worker.work import Pass, Worker
 
 PASS_S: Final = 1.0
 AWAY_S: Final = 5.0
@@ -28,8 +29,8 @@ OF_RELEASES: Final = {
 log = logging.getLogger("signoff.worker")
 
 
-def follow(worker: Worker, *, is_observing: bool, is_advancing: bool) -> None:
-    """Work until SIGTERM or Ctrl-C; what is under way is finished first."""
+def follow(worker: Worker, *, is_observing: bool, is_advancing: bool, finish: Callable[[], Pass] = Pass) -> None:
+    """Work until SIGTERM or Ctrl-C; what is under way is finished first, by `finish` what is beside the pass."""
     log_lines()
     over = Event()
 
@@ -46,6 +47,7 @@ def follow(worker: Worker, *, is_observing: bool, is_advancing: bool) -> None:
         has_worked = one_pass(worker, is_observing=is_observing, is_advancing=is_advancing, is_tidying=is_tidying)
         tidied_at = began if has_worked and is_tidying else tidied_at
         over.wait(PASS_S if has_worked else AWAY_S)
+    tell(finish())
     log.info("stopped")
 
 
@@ -56,6 +58,17 @@ def one_pass(worker: Worker, *, is_observing: bool, is_advancing: bool, is_tidyi
     except SignoffError as error:
         log.warning("waiting", extra=about(because=str(error)))
         return False
+    except BaseException as error:
+        if not is_fault(error):
+            raise
+        log.warning("waiting", extra=about(because=described(error)), exc_info=error)
+        return False
+    tell(done)
+    return True
+
+
+def tell(done: Pass) -> None:
+    """Log what was done, where anything was."""
     told = done.document()
     for what, message in OF_RELEASES.items():
         for entry in told.pop(what):
@@ -65,4 +78,3 @@ def one_pass(worker: Worker, *, is_observing: bool, is_advancing: bool, is_tidyi
         log.warning("not done", extra=about(because=problem))
     if told := {name: what for name, what in told.items() if what}:
         log.info("pass", extra=about(**told))
-    return True

@@ -1,19 +1,38 @@
-"""One pass of the background work, which a person or a clock may ask for at any time, here or on another machine."""
+"""One pass of the background work, which a person or a clock may ask for at any time, here or on another machine.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from typing import Any
+Each task, and within it each release, is contained: whatever goes wrong with one is reported under its name, tried
+again after pauses that grow, and told to people once it stays. The order is kills, rollbacks, pages, deadlines, then
+the rest. With lanes, each task is done beside the pass, so that no registry, messenger, journal or database keeps a
+fence or a cancel waiting.
+"""
 
-from signoff.app.champion import name_champions
-from signoff.app.deadlines import check_deadlines
-from signoff.app.governance import check_governance
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, fields
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+from signoff.app.champion import name_champion, to_name
+from signoff.app.deadlines import WATCHED, check_deadline
+from signoff.app.governance import AT_STAKE, check_release
+from signoff.app.notices import IN_ORDER
 from signoff.app.reconcile import reconcile_orders
-from signoff.app.rollback import is_unfinished
+from signoff.app.record import deployment_stream, release_of
+from signoff.app.rollback import HALTING, is_memo_owed
+from signoff.app.trouble import call_for
+from signoff.config.logs import about
 from signoff.domain.decisions import GuardError
-from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, State
-from signoff.domain.errors import SignoffError
+from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State, age
+from signoff.domain.errors import SignoffError, UnavailableError, described, is_fault
+from signoff.ports.notices import Severity
+from signoff.ports.store import Effect, StoredStream
 from signoff.wiring import House
+from signoff.worker.backoff import Streak, Streaks, Subject
+from signoff.worker.lanes import Lanes
+
+FINISH_S: Final = 20.0
+log = logging.getLogger("signoff.worker")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -29,82 +48,275 @@ class Pass:
     unready: dict[str, list[str]] = field(default_factory=dict)
     notices: int = 0
     pending_kills: int = 0
-
-    @contextmanager
-    def attempt(self, what: str) -> Iterator[None]:
-        """Note what goes wrong, and go on."""
-        try:
-            yield
-        except SignoffError as error:
-            self.problems.append(f"{what}: {error}")
+    # What a lane is at now.
+    doing: str = ""
 
     def document(self) -> dict[str, Any]:
         """The pass as it is answered."""
-        return asdict(self)
+        return {name: what for name, what in asdict(self).items() if name != "doing"}
+
+    def join(self, other: "Pass") -> None:
+        """Tell what another one did as well."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            if each.name != "doing":
+                setattr(self, each.name, mine | theirs if isinstance(mine, dict) else mine + theirs)
+
+
+Act = Callable[[Pass], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The background work over a house, in the name of `actor`."""
+    """The background work over a house, in the name of `actor`; with lanes, what may take long is done beside it."""
 
     house: House
     actor: str = "worker"
+    lanes: Lanes[Pass] | None = None
+    streaks: Streaks = field(default_factory=Streaks)
 
     def work(self, *, is_observing: bool = False, is_advancing: bool = False, is_tidying: bool = True) -> Pass:
         """One pass. What goes wrong with one thing keeps nobody from the next.
 
-        First what stops or brings back, then what is late, then what people are told; sessions that have closed are
-        observed and phases advanced only when asked for. Tidying asks the registry about every release that has not
-        ended, which nothing waits for.
+        Sessions that have closed are observed and phases advanced only when asked for. Tidying asks the registry about
+        every release that has not ended, which nothing waits for. UnavailableError when the record cannot be opened;
+        kills are then halted all the same.
         """
-        done, house, record = Pass(), self.house, self.house.record
-        with done.attempt("kills"):
-            done.pending_kills = house.kill_switch.reconcile()
-            if house.kills.collect():
-                done.pending_kills = house.kill_switch.reconcile()
-            done.problems += house.kills.objections() if is_tidying else ()
-        for state in record.in_states(*RETREATING, State.ROLLED_BACK):
-            if is_unfinished(state):
-                with done.attempt(state.id):
-                    done.rollbacks.append(house.rollback.carry_out(state.id, actor=self.actor).id)
-        for model in record.halted():
-            with done.attempt(model):
-                reconcile_orders(record, house.broker, model)
-        with done.attempt("champions"):
-            done.named += name_champions(record, house.registry)
-        with done.attempt("deadlines"):
-            done.late += [f"{identity}: {b.name}" for identity, b in check_deadlines(record, actor=self.actor)]
+        done = Pass()
+        for did in self.lanes.returned() if self.lanes is not None else ():
+            done.join(did)
+        if self.lanes is None:
+            self._beside("kills", done, self._kills, is_urgent=True)
+            self.house.record.store.size()
+        else:
+            try:
+                _ = self.house.record  # opened by one thread, before there are others that need it
+            finally:
+                self._beside("halting", done, self._halt_killed, is_urgent=True)
+            self._beside("kills", done, self._kills, is_urgent=True)
+        self._beside("rollbacks", done, self._halt, is_urgent=True)
+        self._beside("way back", done, self._take_back, is_urgent=True)
+        self._beside("pages", done, self._page, is_urgent=True)
+        self._beside("deadlines", done, self._deadlines)
+        self._beside("orders", done, self._reconcile)
+        self._beside("champions", done, self._champions)
         if is_observing:
-            self._observe_closed(done)
+            self._beside("observation", done, self._observe_closed)
         if is_advancing:
-            self._advance_ready(done)
-        with done.attempt("notices"):
-            done.notices, problems = house.deliver_notices()
-            done.problems += problems
+            self._beside("advance", done, self._advance_ready)
+        self._beside("notices", done, self._notices)
         if is_tidying:
-            with done.attempt("governance"):
-                done.unready |= check_governance(record, house.registry)
-        with done.attempt("anchor"):
-            house.anchor()
-        house.shelf.sweep(house.clock.now())
+            self._beside("kill folders", done, self._kill_folders)
+            self._beside("governance", done, self._governance)
+        self._beside("anchor", done, lambda _: self.house.anchor())
+        self._beside("sweep", done, lambda _: self.house.shelf.sweep(self.house.clock.now()))
+        self._say_late(done)
         return done
+
+    def finish(self) -> Pass:
+        """Wait a while for what is still under way; what it did."""
+        done = Pass()
+        for each in self.lanes.finish(FINISH_S) if self.lanes is not None else ():
+            done.join(each)
+        return done
+
+    def _beside(self, task: str, done: Pass, act: Act, *, is_urgent: bool = False) -> None:
+        """Do a task in a lane of its own, or here and now where there are no lanes."""
+
+        def work(did: Pass) -> None:
+            self._try(Subject(task=task), did, partial(act, did), is_urgent=is_urgent)
+
+        if self.lanes is None:
+            work(done)
+        else:
+            self.lanes.give(task, work, Pass())
+
+    def _try(self, subject: Subject, done: Pass, act: Callable[[], object], *, is_urgent: bool = False) -> None:
+        """Do one thing. What goes wrong is reported, and tried again after a pause unless it is urgent."""
+        now = self.house.clock.monotonic
+        if not is_urgent and not self.streaks.is_due(subject, now()):
+            return
+        done.doing = str(subject)
+        try:
+            act()
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            streak = self.streaks.failed(subject, now())
+            if not is_urgent or self.lanes is None or streak.is_news:
+                done.problems.append(f"{subject}: {described(error)}")
+            self._failed(subject, streak, error, now())
+        else:
+            if (ended := self.streaks.recovered(subject)) is not None:
+                log.info("works again", extra=about(task=subject.task, of=subject.of or None, failed=ended.failures))
+
+    def _failed(self, subject: Subject, streak: Streak, error: BaseException, now: float) -> None:
+        """Keep where it came from in the log, and call people once it stays."""
+        if not isinstance(error, SignoffError) and streak.failures == 1:
+            log.warning("failed", extra=about(task=subject.task, of=subject.of or None), exc_info=error)
+        if not streak.is_to_be_told(now):
+            return
+        text = (
+            f"{subject} failed {streak.failures} times in a row, the last time by this: {described(error)} It is tried "
+            f"again every {streak.pause_s:g} s or sooner; everything else goes on."
+        )
+        # A registry that is away is one trouble, however many releases meet it.
+        told = subject.task if isinstance(error, UnavailableError) else str(subject)
+        deployment = "" if isinstance(error, UnavailableError) else subject.deployment
+        try:
+            call_for(self.house.record, told, text, deployment=deployment, actor=self.actor)
+        except BaseException as unheard:
+            if not is_fault(unheard):
+                raise
+            log.warning("people could not be called", extra=about(task=subject.task, because=described(unheard)))
+            return
+        self.streaks.told(subject, now)
+
+    def _releases(self, task: str, done: Pass, *states: State) -> Iterator[tuple[Subject, Deployment]]:
+        """Releases in these states, oldest first; one that cannot be read is reported, and the others follow."""
+        readable: list[Deployment] = []
+        for stored in self.house.record.stored_in(*states):
+            name = stored.stream.removeprefix(deployment_stream(""))
+            subject = Subject(task="reading", of=name)
+            self._try(subject, done, partial(_read, stored, readable))
+        for state in sorted(readable, key=age):
+            yield Subject(task=task, of=state.id, deployment=state.id), state
+
+    def _halt_killed(self, _done: Pass) -> None:
+        """The orders of every kill that is not on record yet, which waits for no database."""
+        self.house.kills.collect()
+        self.house.kill_switch.halt_pending()
+
+    def _kills(self, done: Pass) -> None:
+        """Kills that were left in the drop folder meanwhile come after those that are known."""
+        done.pending_kills = self.house.kill_switch.reconcile()
+        if self.house.kills.collect():
+            done.pending_kills = self.house.kill_switch.reconcile()
+
+    def _kill_folders(self, done: Pass) -> None:
+        done.problems += self.house.kills.objections()
+
+    def _halt(self, done: Pass) -> None:
+        """The first steps of every rollback, which ask the record and the venue alone."""
+        rollback = self.house.rollback
+
+        def halt(state: Deployment) -> None:
+            if rollback.take_back(state.id, actor=self.actor, steps=HALTING).state is State.ROLLBACK_STUCK:
+                done.rollbacks.append(state.id)
+
+        for subject, state in self._releases("rollback", done, State.ROLLING_BACK):
+            self._try(subject, done, partial(halt, state), is_urgent=True)
+
+    def _take_back(self, done: Pass) -> None:
+        """The steps that ask the registry, and the memos that are owed."""
+        rollback = self.house.rollback
+
+        def carry_on(state: Deployment) -> None:
+            rollback.take_back(state.id, actor=self.actor)
+            done.rollbacks.append(state.id)
+
+        def tell(state: Deployment) -> None:
+            present = self.house.record.deployment(state.id)
+            if is_memo_owed(present):
+                if (owed := rollback.tell(present, actor=self.actor)) is not None:
+                    raise OwedError(f"The rollback is done; its memo is owed: {owed}")
+                if state.state is State.ROLLED_BACK:
+                    done.rollbacks.append(state.id)
+
+        for subject, state in self._releases("rollback", done, State.ROLLING_BACK, State.ROLLED_BACK):
+            if state.rollback is not None and state.state is State.ROLLING_BACK:
+                if state.rollback.next_step in HALTING:
+                    continue
+                self._try(subject, done, partial(carry_on, state), is_urgent=True)
+            if state.state is State.ROLLING_BACK or is_memo_owed(state):
+                memo = Subject(task="rollback memo", of=state.id, deployment=state.id)
+                self._try(memo, done, partial(tell, state))
+
+    def _page(self, done: Pass) -> None:
+        sent, problems = self.house.deliver_notices((Severity.PAGE,))
+        done.notices += sent
+        done.problems += problems
+
+    def _deadlines(self, done: Pass) -> None:
+        def check(state: Deployment) -> None:
+            late = check_deadline(self.house.record, state, actor=self.actor)
+            done.late.extend(f"{state.id}: {breach.name}" for breach in late)
+
+        for subject, state in self._releases("deadlines", done, *WATCHED):
+            self._try(subject, done, partial(check, state))
+
+    def _reconcile(self, done: Pass) -> None:
+        record, broker = self.house.record, self.house.broker
+        for model in record.halted():
+            self._try(Subject(task="orders", of=model), done, partial(reconcile_orders, record, broker, model))
+
+    def _champions(self, done: Pass) -> None:
+        record, registry = self.house.record, self.house.registry
+
+        def name(effect: Effect) -> None:
+            done.named.append(name_champion(record, registry, effect))
+
+        for effect in to_name(record):
+            subject = Subject(task="champion", of=effect.payload.decode(errors="replace"))
+
+            self._try(subject, done, partial(name, effect))
 
     def _observe_closed(self, done: Pass) -> None:
         """Observe the sessions of live releases that ended before today."""
-        today = self.house.clock.now().date()
-        for state in self.house.record.in_states(*LIVE):
-            with done.attempt(state.id):
-                watch, present = self.house.watch(state.model), state
-                while present.state in LIVE and (day := watch.next_session(present)) is not None and day < today:
-                    present, _ = watch.observe(state.id, day, actor=self.actor)
-                    done.observed.append(f"{state.id}: {day}")
+        last = self.house.clock.now().date() - timedelta(days=1)
+
+        def observe(state: Deployment) -> None:
+            watch, present = self.house.watch(state.model), state
+            while present.state in LIVE and (day := watch.next_session(present)) is not None and day <= last:
+                present, _ = watch.observe(state.id, day, actor=self.actor)
+                done.observed.append(f"{state.id}: {day}")
+
+        for subject, state in self._releases("observation", done, *LIVE):
+            self._try(subject, done, partial(observe, state))
 
     def _advance_ready(self, done: Pass) -> None:
         """Advance releases whose every condition holds; what a guard refuses waits for the next pass."""
-        for state in self.house.record.in_states(*CANDIDATE):
-            with done.attempt(state.id):
-                try:
-                    self.house.rollout.advance(state.id, actor=self.actor)
-                except GuardError:
-                    continue
-                done.advanced.append(state.id)
+
+        def advance(state: Deployment) -> None:
+            try:
+                self.house.rollout.advance(state.id, actor=self.actor)
+            except GuardError:
+                return
+            done.advanced.append(state.id)
+
+        for subject, state in self._releases("advance", done, *CANDIDATE):
+            self._try(subject, done, partial(advance, state))
+
+    def _notices(self, done: Pass) -> None:
+        """In lanes, calls have one of their own; else what became due in this pass goes out with it."""
+        sent, problems = self.house.deliver_notices(IN_ORDER if self.lanes is None else (Severity.NOTICE,))
+        done.notices += sent
+        done.problems += problems
+
+    def _governance(self, done: Pass) -> None:
+        registry = self.house.registry
+
+        def check(state: Deployment) -> None:
+            if gone := check_release(registry, state):
+                done.unready[f"{state.model} v{state.version}"] = gone
+
+        for subject, state in self._releases("governance", done, *AT_STAKE):
+            self._try(subject, done, partial(check, state))
+
+    def _say_late(self, done: Pass) -> None:
+        """Report lanes that have not come back for long."""
+        now = self.house.clock.monotonic()
+        for lane, (seconds, did) in (self.lanes.late() if self.lanes is not None else {}).items():
+            subject = Subject(task=f"{lane} ({did.doing})")
+            if self.streaks.is_due(subject, now):
+                error = UnavailableError(f"has not come back for {seconds:.0f} s.")
+                done.problems.append(f"{subject}: {error}")
+                self._failed(subject, self.streaks.failed(subject, now), error, now)
+
+
+def _read(stored: StoredStream, readable: list[Deployment]) -> None:
+    readable.append(release_of(stored))
+
+
+class OwedError(SignoffError):
+    """A rollback is done, and its memo could not be written yet."""

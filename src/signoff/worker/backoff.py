@@ -1,0 +1,87 @@
+"""What fails again and again: tried after pauses that double, and told to people once it stays.
+
+Kept in memory: a worker that starts anew tries everything at once. `now` is monotonic.
+"""
+
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Final
+
+FIRST_S: Final = 1.0
+LONGEST_S: Final = 300.0
+# The fifth failure in a row comes fifteen seconds after the first.
+STAYS_AFTER: Final = 5
+TOLD_AGAIN_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """One thing that the worker does: a task, and what it is done to, where it is one release or one model."""
+
+    task: str
+    of: str = ""
+    deployment: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.task} of {self.of}" if self.of else self.task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streak:
+    """Failures in a row, when the next attempt is due, and when people are told."""
+
+    failures: int = 0
+    due: float = float("-inf")
+    told: float | None = None
+
+    @property
+    def pause_s(self) -> float:
+        """The pause after the last failure."""
+        return min(LONGEST_S, FIRST_S * 2.0 ** min(self.failures - 1, 30))
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the last failure is worth a line, of what is tried each second: the first, second, fourth, eighth…"""
+        return self.failures.bit_count() == 1
+
+    def failed(self, now: float) -> "Streak":
+        """The streak after one more failure."""
+        longer = replace(self, failures=self.failures + 1)
+        return replace(longer, due=now + longer.pause_s)
+
+    def is_to_be_told(self, now: float) -> bool:
+        """Whether it has stayed long enough for people to be called, and they were not called lately."""
+        is_new = self.told is None or now - self.told >= TOLD_AGAIN_S
+        return self.failures >= STAYS_AFTER and is_new
+
+
+@dataclass(slots=True)
+class Streaks:
+    """The streak of each subject that fails now; several threads may use it."""
+
+    _failing: dict[Subject, Streak] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def is_due(self, subject: Subject, now: float) -> bool:
+        """Whether it may be tried now."""
+        with self._lock:
+            streak = self._failing.get(subject)
+        return streak is None or now >= streak.due
+
+    def failed(self, subject: Subject, now: float) -> Streak:
+        """Note a failure; the streak it belongs to."""
+        with self._lock:
+            streak = self._failing.get(subject, Streak()).failed(now)
+            self._failing[subject] = streak
+        return streak
+
+    def told(self, subject: Subject, now: float) -> None:
+        """Note that people were called."""
+        with self._lock:
+            if subject in self._failing:
+                self._failing[subject] = replace(self._failing[subject], told=now)
+
+    def recovered(self, subject: Subject) -> Streak | None:
+        """Forget a streak; the one that has ended, None where there was none."""
+        with self._lock:
+            return self._failing.pop(subject, None)
