@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
+from signoff.domain.errors import NotFoundError, NotTakenError, SignoffError, UnavailableError
 from signoff.ports.notices import Severity
 
 
@@ -158,6 +158,11 @@ class NoticeFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def place(self) -> str:
+        """The file, as whoever takes these notices."""
+        return str(self._path.absolute())
+
     def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
         """Append a notice unless its identity is there already; of several workers one writes at a time."""
         told = {"identity": identity, "severity": severity, "channel": channel, "subject": subject, "text": text}
@@ -168,6 +173,7 @@ class NoticeFile:
                 if not any(json.loads(earlier)["identity"] == identity for earlier in known):
                     write_file(self._path, "\n".join([*known, line, ""]).encode())
         except OSError as error:
-            raise UnavailableError(
-                f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room."
+            raise NotTakenError(
+                f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room.",
+                is_of_receiver=True,
             ) from error

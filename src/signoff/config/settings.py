@@ -3,7 +3,7 @@
 SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER and SIGNOFF_TOKEN stand in for the
 options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
 SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
-is told when people are called.
+is told when people are called, SIGNOFF_NOTICE_ATTEMPTS after how many refusals a notice is a dead letter.
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
 address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for whom they ask.
 """
@@ -14,8 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from signoff.domain.errors import BadInputError
+
+# After so many refusals a notice is a dead letter.
+NOTICE_ATTEMPTS: Final = 20
+DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,12 @@ class Settings:
     pager: Pager | None = None
     public_url: str | None = None
     trusted_proxies: tuple[str, ...] = ()
+    attempts_said: str = ""
+
+    @property
+    def notice_attempts(self) -> int:
+        """After how many refusals a notice is a dead letter. Read when notices are sent: a slip must stop no kill."""
+        return _attempts(self.attempts_said)
 
     @property
     def keys(self) -> Path:
@@ -117,6 +128,7 @@ def settings(
         pager=_pager(environment),
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
         trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
+        attempts_said=environment.get("SIGNOFF_NOTICE_ATTEMPTS", ""),
     )
 
 
@@ -167,6 +179,19 @@ def _proxies(given: str) -> tuple[str, ...]:
                 f"{part!r} ({error}). Name the proxies in front of this server and nobody else."
             ) from error
     return named
+
+
+def _attempts(given: str) -> int:
+    said = given.strip()
+    if not said:
+        return NOTICE_ATTEMPTS
+    is_number = said.isascii() and said.isdigit() and len(said) <= DIGITS
+    if not is_number or int(said) == 0:
+        raise BadInputError(
+            f"Expected a number from 1 to {'9' * DIGITS} in SIGNOFF_NOTICE_ATTEMPTS, found {given[:40]!r}. It says "
+            "after how many refusals a notice is a dead letter."
+        )
+    return int(said)
 
 
 def _held(path: str | None) -> str | None:
