@@ -137,14 +137,12 @@ class MemoryStore:
         with self._lock:
             latest = last_lease(until, now)
             held = {name for name, (_, ends) in self._claims.items() if not is_over(ends, now, latest)}
-            free = (effect for effect in self.pending() if effect.kind == kind and effect.identity not in held)
-            found = tuple(islice(in_turns(effect for effect in free if self._is_due(effect, now)), limit))
+            alive = (q for q in self.queue([kind]) if q.tried.dead_at is None)
+            free = (q for q in in_turns(alive) if q.effect.identity not in held)
+            due = (q.effect for q in free if is_over(q.tried.due_at, now, now + LONGEST_WAIT))
+            found = tuple(islice(due, limit))
             self._claims |= {effect.identity: (holder, until) for effect in found}
             return found
-
-    def _is_due(self, effect: Effect, now: datetime) -> bool:
-        tried = self._fared(effect)
-        return tried.dead_at is None and is_over(tried.due_at, now, now + LONGEST_WAIT)
 
     def _fared(self, effect: Effect) -> Tried:
         return self._tried.get(effect.identity, Tried())
@@ -282,10 +280,10 @@ def is_over(ends: datetime | None, now: datetime, latest: datetime) -> bool:
     return ends is None or ends <= now or ends > latest
 
 
-def in_turns(effects: Iterable[Effect]) -> Iterator[Effect]:
-    """The first of each lane, then the second of each, and so on."""
-    turns, queued = Counter[str](), list[tuple[int, Effect]]()
-    for effect in effects:
-        turns[effect.lane] += 1
-        queued.append((turns[effect.lane], effect))
-    return (effect for _, effect in sorted(queued, key=itemgetter(0)))
+def in_turns(queued: Iterable[Queued]) -> tuple[Queued, ...]:
+    """The first of each lane, then the second of each, and so on; what failed goes so many turns later."""
+    places, turns = Counter[str](), list[tuple[int, Queued]]()
+    for one in queued:
+        places[one.effect.lane] += 1
+        turns.append((places[one.effect.lane] + one.tried.attempts, one))
+    return tuple(one for _, one in sorted(turns, key=itemgetter(0)))

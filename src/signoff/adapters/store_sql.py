@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Row, bindparam, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, case, func, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -162,13 +162,17 @@ class SqlStore:
 
     def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
         """Effects of a kind that are due, leased to one holder; lanes take turns."""
-        turn = func.row_number().over(partition_by=outbox.c.lane, order_by=outbox.c.position)
-        due = (
-            select(outbox)
+        place = func.row_number().over(partition_by=outbox.c.lane, order_by=outbox.c.position)
+        waiting = (
+            select(outbox, (place + outbox.c.attempts).label("turn"))
             .where(outbox.c.result.is_(None), outbox.c.dead_at.is_(None), outbox.c.kind == kind)
-            .where(_is_over(outbox.c.claimed_until, now, last_lease(until, now)))
-            .where(_is_over(outbox.c.due_at, now, now + LONGEST_WAIT))
-            .order_by(turn, outbox.c.position)
+            .subquery()
+        )
+        due = (
+            select(waiting)
+            .where(_is_over(waiting.c.claimed_until, now, last_lease(until, now)))
+            .where(_is_over(waiting.c.due_at, now, now + LONGEST_WAIT))
+            .order_by(waiting.c.turn, waiting.c.position)
             .limit(limit)
         )
         with self.database.adding() as connection:  # no other claim overlaps this one
@@ -194,7 +198,7 @@ class SqlStore:
         waits = outbox.c.result.is_(None) & outbox.c.kind.in_(kinds)
         query = select(standing, func.count()).where(waits).group_by(standing)
         with self.database.reading() as connection:
-            counts: dict[str, int] = dict(connection.execute(query).tuples().all())
+            counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
         failing = counts.get("failing", 0)
         return Backlog(waiting=counts.get("waiting", 0) + failing, failing=failing, dead=counts.get("dead", 0))
 
@@ -409,7 +413,7 @@ def _queued(found: Row[Any]) -> Queued:
     return Queued(effect=_effect(found), tried=tried)
 
 
-def _is_over(ends: Column[float], now: datetime, latest: datetime) -> ColumnElement[bool]:
+def _is_over(ends: ColumnElement[float], now: datetime, latest: datetime) -> ColumnElement[bool]:
     """Whether a time has come, or was set by a clock that was ahead."""
     return ends.is_(None) | (ends <= now.timestamp()) | (ends > latest.timestamp())
 

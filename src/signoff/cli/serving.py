@@ -44,9 +44,7 @@ def serve(
 
 def notices(
     context: typer.Context,
-    identities: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="With --retry: these alone.")
-    ] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="With --retry: these alone.")] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Send a notice and a call now, so that the first is no incident.")
     ] = False,

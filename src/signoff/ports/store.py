@@ -154,8 +154,9 @@ class Store(Protocol):
     def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
         """Effects of a kind that are due, leased to one holder until then, so that nobody else gets them.
 
-        Lanes take turns: the oldest of each lane come first, then the second of each. Within a lane the oldest comes
-        first. A lease that ends later than any that could have been given now, by a clock that was ahead, is over. So
+        Lanes take turns: the oldest of each lane come first, then the second of each. What waits for its time keeps its
+        place in its lane, and what failed goes so many turns later as it failed. So no lane gets more turns for being
+        refused. A lease that ends later than any that could have been given now, by a clock that was ahead, is over. So
         is a wait that ends later than `LONGEST_WAIT` from now.
         """
 
