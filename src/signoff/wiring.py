@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
+from random import random
 from typing import Final, cast
 
 from signoff.adapters.anchors import FileAnchor, anchor_at
@@ -41,8 +42,9 @@ from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.credentials import Authenticators
 from signoff.app.kill import KillSwitch
-from signoff.app.notices import IN_ORDER, deliver
+from signoff.app.notices import IN_ORDER, Terms, deliver, reminder
 from signoff.app.observe import Watch
+from signoff.app.pacing import Pacing
 from signoff.app.package import Publisher
 from signoff.app.policy import Policies
 from signoff.app.record import Expectation, Record, Request
@@ -337,18 +339,35 @@ class House:
     @cached_property
     def notifier(self) -> Notifier:
         """Where notices go: the webhook of whoever runs this, else a file in the home; calls to their pager, if any."""
-        hook, pager = self.settings.webhook, self.settings.pager
-        notices: Notifier = NoticeFile(self.settings.home / "notices.jsonl")
-        if hook is not None:
-            notices = Webhook(url=hook.url, clock=self.clock, secret=hook.secret, allowed=hook.allowed)
+        messenger, pager = self._messenger, self._pager
+        return messenger if pager is None else BySeverity(calls=pager, notices=messenger)
+
+    @cached_property
+    def _messenger(self) -> NoticeFile | Webhook:
+        hook = self.settings.webhook
+        if hook is None:
+            return NoticeFile(self.settings.home / "notices.jsonl")
+        return Webhook(url=hook.url, clock=self.clock, secret=hook.secret, allowed=hook.allowed)
+
+    @cached_property
+    def _pager(self) -> Pager | None:
+        pager = self.settings.pager
         if pager is None:
-            return notices
-        calls = Pager(url=pager.url, key=pager.key, allowed=pager.allowed)
-        return BySeverity(calls=calls, notices=notices)
+            return None
+        return Pager(url=pager.url, key=pager.key, clock=self.clock, allowed=pager.allowed)
+
+    @cached_property
+    def pacing(self) -> Pacing:
+        """How soon each receiver of notices and calls is asked again."""
+        places = {Severity.PAGE: (self._pager or self._messenger).place, Severity.NOTICE: self._messenger.place}
+        return Pacing(receivers=places, shelf=self.shelf, clock=self.clock, jitter=random)
 
     def deliver_notices(self, severities: tuple[Severity, ...] = IN_ORDER) -> tuple[int, tuple[str, ...]]:
-        """Send what is due."""
-        return deliver(self.record, self.notifier, severities)
+        """Send what is due, of these severities alone where any are given; how many were sent, and what went wrong."""
+        attempts = self.settings.notice_attempts
+        terms = Terms(attempts=attempts, jitter=random, pacing=self.pacing)
+        sent, problems = deliver(self.record, self.notifier, severities=severities, terms=terms)
+        return sent, (*problems, *reminder(self.record, self.shelf, attempts))
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export of this installation's ledger."""

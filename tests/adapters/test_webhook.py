@@ -360,5 +360,12 @@ def test_an_operator_tries_both_channels_and_hears_of_each_that_is_dead(tmp_path
 def test_an_operator_can_try_the_channel_and_see_what_waits(tmp_path, capsys):
     home = ("--home", str(tmp_path), "--json")
     assert main(["notices", "--test", *home]) == 0
-    assert json.loads(capsys.readouterr().out) == {"waiting": [], "test": True}
+    assert json.loads(capsys.readouterr().out) == {
+        "waiting": [],
+        "dead": [],
+        "failing": 0,
+        "receivers": [],
+        "retried": 0,
+        "test": True,
+    }
     assert "nothing is wrong" in (tmp_path / "notices.jsonl").read_text()

@@ -20,7 +20,7 @@ from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import ORIGIN, open_note
 from signoff.ledger.codec import decode
 from signoff.ledger.merkle import frontier_of, leaf_hash
-from signoff.ports.store import Append, Effect, Store
+from signoff.ports.store import LONGEST_WAIT, Append, Backlog, Effect, Store, Tried
 
 Open = Callable[[Path], Store]
 
@@ -392,3 +392,109 @@ def test_a_long_ledger_is_read_whole_page_by_page(store, monkeypatch):
     assert [row.seq for row in store.rows()] == list(range(1, 13))
     assert [row.seq for row in store.rows(after=9)] == [10, 11, 12]
     assert len(list(store.rows(stream="s"))) == 8
+
+
+SOON = NOW + timedelta(minutes=1)
+
+
+def lanes(*named):
+    return tuple(Effect(identity=f"e{n}", kind="notice", payload=b"1", lane=lane) for n, lane in enumerate(named))
+
+
+def claimed(store, now=NOW, limit=9, holder="one"):
+    return [e.identity for e in store.claim("notice", limit, holder, now + timedelta(minutes=1), now)]
+
+
+def test_lanes_take_turns_however_many_effects_one_of_them_has(store):
+    store.commit(commit(append(), key="1", effects=lanes("a", "a", "a", "b", "b", "c")))
+    assert claimed(store, limit=4) == ["e0", "e3", "e5", "e1"]
+    assert claimed(store) == ["e4", "e2"]
+
+
+def test_a_lane_gets_no_more_turns_for_being_refused(store):
+    store.commit(commit(append(), key="1", effects=lanes("a", "a", "b", "b")))
+    assert claimed(store, limit=1) == ["e0"]
+    store.put_off("e0", "one", Tried(attempts=1, due_at=SOON))
+    assert claimed(store, limit=2) == ["e2", "e1"]
+    store.give_back("one")
+    assert claimed(store, SOON) == ["e2", "e0", "e1", "e3"]
+
+
+def test_an_effect_keeps_its_lane(store):
+    asked = lanes("a", "")
+    store.commit(commit(append(), key="1", effects=asked))
+    assert store.claim("notice", 9, "one", SOON, NOW) == store.pending() == asked
+
+
+def test_what_was_put_off_is_claimed_at_its_time_and_not_before(store):
+    store.commit(commit(append(), key="1", effects=effects(2)))
+    claimed(store)
+    tried = Tried(attempts=3, failing_since=NOW, due_at=SOON, problem="answered 503")
+    store.put_off("e0", "one", tried)
+    assert [q.tried for q in store.queue(["notice"])] == [tried, Tried()]
+    assert claimed(store) == []
+    assert claimed(store, SOON) == ["e1", "e0"]
+
+
+def test_only_whoever_holds_an_effect_puts_it_off(store):
+    store.commit(commit(append(), key="1", effects=effects(1)))
+    claimed(store)
+    store.put_off("e0", "two", Tried(attempts=9))
+    assert store.queue(["notice"], "e0")[0].tried == Tried()
+
+
+def test_a_wait_that_a_clock_set_which_was_a_day_ahead_is_over(store):
+    store.commit(commit(append(), key="1", effects=effects(1)))
+    claimed(store)
+    store.put_off("e0", "one", Tried(attempts=1, due_at=NOW + timedelta(days=1)))
+    assert claimed(store) == ["e0"]
+    store.put_off("e0", "one", Tried(attempts=1, due_at=NOW + LONGEST_WAIT))
+    assert claimed(store) == []
+
+
+def test_a_dead_letter_is_kept_and_claimed_by_nobody_until_it_is_retried(store):
+    store.commit(commit(append(), key="1", effects=(*effects(2), Effect(identity="l", kind="lift", payload=b""))))
+    claimed(store)
+    store.put_off("e0", "one", Tried(attempts=9, dead_at=NOW, problem="answered 400"))
+    later = NOW + timedelta(days=9)
+    assert claimed(store, later) == ["e1"]
+    assert [e.identity for e in store.pending()] == ["e0", "e1", "l"]
+    assert store.retry(["page"]) == 0
+    assert store.retry(["notice"]) == 1
+    assert store.queue(["notice"], "e0")[0].tried == Tried(problem="answered 400")
+    assert claimed(store, later) == ["e0"]
+
+
+def test_one_effect_is_retried_by_its_name_and_what_is_done_is_not(store):
+    store.commit(commit(append(), key="1", effects=effects(2)))
+    claimed(store)
+    store.put_off("e0", "one", Tried(attempts=4, due_at=SOON))
+    store.done("e1", "sent", NOW)
+    assert (store.retry(["notice"], "e0"), store.retry(["notice"], "e1"), store.retry(["notice"], "e9")) == (1, 0, 0)
+    assert claimed(store) == ["e0"]
+
+
+def test_whoever_gives_back_gives_back_all_they_hold_and_nothing_of_others(store):
+    store.commit(commit(append(), key="1", effects=effects(3)))
+    assert (claimed(store, limit=1), claimed(store, holder="two")) == (["e0"], ["e1", "e2"])
+    store.done("e1", "sent", NOW)
+    store.give_back("two")
+    assert claimed(store, holder="three") == ["e2"]
+
+
+def test_what_waits_what_fails_and_what_is_dead_is_counted(store):
+    store.commit(commit(append(), key="1", effects=effects(6)))
+    claimed(store)
+    day = NOW - timedelta(days=1)
+    for n, tried in enumerate(
+        (
+            Tried(attempts=1, failing_since=NOW),
+            Tried(attempts=5),
+            Tried(attempts=1, failing_since=day),
+            Tried(dead_at=NOW),
+        )
+    ):
+        store.put_off(f"e{n}", "one", tried)
+    store.done("e4", "sent", NOW)
+    assert store.backlog(["notice"], attempts=5, since=day) == Backlog(waiting=4, failing=2, dead=1)
+    assert store.backlog(["page"], attempts=5, since=day) == Backlog()

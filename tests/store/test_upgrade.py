@@ -2,10 +2,11 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from released import FIRST, SCHEMAS, restore_file, with_blobs
-from small_ledger import LEDGER_KEY, append, commit, exported, verified
+from small_ledger import LEDGER_KEY, NOW, append, commit, exported, verified
 
 from signoff.adapters.database import schema_of
 from signoff.adapters.schema_sql import SCHEMA
@@ -53,6 +54,20 @@ def test_it_goes_on_where_it_was(home):
     assert store.commit(commit(append("deployment/m-2"), key="k5")).is_replay
     assert [effect.identity for effect in store.pending()] == ["signed:m-2:Rae"]
     assert store.commit(commit(append("deployment/m-2", expected=4), key="new")).seq == len(FIRST) + 1
+
+
+def test_notices_that_waited_are_due_and_take_the_turn_of_their_release(home):
+    waited = [("m-2:0123456789abcdef", "notice"), ("a:b-1:fedcba9876543210", "page"), ("armed:m:1", "lift")]
+    with closing(sqlite3.connect(home / "signoff.db")) as database:
+        for position, (identity, kind) in enumerate(waited, start=100):
+            row = (identity, position, kind, b"{}")
+            database.execute("INSERT INTO outbox (identity, position, kind, payload) VALUES (?, ?, ?, ?)", row)
+        database.commit()
+    store, later = opened(home), NOW + timedelta(minutes=1)
+
+    found = {effect.identity: effect.lane for effect in store.pending()}
+    assert [found[identity] for identity, _ in waited] == ["m-2", "a:b-1", ""]
+    assert [effect.identity for effect in store.claim("page", 9, "one", later, NOW)] == ["a:b-1:fedcba9876543210"]
 
 
 def test_an_upgrade_that_breaks_leaves_everything_as_it_was(home, schema, monkeypatch):

@@ -12,7 +12,7 @@ from signoff.adapters.store_sql import SqlStore
 DUMPS = Path(__file__).parents[1] / "store" / "released"
 
 
-SCHEMAS = ("1", "2")
+SCHEMAS = ("1", "2", "3")
 
 
 def events_of(dump: str) -> list[tuple[int, bytes, bytes]]:

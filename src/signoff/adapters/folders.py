@@ -14,7 +14,7 @@ from typing import Final
 
 from signoff.adapters.folder_files import read_inside
 from signoff.adapters.foreign_files import ForeignFileError, own_users, read_regular
-from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
+from signoff.domain.errors import NotFoundError, NotTakenError, SignoffError, UnavailableError
 from signoff.ports.notices import Severity
 
 log = logging.getLogger("signoff")
@@ -210,6 +210,11 @@ class NoticeFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def place(self) -> str:
+        """The file, as whoever takes these notices."""
+        return str(self._path.absolute())
+
     def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
         """Append a notice unless its identity is there already; of several workers one writes at a time."""
         told = {"identity": identity, "severity": severity, "channel": channel, "subject": subject, "text": text}
@@ -220,6 +225,7 @@ class NoticeFile:
                 if not any(json.loads(earlier)["identity"] == identity for earlier in known):
                     write_file(self._path, "\n".join([*known, line, ""]).encode())
         except OSError as error:
-            raise UnavailableError(
-                f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room."
+            raise NotTakenError(
+                f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room.",
+                is_of_receiver=True,
             ) from error

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import Connection
 
-SCHEMA: Final = "3"
+SCHEMA: Final = "4"
 SCRATCH: Final = "signoff_rehearsal"
 # What the server's role may do, and nothing else: the ledger is written and read, never changed.
 GRANTS: Final = {

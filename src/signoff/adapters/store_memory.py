@@ -1,8 +1,10 @@
 """A store in memory: for rehearsals and unit tests. It passes the same contract as the real one."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 from threading import Lock
 from typing import TypeVar
 
@@ -11,7 +13,18 @@ from signoff.domain.events import Recorded
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode, encode
 from signoff.ledger.merkle import Frontier, leaf_hash
-from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
+from signoff.ports.store import (
+    LONGEST_WAIT,
+    Append,
+    Backlog,
+    Commit,
+    Committed,
+    Effect,
+    LedgerRow,
+    Queued,
+    StoredStream,
+    Tried,
+)
 
 T = TypeVar("T")
 SignCheckpoint = Callable[[int, bytes], bytes]
@@ -29,6 +42,7 @@ class MemoryStore:
         self._claims: dict[str, tuple[str, datetime]] = {}
         self._commands: dict[str, tuple[str, int]] = {}
         self._effects: dict[str, tuple[Effect, str | None]] = {}
+        self._tried: dict[str, Tried] = {}
         self._blobs: dict[str, bytes] = {}
         self._tree = Frontier()
         self._note: bytes | None = None
@@ -119,14 +133,53 @@ class MemoryStore:
         return tuple(effect for effect, result in self._effects.values() if result is None)
 
     def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects of a kind not yet done, leased to one holder."""
+        """Effects of a kind that are due, leased to one holder; lanes take turns."""
         with self._lock:
-            stray = last_lease(until, now)
-            held = {name for name, (_, ends) in self._claims.items() if now < ends <= stray}
-            free = (effect for effect in self.pending() if effect.kind == kind and effect.identity not in held)
-            found = tuple(islice(free, limit))
+            latest = last_lease(until, now)
+            held = {name for name, (_, ends) in self._claims.items() if not is_over(ends, now, latest)}
+            alive = (q for q in self.queue([kind]) if q.tried.dead_at is None)
+            free = (q for q in in_turns(alive) if q.effect.identity not in held)
+            due = (q.effect for q in free if is_over(q.tried.due_at, now, now + LONGEST_WAIT))
+            found = tuple(islice(due, limit))
             self._claims |= {effect.identity: (holder, until) for effect in found}
             return found
+
+    def _fared(self, effect: Effect) -> Tried:
+        return self._tried.get(effect.identity, Tried())
+
+    def queue(self, kinds: Collection[str], identity: str | None = None) -> tuple[Queued, ...]:
+        """Effects of these kinds not yet done, with how they fared."""
+        return tuple(
+            Queued(effect=effect, tried=self._fared(effect))
+            for effect in self.pending()
+            if effect.kind in kinds and identity in {None, effect.identity}
+        )
+
+    def backlog(self, kinds: Collection[str], *, attempts: int, since: datetime) -> Backlog:
+        """Counts of these kinds."""
+        every = [queued.tried for queued in self.queue(kinds)]
+        waiting = [tried for tried in every if tried.dead_at is None]
+        failing = [t for t in waiting if t.attempts >= attempts or (t.failing_since and t.failing_since <= since)]
+        return Backlog(waiting=len(waiting), failing=len(failing), dead=len(every) - len(waiting))
+
+    def put_off(self, identity: str, holder: str, tried: Tried) -> None:
+        """Give a leased effect back and keep how it fared."""
+        with self._lock:
+            if self._claims.get(identity, ("",))[0] == holder:
+                del self._claims[identity]
+                self._tried[identity] = tried
+
+    def give_back(self, holder: str) -> None:
+        """Give back before its time whatever this holder still has."""
+        with self._lock:
+            self._claims = {name: claim for name, claim in self._claims.items() if claim[0] != holder}
+
+    def retry(self, kinds: Collection[str], identity: str | None = None) -> int:
+        """Make dead letters due now, or the one effect of this name."""
+        with self._lock:
+            meant = [q for q in self.queue(kinds, identity) if identity is not None or q.tried.dead_at is not None]
+            self._tried |= {q.effect.identity: Tried(problem=q.tried.problem) for q in meant}
+            return len(meant)
 
     def release(self, identity: str, holder: str) -> None:
         """Give a leased effect back before its time."""
@@ -220,3 +273,17 @@ def last_lease(until: datetime, now: datetime) -> datetime:
     the length of a lease.
     """
     return until + (until - now)
+
+
+def is_over(ends: datetime | None, now: datetime, latest: datetime) -> bool:
+    """Whether a time has come, or was set by a clock that was ahead."""
+    return ends is None or ends <= now or ends > latest
+
+
+def in_turns(queued: Iterable[Queued]) -> tuple[Queued, ...]:
+    """The first of each lane, then the second of each, and so on; what failed goes so many turns later."""
+    places, turns = Counter[str](), list[tuple[int, Queued]]()
+    for one in queued:
+        places[one.effect.lane] += 1
+        turns.append((places[one.effect.lane] + one.tried.attempts, one))
+    return tuple(one for _, one in sorted(turns, key=itemgetter(0)))

@@ -6,11 +6,11 @@ insider: that is the signed Merkle tree. Blobs stand in files by their hash, wri
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Row, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, case, func, insert, select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -29,7 +29,18 @@ from signoff.adapters.tables_sql import commands, events, head, outbox, streams
 from signoff.domain.errors import NotFoundError, StaleRevisionError, TamperedError, UnavailableError
 from signoff.ledger.canonical import digest
 from signoff.ledger.merkle import Frontier, leaf_hash
-from signoff.ports.store import Append, Commit, Committed, Effect, LedgerRow, StoredStream
+from signoff.ports.store import (
+    LONGEST_WAIT,
+    Append,
+    Backlog,
+    Commit,
+    Committed,
+    Effect,
+    LedgerRow,
+    Queued,
+    StoredStream,
+    Tried,
+)
 
 T = TypeVar("T")
 OpenCheckpoint = Callable[[bytes], tuple[int, bytes]]
@@ -147,24 +158,76 @@ class SqlStore:
         """Effects not yet done, oldest first."""
         with self.database.reading() as connection:
             found = connection.execute(select(outbox).where(outbox.c.result.is_(None)).order_by(outbox.c.position))
-            return tuple(Effect(identity=r.identity, kind=r.kind, payload=r.payload) for r in found)
+            return tuple(map(_effect, found))
 
     def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects of a kind not yet done, leased to one holder."""
-        until_when, over, stray = outbox.c.claimed_until, now.timestamp(), last_lease(until, now).timestamp()
-        due = (
-            select(outbox)
-            .where(outbox.c.result.is_(None), outbox.c.kind == kind)
-            .where(until_when.is_(None) | (until_when <= over) | (until_when > stray))
-            .order_by(outbox.c.position)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
+        """Effects of a kind that are due, leased to one holder; lanes take turns."""
+        place = func.row_number().over(partition_by=outbox.c.lane, order_by=outbox.c.position)
+        waiting = (
+            select(outbox, (place + outbox.c.attempts).label("turn"))
+            .where(outbox.c.result.is_(None), outbox.c.dead_at.is_(None), outbox.c.kind == kind)
+            .subquery()
         )
-        with self.database.adding() as connection:
+        due = (
+            select(waiting)
+            .where(_is_over(waiting.c.claimed_until, now, last_lease(until, now)))
+            .where(_is_over(waiting.c.due_at, now, now + LONGEST_WAIT))
+            .order_by(waiting.c.turn, waiting.c.position)
+            .limit(limit)
+        )
+        with self.database.adding() as connection:  # no other claim overlaps this one
             found = connection.execute(due).all()
-            mine = outbox.c.identity.in_([r.identity for r in found])
-            connection.execute(update(outbox).where(mine).values(holder=holder, claimed_until=until.timestamp()))
-        return tuple(Effect(identity=r.identity, kind=r.kind, payload=r.payload) for r in found)
+            if found:
+                mine = outbox.c.identity.in_([r.identity for r in found])
+                connection.execute(update(outbox).where(mine).values(holder=holder, claimed_until=until.timestamp()))
+        return tuple(map(_effect, found))
+
+    def queue(self, kinds: Collection[str], identity: str | None = None) -> tuple[Queued, ...]:
+        """Effects of these kinds not yet done, with how they fared."""
+        query = select(outbox).where(outbox.c.result.is_(None), outbox.c.kind.in_(kinds))
+        if identity is not None:
+            query = query.where(outbox.c.identity == identity)
+        with self.database.reading() as connection:
+            return tuple(map(_queued, connection.execute(query.order_by(outbox.c.position))))
+
+    def backlog(self, kinds: Collection[str], *, attempts: int, since: datetime) -> Backlog:
+        """Counts of these kinds, by the database itself."""
+        is_dead = outbox.c.dead_at.is_not(None)
+        is_failing = (outbox.c.attempts >= attempts) | (outbox.c.failing_since <= since.timestamp())
+        standing = case((is_dead, "dead"), (is_failing, "failing"), else_="waiting").label("standing")
+        waits = outbox.c.result.is_(None) & outbox.c.kind.in_(kinds)
+        query = select(standing, func.count()).where(waits).group_by(standing)
+        with self.database.reading() as connection:
+            counts: dict[str, int] = {row[0]: row[1] for row in connection.execute(query)}
+        failing = counts.get("failing", 0)
+        return Backlog(waiting=counts.get("waiting", 0) + failing, failing=failing, dead=counts.get("dead", 0))
+
+    def put_off(self, identity: str, holder: str, tried: Tried) -> None:
+        """Give a leased effect back and keep how it fared."""
+        kept = {
+            "attempts": tried.attempts,
+            "failing_since": _seconds(tried.failing_since),
+            "due_at": _seconds(tried.due_at),
+            "dead_at": _seconds(tried.dead_at),
+            "problem": tried.problem,
+        }
+        with self.database.adding() as connection:
+            mine = (outbox.c.identity == identity) & (outbox.c.holder == holder)
+            connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None, **kept))
+
+    def give_back(self, holder: str) -> None:
+        """Give back before its time whatever this holder still has."""
+        with self.database.adding() as connection:
+            mine = (outbox.c.holder == holder) & outbox.c.result.is_(None)
+            connection.execute(update(outbox).where(mine).values(holder=None, claimed_until=None))
+
+    def retry(self, kinds: Collection[str], identity: str | None = None) -> int:
+        """Make dead letters due now, or the one effect of this name."""
+        meant = outbox.c.dead_at.is_not(None) if identity is None else outbox.c.identity == identity
+        waits = outbox.c.result.is_(None) & outbox.c.kind.in_(kinds)
+        fresh = {"attempts": 0, "failing_since": None, "due_at": None, "dead_at": None}
+        with self.database.adding() as connection:
+            return connection.execute(update(outbox).where(waits & meant).values(**fresh)).rowcount
 
     def release(self, identity: str, holder: str) -> None:
         """Give a leased effect back before its time."""
@@ -319,12 +382,48 @@ def _enqueue(connection: Connection, effects: tuple[Effect, ...]) -> None:
     known = set(connection.execute(_KNOWN, {"identities": list(asked)}).scalars())
     position = connection.execute(_POSITION).scalar() or 0
     rows = [
-        {"identity": effect.identity, "position": position + n, "kind": effect.kind, "payload": effect.payload}
+        {
+            "identity": effect.identity,
+            "position": position + n,
+            "kind": effect.kind,
+            "payload": effect.payload,
+            "lane": effect.lane,
+            "attempts": 0,
+            "problem": "",
+        }
         for n, effect in enumerate(reversed(asked.values()), start=1)
         if effect.identity not in known
     ]
     if rows:
         connection.execute(_EFFECT, rows)
+
+
+def _effect(found: Row[Any]) -> Effect:
+    return Effect(identity=found.identity, kind=found.kind, payload=found.payload, lane=found.lane)
+
+
+def _queued(found: Row[Any]) -> Queued:
+    tried = Tried(
+        attempts=found.attempts,
+        failing_since=_moment(found.failing_since),
+        due_at=_moment(found.due_at),
+        dead_at=_moment(found.dead_at),
+        problem=found.problem,
+    )
+    return Queued(effect=_effect(found), tried=tried)
+
+
+def _is_over(ends: ColumnElement[float], now: datetime, latest: datetime) -> ColumnElement[bool]:
+    """Whether a time has come, or was set by a clock that was ahead."""
+    return ends.is_(None) | (ends <= now.timestamp()) | (ends > latest.timestamp())
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _tree(connection: Connection) -> tuple[Frontier, bytes]:

@@ -43,6 +43,12 @@ outbox = Table(
     Column("done_at", String),
     Column("holder", String),
     Column("claimed_until", Float),
+    Column("lane", String, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failing_since", Float),
+    Column("due_at", Float),
+    Column("dead_at", Float),
+    Column("problem", String, nullable=False),
 )
 head = Table(
     "head",

@@ -2,7 +2,7 @@
 
 A server that posts where it is told can be made to post inside its own network. So the address never comes from a
 dossier, must be public unless its host is allowed by name, is looked up once and then used as it was checked, and no
-redirect is followed.
+redirect is followed. Every address of the host is tried, in the order in which the system gives them.
 """
 
 import hashlib
@@ -11,16 +11,30 @@ import json
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from types import ModuleType
-from typing import ClassVar, Final
-from urllib.parse import urlsplit
+from queue import Empty, Queue
+from threading import Thread
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar, cast
+from urllib.parse import quote, urlsplit
 
-from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.adapters.clocks import WallClock
+from signoff.domain.errors import BadInputError, NotTakenError, UnavailableError
 from signoff.ports.clock import Clock
 from signoff.ports.notices import Notifier, Severity
 
-SECONDS: Final = 10.0
+if TYPE_CHECKING:
+    from signoff.adapters.bounded_post import Post
+
+LOOK_UP_S: Final = 5.0
+# With these a receiver says that it takes nothing at present; any other refusal is about the one message.
+OF_RECEIVER: Final = frozenset({408, 425, 429, 502, 503, 504})
+MOST_ASKED: Final = timedelta(days=1)
+# An identity stands in a header as it is, but for what no header can hold.
+IN_HEADERS: Final = "!#$&'()*+,/:;=?@[] "
+# More digits than these are no number of seconds that anybody waits.
+DIGITS: Final = 9
 # Through these, IPv4 addresses are reached from IPv6 (RFC 6052).
 TRANSLATED: Final = ip_network("64:ff9b::/96")
 # All that was ever given out to the internet; beyond it lie addresses of the site, of old translations and of nobody.
@@ -31,11 +45,12 @@ MOST_DEDUP: Final = 255
 MOST_SUMMARY: Final = 1024
 Address = IPv4Address | IPv6Address
 Lookup = Callable[[str, int], Iterable[str]]
+T = TypeVar("T")
 
 
 def look_up(host: str, port: int) -> Iterable[str]:
-    """The addresses of a host."""
-    return sorted({str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)})
+    """The addresses of a host, in the order in which the system would try them (RFC 6724)."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +60,10 @@ class Receiver:
     url: str = field(repr=False)
     allowed: frozenset[str] = frozenset()
     look_up: Lookup = look_up
+    clock: Clock = field(default_factory=WallClock)
+    # Addresses that failed last time are tried after the others: one that takes a post and never answers is not tried
+    # again before the rest.
+    shunned: set[Address] = field(default_factory=set, repr=False, compare=False)
     kind: ClassVar[str]
     setting: ClassVar[str]
 
@@ -62,44 +81,53 @@ class Receiver:
                 f"read and change notices. A host of your own is allowed by {self.setting}_ALLOW={parts.hostname}."
             )
 
-    def _post(self, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post a body. UnavailableError when it was not taken, and then it stays due."""
-        host = self._host
-        every = {
-            "content-type": "application/json",
-            "host": host if self._has_usual_port else f"{host}:{self._port}",
-            "user-agent": "signoff",
-            **headers,
-        }
-        httpx = _httpx()
-        pinned = httpx.URL(self.url).copy_with(host=str(self._checked_address()))
-        extensions = {"sni_hostname": host}
-        try:
-            with (
-                httpx.Client(trust_env=False, timeout=SECONDS, follow_redirects=False) as client,
-                client.stream("POST", pinned, content=body, headers=every, extensions=extensions) as answer,
-            ):
-                status = answer.status_code
-        except httpx.HTTPError as error:
-            raise UnavailableError(f"the {self.kind} at {host} cannot be reached ({type(error).__name__})") from error
-        if not 200 <= status < 300:
-            raise UnavailableError(f"the {self.kind} at {host} answered {status} and did not take the notice")
+    @property
+    def place(self) -> str:
+        """Whoever this is, for what it asks of all who post to it."""
+        return f"{self._host}:{self._port}"
 
-    def _checked_address(self) -> Address:
-        """An address of the host, none of whose addresses lies inside unless the host is allowed by name."""
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Post a body. NotTakenError when it was not taken, and then it stays due."""
+        post = _bounded_post()
+        addresses = sorted(self._checked_addresses(), key=self.shunned.__contains__)
+        every = {"content-type": "application/json", "user-agent": "signoff", **headers}
+        answer = post(self.url, addresses, every, body)
+        self.shunned.difference_update(addresses)
+        self.shunned.update(answer.failed)
+        if answer.status is None:
+            raise NotTakenError(
+                f"the {self.kind} at {self._host} cannot be reached ({answer.problem})", is_of_receiver=True
+            )
+        if not 200 <= answer.status < 300:
+            raise self._refusal(answer.status, answer.headers)
+
+    def _refusal(self, status: int, headers: Mapping[str, str]) -> NotTakenError:
+        asked = retry_after(headers, self.clock.now())
+        later = "" if asked is None else f", and asked to be left alone for {asked.total_seconds():,.0f} s"
+        return NotTakenError(
+            f"the {self.kind} at {self._host} answered {status} and did not take the notice{later}",
+            is_of_receiver=status in OF_RECEIVER or asked is not None,
+            retry_after=asked,
+        )
+
+    def _checked_addresses(self) -> tuple[Address, ...]:
+        """The addresses of the host, none of which lies inside unless the host is allowed by name."""
+        named = f"the {self.kind}'s host {self._host}"
         try:
-            found = [ip_address(said.partition("%")[0]) for said in self.look_up(self._host, self._port)]
+            said = within(LOOK_UP_S, lambda: tuple(self.look_up(self._host, self._port)))
+            found = tuple(dict.fromkeys(ip_address(one.partition("%")[0]) for one in said))
         except (OSError, ValueError) as error:
-            raise UnavailableError(f"the {self.kind}'s host {self._host} has no address ({error})") from error
+            raise NotTakenError(f"{named} has no address ({error})", is_of_receiver=True) from error
         if not found:
-            raise UnavailableError(f"the {self.kind}'s host {self._host} has no address")
+            raise NotTakenError(f"{named} has no address", is_of_receiver=True)
         inside = [address for address in found if not is_public(address)]
         if inside and self._host not in self.allowed:
-            raise UnavailableError(
-                f"the {self.kind}'s host {self._host} has the address {inside[0]}, which is not public; allow it with "
-                f"{self.setting}_ALLOW={self._host} if it is yours"
+            raise NotTakenError(
+                f"{named} has the address {inside[0]}, which is not public; allow it with "
+                f"{self.setting}_ALLOW={self._host} if it is yours",
+                is_of_receiver=True,
             )
-        return found[0]
+        return found
 
     @property
     def _host(self) -> str:
@@ -110,10 +138,6 @@ class Receiver:
         parts = urlsplit(self.url)
         return parts.port or (443 if parts.scheme == "https" else 80)
 
-    @property
-    def _has_usual_port(self) -> bool:
-        return urlsplit(self.url).port is None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook(Receiver):
@@ -123,7 +147,6 @@ class Webhook(Receiver):
     t=SECONDS,v1=HMAC-SHA256(secret, "SECONDS.body")`, so that the receiver can drop repetitions and forgeries.
     """
 
-    clock: Clock
     secret: str | None = field(default=None, repr=False)
     kind: ClassVar[str] = "webhook"
     setting: ClassVar[str] = "SIGNOFF_WEBHOOK"
@@ -138,7 +161,7 @@ class Webhook(Receiver):
             "text": f"[{channel}] {subject}: {text}",
         }
         body = json.dumps(told).encode()
-        headers = {"idempotency-key": identity}
+        headers = {"idempotency-key": quote(identity, safe=IN_HEADERS)}
         if self.secret is not None:
             headers[SIGNATURE] = signature(self.secret, int(self.clock.now().timestamp()), body)
         self._post(body, headers)
@@ -205,9 +228,53 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def _httpx() -> ModuleType:
+def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
+    """For how long a receiver asks to be left alone, in seconds or until a date; None where it says nothing sensible.
+
+    A date is held against the answer's own date where there is one, so that the two clocks need not agree.
+    """
+    said = headers.get("retry-after", "").strip()
+    if said.isascii() and said.isdigit():
+        seconds = int(said) if len(said) <= DIGITS else MOST_ASKED.total_seconds()
+        asked = min(timedelta(seconds=min(seconds, MOST_ASKED.total_seconds())), MOST_ASKED)
+    elif (until := _http_date(said)) is not None:
+        asked = min(until - (_http_date(headers.get("date", "")) or now), MOST_ASKED)
+    else:
+        return None
+    return asked if asked > timedelta(0) else None
+
+
+def _http_date(said: str) -> datetime | None:
     try:
-        import httpx  # noqa: PLC0415 - an optional extra
+        found = parsedate_to_datetime(said)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def within(seconds: float, call: Callable[[], T]) -> T:
+    """What a call returns that nobody can interrupt, if it does in time; otherwise it is left to itself."""
+    kept: Queue[tuple[T | None, Exception | None]] = Queue()
+
+    def run() -> None:
+        try:
+            kept.put((call(), None))
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is told
+            kept.put((None, error))
+
+    Thread(target=run, daemon=True, name="look up").start()
+    try:
+        found, wrong = kept.get(timeout=seconds)
+    except Empty:
+        raise TimeoutError(f"nobody answered within {seconds:.0f} s") from None
+    if wrong is not None:
+        raise wrong
+    return cast("T", found)
+
+
+def _bounded_post() -> "Post":
+    try:
+        from signoff.adapters.bounded_post import post  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
         raise UnavailableError("Webhooks and pagers need the extra `signoff[server]`; install it.") from error
-    return httpx
+    return post

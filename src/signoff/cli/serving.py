@@ -1,11 +1,14 @@
 """serve, notices: this installation for everybody else."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from signoff.app.notices import waiting
+from signoff.app.notices import Untold, retry, untold
+from signoff.app.pacing import Hold
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError, UnavailableError
 from signoff.ports.notices import Severity
@@ -43,31 +46,93 @@ def serve(
 
 def notices(
     context: typer.Context,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="With --retry: these alone.")] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Send a notice and a call now, so that the first is no incident.")
     ] = False,
+    again: Annotated[bool, typer.Option("--retry", help="Make dead letters due again, or the notices named.")] = False,
 ) -> None:
-    """List what waits to be told to people; with --test, show that the channel works.
+    """List what waits to be told to people, how often it was tried, and why it was not taken.
 
-    Example: `signoff notices --test`
+    Example: `signoff notices --test`, and after a receiver was mended `signoff notices --retry`
     """
     session: Session = context.obj
     house = session.installation
-    due = waiting(house.record)
-    table = Table("Channel", "About", "Notice", box=None)
-    for notice in due:
-        table.add_row(notice.channel, notice.deployment, notice.notice)
+    if ids and not again:
+        raise BadInputError("Expected --retry with the ids of notices, found ids alone; nothing was changed.")
+    retried = retry(house.record, ids or ()) if again else 0
+    if again:
+        house.pacing.forget()
+    due, holds = untold(house.record), house.pacing.holds()
     if test:
         _try(session)
-    where = _where(session)
+    standings = [(one, one.standing(house.settings.notice_attempts, house.clock.now())) for one in due]
     session.answer(
         {
-            "waiting": [{"deployment": n.deployment, "channel": n.channel, "notice": n.notice} for n in due],
+            "waiting": [_document(one) for one, standing in standings if standing != "dead"],
+            "dead": [_document(one) for one, standing in standings if standing == "dead"],
+            "failing": sum(standing == "failing" for _, standing in standings),
+            "receivers": [_held(hold) for hold in holds],
+            "retried": retried,
             "test": test,
         },
-        *((f"sent a test to {where}",) if test else ()),
-        table if due else f"Nothing waits to be told. Notices go to {where}; `signoff worker` sends them.",
+        *((f"sent a test to {_where(session)}",) if test else ()),
+        *((f"{retried} notice(s) are due again",) if again else ()),
+        *(
+            f"{hold.receiver} is left alone until {_times(hold)}: {hold.because}"  # the receiver, not one notice
+            for hold in holds
+        ),
+        _table(standings)
+        if due
+        else f"Nothing waits to be told. Notices go to {_where(session)}; `signoff worker` sends them.",
     )
+
+
+def _table(standings: list[tuple[Untold, str]]) -> Table:
+    table = Table("Id", "Channel", "About", "Notice", "Standing", "Tried", "Next", "Last refusal", box=None)
+    for one, standing in standings:
+        said, tried = one.notice, one.tried
+        next_at = "never" if tried.dead_at else _moment(tried.due_at) or "now"
+        told = (one.identity, said.channel, said.deployment, said.notice, standing, str(tried.attempts), next_at)
+        table.add_row(*map(escape, (*told, tried.problem)))
+    return table
+
+
+def _document(one: Untold) -> dict[str, object]:
+    said, tried = one.notice, one.tried
+    return {
+        "id": one.identity,
+        "deployment": said.deployment,
+        "channel": said.channel,
+        "notice": said.notice,
+        "severity": said.severity.value,
+        "attempts": tried.attempts,
+        "failing_since": _iso(tried.failing_since),
+        "next_at": _iso(tried.due_at),
+        "dead_at": _iso(tried.dead_at),
+        "problem": tried.problem,
+    }
+
+
+def _held(hold: Hold) -> dict[str, object]:
+    return {
+        "receiver": hold.receiver,
+        "failures": hold.failures,
+        "until": {severity.value: until.isoformat() for severity, until in hold.until.items()},
+        "problem": hold.because,
+    }
+
+
+def _times(hold: Hold) -> str:
+    return ", ".join(f"{_moment(until)} ({severity.value}s)" for severity, until in hold.until.items())
+
+
+def _moment(at: datetime | None) -> str:
+    return "" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _try(session: Session) -> None:

@@ -5,7 +5,7 @@ options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
 SIGNOFF_ISOLATION (full or weak) says what must be out of reach of code that comes with a dossier or from a registry,
 SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB how long it may run and how much memory it may take.
 SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
-is told when people are called.
+is told when people are called, SIGNOFF_NOTICE_ATTEMPTS after how many refusals a notice is a dead letter.
 SIGNOFF_REGISTRY_CONNECT_S, _READ_S and _TOTAL_S are the seconds that the model registry may take to connect (3), to
 send its next bytes (10) and for a whole call (20; six times that to load and run a model or to search through runs).
 SIGNOFF_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET_FILE name the identity provider of a server, SIGNOFF_PUBLIC_URL the
@@ -31,6 +31,10 @@ from signoff.ports.budget import USUAL, Budget
 
 LEAST_S: Final = 0.1
 MOST_S: Final = 120.0
+
+# After so many refusals a notice is a dead letter.
+NOTICE_ATTEMPTS: Final = 20
+DIGITS: Final = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +104,12 @@ class Settings:
     kill_group: str | None = None
     peers: Peers = Peers()
     registry_budget: Budget = USUAL
+    attempts_said: str = ""
+
+    @property
+    def notice_attempts(self) -> int:
+        """After how many refusals a notice is a dead letter. Read when notices are sent: a slip must stop no kill."""
+        return _attempts(self.attempts_said)
 
     @property
     def keys(self) -> Path:
@@ -157,6 +167,7 @@ def settings(
         pager=_pager(environment),
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
         trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
+        attempts_said=environment.get("SIGNOFF_NOTICE_ATTEMPTS", ""),
         registry_budget=_budget(environment, "SIGNOFF_REGISTRY"),
         foreign_code=_foreign_code(environment, is_trusted=is_trusted),
         kill_fallback=_folder(environment.get("SIGNOFF_KILL_FALLBACK")),
@@ -264,6 +275,19 @@ def _number(environment: Mapping[str, str], name: str, default: int, least: int,
     if not (given.isascii() and given.isdecimal() and len(given) < 10 and least <= int(given) <= most):
         raise BadInputError(f"Expected a whole number from {least} to {most:,} in {name}, found {given[:40]!r}.")
     return int(given)
+
+
+def _attempts(given: str) -> int:
+    said = given.strip()
+    if not said:
+        return NOTICE_ATTEMPTS
+    is_number = said.isascii() and said.isdigit() and len(said) <= DIGITS
+    if not is_number or int(said) == 0:
+        raise BadInputError(
+            f"Expected a number from 1 to {'9' * DIGITS} in SIGNOFF_NOTICE_ATTEMPTS, found {given[:40]!r}. It says "
+            "after how many refusals a notice is a dead letter."
+        )
+    return int(said)
 
 
 def _held(path: str | None) -> str | None:

@@ -4,6 +4,7 @@ A message says what was expected, what was found, where, and what to do. Expecte
 are values, not exceptions.
 """
 
+from datetime import timedelta
 from typing import Final
 
 MOST_WORDS: Final = 2000
@@ -39,6 +40,18 @@ class TamperedError(SignoffError):
 
 class UnavailableError(SignoffError):
     """A part of the system that is needed cannot be reached or is not installed (exit 2)."""
+
+
+class NotTakenError(UnavailableError):
+    """A receiver did not take a message (exit 2).
+
+    `is_of_receiver` says that it takes nothing at present; otherwise it refused this message alone. `retry_after` is
+    how long the receiver asked to be left alone, None when it did not ask.
+    """
+
+    def __init__(self, message: str, *, is_of_receiver: bool, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.is_of_receiver, self.retry_after = is_of_receiver, retry_after
 
 
 def is_fault(error: BaseException) -> bool:

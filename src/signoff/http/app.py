@@ -54,6 +54,7 @@ def create_app(house: House) -> FastAPI:
     app.state.house = house
     app.state.seen = sessions.Seen()
     app.state.trial = health.trial_of(house)
+    app.state.undelivered = health.undelivered_of(house)
     app.state.ordered = stopping.Ordered()
     answer_problems(app)
     # A request looks through the routes in this order: what stops and what tells comes first.

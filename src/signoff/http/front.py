@@ -25,10 +25,11 @@ from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
 from signoff.http import sessions
 from signoff.http.access import AllowedAtOnce, Installation
-from signoff.http.health import STALE_S
+from signoff.http.health import STALE_S, Undelivered
 from signoff.http.stopping import MOST_REASON, stop
 from signoff.http.streaming import Hub, Streams
 from signoff.http.webauthn import STRICT
+from signoff.ports.store import Backlog
 from signoff.verbs.documents import waits_for
 from signoff.wiring import House
 
@@ -274,6 +275,7 @@ def _page(
         "duties": () if principal is None else duties(hub.board, principal),
         "may_stop": principal is not None and Verb.KILL in permitted(principal.duties),
         "unrecorded": 0 if principal is None else hub.board.unrecorded,
+        "undelivered": None if principal is None else _undelivered(request),
         "can_sign_in": house.settings.oidc is not None,
         "done": done,
         "problem": " ".join(part for part in (problem, visitor.refusal) if part),
@@ -281,6 +283,13 @@ def _page(
     }
     content = _templates().get_template("front.html").render(said)
     return Response(content, status or visitor.status, HEADERS, media_type="text/html")
+
+
+def _undelivered(request: Request) -> Backlog | None:
+    """Notices that were counted last, where any are failing or given up."""
+    counted: Undelivered = request.app.state.undelivered
+    found = counted.last_known()
+    return found if found is not None and (found.failing or found.dead) else None
 
 
 def _csrf(request: Request, house: House, now: datetime) -> str:

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -11,9 +13,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
+from signoff.app.notices import backlog
 from signoff.domain.errors import SignoffError
 from signoff.http.access import Installation
 from signoff.http.streaming import Streams
+from signoff.ports.store import Backlog
 from signoff.wiring import House
 
 router = APIRouter(tags=["health"])
@@ -66,6 +70,54 @@ def trial_of(house: House) -> Trial:
     return Trial(write, house.clock.monotonic)
 
 
+class Undelivered:
+    """How many notices wait, fail and are dead letters, counted at most every five seconds and once at a time.
+
+    Who looks at a page is told what was counted last, and never waits for a database.
+    """
+
+    def __init__(self, count: Callable[[], Backlog], monotonic: Callable[[], float]) -> None:
+        self._count, self._monotonic = count, monotonic
+        self._counter = ThreadPoolExecutor(1, "undelivered")
+        self._under_way: asyncio.Future[None] | None = None
+        self._next_at = 0.0
+        self._latest: Backlog | None = None
+
+    def last_known(self) -> Backlog | None:
+        """What was counted last, None before the first time and when it cannot be counted; it is then counted anew."""
+        self._begun()
+        return self._latest
+
+    async def counted(self) -> Backlog | None:
+        """What is counted now, None where the database does not say within two seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._begun()), PATIENCE_S)
+            return self._latest
+        return None
+
+    def _begun(self) -> asyncio.Future[None]:
+        if self._under_way is None or (self._under_way.done() and self._monotonic() >= self._next_at):
+            self._under_way = asyncio.get_running_loop().run_in_executor(self._counter, self._try)
+        return self._under_way
+
+    def _try(self) -> None:
+        try:
+            self._latest = self._count()
+        except SignoffError:
+            self._latest = None
+        self._next_at = self._monotonic() + EVERY_S
+
+
+def undelivered_of(house: House) -> Undelivered:
+    """What this installation has not told people yet."""
+    return Undelivered(lambda: backlog(house.record, house.settings.notice_attempts), house.clock.monotonic)
+
+
+async def _undelivered(request: Request) -> Undelivered:
+    found: Undelivered = request.app.state.undelivered
+    return found
+
+
 async def _trial(request: Request) -> Trial:
     trial: Trial = request.app.state.trial
     return trial
@@ -78,20 +130,30 @@ async def alive() -> dict[str, str]:
 
 
 @router.get("/readyz", responses={503: {"description": "Not ready, and why.", "content": {"application/json": {}}}})
-async def ready(house: Installation, hub: Streams, trial: Annotated[Trial, Depends(_trial)]) -> JSONResponse:
-    """Whether the database can be read and written and the flags are up to date; kills are taken either way."""
+async def ready(
+    house: Installation,
+    hub: Streams,
+    trial: Annotated[Trial, Depends(_trial)],
+    undelivered: Annotated[Undelivered, Depends(_undelivered)],
+) -> JSONResponse:
+    """Whether the database can be read and written and the flags are up to date; kills are taken either way.
+
+    Notices that are failing or given up are counted, and make no server unready.
+    """
     age = hub.board.age_s
     try:
         events: int | None = await run_in_threadpool(house.store.size)
         problem = await trial.problem()
     except SignoffError as error:
         events, problem = None, str(error)
+    waiting = await undelivered.counted() if problem is None else None
     is_ready = problem is None and age is not None and age < STALE_S
     said = {
         "status": "ready" if is_ready else "not ready",
         "events": events,
         "flags_age_s": None if age is None else round(age, 2),
         "kills_to_record": len(await run_in_threadpool(house.kills.pending)),
+        "notices": None if waiting is None else asdict(waiting),
         "problem": problem,
     }
     return JSONResponse(said, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE)

@@ -1,13 +1,15 @@
 """Where events, state and outbox live: one commit changes all three or none."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Protocol, TypeVar
 
 from signoff.domain.events import AnyEvent
 
 T = TypeVar("T")
+# Nothing is put off for longer. A later time was set by a clock that was ahead, and counts for nothing.
+LONGEST_WAIT: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +29,46 @@ class Append:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """Something to be done outside after the commit; the identity makes a repetition harmless."""
+    """Something to be done outside after the commit; the identity makes a repetition harmless.
+
+    Effects of one `lane` share their turn: when effects of several lanes are due, each lane gets its turn.
+    """
 
     identity: str
     kind: str
     payload: bytes
+    lane: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How an effect has fared: how often it failed, since when, why, and when it is due again.
+
+    One with a `dead_at` is a dead letter: it is kept, and nobody claims it until it is retried.
+    """
+
+    attempts: int = 0
+    failing_since: datetime | None = None
+    due_at: datetime | None = None
+    dead_at: datetime | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """An effect that is not done yet, and how it has fared."""
+
+    effect: Effect
+    tried: Tried = field(default_factory=Tried)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """How many effects wait, how many of these are failing, and how many more are dead letters."""
+
+    waiting: int = 0
+    failing: int = 0
+    dead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +152,28 @@ class Store(Protocol):
         """Effects not yet done, oldest first."""
 
     def claim(self, kind: str, limit: int, holder: str, until: datetime, now: datetime) -> tuple[Effect, ...]:
-        """Effects of a kind not yet done, oldest first, leased to one holder until then, so that nobody else gets them.
+        """Effects of a kind that are due, leased to one holder until then, so that nobody else gets them.
 
-        A lease that ends later than any that could have been given now, by a clock that was ahead, is over.
+        Lanes take turns: the oldest of each lane come first, then the second of each. What waits for its time keeps its
+        place in its lane, and what failed goes so many turns later as it failed. So no lane gets more turns for being
+        refused. A lease that ends later than any that could have been given now, by a clock that was ahead, is over. So
+        is a wait that ends later than `LONGEST_WAIT` from now.
         """
+
+    def queue(self, kinds: Collection[str], identity: str | None = None) -> tuple[Queued, ...]:
+        """Effects of these kinds not yet done, dead letters among them, oldest first; all or the one of this name."""
+
+    def backlog(self, kinds: Collection[str], *, attempts: int, since: datetime) -> Backlog:
+        """Counts of these kinds. One is failing after so many attempts, or when it has been failing since then."""
+
+    def put_off(self, identity: str, holder: str, tried: Tried) -> None:
+        """Give a leased effect back and keep how it fared; one that another holds stays theirs."""
+
+    def give_back(self, holder: str) -> None:
+        """Give back before its time whatever this holder still has."""
+
+    def retry(self, kinds: Collection[str], identity: str | None = None) -> int:
+        """Make dead letters of these kinds due now, or the one effect of this name; how many there were."""
 
     def release(self, identity: str, holder: str) -> None:
         """Give a leased effect back before its time; one that another holds stays theirs."""
