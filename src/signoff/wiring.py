@@ -166,7 +166,8 @@ class House:
         from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
 
         quick = replace(self.sandbox, seconds=min(self.sandbox.seconds, MODEL_SECONDS))
-        return MlflowRegistry.open(self.settings.registry, quick, self.settings.registry_budget)
+        known = self.settings
+        return MlflowRegistry.open(known.registry, quick, known.registry_budget, artifacts=known.artifacts)
 
     @property
     def _has_no_registry(self) -> bool:
@@ -185,7 +186,8 @@ class House:
     def _opened_runs(self) -> Runs | None:
         from signoff.adapters.mlflow_runs import MlflowRuns  # noqa: PLC0415 - an optional extra
 
-        return MlflowRuns.open(self.settings.registry, self.settings.registry_budget)
+        known = self.settings
+        return MlflowRuns.open(known.registry, known.registry_budget, artifacts=known.artifacts)
 
     @cached_property
     def reader(self) -> FolderReader:

@@ -236,3 +236,55 @@ def test_the_recorded_output_is_read_before_the_model_is(writer):
     found = writer.verified()
     assert not found.is_working
     assert "largest difference" in found.detail
+
+
+ELSEWHERE = {
+    "the home of the installation": "file://{home}",
+    "a folder around both": "file://{above}",
+    "the machine's own files": "file:///etc",
+    "a bare path": "/etc",
+    "a way back out of the registry's folder": "file://{place}/artifacts/../../home",
+    "an address of the firm's network": "http://127.0.0.1:9/latest/meta-data",
+    "another server's artefacts": "mlflow-artifacts://127.0.0.1:9/x",
+    "a file server": "ftp://127.0.0.1:9/x",
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_a_run_that_keeps_its_artefacts_elsewhere_is_neither_read_nor_written(writer, home, tmp_path, what):
+    from signoff.adapters.mlflow_runs import MlflowRuns
+    from signoff.domain.errors import UnavailableError
+
+    where = ELSEWHERE[what].format(home=home, above=tmp_path, place=writer.place)
+    before = sorted(str(path) for path in home.rglob("*"))
+    experiment = writer.client.create_experiment("elsewhere", artifact_location=where)
+    run = writer.client.create_run(experiment).info.run_id
+    writer.client.create_model_version("m", f"{where}/{run}/artifacts/model", run, tags={"version": "1.0.0"})
+    registry = MlflowRegistry.open(writer.uri, writer.sandbox)
+    with pytest.raises(UnavailableError, match="SIGNOFF_ARTIFACTS"):
+        registry.version("m", "1.0.0")
+    with pytest.raises(UnavailableError, match="SIGNOFF_ARTIFACTS"):
+        registry.attach("m", "1.0.0", {"model_card.md": b"card"})
+    assert not registry.verify("m", "1.0.0").is_working
+    with pytest.raises(UnavailableError, match="SIGNOFF_ARTIFACTS"):
+        MlflowRuns.open(writer.uri).content(run, "ledger.key", limit=1000)
+    assert sorted(str(path) for path in home.rglob("*")) == before
+
+
+def test_a_place_that_the_operator_named_counts(writer, tmp_path):
+    elsewhere = tmp_path / "artefacts"
+    elsewhere.mkdir()
+    experiment = writer.client.create_experiment("named", artifact_location=elsewhere.as_uri())
+    run = writer.client.create_run(experiment).info.run_id
+    writer.client.create_model_version("m", f"{elsewhere.as_uri()}/model", run, tags={"version": "1.0.0"})
+    registry = MlflowRegistry.open(writer.uri, writer.sandbox, artifacts=(str(elsewhere),))
+    assert registry.version("m", "1.0.0").run_id == run
+
+
+def test_a_link_among_artefacts_is_not_followed(writer, home):
+    writer.registered({"format": "python", "loader": "twice:load"}, twice__py=TWICE)
+    (found,) = writer.place.rglob("artifacts/model/in.parquet")
+    (found.parent / "key.txt").symlink_to(home / "ledger.key")
+    seen = writer.verified()
+    assert not seen.is_working
+    assert "symbolic link" in seen.detail

@@ -34,6 +34,16 @@ class ArtifactPlaces:
                 "the operator adds that folder or address to SIGNOFF_ARTIFACTS."
             )
 
+    def check_links(self, location: str, path: str) -> None:
+        """Nothing where no link lies beneath a path of a local location; a copy of it would hold what they lead to."""
+        parts = urlsplit(location)
+        if parts.scheme not in {"", "file"}:
+            return
+        start = Path(unquote(parts.path), path)
+        for found in (start, *start.rglob("*")):
+            if found.is_symlink():
+                raise UnavailableError(f"{found}: expected an artefact, found a symbolic link. Log the file itself.")
+
     def _is_allowed(self, location: str) -> bool:
         parts = urlsplit(location)
         if parts.scheme in {"", "file"}:

@@ -29,6 +29,7 @@ from mlflow.environment_variables import (
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
+from signoff.adapters.artifact_places import ArtifactPlaces
 from signoff.adapters.foreign_files import kind_of, read_regular
 from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
@@ -112,16 +113,23 @@ def answering(uri: str) -> Iterator[None]:
 class MlflowRegistry:
     """A tracking server or database by URI; `sqlite:///` opens in-process."""
 
-    def __init__(self, client: MlflowClient, uri: str, sandbox: Sandbox) -> None:
+    def __init__(self, client: MlflowClient, uri: str, sandbox: Sandbox, places: ArtifactPlaces) -> None:
         self._client = client
         self._uri = uri
         self._sandbox = sandbox
+        self._places = places
 
     @classmethod
-    def open(cls, uri: str, sandbox: Sandbox | None = None, budget: Budget = USUAL) -> "MlflowRegistry | None":
-        """The registry at this URI, None where a database file does not exist yet. Models run as `sandbox` says."""
+    def open(
+        cls, uri: str, sandbox: Sandbox | None = None, budget: Budget = USUAL, *, artifacts: tuple[str, ...] = ()
+    ) -> "MlflowRegistry | None":
+        """The registry at this URI, None where a database file does not exist yet.
+
+        Models run as `sandbox` says; `artifacts` are places where runs may keep artefacts beside the usual ones.
+        """
         client = connected(uri, budget)
-        return None if client is None else cls(client, uri, sandbox or Sandbox())
+        places = ArtifactPlaces(registry=uri, allowed=artifacts)
+        return None if client is None else cls(client, uri, sandbox or Sandbox(), places)
 
     def version(self, model: str, version: str) -> RegisteredVersion | None:
         """What the registry knows of a version."""
@@ -129,8 +137,9 @@ class MlflowRegistry:
             found = self._find(model, version)
             if found is None:
                 return None
-            run = self._client.get_run(_run_of(found))
+            run = self._run(found)
             folder, where = self._model_folder(found, run), f"{model} v{version}"
+            self._places.check_links(run.info.artifact_uri, folder)
             return RegisteredVersion(
                 model=model,
                 version=version,
@@ -168,6 +177,7 @@ class MlflowRegistry:
             found = self._find(model, version)
             if found is None:
                 raise NotFoundError(f"Expected {model} v{version} in the registry, found no such version; register it.")
+            self._run(found)
             with tempfile.TemporaryDirectory() as name:
                 for file, content in files.items():
                     path = Path(name) / file
@@ -213,8 +223,9 @@ class MlflowRegistry:
         return max(mine, key=lambda v: int(v.version), default=None)
 
     def _run_known_input(self, found: ModelVersion) -> tuple[str, bool]:
-        run = self._client.get_run(_run_of(found))
+        run = self._run(found)
         folder = self._model_folder(found, run)
+        self._places.check_links(run.info.artifact_uri, folder)
         with tempfile.TemporaryDirectory() as name:
             local = Path(self._client.download_artifacts(_run_of(found), folder, name))
             expected, given, ran = self._ran(local, declared_in(local))
@@ -223,6 +234,12 @@ class MlflowRegistry:
         worst = float(np.max(np.abs(given - expected)))
         rows = f"{expected.size} known rows, largest difference {worst:.1e}"
         return rows + ("" if ran.is_full else f"; the model ran {ran.words}"), bool(worst <= TOLERANCE)
+
+    def _run(self, found: ModelVersion) -> Run:
+        """The run behind a version; UnavailableError where its artefacts lie elsewhere than artefacts may."""
+        run = self._client.get_run(_run_of(found))
+        self._places.check(run.info.artifact_uri)
+        return run
 
     def _ran(self, folder: Path, declared: dict[str, str]) -> tuple[Floats, Floats, Protection]:
         """What was recorded for the known input, what the model gives for it now, and what it could not reach."""

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from signoff.adapters.artifact_places import ArtifactPlaces
 from signoff.adapters.folder_files import read_inside
 from signoff.adapters.mlflow_registry import answering, connected, users_of
 from signoff.adapters.outside import bare
@@ -26,16 +27,18 @@ _STATUS: Final = {"FINISHED": RunStatus.FINISHED, "FAILED": RunStatus.FAILED, "K
 class MlflowRuns:
     """The runs of a tracking server or database by URI."""
 
-    def __init__(self, client: MlflowClient, uri: str) -> None:
+    def __init__(self, client: MlflowClient, uri: str, places: ArtifactPlaces) -> None:
         self._client = client
         self._uri = uri
+        self._places = places
+        self._locations: dict[str, str] = {}
         self._stores: dict[str, ArtifactRepository] = {}
 
     @classmethod
-    def open(cls, uri: str, budget: Budget = USUAL) -> "MlflowRuns | None":
-        """The runs at this URI, None where a database file does not exist yet."""
+    def open(cls, uri: str, budget: Budget = USUAL, *, artifacts: tuple[str, ...] = ()) -> "MlflowRuns | None":
+        """The runs at this URI, None where a database file does not exist yet; `artifacts` as for the registry."""
         client = connected(uri, budget)
-        return None if client is None else cls(client, uri)
+        return None if client is None else cls(client, uri, ArtifactPlaces(registry=uri, allowed=artifacts))
 
     def run(self, run_id: str) -> TrackedRun:
         """One run."""
@@ -74,6 +77,7 @@ class MlflowRuns:
                 raise BadInputError(
                     f"{path} of run {run_id}: expected at most {limit:,} bytes, found {item.file_size:,}."
                 )
+            self._places.check_links(self._locations[run_id], path)
             with tempfile.TemporaryDirectory() as name:
                 store.download_artifacts(path, name)  # type: ignore[no-untyped-call]
                 return read_inside(Path(name) / path, Path(name), limit=limit)
@@ -81,11 +85,14 @@ class MlflowRuns:
     def _store(self, run_id: str) -> ArtifactRepository:
         """Where a run's files lie, looked up once: a family has hundreds of runs, and each look takes its time."""
         if run_id not in self._stores:
-            self._remember(self._run(run_id))
+            if run_id not in self._locations:
+                self._remember(self._run(run_id))
+            self._places.check(self._locations[run_id])
+            self._stores[run_id] = get_artifact_repository(self._locations[run_id], tracking_uri=self._uri)
         return self._stores[run_id]
 
     def _remember(self, run: Run) -> Run:
-        self._stores[run.info.run_id] = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._uri)
+        self._locations[run.info.run_id] = run.info.artifact_uri
         return run
 
     def _run(self, run_id: str) -> Run:

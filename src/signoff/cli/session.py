@@ -58,12 +58,14 @@ class Session:
     def house(self) -> House:
         """The installation, built on first use."""
         if self._house is None:
-            self._house = House(settings(**self.options, is_trusted=self.is_trusted))
+            self._house = House(settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit))
             self._look_at(self._house)
         return self._house
 
     def _look_at(self, house: House) -> None:
         """Refuse a home that is anybody's; what takes risk away says so and goes on."""
+        for problem in house.settings.problems:
+            Screen(is_error=True).print(problem, soft_wrap=True)
         try:
             house.refuse_open_home()
         except (SignoffError, OSError) as error:

@@ -4,6 +4,7 @@ SIGNOFF_HOME, SIGNOFF_DATABASE, SIGNOFF_REGISTRY, SIGNOFF_ACTOR, SIGNOFF_SERVER 
 options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
 SIGNOFF_ISOLATION (full or weak) says what must be out of reach of code that comes with a dossier or from a registry,
 SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB how long it may run and how much memory it may take.
+SIGNOFF_ARTIFACTS lists folders, or beginnings of addresses, where runs of the registry may keep their artefacts.
 SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
 is told when people are called, SIGNOFF_NOTICE_ATTEMPTS after how many refusals a notice is a dead letter.
 SIGNOFF_REGISTRY_CONNECT_S, _READ_S and _TOTAL_S are the seconds that the model registry may take to connect (3), to
@@ -19,13 +20,13 @@ grants to one address, to the header of a request and to its body.
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from signoff.domain.errors import BadInputError
+from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.isolation import Isolation
 from signoff.ports.budget import USUAL, Budget
 
@@ -34,7 +35,7 @@ MOST_S: Final = 120.0
 
 # After so many refusals a notice is a dead letter.
 NOTICE_ATTEMPTS: Final = 20
-DIGITS: Final = 6
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +105,9 @@ class Settings:
     kill_group: str | None = None
     peers: Peers = Peers()
     registry_budget: Budget = USUAL
-    attempts_said: str = ""
-
-    @property
-    def notice_attempts(self) -> int:
-        """After how many refusals a notice is a dead letter. Read when notices are sent: a slip must stop no kill."""
-        return _attempts(self.attempts_said)
+    artifacts: tuple[str, ...] = ()
+    notice_attempts: int = NOTICE_ATTEMPTS
+    problems: tuple[str, ...] = ()
 
     @property
     def keys(self) -> Path:
@@ -151,34 +149,74 @@ def settings(
     server: str | None = None,
     token: str | None = None,
     is_trusted: bool = False,
+    is_exit: bool = False,
 ) -> Settings:
-    """Options given win over the environment, and the environment over the defaults."""
+    """Options given win over the environment, and the environment over the defaults.
+
+    For an exit, a part that cannot be read is left at its default and told in `problems`: a slip in the address of a
+    messenger must stop no kill.
+    """
     environment = os.environ  # noqa: TID251 - the one place that reads it
     root = Path(home or environment.get("SIGNOFF_HOME") or ".signoff")
+    parts = _Parts(is_exit=is_exit)
     return Settings(
         home=root,
         database=database or environment.get("SIGNOFF_DATABASE") or f"sqlite:///{root / 'signoff.db'}",
         registry=registry or environment.get("SIGNOFF_REGISTRY") or f"sqlite:///{root / 'registry' / 'mlflow.db'}",
         actor=actor or environment.get("SIGNOFF_ACTOR") or _user(),
         server=server or environment.get("SIGNOFF_SERVER") or None,
-        token=token or environment.get("SIGNOFF_TOKEN") or _held(environment.get("SIGNOFF_TOKEN_FILE")),
-        oidc=_provider(environment),
-        webhook=_webhook(environment),
-        pager=_pager(environment),
+        token=token
+        or environment.get("SIGNOFF_TOKEN")
+        or parts.read(lambda: _held(environment.get("SIGNOFF_TOKEN_FILE")), None),
+        oidc=parts.read(lambda: _provider(environment), None),
+        webhook=parts.read(lambda: _webhook(environment), None),
+        pager=parts.read(lambda: _pager(environment), None),
         public_url=environment.get("SIGNOFF_PUBLIC_URL", "").rstrip("/") or None,
-        trusted_proxies=_proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")),
-        attempts_said=environment.get("SIGNOFF_NOTICE_ATTEMPTS", ""),
-        registry_budget=_budget(environment, "SIGNOFF_REGISTRY"),
-        foreign_code=_foreign_code(environment, is_trusted=is_trusted),
+        trusted_proxies=parts.read(lambda: _proxies(environment.get("SIGNOFF_TRUSTED_PROXIES", "")), ()),
+        notice_attempts=parts.read(lambda: _attempts(environment), NOTICE_ATTEMPTS),
+        registry_budget=parts.read(lambda: _budget(environment, "SIGNOFF_REGISTRY"), USUAL),
+        artifacts=_listed(environment.get("SIGNOFF_ARTIFACTS", "")),
+        foreign_code=parts.read(lambda: _foreign_code(environment, is_trusted=is_trusted), ForeignCode()),
         kill_fallback=_folder(environment.get("SIGNOFF_KILL_FALLBACK")),
         kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),
         kill_group=environment.get("SIGNOFF_KILL_GROUP") or None,
-        peers=Peers(
-            per_address=_number(environment, "SIGNOFF_CONNECTIONS_PER_ADDRESS", 2000, 1, 1_000_000),
-            header_s=_number(environment, "SIGNOFF_HEADER_SECONDS", 10, 1, 3600),
-            body_s=_number(environment, "SIGNOFF_BODY_SECONDS", 10, 1, 3600),
-        ),
+        peers=parts.read(lambda: _peers(environment), Peers()),
+        problems=parts.problems,
     )
+
+
+class _Parts:
+    """Reads one part of the settings after the other."""
+
+    def __init__(self, *, is_exit: bool) -> None:
+        self._is_exit = is_exit
+        self._problems: list[str] = []
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(self._problems)
+
+    def read(self, parse: Callable[[], T], default: T) -> T:
+        """One part; for an exit its default where it cannot be read."""
+        try:
+            return parse()
+        except (SignoffError, OSError, UnicodeDecodeError) as error:
+            if not self._is_exit:
+                raise
+            self._problems.append(f"{error} The setting is passed over.")
+            return default
+
+
+def _peers(environment: Mapping[str, str]) -> Peers:
+    return Peers(
+        per_address=_number(environment, "SIGNOFF_CONNECTIONS_PER_ADDRESS", 2000, 1, 1_000_000),
+        header_s=_number(environment, "SIGNOFF_HEADER_SECONDS", 10, 1, 3600),
+        body_s=_number(environment, "SIGNOFF_BODY_SECONDS", 10, 1, 3600),
+    )
+
+
+def _listed(given: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in given.split(",") if part.strip())
 
 
 def _foreign_code(environment: Mapping[str, str], *, is_trusted: bool) -> ForeignCode:
@@ -277,17 +315,8 @@ def _number(environment: Mapping[str, str], name: str, default: int, least: int,
     return int(given)
 
 
-def _attempts(given: str) -> int:
-    said = given.strip()
-    if not said:
-        return NOTICE_ATTEMPTS
-    is_number = said.isascii() and said.isdigit() and len(said) <= DIGITS
-    if not is_number or int(said) == 0:
-        raise BadInputError(
-            f"Expected a number from 1 to {'9' * DIGITS} in SIGNOFF_NOTICE_ATTEMPTS, found {given[:40]!r}. It says "
-            "after how many refusals a notice is a dead letter."
-        )
-    return int(said)
+def _attempts(environment: Mapping[str, str]) -> int:
+    return _number(environment, "SIGNOFF_NOTICE_ATTEMPTS", NOTICE_ATTEMPTS, 1, 999_999)
 
 
 def _held(path: str | None) -> str | None:
