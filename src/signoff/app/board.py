@@ -278,6 +278,7 @@ class Board:
         is_anew = not 0 <= self._size <= size
         if is_anew:
             known = moved = self._every_state()
+            recorded |= self._recorded_parts(moved.values())
         else:
             size = self._size
         for row in store.rows(after=size):
@@ -292,6 +293,16 @@ class Board:
                 moved[told.stream] = state
         self._asked |= doubtful
         return Reading(size, moved, frozenset(recorded), over)
+
+    def _recorded_parts(self, states: Iterable[Deployment | Latch]) -> set[str]:
+        """The parts of pending kills of many models that were recorded before this board first read these states."""
+        released: dict[str, list[Deployment]] = {}
+        for state in states:
+            released.setdefault(state.model, []).extend([state] if isinstance(state, Deployment) else [])
+        with self._lock:
+            wide = tuple(self._wide.values())
+        parts = (k.part(model).id for k in wide for model, mine in released.items() if k.covers(model, desks(mine)))
+        return {part for part in parts if self._record.store.request_of(recorded_as(part)) is not None}
 
     def _every_state(self) -> dict[str, Deployment | Latch]:
         found: dict[str, Deployment | Latch] = {}
