@@ -283,6 +283,24 @@ def test_a_server_that_starts_beside_a_kill_of_everything_tells_no_model_as_enab
     assert set(states(board).values()) == {"killed"}
 
 
+def test_a_server_that_starts_when_some_models_are_recorded_counts_each_once(record, journal, switch, store):
+    kill = wide()
+    journal.write(kill)
+    store.refuses = "model/momentum"
+    assert not switch.settle(kill)
+    store.refuses = None
+    board = Board(record, journal, SEAL)
+    board.listen()
+    board.refresh()
+    before = {flags.model: (flags.epoch, flags.state) for flags in board.told()}
+    assert before == dict.fromkeys(MODELS, (1, "killed"))
+    assert switch.settle(kill)
+    board.refresh()
+    board.listen()
+    board.refresh()
+    assert {flags.model: (flags.epoch, flags.state) for flags in board.told()} == before
+
+
 def test_a_model_of_which_nothing_is_known_is_told_as_killed_while_everything_is(record, journal, store):
     store.is_away = True
     board = Board(record, journal, SEAL)

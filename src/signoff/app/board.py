@@ -8,7 +8,7 @@ trusting any wall clock.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
 from typing import Final
@@ -68,6 +68,7 @@ class Board:
         self._pending: dict[str, Kill] = {}
         self._wide: dict[str, Kill] = {}
         self._parts: dict[tuple[str, str], str] = {}
+        self._is_parted = True
         self._late: set[str] = set()
         self._over: set[str] = set()
         self._asked: set[str] = set()
@@ -215,10 +216,12 @@ class Board:
         """Whether these flags may be told: what cannot be read any more is not known, and a kill always is."""
         return self._is_readable or told.state == KILLED
 
-    def _ordered(self, kills: Iterable[Kill]) -> tuple[str, ...]:
+    def _ordered(self, kills: Collection[Kill]) -> tuple[str, ...]:
         with self._lock:
-            self._wide |= {kill.id: kill for kill in kills if kill.is_wide}
-            single = (kill for kill in kills if not kill.is_wide)
+            single = [kill for kill in kills if not kill.is_wide]
+            new = {kill.id: kill for kill in kills if kill.is_wide and kill.id not in self._wide}
+            self._wide |= new
+            self._is_parted = self._is_parted and not new
             return self._retold(self._in_force((*single, *self._new_parts())))
 
     def _in_force(self, kills: Iterable[Kill]) -> set[str]:
@@ -229,7 +232,10 @@ class Board:
 
     def _new_parts(self) -> list[Kill]:
         """What the kills of many models mean for models of which they were not told yet. The lock is held."""
-        new = []
+        new: list[Kill] = []
+        if self._is_parted:
+            return new
+        self._is_parted = True
         for kill in self._wide.values():
             for model in self._stopped_by(kill):
                 if (kill.id, model) not in self._parts:
@@ -238,7 +244,9 @@ class Board:
         return new
 
     def _stopped_by(self, kill: Kill) -> tuple[str, ...]:
-        return tuple(sorted(m for m in self._streams.keys() | self._told.keys() if kill.covers(m, self._desks(m))))
+        known = self._streams.keys() | self._told.keys()
+        is_any = kill.reach is Reach.ALL
+        return tuple(sorted(model for model in known if is_any or kill.covers(model, self._desks(model))))
 
     def _desks(self, model: str) -> frozenset[str]:
         states = (self._states[stream] for stream in self._streams.get(model, ()))
@@ -270,6 +278,7 @@ class Board:
         is_anew = not 0 <= self._size <= size
         if is_anew:
             known = moved = self._every_state()
+            recorded |= self._recorded_parts(moved.values())
         else:
             size = self._size
         for row in store.rows(after=size):
@@ -284,6 +293,16 @@ class Board:
                 moved[told.stream] = state
         self._asked |= doubtful
         return Reading(size, moved, frozenset(recorded), over)
+
+    def _recorded_parts(self, states: Iterable[Deployment | Latch]) -> set[str]:
+        """The parts of pending kills of many models that were recorded before this board first read these states."""
+        released: dict[str, list[Deployment]] = {}
+        for state in states:
+            released.setdefault(state.model, []).extend([state] if isinstance(state, Deployment) else [])
+        with self._lock:
+            wide = tuple(self._wide.values())
+        parts = (k.part(model).id for k in wide for model, mine in released.items() if k.covers(model, desks(mine)))
+        return {part for part in parts if self._record.store.request_of(recorded_as(part)) is not None}
 
     def _every_state(self) -> dict[str, Deployment | Latch]:
         found: dict[str, Deployment | Latch] = {}
@@ -301,6 +320,7 @@ class Board:
             for stream, state in reading.states.items():
                 self._streams.setdefault(state.model, set()).add(stream)
             self._recorded |= reading.recorded
+            self._is_parted = self._is_parted and not reading.states
             late = self._new_parts()
             self._late |= {part.id for part in late}
             stopped = self._in_force(late)

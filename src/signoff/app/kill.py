@@ -213,11 +213,11 @@ class KillSwitch:
         `known` are models that the caller knows to be stopped. NotFoundError for a desk that the record does not know.
         """
         kill, recorded = begun.kill, set[str]()
+        still_open = self._halted(kill, {*known, *self._with_open_orders(kill)})  # these wait for no database
         listed = answer_within(lambda: self.stopped_by(kill), LISTED_S)
         if listed == () and kill.reach is Reach.DESK:
             self._refuse_unknown(kill)
-        models = sorted({*known, *(listed or ()), *self._with_open_orders(kill)})
-        still_open = self._halted(kill.part(model) for model in models)
+        still_open |= self._halted(kill, {*(listed or ())} - still_open.keys())
         is_recorded = self.while_it_moves(lambda: self._settle_parts(kill, recorded), lambda: len(recorded))
         self._see_it_kept(begun, is_recorded=is_recorded)
         return StoppedMany(
@@ -233,7 +233,7 @@ class KillSwitch:
                     is_recorded=model in recorded,
                     open_orders=still_open[model],
                 )
-                for model in models
+                for model in sorted(still_open)
             ),
         )
 
@@ -277,12 +277,13 @@ class KillSwitch:
             found = self.orders.open_orders("")
         except (SignoffError, OSError):
             return frozenset()
-        return frozenset(unquote(order.client_order_id.partition(":")[0]) for order in found)
+        named = (order.client_order_id.partition(":") for order in found)
+        return frozenset(unquote(model) for model, colon, _ in named if colon)
 
-    def _halted(self, parts: Iterable[Kill]) -> dict[str, int | None]:
-        """How many orders of each model are still open; a broker that hangs over one holds up no other."""
+    def _halted(self, kill: Kill, models: Iterable[str]) -> dict[str, int | None]:
+        """How many orders of each model are still open, several asked for at once: one may take its time."""
         with ThreadPoolExecutor(BROKERS_AT_ONCE, "halt") as brokers:
-            asked = {part.model: brokers.submit(self.halt, part) for part in parts}
+            asked = {model: brokers.submit(self.halt, kill.part(model)) for model in models}
             return {model: waiting.result() for model, waiting in asked.items()}
 
     def halt(self, kill: Kill) -> int | None:
