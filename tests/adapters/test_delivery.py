@@ -371,12 +371,7 @@ def test_a_notice_whose_release_is_gone_and_one_that_cannot_be_read_keep_nothing
     assert (sent, len(problems)) == (1, 2)
     assert "good" in desk.receiver.taken
     assert desk.work() == (0, ())
-
-
-def test_a_channel_that_refuses_without_saying_why_is_left_after_three_and_keeps_no_other_from_its_turn(desk):
-    desk.receiver.answer = lambda text, _: refusal() if text == "bad" else None
-    desk.release("m-1", "bad", "good")
-    assert desk.work(severities=(Severity.NOTICE,))[0] == 1
+    assert [one.notice.notice for one in untold(desk.record)] == ["n", "cannot be read"]
 
 
 def test_the_worker_reminds_of_dead_letters_now_and_then_and_at_once_when_there_are_more(desk):

@@ -230,6 +230,7 @@ def test_a_host_whose_first_address_refuses_is_reached_at_its_next(home, tmp_pat
 def test_a_setting_that_is_no_number_is_said_by_the_worker_and_stops_no_kill(home, tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNOFF_NOTICE_ATTEMPTS", "many")
     house = release(home, "m-1", "one")
+    (tmp_path / "log").touch()
     with worker(home, tmp_path / "log"):
         until(lambda: "SIGNOFF_NOTICE_ATTEMPTS, found 'many'" in (tmp_path / "log").read_text())
     line = [sys.executable, "-m", "signoff", "kill", "m", "--reason", "r", "--home", str(home)]

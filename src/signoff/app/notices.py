@@ -162,11 +162,19 @@ class Untold:
 
 def untold(record: Record) -> tuple[Untold, ...]:
     """Every notice that is due and was not sent yet, dead letters among them, oldest first."""
-    found = record.store.queue(KINDS)
     return tuple(
-        Untold(identity=queued.effect.identity, notice=decode_state(Notice, queued.effect.payload), tried=queued.tried)
-        for queued in found
+        Untold(identity=queued.effect.identity, notice=_shown(queued.effect), tried=queued.tried)
+        for queued in record.store.queue(KINDS)
     )
+
+
+def _shown(due: Effect) -> Notice:
+    """A notice to be listed; one that cannot be read must hide no other."""
+    try:
+        return decode_state(Notice, due.payload)
+    except (TamperedError, BadInputError):
+        severity = Severity(due.kind)
+        return Notice(deployment=due.lane, notice="cannot be read", channel="", subject="", text="", severity=severity)
 
 
 def backlog(record: Record, attempts: int = ATTEMPTS) -> Backlog:
