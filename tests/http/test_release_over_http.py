@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import firm_policy
 import pytest
 import release_folder
 from cast_of_six import PEOPLE
@@ -68,6 +69,7 @@ def rehearsed(server, folder):
 
 @pytest.mark.slow
 def test_a_release_is_submitted_signed_and_started_through_the_server(own_server, tmp_path, capsys):
+    firm_policy.install(own_server.house)
     desks = {role: Desk(own_server, role, tmp_path / role, capsys) for role in PEOPLE}
     assert list(own_server.house.settings.keys.glob("*")) == []
     pipeline = Desk(own_server, "machine", tmp_path / "machine", capsys)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 
+import firm_policy
 import pytest
 import release_folder
 from cast_of_six import PEOPLE
@@ -68,6 +69,7 @@ def firm(tmp_path_factory):
 @pytest.fixture(scope="module")
 def release(firm, tmp_path_factory):
     """A release that a machine submitted, and its folder as it was sent."""
+    firm_policy.install(firm.house)
     folder = release_folder.make(tmp_path_factory.mktemp("release") / "dossier")
     sent = zipped(read_folder(folder))
     answer = firm.client("machine").post("/api/v1/deployments", content=sent, headers=ZIP, timeout=300)

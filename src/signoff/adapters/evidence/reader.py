@@ -60,7 +60,7 @@ class FolderReader:
             standing = in_force()
             for brought in (given, _given(folder, None) if is_submission else None):
                 if brought is not None:
-                    _refuse_another(brought, standing)
+                    _refuse_another(folder, brought, standing)
             given, floor = _located(standing), standing.floor
         else:
             floor = _trial(given)
@@ -109,15 +109,16 @@ def _located(standing: InForce) -> Located[Policy]:
     return Located(standing.policy, IN_FORCE, policy_text(standing.content), {}, is_in_force=True)
 
 
-def _refuse_another(given: Located[Policy], standing: InForce) -> None:
+def _refuse_another(folder: Path, given: Located[Policy], standing: InForce) -> None:
     """Refuse to submit under a policy that somebody brought along, whatever is in it."""
     found = differences(standing.policy, given.value)
     if not found:
         return
     named = "; ".join(f"{d.path}: expected {d.before}, found {d.after}" for d in found[:MOST_NAMED])
     further = f"; and {len(found) - MOST_NAMED} further keys" if len(found) > MOST_NAMED else ""
+    where = "the dossier's policy.yaml" if given.path == folder / POLICY else given.path
     raise RefusedError(
-        f"Expected no policy but the installation's ({standing.floor.words}), found another one in {given.path}: "
+        f"Expected no policy but the installation's ({standing.floor.words}), found another one in {where}: "
         f"{named}{further}. Nothing was done. Remove the file, or let two people change the policy: `signoff "
         "policy propose FILE`, then `signoff policy confirm`."
     )
