@@ -46,7 +46,7 @@ def test_every_line_of_the_page_does_what_it_says(place, capsys):
     for line in LINES:
         if line == 'signoff policy propose now.yaml --as "R. Moreau"':
             kept = Path("now.yaml")
-            kept.write_text(kept.read_text().replace("version: '1'", "version: '2'"))  # in force already, as it stands
+            kept.write_text(kept.read_text().replace('version: "1"', 'version: "2"'))  # in force already, as it stands
         code, out, err = typed(line, capsys)
         assert code in ({0, 1} if line.startswith("signoff check") else {0}), (line, err)
         told[line] = out
