@@ -162,6 +162,14 @@ def test_a_name_is_short_since_each_takes_the_room_of_the_longest(folder):
     assert (status, "64 characters" in said, "row 1," in said) == (2, True, True), said
 
 
+def test_an_encoding_whose_size_nothing_tells_is_refused():
+    content = written(pl.DataFrame({"a": np.random.default_rng(1).normal(size=1000)}), "write_parquet")
+    plain, front_coded = b"\x15\xd0\x0f\x15\x00", b"\x15\xd0\x0f\x15\x0e"  # a thousand values, then the encoding
+    assert content.count(plain) == 1
+    with pytest.raises(BadInputError, match="DELTA_BYTE_ARRAY"):
+        frame_of(content.replace(plain, front_coded), ".parquet", "x")
+
+
 def test_an_import_is_held_to_the_same_limits(tmp_path, usual):
     path = tmp_path / "returns.csv.gz"
     path.write_bytes(gzipped(b"date,a\n", *[b"2020-01-01,0\n" * 80_000] * 1000))

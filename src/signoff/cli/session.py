@@ -32,7 +32,7 @@ from signoff.verbs.remote import Remote
 from signoff.wiring import House
 
 # What takes risk away: nothing holds it up.
-EXITS = (("kill",), ("rollback",), ("rollout", "pause"))
+EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"))
 VALUED = {
     "--home": "home",
     "--database": "database",
