@@ -3,6 +3,12 @@
 from itertools import groupby
 from random import Random
 
+from hypothesis import HealthCheck, settings
+
+# How long a machine takes to invent examples says nothing of what is tested.
+settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
 
 def pytest_addoption(parser):
     parser.addoption("--shuffle", type=int, default=None, help="run modules, and the tests in each, in a random order")

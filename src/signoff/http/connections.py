@@ -33,7 +33,7 @@ LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 4 << 20
 UNHEARD_BYTES: Final = 64 << 20
 # What takes risk away, and what trading processes ask: answered also where an address has too many connections.
-ALWAYS: Final = re.compile(r"/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/rollback|/stop|/ofrep/v1/.+")
+ALWAYS: Final = re.compile(r"/api/v1/kill|/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/rollback|/stop|/ofrep/v1/.+")
 
 
 class Phase(Enum):
