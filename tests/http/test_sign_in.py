@@ -50,7 +50,7 @@ def firm(tmp_path, monkeypatch):
 
 @pytest.fixture
 def browser():
-    with httpx.Client(timeout=20) as browser:
+    with httpx.Client(timeout=20, limits=httpx.Limits(max_keepalive_connections=0)) as browser:
         yield browser
 
 
