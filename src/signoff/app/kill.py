@@ -26,7 +26,7 @@ from signoff.app.signing import prepare, sign
 from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
-from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError
+from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, is_fault
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
@@ -361,10 +361,20 @@ class KillSwitch:
     def reconcile(self) -> int:
         """Record the kills that the ledger does not hold yet, and halt their orders again; how many are left.
 
-        Then let orders through of models whose arming was cut off before the broker knew of it.
+        Then let orders through of models whose arming was cut off before the broker knew of it. What goes wrong with
+        one kill is raised once every other was tried.
         """
-        left = sum(not self._is_carried_out(kill) for kill in self.journal.pending())
+        left, faults = 0, list[BaseException]()
+        for kill in self.journal.pending():
+            try:
+                left += not self._is_carried_out(kill)
+            except BaseException as error:
+                if not is_fault(error):
+                    raise
+                faults.append(error)
         self.lift_armed()
+        if faults:
+            raise faults[0]
         return left
 
     def _is_carried_out(self, kill: Kill) -> bool:
