@@ -21,6 +21,8 @@ from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError
 from signoff.wiring import House
 
+pytestmark = pytest.mark.abuse
+
 PATIENCE_S = 60
 STRANGER = 65533
 

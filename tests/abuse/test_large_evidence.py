@@ -21,6 +21,8 @@ from signoff.adapters.evidence.parquet_extent import extent_of_parquet
 from signoff.adapters.results.conversion import Request, convert
 from signoff.domain.errors import BadInputError
 
+pytestmark = pytest.mark.abuse
+
 LARGE = 250_000_000
 SPARE = 350 << 20
 

@@ -124,6 +124,7 @@ def closed_soon(server, peers, most, within_s=20.0):
         time.sleep(0.2)
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize(
     "begun",
     [
@@ -204,6 +205,7 @@ def test_more_connections_than_an_address_may_have_are_told_so_and_still_stop_a_
         server.stop()
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize(
     "begun",
     [b"GET /healthz HTTP/1.1\r\nx-large: ", b"GET /", b"G", b"GET /healthz HTTP/1.1\r\nx-", b"\r\n"],

@@ -130,6 +130,7 @@ def test_the_actor_is_the_enrolled_person_whose_login_the_owner_is(home, drop, c
     assert list(drop.iterdir()) == []
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize(
     "said",
     [
@@ -149,6 +150,7 @@ def test_a_member_speaks_for_nobody_else_and_of_no_other_time(home, drop, capsys
     assert recorded.at > began
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("user", [0, DAEMON, 4_000_000])
 def test_a_file_of_somebody_who_is_no_member_stops_nobody_and_is_named(home, drop, capsys, user):
     path = left(drop, user)

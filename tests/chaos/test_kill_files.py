@@ -23,6 +23,8 @@ from signoff.ledger.canonical import canonical
 from signoff.ports.kills import Kill
 from signoff.wiring import House
 
+pytestmark = pytest.mark.abuse
+
 LONG_AGO = datetime(2019, 1, 2, tzinfo=UTC)
 
 

@@ -120,6 +120,7 @@ def wide(reach=Reach.ALL, desk=""):
     return Kill(id=uuid4().hex, reach=reach, desk=desk, reason="smoke", actor="t", at=datetime.now(UTC))
 
 
+@pytest.mark.abuse
 def test_a_kill_of_everything_stops_every_model_and_its_orders_by_one_file(switch, record, broker, journal, tmp_path):
     begun = switch.begin_many(reason="smoke", actor="Rae")
     assert len(list((tmp_path / "kills").iterdir())) == 1

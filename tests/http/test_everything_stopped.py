@@ -67,6 +67,7 @@ def stopped(desk):
     return {model for model in BY_ALL if desk.flags(model).state == "killed"}
 
 
+@pytest.mark.abuse
 def test_one_request_stops_every_model_at_every_desk_and_is_recorded_for_each(server, desk):
     answer = server.client().post("/api/v1/kill", json={"reason": "smoke"})
     assert answer.status_code == 200

@@ -43,6 +43,7 @@ def world(tmp_path):
     world.stop()
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("fault", FAULTS)
 def test_over_http_the_rollback_is_answered_as_done_and_its_memo_as_owed(tmp_path, fault):
     served = Served(tmp_path / "home").start()

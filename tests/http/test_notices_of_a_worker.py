@@ -120,6 +120,7 @@ def taken(server):
     return [text for _, text, status in server.posts if status < 300]
 
 
+@pytest.mark.abuse
 def test_a_receiver_that_said_thirty_seconds_is_left_alone_also_by_a_second_worker_and_by_one_started_anew(
     home, tmp_path, messenger
 ):
@@ -136,6 +137,7 @@ def test_a_receiver_that_said_thirty_seconds_is_left_alone_also_by_a_second_work
     assert "asked to be left alone for 30 s" in held["problem"]
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("status", [400, 404, 413, 422, 500])
 def test_refused_notices_of_one_release_keep_none_from_others_nor_a_page(home, tmp_path, messenger, pager, status):
     messenger.answer = lambda text: (status if text.startswith("bad") else 200, {})
@@ -219,6 +221,7 @@ def test_a_dead_letter_shows_in_every_place_and_goes_out_once_it_is_retried(home
     assert listed(home)["dead"] == listed(home)["waiting"] == []
 
 
+@pytest.mark.abuse
 def test_a_host_whose_first_address_refuses_is_reached_at_its_next(home, tmp_path, messenger, monkeypatch):
     monkeypatch.setenv("SIGNOFF_WEBHOOK_URL", f"http://localhost:{messenger.server_port}/hook")
     monkeypatch.setenv("SIGNOFF_WEBHOOK_ALLOW", "localhost")

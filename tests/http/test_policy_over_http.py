@@ -79,6 +79,7 @@ LAX = {
 }
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("path", LAX)
 def test_an_archive_with_another_policy_is_refused_and_says_where_it_differs(server, folder, path):
     before = server.house.store.size()

@@ -66,6 +66,7 @@ def overridden(server, identity):
     return httpx.post(f"{server.url}/api/v1/deployments/{identity}/overrides", headers=headers, json=body, timeout=120)
 
 
+@pytest.mark.abuse
 @pytest.mark.slow
 def test_a_release_that_is_assessed_again_runs_its_code_outside_of_the_server(server, tmp_path):
     sent = posted(server, "deployments", "model_owner", content=dossier(tmp_path, CURIOUS.format(when="releases")))
@@ -76,6 +77,7 @@ def test_a_release_that_is_assessed_again_runs_its_code_outside_of_the_server(se
     assert "a-token-of-the-operator" not in answer.text
 
 
+@pytest.mark.abuse
 @pytest.mark.slow
 def test_an_expression_without_end_delays_no_kill_and_no_stop_of_the_server(server, tmp_path):
     from concurrent.futures import ThreadPoolExecutor

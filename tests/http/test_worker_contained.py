@@ -68,6 +68,7 @@ def everything_else_is_done(world, late):
     world.until(lambda: "observed" in world.kinds("healthy-2"))
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("poison", POISONS)
 def test_a_poisoned_journal_is_reported_under_its_name_and_everything_else_is_done(several, poison):
     changes, said = POISONS[poison]
@@ -119,6 +120,7 @@ def half(path):
     path.write_bytes(content[: len(content) // 2])
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("broken", [garbage, half, Path.mkdir, os.mkfifo])
 def test_a_broken_registry_makes_a_rollback_stuck_and_paged_and_nothing_else(tmp_path, broken):
     pytest.importorskip("mlflow")
