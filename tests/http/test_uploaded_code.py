@@ -33,6 +33,7 @@ def server(tmp_path, monkeypatch):
 
 def dossier(tmp_path, code):
     folder = release_folder.make(tmp_path / "dossier")
+    (folder / "policy.yaml").unlink()  # the installation's own is in force
     module = folder / "example_features.py"
     module.write_text(code + module.read_text())
     return pack(folder, None)
@@ -56,6 +57,7 @@ def test_it_runs_apart_and_sees_no_secret_of_the_server(server, tmp_path):
     for secret in ("a-token-of-the-operator", "a-key", server.settings.database, "SIGNOFF_"):
         assert secret not in saw
     assert "out of reach of the network" in answer.json()["feature_code_ran"]
+    assert any("out of reach of the network" in line.get("runs", "") for line in server.logged())  # when it started
     assert list((server.settings.home / "uploads").iterdir()) == []
 
 

@@ -161,7 +161,8 @@ def registered(tmp_path_factory):
     return place
 
 
-def test_a_tag_that_is_no_day_is_a_problem_of_its_version_alone(registered, tmp_path):
+def test_a_tag_that_is_no_day_is_a_problem_of_its_version_alone(registered, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIGNOFF_ARTIFACTS", str(registered))
     shutil.copy(registered / "mlflow.db", tmp_path / "mlflow.db")
     world = Several(tmp_path / "home", registry=f"sqlite:///{tmp_path / 'mlflow.db'}")
     late = furnish(world)

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import suppress
 from datetime import timedelta
 
+import pytest
 from desk_in_memory import KEYS, ROLES, UNDERTAKINGS, Crash, World, order_id
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -286,7 +287,12 @@ class Walk(RuleBasedStateMachine):
         phases = {d.state for d in self.world.house().record.deployments(model)}
         if phases & CANDIDATE == {State.SHADOW} or not phases & LIVE:
             assert not admitted, f"an order left while {model} was in {phases}"
-        if admitted:
+        if not admitted:
+            return
+        if any(kill.model == model for kill in self.world.house().kill_switch.journal.pending()):
+            with pytest.raises(RefusedError):  # a kill that was cut off before its record is in force at the broker
+                self.place(order, flags.revision)
+        else:
             self.place(order, flags.revision)
 
     def place(self, order, epoch):

@@ -151,8 +151,10 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(page, 
 def test_a_killed_model_is_armed_again_with_authenticators_alone(page, firm):
     """Two people, each with a credential of their own; an authenticator that does not know its holder signs nothing."""
     house = firm.house
+    signing = (Hand(role=Role.HEAD_OF_TRADING), Hand(role=Role.CTO))
+    Local(house, "t").adopt("carry", "3.1.0", signing, reason="a model that no other test has")
     session, authenticator = add_authenticator(page)
-    Local(house, "t").kill("momentum", reason="orders at ten times the size")
+    Local(house, "t").kill("carry", reason="orders at ten times the size")
     for number, role in enumerate(("head-of-trading", "cto"), start=1):
         sign_in(page, f"{firm.site}/credentials", role)
         page.get_by_label("Name of a new authenticator").fill(f"token {number}")
@@ -161,11 +163,11 @@ def test_a_killed_model_is_armed_again_with_authenticators_alone(page, firm):
         key = house.key_of(PEOPLE[role.replace("-", "_")])
         name = PEOPLE[role.replace("-", "_")]
         house.authenticators.vouch(name, key.sign_statement(house.authenticators.waiting(name).statement))
-        page.goto(f"{firm.site}/rearm/momentum")
+        page.goto(f"{firm.site}/rearm/carry")
         page.get_by_label("Reason").fill("the feed is repaired")
         page.get_by_role("button", name="Show what I would sign").click()
         words = page.locator("#words")
-        sync_api.expect(words).to_contain_text("arm again, after it was killed, version 1.1.0")
+        sync_api.expect(words).to_contain_text("arm again, after it was killed, version 3.1.0")
         picture(page, f"rearm-{number}-before")
         session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
         page.get_by_role("button", name="Sign with my authenticator").click()
@@ -175,8 +177,8 @@ def test_a_killed_model_is_armed_again_with_authenticators_alone(page, firm):
         sync_api.expect(page.get_by_role("alert")).to_contain_text("on record")
         picture(page, f"rearm-{number}")
         page.context.clear_cookies()
-    latch = house.record.latch("momentum")
+    latch = house.record.latch("carry")
     assert not latch.is_latched
-    rearmed = [r.event.signature for r in house.record.history("model/momentum") if r.event.kind == "rearm_signed"]
+    rearmed = [r.event.signature for r in house.record.history("model/carry") if r.event.kind == "rearm_signed"]
     assert [(s.person, s.tier) for s in rearmed] == [(PEOPLE[r], Tier.WEBAUTHN) for r in ("head_of_trading", "cto")]
     assert verify_export(house.export(), replay).findings == ()

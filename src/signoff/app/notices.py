@@ -381,8 +381,9 @@ def is_dead(tried: Tried, now: datetime, attempts: int, *, is_own: bool) -> bool
 
 
 def _record_sent(record: Record, notice: Notice, identity: str) -> None:
-    if (state := record.find(notice.deployment)) is None:
+    if not notice.deployment:
         return  # a notice of the installation itself, which no release tells of
+    state = record.deployment(notice.deployment)
     event = NoticeSent(notice=notice.notice, audience=(), channel=notice.channel)
     change = Change(stream=deployment_stream(state.id), state=state, events=(event,))
     record.commit(change, actor="outbox", key=f"sent:{identity}")

@@ -10,7 +10,10 @@ from types import FrameType
 import uvicorn
 
 from signoff.adapters import child_processes
+from signoff.adapters.sandbox.child import detected
 from signoff.config.logs import about, log_lines
+from signoff.domain.errors import SignoffError
+from signoff.domain.isolation import Isolation
 from signoff.http.app import create_app
 from signoff.http.connections import connections_of
 from signoff.http.crowd import Crowd
@@ -81,8 +84,21 @@ def serve(house: House, host: str, port: int) -> None:
         proxy_headers=bool(house.settings.trusted_proxies),
         forwarded_allow_ips=list(house.settings.trusted_proxies),
     )
+    _tell_protection(house)
     log.info("serving", extra=about(address=f"http://{host}:{port}", home=str(house.settings.home)))
     Server(config, crowd).run()
+
+
+def _tell_protection(house: House) -> None:
+    """Say once what submitted code will not be able to reach, or that it will not be run."""
+    try:
+        protection = detected(house.sandbox)
+    except (SignoffError, OSError) as error:
+        log.warning("foreign code is not run: what it could reach is unknown", extra=about(because=str(error)))
+        return
+    is_run = protection.is_full or house.sandbox.isolation is Isolation.WEAK
+    level = logging.INFO if protection.is_full else logging.WARNING
+    log.log(level, "foreign code", extra=about(runs=f"{'' if is_run else 'not at all; it would '}{protection.words}"))
 
 
 def _open_files() -> int:

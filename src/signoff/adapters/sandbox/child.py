@@ -18,8 +18,9 @@ import sysconfig
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -99,6 +100,12 @@ class Sandbox:
                 str(path) for path in (one.resolve() for one in found) if not any(k.is_relative_to(path) for k in kept)
             )
         )
+
+
+def detected(sandbox: Sandbox) -> Protection:
+    """What foreign code could not reach here, tried now by a child that is given none."""
+    with TemporaryDirectory() as name, replace(sandbox, isolation=Isolation.WEAK).start(Path(name)) as child:
+        return child.protection
 
 
 def _bubble(specification: Mapping[str, Any]) -> tuple[str, ...]:
