@@ -13,7 +13,7 @@ import pytest
 import release_folder
 
 from signoff.adapters.feature_replay import FeatureReplays
-from signoff.adapters.sandbox.child import IsolationError, Sandbox
+from signoff.adapters.sandbox.child import Sandbox
 from signoff.cli.main import main
 from signoff.domain.dossier import PitAudits, PitDeclaration
 from signoff.domain.isolation import Hazard, Isolation
@@ -293,13 +293,34 @@ def test_a_server_is_never_told_to_trust_code(tmp_path, capsys, monkeypatch):
     assert "full or weak" in capsys.readouterr().err
 
 
-def test_a_home_inside_of_the_dossier_is_refused_and_not_shown_to_the_code(folder):
+def test_a_home_inside_of_the_dossier_is_not_shown_to_the_code(folder):
     home = folder / ".signoff"
-    home.mkdir()
+    (home / "keys").mkdir(parents=True)
     (home / "ledger.key").write_text("the ledger's key")
-    (folder / "features.py").write_text(f"import polars as pl\n{HONEST}")
-    with pytest.raises(IsolationError, match="files beside its inputs"):
-        FeatureReplays(sandbox(home, hidden=(home / "ledger.key",)))(folder, DECLARED, None)
+    look = "import pathlib\nassert not list(pathlib.Path(__file__).parent.rglob('*.key'))\n"
+    found = replayed(folder, home, look + HONEST)
+    assert (found.error, found.protection.is_full) == (None, True)
+
+
+def test_of_its_folder_the_code_sees_the_files_that_are_signed_with_it_and_no_table(folder, home):
+    look = "import pathlib\nassert [p.name for p in pathlib.Path(__file__).parent.iterdir()] == ['features.py']\n"
+    (folder / "notes.txt").write_text("what comes later")
+    assert replayed(folder, home, look + HONEST).error is None
+
+
+REMEMBERS = """
+seen = []
+def compute(inputs):
+    seen.append(inputs["bars"].select("timestamp", "symbol", (pl.col("close").shift(-1)).alias("tomorrow")))
+    return seen[{which}]
+"""
+
+
+@pytest.mark.parametrize("which", [0, "max(range(len(seen)), key=lambda n: seen[n].height)"])
+def test_code_that_remembers_the_future_is_found(folder, home, which):
+    """What is recomputed runs in a process that was never shown the rows that are taken away."""
+    found = replayed(folder, home, REMEMBERS.format(which=which))
+    assert [finding.feature for finding in found.findings] == ["tomorrow"]
 
 
 def test_weak_isolation_still_runs_apart(folder, home):

@@ -240,6 +240,20 @@ def test_the_recorded_output_is_read_before_the_model_is(writer):
     assert "largest difference" in found.detail
 
 
+@pytest.mark.parametrize(
+    "way", ["../../../../home", "model/../../../../../home", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/home", "."]
+)
+def test_a_source_that_leads_out_of_its_run_is_not_followed(writer, home, way):
+    from sqlalchemy import create_engine, text
+
+    writer.registered({"format": "python", "loader": "twice:load"}, twice__py=TWICE)
+    with create_engine(writer.uri).begin() as database:
+        database.execute(text("UPDATE model_versions SET source = replace(source, '/model', :way)"), {"way": f"/{way}"})
+    found = writer.verified()
+    assert not found.is_working
+    assert "beneath the artefacts of its run" in found.detail
+
+
 ELSEWHERE = {
     "the home of the installation": "file://{home}",
     "a folder around both": "file://{above}",
@@ -249,6 +263,8 @@ ELSEWHERE = {
     "an address of the firm's network": "http://127.0.0.1:9/latest/meta-data",
     "another server's artefacts": "mlflow-artifacts://127.0.0.1:9/x",
     "a file server": "ftp://127.0.0.1:9/x",
+    "a store at a host of its own": "r2://bucket@127.0.0.1:9/x",
+    "a bucket that is a host": "s3://user@127.0.0.1:9/x",
 }
 
 
@@ -278,7 +294,9 @@ def test_a_place_that_the_operator_named_counts(writer, tmp_path):
     elsewhere.mkdir()
     experiment = writer.client.create_experiment("named", artifact_location=elsewhere.as_uri())
     run = writer.client.create_run(experiment).info.run_id
-    writer.client.create_model_version("m", f"{elsewhere.as_uri()}/model", run, tags={"version": "1.0.0"})
+    writer.client.create_model_version(
+        "m", f"{elsewhere.as_uri()}/{run}/artifacts/model", run, tags={"version": "1.0.0"}
+    )
     registry = MlflowRegistry.open(writer.uri, writer.sandbox, artifacts=(str(elsewhere),))
     assert registry.version("m", "1.0.0").run_id == run
 

@@ -5,6 +5,7 @@ the firm's network would have that address asked. So a place counts only where t
 tracking server itself, in an object store, beside a registry that is a local file, or where SIGNOFF_ARTIFACTS says.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,8 +13,9 @@ from urllib.parse import unquote, urlsplit
 
 from signoff.domain.errors import UnavailableError
 
-# Read with the operator's own credentials, at the store's own address.
-OBJECT_STORES: Final = frozenset({"s3", "gs", "wasb", "wasbs", "abfs", "abfss", "r2", "oss"})
+# Read with the operator's own credentials at the store's own address: what follows names a bucket and no host.
+OBJECT_STORES: Final = frozenset({"s3", "gs"})
+BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,220}")
 SERVED: Final = "mlflow-artifacts"
 SQLITE: Final = "sqlite:///"
 
@@ -49,7 +51,7 @@ class ArtifactPlaces:
         if parts.scheme in {"", "file"}:
             return parts.netloc in {"", "localhost"} and self._is_inside(Path(unquote(parts.path)))
         if parts.scheme in OBJECT_STORES:
-            return True
+            return BUCKET.fullmatch(parts.netloc) is not None
         if parts.scheme == SERVED and parts.netloc in {"", urlsplit(self.registry).netloc}:
             return True
         return any(_begins(location, beginning) for beginning in self.allowed if "://" in beginning)

@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, NoReturn
 
 import polars as pl
 
-from signoff.adapters.foreign_files import read_regular
+from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of, unpacked
+from signoff.adapters.feature_code import feature_code
+from signoff.adapters.folder_files import read_inside
+from signoff.adapters.folders import write_pieces
 from signoff.adapters.sandbox.child import BrokenChildError, Child, Sandbox
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError
@@ -27,7 +31,6 @@ from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute
 
 SEED: Final = 0
-MOST_INPUT: Final = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,12 @@ class FeatureReplays:
         """
         protection = IN_PLACE
         try:
-            inputs = {name: _table(folder / path) for name, path in declaration.inputs.items()}
+            inputs = {name: _table(folder, path) for name, path in declaration.inputs.items()}
             with self.function(folder, declaration) as (compute, protection):
-                report = check(compute, inputs, sample=declaration.sample_dates, seed=SEED)
+                # A second child computes what is to be compared: it was never shown the rows that are taken away.
+                with self.function(folder, declaration) as (again, _):
+                    report = check(compute, inputs, sample=declaration.sample_dates, seed=SEED, replay=again)
+                    again.refuse_broken()
                 audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
                 compute.refuse_broken()
         except UnavailableError:
@@ -76,8 +82,11 @@ class FeatureReplays:
         if self.sandbox.isolation is Isolation.TRUSTED:
             yield _Function(_loaded(declaration.compute, folder)), IN_PLACE
             return
-        with self.sandbox.start(folder, compute=declaration.compute) as child:
-            yield _Function(child.compute, child, source=_source_of(declaration.compute, folder)), child.protection
+        code = feature_code(declaration.compute, folder)  # and nothing else of the folder: no table, no note of later
+        with TemporaryDirectory(prefix="signoff-code-") as name:
+            write_pieces(Path(name, "code"), ((path, (content,)) for path, content in code.items()))
+            with self.sandbox.start(Path(name, "code"), compute=declaration.compute) as child:
+                yield _Function(child.compute, child, source=_source_of(declaration.compute, code)), child.protection
 
 
 # Foreign code and the libraries that read its results may raise what is no Exception: `sys.exit` does, and polars too.
@@ -129,11 +138,9 @@ def _said(error: BaseException) -> str:
     return str(error) if isinstance(error, SignoffError) else f"{type(error).__name__}: {error}"
 
 
-def _source_of(name: str, folder: Path) -> str:
-    """A digest of the Python files in a folder: they are what a declared function can be made of there."""
-    files = sorted(path for path in folder.rglob("*.py") if path.is_file())
-    content = b"".join(f"{path.relative_to(folder)}\n".encode() + path.read_bytes() for path in files)
-    return digest(name.encode() + content)
+def _source_of(name: str, code: Mapping[str, bytes]) -> str:
+    """A digest of the code that a declared function is made of."""
+    return digest(name.encode() + b"".join(path.encode() + b"\0" + content for path, content in sorted(code.items())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +177,7 @@ def replay_folders(
                 for name, (folder, declared) in folders.items()
             }
             tables = [
-                {name: _table(folder / path) for name, path in declared.inputs.items()}
+                {name: _table(folder, path) for name, path in declared.inputs.items()}
                 for folder, declared in folders.values()
             ]
             found = replay_versions(
@@ -211,15 +218,15 @@ def _audits(
     """Each audit whose files the dossier names."""
     audits = declaration.audits
     if audits.first_prints:
-        first_prints = {name: _table(folder / path) for name, path in audits.first_prints.items()}
+        first_prints = {name: _table(folder, path) for name, path in audits.first_prints.items()}
         yield "restatements", restatements(first_prints, inputs, compute=compute)
     if audits.membership is not None:
-        members = _table(folder / audits.membership)
+        members = _table(folder, audits.membership)
         yield "survivorship", survivorship(members, _traded(predictions), warm_up=audits.warm_up_dates)
     if audits.training_labels is not None and audits.test_windows is not None:
-        yield "purge and embargo", purge(_table(folder / audits.training_labels), _table(folder / audits.test_windows))
+        yield "purge and embargo", purge(_table(folder, audits.training_labels), _table(folder, audits.test_windows))
     if audits.live_features is not None:
-        live = _table(folder / audits.live_features)
+        live = _table(folder, audits.live_features)
         first, last = live["timestamp"].min(), live["timestamp"].max()
         recomputed = compute(inputs).filter(pl.col("timestamp").is_between(first, last))
         yield "train/serve skew", skew(live, recomputed)
@@ -261,12 +268,12 @@ def _loaded(name: str, folder: Path) -> Compute:
     return found
 
 
-def _table(path: Path) -> pl.DataFrame:
-    content = read_regular(path, limit=MOST_INPUT)
-    match path.suffix:
-        case ".parquet":
-            return pl.read_parquet(content)
-        case ".arrow":
-            return pl.read_ipc(content)
-        case _:
-            return pl.read_csv(content, try_parse_dates=True)
+def _table(folder: Path, name: str) -> pl.DataFrame:
+    """A table of the folder, held to the limits of evidence."""
+    path = folder / name
+    content = read_inside(path, folder, limit=MAX_BYTES)
+    suffix = suffix_of(path.name)
+    if suffix == ".csv.gz":
+        content = unpacked(content, str(path))
+    frame = frame_of(content, suffix if suffix and suffix != ".csv.gz" else ".csv", str(path))
+    return frame if suffix and not suffix.startswith(".csv") else pl.read_csv(content, try_parse_dates=True)

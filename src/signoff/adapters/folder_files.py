@@ -5,10 +5,16 @@ following a link, so what was a folder when it was looked at cannot become a lin
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import Final
 
 from signoff.adapters.foreign_files import ForeignFileError, read_regular
 from signoff.domain.errors import BadInputError
+
+_READING: Final[ContextVar[dict[Path, tuple[int, int]] | None]] = ContextVar("reading", default=None)
 
 
 def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
@@ -19,7 +25,7 @@ def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
             f"{path} points outside of {folder}, to {real}. Copy the file itself into the folder; links out of it are "
             "not followed."
         )
-    opened = [os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+    opened = [_opened(root, folder)]
     try:
         for name in real.relative_to(root).parts[:-1]:
             step = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -28,6 +34,26 @@ def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
     finally:
         for handle in opened:
             os.close(handle)
+
+
+@contextmanager
+def one_reading() -> Iterator[None]:
+    """Everything read meanwhile is of the same folders: one that is exchanged for another on the way is refused."""
+    token = _READING.set({})
+    try:
+        yield
+    finally:
+        _READING.reset(token)
+
+
+def _opened(root: Path, folder: Path) -> int:
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    known, found = _READING.get(), os.fstat(handle)
+    is_same = known is None or known.setdefault(folder, (found.st_dev, found.st_ino)) == (found.st_dev, found.st_ino)
+    if not is_same:
+        os.close(handle)
+        raise ForeignFileError(f"{folder}: expected one folder throughout, found that it was exchanged for another.")
+    return handle
 
 
 def read_named(path: Path, *, limit: int) -> bytes:

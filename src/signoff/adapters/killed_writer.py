@@ -70,7 +70,7 @@ def _scratch(database: str, folder: Path) -> str:
 
 def _killed(url: str, folder: Path) -> int:
     """How many events the child said it had committed, up to the signal that ended it."""
-    command = [sys.executable, "-m", "signoff.adapters.killed_writer", str(folder)]
+    command = [sys.executable, "-P", "-m", "signoff.adapters.killed_writer", str(folder)]
     with Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE) as child:  # noqa: S603 - ourselves
         assert child.stdin is not None
         assert child.stdout is not None

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 import numpy as np
 from mlflow import MlflowClient
@@ -251,8 +252,18 @@ class MlflowRegistry:
             return np.frombuffer(recorded), np.frombuffer(found), child.protection
 
     def _model_folder(self, found: ModelVersion, run: Run) -> str:
-        """The model's artefact path within its run."""
-        return (found.source or "").removeprefix(f"{run.info.artifact_uri}/") or "model"
+        """The model's artefact path within its run; whoever registers says where, and may say a way out of it."""
+        root = f"{run.info.artifact_uri.rstrip('/')}/"
+        source = (found.source or "").replace(f"runs:/{run.info.run_id}/", root, 1)
+        if not source.startswith(root):
+            return "model"
+        beneath = source.removeprefix(root)
+        if any(part in {"", ".", ".."} for part in unquote(beneath).split("/")):
+            raise UnavailableError(
+                f"Expected the model of {found.name} version {found.version} beneath the artefacts of its run, found "
+                f"{bare(source)[:200]}; nothing there was read. Register the version from its own run."
+            )
+        return beneath
 
     def _features(self, run_id: str, folder: str, where: str) -> tuple[str, ...]:
         """The names in the model's `feature_schema.json`, none where there is no such file."""

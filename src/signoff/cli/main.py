@@ -3,7 +3,9 @@
 Exit codes: 0 done, 1 refused or not passed, 2 bad input. Never a traceback for what people can answer.
 """
 
+import os
 import sys
+from pathlib import Path
 from typing import Final
 
 import typer
@@ -25,7 +27,7 @@ from signoff.cli import (
     showing,
 )
 from signoff.cli.screen import Screen
-from signoff.cli.session import split_options
+from signoff.cli.session import Session, split_options
 from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
 
 STOPPED: Final = 130
@@ -78,6 +80,7 @@ def main(arguments: list[str]) -> int:
     session, rest = split_options(arguments)
     errors = Screen(is_error=True)
     try:
+        refuse_settings_of_libraries(session)
         app(args=rest, obj=session, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
@@ -89,6 +92,16 @@ def main(arguments: list[str]) -> int:
     if code == STOPPED:
         errors.print("Stopped. Nothing is half-written; the same command continues where this one was.")
     return code
+
+
+def refuse_settings_of_libraries(session: Session) -> None:
+    """Refuse a file of the current folder by which numba chooses where it keeps compiled code, which it then loads."""
+    found = Path(".numba_config.yaml").absolute()
+    if os.path.lexists(found) and not session.is_exit:
+        raise BadInputError(
+            f"{found}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
+            "writes there has their code run. Remove it, or work from another folder."
+        )
 
 
 def exit_code(error: SignoffError) -> int:

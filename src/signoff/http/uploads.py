@@ -70,7 +70,7 @@ def _room(house: House) -> Iterator[Path]:
 def carried_out(house: House, actor: str, *command: str) -> Document:
     """The document that a command gives in a process of its own; its refusals become ours."""
     known = house.settings
-    line = [sys.executable, "-m", "signoff", *command, "--json", "--home", str(known.home), "--as", actor]
+    line = [sys.executable, "-P", "-m", "signoff", *command, "--json", "--home", str(known.home), "--as", actor]
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
     # Not on the line, which every user of the machine can read: a URL may hold a password.
     environment |= {"SIGNOFF_DATABASE": known.database, "SIGNOFF_REGISTRY": known.registry}

@@ -40,6 +40,7 @@ def check(
     seed: int = 0,
     tolerance: float = 1e-9,
     progress: Progress | None = None,
+    replay: Compute | None = None,
 ) -> PitReport:
     """Replay sampled dates without the future, and report one finding for each feature that changes.
 
@@ -52,6 +53,8 @@ def check(
     seed : of the draw and of the scrambling.
     tolerance : relative difference that is rounding, against the value or the feature's median size.
     progress : called after each date with the number done and the number of all.
+    replay : the same function where it never saw the full inputs, as in a process of its own; `compute` where absent.
+        It is asked for one date after the other: what it remembers of earlier dates holds nothing of later ones.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def check(
     plan = Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance)
     replayed: list[ReplayedDate] = []
     for chunk in plan.chunks(dates_per_chunk=1):
-        replayed += replay_chunk(compute, inputs, chunk)
+        replayed += replay_chunk(replay or compute, inputs, chunk)
         if progress is not None:
             progress(len(replayed), len(plan.dates))
     return plan.report(replayed)

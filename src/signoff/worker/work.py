@@ -272,6 +272,8 @@ class Worker:
                 done.observed.append(f"{state.id}: {day}")
 
         for subject, state in self._releases("observation", done, *LIVE):
+            if state.was_adopted and state.state is State.FULL:
+                continue  # nobody validated it here, so there is nothing to hold it against
             self._try(subject, done, partial(observe, state))
 
     def _advance_ready(self, done: Pass) -> None:

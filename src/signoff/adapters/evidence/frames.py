@@ -51,7 +51,7 @@ def frame_of(content: bytes, suffix: str, said: str) -> pl.DataFrame:
     try:
         if suffix in _MARKS:
             return _binary_frame(content, suffix, said)
-        return _csv_frame(_unpacked(content, said) if suffix == ".csv.gz" else content, said)
+        return _csv_frame(unpacked(content, said) if suffix == ".csv.gz" else content, said)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:160]
         raise BadInputError(
@@ -107,7 +107,7 @@ def _plain(frame: pl.DataFrame, said: str) -> pl.DataFrame:
     return frame
 
 
-def _unpacked(content: bytes, said: str) -> bytes:
+def unpacked(content: bytes, said: str) -> bytes:
     most = min(MAX_BYTES, ROOM + MAX_RATIO * len(content))
     text = BytesIO()
     with gzip.GzipFile(fileobj=BytesIO(content)) as packed:

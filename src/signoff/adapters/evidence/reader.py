@@ -11,7 +11,8 @@ from signoff.adapters.documents import Located, effective_policy, load_dossier, 
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
-from signoff.adapters.folder_files import read_inside, refuse_unreadable, resolved
+from signoff.adapters.feature_code import feature_code
+from signoff.adapters.folder_files import one_reading, read_inside, refuse_unreadable, resolved
 from signoff.adapters.junit import Reports, read_reports
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError, RefusedError
@@ -49,6 +50,12 @@ class FolderReader:
         is_submission: bool = False,
     ) -> Inputs:
         """Parse and check everything; nothing is kept when anything is wrong."""
+        with one_reading():
+            return self._read(folder, policy, in_force, is_submission=is_submission)
+
+    def _read(
+        self, folder: Path, policy: Path | None, in_force: Callable[[], InForce], *, is_submission: bool
+    ) -> Inputs:
         if not folder.is_dir():
             raise BadInputError(
                 f"Expected a dossier folder, found nothing at {folder}. "
@@ -265,8 +272,7 @@ def _asset_returns(table: EvidenceTable) -> AssetReturns:
 def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> None:
     """The tables of the feature replay belong to what is signed, and so does its code where it lies in the folder."""
     declared = dossier.validation.pit
-    for path in _modules(folder, declared.compute.partition(":")[0].partition(".")[0]):
-        files[path.relative_to(folder).as_posix()] = read_bytes(path, folder)
+    files |= feature_code(declared.compute, folder)
     named = {f"inputs.{name}": path for name, path in declared.inputs.items()}
     named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
     for name, relative in named.items():
@@ -276,14 +282,6 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
             )
         if _is_there(folder / relative):
             files[relative] = read_bytes(folder / relative, folder)
-
-
-def _modules(folder: Path, top: str) -> list[Path]:
-    """The source of a module or package of this name in the folder; one that is installed elsewhere has none here."""
-    if not top.isidentifier():
-        return []
-    single = folder / f"{top}.py"
-    return [*([single] if _is_there(single) else []), *sorted((folder / top).rglob("*.py"))]
 
 
 def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str, bool | None]:

@@ -34,7 +34,7 @@ from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.isolation import Hazard, Isolation, Protection
 
 CHUNK: Final = 1 << 20
-MOST_ANSWER: Final = 2 << 30
+MOST_ANSWER: Final = 1 << 30
 STARTING_S: Final = 60.0
 # Read by the loader, the interpreter and the C library of any program; nothing here is secret.
 SYSTEM: Final = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")

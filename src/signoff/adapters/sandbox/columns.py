@@ -15,6 +15,7 @@ import polars as pl
 _LENGTH: Final = struct.Struct(">I")
 MOST_HEADER: Final = 4_000_000
 MOST_COLUMNS: Final = 20_000
+MOST_VALUES: Final = 100_000_000
 _NUMBERS: Final[dict[str, Any]] = {
     "Int8": pl.Int8,
     "Int16": pl.Int16,
@@ -107,8 +108,8 @@ def _unpacked(content: memoryview) -> pl.DataFrame:
     reading = _Reading(content, _LENGTH.size + size)
     header = json.loads(bytes(content[_LENGTH.size : reading.at]))
     rows, columns = header["rows"], header["columns"]
-    if type(rows) is not int or rows < 0 or len(columns) > MOST_COLUMNS:
-        raise ColumnsError("its header gives no number of rows, or too many columns")
+    if type(rows) is not int or rows < 0 or len(columns) > MOST_COLUMNS or rows * max(1, len(columns)) > MOST_VALUES:
+        raise ColumnsError("its header gives no number of rows, or too many rows or columns")
     frame = pl.DataFrame([_column(reading, kind, rows) for kind in columns])
     if reading.at != len(content):
         raise ColumnsError("it is followed by further bytes")
@@ -136,7 +137,7 @@ def _column(reading: _Reading, kind: dict[str, Any], rows: int) -> pl.Series:
     if word == "Null":
         if is_null is None and rows > 0:
             raise ColumnsError("a column without values does not say so")
-        return pl.Series(name, [None] * rows, dtype=pl.Null)
+        return pl.repeat(None, rows, dtype=pl.Null, eager=True).alias(name)
     values = _text_values(reading, kind, rows) if word == "String" else _number_values(reading, kind, rows)
     values = values.alias(name)
     if is_null is None:

@@ -4,7 +4,6 @@
 read before the model is: a model, and the Python code of one, can then no longer change what it is compared with.
 """
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +43,6 @@ def predicted(case: KnownInput) -> Floats:
 
 
 def _lightgbm(case: KnownInput) -> Predict:
-    for beside in ("dask", "graphviz", "matplotlib", "pandas", "sklearn"):
-        sys.modules.setdefault(beside, None)  # type: ignore[arg-type]  # it works without, and loads in a tenth of the time
     import lightgbm  # noqa: PLC0415 - whoever registers a model of a format has its library
 
     model = lightgbm.Booster(model_file=str(case.folder / case.declared["model"]))

@@ -1,0 +1,25 @@
+"""The code of a declared feature function, where it lies in the dossier's folder: what is signed, and what is run."""
+
+from pathlib import Path
+from typing import Final
+
+from signoff.adapters.folder_files import read_inside, refuse_unreadable
+
+MOST_CODE: Final = 4_000_000
+
+
+def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
+    """The module or package of `package.module:function` by path; empty where it is installed elsewhere."""
+    top = compute.partition(":")[0].partition(".")[0]
+    if not top.isidentifier():
+        return {}
+    found = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
+    there = (path for path in found if path.is_file() or path.is_symlink())
+    return {path.relative_to(folder).as_posix(): _read(path, folder) for path in there}
+
+
+def _read(path: Path, folder: Path) -> bytes:
+    try:
+        return read_inside(path, folder, limit=MOST_CODE)
+    except OSError as error:
+        raise refuse_unreadable(path, error) from error
