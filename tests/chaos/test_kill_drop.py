@@ -13,6 +13,7 @@ from forked import Command
 from http_server import Served
 from other_account import DAEMON, GROUP, NOBODY, needs_root, put, ran_as, reachable_folder
 
+from signoff.adapters import drop_turns
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
 from signoff.cli.main import main
@@ -62,8 +63,9 @@ def worked(home, capsys):
 
 
 def left(drop, user=NOBODY, name=None, mode=0o644, **said):
-    said = said or {"model": "momentum", "reason": "smoke"}
-    return put(drop / f"{name or uuid4().hex}.kill", json.dumps(said), user, mode)
+    path = drop / f"{name or uuid4().hex}.kill"
+    said = {"file": path.name} | (said or {"model": "momentum", "reason": "smoke"})
+    return put(path, json.dumps(said), user, mode)
 
 
 def until(holds, seconds=30):
@@ -344,3 +346,136 @@ def test_the_installations_own_account_writes_its_journal_and_not_the_drop_folde
     assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 0
     assert list(drop.iterdir()) == []
     assert KillFolders.beside(home).pending() == ()
+
+
+def test_the_dead_files_of_one_member_hide_no_kill_of_another_and_are_named(home, drop, capsys, monkeypatch):
+    monkeypatch.setattr(os, "getgrouplist", lambda name, first: [first, NOBODY])
+    for n in range(12_000):
+        path = drop / f"0{n}.kill"
+        path.touch()
+        os.chown(path, DAEMON, NOBODY)
+    left(drop, name="zz")
+    assert f"{drop}: the drop folder holds more than 1,000 files of daemon" in worked(home, capsys)
+    assert [r.actor for r in killed(home)] == ["Rae"]
+
+
+def test_the_kills_of_one_member_take_turns_with_those_of_another(home, drop, monkeypatch):
+    monkeypatch.setattr(os, "getgrouplist", lambda name, first: [first, NOBODY])
+    left(drop, name="zz")
+    for n in range(300):
+        left(drop, DAEMON, name=f"0{n}", model="junk")
+    journal = House(settings(home=str(home))).kills
+    assert journal.collect() == 51
+    assert "momentum" in [kill.model for kill in journal.pending()[:2]]
+    assert [journal.collect() for _ in range(6)] == [50, 50, 50, 50, 50, 0]
+
+
+def test_a_refused_file_is_read_once_and_again_when_it_was_mended(home, drop, monkeypatch):
+    read = []
+    real = KillDrop._dropped
+    monkeypatch.setattr(KillDrop, "_dropped", lambda self, path, group: read.append(path) or real(self, path, group))
+    path = left(drop, name="now", model="")
+    journal = House(settings(home=str(home))).kills
+    assert [journal.collect() for _ in range(3)] == [0, 0, 0]
+    assert read == [path]
+    assert len(journal.objections()) == 1
+    left(drop, name="now")
+    assert journal.collect() == 1
+    assert journal.collect() == 0
+    assert journal.objections() == ()
+
+
+def test_more_names_than_a_pass_looks_at_are_looked_at_by_the_passes_after_it(home, drop, monkeypatch):
+    monkeypatch.setattr(drop_turns, "MOST_NAMES", 10)
+    for n in range(45):
+        left(drop, name=f"{n}")
+    journal = House(settings(home=str(home))).kills
+    taken = [journal.collect() for _ in range(12)]
+    assert (sum(taken), max(taken)) == (45, 10)
+
+
+@pytest.mark.abuse
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"model": "momentum", "learning_rate": 0.1},
+        {"model": "momentum", "id": "x"},
+        {"model": "momentum", "file": "config.json"},
+        {"model": "momentum", "file": "x"},
+        {"model": "momentum", "file": ["x.kill"]},
+        {"all": True},
+    ],
+)
+def test_a_file_of_anothers_that_somebody_moved_here_is_no_kill_in_their_name(home, drop, said):
+    path = put(drop.parent / "config.json", json.dumps(said), NOBODY, 0o644)
+    path.rename(drop / "x.kill")
+    journal = House(settings(home=str(home))).kills
+    assert journal.collect() == 1
+    assert [(kill.actor, kill.account) for kill in journal.pending()] == [(f"a member of {GROUP}", "")]
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.kill", b"caf\xe9.kill", b"a\xf0\x9f.kill", "größe ✓.kill".encode()])
+def test_a_kill_in_a_file_of_any_name_is_taken(home, drop, capsys, name):
+    with open(os.fsencode(drop) + b"/" + name, "wb") as file:  # noqa: PTH123 - a name of bytes
+        file.write(b'{"model": "momentum", "reason": "smoke"}')
+        os.fchown(file.fileno(), NOBODY, NOBODY)
+    worked(home, capsys)
+    assert [r.event.model for r in killed(home)] == ["momentum"]
+    assert os.listdir(drop) == []  # noqa: PTH208
+
+
+def test_what_is_wrong_with_a_file_of_an_odd_name_is_told_in_escapes(home, drop, capsys):
+    with open(os.fsencode(drop) + b"/\xff.kill", "wb") as file:  # noqa: PTH123 - a name of bytes
+        os.fchown(file.fileno(), NOBODY, NOBODY)
+    assert f"{drop}/\\udcff.kill: expected" in worked(home, capsys)
+
+
+@pytest.mark.parametrize("what", [["momentum"], ["--all"], ["--desk", "equities"]])
+@pytest.mark.parametrize(
+    ("mode", "owner", "group", "user", "found"),
+    [
+        (0o3777, 0, NOBODY, NOBODY, "found mode 3777"),
+        (0o3777, 0, NOBODY, DAEMON, "found mode 3777"),
+        (0o3770, 0, DAEMON, NOBODY, "expected a folder of the group"),
+        (0o3770, DAEMON, NOBODY, NOBODY, "found one of daemon"),
+        (0o3770, NOBODY, NOBODY, NOBODY, "found one of nobody"),
+        (0o3770, 0, NOBODY, DAEMON, "expected a member of nogroup, found daemon"),
+        (0o3750, 0, NOBODY, NOBODY, "Permission denied"),
+    ],
+)
+def test_a_kill_that_nobody_would_believe_is_not_left_and_said_to_stop_nothing(
+    drop, home, mode, owner, group, user, found, what
+):
+    os.chown(drop, owner, group)
+    drop.chmod(mode)
+    done = ran_as(user, "kill", *what, "--reason", "smoke", "--home", str(home))
+    assert done.returncode == 2
+    assert "is NOT stopped" in done.stdout.splitlines()[0]
+    assert found in done.stdout
+    assert str(drop) in done.stdout
+    assert [word for word in ("enabled false", "0 open order", "is killed", "Errno") if word in str(done)] == []
+    assert list(drop.iterdir()) == []
+
+
+@pytest.mark.parametrize("what", [["momentum"], ["--all"], ["--desk", "equities"]])
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_without_a_drop_folder_an_account_that_may_not_write_is_told_that_nothing_is_stopped(
+    drop, home, monkeypatch, what, mode
+):
+    monkeypatch.delenv("SIGNOFF_KILL_DROP")
+    home.chmod(mode)
+    done = ran_as(NOBODY, "kill", *what, "--reason", "smoke", "--home", str(home))
+    assert (done.returncode, "is NOT stopped" in done.stdout.splitlines()[0]) == (2, True)
+    assert str(home) in done.stdout
+    assert [word for word in ("enabled false", "0 open order", "Errno") if word in str(done)] == []
+    as_json = ran_as(NOBODY, "--json", "kill", *what, "--reason", "smoke", "--home", str(home))
+    document = json.loads(as_json.stdout)
+    assert as_json.returncode == 2
+    assert "enabled" not in as_json.stdout
+    assert document["handed_over"] is None
+
+
+def test_what_signoff_kill_leaves_is_in_the_name_of_who_left_it(drop, home, capsys):
+    assert ran_as(NOBODY, "kill", "momentum", "--reason", "smoke", "--home", str(home)).returncode == 0
+    worked(home, capsys)
+    assert [r.actor for r in killed(home)] == ["Rae"]

@@ -5,20 +5,24 @@ when is the moment at which the installation reads it. What a member may not do 
 hold anybody up) follows from how it is read.
 """
 
+import grp
 import json
 import os
+import pwd
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from signoff.adapters.clocks import WallClock
+from signoff.adapters.drop_turns import Turns, in_turn
 from signoff.adapters.folders import sync_folder, write_file
-from signoff.adapters.foreign_files import ForeignFileError, kind_of, open_regular, own_users, user_name
+from signoff.adapters.foreign_files import ForeignFileError, kind_of, open_regular, user_name
 from signoff.domain.errors import BadInputError
 from signoff.domain.names import named
 from signoff.ledger.canonical import canonical, digest
@@ -26,10 +30,16 @@ from signoff.ports.kills import Kill, Reach
 
 SUFFIX: Final = ".kill"
 MOST_BYTES: Final = 64 * 1024
-MOST_FILES: Final = 10_000
+MOST_TAKEN: Final = 50
+MANY: Final = 1_000
 MOST_REASON: Final = 2000
 UNSAID: Final = "no reason given"
+OWN_NAME: Final = "file"
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+class NotOfGroupError(ForeignFileError):
+    """A file of somebody who is no member of the group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +59,7 @@ class KillDrop:
     group: str | None
     home: Path
     now: Callable[[], datetime] = WallClock().now
+    _turns: dict[str, Turns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def is_for_guests(self) -> bool:
@@ -64,9 +75,13 @@ class KillDrop:
         except OSError:
             return True
 
-    def leave(self, kill: Kill) -> Path | None:
-        """Put a kill here for the installation to take; where it lies, None when it could not be put here."""
-        said: dict[str, object] = {"reason": kill.reason}
+    def leave(self, kill: Kill) -> Path:
+        """Put a kill here for the installation to take; where it lies.
+
+        ForeignFileError where the installation would not believe it, or where it could not be put here.
+        """
+        path = self.folder / f"{uuid4().hex}{SUFFIX}"
+        said: dict[str, object] = {OWN_NAME: path.name, "reason": kill.reason}
         match kill.reach:
             case Reach.MODEL:
                 said["model"] = kill.model
@@ -74,42 +89,73 @@ class KillDrop:
                 said["desk"] = kill.desk
             case Reach.ALL:
                 said["all"] = True
-        path = self.folder / f"{uuid4().hex}{SUFFIX}"
         try:
-            if not stat.S_ISDIR(self.folder.lstat().st_mode):
-                return None
-            write_file(
-                path, canonical(said), mode=0o644
-            )  # who takes it need not be of the group; others cannot get here
-        except OSError:
-            return None
+            self._refuse_caller(self._group(self._installation()))
+            # Who takes it need not be of the group; others cannot get here.
+            write_file(path, canonical(said), mode=0o644)
+        except OSError as error:
+            raise ForeignFileError(
+                f"{self.folder}: this account ({user_name(os.geteuid())}) cannot leave a kill in the drop folder "
+                f"({error.strerror})."
+            ) from error
         with suppress(OSError):
             sync_folder(self.folder)
         return path
 
-    def left(self, wrong: list[str]) -> Iterator[Dropped]:
-        """Every kill that a member left; what else lies here is named in `wrong`, and stays."""
+    def _refuse_caller(self, group: int) -> None:
+        if _member(os.geteuid(), group) is None:
+            account = user_name(os.geteuid())
+            raise ForeignFileError(
+                f"{self.folder}: expected a member of {self.group}, found {account}, whose kills nobody believes. "
+                f"`usermod -aG {self.group} {account}`."
+            )
+
+    def _installation(self) -> int | None:
+        """The account of the installation, as somebody else sees it; None where the home cannot be looked at."""
         try:
-            group = self._group()
-            with os.scandir(self.folder) as entries:
-                found = (entry.name for entry in entries if entry.name.endswith(SUFFIX) and entry.name[0] != ".")
-                names = [name for _, name in zip(range(MOST_FILES), found, strict=False)]
+            return self.home.stat().st_uid
+        except OSError:
+            return None
+
+    def left(self, wrong: list[str]) -> Iterator[Dropped]:
+        """The kills that members left, of each so many at a time; what else lies here stays, and `wrong` names it."""
+        turns = self._turns.setdefault("", Turns(self.folder, _is_named_so))
+        passing: list[str] = []
+        taken = Counter[int]()
+        try:
+            group = self._group(os.geteuid())
+            due = turns.due()
         except ForeignFileError as error:
             wrong.append(str(error))
             return
         except OSError as error:
             wrong.append(f"{self.folder}: the drop folder cannot be read ({error.strerror}).")
             return
-        for name in sorted(names):
-            path = self.folder / name
+        for entry in due:
+            if taken[entry.owner] == MOST_TAKEN:
+                continue
+            path = self.folder / entry.name
             try:
-                yield self._dropped(path, group)
+                dropped = self._dropped(path, group)
             except FileNotFoundError:
                 continue
+            except NotOfGroupError as error:  # until somebody adds them to it
+                passing.append(f"{error} It stops nobody.")
             except BadInputError as error:
-                wrong.append(f"{error} It stops nobody.")
+                turns.refuse(entry, f"{error} It stops nobody.")
             except OSError as error:
-                wrong.append(f"{path}: this kill cannot be read ({error.strerror}). It stops nobody.")
+                passing.append(f"{path}: this kill cannot be read ({error.strerror}). It stops nobody.")
+            else:
+                taken[entry.owner] += 1
+                yield dropped
+        wrong += [self._overflow(owner) for owner, count in turns.counted().items() if count > MANY]
+        wrong += in_turn((passing, turns.refused()))
+
+    def _overflow(self, owner: int) -> str:
+        return (
+            f"{self.folder}: the drop folder holds more than {MANY:,} files of {user_name(owner)}; those of others are "
+            f"taken all the same. Ask {user_name(owner)} what they are, and remove them."
+        )
 
     def remove(self, dropped: Dropped, wrong: list[str]) -> None:
         """Take away what was taken; a file that another one replaced meanwhile stays."""
@@ -121,10 +167,11 @@ class KillDrop:
         except OSError as error:
             wrong.append(f"{dropped.path}: this kill was taken and cannot be removed ({error.strerror}). Remove it.")
 
-    def _group(self) -> int:
-        """The id of the group. ForeignFileError when the folder is not one that only it and the installation write."""
-        import grp  # noqa: PLC0415 - not on every platform
+    def _group(self, installation: int | None) -> int:
+        """The id of the group. ForeignFileError when the folder is not one that only it and the installation write.
 
+        `installation` is the account that takes the kills, None where nobody can say.
+        """
         if not self.group:
             raise ForeignFileError(
                 f"{self.folder}: expected the group of the drop folder in SIGNOFF_KILL_GROUP, found none."
@@ -136,31 +183,33 @@ class KillDrop:
                 f"{self.folder}: expected a group of this machine in SIGNOFF_KILL_GROUP, found {self.group!r}. "
                 f"`groupadd {self.group}`, or name another."
             ) from None
-        if (objection := self._objection(self.folder.lstat(), group)) is not None:
+        found = self.folder.lstat()
+        keeper = found.st_uid if installation is None else installation
+        if (objection := self._objection(found, group, keeper)) is not None:
             raise ForeignFileError(
                 f"{self.folder}: {objection} Nothing in it is believed; set it up anew with `install -d -m 3770 -o "
-                f"{user_name(os.geteuid())} -g {self.group} {self.folder}`."
+                f"{user_name(keeper)} -g {self.group} {self.folder}`."
             )
         return group
 
-    def _objection(self, found: os.stat_result, group: int) -> str | None:
+    def _objection(self, found: os.stat_result, group: int, keeper: int) -> str | None:
         if not stat.S_ISDIR(found.st_mode):
             return f"expected a folder, found {kind_of(self.folder)}."
-        if found.st_uid not in self._owners():
-            return f"expected a folder of {user_name(os.geteuid())}, found one of {user_name(found.st_uid)}."
+        if found.st_uid not in self._owners(keeper):
+            return f"expected a folder of {user_name(keeper)}, found one of {user_name(found.st_uid)}."
         if found.st_gid != group:
             return f"expected a folder of the group {self.group}, found one of the group {found.st_gid}."
         if found.st_mode & stat.S_IWOTH:
             return f"expected a folder that only its group writes to, found mode {stat.S_IMODE(found.st_mode):04o}."
-        if found.st_mode & stat.S_ISVTX and os.geteuid() not in {0, found.st_uid}:
-            return "expected a folder that this account may remove files from, found a sticky one of another's."
+        if found.st_mode & stat.S_ISVTX and keeper not in {0, found.st_uid}:
+            return f"expected a folder that {user_name(keeper)} may remove files from, found a sticky one of another's."
         return None
 
-    def _owners(self) -> frozenset[int]:
+    def _owners(self, keeper: int) -> frozenset[int]:
         try:
-            return own_users(self.home.resolve())
+            return frozenset({keeper, 0, self.home.resolve().lstat().st_uid})
         except OSError:
-            return frozenset({os.geteuid(), 0})
+            return frozenset({keeper, 0})
 
     def _dropped(self, path: Path, group: int) -> Dropped:
         handle = open_regular(path)
@@ -168,17 +217,20 @@ class KillDrop:
             found, content = os.fstat(handle), file.read(MOST_BYTES + 1)
         account = _member(found.st_uid, group)
         if account is None:
-            raise ForeignFileError(
+            raise NotOfGroupError(
                 f"{path}: expected a file of a member of {self.group}, found one of {user_name(found.st_uid)}."
             )
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more.")
         # What lies in a file that others can write to may be theirs, and so may a second name of a file.
         is_theirs = found.st_nlink == 1 and not found.st_mode & _OTHERS_WRITE
+        said = _said(path, content)
+        # A file that does not name itself may be anything of theirs that somebody else moved here.
+        is_theirs = is_theirs and said.get(OWN_NAME) == path.name
         kill = _asked(
             path,
-            content,
-            id=digest(canonical([path.name, found.st_uid, str(found.st_ino), str(found.st_mtime_ns)]))[:32],
+            said,
+            id=digest(canonical([_plain(path.name), found.st_uid, str(found.st_ino), str(found.st_mtime_ns)]))[:32],
             actor=f"local account {account}" if is_theirs else f"a member of {self.group}",
             account=account if is_theirs else "",
             at=self.now(),
@@ -188,8 +240,6 @@ class KillDrop:
 
 def _member(user: int, group: int) -> str | None:
     """The account of a user who is of the group, be it their first group or a further one; None for anybody else."""
-    import pwd  # noqa: PLC0415 - not on every platform
-
     try:
         known = pwd.getpwuid(user)
     except KeyError:
@@ -197,22 +247,36 @@ def _member(user: int, group: int) -> str | None:
     return known.pw_name if group in os.getgrouplist(known.pw_name, known.pw_gid) else None
 
 
-def _asked(path: Path, content: bytes, *, id: str, actor: str, account: str, at: datetime) -> Kill:  # noqa: A002
-    """What a file asks for. Whatever else it says counts for nothing."""
+def _is_named_so(name: str) -> bool:
+    return name.endswith(SUFFIX) and not name.startswith(".")
+
+
+def _plain(name: str) -> str:
+    """A name of a file as text, with the bytes that are none written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _said(path: Path, content: bytes) -> dict[str, object]:
     try:
         said = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ForeignFileError(f"{path}: expected {_FORM}, found something else ({error}).") from error
     if not isinstance(said, dict) or sum(key in said for key in ("model", "desk", "all")) != 1:
         raise ForeignFileError(f"{path}: expected {_FORM}, found something else.")
+    return said
+
+
+def _asked(path: Path, said: dict[str, object], *, id: str, actor: str, account: str, at: datetime) -> Kill:  # noqa: A002
+    """What a file asks for. Whatever else it says counts for nothing."""
     reason = said.get("reason")
     reason = reason.encode("utf-8", "replace").decode()[:MOST_REASON] if isinstance(reason, str) else ""
     reach, name = Reach.ALL, ""
     if "all" not in said:
         reach = Reach.MODEL if "model" in said else Reach.DESK
-        name = said[reach.value]
-        if not isinstance(name, str):
-            raise ForeignFileError(f"{path}: expected a name in {reach.value!r}, found {name!r}.")
+        found = said[reach.value]
+        if not isinstance(found, str):
+            raise ForeignFileError(f"{path}: expected a name in {reach.value!r}, found {found!r}.")
+        name = found
         try:
             named(name)
         except BadInputError as error:
@@ -231,4 +295,7 @@ def _asked(path: Path, content: bytes, *, id: str, actor: str, account: str, at:
     )
 
 
-_FORM: Final = 'JSON such as {"model": "momentum", "reason": "…"}, with "desk" or "all": true in place of "model"'
+_FORM: Final = (
+    'JSON such as {"file": "now.kill", "model": "momentum", "reason": "…"}, with "desk" or "all": true in place of '
+    '"model"'
+)

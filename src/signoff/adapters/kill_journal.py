@@ -179,10 +179,13 @@ class KillFolders:
         """Leave a kill in the drop folder, where the home is another account's."""
         if self._drop is None or self._places:
             return None
-        left = self._drop.leave(kill)
-        if left is not None:
-            with self._lock:
-                self._unwritten.pop(kill.id, None)  # whoever takes it gives it an id of its own
+        try:
+            left = self._drop.leave(kill)
+        except ForeignFileError as error:
+            self._note(str(self._drop.folder), [str(error)])
+            return None
+        with self._lock:
+            self._unwritten.pop(kill.id, None)  # whoever takes it gives it an id of its own
         return left
 
     def collect(self) -> int:

@@ -133,15 +133,46 @@ def kill(
             "Expected one of MODEL, --desk NAME and --all, so that nothing else is stopped than was meant; found "
             f"{'none' if model is None and desk is None else 'more'}. Nothing was stopped."
         )
-    if model is None:
-        document = session.verbs.kill_many(reason=reason, desk=desk)
+    document: Document = (
+        session.verbs.kill_many(reason=reason, desk=desk) if model is None else session.verbs.kill(model, reason=reason)
+    )
+    is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
+    if not is_kept and session.house.settings.server is None:  # a server that answers has it in force
+        _tell_lost(session, model or ("Every model" if desk is None else f"Every model of {desk}"), document)
+    elif model is None:
         session.answer(document, *_many_killed(document))
     else:
-        document = session.verbs.kill(model, reason=reason)
         session.answer(document, *_killed(model, document))
-    is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
+
+
+def _tell_lost(session: Session, what: str, document: Document) -> None:
+    """Nobody but this process, which ends, knows of the kill: its flags are in force nowhere."""
+    if "models" in document:
+        parts = rows(document, "models")
+        whole: Document = {**document, "models": [{**part, "flags": {}} for part in parts]}
+    else:
+        parts, whole = [document], {**document, "flags": {}}
+    counted: list[int | None] = [part["open_orders"] for part in parts]
+    asked = [left for left in counted if left is not None]
+    house = session.house
+    why = house.kills.objections() or (
+        f"{house.settings.home}: expected a home that this account writes to, with room on its disk.",
+    )
+    lines = (
+        f"{what} is NOT stopped by this command: the flags are what they were.",
+        f"The broker took the fence and the cancel for {len(asked)} model(s): {sum(asked)} open order(s) left there."
+        if asked
+        else "No broker was reached: how many orders are open is unknown.",
+        *why,
+        "NO DISK AND NO LEDGER took this kill: nobody else knows of it. Order it at a running server (--server URL), "
+        "or mend what stands above and order it again.",
+    )
+    session.answer(whole, *lines)
+    if session.is_json:
+        for line in lines:
+            session.console.tell(line)
 
 
 def _killed(model: str, document: Document) -> tuple[str, ...]:

@@ -71,7 +71,8 @@ class Session:
         except (SignoffError, OSError) as error:
             if not self.is_exit:
                 raise
-            Screen(is_error=True).print(f"{error} This command goes on all the same.", soft_wrap=True)
+            said = error if isinstance(error, SignoffError) else f"{error.filename}: {error.strerror}."
+            Screen(is_error=True).print(f"{said} This command goes on all the same.", soft_wrap=True)
 
     @property
     def installation(self) -> House:
