@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 
 from signoff.domain.charts import Chart
+from signoff.rendering.words import escaped
 
 MOST_KEPT: Final = 64
 """More pictures than a memo has; each takes some 100 KB."""
@@ -29,4 +30,5 @@ def svg(chart: Chart) -> bytes:
 def _drawn(known: _Known) -> bytes:
     from signoff.rendering import charts  # noqa: PLC0415 - matplotlib loads slowly, and most commands draw nothing
 
-    return charts.svg(known.chart)
+    # A picture holds its labels also as text, in comments.
+    return escaped(charts.svg(known.chart).decode()).encode()
