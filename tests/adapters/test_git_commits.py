@@ -146,17 +146,17 @@ def other(tmp_path):
 
 
 def pointer(clone, other):
-    os.rename(clone.folder / ".git", clone.folder / "was")
+    (clone.folder / ".git").rename(clone.folder / "was")
     (clone.folder / ".git").write_text(f"gitdir: {other.folder / '.git'}\n")
 
 
 def link(clone, other):
-    os.rename(clone.folder / ".git", clone.folder / "was")
+    (clone.folder / ".git").rename(clone.folder / "was")
     (clone.folder / ".git").symlink_to(other.folder / ".git")
 
 
 def linked_objects(clone, other):
-    os.rename(clone.folder / ".git" / "objects", clone.folder / "was")
+    (clone.folder / ".git" / "objects").rename(clone.folder / "was")
     (clone.folder / ".git" / "objects").symlink_to(other.folder / ".git" / "objects")
 
 
@@ -178,7 +178,7 @@ def test_a_clone_that_leads_to_the_history_of_another_is_refused(clone, other, l
 
 def test_a_history_beside_the_work_tree_is_inside_of_the_clone(clone):
     clone.commit("Kim", "kim@example.com")
-    os.rename(clone.folder / ".git", clone.folder / "history")
+    (clone.folder / ".git").rename(clone.folder / "history")
     (clone.folder / ".git").write_text("gitdir: history\n")
     assert authors(clone, None, "main").commits == 1
 
@@ -187,7 +187,7 @@ def test_a_history_beside_the_work_tree_is_inside_of_the_clone(clone):
 def test_a_fifo_in_a_clone_holds_nothing_up(clone, place):
     clone.commit("Kim", "kim@example.com")
     if place == ".git":
-        os.rename(clone.folder / ".git", clone.folder / "was")
+        (clone.folder / ".git").rename(clone.folder / "was")
     os.mkfifo(clone.folder / place)
     with pytest.raises(UnavailableError, match="a FIFO"):
         authors(clone, None, "main")

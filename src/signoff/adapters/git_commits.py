@@ -82,6 +82,8 @@ def _commit(git: "_Git", named: str) -> str:
     except TooSlowError:
         raise
     except UnavailableError as error:
+        if "over limit" in str(error) or "emory" in str(error):
+            raise
         raise UnavailableError(f"{git.repository} has no commit {named!r}; fetch it, or correct the range") from error
 
 
