@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,37 @@ def test_many_empty_elements_of_a_report_are_refused(folder, usual):
     status, said, most = ended("check", str(folder))
     assert (status, "unit.xml" in said, "at most" in said) == (2, True, True), said
     assert most - usual < SPARE
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"), [("= 'x'", "ascii"), ('=\t"x"', "ascii"), ("\n=\n'x'", "ascii"), ("= 'x'", "utf-16")]
+)
+def test_many_attributes_of_a_report_are_refused_however_they_are_spelled(folder, usual, mark, encoding):
+    (folder / "junit").mkdir(exist_ok=True)
+    cases = "".join(f"<testcase {' '.join(f'a{n}{mark}' for n in range(2000))}/>" for _ in range(600))
+    (folder / "junit" / "unit.xml").write_bytes(f"<testsuite>{cases}</testsuite>".encode(encoding))
+    status, said, most = ended("check", str(folder))
+    assert (status, "unit.xml" in said, "at most" in said) == (2, True, True), said
+    assert most - usual < SPARE
+
+
+def test_attributes_that_a_document_type_gives_are_refused(folder, usual):
+    (folder / "junit").mkdir(exist_ok=True)
+    given = "".join(f"<!ATTLIST testcase a{n} CDATA 'x'>" for n in range(1000))
+    report = f"<!DOCTYPE testsuite [{given}]><testsuite>{'<testcase/>' * 20_000}</testsuite>"
+    (folder / "junit" / "unit.xml").write_text(report)
+    status, said, most = ended("check", str(folder))
+    assert (status, "unit.xml" in said, "JUnit" in said) == (2, True, True), said
+    assert most - usual < SPARE
+
+
+def test_a_summary_longer_than_anybody_reads_is_refused(folder):
+    path = folder / "dossier.yaml"
+    path.write_text(
+        re.sub(r"(?m)^  summary: (?:.*\n)(?:   +.*\n)*", f"  summary: '{'1' * 20_000}'\n", path.read_text())
+    )
+    status, said, _ = ended("check", str(folder))
+    assert (status, "header.summary" in said, "at most 4,000 characters, found 20,000" in said) == (2, True, True), said
 
 
 def test_suites_nested_without_end_are_refused(folder):

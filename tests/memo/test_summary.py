@@ -1,5 +1,6 @@
 """The drafted summary is true, and a written one is held against the facts."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -174,3 +175,17 @@ def test_a_written_summary_that_is_wrong_says_so_on_page_one() -> None:
     assert held.tldr == "+15% Sharpe for momentum v2.0.0."
     assert held.notices[-1].startswith("The summary contradicts the evidence: “+15%”")
     assert unheld.notices[-1] == "The summary was written by people and was not held against the evidence."
+
+
+@pytest.mark.parametrize(
+    "piece", ["1", "1 ", "all ", "all the ", "p ", "p  ", "1 to ", "Sharpe 1 ", "1 memo ", "1 gates "]
+)
+def test_a_text_that_repeats_itself_is_judged_at_once(piece: str) -> None:
+    began = time.monotonic()
+    contradictions((piece * 20_000)[:20_000], FACTS, WORDS)
+    assert time.monotonic() - began < 5
+
+
+def test_more_numbers_than_are_held_against_the_evidence_are_a_contradiction() -> None:
+    (said,) = contradictions("Sharpe 1 " * 151, FACTS, WORDS)
+    assert said == "expected at most 150 numbers to hold against the evidence, found 151; shorten it."

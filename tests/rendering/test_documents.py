@@ -267,3 +267,35 @@ def test_a_chart_whose_figures_changed_is_drawn_anew():
     before = pictures.svg(chart(0.1))
     assert pictures.svg(chart(0.1)) is before
     assert pictures.svg(chart(0.2)) == svg(chart(0.2)) != before
+
+
+@pytest.mark.parametrize("setting", ["lines.linestyle: None", "axes.facecolor: black", "lines.linewidth: 0"])
+def test_settings_in_the_current_folder_change_no_picture(tmp_path, setting):
+    code = (
+        f"import sys, hashlib; sys.path[:0] = [{str(Path(__file__).parent)!r}]\n"
+        "from test_documents import *\n"
+        "print(hashlib.sha256(html(memo())).hexdigest())"
+    )
+    (tmp_path / "matplotlibrc").write_text(f"{setting}\n")
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    import hashlib
+
+    assert told.stdout.strip() == hashlib.sha256(html(memo())).hexdigest()
+
+
+@pytest.mark.parametrize("control", ["\x1b", "\x07", "\x9b", "\r", "\u202e", "\ud800"])
+def test_no_document_holds_a_character_that_a_terminal_obeys(control):
+    said = memo(f"a{control}[31mb")
+    lines = LinesChart("l", "L", (Line(f"v{control}", *_line(said)),), Reference(0.0, "0"), control)
+    said = replace(said, sections=(*said.sections, Section("2", "Chart", (lines,))))
+    written_out = control.encode("unicode_escape").decode()
+    page, (text, assets) = html(said).decode(), markdown(said)
+    assert f"a{written_out}" in page
+    assert written_out.replace("\\", "\\\\") in text.decode()
+    assert all(control not in one for one in (page, text.decode(), *(a.decode() for a in assets.values())))
+    assert written_out in text_of(pdf(said))
+
+
+def _line(said):
+    first = next(b for b in said.sections[0].blocks if isinstance(b, LinesChart)).lines[0]
+    return first.dates, first.values, True, first.values - 0.1, first.values + 0.1

@@ -9,12 +9,13 @@ class Repository:
         folder.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
 
-    def git(self, *line, **env):
+    def git(self, *line, input_text=None, **env):
         said = subprocess.run(
             ["git", "-C", str(self.folder), *line],
             capture_output=True,
             check=True,
             text=True,
+            input=input_text,
             env={"PATH": "/usr/bin:/bin", "GIT_CONFIG_GLOBAL": "/dev/null", "HOME": "/nonexistent", **env},
         )
         return said.stdout.strip()

@@ -263,6 +263,8 @@ def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401 - pyd
             text = f"expected a text{found}. {_rewritten(value, 'Put it in quotes')}"
         case "float_type" | "int_type":
             text = f"expected a number{found}. {_rewritten(value, 'Write it plainly, without quotes')}"
+        case "string_too_long":
+            text = f"expected at most {item['ctx']['max_length']:,} characters, found {len(value):,}. Shorten it"
         case "bool_type":
             text = f"expected true or false{found}. {_rewritten(value, 'Write true or false')}"
         case _:

@@ -15,7 +15,7 @@ from signoff.domain.events import Because, TokenIssued
 from signoff.domain.evidence import Evidence
 from signoff.domain.independence import Independence, Trace, grounds_of
 from signoff.domain.policy import ApprovalPolicy, Doubt
-from signoff.ports.commits import Commits
+from signoff.ports.commits import Commits, TooSlowError
 
 Span = tuple[str | None, str]
 
@@ -96,6 +96,8 @@ def _written(
             written = commits.between(folder / declared.repository, since, until)
         except UnavailableError as error:
             unread.append(f"the authors of {said}: {error}")
+            if isinstance(error, TooSlowError):
+                break
             continue
         if written.commits == 0:
             unread.append(f"the authors of {said}: {declared.repository} has no commit in this range")

@@ -1,19 +1,14 @@
 """What people read: their words as they wrote them, with nothing in them that a terminal would obey."""
 
-import re
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
 
+from signoff.rendering.words import escaped
+
 PIPED: Final = 10_000
 """Columns where no terminal breaks the lines: what is piped is read by line."""
-_OBEYED: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def escaped(text: str) -> str:
-    """Control characters, and those that turn the direction of writing, as their escapes."""
-    return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class Screen(Console):

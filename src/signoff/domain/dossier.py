@@ -8,14 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
-from annotated_types import Ge, Gt, Interval, Le, MinLen
+from annotated_types import Ge, Gt, Interval, Le, MaxLen, MinLen
 
 from signoff.domain.names import name_objection
 from signoff.domain.policy import Percentage, Role, Strict
 
 Text = Annotated[str, MinLen(1)]
+MOST_OF_SUMMARY: Final = 4000
+"""Characters; each number of a summary is held against every figure."""
 
 
 class DeploymentType(StrEnum):
@@ -90,7 +92,7 @@ class Header(Strict):
     deployed_by: Person
     deployment_type: DeploymentType
     document_version: str = "1.0"
-    summary: str | None = None
+    summary: Annotated[str, MaxLen(MOST_OF_SUMMARY)] | None = None
     desk: str | None = None
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from signoff.domain.errors import UnavailableError
+
 
 @dataclass(frozen=True, slots=True)
 class Author:
@@ -22,6 +24,10 @@ class Written:
     until: str
     commits: int
     authors: Mapping[Author, int]
+
+
+class TooSlowError(UnavailableError):
+    """A repository that could not be read in time: another range of it will not be either."""
 
 
 class Commits(Protocol):

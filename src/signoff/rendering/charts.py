@@ -35,6 +35,11 @@ from signoff.stats.performance import drawdowns, equity_curve
 
 WIDTH: Final = 7.2
 MAX_POINTS: Final = 1200
+# matplotlib's own settings: a `matplotlibrc` in the current folder or a home says nothing about a memo's pictures. The
+# backend is left out, since a figure here has its canvas, and so is what it would only load.
+DEFAULTS: Final[dict[Any, Any]] = {
+    key: value for key, value in mpl.rcParamsDefault.items() if key not in {"backend", "backend_fallback"}
+}
 RC: Final[dict[Any, Any]] = {
     "svg.hashsalt": "signoff",
     "svg.fonttype": "path",
@@ -61,7 +66,7 @@ def svg(chart: Chart) -> bytes:
 def sheet(height: float, *ratios: float, width: float = WIDTH) -> Iterator[tuple[Figure, list[Axes], BytesIO]]:
     """A figure with axes one above the other; its bytes are in the buffer when the block ends."""
     out = BytesIO()
-    with mpl.rc_context(RC):
+    with mpl.rc_context({**DEFAULTS, **RC}):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         rows = ratios or (1.0,)

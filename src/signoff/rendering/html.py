@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from html import escape
+from html import escape as quoted
 from typing import Final
 
 from signoff.domain.charts import Chart
@@ -22,7 +22,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.rendering import palette
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import words_beside
+from signoff.rendering.words import escaped, words_beside
 
 STYLE: Final = f"""
 :root {{ color-scheme: light; }}
@@ -74,6 +74,11 @@ footer {{ margin-top: 3rem; border-top: 1px solid {palette.RULE}; padding-top: .
   table, figure {{ break-inside: avoid; }} }}
 """
 _ID: Final = re.compile(r'(id="|url\(#|href="#)')
+
+
+def escape(text: str) -> str:
+    """People's text, with every mark of HTML made literal, and every control character."""
+    return quoted(escaped(text))
 
 
 def html(memo: Memo) -> bytes:

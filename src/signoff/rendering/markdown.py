@@ -19,7 +19,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import words_beside
+from signoff.rendering.words import escaped, words_beside
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -40,8 +40,8 @@ def markdown(memo: Memo) -> tuple[bytes, dict[str, bytes]]:
 
 
 def escape(text: str) -> str:
-    """People's text, with every mark of Markdown made literal."""
-    return _SPECIAL.sub(r"\\\1", text).replace("\n", " ")
+    """People's text, with every mark of Markdown made literal, and every control character."""
+    return _SPECIAL.sub(r"\\\1", escaped(text)).replace("\n", " ")
 
 
 def _header(memo: Memo) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _block(block: Block, pictures: dict[str, bytes]) -> Iterator[str]:  # noqa: 
             yield from _table(block)
         case Code():
             yield f"```{block.language}"
-            yield from block.text.replace("```", "'''").splitlines()
+            yield from escaped(block.text).replace("```", "'''").splitlines()
             yield "```"
         case Chart():
             pictures[f"{block.name}.svg"] = svg(block)

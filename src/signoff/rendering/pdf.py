@@ -26,7 +26,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.rendering import palette
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import words_beside
+from signoff.rendering.words import escaped, words_beside
 
 Json = dict[str, object]
 
@@ -96,10 +96,23 @@ def typeset(document: Json) -> bytes:
         **{f"{tone}_tint": colour for tone, colour in palette.TONE_TINT.items()},
     }
     template = files("signoff.rendering").joinpath("template.typ").read_bytes()
-    inputs = {"memo": json.dumps({**document, "palette": colours}, ensure_ascii=False)}
+    inputs = {"memo": json.dumps(_escaped({**document, "palette": colours}), ensure_ascii=False)}
     content = typst.compile(template, format="pdf", sys_inputs=inputs, ignore_system_fonts=True)
     assert isinstance(content, bytes)
     return content
+
+
+def _escaped(value: object) -> object:
+    """The same, with every control character in its texts written out."""
+    match value:
+        case str():
+            return escaped(value)
+        case dict():
+            return {key: _escaped(item) for key, item in value.items()}
+        case list():
+            return [_escaped(item) for item in value]
+        case _:
+            return value
 
 
 def _section(section: Section) -> Json:

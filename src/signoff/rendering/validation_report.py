@@ -4,7 +4,6 @@ One list of sections, rendered as PDF and as a page that loads nothing.
 """
 
 from collections.abc import Iterator
-from html import escape
 from typing import Final
 
 from signoff.domain.assessment import Assessment
@@ -13,7 +12,7 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import Align, Block, Cell, Column, Fields, Mark, Memo, Paragraph, Section, Table
 from signoff.domain.memo.pieces import lead_in
 from signoff.rendering.attachments import report_footer
-from signoff.rendering.html import page, sections_as_html
+from signoff.rendering.html import escape, page, sections_as_html
 from signoff.rendering.pdf import report
 
 TITLE: Final = "Validation results"

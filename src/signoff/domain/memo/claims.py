@@ -12,6 +12,8 @@ from typing import Final
 
 from signoff.domain.quantity import Quantity, Unit
 
+MOST_NUMBERS: Final = 150
+"""In one text: each is held against every figure, and its subject is searched for in the whole sentence."""
 _WORDS: Final = {
     word: value
     for value, word in enumerate(
@@ -78,7 +80,7 @@ _SUBJECTS: Final = (
     Subject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
     Subject(r"hansen|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
     Subject(r"sharpe(?: ratio)?", r"^(?!gates\.deflated)(?!.*p_value).*sharpe"),
-    Subject(r"p(?:[ -]values?)?(?=\s*[=<>≤≥]?\s*\d)", r"_p$|p_value$|\.p$"),
+    Subject(r"p(?:[ -]values?)?(?=\s{0,9}[=<>≤≥]?\s{0,9}\d)", r"_p$|p_value$|\.p$"),
     Subject(r"CVaR|conditional value at risk|expected shortfall", r"conditional_value_at_risk", Gain.LOSS),
     Subject(r"VaR|values? at risk", r"^risk\.value_at_risk|^gates\.var\.", Gain.LOSS),
     Subject(r"(?:max(?:imum)? )?draw-?downs?", r"drawdown", Gain.LOSS),
@@ -130,10 +132,12 @@ _AGAINST: Final = re.compile(
 )
 _BREAK: Final = re.compile(r"[.!?:](?=\s|$)|[,;](?=\s)|[()\n]|\s(?:and|while|but)\s", re.IGNORECASE)
 _SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|\n")
-_COUNT: Final = rf"(?:\d+|{'|'.join(_WORDS)})"
+# No repetition in a search is without end where another begins: a text is read once, however it repeats itself.
+_COUNT: Final = rf"(?:(?<!\d)\d{{1,9}}(?!\d)|{'|'.join(_WORDS)})"
 _GATES: Final = re.compile(
-    rf"\b(?P<n>{_COUNT}|all|every|none)(?: of|\s?/)?(?: (?:the|its|our|all))*(?: memo['’]s)?(?:\s?(?P<total>{_COUNT}))?"
-    r"(?: (?:validation|risk|memo))* gates?\b(?P<rest>[^.;,]*)",
+    rf"\b(?P<n>{_COUNT}|all|every|none)(?: of|\s?/)?(?: (?:the|its|our|all)){{0,4}}(?: memo['’]s)?"
+    rf"(?:\s?(?P<total>{_COUNT}))?"
+    r"(?: (?:validation|risk|memo)){0,4} gates?\b(?P<rest>[^.;,]*)",
     re.IGNORECASE,
 )
 _FAILING: Final = re.compile(r"\b(?:fail\w*|miss(?:es|ed)?|not pass\w*)\b|n['’]t pass", re.IGNORECASE)
@@ -142,7 +146,8 @@ _SPOKEN: Final = (
     r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -]\w+)?|hundred|half a"
 )
 _IN_WORDS: Final = re.compile(
-    rf"\b(?:{_SPOKEN})\s+(?:per ?cent|percentage points?|basis points?|bps|ms|milliseconds?|seconds?)\b|\d*[¼½¾⅓⅔]",
+    rf"\b(?:{_SPOKEN})\s+(?:per ?cent|percentage points?|basis points?|bps|ms|milliseconds?|seconds?)\b"
+    r"|\d{0,9}[¼½¾⅓⅔]",
     re.IGNORECASE,
 )
 _MULTIPLES: Final = re.compile(r"\b(?:doubl|tripl|quadrupl|halv)\w*|\btwice\b|\b\w+fold\b", re.IGNORECASE)
@@ -184,6 +189,8 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     known = [fact for fact in facts if fact.is_provided]
     known += _differences(known)
     text = _without_names(text, known_words)
+    if (numbers := sum(1 for _ in _NUMBER.finditer(text))) > MOST_NUMBERS:
+        return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
     found = [*_gate_contradictions(text, known), *_unreadable(text)]
     text = _GATES.sub(lambda m: " " * len(m[0]) if m["n"].lower() in {"all", "every"} else _blank_counts(m), text)
     bare = {word for word in known_words if re.fullmatch(r"\d+(?:\.\d+)*", word)}
