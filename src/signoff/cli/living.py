@@ -135,13 +135,19 @@ def kill(
         )
     if model is None:
         document = session.verbs.kill_many(reason=reason, desk=desk)
-        session.answer(document, *_many_killed(document))
+        session.answer(document, *_many_killed(document), *_where(session))
     else:
         document = session.verbs.kill(model, reason=reason)
-        session.answer(document, *_killed(model, document))
+        session.answer(document, *_killed(model, document), *_where(session))
     is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
+
+
+def _where(session: Session) -> tuple[str, ...]:
+    """Which installation took the kill; a server that was named is known already."""
+    known = session.house.settings
+    return () if known.server is not None else (f"Home: {known.home.absolute()}",)
 
 
 def _killed(model: str, document: Document) -> tuple[str, ...]:
