@@ -17,7 +17,15 @@ from signoff.adapters.documents import parse_policy
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
-from signoff.adapters.foreign_files import open_regular, own_users, read_regular, refuse_open_folder
+from signoff.adapters.foreign_files import (
+    open_regular,
+    own_users,
+    read_regular,
+    refuse_foreign_database,
+    refuse_foreign_home,
+    refuse_link,
+    refuse_open_folder,
+)
 from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.guarded import GuardedRegistry, GuardedRuns
 from signoff.adapters.kill_drop import KillDrop
@@ -26,6 +34,7 @@ from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.outside import Outside, bare
+from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private, make_private_inside
 from signoff.adapters.sandbox.child import Sandbox, installed_packages
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
@@ -73,6 +82,17 @@ from signoff.ports.store import Store
 MODEL_SECONDS: Final = 120.0
 # What says who may sign, what was signed, and who is known.
 DECIDING = ("ledger.key", "ledger.pub", "people.known", "verified.json")
+# Folders that are written to, and so must lie in the home itself.
+INSIDE = ("anchors", "blobs", "releases", "uploads", "live")
+# What another account could lock or read, and has no business with.
+CLOSED = (
+    "simulated_broker.lock",
+    "simulated_broker.json",
+    "notices.lock",
+    "notices.jsonl",
+    "people.known",
+    "verified.json",
+)
 MAX_VERIFIED = 64 << 20
 
 
@@ -84,10 +104,18 @@ class House:
     clock: Clock = field(default_factory=WallClock)
 
     def refuse_open_home(self) -> None:
-        """Refuse a home that others may write to, and files in it that decide something and are somebody else's."""
+        """Refuse a home that others may write to, and what decides something in it and is somebody else's.
+
+        Root refuses another account's home unless it was named: it lies in whatever folder the command is run in.
+        """
         home = self.settings.home
+        if self.settings.is_default_home:
+            refuse_foreign_home(home)
         for folder in (home, self.settings.keys):
             refuse_open_folder(folder)
+        for name in INSIDE:
+            refuse_link(home / name)
+        refuse_foreign_database(home / "signoff.db")
         for path in (home / name for name in DECIDING):
             with suppress(FileNotFoundError):
                 os.close(open_regular(path, owners=own_users(home)))
@@ -95,7 +123,7 @@ class House:
     @cached_property
     def store(self) -> Store:
         """The ledger with its state and outbox."""
-        self.settings.home.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._make_home()
         return SqlStore(
             self.settings.database,
             sign=self.ledger_keys.sign_checkpoint,
@@ -103,6 +131,15 @@ class House:
             open_note=self.ledger_keys.open,
             is_patient=True,
         )
+
+    def _make_home(self) -> None:
+        """Make the home and its folders for their owner alone, and close what an older version left open."""
+        make_private(self.settings.home)
+        for folder in (self.settings.blobs, self.settings.releases, self.settings.anchors):
+            with suppress(OSError):  # whoever writes there says what is in the way
+                make_private_inside(folder)
+        for name in CLOSED:
+            close_to_others(self.settings.home / name)
 
     @cached_property
     def shelf(self) -> Shelf:
@@ -400,7 +437,7 @@ class House:
         )
         if verified is not None:
             with suppress(OSError):  # a convenience: without it the next time reads everything
-                write_file(place, verified.to_bytes())
+                write_file(place, verified.to_bytes(), mode=PRIVATE_FILE)
         return result
 
     def _verified(self) -> bytes:

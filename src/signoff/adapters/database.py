@@ -6,8 +6,9 @@ process stand in line. Between processes SQLite decides as before, and so it doe
 file that somebody else keeps locked must not add their waits up.
 """
 
+import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from time import monotonic
@@ -17,6 +18,7 @@ from sqlalchemy import URL, Engine, create_engine, event, func, inspect, make_ur
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
+from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private
 from signoff.adapters.schema_sql import SCHEMA, grant, in_scratch, upgrade
 from signoff.adapters.tables_sql import meta
 from signoff.domain.errors import BadInputError, SignoffError, TamperedError, UnavailableError
@@ -222,6 +224,7 @@ def _engine(url: str) -> Engine:
     path = engine.url.database or ":memory:"
     if engine.dialect.name == "sqlite" and not path.startswith((":memory:", "file:")):
         _make_room(Path(path).parent)
+        event.listen(engine, "do_connect", lambda *_: _keep_private(Path(path)))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     if engine.dialect.driver == "psycopg":
@@ -278,11 +281,19 @@ def _asking(engine: Engine) -> Engine:
 
 def _make_room(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
     except OSError as error:
         raise UnavailableError(
             f"Cannot make the folder {folder} for the database: {error.strerror}. Choose another with --home."
         ) from error
+
+
+def _keep_private(path: Path) -> None:
+    """Keep the file for its owner alone, and with it what SQLite makes beside it, which takes over its mode."""
+    with suppress(OSError):  # what is in the way is said by SQLite, which opens it next
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+    for suffix in ("", "-wal", "-shm"):
+        close_to_others(path.with_name(path.name + suffix))
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection

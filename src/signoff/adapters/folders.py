@@ -14,6 +14,7 @@ from typing import Final
 
 from signoff.adapters.folder_files import read_inside
 from signoff.adapters.foreign_files import ForeignFileError, own_users, read_regular
+from signoff.adapters.own_files import PRIVATE_FILE, close_handle_to_others, give_to_owner_of, make_private
 from signoff.domain.errors import NotFoundError, NotTakenError, SignoffError, UnavailableError
 from signoff.ports.notices import Severity
 
@@ -25,10 +26,15 @@ HELD_S: Final = 5.0
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replace a file in one step: temporary file, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if mode == PRIVATE_FILE:
+        make_private(path.parent)
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
+            if mode == PRIVATE_FILE:
+                give_to_owner_of(path.parent, handle)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -52,15 +58,28 @@ def sync_folder(folder: Path) -> None:
 def held(lock: Path, *, seconds: float = HELD_S) -> Iterator[None]:
     """What is done meanwhile, one thread of one process does at a time; the lock of one that is killed is free.
 
-    UnavailableError when somebody else keeps it longer than this: nobody waits for one that hangs.
+    UnavailableError when somebody else keeps it longer than this: nobody waits for one that hangs. Whoever can open
+    the file can keep the lock, so only its owner can.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    make_private(lock.parent)
+    handle = _opened(lock)
     try:
         _lock(handle, lock, monotonic() + seconds)
         yield
     finally:
         os.close(handle)
+
+
+def _opened(lock: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        handle = os.open(lock, flags | os.O_EXCL, PRIVATE_FILE)
+    except FileExistsError:
+        handle = os.open(lock, flags, PRIVATE_FILE)
+        close_handle_to_others(handle)
+    else:
+        give_to_owner_of(lock.parent, handle)
+    return handle
 
 
 def _lock(handle: int, lock: Path, end: float) -> None:
@@ -201,7 +220,7 @@ class KeptFile:
     def keep(self, content: bytes) -> None:
         """Keep this instead; where it cannot be kept, nothing happens."""
         with suppress(OSError):
-            write_file(self._path, content, mode=0o600)
+            write_file(self._path, content, mode=PRIVATE_FILE)
 
 
 class NoticeFile:
@@ -223,7 +242,7 @@ class NoticeFile:
             with held(self._path.with_suffix(".lock")):
                 known = self._path.read_text().splitlines() if self._path.exists() else []
                 if not any(json.loads(earlier)["identity"] == identity for earlier in known):
-                    write_file(self._path, "\n".join([*known, line, ""]).encode())
+                    write_file(self._path, "\n".join([*known, line, ""]).encode(), mode=PRIVATE_FILE)
         except OSError as error:
             raise NotTakenError(
                 f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room.",

@@ -131,3 +131,43 @@ def refuse_open_folder(folder: Path) -> None:
         raise ForeignFileError(
             f"{folder}: expected a folder of {user_name(os.geteuid())}, found one of {user_name(found.st_uid)}."
         )
+
+
+def refuse_foreign_home(home: Path) -> None:
+    """Refuse, as root, a home that another account made where nobody named one."""
+    try:
+        owner = home.lstat().st_uid
+    except FileNotFoundError:
+        return
+    if os.geteuid() == 0 and owner != 0:
+        raise ForeignFileError(
+            f"{home.absolute()}: expected a home of root, found one of {user_name(owner)} in the current folder. If it "
+            f"is the installation that you mean, name it: --home {home.absolute()}."
+        )
+
+
+def refuse_link(folder: Path) -> None:
+    """Refuse a symbolic link where a home has a folder: what is written there would land somewhere else."""
+    if folder.is_symlink():
+        raise ForeignFileError(
+            f"{folder}: expected a folder, found a symbolic link. Remove the link and move what it leads to here, or "
+            "mount it here."
+        )
+
+
+def refuse_foreign_database(path: Path) -> None:
+    """Refuse a database file that another account put into a home.
+
+    It is not opened: closing it again would drop the locks that SQLite holds in this process.
+    """
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if stat.S_ISLNK(found.st_mode):
+        raise ForeignFileError(
+            f"{path}: expected a regular file, found a symbolic link. Remove the link, and name the database that it "
+            "leads to with --database."
+        )
+    if (objection := _objection(found, own_users(path.parent))) is not None:
+        raise ForeignFileError(f"{path}: {objection}")

@@ -22,6 +22,7 @@ from signoff.adapters.folders import sync_folder, write_file
 from signoff.adapters.foreign_files import ForeignFileError, kind_of, open_regular, own_users, user_name
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_proofs import KillProofs
+from signoff.adapters.own_files import make_private
 from signoff.domain.errors import BadInputError
 from signoff.domain.names import written_out
 from signoff.ledger.canonical import canonical
@@ -312,7 +313,7 @@ def _write(place: Place, name: str, content: bytes) -> None:
     if place.objection() is not None:
         raise PermissionError(f"{place.folder} is no folder for kills")
     if not place.is_given:
-        place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(place.folder)
         place.closed()
     path = place.folder / name
     write_file(path, content, mode=0o600)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from signoff.adapters.foreign_files import own_users, read_regular
+from signoff.adapters.own_files import make_private
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.ledger import checkpoint as notes
 from signoff.ledger import envelope
@@ -120,7 +121,7 @@ def keep_private(path: Path, content: bytes) -> None:
 
 def _keep(path: Path, content: bytes) -> None:
     """Write a file that must not be there yet, whole or not at all, for its owner only."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -13,6 +13,7 @@ from typing import Final
 
 from signoff.adapters.folders import held, write_file
 from signoff.adapters.foreign_files import read_regular
+from signoff.adapters.own_files import PRIVATE_FILE
 from signoff.domain.errors import RefusedError, UnavailableError
 from signoff.ports.orders import OpenOrder
 
@@ -119,4 +120,4 @@ class SimulatedBroker:
             {"client_order_id": o.client_order_id, "symbol": o.symbol, "side": o.side, "quantity": o.quantity}
             for o in self._orders.values()
         ]
-        write_file(path, json.dumps({"orders": orders, "fences": self._fences}).encode())
+        write_file(path, json.dumps({"orders": orders, "fences": self._fences}).encode(), mode=PRIVATE_FILE)

@@ -140,9 +140,9 @@ def kill(
     if not is_kept and session.house.settings.server is None:  # a server that answers has it in force
         _tell_lost(session, model or ("Every model" if desk is None else f"Every model of {desk}"), document)
     elif model is None:
-        session.answer(document, *_many_killed(document))
+        session.answer(document, *_many_killed(document), *_where(session))
     else:
-        session.answer(document, *_killed(model, document))
+        session.answer(document, *_killed(model, document), *_where(session))
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
 
@@ -173,6 +173,12 @@ def _tell_lost(session: Session, what: str, document: Document) -> None:
     if session.is_json:
         for line in lines:
             session.console.tell(line)
+
+
+def _where(session: Session) -> tuple[str, ...]:
+    """Which installation took the kill; a server that was named is known already."""
+    known = session.house.settings
+    return () if known.server is not None else (f"Home: {known.home.absolute()}",)
 
 
 def _killed(model: str, document: Document) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ class Settings:
     """One installation."""
 
     home: Path
+    is_default_home: bool = False
     database: str
     registry: str
     actor: str
@@ -157,10 +158,12 @@ def settings(
     messenger must stop no kill.
     """
     environment = os.environ  # noqa: TID251 - the one place that reads it
-    root = Path(home or environment.get("SIGNOFF_HOME") or ".signoff")
+    named = home or environment.get("SIGNOFF_HOME")
+    root = Path(named or ".signoff")
     parts = _Parts(is_exit=is_exit)
     return Settings(
         home=root,
+        is_default_home=not named,
         database=database or environment.get("SIGNOFF_DATABASE") or f"sqlite:///{root / 'signoff.db'}",
         registry=registry or environment.get("SIGNOFF_REGISTRY") or f"sqlite:///{root / 'registry' / 'mlflow.db'}",
         actor=actor or environment.get("SIGNOFF_ACTOR") or _user(),

@@ -20,6 +20,7 @@ from fastapi import Request
 
 from signoff.adapters import child_processes
 from signoff.adapters.archives import unpack
+from signoff.adapters.own_files import make_private, make_private_inside
 from signoff.config.logs import about
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.verbs.documents import Document
@@ -62,7 +63,8 @@ def written_folder(house: House) -> Iterator[Path]:
 @contextmanager
 def _room(house: House) -> Iterator[Path]:
     parent = house.settings.home / "uploads"
-    parent.mkdir(parents=True, exist_ok=True)
+    make_private(house.settings.home)
+    make_private_inside(parent)
     with TemporaryDirectory(dir=parent) as folder:
         yield Path(folder)
 
