@@ -3,6 +3,7 @@
 import errno
 import io
 import stat
+import struct
 import zipfile
 
 import pytest
@@ -142,3 +143,56 @@ def test_a_disk_that_is_full_is_no_fault_of_the_archive(tmp_path, monkeypatch):
     monkeypatch.setattr(archives.Path, "mkdir", full)
     with pytest.raises(UnavailableError, match="No space left"):
         unpack(archive(("a", b"x")), tmp_path)
+
+
+def naming(count, *, announced=1, comment=b"", name="a"):
+    """An archive of one file whose directory lists it so often."""
+    plain = archive((name, b"x"))
+    begins, ends = plain.index(b"PK\x01\x02"), plain.index(b"PK\x05\x06")
+    directory = plain[begins:ends] * count
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, announced, announced, len(directory), begins, len(comment))
+    return plain[:begins] + directory + end + comment
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (naming(200_000), "directory takes at most"),
+        (naming(200_000, comment=b"a comment"), "directory takes at most"),
+        (naming(archives.MAX_FILES + 1), "at most 10000 files"),
+        (naming(archives.MAX_FILES + 1, comment=b"c" * 65_535), "at most 10000 files"),
+        (naming(archives.MAX_FILES + 1, name="d/"), "at most 10000 files"),
+        (naming(1, announced=archives.MAX_FILES + 1), "at most 10000 files"),
+        (naming(500, name="n" * 20_000), "directory takes at most"),
+    ],
+    ids=["bytes", "bytes, commented", "entries", "entries, commented", "folders", "announced", "long names"],
+)
+def test_a_directory_that_is_too_large_is_refused_unparsed(tmp_path, content, said, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was parsed"))
+    with pytest.raises(BadInputError, match=said):
+        unpack(content, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_zip64_is_refused_unparsed(tmp_path, monkeypatch):
+    plain = archive(("a", b"x"))
+    begins, ends = plain.index(b"PK\x01\x02"), plain.index(b"PK\x05\x06")
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, ends - begins, begins)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, ends, 1)
+    content = plain[:ends] + record + locator + plain[ends:]
+    with zipfile.ZipFile(io.BytesIO(content)) as parsed:
+        assert parsed.namelist() == ["a"]
+    monkeypatch.setattr(zipfile, "ZipFile", lambda *_: pytest.fail("it was parsed"))
+    with pytest.raises(BadInputError, match="without zip64"):
+        unpack(content, tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06", b"x" * 100, naming(1)[:-1]])
+def test_what_has_no_end_is_no_archive(tmp_path, content):
+    with pytest.raises(BadInputError, match="Expected a zip archive"):
+        unpack(content, tmp_path)
+
+
+def test_an_archive_with_a_comment_and_something_in_front_is_unpacked(tmp_path):
+    unpack(b"#!/bin/sh\n" + naming(1, comment=b"PK here"), tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"x"

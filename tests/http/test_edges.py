@@ -6,13 +6,21 @@ import anyio
 import pytest
 
 from signoff.http import edges
-from signoff.http.edges import MOST_JSON, Edges, depth
+from signoff.http.edges import (
+    MOST_BRACKETS,
+    MOST_JSON,
+    MOST_OF_STRANGERS,
+    MOST_ORDER,
+    Edges,
+    depth,
+    repeated_key,
+)
 from signoff.http.uploads import ARCHIVE
 
 JSON = "application/json"
 
 
-def asked(path, kind, *parts, app=None):
+def asked(path, kind, *parts, app=None, further=((b"authorization", b"Bearer x"),)):
     """The status of one request that comes in these parts, and how many bytes were taken of it."""
     waiting, taken, answers = list(parts), 0, []
 
@@ -29,7 +37,7 @@ def asked(path, kind, *parts, app=None):
         await send({"type": "http.response.start", "status": 401, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    headers = [(b"content-type", kind.encode())]
+    headers = [(b"content-type", kind.encode()), *further]
     scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
     anyio.run(Edges(app or refuses_unread), scope, receive, send)
     return answers[0]["status"], taken
@@ -71,7 +79,70 @@ def test_brackets_within_texts_are_not_counted(body, levels):
 )
 def test_to_call_a_body_an_archive_makes_no_room_where_none_is_taken(path):
     status, taken = asked(path, ARCHIVE, *[bytes(MOST_JSON)] * 5)
-    assert (status, taken) == (413, 2 * MOST_JSON)
+    assert status == 413
+    assert taken <= 2 * MOST_JSON
+
+
+ORDERS = [
+    "/api/v1/kill",
+    "/api/v1/models/m/kill",
+    "/api/v1/models/a\nb/c/kill",
+    "/stop",
+    "/ofrep/v1/evaluate/flags/k",
+    "/api/v1/deployments/d/rollback",
+]
+
+
+@pytest.mark.parametrize("path", ORDERS)
+def test_a_body_of_what_must_be_prompt_is_small(path):
+    assert asked(path, JSON, b" " * MOST_ORDER)[0] == 401
+    assert asked(path, JSON, b" " * (MOST_ORDER + 1), b" ") == (413, MOST_ORDER + 1)
+
+
+@pytest.mark.parametrize("path", [*ORDERS, "/api/v1/tokens", "/auth/sign-out", "/nowhere"])
+def test_a_stranger_is_told_so_before_a_long_body_is_read(path):
+    parts = [b" " * MOST_OF_STRANGERS, b" ", b" " * 100]
+    assert asked(path, JSON, *parts, further=()) == (401, MOST_OF_STRANGERS + 1)
+    announced = ((b"content-length", b"%d" % (MOST_OF_STRANGERS + 1)),)
+    assert asked(path, JSON, *parts, further=announced) == (401, 0)
+    other = (*announced, (b"cookie", b"theme=dark; signoff-x=1; xsignoff=2"))
+    assert asked(path, JSON, *parts, further=other) == (401, 0)
+
+
+@pytest.mark.parametrize("name", [b"signoff", b"__Host-signoff"])
+def test_whoever_comes_by_a_session_is_no_stranger(name):
+    by_cookie = ((b"cookie", b"theme=dark; " + name + b"=abc"),)
+    assert asked("/api/v1/policy/proposals", JSON, b" " * 100_000, further=by_cookie) == (401, 100_000)
+
+
+@pytest.mark.parametrize("length", [b"1e9", b"9" * 5000, b"\xb2", b"-1"])
+def test_a_length_that_is_no_length_breaks_nothing(length):
+    assert asked("/api/v1/kill", JSON, b"{}", further=((b"content-length", length),))[0] in {401, 413}
+
+
+@pytest.mark.parametrize("pair", [b"[],", b"{},", b"]", b"[[]],"])
+def test_many_brackets_are_refused_unmeasured(pair, monkeypatch):
+    monkeypatch.setattr(edges, "depth", lambda _: pytest.fail("it was measured"))
+    assert asked("/api/v1/tokens", JSON, pair * MOST_BRACKETS + pair)[0] == 422
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        (b'{"desk":"nope","reason":"r","desk":null}', "desk"),
+        (b'{"desk":"nope","reason":"r","d\\u0065sk":null}', "desk"),
+        (b'{"reason":"r","reason":"r"}', "reason"),
+        (b'{"a":[{"b":1,"b":1}]}', "b"),
+        ('{"desk":"x","desk":null}'.encode("utf-16"), "desk"),
+        (b'{"desk":"desk","reason":{"desk":1}}', None),
+        (b"a=1&a=2", None),
+        (b"", None),
+        (b"1" * 5000, None),
+    ],
+)
+def test_a_key_that_stands_twice_is_found(body, key):
+    assert repeated_key(body) == key
+    assert asked("/api/v1/kill", JSON, body)[0] == (401 if key is None else 422)
 
 
 @pytest.mark.parametrize("path", ["deployments", "checks", "memos", "models/m/rehearsals"])

@@ -2,13 +2,15 @@
 
 What comes in is somebody else's: its names, sizes and kinds are checked. An archive is refused as a whole before
 anything of it is used: names that leave the folder, links, too many files, and more bytes than announced or allowed,
-counted while they are unpacked. It is stored or deflated: of other compressions Python unpacks a whole piece at once,
+counted while they are unpacked. Its directory is measured before it is parsed, since Python keeps an object for each
+entry. It is stored or deflated: of other compressions Python unpacks a whole piece at once,
 and 64 KB of bzip2 hold gigabytes before anything can be counted.
 """
 
 import errno
 import io
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -20,9 +22,17 @@ from signoff.domain.errors import BadInputError, UnavailableError
 
 MAX_FILES: Final = 10_000
 MAX_BYTES: Final = 1 << 30
+MAX_DIRECTORY: Final = 4 << 20
 MAX_POLICY: Final = 2_000_000
 CHUNK: Final = 1 << 16
 POLICY: Final = "policy.yaml"
+# The record at the end of an archive, the locator that announces zip64 in front of it, and an entry of the directory.
+END: Final = struct.Struct("<4s4H2LH")
+END_MARK: Final = b"PK\x05\x06"
+ZIP64: Final = struct.Struct("<4sLQL")
+ZIP64_MARK: Final = b"PK\x06\x07"
+ENTRY_MARK: Final = b"PK\x01\x02"
+MOST_COMMENT: Final = 1 << 16
 COMPRESSIONS: Final = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 # A name that no folder takes: one file lies beneath another, or it is longer than the disk allows.
 IMPOSSIBLE: Final = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ})
@@ -54,6 +64,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 def unpack(content: bytes, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
     """Write an archive's files beneath a folder that is empty. BadInputError says what is wrong with it."""
+    _measure_directory(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
@@ -70,6 +81,32 @@ def unpack(content: bytes, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
                 f"Expected names that a folder can hold, found one that it cannot: {error.strerror}; rename the file."
             ) from error
         raise UnavailableError(f"The archive cannot be unpacked: {error.strerror}; try again later.") from error
+
+
+def _measure_directory(content: bytes) -> None:
+    """Refuse an archive whose directory is too large to be parsed; one that has no end is left to the parser."""
+    end = _end_of_directory(content)
+    if end < 0 or len(content) - end < END.size:
+        return
+    if content[max(end - ZIP64.size, 0) : end].startswith(ZIP64_MARK):
+        raise BadInputError("Expected a zip archive, found zip64; pack the folder without zip64.")
+    _, _, _, _, announced, size, _, _ = END.unpack_from(content, end)
+    if size > MAX_DIRECTORY:
+        raise BadInputError(
+            f"Expected an archive whose directory takes at most {MAX_DIRECTORY:,} bytes, found {size:,}; send fewer "
+            "files, or shorter names."
+        )
+    count = max(announced, content.count(ENTRY_MARK, max(end - size, 0), end))
+    if count > MAX_FILES:
+        raise BadInputError(f"Expected at most {MAX_FILES} files in the archive, found {count}; send fewer.")
+
+
+def _end_of_directory(content: bytes) -> int:
+    """Where Python's parser finds the record at the end: without a comment, else the last one before a comment."""
+    plain = len(content) - END.size
+    if plain >= 0 and content.startswith(END_MARK, plain) and content.endswith(b"\0\0"):
+        return plain
+    return content.rfind(END_MARK, max(plain - MOST_COMMENT, 0))
 
 
 def _unpack_one(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, room: int) -> int:

@@ -25,6 +25,10 @@ AT_ONCE_S: Final = 0.2
 # Threads kept for rollbacks, so that none waits behind requests that take risk, or look.
 LEAVING: Final = CapacityLimiter(8)
 _AT_ONCE: Final = ThreadPoolExecutor(8, "at-once")
+UNKNOWN: Final = (
+    "Expected a token that is valid now, or a session; found neither. Sign in, or send `Authorization: Bearer TOKEN` "
+    "with a token of `signoff token issue`."
+)
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="signoff"'}
 
 
@@ -59,8 +63,7 @@ def _identified(request: Request, house: House, *, as_last_known: bool = False) 
     if principal is None:
         raise HTTPException(
             HTTPStatus.UNAUTHORIZED,
-            "Expected a token that is valid now, or a session; found neither. Sign in, or send `Authorization: Bearer "
-            "TOKEN` with a token of `signoff token issue`.",
+            UNKNOWN,
             headers=CHALLENGE,
         )
     request.state.principal = principal.name

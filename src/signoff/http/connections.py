@@ -6,7 +6,6 @@ connection with a problem document. An answer that has begun is never mixed with
 
 import asyncio
 import json
-import re
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import ClassVar, Final, NoReturn
@@ -17,7 +16,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from signoff.http.crowd import Crowd, site_of
-from signoff.http.edges import takes_archive
+from signoff.http.edges import ALWAYS, takes_archive
 from signoff.http.problems import MEDIA_TYPE, problem
 
 MOST_HEADER: Final = 32 << 10
@@ -32,8 +31,6 @@ ARCHIVE_MOST_S: Final = 900.0
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 4 << 20
 UNHEARD_BYTES: Final = 64 << 20
-# What takes risk away, and what trading processes ask: answered also where an address has too many connections.
-ALWAYS: Final = re.compile(r"/api/v1/kill|/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/rollback|/stop|/ofrep/v1/.+")
 
 
 class Phase(Enum):

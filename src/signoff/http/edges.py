@@ -4,6 +4,7 @@ Plain ASGI, so that a stream passes through untouched. Nobody is known here yet,
 whatever holds this up holds up a kill. An archive is read by its route, once it knows who sent it.
 """
 
+import json
 import logging
 import re
 import time
@@ -13,20 +14,37 @@ from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from signoff.config.logs import REQUEST, about
+from signoff.http.access import CHALLENGE, UNKNOWN
 from signoff.http.problems import broken, problem
+from signoff.http.sessions import COOKIE, SECURE_COOKIE
 from signoff.http.uploads import ARCHIVE, MOST_BYTES
 
 log = logging.getLogger("signoff.http")
-MOST_JSON: Final = 1 << 20
+# An envelope of 64 KiB, or a policy of 100,000 characters, beside the rest of its request.
+MOST_JSON: Final = 256 << 10
+# The longest reason of a kill with every character escaped, 12 bytes each, beside the model's name.
+MOST_ORDER: Final = 32 << 10
+MOST_OF_STRANGERS: Final = 16 << 10
+MOST_LOOKED_THROUGH: Final = 32 << 10
 MOST_DEPTH: Final = 40
+MOST_BRACKETS: Final = 5000
+# What takes risk away, and what trading processes ask: answered also where an address has too many connections.
+ALWAYS: Final = re.compile(
+    r"(?s)/api/v1/kill|/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/rollback|/stop|/ofrep/v1/.+"
+)
+FLAGS: Final = "/ofrep/"
 # The routes that take an archive; each knows who sent it before it reads it.
 TAKES_ARCHIVE: Final = re.compile(r"/api/v1/(deployments|checks|memos|models/[^/]+/rehearsals)")
 # A text is skipped in one step, also one that never ends: no byte is looked at twice.
 QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 BRACKET: Final = re.compile(rb"[\[\]{}]")
+BRACKETS: Final = (b"[", b"]", b"{", b"}")
+MOST_DIGITS: Final = 20
+MOST_SHOWN: Final = 60
 ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 QUIET: Final = {
     "x-content-type-options": "nosniff",
@@ -34,6 +52,8 @@ QUIET: Final = {
     "referrer-policy": "same-origin",
     "content-security-policy": "default-src 'self'; frame-ancestors 'none'",
 }
+
+Refusal = tuple[int, str]
 
 
 class Edges:
@@ -67,7 +87,7 @@ class Edges:
         try:
             refused, replay = await _bounded(scope, receive)
             if refused is not None:
-                await problem(*refused, request_id=identity)(scope, receive, answer)
+                await _refusal(*refused, identity)(scope, receive, answer)
             else:
                 await self._app(scope, replay, answer)
         except Exception:
@@ -84,12 +104,17 @@ def takes_archive(path: str, kind: str) -> bool:
     return kind.partition(";")[0].strip() == ARCHIVE and TAKES_ARCHIVE.fullmatch(path) is not None
 
 
-async def _bounded(scope: Scope, receive: Receive) -> tuple[tuple[int, str] | None, Receive]:
+async def _bounded(scope: Scope, receive: Receive) -> tuple[Refusal | None, Receive]:
     """The body read within its limits, to be received again; or the status and reason of a refusal."""
     if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
         return None, receive
-    if takes_archive(scope["path"], Headers(scope=scope).get("content-type", "")):
+    headers = Headers(scope=scope)
+    if takes_archive(scope["path"], headers.get("content-type", "")):
         return None, _counted(receive)
+    limit, too_much = _limit(scope["path"], headers)
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:MOST_DIGITS]) > limit:
+        return too_much, receive
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -97,14 +122,67 @@ async def _bounded(scope: Scope, receive: Receive) -> tuple[tuple[int, str] | No
             return (HTTPStatus.BAD_REQUEST, "Expected a whole body, found a part of one. Nothing was done."), receive
         chunks.append(message.get("body", b""))
         size += len(chunks[-1])
-        if size > MOST_JSON:
-            return (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(MOST_JSON)), receive
+        if size > limit:
+            return too_much, receive
         if not message.get("more_body", False):
             break
     body = b"".join(chunks)
+    return _wrong_with(body, scope["path"]), _again(body, receive)
+
+
+def _limit(path: str, headers: Headers) -> tuple[int, Refusal]:
+    """How large a body may be, and how one that is larger is refused."""
+    limit = MOST_ORDER if ALWAYS.fullmatch(path) else MOST_JSON
+    if limit > MOST_OF_STRANGERS and not _says_who(headers):
+        return MOST_OF_STRANGERS, (HTTPStatus.UNAUTHORIZED, UNKNOWN)
+    return limit, (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
+
+
+def _says_who(headers: Headers) -> bool:
+    """Whether a request carries what could tell who sent it; whether it does is found out later."""
+    names = (cookie.partition("=")[0].strip() for cookie in headers.get("cookie", "").split(";"))
+    return "authorization" in headers or not {COOKIE, SECURE_COOKIE}.isdisjoint(names)
+
+
+def _wrong_with(body: bytes, path: str) -> Refusal | None:
+    """Why a body is refused before anybody looks into it."""
+    if sum(map(body.count, BRACKETS)) > MOST_BRACKETS:
+        return HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_BRACKETS:,} brackets in a body, found more."
     if depth(body) > MOST_DEPTH:
-        return (HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_DEPTH} levels in a body."), receive
-    return None, _again(body, receive)
+        return HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_DEPTH} levels in a body."
+    if len(body) > MOST_LOOKED_THROUGH or path.startswith(FLAGS):
+        return None
+    key = repeated_key(body)
+    if key is None:
+        return None
+    shown = key[:MOST_SHOWN].encode("utf-8", "replace").decode()
+    return (
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"Expected each key once in a body, found {shown!r} twice; it cannot be told which is meant. Nothing was done.",
+    )
+
+
+class _RepeatedError(Exception):
+    """A key that an object holds twice."""
+
+
+def repeated_key(body: bytes) -> str | None:
+    """A key that an object of a JSON text holds twice; None where there is none, or no JSON."""
+    try:
+        json.loads(body, object_pairs_hook=_each_once)
+    except _RepeatedError as error:
+        return str(error)
+    except (ValueError, RecursionError):
+        return None  # the route says what it expected
+    return None
+
+
+def _each_once(members: list[tuple[str, object]]) -> None:
+    seen = set()
+    for key, _ in members:
+        if key in seen:
+            raise _RepeatedError(key)
+        seen.add(key)
 
 
 def _counted(receive: Receive) -> Receive:
@@ -120,6 +198,13 @@ def _counted(receive: Receive) -> Receive:
         return message
 
     return next_part
+
+
+def _refusal(status: int, detail: str, identity: str) -> Response:
+    answer = problem(status, detail, request_id=identity)
+    if status == HTTPStatus.UNAUTHORIZED:
+        answer.headers.update(CHALLENGE)
+    return answer
 
 
 def _too_large(limit: int) -> str:

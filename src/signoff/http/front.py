@@ -19,6 +19,7 @@ from signoff.app.board import Board
 from signoff.app.kill import Stopped
 from signoff.domain.access import ForbiddenError, Principal, Verb, permitted
 from signoff.domain.deployment import ENDED, Deployment, State
+from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
 from signoff.domain.flags import Flags
 from signoff.domain.latch import Latch
@@ -35,6 +36,7 @@ from signoff.wiring import House
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 FORM: Final = "application/x-www-form-urlencoded"
+MOST_FIELDS: Final = 20
 MOST_MODEL: Final = 200
 HEADERS: Final = STRICT | {
     "cache-control": "no-store",
@@ -81,10 +83,21 @@ class Welcomed(AllowedAtOnce):
 async def typed(request: Request) -> Form:
     """The form's fields; its token is where the check of the session looks for it."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
-    said = parse_qs((await request.body()).decode(errors="replace")) if kind == FORM else {}
+    said = _fields(await request.body()) if kind == FORM else {}
     model, reason, csrf = (said.get(name, [""])[0].strip() for name in ("model", "reason", "csrf"))
     request.state.csrf = csrf
     return Form(model=model, reason=reason, csrf=csrf)
+
+
+def _fields(body: bytes) -> dict[str, list[str]]:
+    """The fields of a form; whoever sends it is not known yet, so one of many fields is not parsed."""
+    try:
+        return parse_qs(body.decode(errors="replace"), max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        raise BadInputError(
+            f"Nothing was stopped. Expected a form of at most {MOST_FIELDS} fields, found more; send `model`, `reason` "
+            "and `csrf`."
+        ) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,9 @@
 """Errors as problem documents (RFC 9457), and the only place where an error becomes a status code."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, NotRequired
+from typing import Any, Final, NotRequired
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,9 @@ from signoff.domain.errors import (
 )
 
 log = logging.getLogger("signoff.http")
+MOST_SLIPS: Final = 20
+MOST_WHERE: Final = 200
+MOST_WHAT: Final = 300
 MEDIA_TYPE: Final = "application/problem+json"
 OUT_OF_REACH: Final = (
     "The record cannot be asked who you are. Nothing was done; try again in a moment. Kills and flags are answered all "
@@ -98,9 +102,23 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"where": "/".join(str(part) for part in e["loc"]), "what": e["msg"]} for e in error.errors()]
+    found = error.errors()
+    errors = [_slip(each) for each in found[:MOST_SLIPS]]
     detail = "The request is not of the expected form: " + "; ".join(f"{e['where']}: {e['what']}" for e in errors)
+    if len(found) > MOST_SLIPS:
+        detail += f"; and {len(found) - MOST_SLIPS:,} more of these"
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="urn:signoff:badinput", errors=errors)
+
+
+def _slip(error: Mapping[str, Any]) -> Slip:
+    """One error of the validation, as long as somebody can read; a key may be as long as the body."""
+    where = "/".join(str(part)[:MOST_WHERE] for part in error["loc"])
+    return {"where": _readable(where, MOST_WHERE), "what": _readable(error["msg"], MOST_WHAT)}
+
+
+def _readable(text: str, most: int) -> str:
+    shown = text if len(text) <= most else f"{text[:most]}…"
+    return shown.encode("utf-8", "replace").decode()  # half a surrogate pair has no UTF-8
 
 
 async def _theirs(_request: Request, error: Exception) -> JSONResponse:

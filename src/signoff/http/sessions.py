@@ -23,6 +23,8 @@ from signoff.wiring import House
 KIND: Final = "session"
 ENDED: Final = "signed-out"
 PREFIX: Final = "signoff-session_"
+COOKIE: Final = "signoff"
+SECURE_COOKIE: Final = "__Host-signoff"
 WHOLE: Final = timedelta(hours=12)
 IDLE: Final = timedelta(hours=1)
 HANDED_OVER: Final = timedelta(minutes=30)
@@ -203,7 +205,7 @@ def give_cookie(house: House, response: Response, name: str, value: str, seconds
 
 def cookie_name(house: House) -> str:
     """The cookie's name; behind https browsers themselves pin it to this host."""
-    return "__Host-signoff" if is_secure(house) else "signoff"
+    return SECURE_COOKIE if is_secure(house) else COOKIE
 
 
 def is_secure(house: House) -> bool:

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Annotated, Final, cast
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from signoff.app.board import Board
-from signoff.app.kill import Stopped, StoppedMany
+from signoff.app.kill import Stopped, StoppedMany, written
 from signoff.domain.access import Principal, Verb
 from signoff.http.access import Installation, allowed_at_once
 from signoff.http.bodies import Body, Name
@@ -36,10 +36,18 @@ _FINISHING: Final = ThreadPoolExecutor(8, "kill-finish")
 Killer = Annotated[Principal, Depends(allowed_at_once(Verb.KILL))]
 
 
+def _held(said: object) -> object:
+    """A reason as a ledger holds it: half a character that some program cut off must not cost a kill."""
+    return written(said) if isinstance(said, str) else said
+
+
+Reason = Annotated[str, BeforeValidator(_held), Field(min_length=1, max_length=MOST_REASON)]
+
+
 class KillRequest(BaseModel):
     """Why; it is printed and kept."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
+    reason: Reason
 
 
 class KilledDocument(StoppedDocument):
@@ -51,7 +59,7 @@ class KilledDocument(StoppedDocument):
 class KillManyRequest(Body):
     """Why, and whose models: those of a desk, or all where no desk is named."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
+    reason: Reason
     desk: Name | None = None
 
 
