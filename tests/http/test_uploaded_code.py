@@ -75,7 +75,7 @@ def test_a_release_that_is_assessed_again_runs_its_code_outside_of_the_server(se
     assert sent.status_code == 201, sent.text
     answer = overridden(server, sent.json()["deployment"])
     assert answer.status_code == 409, answer.text
-    assert "no longer give what was validated" in answer.json()["detail"]
+    assert "do not give what was validated" in answer.json()["detail"]
     assert "a-token-of-the-operator" not in answer.text
 
 

@@ -226,11 +226,12 @@ class ApprovalRound:
         if release.package.digest != state.package:
             validated = parse(self.record.store.blob(state.package or ""))
             changed = ", ".join(differences(validated, release.files))
-            message = (
-                f"The files kept for {state.id} no longer give what was validated; changed: {changed}. "
-                "Submit the release again."
+            advice = "Submit the release again."
+            if self.publisher.registry is None:
+                advice = "No model registry is connected here: if one was when it was validated, give --registry."
+            raise RefusedError(
+                f"The files kept for {state.id} do not give what was validated; changed: {changed}. {advice}"
             )
-            raise RefusedError(message)
         return release
 
     def package(self, state: Deployment) -> decisions.Package:
