@@ -11,6 +11,7 @@ from signoff.http.edges import (
     MOST_JSON,
     MOST_OF_STRANGERS,
     MOST_ORDER,
+    MOST_QUOTES,
     Edges,
     depth,
     repeated_key,
@@ -124,6 +125,12 @@ def test_a_length_that_is_no_length_breaks_nothing(length):
 def test_many_brackets_are_refused_unmeasured(pair, monkeypatch):
     monkeypatch.setattr(edges, "depth", lambda _: pytest.fail("it was measured"))
     assert asked("/api/v1/tokens", JSON, pair * MOST_BRACKETS + pair)[0] == 422
+
+
+@pytest.mark.parametrize("text", [b'""', b'"a":1,', b'\\"\\"'])
+def test_many_quotes_are_refused_unmeasured(text, monkeypatch):
+    monkeypatch.setattr(edges, "depth", lambda _: pytest.fail("it was measured"))
+    assert asked("/api/v1/tokens", JSON, text * MOST_QUOTES)[0] == 422
 
 
 @pytest.mark.parametrize(

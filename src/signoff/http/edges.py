@@ -32,6 +32,7 @@ MOST_OF_STRANGERS: Final = 16 << 10
 MOST_LOOKED_THROUGH: Final = 32 << 10
 MOST_DEPTH: Final = 40
 MOST_BRACKETS: Final = 5000
+MOST_QUOTES: Final = 20_000
 # What takes risk away, and what trading processes ask: answered also where an address has too many connections.
 ALWAYS: Final = re.compile(
     r"(?s)/api/v1/kill|/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/rollback|/stop|/ofrep/v1/.+"
@@ -148,6 +149,8 @@ def _wrong_with(body: bytes, path: str) -> Refusal | None:
     """Why a body is refused before anybody looks into it."""
     if sum(map(body.count, BRACKETS)) > MOST_BRACKETS:
         return HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_BRACKETS:,} brackets in a body, found more."
+    if body.count(b'"') > MOST_QUOTES:
+        return HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_QUOTES:,} quotes in a body, found more."
     if depth(body) > MOST_DEPTH:
         return HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_DEPTH} levels in a body."
     if len(body) > MOST_LOOKED_THROUGH or path.startswith(FLAGS):
