@@ -12,12 +12,10 @@ from http_server import Served
 from signoff.adapters.archives import pack
 
 CURIOUS = """import os, sys
-if "{when}" in __file__:
-    raise ValueError(f"pid {{os.getpid()}} of {{os.getppid()}}, saw {{dict(os.environ)}} and {{sys.argv}}")
+raise ValueError(f"pid {os.getpid()} of {os.getppid()}, saw {dict(os.environ)} and {sys.argv}")
 """
 ENDLESS = """import re
-if "releases" in __file__:
-    re.match("(a+)+$", "a" * 64 + "b")
+re.match("(a+)+$", "a" * 64 + "b")
 """
 
 
@@ -25,7 +23,7 @@ if "releases" in __file__:
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNOFF_TOKEN", "signoff_0123_a-token-of-the-operator")
     monkeypatch.setenv("SIGNOFF_WEBHOOK_URL", "https://hooks.example.com/services/a-key")
-    monkeypatch.setenv("SIGNOFF_FOREIGN_CODE_SECONDS", "100")
+    monkeypatch.setenv("SIGNOFF_FOREIGN_CODE_SECONDS", "14")
     server = Served(tmp_path / "home").start()
     yield server
     server.stop()
@@ -48,7 +46,7 @@ def posted(server, path, role, **content):
 
 @pytest.mark.slow
 def test_it_runs_apart_and_sees_no_secret_of_the_server(server, tmp_path):
-    answer = posted(server, "checks", "model_owner", content=dossier(tmp_path, CURIOUS.format(when="uploads")))
+    answer = posted(server, "checks", "model_owner", content=dossier(tmp_path, CURIOUS))
     assert answer.status_code == 200, answer.text
     saw = answer.json()["point_in_time_reason"]
     assert "ValueError: pid " in saw
@@ -71,7 +69,7 @@ def overridden(server, identity):
 @pytest.mark.abuse
 @pytest.mark.slow
 def test_a_release_that_is_assessed_again_runs_its_code_outside_of_the_server(server, tmp_path):
-    sent = posted(server, "deployments", "model_owner", content=dossier(tmp_path, CURIOUS.format(when="releases")))
+    sent = posted(server, "deployments", "model_owner", content=dossier(tmp_path, CURIOUS))
     assert sent.status_code == 201, sent.text
     answer = overridden(server, sent.json()["deployment"])
     assert answer.status_code == 409, answer.text
@@ -88,12 +86,12 @@ def test_an_expression_without_end_delays_no_kill_and_no_stop_of_the_server(serv
     assert sent.status_code == 201, sent.text
     with ThreadPoolExecutor(1) as elsewhere:
         overriding = elsewhere.submit(overridden, server, sent.json()["deployment"])
-        time.sleep(4)
+        time.sleep(2)
         assert not overriding.done()
         began = time.monotonic()
         assert posted(server, "models/momentum/kill", "risk_manager", json={"reason": "now"}).status_code == 200
         assert httpx.get(f"{server.url}/healthz", timeout=10).status_code == 200
         assert time.monotonic() - began < 5  # it took as long as the expression, which is for ever
         os.kill(server.process.pid, signal.SIGTERM)
-        server.process.wait(15)  # the expression would have had a hundred seconds
+        server.process.wait(9)  # the expression would have had some more seconds
         overriding.exception()

@@ -1,5 +1,6 @@
 """The code of a declared feature function, where it lies in the dossier's folder: what is signed, and what is run."""
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
     if not top.isidentifier():
         return {}
     found = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
-    there = (path for path in found if path.is_file() or path.is_symlink())
+    there = (path for path in found if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
     return {path.relative_to(folder).as_posix(): _read(path, folder) for path in there}
 
 
