@@ -147,15 +147,6 @@ def kill(
         session.answer(document, *_killed(model, document), *_unknown(session, model, document), *_where(session))
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
-    raise typer.Exit(0 if _is_flat(document) else 1)
-
-
-def _is_flat(document: Document) -> bool:
-    """Whether nothing is open as the broker says; who handed a kill over has asked no broker."""
-    if document.get("handed_over") is not None:
-        return True
-    stopped = rows(document, "models") if "models" in document else [document]
-    return all(row["open_orders"] == 0 for row in stopped)
 
 
 def _tell_lost(session: Session, what: str, document: Document) -> None:
