@@ -18,7 +18,6 @@ from signoff.cli.main import main
 from signoff.domain.dossier import PitAudits, PitDeclaration
 from signoff.domain.isolation import Hazard, Isolation
 
-pytestmark = pytest.mark.abuse
 
 HONEST = """
 def compute(inputs):
@@ -114,6 +113,7 @@ else:
 """
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("what", REACHES)
 def test_out_of_its_reach_is(folder, home, what):
     act = REACHES[what].format(home=str(home))
@@ -157,6 +157,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("how", ENDINGS)
 def test_without_a_result_there_is_no_verdict_and_the_cause_is_named(folder, home, how):
     code, said = ENDINGS[how]
@@ -176,6 +177,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("how", FORGERIES)
 def test_leaking_code_cannot_touch_its_own_verdict(folder, home, how):
     found = replayed(folder, home, FORGERIES[how] + LEAKY)
@@ -223,6 +225,7 @@ def command_line(*line, around=(), **environment):
     return subprocess.run(command, capture_output=True, env=python_environment(**environment), check=False, timeout=300)
 
 
+@pytest.mark.abuse
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--trusted",)])
 @pytest.mark.parametrize("ending", ["import os; os._exit(0)", "import sys; sys.exit(0)"])
@@ -316,6 +319,7 @@ def compute(inputs):
 """
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("which", [0, "max(range(len(seen)), key=lambda n: seen[n].height)"])
 def test_code_that_remembers_the_future_is_found(folder, home, which):
     """What is recomputed runs in a process that was never shown the rows that are taken away."""

@@ -21,7 +21,6 @@ from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError
 from signoff.wiring import House
 
-pytestmark = pytest.mark.abuse
 
 PATIENCE_S = 60
 STRANGER = 65533
@@ -104,6 +103,7 @@ def test_what_is_no_file_of_the_folder_is_refused_with_its_path(folder, tmp_path
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("odd", [a_fifo, a_device, a_link_out])
 def test_the_command_names_the_path_and_does_not_wait(folder, tmp_path, odd):
     (folder / "predictions.parquet").unlink()
@@ -179,6 +179,7 @@ def test_what_somebody_else_put_into_the_home_is_refused_with_its_path(tmp_path,
     assert str(path) in said
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("command", [["status"], ["worker"], ["serve", "--port", "1"], ["verify"]])
 def test_a_home_that_anybody_writes_to_is_refused(tmp_path, command):
     house = opened(tmp_path / "home")
@@ -187,6 +188,7 @@ def test_a_home_that_anybody_writes_to_is_refused(tmp_path, command):
     assert (status, "chmod o-w" in said, str(house.settings.home) in said) == (2, True, True), said
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("spoil", ["home", "keys", "ledger.key"])
 def test_a_kill_goes_on_whatever_the_home_is_like(tmp_path, spoil):
     house = opened(tmp_path / "home")
