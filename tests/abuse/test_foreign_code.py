@@ -18,7 +18,6 @@ from signoff.cli.main import main
 from signoff.domain.dossier import PitAudits, PitDeclaration
 from signoff.domain.isolation import Hazard, Isolation
 
-
 HONEST = """
 def compute(inputs):
     return inputs["bars"].select("timestamp", "symbol", pl.col("close").rolling_mean(5).over("symbol").alias("mean_5"))

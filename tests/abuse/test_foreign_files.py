@@ -21,7 +21,6 @@ from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError
 from signoff.wiring import House
 
-
 PATIENCE_S = 60
 STRANGER = 65533
 
