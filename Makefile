@@ -7,7 +7,7 @@ KILLS ?= 40
 WORKERS ?= 2
 BENCH := .venv-bench
 
-.PHONY: help demo test abuse browser lint format bench chaos docs requirements clean
+.PHONY: help demo test abuse browser bubblewrap lint format bench chaos docs requirements clean
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -46,13 +46,23 @@ browser:
 	apt-get -qq update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y chromium >/dev/null || { \
 		echo "Chromium could not be installed: see what apt-get install chromium says."; [ -z "$$CI" ]; }
 
+# What isolates foreign code where a kernel has no Landlock; a test runs it as on such a kernel.
+bubblewrap:
+	@command -v bwrap >/dev/null && exit 0; \
+	if ! command -v apt-get >/dev/null || [ "$$(id -u)" != 0 ]; then \
+		echo "One test needs bubblewrap, and only root can install it here: apt-get install bubblewrap. It is skipped."; \
+		exit 0; \
+	fi; \
+	apt-get -qq update >/dev/null && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y bubblewrap >/dev/null \
+		|| echo "bubblewrap could not be installed; one test is skipped."
+
 demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market data; results in demo-output/
 	$(BIN)/signoff demo --out $(OUT)
 
-test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser ## every test, on real components
+test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser bubblewrap ## every test, on real components
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
-abuse: $(VENV)/.develop browser ## the attacks of public reports, replayed against server, worker and commands
+abuse: $(VENV)/.develop bubblewrap ## the attacks of public reports, replayed against server, worker and commands
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m abuse
 
 lint: $(VENV)/.develop ## style, types and the floors of the house
