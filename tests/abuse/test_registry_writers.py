@@ -17,8 +17,6 @@ from signoff.adapters.mlflow_registry import MlflowRegistry
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.domain.isolation import Isolation
 
-pytestmark = pytest.mark.abuse
-
 ROWS = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": [0.5, 0.0, 1.0, 2.0]})
 TWICE = "def load(folder):\n    return lambda frame: 2.0 * frame['x'].to_numpy()\n"
 
@@ -156,6 +154,7 @@ LOADERS = {
 }
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("what", LOADERS)
 def test_a_loader_reads_no_key_and_leaves_nothing_behind(writer, home, tmp_path, what):
     out = tmp_path / "stolen"
@@ -182,6 +181,7 @@ PICKLES = (
 )
 
 
+@pytest.mark.abuse
 @pytest.mark.parametrize("kind", PICKLES)
 def test_there_is_no_other_format_and_no_pickle_among_them(writer, kind):
     class Hostile:
@@ -243,6 +243,7 @@ def test_the_recorded_output_is_read_before_the_model_is(writer):
 @pytest.mark.parametrize(
     "way", ["../../../../home", "model/../../../../../home", "%2e%2e/%2e%2e/%2e%2e/%2e%2e/home", "."]
 )
+@pytest.mark.abuse
 def test_a_source_that_leads_out_of_its_run_is_not_followed(writer, home, way):
     from sqlalchemy import create_engine, text
 
