@@ -1,14 +1,14 @@
-"""Whose files of a shared folder are read next: every owner gets a turn, and a file that was refused is not read again.
+"""The order in which files of a shared folder are read: round robin by owner, and a refused file only once.
 
-Whoever may write to the folder can fill it. What they put there then costs their own files time, and nobody else's: a
-pass looks at so many names, goes on where the pass before it stopped, and takes one file of each owner after another.
+Every account that may write to the folder can flood it. A flood delays only the files of its own account: a pass looks
+at a bounded number of names, resumes where the last pass stopped, and takes one file of each owner in turn.
 """
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice, zip_longest
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Final, TypeVar
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A name in the folder, whose it is, and what changes when it is another file or was written to."""
+    """A name in the folder and its owner; `mark` changes when the file is replaced or written to."""
 
     name: str
     owner: int
@@ -33,17 +33,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A file that was read and refused, and in which words."""
+    """A file that was read and refused, and the message."""
 
     entry: Entry
     text: str
 
 
 class Turns:
-    """The files of one folder that one process has yet to read."""
+    """The unread files of one folder, for one process; `is_wanted` says which names count."""
 
-    def __init__(self, folder: Path, is_one: Callable[[str], bool]) -> None:
-        self._folder, self._is_one = folder, is_one
+    def __init__(self, folder: Path, is_wanted: Callable[[str], bool]) -> None:
+        self._folder, self._is_wanted = folder, is_wanted
         self._names: Iterator[os.DirEntry[str]] | None = None
         self._refused: dict[str, Refused] = {}
         self._met: set[str] = set()
@@ -52,7 +52,7 @@ class Turns:
         self._lock = Lock()
 
     def due(self) -> list[Entry]:
-        """What to read in this pass: of each owner so many, the newest first, and the owners in turn."""
+        """The files to read in this pass: up to MOST_READ of each owner, newest first, owners round robin."""
         owned: defaultdict[int, list[Entry]] = defaultdict(list)
         with self._lock:
             self._passes += 1
@@ -60,42 +60,45 @@ class Turns:
                 owned[entry.owner].append(entry)
         for entries in owned.values():
             entries.sort(key=lambda entry: (-entry.changed, entry.name))
-        return [*in_turn(entries[:MOST_READ] for entries in owned.values())]
+        return [*round_robin([entries[:MOST_READ] for entries in owned.values()])]
 
     def refuse(self, entry: Entry, text: str) -> None:
-        """Remember that this file, as it is, was refused."""
+        """Remember the refusal of this file; it is read again only after it changes."""
         with self._lock:
             if len(self._refused) < MOST_REMEMBERED:
                 self._refused[entry.name] = Refused(entry=entry, text=text)
+                if self._names is not None:
+                    self._met.add(entry.name)
 
     def refused(self) -> list[str]:
-        """In which words files are refused that still lie here, the owners in turn."""
+        """The messages of the refused files that are still here, owners round robin."""
         owned: defaultdict[int, list[str]] = defaultdict(list)
         with self._lock:
-            for one in self._refused.values():
-                if len(owned[one.entry.owner]) < MOST_READ:
-                    owned[one.entry.owner].append(one.text)
-        return [*in_turn(owned.values())]
+            for refused in self._refused.values():
+                if len(owned[refused.entry.owner]) < MOST_READ:
+                    owned[refused.entry.owner].append(refused.text)
+        return [*round_robin([*owned.values()])]
 
     def counted(self) -> dict[int, int]:
-        """How many files lay here of each owner when every name had been looked at last."""
+        """The number of files of each owner, as of the last complete round over all names."""
         with self._lock:
             return dict(self._counted)
 
     def _unread(self) -> Iterator[Entry]:
         if self._names is None:
             self._names = os.scandir(self._folder)
-        turns = 1 + len(self._refused) // MOST_LOOKED_AT
+        # Refused files are looked at again in every `period`-th pass, so that a flood of them costs little.
+        period = 1 + len(self._refused) // MOST_LOOKED_AT
         try:
             found = [*islice(self._names, MOST_NAMES)]
         except OSError:
             self._names = None
             raise
         for name in found:
-            if not self._is_one(name.name):
+            if not self._is_wanted(name.name):
                 continue
             known = self._refused.get(name.name)
-            if known is not None and known.entry.inode == name.inode() and (name.inode() + self._passes) % turns:
+            if known is not None and known.entry.inode == name.inode() and (name.inode() + self._passes) % period:
                 self._meet(known.entry)
                 continue
             try:
@@ -115,17 +118,16 @@ class Turns:
             self._met.add(entry.name)
 
     def _end_round(self) -> None:
-        """Every name was looked at: forget the files that are gone."""
-        self._refused = {name: one for name, one in self._refused.items() if name in self._met}
+        """Forget the refused files that are gone, now that every name was looked at."""
+        self._refused = {name: refused for name, refused in self._refused.items() if name in self._met}
         self._counted, self._counting = self._counting, Counter()
         self._met, self._names = set(), None
 
 
-def in_turn(lists: Iterable[list[T]]) -> Iterator[T]:
-    """The first of each list, then the second of each."""
-    nothing = object()
-    for row in zip_longest(*lists, fillvalue=nothing):
-        yield from (one for one in row if one is not nothing)  # type: ignore[misc]
+def round_robin(lists: list[list[T]]) -> Iterator[T]:
+    """The first item of each list, then the second of each."""
+    for place in range(max(map(len, lists), default=0)):
+        yield from (items[place] for items in lists if place < len(items))
 
 
 def _entry(name: os.DirEntry[str]) -> Entry:

@@ -1,8 +1,8 @@
-"""The drop folder: members of one group stop models with the server down, without an account of the installation's.
+"""The drop folder: members of one group stop models while the server is down, without the installation's account.
 
-A member puts a file there that says what to stop and why. It says nothing else: who asked is the owner of the file, and
-when is the moment at which the installation reads it. What a member may not do with a file (speak for somebody else,
-hold anybody up) follows from how it is read.
+A member writes a file that says what to stop and why. The installation takes nothing else from it: the actor is the
+owner of the file, and the time is the moment of reading. So a member cannot kill in another person's name or backdate a
+kill. Reading neither follows links nor blocks, so a member cannot delay the kills of others.
 """
 
 import grp
@@ -20,7 +20,7 @@ from typing import Final
 from uuid import uuid4
 
 from signoff.adapters.clocks import WallClock
-from signoff.adapters.drop_turns import Turns, in_turn
+from signoff.adapters.drop_turns import Turns, round_robin
 from signoff.adapters.folders import sync_folder, write_file
 from signoff.adapters.foreign_files import ForeignFileError, kind_of, open_regular, user_name
 from signoff.domain.errors import BadInputError
@@ -39,31 +39,35 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class NotOfGroupError(ForeignFileError):
-    """A file of somebody who is no member of the group."""
+    """The owner of the file is not a member of the group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
-    """A kill as it lay in the drop folder."""
+    """A kill that was read from the drop folder, and its file."""
 
     path: Path
-    file: int
+    inode: int
     kill: Kill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KillDrop:
-    """The folder, and the group whose members are believed."""
+    """The folder, and the group whose members' kills are accepted."""
 
     folder: Path
     group: str | None
     home: Path
     now: Callable[[], datetime] = WallClock().now
-    _turns: dict[str, Turns] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _turns: Turns = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Remember refused files for as long as this process runs."""
+        object.__setattr__(self, "_turns", Turns(self.folder, _is_kill_file))
 
     @property
     def is_for_guests(self) -> bool:
-        """Whether this process is no part of the installation: then it leaves its kills here, and makes no home."""
+        """Whether this process runs outside the installation: it then leaves its kills here and creates no home."""
         if (user := os.geteuid()) == 0:
             return False
         try:
@@ -76,9 +80,9 @@ class KillDrop:
             return True
 
     def leave(self, kill: Kill) -> Path:
-        """Put a kill here for the installation to take; where it lies.
+        """Write a kill for the installation to take, and return its path.
 
-        ForeignFileError where the installation would not believe it, or where it could not be put here.
+        Raises ForeignFileError where the installation would not accept it, or the file cannot be written.
         """
         path = self.folder / f"{uuid4().hex}{SUFFIX}"
         said: dict[str, object] = {OWN_NAME: path.name, "reason": kill.reason}
@@ -91,7 +95,7 @@ class KillDrop:
                 said["all"] = True
         try:
             self._refuse_caller(self._group(self._installation()))
-            # Who takes it need not be of the group; others cannot get here.
+            # World-readable: the installation's account need not be in the group, and the folder keeps others out.
             write_file(path, canonical(said), mode=0o644)
         except OSError as error:
             raise ForeignFileError(
@@ -106,25 +110,27 @@ class KillDrop:
         if _member(os.geteuid(), group) is None:
             account = user_name(os.geteuid())
             raise ForeignFileError(
-                f"{self.folder}: expected a member of {self.group}, found {account}, whose kills nobody believes. "
+                f"{self.folder}: expected a member of {self.group}, found {account}, whose kills are not accepted. "
                 f"`usermod -aG {self.group} {account}`."
             )
 
     def _installation(self) -> int | None:
-        """The account of the installation, as somebody else sees it; None where the home cannot be looked at."""
+        """The account that owns the home; None where the home cannot be looked at."""
         try:
             return self.home.stat().st_uid
         except OSError:
             return None
 
     def left(self, wrong: list[str]) -> Iterator[Dropped]:
-        """The kills that members left, of each so many at a time; what else lies here stays, and `wrong` names it."""
-        turns = self._turns.setdefault("", Turns(self.folder, _is_named_so))
-        passing: list[str] = []
+        """The kills of the members, at most MOST_TAKEN of each in one pass.
+
+        Refused files stay in the folder; their messages are added to `wrong`.
+        """
+        temporary: list[str] = []
         taken = Counter[int]()
         try:
             group = self._group(os.geteuid())
-            due = turns.due()
+            due = self._turns.due()
         except ForeignFileError as error:
             wrong.append(str(error))
             return
@@ -139,17 +145,17 @@ class KillDrop:
                 dropped = self._dropped(path, group)
             except FileNotFoundError:
                 continue
-            except NotOfGroupError as error:  # until somebody adds them to it
-                passing.append(f"{error} It stops nobody.")
+            except NotOfGroupError as error:  # read again in each pass: the owner may be added to the group
+                temporary.append(f"{error} It stops nobody.")
             except BadInputError as error:
-                turns.refuse(entry, f"{error} It stops nobody.")
+                self._turns.refuse(entry, f"{error} It stops nobody.")
             except OSError as error:
-                passing.append(f"{path}: this kill cannot be read ({error.strerror}). It stops nobody.")
+                temporary.append(f"{path}: this kill cannot be read ({error.strerror}). It stops nobody.")
             else:
                 taken[entry.owner] += 1
                 yield dropped
-        wrong += [self._overflow(owner) for owner, count in turns.counted().items() if count > MANY]
-        wrong += in_turn((passing, turns.refused()))
+        wrong += [self._overflow(owner) for owner, count in self._turns.counted().items() if count > MANY]
+        wrong += round_robin([temporary, self._turns.refused()])
 
     def _overflow(self, owner: int) -> str:
         return (
@@ -158,9 +164,9 @@ class KillDrop:
         )
 
     def remove(self, dropped: Dropped, wrong: list[str]) -> None:
-        """Take away what was taken; a file that another one replaced meanwhile stays."""
+        """Remove the file of a kill that was taken; a file that replaced it meanwhile stays."""
         try:
-            if dropped.path.lstat().st_ino == dropped.file:
+            if dropped.path.lstat().st_ino == dropped.inode:
                 dropped.path.unlink()
         except FileNotFoundError:
             return
@@ -168,9 +174,10 @@ class KillDrop:
             wrong.append(f"{dropped.path}: this kill was taken and cannot be removed ({error.strerror}). Remove it.")
 
     def _group(self, installation: int | None) -> int:
-        """The id of the group. ForeignFileError when the folder is not one that only it and the installation write.
+        """The id of the group.
 
-        `installation` is the account that takes the kills, None where nobody can say.
+        `installation` is the account that takes the kills, None where it is unknown. Raises ForeignFileError where the
+        group does not exist, or where accounts other than its members and the installation can write to the folder.
         """
         if not self.group:
             raise ForeignFileError(
@@ -187,7 +194,7 @@ class KillDrop:
         keeper = found.st_uid if installation is None else installation
         if (objection := self._objection(found, group, keeper)) is not None:
             raise ForeignFileError(
-                f"{self.folder}: {objection} Nothing in it is believed; set it up anew with `install -d -m 3770 -o "
+                f"{self.folder}: {objection} No kill in it is accepted; set it up anew with `install -d -m 3770 -o "
                 f"{user_name(keeper)} -g {self.group} {self.folder}`."
             )
         return group
@@ -222,11 +229,11 @@ class KillDrop:
             )
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more.")
-        # What lies in a file that others can write to may be theirs, and so may a second name of a file.
-        is_theirs = found.st_nlink == 1 and not found.st_mode & _OTHERS_WRITE
         said = _said(path, content)
-        # A file that does not name itself may be anything of theirs that somebody else moved here.
-        is_theirs = is_theirs and said.get(OWN_NAME) == path.name
+        # The owner wrote this kill only if no other account can write to the file, it has no second name (hard link),
+        # and it names itself: another account could have moved any other file of the owner here.
+        is_private = found.st_nlink == 1 and not found.st_mode & _OTHERS_WRITE
+        is_theirs = is_private and said.get(OWN_NAME) == path.name
         kill = _asked(
             path,
             said,
@@ -235,11 +242,11 @@ class KillDrop:
             account=account if is_theirs else "",
             at=self.now(),
         )
-        return Dropped(path=path, file=found.st_ino, kill=kill)
+        return Dropped(path=path, inode=found.st_ino, kill=kill)
 
 
 def _member(user: int, group: int) -> str | None:
-    """The account of a user who is of the group, be it their first group or a further one; None for anybody else."""
+    """The account of a user whose primary or supplementary groups include this one; None for others."""
     try:
         known = pwd.getpwuid(user)
     except KeyError:
@@ -247,12 +254,12 @@ def _member(user: int, group: int) -> str | None:
     return known.pw_name if group in os.getgrouplist(known.pw_name, known.pw_gid) else None
 
 
-def _is_named_so(name: str) -> bool:
+def _is_kill_file(name: str) -> bool:
     return name.endswith(SUFFIX) and not name.startswith(".")
 
 
 def _plain(name: str) -> str:
-    """A name of a file as text, with the bytes that are none written as escapes."""
+    """A file name as text; bytes that are not UTF-8 are written as escapes."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
@@ -267,7 +274,7 @@ def _said(path: Path, content: bytes) -> dict[str, object]:
 
 
 def _asked(path: Path, said: dict[str, object], *, id: str, actor: str, account: str, at: datetime) -> Kill:  # noqa: A002
-    """What a file asks for. Whatever else it says counts for nothing."""
+    """The kill that a file asks for; other keys of the file are ignored."""
     reason = said.get("reason")
     reason = reason.encode("utf-8", "replace").decode()[:MOST_REASON] if isinstance(reason, str) else ""
     reach, name = Reach.ALL, ""
