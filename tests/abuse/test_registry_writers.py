@@ -13,8 +13,10 @@ pytest.importorskip("mlflow")
 
 from mlflow import MlflowClient
 
+from signoff.adapters.artifact_places import ArtifactPlaces
 from signoff.adapters.mlflow_registry import MlflowRegistry
 from signoff.adapters.sandbox.child import Sandbox
+from signoff.domain.errors import UnavailableError
 from signoff.domain.isolation import Isolation
 
 ROWS = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": [0.5, 0.0, 1.0, 2.0]})
@@ -272,7 +274,6 @@ ELSEWHERE = {
 @pytest.mark.parametrize("what", ELSEWHERE)
 def test_a_run_that_keeps_its_artefacts_elsewhere_is_neither_read_nor_written(writer, home, tmp_path, what):
     from signoff.adapters.mlflow_runs import MlflowRuns
-    from signoff.domain.errors import UnavailableError
 
     where = ELSEWHERE[what].format(home=home, above=tmp_path, place=writer.place)
     before = sorted(str(path) for path in home.rglob("*"))
@@ -300,6 +301,17 @@ def test_a_place_that_the_operator_named_counts(writer, tmp_path):
     )
     registry = MlflowRegistry.open(writer.uri, writer.sandbox, artifacts=(str(elsewhere),))
     assert registry.version("m", "1.0.0").run_id == run
+
+
+@pytest.mark.parametrize(
+    "way", ["../keys", "%2e%2e/keys", "%2E%2e/keys", ".%2e/keys", "%252e%252e/keys", "x/..%2fkeys"]
+)
+def test_an_encoded_way_out_of_an_allowed_address_is_refused(way):
+    """HTTP clients decode `%2e` and then remove `..`, so the request would leave the allowed address."""
+    places = ArtifactPlaces(registry="sqlite:///runs.db", allowed=("http://store:9/artefacts",))
+    places.check("http://store:9/artefacts/run/model")
+    with pytest.raises(UnavailableError, match="SIGNOFF_ARTIFACTS"):
+        places.check(f"http://store:9/artefacts/{way}")
 
 
 def test_a_link_among_artefacts_is_not_followed(writer, home):

@@ -394,6 +394,18 @@ def test_more_names_than_a_pass_looks_at_are_looked_at_by_the_passes_after_it(ho
     assert (sum(taken), max(taken)) == (45, 10)
 
 
+def test_a_refused_file_is_read_once_in_a_folder_that_takes_several_passes(home, drop, monkeypatch):
+    read = []
+    real = KillDrop._dropped
+    monkeypatch.setattr(KillDrop, "_dropped", lambda self, path, group: read.append(path) or real(self, path, group))
+    monkeypatch.setattr(drop_turns, "MOST_NAMES", 10)
+    for n in range(25):
+        left(drop, name=f"{n}", model="")
+    journal = House(settings(home=str(home))).kills
+    assert [journal.collect() for _ in range(12)] == [0] * 12
+    assert len(read) == len(set(read)) == 25
+
+
 @pytest.mark.abuse
 @pytest.mark.parametrize(
     "said",

@@ -1,8 +1,9 @@
-"""Where a run's artefacts may lie. Whoever writes to the registry says where, and this process reads and writes there.
+"""The locations from which a run's artefacts may be read.
 
-A run whose artefacts lie in `file:///` of the installation would have its keys read for it, and one at an address of
-the firm's network would have that address asked. So a place counts only where the operator keeps artefacts: with the
-tracking server itself, in an object store, beside a registry that is a local file, or where SIGNOFF_ARTIFACTS says.
+Any writer to the registry chooses the location of a run's artefacts, and this process reads and writes there. A `file:`
+location could name the installation's keys, and an `http:` location a host in the firm's network. So only locations of
+the operator are allowed: the tracking server, an object store, the folder of a registry that is a local file, and what
+SIGNOFF_ARTIFACTS names.
 """
 
 import re
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from signoff.adapters.outside import bare
 from signoff.domain.errors import UnavailableError
 
-# Read with the operator's own credentials at the store's own address: what follows names a bucket and no host.
+# The operator's credentials and settings choose the host; the location names only a bucket and a path.
 OBJECT_STORES: Final = frozenset({"s3", "gs"})
 BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,220}")
 SERVED: Final = "mlflow-artifacts"
@@ -22,22 +24,22 @@ SQLITE: Final = "sqlite:///"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactPlaces:
-    """The places of one registry. `allowed` are folders, or beginnings of addresses, that the operator named."""
+    """The locations of one registry. `allowed` are folders or address prefixes that the operator named."""
 
     registry: str
     allowed: tuple[str, ...] = ()
 
     def check(self, location: str) -> None:
-        """Nothing where artefacts may lie at this location; UnavailableError names it where they may not."""
+        """Raise UnavailableError, which names the location, unless artefacts are allowed there."""
         if not self._is_allowed(location):
             raise UnavailableError(
                 f"Expected artefacts with the registry, in an object store or where SIGNOFF_ARTIFACTS says, found a "
-                f"run that keeps them at {_bare(location)}; nothing there was read or written. If they belong there, "
+                f"run that keeps them at {bare(location)}; nothing there was read or written. If they belong there, "
                 "the operator adds that folder or address to SIGNOFF_ARTIFACTS."
             )
 
     def check_links(self, location: str, path: str) -> None:
-        """Nothing where no link lies beneath a path of a local location; a copy of it would hold what they lead to."""
+        """Raise UnavailableError for symbolic links in a local artefact: a copy of it would contain their targets."""
         parts = urlsplit(location)
         if parts.scheme not in {"", "file"}:
             return
@@ -54,10 +56,10 @@ class ArtifactPlaces:
             return BUCKET.fullmatch(parts.netloc) is not None
         if parts.scheme == SERVED and parts.netloc in {"", urlsplit(self.registry).netloc}:
             return True
-        return any(_begins(location, beginning) for beginning in self.allowed if "://" in beginning)
+        return any(_begins(location, prefix) for prefix in self.allowed if "://" in prefix)
 
     def _is_inside(self, path: Path) -> bool:
-        """Whether a local path, once every link on it is followed, lies in a folder for artefacts."""
+        """Whether a local path, with every link resolved, is inside an allowed folder."""
         found = path.resolve()
         return any(found != folder and found.is_relative_to(folder) for folder in self._folders())
 
@@ -68,11 +70,6 @@ class ArtifactPlaces:
         return named
 
 
-def _begins(location: str, beginning: str) -> bool:
-    return ".." not in location and location.startswith(beginning.rstrip("/") + "/")
-
-
-def _bare(location: str) -> str:
-    """The location without a name and password, which an address may hold."""
-    scheme, separator, rest = location.partition("://")
-    return location if not separator else f"{scheme}://{rest.rpartition('@')[2]}"
+def _begins(location: str, prefix: str) -> bool:
+    """Whether a location is beneath an allowed address, also once a client decodes `%2e` and removes `..`."""
+    return ".." not in unquote(unquote(location)) and location.startswith(prefix.rstrip("/") + "/")

@@ -1,8 +1,8 @@
-"""One POST to the first address that answers, which ends in time whatever is at the other end.
+"""One POST to the first of several addresses that answers, with one deadline for the whole request.
 
-A limit on each single read lets a receiver that sends a byte a second go on for ever. Here one deadline stands over all
-of it, and no more is read than the head of an answer. Another address is tried only while the request cannot have been
-received.
+A timeout on each read would let a receiver that sends one byte a second go on for ever. So one deadline covers
+connecting, writing and reading, and only the head of the answer is read. The next address is tried only if the request
+cannot have been received.
 """
 
 import ssl
@@ -17,15 +17,15 @@ import httpcore
 import httpx
 
 TOTAL_S: Final = 10.0
-# To connect to one address, and to all of them together; the rest of the time is for the answer.
+# Connecting to one address, and to all of them together; the rest of the time is for the answer.
 CONNECT_S: Final = 3.0
 CONNECTING_S: Final = 6.0
 MOST_ADDRESSES: Final = 20
-# The kernel takes so little at once, so that a receiver that reads slowly does not stretch a single write.
+# Bytes per write; each write is checked against the deadline, also for a receiver that reads slowly.
 WRITTEN: Final = 1024
 # Far above the head of any honest answer.
 MOST_READ: Final = 1 << 16
-# Until one of these is over, nothing of the request was sent.
+# With these errors, no part of the request was sent.
 BEFORE_SENDING: Final = (httpcore.ConnectError, httpcore.ConnectTimeout)
 FAILURES: Final = (
     httpcore.NetworkError,
@@ -41,7 +41,7 @@ Address = IPv4Address | IPv6Address
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a receiver answered; without a status none did. `failed` are the addresses that could not be used."""
+    """A receiver's answer; the status is None where no address answered. `failed` are the addresses that failed."""
 
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ Post = Callable[[str, Sequence[Address], Mapping[str, str], bytes], Answer]
 
 
 def post(url: str, addresses: Sequence[Address], headers: Mapping[str, str], body: bytes) -> Answer:
-    """Post a body to the host of a URL, at one of these addresses, tried in this order."""
+    """Post a body to the host of a URL; the addresses are tried in this order."""
     began, failed, problems = monotonic(), list[Address](), list[str]()
     tried = addresses[:MOST_ADDRESSES]
     for n, address in enumerate(tried):
@@ -92,7 +92,7 @@ def _trust() -> ssl.SSLContext:
 
 
 class _Pinned(httpcore.NetworkBackend):
-    """Connects to one address, whatever host is named, and lets nothing go on beyond a moment."""
+    """Connects to one address, whatever host the URL names, and applies the deadline."""
 
     def __init__(self, address: Address, ends: float, connect_s: float) -> None:
         self._address, self._ends, self._connect_s = address, ends, connect_s
@@ -102,7 +102,7 @@ class _Pinned(httpcore.NetworkBackend):
         self,
         host: str,  # noqa: ARG002 - the address was looked up and checked
         port: int,
-        timeout: float | None = None,  # noqa: ARG002 - one deadline stands over all
+        timeout: float | None = None,  # noqa: ARG002 - one deadline covers everything
         local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
@@ -112,10 +112,10 @@ class _Pinned(httpcore.NetworkBackend):
 
 
 class _Bounded(httpcore.NetworkStream):
-    """A stream of which only so much is read, until a moment."""
+    """A stream with a limit on the bytes read and a deadline."""
 
-    def __init__(self, stream: httpcore.NetworkStream, ends: float, greeting_s: float) -> None:
-        self._stream, self._ends, self._greeting_s = stream, ends, greeting_s
+    def __init__(self, stream: httpcore.NetworkStream, ends: float, handshake_s: float) -> None:
+        self._stream, self._ends, self._handshake_s = stream, ends, handshake_s
         self._read = 0
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
@@ -141,13 +141,13 @@ class _Bounded(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
-        """Agree on keys, still before anything of the request is sent."""
+        """Perform the TLS handshake, before any part of the request is sent."""
         left = self._left(httpcore.ConnectTimeout)
-        greeted = self._stream.start_tls(ssl_context, server_hostname, min(left, self._greeting_s))
-        return _Bounded(greeted, self._ends, self._greeting_s)
+        secured = self._stream.start_tls(ssl_context, server_hostname, min(left, self._handshake_s))
+        return _Bounded(secured, self._ends, self._handshake_s)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as httpcore has it
-        """Whatever the stream says of itself."""
+        """Information about the stream."""
         return self._stream.get_extra_info(info)
 
     def _left(self, late: type[Exception]) -> float:

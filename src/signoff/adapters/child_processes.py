@@ -1,7 +1,7 @@
-"""Child processes that end with the process that waits for them.
+"""Child processes that end with the process that started them.
 
-A server that is told to stop has threads that wait for assessments of minutes. Ending the children lets those threads
-go; what a child was about to record is then not recorded, and the same request can be sent again.
+When a server stops, its threads may be waiting for assessments that take minutes. Ending the child processes ends those
+waits. The assessment is then not recorded, and the same request can be sent again.
 """
 
 import os
@@ -17,7 +17,7 @@ _is_over = False
 
 
 def start(line: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """A process in a session of its own, its three streams as pipes."""
+    """Start a process in its own session, with pipes for its three streams."""
     with _lock:
         process = subprocess.Popen(  # noqa: S603 - callers name our own programs
             line,
@@ -35,7 +35,7 @@ def start(line: Sequence[str], environment: Mapping[str, str]) -> subprocess.Pop
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and its group now, and let go of its streams."""
+    """End a process and its group now, and close its streams."""
     _kill(process)
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
@@ -47,7 +47,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def end_all() -> None:
-    """End every child, and each that is started from now on: this process stops."""
+    """End every child, and every child started from now on, because this process stops."""
     global _is_over  # noqa: PLW0603 - a process stops once
     with _lock:
         _is_over = True

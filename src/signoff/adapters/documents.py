@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from signoff.adapters.folder_files import read_inside, read_named, refuse_unreadable
+from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.adapters.strict_yaml import parse
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
@@ -206,7 +206,7 @@ def _read(path: Path, folder: Path | None) -> bytes:
         command = f"init MODEL VERSION --dir {path.parent}" if path.name == DOSSIER else f"policy template {path}"
         raise BadInputError(f"Expected {path}, found no such file. `signoff {command}` writes one.") from error
     except OSError as error:
-        raise refuse_unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not content.strip():
         raise BadInputError(f"Expected a document in {path}, found an empty file. Write it with `signoff init`.")
     return content

@@ -1,10 +1,10 @@
-"""The code of a declared feature function, where it lies in the dossier's folder: what is signed, and what is run."""
+"""The code of a declared feature function in the dossier's folder; the same bytes are signed and run."""
 
 import os
 from pathlib import Path
 from typing import Final
 
-from signoff.adapters.folder_files import read_inside, refuse_unreadable
+from signoff.adapters.folder_files import read_inside, unreadable
 
 MOST_CODE: Final = 4_000_000
 
@@ -15,12 +15,12 @@ def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
     if not top.isidentifier():
         return {}
     found = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
-    there = (path for path in found if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
-    return {path.relative_to(folder).as_posix(): _read(path, folder) for path in there}
+    files = (path for path in found if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
+    return {path.relative_to(folder).as_posix(): _read(path, folder) for path in files}
 
 
 def _read(path: Path, folder: Path) -> bytes:
     try:
         return read_inside(path, folder, limit=MOST_CODE)
     except OSError as error:
-        raise refuse_unreadable(path, error) from error
+        raise unreadable(path, error) from error

@@ -1,7 +1,7 @@
-"""Reading the files of a folder that somebody sent or keeps: what lies inside it, and nothing that a link leads out to.
+"""Reading the files of a submitted folder: regular files inside it, and no file outside of it.
 
-A link inside the folder to a regular file inside the folder is that file. Every step of the way is opened without
-following a link, so what was a folder when it was looked at cannot become a link before it is read.
+A link is followed only to a regular file inside the folder. The resolved path is then opened one component at a time
+without following links, so a folder that is swapped for a link in between is refused.
 """
 
 import os
@@ -18,7 +18,7 @@ _READING: Final[ContextVar[dict[Path, tuple[int, int]] | None]] = ContextVar("re
 
 
 def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
-    """The content of a file in a folder. ForeignFileError for anything else, OSError where it cannot be read."""
+    """The content of a regular file in a folder; ForeignFileError for others, OSError where it cannot be read."""
     root, real = resolved(folder), resolved(path)
     if not real.is_relative_to(root) or real == root:
         raise ForeignFileError(
@@ -38,7 +38,7 @@ def read_inside(path: Path, folder: Path, *, limit: int) -> bytes:
 
 @contextmanager
 def one_reading() -> Iterator[None]:
-    """Everything read meanwhile is of the same folders: one that is exchanged for another on the way is refused."""
+    """Refuse, while this context is open, a folder that was swapped for another since its first reading."""
     token = _READING.set({})
     try:
         yield
@@ -57,20 +57,20 @@ def _opened(root: Path, folder: Path) -> int:
 
 
 def read_named(path: Path, *, limit: int) -> bytes:
-    """The content of a file that somebody named on the line: a link there leads to the file that was meant."""
+    """The content of a file named on the command line; links are followed, since the user chose the path."""
     return read_regular(resolved(path), limit=limit)
 
 
 def resolved(path: Path) -> Path:
-    """Where a path leads. ForeignFileError for links that lead in a circle."""
+    """The path with every link resolved. ForeignFileError for links in a circle."""
     try:
         return path.resolve()
     except RuntimeError as error:
         raise ForeignFileError(f"{path}: expected a file, found links that lead in a circle. Remove them.") from error
 
 
-def refuse_unreadable(path: Path, error: OSError) -> BadInputError:
-    """The refusal of a file that cannot be read, to be raised."""
+def unreadable(path: Path, error: OSError) -> BadInputError:
+    """The error to raise for a file that cannot be read."""
     if isinstance(error, FileNotFoundError):
         return BadInputError(f"{path}: expected a file, found nothing or a link to nothing. Write it again.")
     return BadInputError(f"Expected to read {path}, and cannot: {error.strerror}.")

@@ -1,8 +1,8 @@
-"""Reading files where somebody else can write: a regular file of an expected owner, or a refusal that names the path.
+"""Reading files in folders that other accounts can write to: a regular file of an expected owner, or a refusal.
 
-Whoever may write to a folder may put a link to another file there, a FIFO that is never written to, a device without
-end, or a file of their own. So a file is opened without following a link and without waiting, and only then looked at:
-what was looked at is what is read.
+Another account could put a link there, a FIFO without a writer, an endless device, or a file of its own. So a file is
+opened without following links and without blocking, and its kind and owner are checked on the open descriptor: the file
+that was checked is the file that is read.
 """
 
 import errno
@@ -15,7 +15,7 @@ from typing import Final
 from signoff.domain.errors import BadInputError
 
 CHUNK: Final = 1 << 20
-# What `open` answers for a link, for a socket, and for a device that is not there.
+# The errors of `open` for a link, for a socket, and for a missing device.
 NOT_OPENED: Final = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV})
 _KINDS: Final = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -28,7 +28,7 @@ _KINDS: Final = (
 
 
 class ForeignFileError(BadInputError):
-    """A file that is not what it must be: refused, and the message names the path."""
+    """A file or folder of an unexpected kind, owner, mode or content; the message names the path."""
 
 
 def read_regular(
@@ -36,9 +36,9 @@ def read_regular(
 ) -> bytes:
     """The content of a regular file of at most `limit` bytes.
 
-    `owners` are the user ids whose files are read; None means anybody's. `at` is a folder that is open
-    and the file's name in it, where `path` is only what messages call it. Raises ForeignFileError for anything else,
-    and OSError where the file is not there or cannot be read.
+    `owners` are the user ids whose files are read; None means every owner. `at` is an open folder and the file's name
+    in it; `path` then only names the file in messages. Raises ForeignFileError for anything else, and OSError where
+    the file is missing or cannot be read.
     """
     handle = open_regular(path, owners=owners, at=at)
     try:
@@ -55,7 +55,7 @@ def read_regular(
 
 
 def open_regular(path: Path, *, owners: Collection[int] | None = None, at: tuple[int, str] | None = None) -> int:
-    """A descriptor of a regular file, opened without following a link and without waiting for anybody."""
+    """A descriptor of a regular file, opened without following links and without blocking."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
     try:
         handle = os.open(path, flags) if at is None else os.open(at[1], flags, dir_fd=at[0])
@@ -81,7 +81,7 @@ def _objection(found: os.stat_result, owners: Collection[int] | None) -> str | N
 
 
 def kind_of(path: Path) -> str:
-    """What lies at a path, in words."""
+    """The kind of file at a path, in words."""
     try:
         return _kind(path.lstat().st_mode)
     except OSError:
@@ -93,7 +93,7 @@ def _kind(mode: int) -> str:
 
 
 def user_name(uid: int) -> str:
-    """The name of a user id, or the number where it has none."""
+    """The name of a user id; the number where the account is unknown."""
     import pwd  # noqa: PLC0415 - not on every platform
 
     try:
@@ -107,14 +107,14 @@ def _users(owners: Collection[int]) -> str:
 
 
 def own_users(folder: Path) -> frozenset[int]:
-    """Whose files count in a folder of this installation: this process's user, root, and the folder's owner."""
+    """The owners whose files count in a folder of this installation: this process's user, root, the folder's owner."""
     return frozenset({os.geteuid(), 0, folder.lstat().st_uid})
 
 
 def refuse_open_folder(folder: Path) -> None:
-    """Refuse a folder that anybody else may write to: what it holds could have been put there by anybody.
+    """Refuse a folder that is world-writable or another account's, since others could have put its files there.
 
-    A folder that is not there yet is not refused.
+    A missing folder is not refused.
     """
     try:
         found = folder.lstat()
@@ -134,7 +134,7 @@ def refuse_open_folder(folder: Path) -> None:
 
 
 def refuse_foreign_home(home: Path) -> None:
-    """Refuse, as root, a home that another account made where nobody named one."""
+    """Refuse, as root, an unnamed home (one taken from the current folder) that another account made."""
     try:
         owner = home.lstat().st_uid
     except FileNotFoundError:
@@ -147,7 +147,7 @@ def refuse_foreign_home(home: Path) -> None:
 
 
 def refuse_link(folder: Path) -> None:
-    """Refuse a symbolic link where a home has a folder: what is written there would land somewhere else."""
+    """Refuse a symbolic link in place of a home's folder: files would be written outside of the home."""
     if folder.is_symlink():
         raise ForeignFileError(
             f"{folder}: expected a folder, found a symbolic link. Remove the link and move what it leads to here, or "
@@ -158,7 +158,7 @@ def refuse_link(folder: Path) -> None:
 def refuse_foreign_database(path: Path) -> None:
     """Refuse a database file that another account put into a home.
 
-    It is not opened: closing it again would drop the locks that SQLite holds in this process.
+    The file is not opened, since closing it would drop the locks that SQLite holds in this process.
     """
     try:
         found = path.lstat()

@@ -1,7 +1,7 @@
-"""The model registry and its runs behind a budget: nobody waits for them longer than was set.
+"""The model registry and its runs, with a time budget for each call.
 
-The registry is opened on the first call and within its budget: what waits for nothing of it, a fence or a cancel, is
-not kept by a registry that cannot even be opened.
+The registry is opened by the first call, within that call's budget. So a fence or a cancel, which need no registry, do
+not wait for one that hangs while it is opened.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,17 +17,17 @@ from signoff.ports.runs import Runs, TrackedRun
 
 T = TypeVar("T")
 S = TypeVar("S")
-# What a model's files may take to come and the model to run, and a search through hundreds of runs, in budgets.
+# Loading and running a model, and searching hundreds of runs, may take this many budgets.
 VERIFYING: Final = 6
 SEARCHING: Final = 6
 
 
 class Guarded(Generic[S]):
-    """Something outside that is opened by the first call to it; `module` is what opening it imports."""
+    """An external service that the first call opens; `module` is the library that opening it imports."""
 
     def __init__(self, outside: Outside, open_it: Callable[[], S | None], module: str) -> None:
         self._outside, self._open, self._module = outside, open_it, module
-        self._held: list[S] = []
+        self._service: S | None = None
 
     def _ask(self, what: str, call: Callable[[S], T], budgets: int = 1) -> T:
         seconds = budgets * self._outside.budget.total_s
@@ -35,7 +35,7 @@ class Guarded(Generic[S]):
         return self._outside.ask(what, lambda: call(self._opened()), seconds=seconds)
 
     def _load(self) -> None:
-        """Import the library first, which asks nobody and takes seconds: that is not the place's fault."""
+        """Import the library before the budget begins: the import takes seconds and does not use the network."""
         try:
             import_module(self._module)
         except ImportError as error:
@@ -45,13 +45,13 @@ class Guarded(Generic[S]):
             ) from error
 
     def _opened(self) -> S:
-        """What was opened first, by whomever; no lock is held meanwhile, so that one that hangs keeps nobody."""
-        if not self._held:
+        """The service, opened by the first call. No lock is held, so a thread that hangs here delays no other."""
+        if self._service is None:
             found = self._open()
             if found is None:
                 raise UnavailableError(f"Expected {self._outside.name}, found none there any more. Restore it.")
-            self._held.append(found)
-        return self._held[0]
+            self._service = found
+        return self._service
 
 
 class GuardedRegistry(Guarded[Registry]):

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from signoff.adapters.folder_files import read_inside, refuse_unreadable
+from signoff.adapters.folder_files import read_inside, unreadable
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Source, SuiteName, SuiteResult
 from signoff.ledger.canonical import digest
@@ -65,7 +65,7 @@ def _read(path: Path, folder: Path) -> bytes:
     try:
         content = read_inside(path, folder, limit=MAX_BYTES)
     except OSError as error:
-        raise refuse_unreadable(path, error) from error
+        raise unreadable(path, error) from error
     for mark, what in ((_ELEMENT, "elements"), (_ATTRIBUTE, "attributes")):
         if (found := sum(1 for _ in mark.finditer(content))) > MAX_MARKS:
             raise BadInputError(

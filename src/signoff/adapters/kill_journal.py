@@ -1,8 +1,8 @@
-"""The journal of kills: one small file each, synced to disk, where only this installation writes.
+"""The journal of kills: one small file per kill, synced to disk, in folders that only this installation writes to.
 
-The first folder is in the home; the second, for a home that is full or read-only, is one that the settings name. A file
-counts when its owner is this installation, its name is its id, and it carries the proof of who took the order. Nothing
-else is believed: it is left where it is, for people to look at, and its path is told.
+The first folder is in the home. The settings may name a second one, for a home that is full or read-only. A file counts
+when the installation owns it, its name is its id, and it carries a proof by this installation. Any other file is
+rejected: it stays where it is, and its path is reported.
 """
 
 import json
@@ -33,7 +33,7 @@ UNPROVEN: Final = " (unproven)"
 MOST_BYTES: Final = 64 * 1024
 MOST_FILES: Final = 100_000
 MOST_TOLD: Final = 50
-# A kill without a proof may have been ordered so long before its file was written, by its own word.
+# The time in a kill without a proof counts if it is at most this long before the file was written.
 SLOW: Final = timedelta(minutes=5)
 _ID: Final = re.compile("[0-9a-z]{32}")
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -44,21 +44,21 @@ log = logging.getLogger("signoff.kills")
 
 
 class Proofs(Protocol):
-    """What signs a kill, and says whether a signature holds; None where it cannot know."""
+    """Signs kills and verifies the signatures; None where the keys cannot be read."""
 
     def sign(self, content: bytes) -> str | None:
         """The proof of a kill."""
 
     def holds(self, content: bytes, proof: str) -> bool | None:
-        """Whether a proof is over this."""
+        """Whether a proof is a valid signature over this content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A folder of kills, and the user ids whose files count there.
 
-    The home's own folder is made when it is needed, and closed to others when an earlier version left it open to their
-    eyes. One that the settings name must be there, closed already: whoever made it decided so.
+    The home's folder is created when needed; where an earlier version left it open, it is closed to other accounts. A
+    folder that the settings name (`is_given`) must exist and be closed: its mode is the operator's decision.
     """
 
     folder: Path
@@ -66,7 +66,7 @@ class Place:
     is_given: bool = False
 
     def objection(self) -> str | None:
-        """What keeps files from being written here; None for a folder that is as it must be, or can be made."""
+        """The reason why this folder cannot be used; None where it is usable, or can be created."""
         try:
             found = self.folder.lstat()
         except FileNotFoundError:
@@ -87,7 +87,7 @@ class Place:
         if found.st_uid not in self.owners:
             return (
                 f"{self.folder}: expected a folder of {user_name(os.geteuid())}, found one of "
-                f"{user_name(found.st_uid)}; nothing in it is believed. Remove it, and find out who put it there."
+                f"{user_name(found.st_uid)}; no kill in it is accepted. Remove it, and find out who put it there."
             )
         if self.is_given and found.st_mode & _OTHERS:
             return (
@@ -97,7 +97,7 @@ class Place:
         return None
 
     def closed(self) -> str | None:
-        """Close the home's folder to others; what others may do there where that cannot be done."""
+        """Close the home's folder to other accounts; the objection where they can write to it and it stays open."""
         with suppress(OSError):
             found = self.folder.lstat()
             if not stat.S_ISDIR(found.st_mode) or not found.st_mode & _OTHERS:
@@ -114,7 +114,7 @@ class Place:
 
 
 class KillFolders:
-    """Folders in the order in which they are tried; what none of them could take is kept in memory, and said."""
+    """The folders of kills, in the order in which they are tried; kills that no folder takes stay in memory."""
 
     def __init__(
         self, folders: Iterable[Path | Place], *, proofs: Proofs | None = None, drop: KillDrop | None = None
@@ -129,7 +129,7 @@ class KillFolders:
 
     @classmethod
     def beside(cls, home: Path, *, fallback: Path | None = None, drop: KillDrop | None = None) -> "KillFolders":
-        """In the home; when its disk is full or read-only, in the second folder that the settings name."""
+        """The folder in the home, then the second folder that the settings name."""
         owners = _owners(home)
         places = [Place(folder=home / "kills", owners=owners)]
         if fallback is not None:
@@ -154,7 +154,7 @@ class KillFolders:
         return False
 
     def pending(self) -> tuple[Kill, ...]:
-        """Every kill in the folders and in memory; a file that is no kill is left for people to look at."""
+        """Every kill in the folders and in memory; rejected files stay where they are."""
         with self._lock:
             found = dict(self._unwritten)
         for place in self._places:
@@ -165,19 +165,17 @@ class KillFolders:
         return tuple(sorted(found.values(), key=lambda kill: (kill.at, kill.id)))
 
     def settle(self, identity: str) -> None:
-        """Forget a kill that the ledger holds; a file that cannot be removed is settled again later."""
+        """Forget a kill that is in the ledger; a file that cannot be removed now is removed later."""
         with self._lock:
             self._unwritten.pop(identity, None)
         for place in self._places:
             path = place.folder / f"{identity}{SUFFIX}"
             self._read.pop(path, None)
-            try:
+            with suppress(OSError):
                 path.unlink(missing_ok=True)
-            except OSError:
-                continue
 
     def hand_over(self, kill: Kill) -> Path | None:
-        """Leave a kill in the drop folder, where the home is another account's."""
+        """Leave a kill in the drop folder when another account owns the home."""
         if self._drop is None or self._places:
             return None
         try:
@@ -186,32 +184,32 @@ class KillFolders:
             self._note(str(self._drop.folder), [str(error)])
             return None
         with self._lock:
-            self._unwritten.pop(kill.id, None)  # whoever takes it gives it an id of its own
+            self._unwritten.pop(kill.id, None)  # the installation gives it another id when it takes it
         return left
 
     def collect(self) -> int:
-        """Take what members of the group left in the drop folder: into the journal first, then away from there."""
+        """Move the members' kills from the drop folder to the journal; how many were read."""
         if self._drop is None or not self._places:
             return 0
         wrong: list[str] = []
         count = 0
         for dropped in self._drop.left(wrong):
             count += 1
-            if self.write(dropped.kill):  # else it stays there too, where it outlives this process
+            if self.write(dropped.kill):  # otherwise the file stays, since it outlives this process
                 self._drop.remove(dropped, wrong)
         self._note(str(self._drop.folder), wrong)
         return count
 
     def objections(self) -> tuple[str, ...]:
-        """What was wrong with folders and files when they were read last."""
+        """The objections to folders and files, as of the last reading."""
         with self._lock:
             return tuple(sorted(text for texts in self._wrong.values() for text in texts))
 
     def _note(self, where: str, wrong: Sequence[str]) -> None:
-        """Remember what is wrong at one place, and log what was not wrong before."""
-        said = [written_out(text) for text in wrong[:MOST_TOLD]]  # whoever puts a file there chooses its name
+        """Remember the objections at one place, and log the new ones."""
+        said = [written_out(text) for text in wrong[:MOST_TOLD]]  # escaped: other accounts choose the file names
         if len(wrong) > MOST_TOLD:
-            said.append(f"{where}: further files are not believed either. Look at what it holds.")
+            said.append(f"{where}: further files are not accepted either. Look at what it holds.")
         with self._lock:
             self._wrong[where] = tuple(said)
             every = frozenset(text for texts in self._wrong.values() for text in texts)
@@ -249,12 +247,12 @@ class KillFolders:
                 if (kill := self._kill(path, place)) is not None:
                     yield kill
             except ForeignFileError as error:
-                wrong.append(f"{error} It is not believed to be a kill.")
+                wrong.append(f"{error} It is not accepted as a kill.")
             except OSError as error:
                 wrong.append(f"{path}: this kill cannot be read ({error.strerror}).")
 
     def _kill(self, path: Path, place: Place) -> Kill | None:
-        """The kill in a file, None for one that is gone; a file that was read and is the same is not read again."""
+        """The kill in a file, None where the file is gone; an unchanged file is not read again."""
         try:
             mark = _mark(path.lstat())
             if (known := self._read.get(path)) is not None and known[0] == mark:
@@ -265,12 +263,12 @@ class KillFolders:
             return None
         with os.fdopen(handle, "rb") as file:
             found, content = os.fstat(handle), file.read(MOST_BYTES + 1)
-        kill = self._believed(path, content, found)
+        kill = self._verified(path, content, found)
         self._read[path] = (_mark(found), kill)
         return kill
 
-    def _believed(self, path: Path, content: bytes, found: os.stat_result) -> Kill:
-        """The kill that a file holds. ForeignFileError says why it holds none that can be believed."""
+    def _verified(self, path: Path, content: bytes, found: os.stat_result) -> Kill:
+        """The kill in a file, once name and proof are checked. ForeignFileError says why it is not accepted."""
         if len(content) > MOST_BYTES:
             raise ForeignFileError(f"{path}: expected at most {MOST_BYTES:,} bytes, found more. Look at it; remove it.")
         if not _ID.fullmatch(path.name.removesuffix(SUFFIX)):
@@ -301,7 +299,7 @@ class KillFolders:
 
 
 def _owners(home: Path) -> frozenset[int]:
-    """Whose files count in a home: this process's user, root, and whose home it is."""
+    """The user ids whose files count in a home: this process's user, root, and the home's owner."""
     try:
         return own_users(home.resolve())
     except OSError:
@@ -309,22 +307,22 @@ def _owners(home: Path) -> frozenset[int]:
 
 
 def _write(place: Place, name: str, content: bytes) -> None:
-    """Write a file that only the installation reads; OSError where the folder is not what it must be."""
+    """Write a file that only the installation can read; OSError where the folder cannot be used."""
     if place.objection() is not None:
-        raise PermissionError(f"{place.folder} is no folder for kills")
+        raise PermissionError(f"{place.folder} cannot be used for kills")
     if not place.is_given:
         make_private(place.folder)
         place.closed()
     path = place.folder / name
     write_file(path, content, mode=0o600)
-    if os.geteuid() == 0:  # the server that is to read it may be another user's
+    if os.geteuid() == 0:  # the server may run as another account, and must be able to read it
         folder = place.folder.lstat()
         os.chown(path, folder.st_uid, folder.st_gid, follow_symlinks=False)
     sync_folder(place.folder)
 
 
 def _mark(found: os.stat_result) -> tuple[int, ...]:
-    """What changes when a file is another one, or is written to, or given away."""
+    """Values that change when a file is replaced, written to, or given to another owner."""
     return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
@@ -358,13 +356,13 @@ def _parsed(path: Path, said: dict[str, str]) -> Kill:
             account=said.get("account", ""),
         )
     except (ValueError, BadInputError) as error:
-        raise ForeignFileError(f"{path}: expected a kill, found something that is none ({error}).") from error
+        raise ForeignFileError(f"{path}: expected a kill, found something else ({error}).") from error
     if at.tzinfo is None:
         raise ForeignFileError(f"{path}: expected a time with its zone in `at`, found {said['at']!r}.")
     return kill
 
 
 def _unproven(kill: Kill, written: datetime) -> Kill:
-    """A kill whose owner alone vouches for it: marked, and ordered when its file was written."""
+    """A kill without a proof: marked as unproven, and dated by its file unless its own time is close to that."""
     at = kill.at if written - SLOW <= kill.at <= written else written
     return replace(kill, actor=f"{kill.actor}{UNPROVEN}", at=at)

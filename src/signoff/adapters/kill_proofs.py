@@ -1,7 +1,7 @@
-"""The proof that a process of this installation took a kill: a signature by the ledger's key over what the file says.
+"""The proof that a process of this installation took a kill: a signature by the ledger's key over the file's content.
 
-Only who can read the key can make one. Where the key cannot be read there is none, and the owner of the file is all
-that vouches for it; a kill never waits for its proof.
+Only an account that can read the key can make a proof. A kill never waits for one: without a readable key it is written
+without a proof, and only the owner of the file vouches for it.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ DOMAIN: Final = b"signoff.kill.v1\n"
 
 
 class KillProofs:
-    """Signs with the key that signs the ledger now, and knows every key that ever did. It makes no key."""
+    """Signs with the ledger's present key, and verifies with every key it ever had. It never creates a key."""
 
     def __init__(self, home: Path) -> None:
         self._keys = LedgerKeys(home)
@@ -30,7 +30,7 @@ class KillProofs:
             return None
 
     def holds(self, content: bytes, proof: str) -> bool | None:
-        """Whether a key of this ledger signed this; None where nobody can say, since the keys cannot be read."""
+        """Whether a key of this ledger signed this; None where the keys cannot be read."""
         try:
             chain = self._keys.chain
             signature = decoded(proof)

@@ -1,8 +1,8 @@
-"""Calls to what is not ours: each has a budget that we set, and a place that hangs is left alone for a while.
+"""Calls to external services: each call has a time budget, and a circuit breaker stops calls to a service that hangs.
 
-A library's own timeouts bound one read, not one call: an answer that comes byte by byte, or a retry, has no end. So a
-call runs in a thread of its own, and whoever asked waits for its budget and no longer. A call that is given up goes on
-by itself; how many of them there may be is bounded, and a circuit breaker keeps further ones from starting.
+A library's timeouts bound one read, not one call: an answer that comes byte by byte, or a retry, has no end. So each
+call runs in its own thread, and the caller waits no longer than the budget. An abandoned call goes on in its thread;
+the number of these is bounded, and the circuit breaker keeps further ones from starting.
 """
 
 import re
@@ -21,16 +21,16 @@ _LOGIN: Final = re.compile(r"://[^/\s]*@")
 
 
 def bare(text: str) -> str:
-    """An address, or words about one, without the name and password in it: what is said of it is kept and sent."""
+    """A text without the user names and passwords of the addresses in it, since messages are stored and sent."""
     return _LOGIN.sub("://", text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker:
-    """A circuit breaker: closed, open after so many failures in a row, and half open once it has cooled down.
+    """A circuit breaker: it opens after `most_failures` in a row, and is half open once it has cooled down.
 
-    Half open lets one call through, whose end closes or opens it again. One whose end nobody ever tells counts as
-    failed after another cool-down.
+    Half open lets one call through. Its result closes or reopens the breaker; without a result, another call is let
+    through after the next cool-down.
     """
 
     most_failures: int = 3
@@ -39,48 +39,48 @@ class Breaker:
     open_until: float | None = None
 
     def is_open(self, now: float) -> bool:
-        """Whether a call is refused now."""
+        """Whether calls are refused now."""
         return self.open_until is not None and now < self.open_until
 
     def again_in(self, now: float) -> float:
-        """The seconds until a call is let through."""
+        """The seconds until the next call is let through."""
         return 0.0 if self.open_until is None else max(0.0, self.open_until - now)
 
     def asked(self, now: float) -> "Breaker":
-        """A call begins. The one that is let through half open keeps the others out meanwhile."""
+        """The breaker after a call begins; half open, it refuses further calls meanwhile."""
         return self if self.open_until is None else replace(self, open_until=now + self.cool_down_s)
 
     def answered(self) -> "Breaker":
-        """A call was answered, whatever the answer said."""
+        """The breaker after a call was answered, with whatever answer."""
         return replace(self, failures=0, open_until=None)
 
     def failed(self, now: float) -> "Breaker":
-        """A call was not answered."""
+        """The breaker after a call was not answered."""
         failures = self.failures + 1
-        is_over = failures >= self.most_failures
-        return replace(self, failures=failures, open_until=now + self.cool_down_s if is_over else None)
+        opens = failures >= self.most_failures
+        return replace(self, failures=failures, open_until=now + self.cool_down_s if opens else None)
 
 
 @dataclass(slots=True)
 class _Answer(Generic[T]):
-    """What a call came to, once it did."""
+    """The result or error of a call, once it has one."""
 
-    is_there: threading.Event = field(default_factory=threading.Event)
+    is_complete: threading.Event = field(default_factory=threading.Event)
     value: list[T] = field(default_factory=list)
     error: BaseException | None = None
 
     def fill(self, call: Callable[[], T]) -> None:
-        """Make the call; what it raises is raised where it was asked for."""
+        """Make the call, and keep its error for the caller's thread."""
         try:
             self.value.append(call())
-        except BaseException as error:  # noqa: BLE001 - carried to whoever asked
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self.error = error
         finally:
-            self.is_there.set()
+            self.is_complete.set()
 
 
 class Outside:
-    """One place outside, as errors name it: its budget, its breaker, and the calls that were given up."""
+    """One external service, by the name used in errors: its budget, its breaker, and its abandoned calls."""
 
     def __init__(
         self,
@@ -95,13 +95,13 @@ class Outside:
         self._lock, self._given_up = threading.Lock(), set[threading.Thread]()
 
     def ask(self, what: str, call: Callable[[], T], *, seconds: float | None = None) -> T:
-        """The result of a call, or what it raised; UnavailableError when it takes longer than its budget."""
+        """The result of a call, or its error; UnavailableError when the call exceeds its budget."""
         limit = self.budget.total_s if seconds is None else seconds
         self._begin(what)
         answer = _Answer[T]()
         thread = threading.Thread(target=answer.fill, args=(call,), name=f"{what} of {self.name}", daemon=True)
         thread.start()
-        if not answer.is_there.wait(limit):
+        if not answer.is_complete.wait(limit):
             self._give_up(thread)
             raise UnavailableError(
                 f"Expected {self.name} to answer ({what}) within {limit:g} s, found no answer by then. It is asked "

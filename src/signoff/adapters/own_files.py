@@ -1,7 +1,7 @@
-"""Files and folders that an installation keeps for its owner alone.
+"""Files and folders that only the installation's owner may open.
 
-An account that can open a file can lock it, even where it may only read. So another account must not open what a kill
-waits for: the database, its shared memory, the lock files.
+An account that can open a file can also lock it, even with read permission alone. A kill waits for locks on the
+database, its shared memory and the lock files, so no other account may open them.
 """
 
 import os
@@ -16,14 +16,14 @@ OTHERS: Final = 0o077
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and whatever is missing above it, for its owner alone; one that is there keeps its mode."""
+    """Create a folder and its missing parents with mode 0700; existing folders keep their mode."""
     for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
         missing.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-    folder.mkdir(exist_ok=True)  # FileExistsError where it is no folder
+    folder.mkdir(exist_ok=True)  # raises FileExistsError where a file is in its place
 
 
 def make_private_inside(folder: Path) -> None:
-    """Make one folder of a home for the home's owner alone, also where root makes it."""
+    """Create one folder of a home with mode 0700; when root creates it, the home's owner gets it."""
     try:
         folder.mkdir(mode=PRIVATE_FOLDER)
     except FileExistsError:
@@ -36,17 +36,17 @@ def make_private_inside(folder: Path) -> None:
 
 
 def give_to_owner_of(folder: Path, handle: int) -> None:
-    """Let the folder's owner have what root makes there: they could not read a private file of root's."""
+    """Give a file that root created to the folder's owner, who could not open a private file of root's."""
     if os.geteuid() == 0:
-        with suppress(OSError):  # root of a container may give nothing away
+        with suppress(OSError):  # in a container, root may lack the right to change owners
             above = folder.stat()
             os.fchown(handle, above.st_uid, above.st_gid)
 
 
 def close_to_others(path: Path) -> None:
-    """Take the rights of group and others from a file of our own; where that cannot be done, nothing happens.
+    """Remove the permissions of group and others from a file of ours, if possible.
 
-    The file is not opened for reading: closing it again would drop the locks that SQLite holds in this process.
+    The file is not opened for reading, since closing it would drop the locks that SQLite holds in this process.
     """
     with suppress(OSError):
         if not hasattr(os, "O_PATH"):
@@ -62,13 +62,13 @@ def close_to_others(path: Path) -> None:
 
 
 def close_handle_to_others(handle: int) -> None:
-    """The same for a file that is open."""
+    """Remove the permissions of group and others from an open file of ours, if possible."""
     with suppress(OSError):
         if _is_open_to_others(os.fstat(handle)):
             os.fchmod(handle, PRIVATE_FILE)
 
 
 def _is_open_to_others(found: os.stat_result) -> bool:
-    """Whether others have rights to a file that is ours; a second name could be somebody's link to another file."""
+    """Whether a file of ours has permissions for others; never with hard links, which another account may have made."""
     is_ours = os.geteuid() in {0, found.st_uid} and found.st_nlink == 1
     return stat.S_ISREG(found.st_mode) and is_ours and bool(found.st_mode & OTHERS)

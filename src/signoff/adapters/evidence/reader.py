@@ -12,7 +12,7 @@ from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_p
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
-from signoff.adapters.folder_files import one_reading, read_inside, refuse_unreadable, resolved
+from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
 from signoff.adapters.junit import Reports, read_reports
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError, RefusedError
@@ -313,7 +313,7 @@ def _read_linked(path: Path, folder: Path) -> bytes:
     try:
         return read_inside(path, folder, limit=LINKED_BYTES)
     except OSError as error:
-        raise refuse_unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _is_inside(folder: Path, relative: str) -> bool:

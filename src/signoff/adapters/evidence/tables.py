@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
-from signoff.adapters.folder_files import read_inside, read_named, refuse_unreadable
+from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
@@ -294,7 +294,7 @@ def read_bytes(path: Path, folder: Path | None = None) -> bytes:
     try:
         content = read_named(path, limit=MAX_BYTES) if folder is None else read_inside(path, folder, limit=MAX_BYTES)
     except OSError as error:
-        raise refuse_unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not content:
         raise BadInputError(f"{path}: expected a table, found an empty file. Write it again.")
     return content
