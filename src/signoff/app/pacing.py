@@ -1,7 +1,6 @@
-"""How soon a receiver of messages is asked again: what it asked for, else exponential back-off.
+"""When messages are sent to a receiver again after a refusal: its `Retry-After`, else exponential back-off.
 
-What one worker was told stands on the shelf, so that every worker keeps to it, also one that is started anew. A
-receiver that takes a message again is asked freely.
+The shelf holds this for all workers and across restarts. A receiver that accepts a message again has no wait left.
 """
 
 import json
@@ -21,19 +20,19 @@ BACK_OFF: Final = {
     Severity.NOTICE: BackOff(first=timedelta(seconds=1), ceiling=timedelta(minutes=10)),
     Severity.PAGE: BackOff(first=timedelta(seconds=1), ceiling=timedelta(minutes=1)),
 }
-# The longest that a receiver may ask for. A page waits less: a wrong answer must not silence calls for a day.
+# The longest wait that a receiver may ask for. Shorter for pages: a wrong answer must not silence them for a day.
 LONGEST_ASKED: Final = {Severity.NOTICE: timedelta(days=1), Severity.PAGE: timedelta(minutes=15)}
-# Of what a receiver asks for, this part is added at most, so that workers do not all come back in the same second.
+# The jitter added to a requested wait, at most this part of it, so that workers do not all retry in the same second.
 SPREAD: Final = 0.1
-# A receiver that was left alone for so long after a failure begins anew.
+# After this time without a message, failures of a receiver no longer count.
 REMEMBERED: Final = timedelta(hours=1)
-# Clocks of two machines agree to within this. What was said later was said by a clock that was ahead.
+# Clocks of two machines agree within this. A hold from further in the future comes from a wrong clock, and is ignored.
 AGREED: Final = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """What a receiver last said when it took nothing, and until when it is left alone."""
+    """A receiver's last refusal, and the times before which it gets no messages."""
 
     receiver: str
     failures: int
@@ -43,11 +42,11 @@ class Hold:
     is_asked: bool = False
 
     def is_in_force(self, severity: Severity, now: datetime) -> bool:
-        """Whether no message of this severity is sent now."""
+        """Whether messages of this severity are held back now."""
         return self.said_at <= now + AGREED and now < self.until[severity]
 
     def to_bytes(self) -> bytes:
-        """As it stands on the shelf."""
+        """The hold as JSON, for the shelf."""
         said = {
             "failures": self.failures,
             "said_at": self.said_at.timestamp(),
@@ -60,7 +59,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
-    """The receivers by the severity of what they take; two severities may share one."""
+    """The receivers by severity of their messages; two severities may share one receiver."""
 
     receivers: Mapping[Severity, str]
     shelf: Shelf
@@ -68,17 +67,17 @@ class Pacing:
     jitter: Callable[[], float]
 
     def hold(self, severity: Severity) -> Hold | None:
-        """What keeps messages of this severity waiting, None when nothing does."""
+        """The hold on messages of this severity; None when they may be sent."""
         found, now = self._last(self.receivers[severity]), self.clock.now()
         return found if found is not None and found.is_in_force(severity, now) else None
 
     def holds(self) -> tuple[Hold, ...]:
-        """Every receiver that is left alone now."""
+        """The holds in force now, one for each receiver."""
         found = {hold.receiver: hold for severity in self.receivers if (hold := self.hold(severity)) is not None}
         return tuple(found.values())
 
     def refused(self, severity: Severity, refusal: NotTakenError) -> None:
-        """Leave a receiver alone that took nothing. One that is left alone already is not left alone for less."""
+        """Hold a receiver that refused a message; a longer hold in force is never shortened."""
         receiver, now = self.receivers[severity], self.clock.now()
         before = self._last(receiver)
         failures = 1 if before is None else before.failures + 1
@@ -98,14 +97,14 @@ class Pacing:
         self.shelf.put(KIND, receiver, hold.to_bytes(), max(until.values()) + REMEMBERED)
 
     def taken(self, severity: Severity) -> None:
-        """Ask a receiver freely that took a message. What it asked of another worker meanwhile stands."""
+        """Lift the hold on a receiver that accepted a message, unless it asked another worker for time meanwhile."""
         receiver, now = self.receivers[severity], self.clock.now()
         before = self._last(receiver)
         if before is not None and not (before.is_asked and _is_held(before, now)):
             self.shelf.drop(KIND, receiver)
 
     def forget(self) -> None:
-        """Ask every receiver now that did not itself ask for time."""
+        """Lift every hold that the receiver did not ask for itself."""
         for hold in self.holds():
             if not hold.is_asked:
                 self.shelf.drop(KIND, hold.receiver)
@@ -127,7 +126,7 @@ def _is_held(hold: Hold, now: datetime) -> bool:
 
 
 def _read(receiver: str, content: bytes) -> Hold | None:
-    """What stands on the shelf; what cannot be read holds nobody up."""
+    """The hold on the shelf; None where it cannot be read, so that messages are sent."""
     try:
         said = json.loads(content)
         return Hold(

@@ -1,7 +1,7 @@
 """The installation's policy: which one is in force, and how two people change it.
 
-One person signs a policy, another one signs the same bytes within a week, and it is in force for what is submitted from
-then on. Releases that were opened before keep the policy that they were opened with.
+One person proposes a policy by signing it. A second person confirms it within a week by signing the same bytes. It then
+applies to later submissions; open releases keep the policy that they were opened with.
 """
 
 from collections.abc import Callable
@@ -40,13 +40,13 @@ from signoff.ledger.webauthn import verify_decision
 
 OPEN_FOR: Final = timedelta(days=7)
 KEPT: Final = "inputs/policy.yaml"
-# Nobody has approved these, or somebody took the approval back.
+# Releases in these states have no approval in force.
 UNAPPROVED: Final = frozenset({State.VALIDATING, State.VALIDATED, State.AWAITING_APPROVAL, State.REJECTED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The policy in force, and the proposals that wait for a second person."""
+    """The policy in force, and the open proposals."""
 
     in_force: InForce
     proposals: tuple[PolicyProposal, ...]
@@ -65,12 +65,12 @@ class Policies:
         return self._in_force(self.record.policy())
 
     def standing(self) -> Standing:
-        """The policy in force with what waits, read together."""
+        """The policy in force and the open proposals, read from one state."""
         state = self.record.policy()
         return Standing(in_force=self._in_force(state), proposals=state.open_at(self.record.now()), state=state)
 
     def versions(self) -> tuple[tuple[Recorded, PolicyProposal], ...]:
-        """Every version that was confirmed, oldest first, with the event that confirmed it."""
+        """Every confirmed version, oldest first, with the event that confirmed it."""
         proposed: dict[str, PolicyProposal] = {}
         found = []
         for recorded in self.record.history(POLICY):
@@ -89,7 +89,7 @@ class Policies:
         return tuple(found)
 
     def propose(self, policy: Policy, signatory: Signatory) -> PolicyProposal:
-        """Sign for another policy; it waits for a second person for a week."""
+        """Propose a policy by signing it; it stays open for a second person for a week."""
 
         def attempt() -> None:
             state = self.record.policy()
@@ -114,7 +114,7 @@ class Policies:
         return self._open(state, subject_of(state.number + 1, state.digest, content_of(policy))[:ID_DIGITS])
 
     def confirm(self, identity: str, signatory: Signatory) -> InForce:
-        """Sign the proposed policy as the second person; it is in force from now on."""
+        """Confirm a proposed policy by signing it as the second person; it is in force from now on."""
 
         def attempt() -> None:
             state = self.record.policy()
@@ -130,7 +130,7 @@ class Policies:
         return self.in_force()
 
     def decline(self, identity: str, *, actor: str) -> PolicyProposal:
-        """Put a proposed policy away."""
+        """Decline a proposed policy."""
         if Verb.CONFIRM_POLICY not in permitted(self.record.people().named(actor).duties):
             raise RefusedError(f"{actor} has no say in the policy; let somebody who may confirm it decline it.")
         state = self.record.policy()
@@ -139,14 +139,14 @@ class Policies:
         return proposal
 
     def proposal_statement(self, policy: Policy, *, person: str, role: Role) -> bytes:
-        """What this person would sign to propose a policy."""
+        """The statement that this person has to sign to propose a policy."""
         state = self.record.policy()
         self._may_propose(state, policy, role)
         subject = subject_of(state.number + 1, state.digest, content_of(policy))
         return self._statement(state, policy, subject, Verdict.PROPOSE_POLICY, person=person, role=role)
 
     def confirmation_statement(self, identity: str, *, person: str, role: Role) -> bytes:
-        """What this person would sign to confirm a proposed policy."""
+        """The statement that this person has to sign to confirm a proposed policy."""
         state = self.record.policy()
         proposal = self._open(state, identity)
         subject = subject_of(state.number + 1, state.digest, proposal.content)
@@ -187,7 +187,7 @@ class Policies:
 
     def _in_force(self, state: InstallationPolicy) -> InForce:
         if not state.number:
-            return self._before_any_was_confirmed(state.revision)
+            return self._unconfirmed(state.revision)
         policy = read_content(state.content)
         floor = Floor(
             origin=Origin.CONFIRMED,
@@ -205,8 +205,8 @@ class Policies:
             confirmed_at=state.confirmed_at,
         )
 
-    def _before_any_was_confirmed(self, revision: int) -> InForce:
-        """The policy of the newest release that was approved, unconfirmed; the built-in one where none ever was."""
+    def _unconfirmed(self, revision: int) -> InForce:
+        """The policy of the last approved release, unconfirmed; without such a release, the built-in policy."""
         approved = [d for d in self.record.deployments() if _was_approved(d)]
         found = built_in()
         if approved and (policy := self._submitted_with(approved[-1])) != BUILT_IN:
@@ -214,7 +214,7 @@ class Policies:
         return replace(found, revision=revision)
 
     def _submitted_with(self, release: Deployment) -> Policy:
-        """The firm's file as it was kept; where it is gone, the policy that the release was held to."""
+        """The policy file as submitted; where it is missing, the policy that the release was held to."""
         try:
             manifest = parse(self.record.store.blob(release.package or ""))
             kept = next(entry.sha256 for entry in manifest.entries if entry.path == KEPT)
@@ -294,7 +294,7 @@ class Policies:
 
 
 def _may(role: Role, verb: Verb) -> None:
-    """Refuse a signature in a role that has no say in the policy: a person may hold another role beside it."""
+    """Refuse a signature in a role that may not change the policy; the same person may hold another role that may."""
     if not may_sign(role, verb):
         able = ", ".join(known.value for known in DUTY_OF if verb in MATRIX[DUTY_OF[known]])
         raise RefusedError(f"The policy is changed by two of {able}; found {role.value}. Sign in one of these roles.")

@@ -1,7 +1,7 @@
-"""One connection within its limits: the size of a header, the time that header and body take, and what follows unasked.
+"""One connection and its limits: the size of a header, the time for header and body, the number of waiting requests.
 
-Uvicorn's protocol takes a header of any size and waits for the rest of a request for ever. This one ends such a
-connection with a problem document. An answer that has begun is never mixed with another; then the connection is closed.
+Uvicorn's protocol accepts a header of any size, and waits for the rest of a request without a limit. This subclass ends
+such a connection with a problem document. Where another answer has begun, it closes the connection without one.
 """
 
 import asyncio
@@ -22,44 +22,45 @@ from signoff.http.problems import MEDIA_TYPE, problem
 MOST_HEADER: Final = 32 << 10
 MOST_HEADERS: Final = 100
 MOST_PIPELINED: Final = 16
-# Beside the body itself: sizes of chunks, their extensions, and what follows the last one.
+# The bytes around a chunked body: sizes of chunks, their extensions, and trailers.
 MOST_FRAMING: Final = 1 << 20
 ARCHIVE_S: Final = 60.0
 ARCHIVE_RATE: Final = 100_000
 ARCHIVE_MOST_S: Final = 900.0
-# How long a refusal may take to be read, and how much is thrown away meanwhile of what is sent all the same.
+# After a refusal the peer gets this time to read it, and this many of its bytes are discarded meanwhile.
 LINGER_S: Final = 2.0
 LINGER_BYTES: Final = 4 << 20
+# A request that was answered before its end may send this many bytes more.
 UNHEARD_BYTES: Final = 64 << 20
 
 
 class Phase(Enum):
-    """What a connection is about."""
+    """The state of a connection."""
 
     HEAD = auto()
     BODY = auto()
     ARCHIVE = auto()
     ANSWER = auto()
     IDLE = auto()
-    # A refusal is sent, and is given time to be read.
+    # A refusal was sent, and the peer has LINGER_S to read it.
     REFUSED = auto()
-    # Requests are waiting whose answers end the connection; no further one is heard.
+    # Waiting requests are answered, then the connection ends; further bytes are discarded.
     DEAF = auto()
 
 
 class _RefusedError(Exception):
-    """Ends the parsing of what a refused peer has sent."""
+    """Stops the parser after a refusal."""
 
 
 class LimitedConnection(HttpToolsProtocol):
-    """A connection of one peer; `crowd` is that of its server."""
+    """A connection of one peer; `crowd` holds all connections of the server."""
 
     crowd: ClassVar[Crowd]
     address: str
     since: float
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Begin to wait for a header."""
+        """Register the connection, and wait for a header."""
         super().connection_made(transport)
         self.address = site_of(self.client[0]) if self.client else "unknown"
         self._phase = Phase.HEAD
@@ -71,13 +72,13 @@ class LimitedConnection(HttpToolsProtocol):
         self.crowd.enter(self, self._seen)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the request that is being answered, also when others wait behind it."""
+        """Tell the running request that its peer is gone, also when other requests wait behind it."""
         self.crowd.leave(self)
         self._end_running()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, and look at how much it was."""
+        """Parse the bytes, and check their size against the limits."""
         if self._phase in {Phase.REFUSED, Phase.DEAF}:
             self._throw_away(len(data))
             return
@@ -88,7 +89,7 @@ class LimitedConnection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # A client that offers another protocol beside HTTP/1.1 is answered in this one, and the connection ends.
+            # A client that offers to upgrade to another protocol is answered in HTTP/1.1; then the connection ends.
             self.cycle.keep_alive = False
             self._enter(Phase.DEAF)
         except httptools.HttpParserError:
@@ -97,7 +98,7 @@ class LimitedConnection(HttpToolsProtocol):
             self._measure(len(data))
 
     def on_message_begin(self) -> None:
-        """A request begins, perhaps behind one that is being answered."""
+        """Note that a request begins, perhaps behind one that is being answered."""
         super().on_message_begin()
         self._began_in_chunk, self._is_behind_body = True, False
         self._header_bytes = self._raw_header = 0
@@ -105,12 +106,12 @@ class LimitedConnection(HttpToolsProtocol):
             self._enter(Phase.HEAD)
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the address."""
+        """Take a piece of the URL."""
         super().on_url(url)
         self._add_to_header(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; what stands behind a body is no header of the request, and is dropped."""
+        """Take a header; trailers, which follow the body, are dropped."""
         self._add_to_header(len(name) + len(value) + 4)
         if self._is_behind_body:
             return
@@ -121,7 +122,7 @@ class LimitedConnection(HttpToolsProtocol):
             )
 
     def on_headers_complete(self) -> None:
-        """Let the request begin, and wait for its body."""
+        """Start the request, and wait for its body."""
         path = self.url.partition(b"?")[0].decode("latin-1")
         if self.crowd.is_full(self) and not ALWAYS.fullmatch(path):
             self._give_up(
@@ -145,12 +146,12 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Note that the request is complete."""
         super().on_message_complete()
         self._enter(Phase.IDLE if self.cycle.response_complete else Phase.ANSWER)
 
     def on_response_complete(self) -> None:
-        """A response is sent; the rest of a request that was answered before its end is not waited for long."""
+        """Note that the response was sent; a request that is still incomplete gets the time limit of a body."""
         super().on_response_complete()
         if not self.cycle.response_complete:
             return
@@ -160,7 +161,7 @@ class LimitedConnection(HttpToolsProtocol):
             self._enter(Phase.BODY)
 
     def expire(self, now: float) -> None:
-        """End what has taken longer than it may; while it is we who do not read, no time passes."""
+        """End the connection if its request took too long; time in which we paused reading does not count."""
         if self.flow.read_paused and self._phase in {Phase.BODY, Phase.ARCHIVE}:
             self.since += now - self._seen
         self._seen = now
@@ -191,7 +192,7 @@ class LimitedConnection(HttpToolsProtocol):
                 pass
 
     def refuse(self, status: int, detail: str) -> None:
-        """Answer with a problem where no other answer has begun, and close."""
+        """Answer with a problem unless another answer has begun, and close the connection."""
         if self._phase in {Phase.REFUSED, Phase.DEAF} or self.transport.is_closing():
             return
         self.crowd.note(self, status)
@@ -206,7 +207,7 @@ class LimitedConnection(HttpToolsProtocol):
             self.transport.write_eof()
 
     def _can_answer(self) -> bool:
-        """Whether the peer would read a problem as the answer to what it sends."""
+        """Whether the peer would take a problem document as the answer to its present request."""
         running = self._running
         if self._phase is Phase.IDLE:
             return False
@@ -225,7 +226,7 @@ class LimitedConnection(HttpToolsProtocol):
             self._running.message_event.set()
 
     def _measure(self, size: int) -> None:
-        """Count what no callback tells: an unfinished header, and what frames a body."""
+        """Count bytes that the parser reports in no callback: an unfinished header, and the framing of a body."""
         if self._phase is Phase.HEAD and not self._began_in_chunk:
             self._raw_header += size
             if self._raw_header > MOST_HEADER:
@@ -273,7 +274,7 @@ _LARGE: Final = (
 
 
 async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
-    """The last answer to a peer that asks on without waiting for answers."""
+    """The last answer to a peer that sends too many requests without waiting for answers."""
     answer = problem(
         HTTPStatus.TOO_MANY_REQUESTS,
         f"Expected at most {MOST_PIPELINED} requests that wait on one connection, found more. Wait for the answers.",
@@ -283,7 +284,7 @@ async def _too_many(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _answer(status: int, detail: str) -> bytes:
-    """A problem document as the bytes of a response that ends its connection."""
+    """The bytes of a response with a problem document, which ends the connection."""
     title = HTTPStatus(status).phrase
     body = json.dumps({"type": "about:blank", "title": title, "status": int(status), "detail": detail}).encode()
     lines = (
@@ -297,5 +298,5 @@ def _answer(status: int, detail: str) -> bytes:
 
 
 def connections_of(crowd: Crowd) -> type[LimitedConnection]:
-    """The protocol of one server, whose connections know of each other."""
+    """The protocol class of one server, whose connections share a crowd."""
     return type("Connection", (LimitedConnection,), {"crowd": crowd})

@@ -1,8 +1,8 @@
-"""Who is connected, and who has to go: a peer that holds connections open keeps nobody else out.
+"""The open connections of a server, counted by address: a peer that holds connections open keeps no other peer out.
 
-A connection is *half* while it owes the rest of a request: its header, or a body of JSON. When an address holds too
-many halves, the oldest of them is closed and the newcomer is let in. The newcomer may be a kill that shares its address
-with a flood, behind one router.
+A connection is *half* while its request is incomplete: the rest of its header, or of a JSON body, is due. When an
+address has too many halves, the oldest one is closed and the new connection is accepted, since that may be a kill which
+shares its address with a flood, behind one router.
 """
 
 import logging
@@ -17,9 +17,9 @@ from signoff.config.settings import Peers
 log = logging.getLogger("signoff.http")
 HALVES_PER_ADDRESS: Final = 100
 HALVES: Final = 4000
-# A connection that was accepted just now had no turn to be read: a thousand desks that come back together are no flood.
+# New connections get this time to be read: a thousand desks that reconnect at once are not a flood.
 GRACE_S: Final = 2.0
-# Descriptors that stay free for the database, the files and the next newcomers.
+# File descriptors kept free for the database, files and new connections.
 RESERVE: Final = 256
 IPV6_SITE: Final = 64
 TOO_MANY: Final = (
@@ -29,13 +29,13 @@ TOO_MANY: Final = (
 
 
 class Peer(Protocol):
-    """One connection, as the crowd sees it."""
+    """The part of a connection that the crowd uses."""
 
     address: str
     since: float
 
     def expire(self, now: float) -> None:
-        """End what has taken longer than it may."""
+        """End the connection if its request took longer than allowed."""
 
     def refuse(self, status: int, detail: str) -> None:
         """Answer with a problem and close."""
@@ -43,7 +43,7 @@ class Peer(Protocol):
 
 @dataclass(slots=True)
 class Neighbours:
-    """The connections of one address; dicts, since they keep the order in which their members came."""
+    """The connections of one address, oldest first; dicts, since they keep the order of insertion."""
 
     every: dict[Peer, None] = field(default_factory=dict)
     halves: dict[Peer, None] = field(default_factory=dict)
@@ -64,14 +64,14 @@ class Crowd:
         self._refused: Counter[tuple[str, int]] = Counter()
 
     def enter(self, peer: Peer, now: float) -> None:
-        """Count a connection in; whoever has to make room for it is closed."""
+        """Add a new connection, and close another one where a limit is exceeded."""
         for group in self._groups(peer):
             group.every[peer] = None
         self.count_half(peer, now)
         self._make_room(peer, now)
 
     def leave(self, peer: Peer) -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         for group in self._groups(peer):
             for members in (group.every, group.halves, group.idle):
                 members.pop(peer, None)
@@ -80,7 +80,7 @@ class Crowd:
             del self._by_address[peer.address]
 
     def count_half(self, peer: Peer, now: float) -> None:
-        """Note that a connection owes the rest of a request from now on."""
+        """Note that the rest of a request is due on a connection from now on."""
         self.count_busy(peer)
         peer.since = now
         for group in self._groups(peer):
@@ -88,32 +88,32 @@ class Crowd:
         self._timed[peer] = None
 
     def count_timed(self, peer: Peer, now: float) -> None:
-        """Note that a connection sends something long or is closing: it is timed, and makes room for nobody."""
+        """Note that a connection sends an archive or is closing: it is timed, but never closed to make room."""
         self.count_busy(peer)
         peer.since = now
         self._timed[peer] = None
 
     def count_busy(self, peer: Peer) -> None:
-        """Note that a connection is being answered, for as long as that takes."""
+        """Note that a connection is being answered, which has no time limit."""
         for group in self._groups(peer):
             group.halves.pop(peer, None)
             group.idle.pop(peer, None)
         self._timed.pop(peer, None)
 
     def count_idle(self, peer: Peer) -> None:
-        """Note that a connection was answered and may ask again."""
+        """Note that a connection was answered and has no request open."""
         self.count_busy(peer)
         for group in self._groups(peer):
             group.idle[peer] = None
 
     def is_full(self, peer: Peer) -> bool:
-        """Whether there are more connections than may be, and none of them can make room."""
+        """Whether the connections still exceed a limit, since none of them could be closed to make room."""
         own = self._by_address[peer.address]
         is_over = not self._is_proxy(peer.address) and len(own.every) > self.limits.per_address
         return is_over or len(self._all.every) > self._most_open
 
     def sweep(self, now: float) -> None:
-        """End what has taken longer than it may, and say in the log what was refused since."""
+        """End overdue connections, and log the refusals since the last sweep."""
         for peer in tuple(self._timed):
             peer.expire(now)
         for (address, status), count in self._refused.most_common(5):
@@ -121,7 +121,7 @@ class Crowd:
         self._refused.clear()
 
     def note(self, peer: Peer, status: int) -> None:
-        """Remember a refusal for the log: one line a sweep, whatever a flood does."""
+        """Count a refusal for the log, which gets at most five lines a sweep."""
         self._refused[peer.address, status] += 1
 
     def _make_room(self, newcomer: Peer, now: float) -> None:
@@ -144,7 +144,7 @@ class Crowd:
 
 
 def site_of(host: str) -> str:
-    """The address that counts as one peer: of IPv6 the network of a site, whose holder has every address in it."""
+    """The address that counts as one peer; for IPv6 the /64 network, since its holder has every address in it."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -157,7 +157,7 @@ def site_of(host: str) -> str:
 
 
 def is_within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    """Whether an address, or the site of one, touches one of these networks."""
+    """Whether an address, or its IPv6 site, overlaps one of these networks."""
     try:
         own = ip_network(address)
     except ValueError:
@@ -166,14 +166,14 @@ def is_within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> 
 
 
 def _close_stale(group: Neighbours, now: float) -> None:
-    """Close the oldest half, unless it came so lately that it had no turn yet."""
+    """Close the oldest half, unless it is within its grace period."""
     oldest = next(iter(group.halves))
     if now - oldest.since > GRACE_S:
         oldest.refuse(408, TOO_MANY)
 
 
 def _close_oldest(group: Neighbours, newcomer: Peer) -> None:
-    """Close the oldest half, or else the connection that has been idle longest."""
+    """Close the oldest half; without halves, close the connection that has been idle longest."""
     for members in (group.halves, group.idle):
         oldest = next((peer for peer in members if peer is not newcomer), None)
         if oldest is not None:

@@ -1,7 +1,7 @@
-"""What stands around every request: an id, a line in the log, a limit on its size and depth, and quiet headers.
+"""ASGI middleware around every request: a request id, a log line, limits on size and depth, and security headers.
 
-Plain ASGI, so that a stream passes through untouched. Nobody is known here yet, so little is read and less is computed:
-whatever holds this up holds up a kill. An archive is read by its route, once it knows who sent it.
+Plain ASGI, so that streamed answers pass through unbuffered. It runs before authentication and before every kill, so it
+must stay cheap. The route of an archive reads it after authentication.
 """
 
 import json
@@ -24,23 +24,23 @@ from signoff.http.sessions import COOKIE, SECURE_COOKIE
 from signoff.http.uploads import ARCHIVE, MOST_BYTES
 
 log = logging.getLogger("signoff.http")
-# An envelope of 64 KiB, or a policy of 100,000 characters, beside the rest of its request.
+# Holds a signed envelope of 64 KiB or a policy of 100,000 characters, with the rest of the request.
 MOST_JSON: Final = 256 << 10
-# The longest reason of a kill with every character escaped, 12 bytes each, beside the model's name.
+# Holds the longest reason of a kill with every character escaped to 12 bytes, and the model's name.
 MOST_ORDER: Final = 32 << 10
 MOST_OF_STRANGERS: Final = 16 << 10
 MOST_LOOKED_THROUGH: Final = 32 << 10
 MOST_DEPTH: Final = 40
 MOST_BRACKETS: Final = 5000
 MOST_QUOTES: Final = 20_000
-# What takes risk away, and what trading processes ask: answered also where an address has too many connections.
+# Exits and feature flags: answered even when an address has too many connections.
 ALWAYS: Final = re.compile(
     r"(?s)/api/v1/kill|/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/rollback|/stop|/ofrep/v1/.+"
 )
 FLAGS: Final = "/ofrep/"
-# The routes that take an archive; each knows who sent it before it reads it.
+# The routes that take an archive; they authenticate before they read it.
 TAKES_ARCHIVE: Final = re.compile(r"/api/v1/(deployments|checks|memos|models/[^/]+/rehearsals)")
-# A text is skipped in one step, also one that never ends: no byte is looked at twice.
+# The possessive quantifier keeps the match linear, also for a text without an end.
 QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 BRACKET: Final = re.compile(rb"[\[\]{}]")
 BRACKETS: Final = (b"[", b"]", b"{", b"}")
@@ -58,13 +58,13 @@ Refusal = tuple[int, str]
 
 
 class Edges:
-    """One request from its first byte to its last."""
+    """The middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it here when it is too large or too deep."""
+        """Pass a request on, or refuse it here when it is too large or too deep."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -101,12 +101,12 @@ class Edges:
 
 
 def takes_archive(path: str, kind: str) -> bool:
-    """Whether a request of this path and content type is one that sends an archive."""
+    """Whether a request with this path and content type sends an archive."""
     return kind.partition(";")[0].strip() == ARCHIVE and TAKES_ARCHIVE.fullmatch(path) is not None
 
 
 async def _bounded(scope: Scope, receive: Receive) -> tuple[Refusal | None, Receive]:
-    """The body read within its limits, to be received again; or the status and reason of a refusal."""
+    """Read the body within its limits: the refusal, or None and a `receive` that replays the body."""
     if scope["method"] in {"GET", "HEAD", "OPTIONS"}:
         return None, receive
     headers = Headers(scope=scope)
@@ -128,25 +128,25 @@ async def _bounded(scope: Scope, receive: Receive) -> tuple[Refusal | None, Rece
         if not message.get("more_body", False):
             break
     body = b"".join(chunks)
-    return _wrong_with(body, scope["path"]), _again(body, receive)
+    return _objection(body, scope["path"]), _replayed(body, receive)
 
 
 def _limit(path: str, headers: Headers) -> tuple[int, Refusal]:
-    """How large a body may be, and how one that is larger is refused."""
+    """The size limit of a body, and the refusal of a larger one."""
     limit = MOST_ORDER if ALWAYS.fullmatch(path) else MOST_JSON
-    if limit > MOST_OF_STRANGERS and not _says_who(headers):
+    if limit > MOST_OF_STRANGERS and not _has_credentials(headers):
         return MOST_OF_STRANGERS, (HTTPStatus.UNAUTHORIZED, UNKNOWN)
     return limit, (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large(limit))
 
 
-def _says_who(headers: Headers) -> bool:
-    """Whether a request carries what could tell who sent it; whether it does is found out later."""
+def _has_credentials(headers: Headers) -> bool:
+    """Whether a request carries a token or session cookie; it is verified later."""
     names = (cookie.partition("=")[0].strip() for cookie in headers.get("cookie", "").split(";"))
     return "authorization" in headers or not {COOKIE, SECURE_COOKIE}.isdisjoint(names)
 
 
-def _wrong_with(body: bytes, path: str) -> Refusal | None:
-    """Why a body is refused before anybody looks into it."""
+def _objection(body: bytes, path: str) -> Refusal | None:
+    """The refusal of a body that is too complex to parse safely, or ambiguous."""
     if sum(map(body.count, BRACKETS)) > MOST_BRACKETS:
         return HTTPStatus.UNPROCESSABLE_ENTITY, f"Expected at most {MOST_BRACKETS:,} brackets in a body, found more."
     if body.count(b'"') > MOST_QUOTES:
@@ -166,17 +166,17 @@ def _wrong_with(body: bytes, path: str) -> Refusal | None:
 
 
 class _RepeatedError(Exception):
-    """A key that an object holds twice."""
+    """An object holds this key twice."""
 
 
 def repeated_key(body: bytes) -> str | None:
-    """A key that an object of a JSON text holds twice; None where there is none, or no JSON."""
+    """A key that occurs twice in an object of a JSON text; None where keys are unique, or the text is not JSON."""
     try:
         json.loads(body, object_pairs_hook=_each_once)
     except _RepeatedError as error:
         return str(error)
     except (ValueError, RecursionError):
-        return None  # the route says what it expected
+        return None  # the route refuses it with a better message
     return None
 
 
@@ -189,7 +189,7 @@ def _each_once(members: list[tuple[str, object]]) -> None:
 
 
 def _counted(receive: Receive) -> Receive:
-    """The archive as its route reads it, up to its limit."""
+    """A `receive` that refuses an archive above its size limit."""
     size = 0
 
     async def next_part() -> Message:
@@ -214,7 +214,8 @@ def _too_large(limit: int) -> str:
     return f"Expected a body of at most {limit} bytes; send less, or a zip archive where one is taken."
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that returns a body that was read already."""
     is_given = False
 
     async def replay() -> Message:
@@ -228,7 +229,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def depth(body: bytes) -> int:
-    """How deep brackets nest outside of texts, without parsing."""
+    """The nesting depth of brackets outside of texts, counted without parsing."""
     level = most = 0
     for bracket in BRACKET.findall(QUOTED.sub(b"", body)):
         level += 1 if bracket in {b"{", b"["} else -1
@@ -237,7 +238,7 @@ def depth(body: bytes) -> int:
 
 
 def _tell(scope: Scope, status: int, took_ms: float) -> None:
-    """One line; no header, body or query, where secrets might be. An answer may say which release or model it is of."""
+    """Log one line, without headers, body and query, which may hold secrets. The route may name release and model."""
     state, named = scope["state"], scope.get("path_params", {})
     told = about(
         method=scope["method"],

@@ -1,4 +1,4 @@
-"""The installation's policy over HTTP: read by everybody, changed by two people who sign the same bytes."""
+"""The installation's policy over HTTP: all accounts read it, and two people who sign the same bytes change it."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -28,13 +28,13 @@ Confirming = Annotated[Principal, Depends(allowed(Verb.CONFIRM_POLICY))]
 
 @router.get("/policy")
 def show(house: Installation, principal: Reading) -> PolicyDocument:
-    """The policy in force, what waits for a second person, and every version so far."""
+    """The policy in force, the open proposals, and every version so far."""
     return Local(house, principal.name).policy()
 
 
 @router.post("/policy/statements")
 def policy_statement(body: PolicyStatementRequest, house: Installation, principal: Reading) -> StatementDocument:
-    """What you would sign to propose a policy, or to confirm one that was proposed."""
+    """The statement to sign to propose a policy, or to confirm a proposal."""
     policies, person = house.policies, principal.name
     if body.act == "confirm":
         if body.proposal is None:
@@ -47,7 +47,7 @@ def policy_statement(body: PolicyStatementRequest, house: Installation, principa
 
 @router.post("/policy/proposals", status_code=201)
 def propose_policy(body: PolicyProposalRequest, house: Naming, principal: Proposing) -> PolicyProposalDocument:
-    """Sign for another policy; it waits a week for a second person."""
+    """Propose a policy by signing it; a second person may confirm it within a week."""
     signatory = Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
     return Local(house, principal.name).propose_policy_text(SENT, body.text.encode(), signatory)
 
@@ -56,14 +56,14 @@ def propose_policy(body: PolicyProposalRequest, house: Naming, principal: Propos
 def confirm_policy(
     proposal: Name, body: PolicyConfirmationRequest, house: Naming, principal: Confirming
 ) -> PolicyDocument:
-    """Sign a proposed policy as the second person; it is in force for what is submitted from now on."""
+    """Confirm a proposed policy by signing it as the second person; it applies to later submissions."""
     signatory = Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
     return Local(house, principal.name).confirm_policy(proposal, signatory)
 
 
 @router.post("/policy/proposals/{proposal}/decline")
 def decline_policy(proposal: Name, house: Naming, principal: Confirming) -> DeclinedPolicyDocument:
-    """Put a proposed policy away."""
+    """Decline a proposed policy."""
     return Local(house, principal.name).decline_policy(proposal)
 
 

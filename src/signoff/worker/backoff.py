@@ -1,6 +1,6 @@
-"""What fails again and again: tried after pauses that double, and told to people once it stays.
+"""Back-off for the worker's tasks: retries after pauses that double, and an alert once a failure persists.
 
-Kept in memory: a worker that starts anew tries everything at once. `now` is monotonic.
+Kept in memory, so a restarted worker tries everything at once. `now` is monotonic.
 """
 
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ TOLD_AGAIN_S: Final = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One thing that the worker does: a task, and what it is done to, where it is one release or one model."""
+    """A task of the worker, and the one release or model that it concerns, if any."""
 
     task: str
     of: str = ""
@@ -28,7 +28,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streak:
-    """Failures in a row, when the next attempt is due, and when people are told."""
+    """Failures in a row, the time of the next attempt, and the time of the last alert."""
 
     failures: int = 0
     due: float = float("-inf")
@@ -41,7 +41,7 @@ class Streak:
 
     @property
     def is_news(self) -> bool:
-        """Whether the last failure is worth a line, of what is tried each second: the first, second, fourth, eighth…"""
+        """Whether to log the last failure of a task that is tried every second: the first, second, fourth, eighth…"""
         return self.failures.bit_count() == 1
 
     def failed(self, now: float) -> "Streak":
@@ -50,38 +50,38 @@ class Streak:
         return replace(longer, due=now + longer.pause_s)
 
     def is_to_be_told(self, now: float) -> bool:
-        """Whether it has stayed long enough for people to be called, and they were not called lately."""
+        """Whether to alert people: the failure persists, and the last alert is long enough ago."""
         is_new = self.told is None or now - self.told >= TOLD_AGAIN_S
         return self.failures >= STAYS_AFTER and is_new
 
 
 @dataclass(slots=True)
 class Streaks:
-    """The streak of each subject that fails now; several threads may use it."""
+    """The streaks of the subjects that fail now; safe for several threads."""
 
     _failing: dict[Subject, Streak] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def is_due(self, subject: Subject, now: float) -> bool:
-        """Whether it may be tried now."""
+        """Whether the subject may be tried now."""
         with self._lock:
             streak = self._failing.get(subject)
         return streak is None or now >= streak.due
 
     def failed(self, subject: Subject, now: float) -> Streak:
-        """Note a failure; the streak it belongs to."""
+        """Note a failure, and return its streak."""
         with self._lock:
             streak = self._failing.get(subject, Streak()).failed(now)
             self._failing[subject] = streak
         return streak
 
     def told(self, subject: Subject, now: float) -> None:
-        """Note that people were called."""
+        """Note that people were alerted."""
         with self._lock:
             if subject in self._failing:
                 self._failing[subject] = replace(self._failing[subject], told=now)
 
     def recovered(self, subject: Subject) -> Streak | None:
-        """Forget a streak; the one that has ended, None where there was none."""
+        """End the streak of a subject, and return it; None where there was none."""
         with self._lock:
             return self._failing.pop(subject, None)

@@ -1,6 +1,6 @@
-"""Lanes: what may take long is done beside what must not wait, each kind of work in a thread of its own.
+"""Lanes: each kind of slow work runs in its own thread, so that urgent work does not wait for it.
 
-A lane that is still at its work is not given more; what it did is told by the pass that finds it back.
+A busy lane gets no further work. The pass after its end reports what it did.
 """
 
 import threading
@@ -15,7 +15,7 @@ LATE_S: Final = 120.0
 
 @dataclass(slots=True)
 class _Run(Generic[D]):
-    """One thing under way, and what it has done so far."""
+    """A piece of work in progress, and what it has done so far."""
 
     did: D
     began: float
@@ -24,13 +24,13 @@ class _Run(Generic[D]):
 
 @dataclass(slots=True)
 class Lanes(Generic[D]):
-    """Lanes by name; `D` is what a piece of work writes its deeds into. One thread gives the work out."""
+    """Lanes by name; `D` is the type in which a piece of work notes what it did. Only one thread may call this."""
 
     clock: Callable[[], float] = monotonic
     _runs: dict[str, _Run[D]] = field(default_factory=dict)
 
     def give(self, lane: str, work: Callable[[D], None], did: D) -> None:
-        """Begin a piece of work unless the lane has one, whose deeds were not asked for yet."""
+        """Begin a piece of work, unless the lane is busy or its last work was not yet returned."""
         if lane in self._runs:
             return
         thread = threading.Thread(target=work, args=(did,), name=lane, daemon=True)
@@ -38,22 +38,22 @@ class Lanes(Generic[D]):
         thread.start()
 
     def returned(self) -> tuple[D, ...]:
-        """What was done in the lanes that have come back; they are free again."""
-        back = [lane for lane in self._runs if not self.is_busy(lane)]
-        return tuple(self._runs.pop(lane).did for lane in back)
+        """What the finished lanes did; they are then free again."""
+        finished = [lane for lane in self._runs if not self.is_busy(lane)]
+        return tuple(self._runs.pop(lane).did for lane in finished)
 
     def is_busy(self, lane: str) -> bool:
-        """Whether a lane is still at its work."""
+        """Whether a lane's work is still in progress."""
         return lane in self._runs and self._runs[lane].thread.is_alive()
 
     def late(self) -> dict[str, tuple[float, D]]:
-        """Lanes that have been at one piece of work for too long: for how many seconds, and what it did so far."""
+        """The lanes whose work takes longer than LATE_S: seconds so far, and what was done so far."""
         now = self.clock()
         late = {lane: run for lane, run in self._runs.items() if self.is_busy(lane) and now - run.began >= LATE_S}
         return {lane: (now - run.began, run.did) for lane, run in late.items()}
 
     def finish(self, seconds: float) -> tuple[D, ...]:
-        """Wait for what is under way, no longer than this; what was done."""
+        """Wait at most this long for all lanes; what the finished ones did."""
         end = self.clock() + seconds
         for run in self._runs.values():
             run.thread.join(max(0.0, end - self.clock()))

@@ -1,5 +1,5 @@
 """Foreign code in a child process: the feature functions of dossiers, and the models of a registry.
 
-`confinement` and `inside` run in the child, `child` starts it and speaks with it, `columns` carries tables between the
-two. What a child answers is judged outside of it: the code under test never runs beside the test.
+`child` starts the child process and exchanges messages with it. `inside`, `confinement` and `models` run in the child.
+`columns` carries tables between the two. The parent judges the child's answers: foreign code cannot reach the checks.
 """

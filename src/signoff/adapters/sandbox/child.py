@@ -1,8 +1,8 @@
-"""Starting the child that runs foreign code, and speaking with it within a time limit.
+"""Starting the child process that runs foreign code, and exchanging messages with it within a time limit.
 
-The child says first what it tried and could not do. Unless everything that the installation demands was out of its
-reach, it is ended before any foreign code was loaded. It is ended in any case when its work is done, when its time is
-over, or when it says something that is no answer.
+The child first reports which hazards its probes found stopped. Under full isolation, a child with an open hazard is
+ended before it loads foreign code. Otherwise it is ended when its work is done, its time is over, or its answer is
+invalid.
 """
 
 import json
@@ -42,15 +42,15 @@ PASSED_ON: Final = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 class ForeignCodeError(SignoffError):
-    """What foreign code raised, as it said it."""
+    """An error that foreign code raised, in its own words."""
 
 
 class BrokenChildError(SignoffError):
-    """The child ended, took too long, or answered something that is no answer: there is no result."""
+    """The child ended early, took too long, or sent an invalid answer: there is no result."""
 
 
 class IsolationError(UnavailableError):
-    """Foreign code was not run, since not all that it could reach was out of its reach."""
+    """Foreign code was not run, since a hazard was not stopped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +69,11 @@ class Sandbox:
     memory_bytes: int = 4 << 30
 
     def start(self, folder: Path, *, compute: str = "") -> "Child":
-        """A child over one folder, which it may read; `compute` names the function that `Child.compute` calls."""
+        """A child that may read this folder; `compute` names the function that `Child.compute` calls."""
         return Child(self, folder, compute=compute)
 
     def specification(self, folder: Path, compute: str) -> dict[str, Any]:
-        """What the child is told."""
+        """The first message to the child: its limits, its paths and what to probe."""
         modules = self._modules()
         hidden = [str(path.resolve()) for path in self.hidden if path.exists()]
         return {
@@ -91,7 +91,7 @@ class Sandbox:
         }
 
     def _modules(self) -> list[str]:
-        """Where modules are found: the interpreter's and ours; nothing that holds the installation's own files."""
+        """The folders of modules: the interpreter's, ours and `packages`, without any that contains hidden files."""
         own = Path(signoff.__file__).parents[1]
         found = [*_interpreter_modules(), own, *self.packages]
         kept = [path.resolve() for path in (*self.hidden, *self.folders)]
@@ -103,13 +103,13 @@ class Sandbox:
 
 
 def detected(sandbox: Sandbox) -> Protection:
-    """What foreign code could not reach here, tried now by a child that is given none."""
+    """The protection on this machine, probed now by a child that gets no foreign code."""
     with TemporaryDirectory() as name, replace(sandbox, isolation=Isolation.WEAK).start(Path(name)) as child:
         return child.protection
 
 
 def _bubble(specification: Mapping[str, Any]) -> tuple[str, ...]:
-    """The start of a command in namespaces of its own, where bubblewrap is installed; else nothing."""
+    """The bubblewrap command that runs the child in its own namespaces; empty where it is not installed."""
     bubblewrap = shutil.which("bwrap")
     if bubblewrap is None or not specification["is_confined"]:
         return ()
@@ -134,7 +134,7 @@ def _interpreter_modules() -> list[Path]:
 
 
 def installed_packages() -> tuple[Path, ...]:
-    """Folders of modules that the operator put in reach of Python: by PYTHONPATH, and by `.pth` files."""
+    """Folders of modules that the operator added to Python, by PYTHONPATH and by `.pth` files."""
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)  # noqa: TID251 - Python's own setting
     named = [Path(part) for part in given if part.startswith("/")]
     for place in (*site.getsitepackages(), sysconfig.get_paths()["purelib"]):
@@ -145,7 +145,7 @@ def installed_packages() -> tuple[Path, ...]:
 
 
 class Child:
-    """One process over one folder, from `with` to the end of the block. Every call may raise BrokenChildError."""
+    """One child process for one folder, as a context manager. Every call may raise BrokenChildError."""
 
     def __init__(self, sandbox: Sandbox, folder: Path, *, compute: str) -> None:
         self._sandbox, self._folder, self._compute = sandbox, folder.resolve(), compute
@@ -155,14 +155,14 @@ class Child:
         self.failure: str | None = None
 
     def __enter__(self) -> Self:
-        """Start as the kernel isolates it, or in namespaces of its own where that is not enough."""
+        """Start the child; where Landlock and seccomp do not stop every hazard, start it under bubblewrap instead."""
         specification = self._sandbox.specification(self._folder, self._compute)
         self._begin(specification, ())
         if not self.protection.is_full and (bubble := _bubble(specification)):
             seen = self.protection
             try:
                 self._begin(specification, bubble)
-            except BrokenChildError:  # it is installed, and may not be used here
+            except BrokenChildError:  # bubblewrap is installed, but cannot create namespaces here
                 self.failure = None
                 self._begin(specification, ())
                 self.protection = seen
@@ -184,7 +184,7 @@ class Child:
         self.close()
 
     def _begin(self, specification: Mapping[str, Any], around: tuple[str, ...]) -> None:
-        """Start a process and hear what it cannot do; one that was started before is ended."""
+        """Start a process and read its report; an earlier process is ended."""
         self.close()
         self._deadline = time.monotonic() + min(STARTING_S, self._sandbox.seconds)
         line = [*around, sys.executable, "-I", "-S", "-B", inside.__file__]
@@ -195,9 +195,8 @@ class Child:
         except BaseException:
             self.close()
             raise
-        for folder in specification[
-            "folders"
-        ]:  # where it could write, it may not have been able to remove what it wrote
+        # A probe file exists where the child could write; the child may be unable to remove it.
+        for folder in specification["folders"]:
             with suppress(OSError):
                 Path(folder, specification["probe"]).unlink(missing_ok=True)
         said = json.loads(content)
@@ -207,7 +206,7 @@ class Child:
         )
 
     def compute(self, inputs: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-        """What the feature function makes of these inputs."""
+        """The features that the function computes from these inputs."""
         packed = [(name, columns.pack(table)) for name, table in inputs.items()]
         names = json.dumps([(name, len(content)) for name, content in packed]).encode()
         request = b"".join((struct.pack(">I", len(names)), names, *(content for _, content in packed)))
@@ -218,13 +217,13 @@ class Child:
             raise self._broken(f"it answered with no table ({error})") from error
 
     def model(self, declared: Mapping[str, str]) -> tuple[bytes, bytes]:
-        """What was recorded for a model's known input, and what the model gives for it now: doubles, in order."""
+        """The recorded output for a model's known input, and its present output, as the bytes of doubles."""
         _, expected = self._asked(inside.MODEL, json.dumps(dict(declared)).encode(), inside.NUMBERS)
         _, found = self._answered(b"", inside.NUMBERS)
         return expected, found
 
     def close(self) -> None:
-        """End the child, and whatever it started."""
+        """End the child and its process group."""
         if self._process is not None:
             child_processes.end(self._process)
             self._process = None
@@ -253,7 +252,7 @@ class Child:
         return self._process
 
     def _broken(self, reason: str) -> BrokenChildError:
-        """The child is of no more use: what comes after says why as well."""
+        """End the child and remember why, so that later calls raise the same reason."""
         said = "" if self._process is None else _last_words(self._process)
         self.close()
         self.failure = f"the process that ran this code gave no result: {reason}{said}"
@@ -261,11 +260,11 @@ class Child:
 
 
 class _EndedError(Exception):
-    """There is no answer, and this is why."""
+    """The reason why the child gave no answer."""
 
 
 class _Exchange:
-    """One request written while its answer is read, so that neither side waits for the other to read."""
+    """One request, written while its answer is read, so that full pipes cannot deadlock the two processes."""
 
     def __init__(self, process: subprocess.Popen[bytes], request: bytes, deadline: float) -> None:
         assert process.stdin is not None
@@ -275,7 +274,7 @@ class _Exchange:
         self._request, self._answer = memoryview(request), bytearray()
 
     def result(self) -> tuple[bytes, bytes]:
-        """Kind and content of the answer."""
+        """The kind and content of the answer."""
         os.set_blocking(self._to, False)
         os.set_blocking(self._from, False)
         size = inside.MESSAGE.size
@@ -310,7 +309,7 @@ class _Exchange:
         except BlockingIOError:
             return
         except OSError:
-            ready.unregister(self._to)  # it reads no more; whether it answers shows next
+            ready.unregister(self._to)  # the child reads no more; it may still have answered
             return
         self._request = self._request[written:]
         if not self._request:
@@ -341,7 +340,7 @@ def _end_of(process: subprocess.Popen[bytes]) -> str:
 
 
 def _last_words(process: subprocess.Popen[bytes]) -> str:
-    """What it complained of while it started; later there is nothing to read."""
+    """The last line on standard error, which the child writes only while it starts."""
     if process.stderr is None:
         return ""
     os.set_blocking(process.stderr.fileno(), False)
@@ -358,7 +357,7 @@ def _raised(content: bytes) -> ForeignCodeError:
 
 
 def _environment() -> dict[str, str]:
-    """What the child needs to run at all, and nothing else of this process's environment."""
+    """The child's environment: what it needs to run, and nothing else from this process."""
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2", "NUMBA_NUM_THREADS": "1"}
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **threads, **own}

@@ -1,8 +1,8 @@
-"""Tables as plain buffers, between this process and one whose code is not trusted.
+"""Tables as plain buffers, exchanged with a process that runs foreign code.
 
-A table is a JSON header (rows, and name and type of each column) and the columns' bytes one after the other. Each
-buffer's size follows from the header, and the whole must be exactly as long as the header says. Nothing is
-decompressed, nothing is allocated on the word of the other side, and no format's parser meets hostile bytes.
+A table is a JSON header (rows, and name and type of each column) followed by the bytes of the columns. The size of each
+buffer follows from the header, and the total must match exactly. So hostile bytes reach neither a decompressor nor a
+parser of Arrow or Parquet, and memory is allocated only for bytes that are there.
 """
 
 import json
@@ -28,7 +28,7 @@ _NUMBERS: Final[dict[str, Any]] = {
     "Float32": pl.Float32,
     "Float64": pl.Float64,
 }
-# How what is no plain number is carried: as the integers behind it.
+# Types that are carried as their underlying integers.
 _AS_INTEGERS: Final[dict[str, Any]] = {"Date": pl.Int32, "Time": pl.Int64, "Boolean": pl.UInt8}
 _UNITS: Final = frozenset({"ns", "us", "ms"})
 _BROKEN: Final = (
@@ -45,11 +45,11 @@ _BROKEN: Final = (
 
 
 class ColumnsError(ValueError):
-    """A table that cannot be carried, or bytes that are no table."""
+    """A table that cannot be packed, or bytes that are not a packed table."""
 
 
 def pack(frame: pl.DataFrame) -> bytes:
-    """The bytes of a table. ColumnsError names a column that is neither number, text, truth value, day nor time."""
+    """The bytes of a table. ColumnsError names a column that is not of numbers, texts, Booleans, dates or times."""
     columns, buffers = [], []
     for name in frame.columns:
         kind, parts = _packed(name, frame[name])
@@ -85,7 +85,7 @@ def _numbers(column: pl.Series, kind: Any) -> bytes:  # noqa: ANN401 - a polars 
 
 
 def _texts(column: pl.Series) -> tuple[dict[str, object], list[bytes]]:
-    """The different texts once, and for each row which of them it is: symbols repeat on every day."""
+    """Dictionary encoding: the distinct texts, and a code for each row. Symbols repeat on every day."""
     filled = column.fill_null("")
     different = filled.unique(maintain_order=True)
     codes = filled.cast(pl.Enum(different)).to_physical().cast(pl.UInt32)
@@ -94,11 +94,11 @@ def _texts(column: pl.Series) -> tuple[dict[str, object], list[bytes]]:
 
 
 def unpack(content: bytes) -> pl.DataFrame:
-    """The table in these bytes. ColumnsError for anything that is not exactly one."""
+    """The table in these bytes. ColumnsError for anything but exactly one table."""
     try:
         return _unpacked(memoryview(content))
     except _BROKEN as error:
-        raise ColumnsError(f"expected a table, found bytes that are none: {str(error)[:200]}") from error
+        raise ColumnsError(f"expected a table, found other bytes: {str(error)[:200]}") from error
 
 
 def _unpacked(content: memoryview) -> pl.DataFrame:
@@ -117,13 +117,13 @@ def _unpacked(content: memoryview) -> pl.DataFrame:
 
 
 class _Reading:
-    """A place in the bytes."""
+    """A read position in the bytes."""
 
     def __init__(self, content: memoryview, at: int) -> None:
         self._content, self.at = content, at
 
     def take(self, size: int) -> memoryview:
-        """The next bytes, which must be there."""
+        """The next `size` bytes; ColumnsError where there are fewer."""
         part = self._content[self.at : self.at + size]
         if size < 0 or len(part) != size:
             raise ColumnsError("it ends too early")
@@ -170,6 +170,6 @@ _DTYPES: Final = {name: name.lower() for name in _NUMBERS}
 def _text_values(reading: _Reading, kind: dict[str, Any], rows: int) -> pl.Series:
     different = pl.Series(json.loads(bytes(reading.take(kind["bytes"]))), dtype=pl.String, strict=True)
     codes = pl.Series(np.frombuffer(reading.take(rows * 4), np.uint32))
-    if rows and int(codes.max()) >= different.len():  # type: ignore[arg-type]  # a number, for there are rows
-        raise ColumnsError("a text is none of those that it lists")
+    if rows and int(codes.max()) >= different.len():  # type: ignore[arg-type]  # not None, since there are rows
+        raise ColumnsError("a code points beyond the listed texts")
     return different.gather(codes)

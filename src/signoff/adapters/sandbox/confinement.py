@@ -1,8 +1,8 @@
-"""What a process gives up before it runs foreign code: files, network, other processes, and time without end.
+"""The confinement of a process before it runs foreign code: files, network, other processes, memory and time.
 
-Standard library only, on Linux only, irrevocable, and to be called while the process has one thread: Landlock and
-seccomp bind the thread that asks and those that it starts later. Each step says which layer it put in force; a kernel
-without it is no error here, since what counts is what the probes then see.
+Linux and the standard library only. The steps cannot be undone. Call them while the process has one thread, since
+Landlock and seccomp bind the calling thread and those it starts later. Each step returns the name of its layer, or None
+where the kernel lacks it: the caller decides by the probes, not by the layers.
 
 Landlock (kernel documentation, userspace-api/landlock) allows reading beneath a list of folders and nothing else.
 Seccomp refuses system calls that Landlock does not know of: sockets, processes, signals, and the rights, owners and
@@ -31,7 +31,7 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def limit(*, memory_bytes: int, cpu_seconds: int) -> str:
-    """Limit memory, processor time, files and their size: no byte is written to any file."""
+    """Limit memory, processor time, open files and file size; the limit on size is 0, so files cannot be written."""
     for which, most in (
         (resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_CPU, cpu_seconds),
@@ -47,14 +47,14 @@ def limit(*, memory_bytes: int, cpu_seconds: int) -> str:
 
 
 def end_with(parent: int) -> None:
-    """End when the process that started this one ends, also where it ended already."""
+    """Let the kernel end this process with its parent; exit now if the parent has already ended."""
     _libc.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def drop_privileges() -> None:
-    """Give up every capability, and the way to new ones."""
+    """Drop every capability, and the ability to gain new privileges."""
     _libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     for capability in range(64):
         _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -69,14 +69,14 @@ def drop_privileges() -> None:
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _EXECUTE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 2, 1 << 3
-# The rights over files that each version of the kernel's interface knows, by how many there are.
+# The number of file access rights in each version of the Landlock ABI.
 _RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NETWORK: Final = 0b11
 _SCOPES: Final = 0b11
 
 
 def landlock(readable: Iterable[str]) -> str | None:
-    """Let files beneath these folders be read, and nothing be read, written, made or run anywhere else."""
+    """Allow reading beneath these paths; deny reading elsewhere, and writing, creating and executing everywhere."""
     version = _libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     if version < 1:
         return None
@@ -100,7 +100,7 @@ def _allow(ruleset: int, path: str) -> None:
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return  # what is not there needs no right
+        return  # a missing path needs no rule
     try:
         allowed = _READ_FILE | (_READ_DIR if os.path.isdir(path) else 0)  # noqa: PTH112 - pathlib comes later
         rule = struct.pack("=Qi", allowed, handle)
@@ -112,7 +112,7 @@ def _allow(ruleset: int, path: str) -> None:
 
 # --- seccomp --------------------------------------------------------------------------------------------------------
 
-# Numbers on x86-64 and on arm64; None where a machine has no such call.
+# System call numbers on x86-64 and on arm64; None where the architecture lacks the call.
 _TABLE: Final[dict[str, tuple[int | None, int | None]]] = {
     "capset": (126, 91),
     "clone": (56, 220),
@@ -172,7 +172,7 @@ _SYSCALLS: Final[dict[str, int]] = (
     if _ARCHITECTURE is None
     else {name: number for name, both in _TABLE.items() if (number := both[_COLUMN]) is not None}
 )
-_LOOKED_INTO: Final = frozenset({"capset", "clone", "clone3", "fcntl", "prctl", "prlimit64", "seccomp"})
+_NOT_REFUSED_OUTRIGHT: Final = frozenset({"capset", "clone", "clone3", "fcntl", "prctl", "prlimit64", "seccomp"})
 _CLONE_THREAD: Final = 0x10000
 # fcntl commands that have the kernel send signals: F_SETOWN, F_SETSIG, F_SETOWN_EX.
 _SIGNALLING: Final = (8, 10, 15)
@@ -184,7 +184,7 @@ _SET_FILTER: Final = 1
 
 
 def seccomp() -> str | None:
-    """Refuse what nothing that computes features or predictions needs."""
+    """Refuse the system calls in the table, which computing features or predictions does not need."""
     if _ARCHITECTURE is None:
         return None
     program = b"".join(_filter())
@@ -196,7 +196,7 @@ def seccomp() -> str | None:
 
 
 def _filter() -> Iterator[bytes]:
-    """A classic BPF program: one comparison after the other, the first that fits decides."""
+    """A classic BPF program: the comparisons run in order, and the first match decides."""
     assert _ARCHITECTURE is not None
     yield _step(_LOAD, _MACHINE)
     yield _step(_EQUAL, _ARCHITECTURE, 1, 0)
@@ -204,9 +204,9 @@ def _filter() -> Iterator[bytes]:
     yield _step(_LOAD, _NUMBER)
     yield _step(_AT_LEAST, _X32, 0, 1)
     yield _step(_RETURN, _KILL)
-    for name in sorted(_SYSCALLS.keys() - _LOOKED_INTO):
+    for name in sorted(_SYSCALLS.keys() - _NOT_REFUSED_OUTRIGHT):
         yield from _if_called(name, _step(_RETURN, _REFUSE))
-    yield from _if_called("clone3", _step(_RETURN, _ABSENT))  # so that the C library asks by clone, whose flags show
+    yield from _if_called("clone3", _step(_RETURN, _ABSENT))  # libc then uses clone, whose flags can be checked
     yield from _if_called(
         "clone", _step(_LOAD, _ARGUMENT), _step(_ALL_SET, _CLONE_THREAD, 1, 0), _step(_RETURN, _REFUSE), *_allowed()
     )

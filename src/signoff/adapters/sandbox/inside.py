@@ -1,8 +1,8 @@
-"""The child: it gives up what it does not need, tries whether that holds, and only then loads foreign code.
+"""The child process: it confines itself, probes the confinement, and only then loads foreign code.
 
-Started as a script by a bare interpreter (`-I -S`): no environment, no site packages, no `.pth` file. Requests come in
-on standard input and answers go out on what was standard output, each as kind, length and bytes. Everything that is
-said before foreign code is loaded is this program's own word, and everything after it is not.
+A bare interpreter (`-I -S`) runs it as a script, without site packages and `.pth` files. Requests arrive on standard
+input, and answers leave on the original standard output, each as kind, length and bytes. Answers sent before foreign
+code is loaded can be trusted; later ones cannot.
 """
 
 import importlib
@@ -21,7 +21,7 @@ READY, TABLE, NUMBERS, PROBLEM = b"R", b"T", b"N", b"P"
 
 
 def main() -> None:
-    """Serve requests until there are no more."""
+    """Confine this process, report the layers and probes, and serve requests until standard input ends."""
     answers = os.fdopen(os.dup(1), "wb")
     requests = os.fdopen(os.dup(0), "rb")
     os.chdir("/")
@@ -29,20 +29,18 @@ def main() -> None:
     assert kind == SPECIFICATION
     specification = json.loads(content)
     sys.path[:] = specification["modules"]
-    layers = _confined(specification)
+    layers = _confine(specification)
     stopped = [name for name, is_stopped in PROBES.items() if is_stopped(specification)]
     _answer(answers, READY, json.dumps({"layers": layers, "stopped": stopped}).encode())
     _serve(specification, requests, answers)
 
 
-def _confined(specification: dict[str, Any]) -> list[str]:
-    """Standard streams lead nowhere, and every layer that this kernel has is in force."""
+def _confine(specification: dict[str, Any]) -> list[str]:
+    """Put every layer in force that this kernel has, and point the standard streams at the null device."""
     from signoff.adapters.sandbox import confinement  # noqa: PLC0415 - found once the path is set
 
     nowhere = os.open(os.devnull, os.O_RDWR)
-    if (
-        specification["parent"] is not None
-    ):  # in a namespace of its own it sees no parent, and ends with it all the same
+    if specification["parent"] is not None:  # None under bubblewrap, whose --die-with-parent does the same
         confinement.end_with(specification["parent"])
     layers = [confinement.limit(memory_bytes=specification["memory_bytes"], cpu_seconds=specification["cpu_seconds"])]
     if specification["is_confined"]:
@@ -58,12 +56,12 @@ def _no_network(_specification: dict[str, Any]) -> bool:
 
 
 def _no_secrets(specification: dict[str, Any]) -> bool:
-    """Whether none of the installation's own files opens; what is not there is no secret."""
+    """Whether none of the hidden files can be opened; a missing file counts as refused."""
     return all(_is_refused(partial(os.open, path, os.O_RDONLY)) for path in specification["hidden"])
 
 
 def _no_writes(specification: dict[str, Any]) -> bool:
-    """Whether no file can be made in any of these folders; the parent removes one that could."""
+    """Whether no file can be created in any of these folders; the parent removes the files that could."""
     paths = [f"{folder}/{specification['probe']}" for folder in specification["folders"]]
     return all(_is_refused(partial(os.open, path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)) for path in paths)
 
@@ -80,22 +78,22 @@ def _no_processes(_specification: dict[str, Any]) -> bool:
 
 
 def _no_signals(specification: dict[str, Any]) -> bool:
-    """Whether no other process is in reach: the parent's, or, where none is seen, the first of all."""
+    """Whether other processes cannot be signalled: the parent, or process 1 where the parent is not visible."""
     parent = specification["parent"]
     return _is_refused(partial(os.kill, parent or 1, 0))
 
 
 def _is_refused(act: Callable[[], object]) -> bool:
     try:
-        made = act()
+        opened = act()
     except OSError:
         return True
-    if isinstance(made, int):
-        os.close(made)
+    if isinstance(opened, int):
+        os.close(opened)
     return False
 
 
-# By the names of `domain.isolation.Hazard`.
+# The keys are the values of `domain.isolation.Hazard`.
 PROBES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "network": _no_network,
     "secrets": _no_secrets,
@@ -106,7 +104,7 @@ PROBES: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 
 def _serve(specification: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> None:
-    from signoff.adapters.sandbox import columns, models  # noqa: PLC0415 - after confinement, for they bring numpy
+    from signoff.adapters.sandbox import columns, models  # noqa: PLC0415 - after confinement, since they import numpy
 
     compute: Callable[[dict[str, Any]], Any] | None = None
     while (message := _received(requests))[0]:
@@ -115,26 +113,26 @@ def _serve(specification: dict[str, Any], requests: BinaryIO, answers: BinaryIO)
             if kind == MODEL:
                 declared = json.loads(content)
                 if declared["format"] == "lightgbm-text":
-                    _without_what_lightgbm_can_do_without()
+                    _block_optional_imports()
                 expected, predict = models.known(specification["folder"], declared)
                 _answer(answers, NUMBERS, expected.tobytes())
                 answer = NUMBERS, models.predicted(predict).tobytes()
             else:
                 compute = compute or function(specification["compute"], specification["folder"])
                 answer = TABLE, columns.pack(compute(_tables(content, columns.unpack)))
-        except BaseException as error:  # noqa: BLE001 - foreign code may raise anything, also what ends a process
+        except BaseException as error:  # noqa: BLE001 - foreign code may raise anything, SystemExit included
             answer = PROBLEM, json.dumps([type(error).__name__, str(error)[:4000]]).encode()
         _answer(answers, *answer)
 
 
-def _without_what_lightgbm_can_do_without() -> None:
-    """It looks for these when it is imported, which takes ten times as long as the rest."""
+def _block_optional_imports() -> None:
+    """Make LightGBM's optional imports fail at once: they take ten times as long as LightGBM itself."""
     for name in ("dask", "graphviz", "matplotlib", "pandas", "sklearn"):
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # so that importing it fails at once
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None makes `import` raise
 
 
 def function(name: str, folder: str) -> Callable[..., Any]:
-    """`package.module:function`, from this folder first."""
+    """The function that `package.module:function` names; modules in this folder come first."""
     module, _, attribute = name.partition(":")
     sys.path.insert(0, folder)
     found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)

@@ -1,7 +1,7 @@
-"""Loading a registered model and running it on its known input: a closed list of formats, in the child alone.
+"""Loading a registered model and running it on its known input, in the child only.
 
-`inference.json` beside the model names `format`, `model`, `input` and `output`. What was recorded at registration is
-read before the model is: a model, and the Python code of one, can then no longer change what it is compared with.
+`inference.json` beside the model names `format`, `model`, `input` and `output`; the list of formats is closed. The
+recorded output is read before the model is loaded, so the model's code cannot change the values it is compared with.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ Predict = Callable[[pl.DataFrame], Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownInput:
-    """A model's folder, what its `inference.json` declares, and the rows it was run on when it was registered."""
+    """A model's folder, the content of its `inference.json`, and the rows of the recorded input."""
 
     folder: Path
     declared: dict[str, str]
@@ -29,7 +29,7 @@ class KnownInput:
 
 
 def known(folder: str, declared: dict[str, str]) -> tuple[Floats, KnownInput]:
-    """The output recorded at registration, and what to compute it again from."""
+    """The output recorded at registration, and the input from which to compute it again."""
     place = Path(folder)
     expected = pl.read_parquet(place / declared["output"])["prediction"].cast(pl.Float64).to_numpy()
     frame = pl.read_parquet(place / declared["input"])
@@ -37,13 +37,13 @@ def known(folder: str, declared: dict[str, str]) -> tuple[Floats, KnownInput]:
 
 
 def predicted(case: KnownInput) -> Floats:
-    """What the model gives for its known input now."""
+    """The model's present predictions for its known input."""
     loaded = LOADERS[case.declared["format"]](case)
     return np.ascontiguousarray(np.asarray(loaded(case.frame), dtype=np.float64).ravel())
 
 
 def _lightgbm(case: KnownInput) -> Predict:
-    import lightgbm  # noqa: PLC0415 - whoever registers a model of a format has its library
+    import lightgbm  # noqa: PLC0415 - an optional dependency
 
     model = lightgbm.Booster(model_file=str(case.folder / case.declared["model"]))
     return lambda frame: model.predict(_values(frame, model.feature_name()), num_threads=1)
@@ -79,13 +79,13 @@ def _onnx(case: KnownInput) -> Predict:
 
 
 def _python(case: KnownInput) -> Predict:
-    from signoff.adapters.sandbox.inside import function  # noqa: PLC0415 - the child's own module
+    from signoff.adapters.sandbox.inside import function  # noqa: PLC0415 - `inside` imports this module
 
     loaded: Predict = function(case.declared["loader"], str(case.folder))(case.folder)
     return loaded
 
 
-# The only formats there are. Not one of them is a pickle; the last is Python code that the registry declares.
+# The closed list of formats. None of them unpickles; "python" runs code that comes with the model.
 LOADERS: dict[str, Callable[[KnownInput], Predict]] = {
     "lightgbm-text": _lightgbm,
     "xgboost-json": _xgboost,
@@ -95,6 +95,6 @@ LOADERS: dict[str, Callable[[KnownInput], Predict]] = {
 
 
 def _values(frame: pl.DataFrame, names: list[str]) -> Floats:
-    """The rows as numbers, in the order of the model's own names where the table has all of them."""
+    """The rows as numbers, ordered by the model's feature names where the table has all of them."""
     chosen = frame.select(names) if names and set(names) <= set(frame.columns) else frame
     return chosen.to_numpy().astype(np.float64)
