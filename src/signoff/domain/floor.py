@@ -1,8 +1,8 @@
-"""Which policy a release is held to, where that policy comes from, and how two policies differ.
+"""The policy that a release is held to, its origin, and the differences between two policies.
 
 The policy belongs to the installation: two people sign it, and its versions are numbered. Until they do, a new
 installation has the built-in policy, and an older one the policy of its last approved release; both are unconfirmed. A
-policy file that somebody brings along is a trial: it is good for looking, and never for submitting.
+policy file beside a dossier is a trial: `check` and `memo` use it, and submissions do not.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from signoff.domain.shortened import shortened
 BUILT_IN: Final = Policy(name="default", version="1")
 # Switches that are stricter when they are true.
 _STRICTER_WHEN_TRUE: Final = frozenset({"blocking", "compliance_required"})
-# Lists that are stricter when they are longer: whose signature is needed, and from whom a stronger one.
+# Lists that are stricter when they are longer: roles that must sign, and roles that must sign with an authenticator.
 _STRICTER_WHEN_LONGER: Final = frozenset({"approvals.roles", "approvals.webauthn_roles"})
 
 
@@ -34,7 +34,7 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Floor:
-    """The policy that a release is held to, by name. `number` counts the installation's versions; 0 is unconfirmed.
+    """The policy that a release is held to, by name. `number` counts confirmed versions; 0 means unconfirmed.
 
     `digest` is the SHA-256 of the policy's canonical JSON. `source` is the release that an unconfirmed policy was
     taken from, or the file of a trial.
@@ -70,9 +70,9 @@ class Floor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InForce:
-    """A policy with everything known of it. `content` is its canonical JSON: the bytes that people sign.
+    """The policy in force. `content` is its canonical JSON, whose digest people sign.
 
-    `revision` is that of the ledger's stream `policy` when it was read.
+    `revision` is the revision of the ledger's stream `policy` at the time of reading.
     """
 
     floor: Floor
@@ -106,15 +106,15 @@ def content_digest(content: str) -> str:
 
 
 def subject_of(number: int, replaces: str, content: str) -> str:
-    """What both people sign: this content, as this version, in the place of the policy with the digest `replaces`.
+    """The digest that both people sign: of the content, its version number, and the digest of the policy it replaces.
 
-    So a signature for one version cannot be used again for another one.
+    So a signature cannot be reused for another version.
     """
     return sha256(f"policy:{number}:{replaces}:{content_digest(content)}".encode()).hexdigest()
 
 
 def differences(before: Policy, after: Policy) -> tuple[Difference, ...]:
-    """Every key in which a policy differs from another one, in the order of the file."""
+    """Every key in which two policies differ, in the order of the file."""
     directions = {threshold.path: threshold.stricter for threshold in thresholds(before)}
     old, new = dict(_leaves(before, "")), dict(_leaves(after, ""))
     found = []
@@ -132,9 +132,9 @@ def differences(before: Policy, after: Policy) -> tuple[Difference, ...]:
 
 
 def falls_short(floor: Policy, kind: DeploymentType, held_to: Policy) -> str | None:
-    """The first key in which a release is held to less than the floor, for its type of deployment; None if in none.
+    """The first key in which a release's policy is looser than the floor for its type of deployment; None if none is.
 
-    A dossier may only have tightened thresholds, so that everything else must be equal.
+    A dossier may tighten thresholds; every other key must be equal.
     """
     expected = shortened(floor, kind)
     known = {threshold.path: threshold for threshold in thresholds(expected)}

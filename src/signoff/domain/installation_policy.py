@@ -1,6 +1,6 @@
-"""The installation's policy: which version two people put in force, and what waits for a second person.
+"""The installation's policy as a state: the version in force, and the open proposals.
 
-Folded from the stream `policy`. A proposal is open until its week is over, it is declined, or any one is confirmed.
+Folded from the stream `policy`. A proposal is open until it expires, it is declined, or any proposal is confirmed.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ ID_DIGITS: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyProposal:
-    """A policy that one person signed. Its id begins the digest that both people sign: it stands for these bytes."""
+    """A policy that one person signed. Its id is the start of the digest that both people sign."""
 
     id: str
     content: str
@@ -46,17 +46,17 @@ class InstallationPolicy:
 
     @property
     def digest(self) -> str:
-        """The digest of the policy in force, empty where none was confirmed."""
+        """The digest of the policy in force; empty until one is confirmed."""
         return content_digest(self.content) if self.content else ""
 
     def open_at(self, now: datetime) -> tuple[PolicyProposal, ...]:
-        """The proposals that a second person may still confirm, the oldest first."""
-        alive = (proposal for proposal in self.proposals.values() if proposal.expires_at > now)
-        return tuple(sorted(alive, key=lambda proposal: (proposal.signature.signed_at, proposal.id)))
+        """The proposals that a second person may still confirm, oldest first."""
+        unexpired = (proposal for proposal in self.proposals.values() if proposal.expires_at > now)
+        return tuple(sorted(unexpired, key=lambda proposal: (proposal.signature.signed_at, proposal.id)))
 
 
 def evolve_policy(state: InstallationPolicy | None, recorded: e.Recorded) -> InstallationPolicy:
-    """The policy after one more event of its stream; a history that one person made alone is refused."""
+    """The state after one more event of the stream; IllegalHistoryError for a version that one person made alone."""
     policy = state or InstallationPolicy()
     if recorded.revision != policy.revision + 1:
         message = f"revision {recorded.revision} of {recorded.stream} follows {policy.revision}"
@@ -76,7 +76,7 @@ def evolve_policy(state: InstallationPolicy | None, recorded: e.Recorded) -> Ins
 
 
 def is_same_person(one: Collection[str], other: Collection[str]) -> bool:
-    """Whether two people are one, by all that each of them is known as."""
+    """Whether two people are the same person: any name or login of one is also the other's."""
     return not {plainly(name) for name in one}.isdisjoint(plainly(name) for name in other)
 
 
@@ -93,8 +93,8 @@ def _proposed(policy: InstallationPolicy, event: e.PolicyProposed, at: datetime)
     proposal = PolicyProposal(
         id=event.proposal, content=event.content, signature=event.signature, expires_at=event.expires_at
     )
-    alive = {name: known for name, known in policy.proposals.items() if known.expires_at > at}
-    return replace(policy, proposals={**alive, proposal.id: proposal})
+    unexpired = {name: known for name, known in policy.proposals.items() if known.expires_at > at}
+    return replace(policy, proposals={**unexpired, proposal.id: proposal})
 
 
 def _confirmed(policy: InstallationPolicy, event: e.PolicyConfirmed, at: datetime) -> InstallationPolicy:
@@ -116,7 +116,7 @@ def _confirmed(policy: InstallationPolicy, event: e.PolicyConfirmed, at: datetim
 
 
 def _must(holds: bool, what: str) -> None:
-    """Refuse a history in which a guard was passed by."""
+    """Raise IllegalHistoryError where a guard does not hold."""
     if not holds:
         message = f"in the stream policy, {what}"
         raise IllegalHistoryError(message)

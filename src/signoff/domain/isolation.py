@@ -1,7 +1,7 @@
-"""Where foreign code ran, and what was seen to be out of its reach while it did.
+"""The isolation of foreign code: what an installation demands, and what was seen to be stopped.
 
-Foreign code is what comes with a dossier or out of a registry. Protection is never assumed from a version or a setting:
-each hazard is tried by the process itself before the foreign code is loaded, and counts as stopped only when it was.
+Foreign code comes with a dossier or out of a registry. Protection is never assumed from a version or a setting: the
+process probes each hazard before it loads foreign code, and only a probe that failed counts as stopped.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ class Isolation(StrEnum):
 
 
 class Hazard(StrEnum):
-    """What foreign code could do to the installation that runs it."""
+    """A way in which foreign code could harm the installation."""
 
     NETWORK = "network"
     SECRETS = "secrets"
@@ -44,7 +44,10 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protection:
-    """What the process that ran foreign code could not do, and by which layers; `is_apart` is false in place."""
+    """The hazards that were stopped while foreign code ran, and the layers that stopped them.
+
+    `is_apart` is false where the code ran in the command's own process.
+    """
 
     layers: tuple[str, ...] = ()
     stopped: frozenset[Hazard] = frozenset()
@@ -52,7 +55,7 @@ class Protection:
 
     @property
     def open_hazards(self) -> tuple[Hazard, ...]:
-        """What was not seen to be stopped."""
+        """The hazards that were not seen to be stopped."""
         return tuple(hazard for hazard in Hazard if hazard not in self.stopped)
 
     @property
@@ -62,7 +65,7 @@ class Protection:
 
     @property
     def words(self) -> str:
-        """One clause, to stand behind "the code ran"."""
+        """One clause, to follow "the code ran"."""
         if not self.is_apart:
             return "in the command's own process, as trusted code: nothing was out of its reach (--trusted)"
         by = f" ({', '.join(self.layers)})" if self.layers else ""

@@ -1,14 +1,13 @@
-"""When something that failed is tried again: exponential back-off, with jitter so that not all come back at once.
+"""Exponential back-off with jitter, which keeps several workers from retrying at the same moment.
 
-A wait lies between a half and the whole of the step that is due. Jitter over the whole step would repeat some attempts
-at once.
+A wait is between half of the step and the whole step. Jitter over the whole step could retry without any wait.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-# The exponent at which every ceiling is reached long since; beyond it a power is only large.
+# Every ceiling is reached before this exponent; the limit avoids an overflow.
 STEEPEST: Final = 32
 
 
@@ -20,7 +19,7 @@ class BackOff:
     ceiling: timedelta
 
     def after(self, failures: int, jitter: float) -> timedelta:
-        """How long to wait after so many failures; `jitter` lies between 0 and 1."""
+        """The wait after this many failures; `jitter` is between 0 and 1."""
         doubled = 2.0 ** min(max(failures - 1, 0), STEEPEST)
         step = min(self.first.total_seconds() * doubled, self.ceiling.total_seconds())
         return timedelta(seconds=step * (1 + min(max(jitter, 0.0), 1.0)) / 2)

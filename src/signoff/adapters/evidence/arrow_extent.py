@@ -1,7 +1,7 @@
-"""How large an Arrow or Feather file becomes, from the messages that describe its batches, before any is unpacked.
+"""The unpacked size of an Arrow or Feather file, computed from the messages of its batches before any is decompressed.
 
-A batch names the length of each column and the place of each buffer; a packed buffer begins with the size that it
-unpacks to. The messages are FlatBuffers, of which only what is needed is read.
+A batch lists the length of each column and the position of each buffer; a compressed buffer begins with its unpacked
+size. The messages are FlatBuffers; only the needed fields are read.
 """
 
 import struct
@@ -20,7 +20,7 @@ SCHEMA, DICTIONARY, BATCH = 1, 2, 3
 
 
 def extent_of_arrow(content: bytes, said: str) -> Extent:
-    """The columns, values and unpacked bytes of an Arrow file or stream. ValueError for what is none."""
+    """The columns, values and unpacked bytes of an Arrow file or stream. ValueError where it is malformed."""
     walk = _Walk(content, said)
     try:
         if content.startswith(MARK):
@@ -47,7 +47,7 @@ class _Table:
         self._fields = struct.unpack_from(f"<{max(size // 2 - 2, 0)}H", data, vtable + 4)
 
     def number(self, field: int, kind: str) -> int:
-        """A plain field, 0 where it is left out."""
+        """A scalar field; 0 where it is absent."""
         place = self._place(field)
         return int(struct.unpack_from(f"<{kind}", self._data, place)[0]) if place else 0
 
@@ -56,7 +56,7 @@ class _Table:
         return _Table(self._data, place) if place else None
 
     def vector(self, field: int, width: int) -> tuple[int, int]:
-        """Where the items of a vector begin, and how many there are."""
+        """The position of a vector's first item, and the number of items."""
         place = self._target(field)
         if not place:
             return 0, 0
@@ -80,7 +80,7 @@ class _Table:
 
 
 class _Walk:
-    """One file on its way through its batches, and what was counted so far."""
+    """A walk over the batches of one file, and the totals so far."""
 
     def __init__(self, content: bytes, said: str) -> None:
         self._content, self._said = content, said
@@ -88,7 +88,7 @@ class _Walk:
         self._batches = 0
 
     def file(self) -> None:
-        """Every batch that the footer names, as often as it names it."""
+        """Count every batch that the footer names, as often as it names it."""
         end = len(self._content) - len(MARK) - 4
         (length,) = struct.unpack_from("<i", self._content, end)
         if not 0 < length <= end:
@@ -102,13 +102,13 @@ class _Walk:
                 self._message(struct.unpack_from("<q", self._content, place)[0])
 
     def stream(self) -> None:
-        """Every message from the first to the end."""
+        """Count every message of a stream."""
         at = 0
         while at < len(self._content) and (at := self._message(at)):
             pass
 
     def _message(self, at: int) -> int:
-        """Count one message; where the next begins, 0 at the end."""
+        """Count one message, and return the position of the next; 0 at the end."""
         if at < 0:
             raise ValueError("one of its messages points outside of the file")
         (first,) = struct.unpack_from("<I", self._content, at)
@@ -152,7 +152,7 @@ class _Walk:
         at, count = batch.vector(1, 16)
         lengths = np.frombuffer(self._content, "<i8", 2 * count, at)[::2] if count else np.empty(0, "<i8")
         if (lengths < 0).any():
-            raise ValueError("a column of it has no length")
+            raise ValueError("one of its columns has a negative length")
         self.values += max(int(lengths.astype(np.float64).sum()), batch.number(0, "q"))
         refuse_vast(Extent(values=self.values), self._said)
         at, count = batch.vector(2, 16)
@@ -163,7 +163,7 @@ class _Walk:
 
     def _buffer(self, start: int, length: int, *, is_packed: bool) -> int:
         if length < 0 or start < 0 or start + length > len(self._content):
-            raise ValueError("a buffer of it lies outside of the file")
+            raise ValueError("one of its buffers lies outside of the file")
         if not is_packed or length < 8:
             return length
         (size,) = struct.unpack_from("<q", self._content, start)

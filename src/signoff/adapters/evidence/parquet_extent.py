@@ -1,7 +1,7 @@
-"""How large a Parquet file becomes, from its footer and the header of every page, before any page is unpacked.
+"""The unpacked size of a Parquet file, from its footer and the header of every page, before any page is decompressed.
 
-The footer alone may lie. What a reader unpacks is what the headers of the pages say, so these are added up, over the
-same bytes that a reader follows. Both are in Thrift's compact protocol, of which only what is needed is read.
+The footer may lie: a reader unpacks what the page headers say. So the page headers are added up, along the same bytes
+that a reader follows. Footer and headers use Thrift's compact protocol; only the needed fields are read.
 """
 
 import struct
@@ -15,13 +15,13 @@ MAX_FOOTER: Final = 64 << 20
 MAX_PAGES: Final = 1_000_000
 MAX_WIDTH: Final = 256
 TAIL: Final = 8
-# Each value may repeat all of the one before it: the page says nothing of what it unpacks to.
+# DELTA_BYTE_ARRAY: each value may repeat the whole previous one, so the page header does not bound the unpacked size.
 FRONT_CODED: Final = 7
 _LIST, _STRUCT = 9, 12
 
 
 def extent_of_parquet(content: bytes, said: str) -> Extent:
-    """The columns, values and unpacked bytes of a Parquet file. ValueError for what is none."""
+    """The columns, values and unpacked bytes of a Parquet file. ValueError where it is malformed."""
     (length,) = struct.unpack_from("<I", content, len(content) - TAIL)
     start = len(content) - TAIL - length
     if start < 0:
@@ -37,7 +37,7 @@ def extent_of_parquet(content: bytes, said: str) -> Extent:
 
 
 class _Thrift:
-    """A place in the bytes from which values of the compact protocol are read."""
+    """A reader of values in the compact protocol, at a position in the bytes."""
 
     __slots__ = ("at", "data", "end")
 
@@ -45,7 +45,7 @@ class _Thrift:
         self.data, self.at, self.end = data, at, end
 
     def number(self) -> int:
-        """A number as zigzag varint."""
+        """A signed number, as a zigzag varint."""
         found = self.varint()
         return (found >> 1) ^ -(found & 1)
 
@@ -62,7 +62,7 @@ class _Thrift:
             shift += 7
 
     def fields(self) -> Iterator[tuple[int, int]]:
-        """The number and kind of every field of a structure; whoever asks reads or skips each value."""
+        """The number and kind of every field of a structure; the caller must read or skip each value."""
         field = 0
         while True:
             if self.at >= self.end:
@@ -75,7 +75,7 @@ class _Thrift:
             yield field, head & 0x0F
 
     def items(self) -> tuple[int, int]:
-        """How many items a list has, and of what kind they are."""
+        """The number of items in a list, and their kind."""
         head = self.data[self.at]
         self.at += 1
         count = head >> 4 if head >> 4 != 15 else self.varint()
@@ -84,12 +84,12 @@ class _Thrift:
         return count, head & 0x0F
 
     def skip(self, kind: int, depth: int = 0) -> None:  # noqa: C901 - the kinds of the protocol
-        """Go past a value."""
+        """Skip a value."""
         if depth > MAX_DEPTH:
             raise ValueError("it is nested too deeply")
         match kind:
             case 1 | 2:
-                pass  # a truth is its kind
+                pass  # the kind is the value of a Boolean
             case 3:
                 self.at += 1
             case 4 | 5 | 6:
@@ -107,11 +107,11 @@ class _Thrift:
                 for _, of in self.fields():
                     self.skip(of, depth + 1)
             case _:
-                raise ValueError("it holds a value of no kind that Parquet knows")
+                raise ValueError("it holds a value of an unknown kind")
 
 
 class _Walk:
-    """One file on its way from footer to pages, and what was counted so far."""
+    """A walk over footer and pages of one file, and the totals so far."""
 
     def __init__(self, content: bytes, said: str) -> None:
         self._content, self._said = content, said
@@ -134,7 +134,10 @@ class _Walk:
         return Extent(columns=self._columns, values=values, unpacked=self._unpacked)
 
     def _schema(self, thrift: _Thrift) -> None:
-        """Every element of the schema, whose first is the table; groups that are open, by the children they lack."""
+        """Count the columns and check their nesting; `open_groups` holds the missing children of each open group.
+
+        The first element of the schema is the table itself.
+        """
         count, _ = thrift.items()
         refuse_vast(Extent(columns=count - 1), self._said)
         self._columns, open_groups = count - 1, list[int]()
@@ -175,7 +178,7 @@ class _Walk:
         refuse_vast(Extent(values=self._rows * max(self._columns, 1)), self._said)
 
     def _chunk(self, thrift: _Thrift) -> None:
-        """The pages of one column in one row group."""
+        """Count the pages of one column in one row group."""
         size = data = dictionary = -1
         for field, kind in thrift.fields():
             if field != 3 or kind != _STRUCT:
@@ -205,13 +208,13 @@ class _Walk:
                 raise ValueError("its pages break off, or are too many")
 
     def _page(self, thrift: _Thrift) -> int:
-        """Count one page; how many bytes follow its header."""
+        """Count one page, and return the number of bytes after its header."""
         packed = -1
         for field, kind in thrift.fields():
             if field == 2:
                 unpacked = thrift.number()
                 if unpacked < 0:
-                    raise ValueError("a page of it has no size")
+                    raise ValueError("one of its pages has a negative size")
                 self._unpacked += unpacked
             elif field == 3:
                 packed = thrift.number()
