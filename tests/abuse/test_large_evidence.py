@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 import release_folder
 
-from signoff.adapters.evidence.arrow_extent import extent_of_arrow
+from signoff.adapters.evidence.arrow_extent import _Table, extent_of_arrow
 from signoff.adapters.evidence.frames import frame_of
-from signoff.adapters.evidence.parquet_extent import extent_of_parquet
+from signoff.adapters.evidence.parquet_extent import _Thrift, extent_of_parquet
 from signoff.adapters.results.conversion import Request, convert
 from signoff.domain.errors import BadInputError
 
@@ -202,6 +202,51 @@ def test_an_encoding_whose_size_nothing_tells_is_refused():
     assert content.count(plain) == 1
     with pytest.raises(BadInputError, match="DELTA_BYTE_ARRAY"):
         frame_of(content.replace(plain, front_coded), ".parquet", "x")
+
+
+def with_one_row_group_named_often(content, times):
+    """The same Parquet file, whose footer names its only row group many times."""
+    start = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    thrift = _Thrift(content, start, len(content) - 8)
+    for field, kind in thrift.fields():
+        if field == 4:
+            break
+        thrift.skip(kind)
+    listed = thrift.at
+    assert thrift.items() == (1, 12)
+    first = thrift.at
+    thrift.skip(12)
+    row_group = content[first : thrift.at]
+    footer = content[start:listed] + bytes([0xFC, times]) + row_group * times + content[thrift.at : -8]
+    return content[:start] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def with_one_batch_named_often(content, times):
+    """The same Arrow file, whose footer names its only batch many times."""
+    end = len(content) - 10
+    start = end - int.from_bytes(content[end : end + 4], "little")
+    footer = _Table(content, start + int.from_bytes(content[start : start + 4], "little"))
+    at, count = footer.vector(3, 24)
+    assert count == 1
+    moved, place = bytearray(content[:end]), footer._place(3)
+    moved[place : place + 4] = (end - place).to_bytes(4, "little")
+    moved += times.to_bytes(4, "little") + content[at : at + 24] * times
+    return bytes(moved) + (len(moved) - start).to_bytes(4, "little") + b"ARROW1"
+
+
+def test_a_row_group_named_many_times_is_refused_before_its_pages_are_followed_again():
+    content = written(pl.DataFrame({"a": np.random.default_rng(1).normal(size=1000)}), "write_parquet")
+    assert extent_of_parquet(with_one_row_group_named_often(content, 1), "x").values == 1000
+    with pytest.raises(ValueError, match="its columns overlap"):
+        extent_of_parquet(with_one_row_group_named_often(content, 100), "x")
+
+
+def test_a_batch_named_many_times_is_refused_before_its_columns_are_counted_again():
+    """Fifty thousand names of two thousand columns are a megabyte, and would take minutes to count."""
+    content = written(pl.DataFrame({f"c{n}": [1.0] for n in range(2000)}), "write_ipc")
+    assert extent_of_arrow(with_one_batch_named_often(content, 1), "x").values == 2000
+    with pytest.raises(ValueError, match="its batches overlap"):
+        extent_of_arrow(with_one_batch_named_often(content, 40_000), "x")
 
 
 def test_an_import_is_held_to_the_same_limits(tmp_path, usual):

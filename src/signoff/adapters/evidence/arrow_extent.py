@@ -85,7 +85,7 @@ class _Walk:
     def __init__(self, content: bytes, said: str) -> None:
         self._content, self._said = content, said
         self.columns = self.values = self.unpacked = 0
-        self._batches = 0
+        self._batches = self._described = self._schemas = 0
 
     def file(self) -> None:
         """Count every batch that the footer names, as often as it names it."""
@@ -130,6 +130,9 @@ class _Walk:
     def _schema(self, schema: _Table | None) -> None:
         if schema is None:
             return
+        self._schemas += 1
+        if self._schemas > 1:
+            raise ValueError("it has more than one schema")
         self.columns = schema.vector(1, 4)[1]
         refuse_vast(Extent(columns=self.columns), self._said)
         self._go_down(schema, 1, 0, [0])
@@ -150,16 +153,24 @@ class _Walk:
                 f"{self._said}: expected at most {MAX_BATCHES:,} batches, found more. Write it in fewer."
             )
         at, count = batch.vector(1, 16)
+        self._describe(count)
         lengths = np.frombuffer(self._content, "<i8", 2 * count, at)[::2] if count else np.empty(0, "<i8")
         if (lengths < 0).any():
             raise ValueError("one of its columns has a negative length")
         self.values += max(int(lengths.astype(np.float64).sum()), batch.number(0, "q"))
         refuse_vast(Extent(values=self.values), self._said)
         at, count = batch.vector(2, 16)
+        self._describe(count)
         is_packed = batch.table(3) is not None
         for place in range(at, at + 16 * count, 16):
             start, length = struct.unpack_from("<qq", self._content, place)
             self.unpacked += self._buffer(body + start, length, is_packed=is_packed)
+
+    def _describe(self, count: int) -> None:
+        """Count descriptions of 16 bytes; batches that share them would take time out of proportion to the file."""
+        self._described += 16 * count
+        if self._described > len(self._content):
+            raise ValueError("its batches overlap")
 
     def _buffer(self, start: int, length: int, *, is_packed: bool) -> int:
         if length < 0 or start < 0 or start + length > len(self._content):

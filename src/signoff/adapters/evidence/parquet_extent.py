@@ -115,7 +115,7 @@ class _Walk:
 
     def __init__(self, content: bytes, said: str) -> None:
         self._content, self._said = content, said
-        self._columns = self._rows = self._values = self._unpacked = self._pages = 0
+        self._columns = self._rows = self._values = self._unpacked = self._pages = self._followed = 0
 
     def footer(self, start: int, end: int) -> Extent:
         thrift = _Thrift(self._content, start, end)
@@ -196,6 +196,10 @@ class _Walk:
         start = dictionary if dictionary > 0 else data
         if start < 0 or size < 0 or start + size > len(self._content):
             raise ValueError("a column lies outside of the file")
+        # Chunks that share their bytes would take time out of proportion to the file.
+        self._followed += size
+        if self._followed > len(self._content):
+            raise ValueError("its columns overlap")
         self._follow(start, start + size)
 
     def _follow(self, at: int, end: int) -> None:
