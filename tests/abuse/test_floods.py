@@ -1,4 +1,4 @@
-"""Bodies that are made to be expensive, from strangers and from people we know: kills and flags go on meanwhile."""
+"""Expensive bodies, with and without credentials, do not hold up kills and flags."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Code that comes with a dossier: what it can reach, what it can break, and what it can make itself look like."""
+"""Foreign code of a dossier can neither reach nor break the installation, nor forge its own verdict."""
 
 import json
 import os
@@ -60,7 +60,7 @@ def replayed(folder, home, code, **given):
     return FeatureReplays(sandbox(home, **given))(folder, DECLARED, None)
 
 
-def test_honest_code_is_replayed_and_it_is_said_what_it_could_not_reach(folder, home):
+def test_honest_code_is_replayed_and_the_result_names_what_was_out_of_reach(folder, home):
     found = replayed(folder, home, HONEST)
     assert (found.error, found.findings, found.dates_checked) == (None, (), 6)
     assert found.protection.is_full
@@ -304,7 +304,7 @@ def test_a_home_inside_of_the_dossier_is_not_shown_to_the_code(folder):
     assert (found.error, found.protection.is_full) == (None, True)
 
 
-def test_of_its_folder_the_code_sees_the_files_that_are_signed_with_it_and_no_table(folder, home):
+def test_the_code_sees_its_signed_files_and_no_table_of_its_folder(folder, home):
     look = "import pathlib\nassert [p.name for p in pathlib.Path(__file__).parent.iterdir()] == ['features.py']\n"
     (folder / "notes.txt").write_text("what comes later")
     assert replayed(folder, home, look + HONEST).error is None
@@ -321,7 +321,7 @@ def compute(inputs):
 @pytest.mark.abuse
 @pytest.mark.parametrize("which", [0, "max(range(len(seen)), key=lambda n: seen[n].height)"])
 def test_code_that_remembers_the_future_is_found(folder, home, which):
-    """What is recomputed runs in a process that was never shown the rows that are taken away."""
+    """Features are recomputed in a process that never saw the rows that are taken away."""
     found = replayed(folder, home, REMEMBERS.format(which=which))
     assert [finding.feature for finding in found.findings] == ["tomorrow"]
 

@@ -1,4 +1,4 @@
-"""Files that are no files of the folder or home they lie in: refused with their path, and nobody waits for a FIFO."""
+"""Links, FIFOs, devices and files of other accounts in a folder or home are refused with their path, without blocking."""
 
 import contextlib
 import os
@@ -87,7 +87,7 @@ PLACES = [
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("place", PLACES)
-def test_what_is_no_file_of_the_folder_is_refused_with_its_path(folder, tmp_path, place, odd):
+def test_special_files_and_links_out_of_a_folder_are_refused_with_their_path(folder, tmp_path, place, odd):
     path = folder / place
     path.parent.mkdir(exist_ok=True)
     for other in path.parent.glob(f"{path.name.partition('.')[0]}.*"):
@@ -156,7 +156,7 @@ def opened(home):
 
 @pytest.mark.parametrize("name", ["ledger.key", "keys/rae.pem"])
 @pytest.mark.parametrize("odd", [a_fifo, a_link_out, a_socket])
-def test_a_private_key_that_is_no_file_is_refused_with_its_path(tmp_path, name, odd):
+def test_a_private_key_that_is_no_regular_file_is_refused_with_its_path(tmp_path, name, odd):
     path = tmp_path / "home" / name
     path.parent.mkdir(parents=True)
     odd(path, tmp_path / "away")
@@ -166,7 +166,7 @@ def test_a_private_key_that_is_no_file_is_refused_with_its_path(tmp_path, name, 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 @pytest.mark.parametrize("name", ["ledger.key", "ledger.pub", "verified.json"])
-def test_what_somebody_else_put_into_the_home_is_refused_with_its_path(tmp_path, name):
+def test_files_of_another_account_in_the_home_are_refused_with_their_path(tmp_path, name):
     house = opened(tmp_path / "home")
     house.verify()
     path = house.settings.home / name
@@ -180,7 +180,7 @@ def test_what_somebody_else_put_into_the_home_is_refused_with_its_path(tmp_path,
 
 @pytest.mark.abuse
 @pytest.mark.parametrize("command", [["status"], ["worker"], ["serve", "--port", "1"], ["verify"]])
-def test_a_home_that_anybody_writes_to_is_refused(tmp_path, command):
+def test_a_world_writable_home_is_refused(tmp_path, command):
     house = opened(tmp_path / "home")
     house.settings.home.chmod(0o777)
     status, said = ended(*command, "--home", str(house.settings.home))

@@ -38,7 +38,7 @@ def folder(pristine, tmp_path):
     return shutil.copytree(pristine, tmp_path / "dossier")
 
 
-# In between, so that what this process holds is not counted: a child begins with the peak of its parent.
+# A process in between: a child starts with its parent's peak of memory, and this process's would be counted.
 MEASURED = """
 import json, os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -57,7 +57,7 @@ def ended(*command):
 
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory):
-    """What the command takes before it reads any table."""
+    """The memory of the command before it reads a table."""
     folder = release_folder.make(tmp_path_factory.mktemp("usual") / "dossier", sessions=300)
     (folder / "backtest.parquet").write_bytes(b"PAR1")
     return ended("check", str(folder))[2]
@@ -94,7 +94,7 @@ def gzipped(*pieces):
 
 
 def many_nulls():
-    """A list of nothing, again and again: no byte for each of its items."""
+    """A list of nulls, repeated: its items take no bytes."""
     items = pl.Series("a", [None], dtype=pl.Float64).new_from_index(0, 120_000_000)
     return pl.DataFrame({"date": [date(2020, 1, 1)], "a": [items]})
 
@@ -196,7 +196,7 @@ def test_a_name_is_short_since_each_takes_the_room_of_the_longest(folder):
     assert (status, "64 characters" in said, "row 1," in said) == (2, True, True), said
 
 
-def test_an_encoding_whose_size_nothing_tells_is_refused():
+def test_an_encoding_of_unknown_unpacked_size_is_refused():
     content = written(pl.DataFrame({"a": np.random.default_rng(1).normal(size=1000)}), "write_parquet")
     plain, front_coded = b"\x15\xd0\x0f\x15\x00", b"\x15\xd0\x0f\x15\x0e"  # a thousand values, then the encoding
     assert content.count(plain) == 1
@@ -300,7 +300,7 @@ KINDS = {
         ("write_ipc_stream", {"compression": "lz4"}),
     ],
 )
-def test_what_is_honest_is_counted_and_read(kind, how, options):
+def test_an_honest_file_is_counted_and_read(kind, how, options):
     frame = pl.DataFrame(KINDS[kind])
     content = written(frame, how, **options)
     extent = (extent_of_parquet if how == "write_parquet" else extent_of_arrow)(content, "x")

@@ -1,4 +1,4 @@
-"""Another local account can neither hold up a kill with locks nor have root believe a home that it made."""
+"""Another local account can neither delay a kill with locks nor make root use a home that it created."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Peers that send too much, too slowly or without end: they are told so and closed, and kills and flags go on."""
+"""Peers that send too much, too slowly or endlessly are refused and closed, and do not hold up kills and flags."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Which notices are sent when: waits that grow, receivers left alone, releases that take turns, dead letters."""
+"""When notices are sent: back-off, holds on receivers, round robin over releases, dead letters."""
 
 import json
 from collections import Counter
@@ -162,7 +162,7 @@ def test_another_worker_and_one_that_is_started_anew_keep_to_what_the_first_was_
     assert len(second.receiver.taken) == 9
 
 
-def test_a_receiver_that_says_nothing_of_time_is_asked_less_and_less_and_freely_once_it_takes_a_message(desk):
+def test_without_retry_after_back_off_grows_until_the_receiver_accepts_a_message(desk):
     desk.receiver.answer = lambda *_: busy()
     desk.release("m-1", *map(str, range(9)))
     desk.work_for(minutes=2)
@@ -177,7 +177,7 @@ def test_a_receiver_that_says_nothing_of_time_is_asked_less_and_less_and_freely_
     assert len(desk.receiver.asked) - before == 2  # from the beginning again
 
 
-def test_what_asks_for_little_and_never_takes_anything_is_asked_less_and_less_too(desk):
+def test_back_off_grows_for_a_receiver_that_asks_for_short_waits_and_never_accepts(desk):
     desk.receiver.answer = lambda *_: busy(1)
     desk.release("m-1", *map(str, range(9)))
     desk.work_for(minutes=2)
@@ -193,7 +193,7 @@ def test_a_wait_that_a_receiver_asked_for_while_another_worker_was_served_stands
     assert pacing.hold(Severity.NOTICE).until[Severity.NOTICE] == START + timedelta(seconds=33)
 
 
-def test_what_a_clock_wrote_that_was_a_day_ahead_holds_nobody_up(desk):
+def test_a_hold_written_by_a_clock_a_day_ahead_is_ignored(desk):
     desk.clock.pass_(days=1)
     desk.terms().pacing.refused(Severity.NOTICE, busy(300))
     desk.clock.pass_(days=-1)
@@ -201,7 +201,7 @@ def test_what_a_clock_wrote_that_was_a_day_ahead_holds_nobody_up(desk):
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"failures": "x"}', b'{"said_at": 1e400}', b"\xff"])
-def test_what_cannot_be_read_on_the_shelf_holds_nobody_up(desk, content):
+def test_an_unreadable_hold_is_ignored(desk, content):
     desk.shelf.put(KIND, "chat", content, START + timedelta(days=1))
     assert desk.terms().pacing.hold(Severity.NOTICE) is None
 
@@ -276,7 +276,7 @@ def test_a_page_waits_a_minute_at_most_for_a_receiver_that_is_away_and_a_quarter
     assert max(gaps) <= 62
 
 
-def test_a_notice_is_a_dead_letter_after_so_many_refusals_is_said_and_tried_no_more(desk):
+def test_a_notice_becomes_a_dead_letter_after_its_last_refusal_and_is_reported(desk):
     desk.attempts = 4
     desk.receiver.answer = lambda *_: refusal()
     desk.release("m-1", "bad")
@@ -305,7 +305,7 @@ def test_a_dead_letter_is_sent_once_somebody_retries_it(desk, is_named):
     assert untold(desk.record) == ()
 
 
-def test_retrying_what_nobody_knows_is_refused_and_changes_nothing(desk):
+def test_retrying_an_unknown_notice_is_refused_and_changes_nothing(desk):
     desk.attempts = 1
     desk.receiver.answer = lambda *_: refusal()
     desk.release("m-1", "bad")

@@ -1,4 +1,4 @@
-"""Budgets and the circuit breaker: a place that hangs keeps nobody longer than was set."""
+"""Budgets and the circuit breaker: a service that hangs delays a caller by its budget at most."""
 
 import threading
 import time
@@ -59,7 +59,7 @@ def test_a_call_that_hangs_is_given_up_after_its_budget_and_names_the_place():
     over.set()
 
 
-def test_what_a_call_gives_or_raises_comes_back_as_it_was():
+def test_a_call_returns_its_result_or_raises_its_own_error():
     place = Outside("x", SOON)
     assert place.ask("add", lambda: 1 + 1) == 2
 
@@ -99,7 +99,7 @@ def test_after_its_cool_down_a_place_that_is_back_is_used_again():
     assert place.ask("look up", lambda: 2) == 2
 
 
-def test_calls_that_never_come_back_are_no_more_than_a_bound():
+def test_the_number_of_abandoned_calls_is_bounded():
     over = threading.Event()
     place = Outside("x", Budget(connect_s=0.1, read_s=0.1, total_s=0.01), breaker=NEVER_OPEN)
     for _ in range(MOST_GIVEN_UP):
@@ -113,7 +113,7 @@ def test_calls_that_never_come_back_are_no_more_than_a_bound():
 
 
 @pytest.mark.parametrize("given", ["soon", "-1", "nan", "inf", "0", "1e9"])
-def test_a_budget_that_is_none_is_refused_by_the_name_of_its_setting(monkeypatch, given):
+def test_an_invalid_budget_is_refused_by_the_name_of_its_setting(monkeypatch, given):
     monkeypatch.setenv("SIGNOFF_REGISTRY_TOTAL_S", given)
     with pytest.raises(BadInputError, match="SIGNOFF_REGISTRY_TOTAL_S as seconds"):
         settings()

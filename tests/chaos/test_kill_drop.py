@@ -1,4 +1,4 @@
-"""Members of a group stop models through the drop folder, each in their own name, and nobody else does."""
+"""Members of a group stop models through the drop folder, each as themselves; other accounts cannot."""
 
 import json
 import os
@@ -161,14 +161,14 @@ def test_a_file_of_somebody_who_is_no_member_stops_nobody_and_is_named(home, dro
     assert path.exists()
 
 
-def test_a_member_by_a_further_group_is_one(home, drop, capsys, monkeypatch):
+def test_a_supplementary_group_makes_a_member(home, drop, capsys, monkeypatch):
     monkeypatch.setattr(os, "getgrouplist", lambda name, first: [first, NOBODY] if name == "daemon" else [first])
     left(drop, DAEMON)
     worked(home, capsys)
     assert [r.actor for r in killed(home)] == ["local account daemon"]
 
 
-def test_a_heap_of_files_that_are_none_hides_no_kill_and_fills_no_log(home, drop, capsys):
+def test_many_invalid_files_hide_no_kill_and_do_not_fill_the_log(home, drop, capsys):
     for n in range(300):
         put(drop / f"{n}.kill", "no kill", NOBODY)
     left(drop)
@@ -176,7 +176,7 @@ def test_a_heap_of_files_that_are_none_hides_no_kill_and_fills_no_log(home, drop
     assert len(killed(home)) == 1
 
 
-def test_what_another_member_could_have_written_is_in_no_persons_name(home, drop, capsys):
+def test_a_file_that_others_could_have_written_names_the_group_as_its_actor(home, drop, capsys):
     left(drop, mode=0o664)
     second = left(drop, model="carry", reason="smoke")
     os.link(second, drop.parent / "second name")
@@ -187,7 +187,7 @@ def test_what_another_member_could_have_written_is_in_no_persons_name(home, drop
     ]
 
 
-def test_a_login_that_is_nobodys_is_named_as_the_account(home, drop, capsys):
+def test_a_login_that_no_person_holds_is_named_as_the_account(home, drop, capsys):
     arguments = ["people", "add", "Rae", "--role", "risk_manager", "--login", "rae", "--home", str(home)]
     assert main(arguments) == 0
     left(drop)
@@ -228,14 +228,14 @@ def test_the_same_name_may_be_used_again(home, drop, capsys):
         '{"desk": "' + "d" * 300 + '"}',
     ],
 )
-def test_a_file_that_says_nothing_clear_stops_nobody_and_is_named(home, drop, capsys, text):
+def test_an_invalid_file_is_refused_and_named(home, drop, capsys, text):
     path = put(drop / "x.kill", text, NOBODY)
     assert str(path) in worked(home, capsys)
     assert killed(home) == []
     assert path.exists()
 
 
-def test_a_reason_that_is_none_costs_no_kill(home, drop, capsys):
+def test_an_invalid_reason_does_not_prevent_a_kill(home, drop, capsys):
     put(drop / "x.kill", '{"model": "momentum", "reason": "\\ud800' + "x" * 5000 + '"}', NOBODY)
     put(drop / "y.kill", '{"model": "carry", "reason": 7}', NOBODY)
     put(drop / "z.kill", '{"model": "value"}', NOBODY)
@@ -248,7 +248,7 @@ def test_a_reason_that_is_none_costs_no_kill(home, drop, capsys):
 
 
 @pytest.mark.slow
-def test_what_lies_in_the_drop_folder_instead_of_a_file_holds_up_neither_server_nor_worker(place, drop):
+def test_special_files_in_the_drop_folder_block_neither_server_nor_worker(place, drop):
     served = Served(place / "home")
     os.mkfifo(drop / "fifo.kill")
     (drop / "link.kill").symlink_to(drop / "fifo.kill")
@@ -284,7 +284,7 @@ def test_what_lies_in_the_drop_folder_instead_of_a_file_holds_up_neither_server_
     ("mode", "owner", "group"),
     [(0o3777, 0, NOBODY), (0o3770, DAEMON, NOBODY), (0o3770, NOBODY, NOBODY), (0o3770, 0, DAEMON), (0o3772, 0, NOBODY)],
 )
-def test_a_drop_folder_that_is_not_as_it_must_be_is_refused_with_how_to_make_it(home, drop, capsys, mode, owner, group):
+def test_a_wrongly_set_up_drop_folder_is_refused_with_the_command_that_makes_it(home, drop, capsys, mode, owner, group):
     left(drop)
     os.chown(drop, owner, group)
     drop.chmod(mode)
@@ -295,7 +295,7 @@ def test_a_drop_folder_that_is_not_as_it_must_be_is_refused_with_how_to_make_it(
 
 
 @pytest.mark.parametrize("group", ["", "no-such-group"])
-def test_a_group_that_is_none_keeps_nobody_from_a_kill_and_is_named(home, drop, monkeypatch, capsys, group):
+def test_an_unknown_group_is_named_and_prevents_no_kill_by_command(home, drop, monkeypatch, capsys, group):
     monkeypatch.setenv("SIGNOFF_KILL_GROUP", group)
     left(drop)
     assert f"{drop}: expected" in worked(home, capsys)
@@ -304,7 +304,7 @@ def test_a_group_that_is_none_keeps_nobody_from_a_kill_and_is_named(home, drop, 
 
 
 @pytest.mark.parametrize("kind", ["nothing", "a file", "a link"])
-def test_a_drop_folder_that_is_none_is_named(home, drop, capsys, kind):
+def test_a_drop_folder_that_is_no_folder_is_named(home, drop, capsys, kind):
     drop.rmdir()
     if kind == "a file":
         drop.write_text("")
@@ -323,8 +323,8 @@ def test_a_kill_that_no_disk_takes_stays_in_the_drop_folder_and_is_in_force(home
     assert path.exists()
 
 
-def test_a_service_that_may_not_remove_files_from_a_sticky_folder_does_not_take_them_again_and_again(place):
-    """It says so instead: a kill taken twice would be one that nobody ordered."""
+def test_a_service_that_cannot_remove_files_from_a_sticky_folder_takes_none(place):
+    """Otherwise it would take the same kill in every pass."""
     folder = place / "drop"
     folder.mkdir()
     os.chown(folder, 0, NOBODY)
@@ -348,7 +348,7 @@ def test_the_installations_own_account_writes_its_journal_and_not_the_drop_folde
     assert KillFolders.beside(home).pending() == ()
 
 
-def test_the_dead_files_of_one_member_hide_no_kill_of_another_and_are_named(home, drop, capsys, monkeypatch):
+def test_a_flood_of_files_by_one_member_hides_no_kill_of_another_and_is_named(home, drop, capsys, monkeypatch):
     monkeypatch.setattr(os, "getgrouplist", lambda name, first: [first, NOBODY])
     for n in range(12_000):
         path = drop / f"0{n}.kill"
@@ -359,7 +359,7 @@ def test_the_dead_files_of_one_member_hide_no_kill_of_another_and_are_named(home
     assert [r.actor for r in killed(home)] == ["Rae"]
 
 
-def test_the_kills_of_one_member_take_turns_with_those_of_another(home, drop, monkeypatch):
+def test_kills_are_taken_round_robin_by_member(home, drop, monkeypatch):
     monkeypatch.setattr(os, "getgrouplist", lambda name, first: [first, NOBODY])
     left(drop, name="zz")
     for n in range(300):
@@ -385,7 +385,7 @@ def test_a_refused_file_is_read_once_and_again_when_it_was_mended(home, drop, mo
     assert journal.objections() == ()
 
 
-def test_more_names_than_a_pass_looks_at_are_looked_at_by_the_passes_after_it(home, drop, monkeypatch):
+def test_names_beyond_the_limit_of_a_pass_are_read_in_later_passes(home, drop, monkeypatch):
     monkeypatch.setattr(drop_turns, "MOST_NAMES", 10)
     for n in range(45):
         left(drop, name=f"{n}")
@@ -418,7 +418,7 @@ def test_a_refused_file_is_read_once_in_a_folder_that_takes_several_passes(home,
         {"all": True},
     ],
 )
-def test_a_file_of_anothers_that_somebody_moved_here_is_no_kill_in_their_name(home, drop, said):
+def test_a_file_that_another_member_moved_here_names_the_group_as_its_actor(home, drop, said):
     path = put(drop.parent / "config.json", json.dumps(said), NOBODY, 0o644)
     path.rename(drop / "x.kill")
     journal = House(settings(home=str(home))).kills
@@ -436,7 +436,7 @@ def test_a_kill_in_a_file_of_any_name_is_taken(home, drop, capsys, name):
     assert os.listdir(drop) == []  # noqa: PTH208
 
 
-def test_what_is_wrong_with_a_file_of_an_odd_name_is_told_in_escapes(home, drop, capsys):
+def test_an_objection_to_a_file_escapes_its_odd_name(home, drop, capsys):
     with open(os.fsencode(drop) + b"/\xff.kill", "wb") as file:  # noqa: PTH123 - a name of bytes
         os.fchown(file.fileno(), NOBODY, NOBODY)
     assert f"{drop}/\\udcff.kill: expected" in worked(home, capsys)
@@ -455,7 +455,7 @@ def test_what_is_wrong_with_a_file_of_an_odd_name_is_told_in_escapes(home, drop,
         (0o3750, 0, NOBODY, NOBODY, "Permission denied"),
     ],
 )
-def test_a_kill_that_nobody_would_believe_is_not_left_and_said_to_stop_nothing(
+def test_a_kill_that_would_not_be_accepted_is_not_left_and_says_that_it_stops_nothing(
     drop, home, mode, owner, group, user, found, what
 ):
     os.chown(drop, owner, group)
@@ -487,7 +487,7 @@ def test_without_a_drop_folder_an_account_that_may_not_write_is_told_that_nothin
     assert document["handed_over"] is None
 
 
-def test_what_signoff_kill_leaves_is_in_the_name_of_who_left_it(drop, home, capsys):
+def test_a_kill_left_by_the_command_names_the_account_that_ran_it(drop, home, capsys):
     assert ran_as(NOBODY, "kill", "momentum", "--reason", "smoke", "--home", str(home)).returncode == 0
     worked(home, capsys)
     assert [r.actor for r in killed(home)] == ["Rae"]

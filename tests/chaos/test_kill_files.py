@@ -1,4 +1,4 @@
-"""What anybody else puts where kills are kept stops nobody, speaks for nobody, and holds nobody up."""
+"""Files that other accounts put among the kills stop no model, name no other actor, and block nothing."""
 
 import json
 import os
@@ -152,7 +152,7 @@ def test_a_file_of_another_account_in_an_open_folder_kills_nobody_and_is_named(h
 
 
 @needs_root
-def test_a_folder_that_another_account_made_first_is_not_believed_and_no_kill_goes_there(home, capsys):
+def test_a_folder_that_another_account_made_first_is_neither_read_nor_written(home, capsys):
     folder = home / "kills"
     path = planted(folder, forged())
     os.chown(folder, NOBODY, NOBODY)
@@ -173,7 +173,7 @@ def test_a_folder_that_is_a_link_is_not_followed(home, tmp_path, capsys):
 
 
 def test_a_kill_of_an_earlier_version_is_recorded_as_unproven_and_dated_by_its_file(home, capsys):
-    """Whoever can write it could write the ledger too; nobody else can."""
+    """An account that can write this file could also write the ledger."""
     began = datetime.now(UTC) - timedelta(seconds=5)
     folder = home / "kills"
     planted(folder, forged()).chmod(0o644)
@@ -186,7 +186,7 @@ def test_a_kill_of_an_earlier_version_is_recorded_as_unproven_and_dated_by_its_f
     assert main(["verify", "--home", str(home)]) == 0
 
 
-def test_an_unproven_kill_of_tomorrow_is_one_of_today(home, capsys):
+def test_an_unproven_kill_dated_tomorrow_is_dated_by_its_file(home, capsys):
     planted(home / "kills", forged(at=(datetime.now(UTC) + timedelta(days=1)).isoformat()))
     worked(home, capsys)
     assert killed(home)[0].at <= datetime.now(UTC)
@@ -207,7 +207,7 @@ def journaled(home, **changes):
     return kill, home / "kills" / f"{kill.id}.kill"
 
 
-def test_a_kill_carries_the_proof_of_who_took_it_and_is_its_owners_alone(home, capsys):
+def test_a_kill_carries_a_proof_and_is_readable_by_its_owner_only(home, capsys):
     kill, path = journaled(home)
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert KillFolders.beside(home).pending() == (kill,)
@@ -227,14 +227,14 @@ def test_a_kill_that_was_altered_is_not_believed_and_named(home, capsys, change)
 
 
 @pytest.mark.parametrize("proof", ["", "AAAA", "no base64", "A" * 88])
-def test_a_proof_that_is_none_is_no_missing_one(home, capsys, proof):
+def test_an_invalid_proof_does_not_count_as_a_missing_one(home, capsys, proof):
     _, path = journaled(home)
     path.write_bytes(canonical(json.loads(path.read_bytes()) | {"proof": proof}))
     worked(home, capsys)
     assert killed(home) == []
 
 
-def test_a_proof_of_another_installation_is_none_here(home, tmp_path, capsys):
+def test_a_proof_of_another_installation_is_refused(home, tmp_path, capsys):
     other = tmp_path / "other"
     assert main(["people", "add", "C. Yamada", "--role", "cto", "--home", str(other)]) == 0
     _, path = journaled(other)
@@ -252,7 +252,7 @@ def test_a_kill_signed_before_the_ledgers_key_was_rotated_is_believed_afterwards
     assert len(LedgerKeys(home).chain.handovers) == 1
 
 
-def test_a_kill_is_taken_where_no_key_can_be_read_and_then_said_to_be_unproven(home):
+def test_without_a_readable_key_a_kill_is_taken_and_marked_unproven(home):
     for key in home.glob("ledger.*"):
         key.unlink()
     journal = KillFolders.beside(home)
@@ -293,7 +293,7 @@ def test_a_kill_by_root_is_left_to_the_account_whose_home_it_is(home):
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe", b"a\nb", b"\x1b[31mred"])
-def test_the_name_of_a_file_is_told_without_what_a_terminal_would_obey(home, capsys, name):
+def test_control_characters_in_the_name_of_a_file_are_escaped(home, capsys, name):
     folder = home / "kills"
     folder.mkdir(mode=0o700)
     (folder / f"{os.fsdecode(name)}.kill").touch()
@@ -330,7 +330,7 @@ def test_a_home_that_cannot_be_written_leaves_its_kills_in_the_second_folder(hom
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o1777, 0o710])
-def test_a_second_folder_that_is_open_to_others_is_refused_and_keeps_nobody_from_a_kill(
+def test_a_second_folder_that_is_open_to_others_is_refused_and_prevents_no_kill(
     home, tmp_path, monkeypatch, capsys, mode
 ):
     folder = fallback(tmp_path, monkeypatch, mode)
@@ -344,7 +344,7 @@ def test_a_second_folder_that_is_open_to_others_is_refused_and_keeps_nobody_from
 
 
 @pytest.mark.parametrize("kind", ["nothing", "a file", "a link"])
-def test_a_second_folder_that_is_none_is_named(home, tmp_path, monkeypatch, capsys, kind):
+def test_a_second_folder_that_is_no_folder_is_named(home, tmp_path, monkeypatch, capsys, kind):
     folder = fallback(tmp_path, monkeypatch)
     folder.rmdir()
     if kind == "a file":

@@ -1,4 +1,4 @@
-"""How two policies differ, and what a release may be held to."""
+"""Differences between two policies, and the policy that a release may be held to."""
 
 from dataclasses import replace
 
@@ -55,7 +55,7 @@ def test_what_people_sign_stands_for_one_version_in_one_place():
     assert len(signed | {subject_of(1, "", content_of(having(version="2")))}) == 4
 
 
-def test_a_release_may_be_held_to_more_and_never_to_less():
+def test_a_release_may_be_held_to_stricter_thresholds_and_never_to_looser_ones():
     stricter, _ = tighten(BUILT_IN, {"gates.pbo.threshold": 0.1, "phases.shadow_days": 20})
     assert falls_short(BUILT_IN, UPGRADE, stricter) is None
     assert falls_short(stricter, UPGRADE, BUILT_IN) == "gates.pbo.threshold"
@@ -71,7 +71,7 @@ def test_a_release_may_be_held_to_more_and_never_to_less():
         having(phases=replace(BUILT_IN.phases, calendar="24/7")),
     ],
 )
-def test_what_is_no_threshold_must_be_as_the_policy_has_it(lax):
+def test_every_key_other_than_a_threshold_must_equal_the_policy(lax):
     assert falls_short(BUILT_IN, UPGRADE, lax) is not None
 
 

@@ -1,4 +1,4 @@
-"""Pauses that grow, lanes, and what is reported: the worker's containment without a process."""
+"""The worker's back-off, lanes and reports, tested without a process."""
 
 import threading
 import time
@@ -42,7 +42,7 @@ def test_people_are_told_of_a_streak_once_it_stays_and_at_most_once_an_hour(paus
     assert bool(told) == (len(pauses) >= STAYS_AFTER)
 
 
-def test_a_lane_that_hangs_is_given_nothing_more_and_keeps_no_other():
+def test_a_lane_that_hangs_gets_no_further_work_and_delays_no_other():
     lanes, over, did = Lanes(), threading.Event(), []
     lanes.give("slow", lambda _: over.wait(), "first")
     lanes.give("slow", did.append, "second")
@@ -82,7 +82,7 @@ def test_whatever_a_task_raises_is_reported_and_the_others_go_on(tmp_path, monke
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt(), SystemExit(1)])
-def test_an_order_to_end_is_obeyed(tmp_path, monkeypatch, end):
+def test_an_interrupt_or_an_exit_ends_the_worker(tmp_path, monkeypatch, end):
     def stop(self, done):
         raise end
 
@@ -142,5 +142,5 @@ def test_two_workers_call_people_once(tmp_path, monkeypatch):
     assert "champions keeps failing" in pages[0]["subject"]
 
 
-def test_a_pass_is_told_without_what_it_is_at():
+def test_a_report_on_a_pass_leaves_out_its_work_in_progress():
     assert "doing" not in Pass(doing="x").document()

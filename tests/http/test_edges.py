@@ -1,4 +1,4 @@
-"""What stands before every route: it may hold nobody up, least of all somebody who stops a model."""
+"""The middleware before every route is cheap, so that it never delays a kill."""
 
 import time
 
@@ -56,14 +56,14 @@ def asked(path, kind, *parts, app=None, further=((b"authorization", b"Bearer x")
     ids=["escaped quotes", "quotes", "escaped line ends", "backslashes", "brackets"],
 )
 def test_no_body_takes_long_to_measure(body):
-    """It is measured where every request passes, before anybody is known: one that takes minutes stops all kills."""
+    """Every request passes here before authentication, so a body that took minutes would delay every kill."""
     began = time.perf_counter()
     depth(body)
     assert time.perf_counter() - began < 3
 
 
 @pytest.mark.parametrize("before", [b"", b" ", b"\n\t", b"\xef\xbb\xbf"])
-def test_what_stands_before_a_body_hides_no_depth(before):
+def test_bytes_before_a_body_hide_no_depth(before):
     assert asked("/api/v1/tokens", JSON, before + b"[" * 41 + b"]" * 41)[0] == 422
 
 
@@ -78,7 +78,7 @@ def test_brackets_within_texts_are_not_counted(body, levels):
 @pytest.mark.parametrize(
     "path", ["/api/v1/models/m/kill", "/api/v1/tokens", "/ofrep/v1/evaluate/flags", "/api/v1/deployments/m/pause"]
 )
-def test_to_call_a_body_an_archive_makes_no_room_where_none_is_taken(path):
+def test_the_content_type_of_an_archive_raises_no_limit_where_archives_are_not_taken(path):
     status, taken = asked(path, ARCHIVE, *[bytes(MOST_JSON)] * 5)
     assert status == 413
     assert taken <= 2 * MOST_JSON
@@ -95,7 +95,7 @@ ORDERS = [
 
 
 @pytest.mark.parametrize("path", ORDERS)
-def test_a_body_of_what_must_be_prompt_is_small(path):
+def test_the_body_of_an_exit_has_a_small_limit(path):
     assert asked(path, JSON, b" " * MOST_ORDER)[0] == 401
     assert asked(path, JSON, b" " * (MOST_ORDER + 1), b" ") == (413, MOST_ORDER + 1)
 
@@ -111,13 +111,13 @@ def test_a_stranger_is_told_so_before_a_long_body_is_read(path):
 
 
 @pytest.mark.parametrize("name", [b"signoff", b"__Host-signoff"])
-def test_whoever_comes_by_a_session_is_no_stranger(name):
+def test_a_request_with_a_session_gets_the_limit_of_accounts(name):
     by_cookie = ((b"cookie", b"theme=dark; " + name + b"=abc"),)
     assert asked("/api/v1/policy/proposals", JSON, b" " * 100_000, further=by_cookie) == (401, 100_000)
 
 
 @pytest.mark.parametrize("length", [b"1e9", b"9" * 5000, b"\xb2", b"-1"])
-def test_a_length_that_is_no_length_breaks_nothing(length):
+def test_an_invalid_content_length_breaks_nothing(length):
     assert asked("/api/v1/kill", JSON, b"{}", further=((b"content-length", length),))[0] in {401, 413}
 
 
@@ -147,7 +147,7 @@ def test_many_quotes_are_refused_unmeasured(text, monkeypatch):
         (b"1" * 5000, None),
     ],
 )
-def test_a_key_that_stands_twice_is_found(body, key):
+def test_a_repeated_key_is_found(body, key):
     assert repeated_key(body) == key
     assert asked("/api/v1/kill", JSON, body)[0] == (401 if key is None else 422)
 
