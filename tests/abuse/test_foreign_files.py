@@ -1,4 +1,4 @@
-"""Links, FIFOs, devices and files of other accounts in a folder or home are refused with their path, without blocking."""
+"""Links, FIFOs, devices and files of other accounts are refused with their path, without blocking."""
 
 import contextlib
 import os
