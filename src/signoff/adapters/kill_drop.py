@@ -146,11 +146,11 @@ class KillDrop:
             except FileNotFoundError:
                 continue
             except NotOfGroupError as error:  # read again in each pass: the owner may be added to the group
-                temporary.append(f"{error} It stops nobody.")
+                temporary.append(f"{error} It stops no model.")
             except BadInputError as error:
-                self._turns.refuse(entry, f"{error} It stops nobody.")
+                self._turns.refuse(entry, f"{error} It stops no model.")
             except OSError as error:
-                temporary.append(f"{path}: this kill cannot be read ({error.strerror}). It stops nobody.")
+                temporary.append(f"{path}: this kill cannot be read ({error.strerror}). It stops no model.")
             else:
                 taken[entry.owner] += 1
                 yield dropped
