@@ -170,6 +170,30 @@ class PitEvidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """What the registry knows of a model: which of the versions asked for are there, and what an alias names.
+
+    `numbers` is the registry's own number of each version found, the latest where several have its tag. `namesakes` are
+    other registered models that have every version that is missing here.
+    """
+
+    is_registered: bool
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    alias_number: int | None = None
+    alias_version: str = ""
+    namesakes: tuple[str, ...] = ()
+
+    @property
+    def alias_words(self) -> str:
+        """What the alias names, as findings print it."""
+        if self.alias_number is None:
+            return "no version"
+        return (
+            f"v{self.alias_version}" if self.alias_version else f"number {self.alias_number}, which has no tag version"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredVersion:
     """One version as the registry knows it; what it does not know is empty or None."""
 

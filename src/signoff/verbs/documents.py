@@ -121,10 +121,14 @@ class RolledBackDocument(ReleaseDocument):
 
 
 class DeploymentsPage(TypedDict):
-    """Releases by id, with the flags of their models; `next` is the `after` of the page that follows."""
+    """Releases by id, with the flags of their models; `next` is the `after` of the page that follows.
+
+    `registry` is what a worker last found in the model registry otherwise than on record, by model.
+    """
 
     deployments: list[DeploymentDocument]
     flags: dict[str, FlagValues]
+    registry: dict[str, list[str]]
     next: str | None
 
 
