@@ -70,7 +70,10 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PaperLog:
-    """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there)."""
+    """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there).
+
+    `bar_low` and `bar_high` are the prices that were traded at in the bar of the fill, NaN where unknown.
+    """
 
     source: Source
     timestamps: Instants
@@ -82,6 +85,8 @@ class PaperLog:
     quantity: Floats
     decision_price: Floats
     fill_price: Floats
+    bar_low: Floats | None = None
+    bar_high: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
