@@ -6,7 +6,16 @@ import pytest
 
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.floor import BUILT_IN, Floor, Origin, Tendency, differences, falls_short, subject_of
-from signoff.domain.policy import ApprovalPolicy, Doubt, Policy, Role, tighten
+from signoff.domain.policy import (
+    ApprovalPolicy,
+    Doubt,
+    OrderGatePolicy,
+    Policy,
+    Role,
+    UnknownEvent,
+    thresholds,
+    tighten,
+)
 from signoff.domain.shortened import shortened
 from signoff.ledger.floor import content_of, read_content
 
@@ -37,6 +46,11 @@ def test_a_policy_differs_from_itself_in_nothing():
         ({"approvals": ApprovalPolicy(compliance_required=False)}, "approvals.compliance_required", "looser"),
         ({"approvals": ApprovalPolicy(unread_commits=Doubt.TELL)}, "approvals.unread_commits", "changed"),
         ({"version": "2"}, "version", "changed"),
+        ({"order_gate": OrderGatePolicy(unknown_adv_usd=5e7)}, "order_gate.unknown_adv_usd", "looser"),
+        ({"order_gate": OrderGatePolicy(unknown_vix=20.0)}, "order_gate.unknown_vix", "looser"),
+        ({"order_gate": OrderGatePolicy(unknown_sector="Other")}, "order_gate.unknown_sector", "looser"),
+        ({"order_gate": OrderGatePolicy(unknown_event=UnknownEvent.ASSUME_NONE)}, "order_gate.unknown_event", "looser"),
+        ({"order_gate": OrderGatePolicy(max_age_days=5)}, "order_gate.max_age_days", "tighter"),
     ],
 )  # fmt: skip
 def test_each_changed_key_is_told_with_what_becomes_of_it(changed, path, tendency):
@@ -69,10 +83,22 @@ def test_a_release_may_be_held_to_stricter_thresholds_and_never_to_looser_ones()
         having(approvals=ApprovalPolicy(unread_commits=Doubt.TELL)),
         having(gates=replace(BUILT_IN.gates, var=replace(BUILT_IN.gates.var, blocking=False))),
         having(phases=replace(BUILT_IN.phases, calendar="24/7")),
+        having(order_gate=OrderGatePolicy(unknown_adv_usd=1e9)),
     ],
 )
 def test_every_key_other_than_a_threshold_must_equal_the_policy(lax):
     assert falls_short(BUILT_IN, UPGRADE, lax) is not None
+
+
+def test_a_substitute_that_becomes_laxer_is_told_as_looser():
+    before = having(order_gate=OrderGatePolicy(unknown_adv_usd=1e7, unknown_vix=30.0, max_age_days=2))
+    after = having(order_gate=OrderGatePolicy(unknown_adv_usd=1e8, unknown_vix=10.0, max_age_days=9))
+    assert {found.tendency for found in differences(before, after)} == {Tendency.LOOSER}
+    assert {found.tendency for found in differences(after, before)} == {Tendency.TIGHTER}
+
+
+def test_a_dossier_can_name_no_substitute():
+    assert not any(threshold.path.startswith("order_gate.") for threshold in thresholds(BUILT_IN))
 
 
 def test_a_hotfix_is_held_to_what_the_policy_leaves_of_itself():

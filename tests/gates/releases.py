@@ -41,20 +41,21 @@ def predictions(prediction, realized):
     )
 
 
-def paper_log(rows):
+def paper_log(rows, said=None, **bars):
     """From tuples (timestamp, symbol, latency_ms, is_error, side, quantity, decision_price, fill_price)."""
     when, symbol, latency, error, side, quantity, decision, fill = zip(*rows, strict=True)
     return PaperLog(
         source=source("paper.csv"),
         timestamps=np.array(when, dtype="datetime64[us]"),
         symbols=np.array(symbol, dtype=np.str_),
-        prediction=np.full(len(rows), 0.1),
+        prediction=np.linspace(0.1, 0.2, len(rows)) if said is None else np.array(said, dtype=np.float64),
         latency_ms=np.array(latency, dtype=np.float64),
         is_error=np.array(error, dtype=np.bool_),
         side=np.array(side, dtype=np.str_),
         quantity=np.array(quantity, dtype=np.float64),
         decision_price=np.array(decision, dtype=np.float64),
         fill_price=np.array(fill, dtype=np.float64),
+        **{name: np.array(values, dtype=np.float64) for name, values in bars.items()},
     )
 
 

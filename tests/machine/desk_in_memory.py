@@ -31,6 +31,7 @@ from signoff.app.rollout import Rollout
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
+from signoff.domain.evidence import RegisteredModel
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of
@@ -131,6 +132,15 @@ class Registry:
 
     def point(self, model, alias, version):
         self.aliases[model, alias] = version
+
+    def registered(self, model, alias, versions):
+        named = self.aliases.get((model, alias))
+        return RegisteredModel(
+            is_registered=True,
+            numbers=dict.fromkeys(versions, 1),
+            alias_number=None if named is None else 1,
+            alias_version=named or "",
+        )
 
 
 @dataclass

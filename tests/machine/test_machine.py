@@ -18,7 +18,7 @@ from signoff.domain import decisions, deployment
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import ApprovalSigned, Approved
 from signoff.domain.flags import flags
-from signoff.domain.limits import refusals
+from signoff.domain.limits import judged
 
 LONG = "machine-long"
 QUICK = settings(
@@ -104,9 +104,9 @@ def the_gate_ignores_the_phase(patch):
     from signoff.desk import gate
 
     def lax(order, book, *, flags, **rest):
-        return refusals(order, book, flags=replace(flags, shadow_mode=False, allocation_pct=100), **rest)
+        return judged(order, book, flags=replace(flags, shadow_mode=False, allocation_pct=100), **rest)
 
-    patch.setattr(gate, "refusals", lax)
+    patch.setattr(gate, "judged", lax)
 
 
 def a_breach_is_recorded_whenever_somebody_looks(patch):

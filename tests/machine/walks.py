@@ -35,7 +35,7 @@ from signoff.domain.events import (
     StepDone,
     Verdict,
 )
-from signoff.domain.limits import Book, Order
+from signoff.domain.limits import NO_EVENT, Book, Order
 from signoff.ledger.codec import decode, encode_state
 from signoff.ledger.envelope import verify
 from signoff.ledger.manifest import manifest_of
@@ -280,10 +280,15 @@ class Walk(RuleBasedStateMachine):
         flags = self.world.house().record.flags(model)
         self.orders_made += 1
         order = Order(
-            client_order_id=order_id(model, self.orders_made), symbol="A", weight_change_pct=1.0, epoch=flags.revision
+            client_order_id=order_id(model, self.orders_made),
+            symbol="A",
+            weight_change_pct=1.0,
+            epoch=flags.revision,
+            version=flags.candidate or flags.version or "",
         )
         gate = OrderGate(limits=UNDERTAKINGS.position_limits, restrictions=UNDERTAKINGS.restrictions)
-        admitted, _ = gate.admit([order], Book(), flags=flags, today=self.world.clock.moment.date())
+        book = Book(sectors={"A": "one"}, events={"A": NO_EVENT})
+        admitted, _ = gate.admit([order], book, flags=flags, today=self.world.clock.moment.date())
         phases = {d.state for d in self.world.house().record.deployments(model)}
         if phases & CANDIDATE == {State.SHADOW} or not phases & LIVE:
             assert not admitted, f"an order left while {model} was in {phases}"

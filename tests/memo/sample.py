@@ -11,6 +11,7 @@ from signoff.domain.assessment import (
     Curves,
     MetricRow,
     MetricStatus,
+    PaperCheck,
     PaperSummary,
     PitStatus,
     PitSummary,
@@ -352,6 +353,10 @@ def assessment() -> Assessment:
             predictions=880,
             orders=120,
             anomalies=(),
+            checks=(
+                PaperCheck(name="constant predictions", n=880),
+                PaperCheck(name="fills outside the bar", n=0, not_checked="no bars were given"),
+            ),
         ),
         stress=(
             stress("crisis_2008", "2008 financial crisis", None, "Not covered: the data begin on 2017-01-01."),

@@ -9,6 +9,7 @@ from signoff.domain.dossier import DeploymentType
 from signoff.domain.evidence import Evidence
 from signoff.domain.memo.document import Bullets, Cell, Checklist, Code, Fields, Mark, Memo, Paragraph, Section, Table
 from signoff.domain.memo.standing import Standing
+from signoff.domain.policy import OrderGatePolicy, Policy
 
 HEADINGS = """
 1 Deployment Rationale
@@ -445,3 +446,21 @@ def test_an_evidence_folder_with_a_backtest_alone_is_enough_to_compose() -> None
     nothing = Evidence(backtest=sample.evidence().backtest)
 
     assert sample.memo(evidence=nothing, standing=Standing(required=())).sections[0].number == "1"
+
+
+@pytest.mark.parametrize("number", ["3.3", "6.2"])
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        (
+            OrderGatePolicy(),
+            "an order that adds risk is refused while its ADV or VIX or event date or sector is unknown",
+        ),
+        (OrderGatePolicy(unknown_adv_usd=5e7), "unknown ADV is taken as $50,000,000, by policy"),
+    ],
+)
+def test_what_the_policy_takes_for_unknown_figures_stands_beside_the_limits(
+    number: str, taken: OrderGatePolicy, said: str
+) -> None:
+    memo = sample.memo(policy=Policy(name="firm", version="1", order_gate=taken))
+    assert any(said in text for text in words(sample.section(memo, number)))

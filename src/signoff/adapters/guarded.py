@@ -4,13 +4,13 @@ The registry is opened by the first call, within that call's budget. So a fence 
 not wait for one that hangs while it is opened.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from typing import Final, Generic, TypeVar
 
 from signoff.adapters.outside import Outside
 from signoff.domain.errors import UnavailableError
-from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs, TrackedRun
@@ -20,6 +20,8 @@ S = TypeVar("S")
 # Loading and running a model, and searching hundreds of runs, may take this many budgets.
 VERIFYING: Final = 6
 SEARCHING: Final = 6
+# Several small questions about one model.
+LOOKING: Final = 2
 
 
 class Guarded(Generic[S]):
@@ -72,6 +74,10 @@ class GuardedRegistry(Guarded[Registry]):
     def point(self, model: str, alias: str, version: str) -> None:
         """Let an alias name a version."""
         return self._ask(f"point {alias} of {model} at v{version}", lambda r: r.point(model, alias, version))
+
+    def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
+        """Which of these versions are there, and which version an alias names."""
+        return self._ask(f"look at {model}", lambda r: r.registered(model, alias, versions), LOOKING)
 
 
 class GuardedRuns(Guarded[Runs]):

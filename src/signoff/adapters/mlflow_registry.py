@@ -8,7 +8,7 @@ writes to the registry writes that file and the model, so that neither is loaded
 import json
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -36,7 +36,7 @@ from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, UnavailableError
-from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.ports.budget import USUAL, Budget
@@ -56,7 +56,10 @@ MOST_SCHEMA: Final = 16 << 20
 MOST_SAID: Final = 400
 # What MLflow says of a question rather than of itself: asking something else may well be answered.
 REFUSALS: Final = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS"})
+NOT_THERE: Final = "RESOURCE_DOES_NOT_EXIST"
 NOBODY: Final = "unknown"
+# Model versions asked for at once; servers of other makers allow no more.
+PAGE: Final = 200
 
 
 def connected(uri: str, budget: Budget = USUAL) -> MlflowClient | None:
@@ -196,6 +199,42 @@ class MlflowRegistry:
                 raise NotFoundError(f"Expected {model} v{version} in the registry, found no such version.")
             self._client.set_registered_model_alias(model, alias, found.version)
 
+    def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
+        """Which of these versions are there, and which version an alias names."""
+        with answering(self._uri):
+            is_registered, aliased = self._aliased(model, alias)
+            found = {version: self._find(model, version) for version in versions} if is_registered else {}
+            missing = [version for version in versions if found.get(version) is None]
+            return RegisteredModel(
+                is_registered=is_registered,
+                numbers={version: int(one.version) for version, one in found.items() if one is not None},
+                alias_number=None if aliased is None else int(aliased.version),
+                alias_version="" if aliased is None else aliased.tags.get("version", ""),
+                namesakes=self._namesakes(model, missing),
+            )
+
+    def _aliased(self, model: str, alias: str) -> tuple[bool, ModelVersion | None]:
+        """Whether the model is registered, and the version that an alias of it names."""
+        try:
+            return True, self._client.get_model_version_by_alias(model, alias)
+        except MlflowException as error:
+            if error.error_code not in REFUSALS:
+                raise
+        try:
+            self._client.get_registered_model(model)
+        except MlflowException as error:
+            if error.error_code != NOT_THERE:
+                raise
+            return False, None
+        return True, None
+
+    def _namesakes(self, model: str, missing: list[str]) -> tuple[str, ...]:
+        """Other models that have every missing version: what a model that was renamed is called now."""
+        if not missing:
+            return ()
+        having = [{found.name for found in self._tagged("", version)} for version in missing]
+        return tuple(sorted(set.intersection(*having) - {model}))
+
     def _mark_ready(self, model: str, found: ModelVersion) -> tuple[str, ...]:
         there = set(self._artifacts(_run_of(found)))
         missing = tuple(name for name in REQUIRED if f"{GOVERNANCE}/{name}" not in there)
@@ -219,9 +258,23 @@ class MlflowRegistry:
             raise BadInputError(
                 f"Expected a model's name without a quotation mark, found {model!r}; MLflow finds none."
             )
-        every = self._client.search_model_versions(f"name = '{model}'")
-        mine = [v for v in every if v.tags.get("version") == version]
+        mine = self._tagged(f"name = '{model}' AND ", version)
         return max(mine, key=lambda v: int(v.version), default=None)
+
+    def _tagged(self, within: str, version: str) -> Iterator[ModelVersion]:
+        """Every model version with this tag, however many there are: the registry is asked for it, page after page.
+
+        A registry may compare without regard to case, so that each answer is looked at again.
+        """
+        quote = '"' if "'" in version else "'"
+        if quote in version:
+            raise BadInputError(f"Expected a version without both kinds of quotation marks, found {version!r}.")
+        asked, token = f"{within}tags.`version` = {quote}{version}{quote}", None
+        while True:
+            page = self._client.search_model_versions(asked, max_results=PAGE, page_token=token)
+            yield from (found for found in page if found.tags.get("version") == version)
+            if not (token := page.token):
+                return
 
     def _run_known_input(self, found: ModelVersion) -> tuple[str, bool]:
         run = self._run(found)

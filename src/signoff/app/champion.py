@@ -43,17 +43,18 @@ def name_champion(record: Record, registry: Registry | None, effect: Effect) -> 
 def _named(record: Record, registry: Registry | None, model: str) -> str:
     if registry is None:
         return "no registry"
-    said, champion = None, _champion(record, model)
+    said, (_, champion) = None, champion_of(record, model)
     while champion is not None and champion.version != said:
         try:
             registry.point(champion.registry_name, ALIAS, champion.version)
         except NotFoundError:
             return f"v{champion.version} is not in the registry"
-        said, champion = champion.version, _champion(record, model)
+        said, (_, champion) = champion.version, champion_of(record, model)
     return "nothing to name" if said is None else f"v{said}"
 
 
-def _champion(record: Record, model: str) -> Deployment | None:
+def champion_of(record: Record, model: str) -> tuple[bool, Deployment | None]:
+    """Whether a release of the model is on its way back, and the one that holds full capital; none is while it is."""
     if record.in_states(*RETREATING, model=model):
-        return None
-    return next(iter(record.in_states(State.FULL, model=model)), None)
+        return True, None
+    return False, next(iter(record.in_states(State.FULL, model=model)), None)

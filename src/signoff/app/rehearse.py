@@ -5,7 +5,7 @@ What is staged is only what must not be touched: the flags of production and the
 version rehearses the halt: fence, cancel and verify flat; there is nothing to revert to, and the model stays off.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -30,7 +30,7 @@ from signoff.domain.events import (
     Validated,
     Verdict,
 )
-from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import is_complete, within_budget
@@ -77,6 +77,10 @@ class StagedRegistry:
     def verify(self, model: str, version: str) -> PreviousCheck:
         """Load and run the version."""
         return self.real.verify(model, version)
+
+    def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
+        """What is registered."""
+        return self.real.registered(model, alias, versions)
 
 
 def rehearse(

@@ -112,6 +112,16 @@ def _lines(document: Document) -> tuple[object, ...]:
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
+        *_paper(document),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         verdict,
     )
+
+
+def _paper(document: Document) -> tuple[str, ...]:
+    """What is odd about the paper period; an older server says nothing of it."""
+    if not document.get("paper"):
+        return ()
+    paper = fields(document, "paper")
+    declared = "; ".join(str(text) for text in paper["declared"])
+    return (f"Paper trading: {paper['says']}", *((f"Declared of it: {declared}",) if declared else ()))

@@ -343,6 +343,7 @@ def worker(
         f"{done.notices} notice(s) sent",
         *done.problems,
         *(f"{version} is not governance_ready; missing: {', '.join(gone)}" for version, gone in done.unready.items()),
+        *(text for texts in done.differs.values() for text in texts),
     )
 
 

@@ -123,6 +123,8 @@ def _shown(document: Document) -> tuple[str, ...]:
     says = str(document["says"])
     at = f" at {str(document['confirmed_at'])[:16]}Z" if document["confirmed_at"] else ""
     lines = [f"In force: {says}{at}", f"Digest: {document['digest']}"]
+    if said := document.get("unknown_figures"):  # an older server does not say
+        lines.append(f"Order gate: {said}")
     if not document["is_confirmed"]:
         lines.append(
             "No two people have confirmed it. Propose it or another one: signoff policy propose FILE --as NAME"

@@ -32,7 +32,14 @@ def status(
     session: Session = context.obj
     if identity:
         one = session.verbs.deployment(identity)
-        document: Document = {"deployments": [one], "flags": {str(one["model"]): one["flags"]}, "next": None}
+        of_model = str(one["model"])
+        differs = session.verbs.deployments(model=of_model, limit=1).get("registry", {})
+        document: Document = {
+            "deployments": [one],
+            "flags": {of_model: one["flags"]},
+            "registry": differs,
+            "next": None,
+        }
     else:
         document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
     found = rows(document, "deployments")
@@ -47,7 +54,9 @@ def status(
     for d in found:
         table.add_row(d["deployment"], d["state"], str(d["phase_days"]), _capital(d, flags), d["waits_for"])
     further = document["next"]
-    session.answer(document, table, *((f"There is more: signoff status --after {further}",) if further else ()))
+    found_there = cast("Mapping[str, list[str]]", document.get("registry") or {})  # an older server does not say
+    told = (f"Registry: {text}." for texts in found_there.values() for text in texts)
+    session.answer(document, table, *told, *((f"There is more: signoff status --after {further}",) if further else ()))
 
 
 def history(

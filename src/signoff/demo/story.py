@@ -188,6 +188,7 @@ class Story:
             self.at(datetime.combine(sessions[0], time(13, 30, tzinfo=UTC)))
             state = self.house.rollout.start(state.id, actor="demo")
             self.say("Shadow", f"{sessions[0]}: predictions are logged, none is traded")
+            self.say("Order gate", state.policy.order_gate.words)
         for done, session in enumerate(sessions):
             if state.last_session is not None and session <= state.last_session:
                 continue
@@ -242,7 +243,12 @@ class Story:
         broker.cancel(scope, flags.revision)
         if state.state not in CANDIDATE | {State.FULL} or flags.shadow_mode or state.undertakings is None:
             return
-        gate = OrderGate(limits=state.undertakings.position_limits, restrictions=state.undertakings.restrictions)
+        gate = OrderGate(
+            limits=state.undertakings.position_limits,
+            restrictions=state.undertakings.restrictions,
+            unknown=state.policy.order_gate,
+            releases={d.version: d.state.value for d in self.house.record.deployments(state.model)},
+        )
         before, wanted = self.example.weights(state.version, session)
         allocated = float(flags.allocation_pct)  # percent of capital for each unit of weight
         orders = [
@@ -251,6 +257,7 @@ class Story:
                 symbol=symbol,
                 weight_change_pct=allocated * (weight - before.get(symbol, 0.0)),
                 epoch=flags.revision,
+                version=state.version,
             )
             for symbol, weight in wanted.items()
             if abs(weight - before.get(symbol, 0.0)) > 1e-4

@@ -59,6 +59,13 @@ class AnomalyKind(StrEnum):
     STALE_PRICE = "stale price"
     DUPLICATE_ORDER = "duplicate order"
     SLIPPAGE_OUTLIER = "slippage outlier"
+    NOT_FINITE = "no number"
+    CONSTANT_PREDICTION = "constant prediction"
+    REPEATED_PREDICTION = "repeated prediction"
+    NO_BAR = "no bar"
+    OUTSIDE_BAR = "fill outside the bar"
+    DISTRIBUTION = "distribution"
+    VOLATILITY = "volatility"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,15 @@ class Anomaly:
     count: int
     text: str
     rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperCheck:
+    """One check of the paper period and over how much it ran; `not_checked` says why it could not run."""
+
+    name: str
+    n: int
+    not_checked: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +112,23 @@ class PaperSummary:
     predictions: int
     orders: int
     anomalies: tuple[Anomaly, ...]
+    checks: tuple[PaperCheck, ...] = ()
+
+    @property
+    def anomalies_text(self) -> str:
+        """What was found, which checks ran, and which could not. "None found" only where every check ran."""
+        ran = ", ".join(f"{check.name} (n = {check.n:,})" for check in self.checks if not check.not_checked)
+        unable = "; ".join(
+            f"{check.name}: not checked: {check.not_checked}" for check in self.checks if check.not_checked
+        )
+        found = [anomaly.text for anomaly in self.anomalies]
+        if not ran:
+            said = [*found, "Not checked."]
+        elif found:
+            said = [*found, f"Checked: {ran}."]
+        else:
+            said = [f"Nothing found in what was checked: {ran}." if unable else f"None found. Checked: {ran}."]
+        return " ".join([*said, *([f"{unable[0].upper()}{unable[1:]}."] if unable else [])])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

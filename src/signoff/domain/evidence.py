@@ -70,7 +70,10 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class PaperLog:
-    """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there)."""
+    """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there).
+
+    `bar_low` and `bar_high` are the prices that were traded at in the bar of the fill, NaN where unknown.
+    """
 
     source: Source
     timestamps: Instants
@@ -82,6 +85,8 @@ class PaperLog:
     quantity: Floats
     decision_price: Floats
     fill_price: Floats
+    bar_low: Floats | None = None
+    bar_high: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -167,6 +172,30 @@ class PitEvidence:
     error: str | None = None
     audits: tuple[PitAudit, ...] = ()
     protection: Protection | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """What the registry knows of a model: which of the versions asked for are there, and what an alias names.
+
+    `numbers` is the registry's own number of each version found, the latest where several have its tag. `namesakes` are
+    other registered models that have every version that is missing here.
+    """
+
+    is_registered: bool
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    alias_number: int | None = None
+    alias_version: str = ""
+    namesakes: tuple[str, ...] = ()
+
+    @property
+    def alias_words(self) -> str:
+        """What the alias names, as findings print it."""
+        if self.alias_number is None:
+            return "no version"
+        return (
+            f"v{self.alias_version}" if self.alias_version else f"number {self.alias_number}, which has no tag version"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

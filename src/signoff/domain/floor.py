@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.policy import HIGHER, Policy, thresholds
+from signoff.domain.policy import HIGHER, Policy, UnknownEvent, thresholds
 from signoff.domain.shortened import shortened
 
 BUILT_IN: Final = Policy(name="default", version="1")
@@ -21,6 +21,9 @@ BUILT_IN: Final = Policy(name="default", version="1")
 _STRICTER_WHEN_TRUE: Final = frozenset({"blocking", "compliance_required"})
 # Lists that are stricter when they are longer: roles that must sign, and roles that must sign with an authenticator.
 _STRICTER_WHEN_LONGER: Final = frozenset({"approvals.roles", "approvals.webauthn_roles"})
+# Figures of the order gate where the higher one lets more orders leave, and where the lower one does.
+_LOOSER_WHEN_HIGHER: Final = frozenset({"order_gate.unknown_adv_usd", "order_gate.max_age_days"})
+_LOOSER_WHEN_LOWER: Final = frozenset({"order_gate.unknown_vix"})
 
 
 class Origin(StrEnum):
@@ -168,11 +171,27 @@ def _tendency(path: str, before: object, after: object) -> Tendency:
             return Tendency.LOOSER
         if set(after) > set(before):
             return Tendency.TIGHTER
-    return Tendency.CHANGED
+    return _of_order_gate(path, before, after) if path.startswith("order_gate.") else Tendency.CHANGED
+
+
+def _of_order_gate(path: str, before: object, after: object) -> Tendency:
+    """A substitute for an unknown figure is looser than a refusal; a greatest age is tighter than none."""
+    refuses = {None, UnknownEvent.REFUSE}
+    if before in refuses or after in refuses:
+        is_looser = (after not in refuses) == (path != "order_gate.max_age_days")
+    elif path in _LOOSER_WHEN_HIGHER:
+        is_looser = after > before  # type: ignore[operator]
+    elif path in _LOOSER_WHEN_LOWER:
+        is_looser = after < before  # type: ignore[operator]
+    else:
+        return Tendency.CHANGED
+    return Tendency.LOOSER if is_looser else Tendency.TIGHTER
 
 
 def _said(value: object) -> str:
     match value:
+        case None:
+            return "none"
         case bool():
             return "true" if value else "false"
         case Enum():

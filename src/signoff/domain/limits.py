@@ -1,82 +1,298 @@
 """What an order must satisfy before it leaves: the limits and restrictions that the memo prints.
 
-Every refusal lists all of its reasons, and what is no number is within no limit. An order that reduces risk always
-passes: no limit may keep a desk from getting out.
+Every refusal lists all of its reasons. An order that reduces risk always passes: no limit may keep a desk from getting
+out. An order that adds risk needs every figure that a limit is about: an unknown figure is within no limit. The policy
+may name a substitute for an unknown figure; a judgement that rests on a substitute says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Final
+from datetime import date, datetime, timedelta
+from math import isfinite
+from typing import Final, Literal
 
 from signoff.domain.dossier import PositionLimits, Restrictions
 from signoff.domain.flags import Flags
+from signoff.domain.policy import OrderGatePolicy, UnknownEvent
 
 ROUNDING_PCT: Final = 1e-9
 """Twenty weights of 5% add up to a little more than 100% in binary."""
+NO_EVENT: Final = "none"
+"""Known to have no scheduled event; a symbol without an entry has an unknown one."""
+
+Kind = Literal["adv_usd", "events", "sectors", "vix"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A wish to trade: `weight_change_pct` is signed, of the model's capital at full allocation.
 
-    `epoch` is the flags' revision it knew.
+    `epoch` is the flags' revision it knew, `version` the model version that made it. `assumed` is written by the gate:
+    the substitutes that its admission rests on.
     """
 
     client_order_id: str
     symbol: str
     weight_change_pct: float
     epoch: int
+    version: str = ""
+    assumed: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Book:
-    """What is held and reserved by open orders, in percent of capital at full allocation, and the market."""
+    """The market, and what the order's version holds or has reserved, in percent of capital at full allocation.
 
-    weights_pct: Mapping[str, float] = field(default_factory=dict)
-    sectors: Mapping[str, str] = field(default_factory=dict)
-    adv_usd: Mapping[str, float] = field(default_factory=dict)
-    events: Mapping[str, date] = field(default_factory=dict)
+    A symbol without a weight is not held. A symbol without a sector, an average daily volume or an event has an unknown
+    one; None, NaN and infinity are unknown too. `NO_EVENT` says that none is scheduled. `as_of` is the day of each kind
+    of figure, asked for where the policy states a greatest age.
+    """
+
+    weights_pct: Mapping[str, float | None] = field(default_factory=dict)
+    sectors: Mapping[str, str | None] = field(default_factory=dict)
+    adv_usd: Mapping[str, float | None] = field(default_factory=dict)
+    events: Mapping[str, date | Literal["none"] | None] = field(default_factory=dict)
     vix: float | None = None
+    as_of: Mapping[Kind, date] = field(default_factory=dict)
 
 
-def refusals(  # noqa: C901, PLR0912 - one visible list of reasons
-    order: Order, book: Book, *, flags: Flags, limits: PositionLimits, restrictions: Restrictions, today: date
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What one release's orders are held to. `releases` is the state of each version on record, to say why."""
+
+    limits: PositionLimits
+    restrictions: Restrictions
+    unknown: OrderGatePolicy = field(default_factory=OrderGatePolicy)
+    releases: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Every reason why an order must not leave, and every substitute that the judgement rests on."""
+
+    reasons: tuple[str, ...]
+    assumed: tuple[str, ...] = ()
+
+
+def refusals(
+    order: Order,
+    book: Book,
+    *,
+    flags: Flags,
+    limits: PositionLimits,
+    restrictions: Restrictions,
+    today: date,
+    unknown: OrderGatePolicy | None = None,
 ) -> tuple[str, ...]:
     """Every reason why this order must not leave; an empty tuple lets it go."""
-    held = book.weights_pct.get(order.symbol, 0.0)
-    after = held + order.weight_change_pct
-    if abs(after) < abs(held) and after * held >= 0:
-        return ()
-    found = []
+    rules = Rules(limits=limits, restrictions=restrictions, unknown=unknown or OrderGatePolicy())
+    return judged(order, book, flags=flags, rules=rules, today=today).reasons
+
+
+def judged(order: Order, book: Book, *, flags: Flags, rules: Rules, today: date) -> Judgement:
+    """Whether this order may leave; where the policy's substitutes decided, that is said."""
+    if reduces_risk(order, book):
+        return Judgement(reasons=())
+    assumed: list[str] = []
+    look = _Look(book=book, rules=rules, today=today, assume=assumed.append)
+    reasons = (*_of_version(order, flags, rules), *_of_positions(order, look, flags), *_of_market(order.symbol, look))
+    said = (*reasons, f"judged with substitutes: {'; '.join(assumed)}") if reasons and assumed else reasons
+    return Judgement(reasons=said, assumed=tuple(assumed))
+
+
+def reduces_risk(order: Order, book: Book) -> bool:
+    """Whether less is held afterwards, on the same side; through zero, risk is added on the other side."""
+    held, change = _number(book.weights_pct.get(order.symbol, 0.0)), _number(order.weight_change_pct)
+    if held is None or change is None:
+        return False
+    after = held + change
+    if not abs(after) < abs(held):
+        return False
+    return abs(after) <= ROUNDING_PCT or (after > 0) == (held > 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """The book as the policy lets it be read: what is unknown or stale is None, or the policy's substitute."""
+
+    book: Book
+    rules: Rules
+    today: date
+    assume: Callable[[str], None]
+
+    def is_current(self, kind: Kind) -> bool:
+        greatest = self.rules.unknown.max_age_days
+        if greatest is None:
+            return True
+        day = _day(self.book.as_of.get(kind))
+        return day is not None and timedelta() <= self.today - day <= timedelta(days=greatest)
+
+    def state_of(self, kind: Kind) -> str:
+        """Why a figure of this kind is not known, in a word."""
+        greatest = self.rules.unknown.max_age_days
+        if self.is_current(kind):
+            return "unknown"
+        day = _day(self.book.as_of.get(kind))
+        return "unknown in age" if day is None else f"stale (of {day}, and at most {greatest} days old counts)"
+
+    def weight(self, symbol: str) -> float | None:
+        return _number(self.book.weights_pct.get(symbol, 0.0))
+
+    def sector(self, symbol: str) -> str | None:
+        said = self.book.sectors.get(symbol) if self.is_current("sectors") else None
+        if isinstance(said, str) and said.strip():
+            return said
+        if (substitute := self.rules.unknown.unknown_sector) is not None:
+            self.assume(f"the unknown sector of {symbol} is taken as {substitute}, by policy")
+        return substitute
+
+    def adv(self, symbol: str) -> float | None:
+        known = _number(self.book.adv_usd.get(symbol)) if self.is_current("adv_usd") else None
+        if known is None and (substitute := self.rules.unknown.unknown_adv_usd) is not None:
+            self.assume(f"the unknown ADV of {symbol} is taken as ${substitute:,.0f}, by policy")
+            return substitute
+        return known
+
+    def vix(self) -> float | None:
+        known = _number(self.book.vix) if self.is_current("vix") else None
+        if known is not None and known > 0:  # a volatility index of zero is a missing figure
+            return known
+        if (substitute := self.rules.unknown.unknown_vix) is not None:
+            self.assume(f"the unknown VIX is taken as {substitute:g}, by policy")
+        return substitute
+
+    def event(self, symbol: str) -> date | Literal["none"] | None:
+        said = self.book.events.get(symbol) if self.is_current("events") else None
+        if isinstance(said, str) and said == NO_EVENT:
+            return "none"
+        if (day := _day(said)) is not None:
+            return day
+        if self.rules.unknown.unknown_event is UnknownEvent.ASSUME_NONE:
+            self.assume(f"the unknown event date of {symbol} is taken as none scheduled, by policy")
+            return "none"
+        return None
+
+
+def _of_version(order: Order, flags: Flags, rules: Rules) -> Iterator[str]:
     if not flags.enabled:
-        found.append(f"{flags.model} is not enabled (state {flags.state})")
-    if flags.shadow_mode:
-        found.append(f"{flags.model} is in shadow mode: predictions are logged, not traded")
+        yield f"{flags.model} is not enabled (state {flags.state})"
+    champion, candidate = flags.version, flags.candidate
+    if not order.version:
+        yield "the order names no version; expected Order.version, the model version that made it"
+    elif flags.shadow_mode and order.version == (candidate or champion):
+        yield f"v{order.version} of {flags.model} is in shadow mode: predictions are logged, not traded"
+    elif order.version not in {champion, candidate}:
+        yield _does_not_trade(order.version, flags, rules)
     if order.epoch < flags.revision:
-        found.append(f"made on flags revision {order.epoch}, present is {flags.revision}")
-    if not abs(after) <= limits.max_single_position_pct:
-        found.append(f"{order.symbol} would be {after:.2f}%, limit {limits.max_single_position_pct:g}%")
-    gross = sum(abs(w) for s, w in book.weights_pct.items() if s != order.symbol) + abs(after)
-    most = limits.max_portfolio_weight_pct * flags.allocation_pct / 100
-    if not gross <= most + ROUNDING_PCT:
-        share = "" if flags.allocation_pct == 100 else f", which is {flags.allocation_pct}% allocated"
-        found.append(f"gross exposure would be {gross:.2f}%, limit {most:g}%{share}")
-    if (sector := book.sectors.get(order.symbol)) is not None:
-        others = sum(abs(w) for s, w in book.weights_pct.items() if s != order.symbol and book.sectors.get(s) == sector)
-        if not others + abs(after) <= limits.max_sector_pct:
-            found.append(f"sector {sector} would be {others + abs(after):.2f}%, limit {limits.max_sector_pct:g}%")
-    if order.symbol in restrictions.excluded_symbols:
-        found.append(f"{order.symbol} is excluded")
-    adv = book.adv_usd.get(order.symbol)
-    if adv is not None and not adv >= restrictions.min_adv_usd:
-        found.append(f"{order.symbol} trades ${adv:,.0f} a day, floor ${restrictions.min_adv_usd:,.0f}")
-    if adv is None and book.adv_usd:
-        found.append(f"the average daily volume of {order.symbol} is unknown")
-    event = book.events.get(order.symbol)
-    if event is not None and abs((event - today).days) <= restrictions.event_window_days:
-        found.append(f"{order.symbol} has an event on {event}, window ±{restrictions.event_window_days} days")
-    ceiling = restrictions.halt_if_vix_above
-    if ceiling is not None and book.vix is not None and not book.vix <= ceiling:
-        found.append(f"VIX is {book.vix:g}, trading halts above {ceiling:g}")
-    return tuple(found)
+        yield f"made on flags revision {order.epoch}, present is {flags.revision}"
+
+
+def _does_not_trade(version: str, flags: Flags, rules: Rules) -> str:
+    trading = " and ".join(
+        f"{word} v{named}" for word, named in (("champion", flags.version), ("candidate", flags.candidate)) if named
+    )
+    named = f"the flags name {trading or 'no version'}"
+    state = rules.releases.get(version)
+    if state is not None:
+        return f"v{version} of {flags.model} may not trade: on record it is {state.replace('_', ' ')}, and {named}"
+    if rules.releases:
+        return f"v{version} of {flags.model} is an unknown version: no release of it is on record, and {named}"
+    return f"v{version} of {flags.model} may not trade: {named}; it was rolled back, superseded, or is unknown"
+
+
+def _share_pct(order: Order, flags: Flags) -> int:
+    """The capital of the order's version: the champion has what the candidate is not allocated."""
+    is_beside = flags.candidate is not None and order.version == flags.version != flags.candidate
+    return 100 - flags.allocation_pct if is_beside else flags.allocation_pct
+
+
+def _of_positions(order: Order, look: _Look, flags: Flags) -> Iterator[str]:
+    limits, symbol = look.rules.limits, order.symbol
+    held, change = look.weight(symbol), _number(order.weight_change_pct)
+    if change is None:
+        yield f"the weight change of {symbol} is no number: it is within no limit {limits.max_single_position_pct:g}%"
+    if held is None:
+        yield f"the position in {symbol} is unknown"
+    others = {other: look.weight(other) for other in look.book.weights_pct if other != symbol}
+    blank = [other for other, weight in others.items() if weight is None]
+    if blank:
+        yield f"gross exposure is unknown: no weight of {', '.join(sorted(blank))} is known"
+    after = None if held is None or change is None else abs(held + change)
+    if after is not None and not after <= limits.max_single_position_pct:
+        signed = (held or 0.0) + (change or 0.0)
+        yield f"{symbol} would be {signed:.2f}%, limit {limits.max_single_position_pct:g}%"
+    known = {other: abs(weight) for other, weight in others.items() if weight is not None}
+    if after is not None and not blank:
+        share = _share_pct(order, flags)
+        gross, most = sum(known.values()) + after, limits.max_portfolio_weight_pct * share / 100
+        if not gross <= most + ROUNDING_PCT:
+            allocated = "" if share == 100 else f", which is {share}% allocated"
+            yield f"gross exposure would be {gross:.2f}%, limit {most:g}%{allocated}"
+    yield from _of_sector(symbol, after, known, blank, look)
+
+
+def _of_sector(
+    symbol: str, after: float | None, known: Mapping[str, float], blank: list[str], look: _Look
+) -> Iterator[str]:
+    """A holding of unknown sector counts in every sector: it may be in this one."""
+    limit, sector = look.rules.limits.max_sector_pct, look.sector(symbol)
+    if sector is None:
+        yield f"the sector of {symbol} is {look.state_of('sectors')}, and the sector limit is {limit:g}%"
+        return
+    sectors = {other: look.sector(other) for other in (*known, *blank) if known.get(other, 1.0) > 0}
+    inside = [other for other, named in sectors.items() if named in {sector, None}]
+    if hidden := sorted(set(inside) & set(blank)):
+        yield f"sector {sector} is unknown in size: no weight of {', '.join(hidden)} is known"
+        return
+    unknown = sorted(other for other in inside if sectors[other] is None)
+    total = sum(known[other] for other in inside) + (after or 0.0)
+    if not total <= limit + ROUNDING_PCT:
+        counted = f", with {', '.join(unknown)}, whose sector is unknown, counted in it" if unknown else ""
+        yield f"sector {sector} would be {total:.2f}%, limit {limit:g}%{counted}"
+
+
+def _of_market(symbol: str, look: _Look) -> Iterator[str]:
+    asked = look.rules.restrictions
+    if symbol in asked.excluded_symbols:
+        yield f"{symbol} is excluded"
+    if asked.min_adv_usd > 0:
+        adv = look.adv(symbol)
+        if adv is None:
+            yield (
+                f"the average daily volume of {symbol} is {look.state_of('adv_usd')}, and the floor is "
+                f"${asked.min_adv_usd:,.0f}"
+            )
+        elif not adv >= asked.min_adv_usd:
+            yield f"{symbol} trades ${adv:,.0f} a day, floor ${asked.min_adv_usd:,.0f}"
+    event = look.event(symbol)
+    if event is None:
+        yield (
+            f"the event date of {symbol} is {look.state_of('events')}, and the event window is "
+            f"±{asked.event_window_days} days"
+        )
+    elif isinstance(event, date) and abs((event - look.today).days) <= asked.event_window_days:
+        yield f"{symbol} has an event on {event}, window ±{asked.event_window_days} days"
+    if (ceiling := asked.halt_if_vix_above) is not None:
+        vix = look.vix()
+        if vix is None:
+            yield f"VIX is {look.state_of('vix')}, and trading halts above {ceiling:g}"
+        elif not vix <= ceiling:
+            yield f"VIX is {vix:g}, trading halts above {ceiling:g}"
+
+
+def _number(said: object) -> float | None:
+    """A finite number, None for anything else; a truth value and a text are no numbers."""
+    if said is None or isinstance(said, bool | str | bytes):
+        return None
+    try:
+        number = float(said)  # type: ignore[arg-type]  # a number of another library has no common type
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
+def _day(said: object) -> date | None:
+    """A day, None for anything else; the missing time of pandas is a moment that does not equal itself."""
+    if not isinstance(said, date) or said != said:  # noqa: PLR0124 - see above
+        return None
+    return said.date() if isinstance(said, datetime) else said

@@ -321,6 +321,59 @@ class SuccessPolicy(Strict):
     error_rate_pct: Annotated[Percentage, LOWER] = 1.0
 
 
+class UnknownEvent(StrEnum):
+    """What follows for an order that adds risk when the date of the next event is unknown."""
+
+    REFUSE = "refuse"
+    ASSUME_NONE = "assume_none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderGatePolicy(Strict):
+    """What the order gate takes for an unknown figure. Without a substitute it refuses an order that adds risk.
+
+    Only the firm names a substitute: no key here is a threshold, so that a dossier can neither set nor loosen one.
+    `max_age_days` makes every figure unknown that is older, or whose day is not given.
+    """
+
+    unknown_adv_usd: Annotated[float, Ge(0)] | None = None
+    unknown_vix: Annotated[float, Gt(0)] | None = None
+    unknown_event: UnknownEvent = UnknownEvent.REFUSE
+    unknown_sector: Annotated[str, MinLen(1)] | None = None
+    max_age_days: Annotated[int, Ge(0)] | None = None
+
+    @property
+    def substitutes(self) -> tuple[str, ...]:
+        """Each substitute in one clause, as the memo and the commands print it."""
+        said = []
+        if self.unknown_adv_usd is not None:
+            said.append(f"unknown ADV is taken as ${self.unknown_adv_usd:,.0f}, by policy")
+        if self.unknown_vix is not None:
+            said.append(f"unknown VIX is taken as {self.unknown_vix:g}, by policy")
+        if self.unknown_event is UnknownEvent.ASSUME_NONE:
+            said.append("an unknown event date is taken as none scheduled, by policy")
+        if self.unknown_sector is not None:
+            said.append(f"an unknown sector is taken as {self.unknown_sector}, by policy")
+        return tuple(said)
+
+    @property
+    def words(self) -> str:
+        """What happens to an order that adds risk while a figure is unknown."""
+        known = {
+            "ADV": self.unknown_adv_usd,
+            "VIX": self.unknown_vix,
+            "event date": None if self.unknown_event is UnknownEvent.REFUSE else self.unknown_event,
+            "sector": self.unknown_sector,
+        }
+        refused = [name for name, substitute in known.items() if substitute is None]
+        said = [*self.substitutes]
+        if refused:
+            said.append(f"an order that adds risk is refused while its {' or '.join(refused)} is unknown")
+        if self.max_age_days is not None:
+            said.append(f"a figure older than {self.max_age_days} days is unknown")
+        return "; ".join(said)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy(Strict):
     """The whole floor, as one file."""
@@ -342,6 +395,7 @@ class Policy(Strict):
         default_factory=lambda: ShortenedPolicy(advisory_gates=("spa", "dsr", "pbo", "walk_forward"))
     )
     success: SuccessPolicy = field(default_factory=SuccessPolicy)
+    order_gate: OrderGatePolicy = field(default_factory=OrderGatePolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from signoff.app.notices import backlog
+from signoff.app.registered import standing
 from signoff.domain.errors import SignoffError
 from signoff.http.access import Installation
 from signoff.http.streaming import Streams
@@ -123,6 +124,14 @@ async def _trial(request: Request) -> Trial:
     return trial
 
 
+def _differing(house: House) -> int | None:
+    """How many differences between the registry and the record stand; None where it cannot be known."""
+    try:
+        return sum(len(texts) for texts in standing(house.shelf, house.clock.now()).values())
+    except SignoffError:
+        return None
+
+
 @router.get("/healthz")
 async def alive() -> dict[str, str]:
     """The process answers; it may still be of no use, see /readyz."""
@@ -138,7 +147,8 @@ async def ready(
 ) -> JSONResponse:
     """Whether the database can be read and written and the flags are up to date; kills are taken either way.
 
-    Notices that are failing or given up are counted, and make no server unready.
+    Notices that are failing or given up are counted, and so is what a worker last found in the model registry otherwise
+    than on record; neither makes a server unready.
     """
     age = hub.board.age_s
     try:
@@ -147,12 +157,14 @@ async def ready(
     except SignoffError as error:
         events, problem = None, str(error)
     waiting = await undelivered.counted() if problem is None else None
+    differing = await run_in_threadpool(_differing, house) if problem is None else None
     is_ready = problem is None and age is not None and age < STALE_S
     said = {
         "status": "ready" if is_ready else "not ready",
         "events": events,
         "flags_age_s": None if age is None else round(age, 2),
         "kills_to_record": len(await run_in_threadpool(house.kills.pending)),
+        "registry_differences": differing,
         "notices": None if waiting is None else asdict(waiting),
         "problem": problem,
     }

@@ -1,9 +1,9 @@
 """The model registry: where versions live, and where a release's documents are attached."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
 
 
@@ -24,3 +24,6 @@ class Registry(Protocol):
 
     def point(self, model: str, alias: str, version: str) -> None:
         """Let an alias name a version."""
+
+    def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
+        """Which of these versions are there, and which version an alias names; nothing is loaded."""

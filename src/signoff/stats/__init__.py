@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         minimum_track_record_length,
         probabilistic_sharpe_ratio,
     )
+    from signoff.stats.dispersion import volatility_ratio
     from signoff.stats.downside import downside_sensitivity_ratio
     from signoff.stats.drift import jensen_shannon, kolmogorov_smirnov, population_stability_index
     from signoff.stats.errors import InputError, InsufficientData
@@ -77,6 +78,7 @@ __all__ = [
     "symmetric_prediction_accuracy",
     "total_return",
     "value_at_risk",
+    "volatility_ratio",
     "walk_forward_consistency",
     "win_loss_ratio",
     "windows",
@@ -94,6 +96,7 @@ _MODULES: Final = {
         "minimum_track_record_length",
         "probabilistic_sharpe_ratio",
     ),
+    "dispersion": ("volatility_ratio",),
     "downside": ("downside_sensitivity_ratio",),
     "drift": ("jensen_shannon", "kolmogorov_smirnov", "population_stability_index"),
     "errors": ("InputError", "InsufficientData"),

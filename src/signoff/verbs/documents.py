@@ -13,7 +13,7 @@ from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
-from signoff.domain.assessment import MetricRow, MetricStatus
+from signoff.domain.assessment import MetricRow, MetricStatus, PaperSummary
 from signoff.domain.deployment import LIVE, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
@@ -121,10 +121,14 @@ class RolledBackDocument(ReleaseDocument):
 
 
 class DeploymentsPage(TypedDict):
-    """Releases by id, with the flags of their models; `next` is the `after` of the page that follows."""
+    """Releases by id, with the flags of their models; `next` is the `after` of the page that follows.
+
+    `registry` is what a worker last found in the model registry otherwise than on record, by model.
+    """
 
     deployments: list[DeploymentDocument]
     flags: dict[str, FlagValues]
+    registry: dict[str, list[str]]
     next: str | None
 
 
@@ -421,6 +425,31 @@ class GateDocument(TypedDict):
     turning_point: str
 
 
+class AnomalyDocument(TypedDict):
+    """One oddity of the paper period."""
+
+    kind: str
+    count: int
+    text: str
+
+
+class PaperCheckDocument(TypedDict):
+    """One check of the paper period; `not_checked` says why it could not run, and is null where it ran."""
+
+    name: str
+    n: int
+    not_checked: str | None
+
+
+class PaperDocument(TypedDict):
+    """What is odd about the paper period, what was checked, and what the author declares of it."""
+
+    says: str
+    anomalies: list[AnomalyDocument]
+    checks: list[PaperCheckDocument]
+    declared: list[str]
+
+
 class AssessmentDocument(TypedDict):
     """What `check` and `memo` found: every metric, every gate and every figure."""
 
@@ -436,6 +465,7 @@ class AssessmentDocument(TypedDict):
     metrics: list[MetricDocument]
     gates: list[GateDocument]
     figures: dict[str, float | None]
+    paper: PaperDocument | None
     policy: FloorDocument
 
 
@@ -455,7 +485,19 @@ def assessment_document(release: Release) -> AssessmentDocument:
         "metrics": [metric_document(row) for row in assessment.metrics],
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
+        "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
         "policy": floor_document(release.inputs.floor),
+    }
+
+
+def _paper_document(paper: PaperSummary | None, declared: tuple[str, ...]) -> PaperDocument | None:
+    if paper is None:
+        return None
+    return {
+        "says": paper.anomalies_text,
+        "anomalies": [{"kind": a.kind.value, "count": a.count, "text": a.text} for a in paper.anomalies],
+        "checks": [{"name": c.name, "n": c.n, "not_checked": c.not_checked or None} for c in paper.checks],
+        "declared": list(declared),
     }
 
 

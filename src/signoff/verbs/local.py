@@ -16,6 +16,7 @@ from signoff.app.approvals import Signatory
 from signoff.app.assess import submission_errors
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.record import Expectation
+from signoff.app.registered import standing
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
 from signoff.domain.access import Duty, Principal, Verb
@@ -403,8 +404,12 @@ class Local:
         return {
             "deployments": [deployment_document(d) for d in shown],
             "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
+            "registry": {m: list(texts) for m, texts in self._registry().items() if m in models},
             "next": shown[-1].id if len(page) > limit else None,
         }
+
+    def _registry(self) -> dict[str, tuple[str, ...]]:
+        return standing(self.house.shelf, self.house.clock.now())
 
     def flags(self, model: str) -> FlagsDocument:
         """The flags of one model."""

@@ -69,10 +69,12 @@ class PolicyVersionDocument(TypedDict):
 class PolicyDocument(FloorDocument):
     """The policy in force, what waits for a second person, and every version so far.
 
-    `next_number` and `replaces` are what a proposal of now is signed with.
+    `next_number` and `replaces` are what a proposal of now is signed with. `unknown_figures` says what the order gate
+    does while a figure is unknown.
     """
 
     confirmed_at: str | None
+    unknown_figures: str
     policy: dict[str, object]
     next_number: int
     replaces: str
@@ -106,6 +108,7 @@ def policy_document(standing: Standing, versions: Versions) -> PolicyDocument:
     return {
         **floor_document(in_force.floor),
         "confirmed_at": None if in_force.confirmed_at is None else in_force.confirmed_at.isoformat(),
+        "unknown_figures": in_force.policy.order_gate.words,
         "policy": json.loads(in_force.content),
         "next_number": state.number + 1,
         "replaces": state.digest,

@@ -19,6 +19,7 @@ from signoff.app.governance import AT_STAKE, check_release
 from signoff.app.notices import IN_ORDER
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
+from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, discrepancies, tell
 from signoff.app.rollback import HALTING, is_memo_owed
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
@@ -46,6 +47,8 @@ class Pass:
     named: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unready: dict[str, list[str]] = field(default_factory=dict)
+    # What the registry has otherwise than the record, by model.
+    differs: dict[str, list[str]] = field(default_factory=dict)
     notices: int = 0
     pending_kills: int = 0
     # What a lane is at now.
@@ -104,6 +107,8 @@ class Worker:
             self._beside("observation", done, self._observe_closed)
         if is_advancing:
             self._beside("advance", done, self._advance_ready)
+        if is_tidying:
+            self._beside("registry", done, self._registered)
         self._beside("notices", done, self._notices)
         if is_tidying:
             self._beside("kill folders", done, self._kill_folders)
@@ -304,6 +309,23 @@ class Worker:
 
         for subject, state in self._releases("governance", done, *AT_STAKE):
             self._try(subject, done, partial(check, state))
+
+    def _registered(self, done: Pass) -> None:
+        """Each model held against the registry; what differs is told to people once."""
+        record, registry = self.house.record, self.house.registry
+        if registry is None:
+            return
+        found: dict[str, tuple[Discrepancy, ...]] = {}
+
+        def look(model: str) -> None:
+            found[model] = discrepancies(record, registry, model)
+
+        for model in sorted({state.model for _, state in self._releases("registry", done, *KEPT_IN_REGISTRY)}):
+            self._try(Subject(task="registry", of=model), done, partial(look, model))
+        tell(record, self.house.shelf, found, actor=self.actor)
+        for model, each in found.items():
+            if each:
+                done.differs[model] = [discrepancy.text for discrepancy in each]
 
     def _say_late(self, done: Pass) -> None:
         """Report lanes that have not come back for long."""

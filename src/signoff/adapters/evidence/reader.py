@@ -28,6 +28,7 @@ POLICY: Final = "policy.yaml"
 IN_FORCE: Final = Path("policy in force")
 MOST_NAMED: Final = 5
 LINKED_BYTES: Final = 1_000_000
+BAR: Final = ("bar_low", "bar_high")
 
 
 class FolderReader:
@@ -223,8 +224,13 @@ def _every_symbol(table: EvidenceTable, times: np.ndarray) -> None:
 
 def _paper(table: EvidenceTable) -> PaperLog:
     table.require(
-        "timestamp", "symbol", "prediction", "latency_ms", "error", "side", "quantity", "decision_price", "fill_price"
+        *("timestamp", "symbol", "prediction", "latency_ms", "error", "side", "quantity"),
+        *("decision_price", "fill_price"),
+        optional=BAR,
     )
+    bars = [column for column in BAR if column in table.frame.columns]
+    if len(bars) == 1:
+        table.refuse(f"expected the columns {' and '.join(BAR)} or neither, found {bars[0]} alone")
     times, symbols = table.instants(), table.symbols()
     table.unique_pairs(times, symbols, "timestamp")
     quantity, is_error = table.at_least_zero("quantity"), table.truths("error")
@@ -244,6 +250,8 @@ def _paper(table: EvidenceTable) -> PaperLog:
         quantity=quantity,
         decision_price=table.prices("decision_price", ordered),
         fill_price=table.prices("fill_price", ordered),
+        bar_low=table.numbers_where("bar_low", np.zeros_like(ordered)) if bars else None,
+        bar_high=table.numbers_where("bar_high", np.zeros_like(ordered)) if bars else None,
     )
 
 

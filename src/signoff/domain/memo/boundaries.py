@@ -6,6 +6,7 @@ from signoff.domain.dossier import Restrictions
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
 from signoff.domain.memo.pieces import ABSENT, lead_in, plain, words
 from signoff.domain.memo.release import Release
+from signoff.domain.policy import OrderGatePolicy
 
 
 def boundaries(release: Release) -> Section:
@@ -23,7 +24,7 @@ def boundaries(release: Release) -> Section:
                     lead_in("The model does NOT"),
                     Bullets(declared.does_not),
                     lead_in("Trading Restrictions"),
-                    _restrictions(declared.restrictions),
+                    _restrictions(declared.restrictions, release.policy.order_gate),
                 ),
             ),
         ),
@@ -42,7 +43,7 @@ def _assumptions(release: Release) -> Iterator[Block]:
         )
 
 
-def _restrictions(declared: Restrictions) -> Fields:
+def _restrictions(declared: Restrictions, unknown: OrderGatePolicy) -> Fields:
     halt = declared.halt_if_vix_above
     return Fields(
         (
@@ -50,5 +51,6 @@ def _restrictions(declared: Restrictions) -> Fields:
             ("Excluded symbols", Cell(", ".join(declared.excluded_symbols) or "none")),
             ("Event window", Cell(f"no trading within ±{declared.event_window_days} days of an earnings announcement")),
             ("Market conditions", ABSENT if halt is None else Cell(f"halt if VIX > {plain(halt)}")),
+            ("Unknown figures", Cell(unknown.words)),
         )
     )

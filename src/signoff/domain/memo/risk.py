@@ -164,6 +164,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
                 ("Maximum sector exposure", Cell(f"{plain(limits.max_sector_pct)}%", is_figure=True)),
             )
         ),
+        Paragraph(f"Unknown figures: {release.policy.order_gate.words}.", is_note=True),
     )
 
 

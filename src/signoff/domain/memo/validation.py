@@ -339,7 +339,7 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
             _latencies(paper),
             figure(paper.error_rate),
         )
-        anomalies = Cell(" ".join(anomaly.text for anomaly in paper.anomalies) or "None")
+        anomalies = Cell(paper.anomalies_text)
         log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders")
     titles = ("Sharpe Ratio", "Correlation with backtest", "Execution slippage", "Model latency", "Error rate")
     explained = "; ".join(declared.explanations)
@@ -348,7 +348,12 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
         one("Method", words(declared.method)),
         lead_in("Results"),
         Fields(tuple(zip(titles, results, strict=True))),
-        Fields((("Anomalies / Issues", anomalies), ("Explanations", Cell(explained or "none declared")))),
+        Fields(
+            (
+                ("Anomalies / Issues", anomalies),
+                ("Explanations", Cell(f"declared: {explained}" if explained else "none declared")),
+            )
+        ),
         one("Paper Trading Artifacts", log),
     )
 

@@ -1,0 +1,162 @@
+"""The registry held against the record: an alias that was moved by hand, a version or a registered model that is gone.
+
+Whoever writes to the registry can move the alias `champion`, delete a version or rename a model without Signoff. People
+are told of each difference once; the worker's answer, `status` and `/readyz` show it until it is gone. Nothing is put
+back here: moving an alias without a person's word could undo what a person did on purpose.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from signoff.app.champion import ALIAS, champion_of, to_name
+from signoff.app.notices import Notice, effect
+from signoff.app.record import Record
+from signoff.app.trouble import CHANNEL
+from signoff.domain.deployment import Deployment, State, age
+from signoff.domain.evidence import RegisteredModel
+from signoff.ports.registry import Registry
+from signoff.ports.shelf import Shelf
+
+# What never held capital may be tidied away in the registry; whatever may trade, or be fallen back to, may not.
+KEPT_IN_REGISTRY: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
+WAS_CHAMPION: Final = (State.SUPERSEDED, State.ROLLED_BACK)
+KIND: Final = "registry"
+NAME: Final = "findings"
+# What is found is found again in every pass; a worker that stopped must not keep an old finding for ever.
+KEPT: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discrepancy:
+    """One difference between the registry and the record. `text` names the model, the version and both sides."""
+
+    model: str
+    text: str
+    channel: str = CHANNEL
+
+
+def discrepancies(record: Record, registry: Registry, model: str) -> tuple[Discrepancy, ...]:
+    """Every difference of one model. While an alias is about to be named by Signoff itself, none of that alias."""
+    before = _expected(record, model)
+    releases = sorted(record.in_states(*KEPT_IN_REGISTRY, model=model), key=lambda d: (d.registry_name, age(d)))
+    found: list[str] = []
+    for name, named in groupby(releases, key=lambda d: d.registry_name):
+        mine = [release for release in named if release.manifest is not None or release.was_adopted]
+        versions = tuple(dict.fromkeys(release.version for release in mine))
+        if not versions:
+            continue
+        seen = registry.registered(name, ALIAS, versions)
+        found += _gone(name, mine, seen)
+        if before.is_as(_expected(record, model)) and (
+            moved := _moved(name, before.champion, seen, _former(record, model))
+        ):
+            found.append(moved)
+    channel = next((d.undertakings.incident_channel for d in releases if d.undertakings is not None), CHANNEL)
+    return tuple(Discrepancy(model=model, text=text, channel=channel) for text in found)
+
+
+def tell(record: Record, shelf: Shelf, found: Mapping[str, tuple[Discrepancy, ...]], *, actor: str) -> None:
+    """Tell people what was not told yet, and keep what stands; of a model that was not looked at, what is known stays.
+
+    What is found is told before it is kept, so that a worker that dies in between tells it again rather than never.
+    """
+    now = record.now()
+    known = standing(shelf, now)
+    for model, each in found.items():
+        for discrepancy in each:
+            if discrepancy.text not in known.get(model, ()):
+                _tell(record, discrepancy, now, actor)
+    present = {**known, **{model: tuple(d.text for d in each) for model, each in found.items()}}
+    present = {model: texts for model, texts in present.items() if texts}
+    if present:
+        shelf.put(KIND, NAME, json.dumps(present).encode(), now + KEPT)
+    elif known:
+        shelf.drop(KIND, NAME)
+
+
+def standing(shelf: Shelf, now: datetime) -> dict[str, tuple[str, ...]]:
+    """What a worker found last, by model; nothing where none has looked for a day."""
+    kept = shelf.get(KIND, NAME, now)
+    return {} if kept is None else {model: tuple(texts) for model, texts in json.loads(kept).items()}
+
+
+def _tell(record: Record, discrepancy: Discrepancy, now: datetime, actor: str) -> None:
+    notice = effect(
+        Notice(
+            deployment="",
+            notice=f"registry, {discrepancy.text}, found {now:%Y-%m-%d %H:%M} UTC",
+            channel=discrepancy.channel,
+            subject=f"{discrepancy.model}: the model registry differs from the record",
+            text=f"{discrepancy.text}. Signoff changes nothing there: put it right in the registry, or release the "
+            "version through Signoff.",
+        )
+    )
+    record.commit(actor=actor, key=f"registry:{notice.identity}", effects=(notice,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What the record says of the alias; not settled while Signoff itself is about to point it."""
+
+    champion: Deployment | None
+    is_settled: bool
+
+    def is_as(self, other: "_Expected") -> bool:
+        """Whether the same release is the champion still, and nothing is under way."""
+        mine, its = (None if each.champion is None else each.champion.id for each in (self, other))
+        return mine == its and self.is_settled and other.is_settled
+
+
+def _expected(record: Record, model: str) -> _Expected:
+    is_pending = any(effect.payload.decode() == model for effect in to_name(record))
+    is_on_its_way_back, champion = champion_of(record, model)
+    return _Expected(champion, is_settled=not is_pending and not is_on_its_way_back)
+
+
+def _former(record: Record, model: str) -> frozenset[str]:
+    """Versions that the alias may still name where no release holds full capital: it stays when a champion leaves."""
+    return frozenset(release.version for release in record.in_states(*WAS_CHAMPION, model=model))
+
+
+def _gone(name: str, releases: list[Deployment], seen: RegisteredModel) -> list[str]:
+    missing = [release for release in releases if seen.numbers.get(release.version) is None]
+    if not missing:
+        return []
+    named = ", ".join(f"v{release.version} ({release.state.value.replace('_', ' ')})" for release in missing)
+    hint = ""
+    if seen.namesakes:
+        hint = f"; {', '.join(seen.namesakes)} in the registry has every one of these versions: renamed to it?"
+    if not seen.is_registered:
+        return [
+            f"registered model {name} is not in the registry, and {named} of it on record: deleted or renamed{hint}"
+        ]
+    return [
+        f"{name} v{release.version}, on record as {release.state.value.replace('_', ' ')}, is not in the registry: no "
+        f"version of {name} has the tag version={release.version}; deleted, or its tag was changed{hint}"
+        for release in missing
+    ]
+
+
+def _moved(name: str, champion: Deployment | None, seen: RegisteredModel, former: frozenset[str]) -> str | None:
+    """What is wrong with the alias, None where it names what the record says."""
+    said = f"alias {ALIAS} of {name} names {seen.alias_words}, the record says"
+    if not seen.is_registered or (champion is not None and champion.registry_name != name):
+        return None
+    if champion is None:
+        is_left = seen.alias_number is None or seen.alias_version in former
+        return None if is_left else f"{said} that no release holds full capital: moved outside Signoff"
+    expected, says = seen.numbers.get(champion.version), f"{said} v{champion.version}"
+    if seen.alias_number is None:  # of a version that is gone, its absence is told, and nothing could name it
+        return None if expected is None else f"{says}: removed outside Signoff"
+    if seen.alias_version != champion.version:
+        return f"{says}: moved outside Signoff"
+    if seen.alias_number == expected:
+        return None
+    return (
+        f"alias {ALIAS} of {name} names number {seen.alias_number}, the record says v{champion.version}, which number "
+        f"{expected} is: moved or registered again outside Signoff"
+    )
