@@ -15,12 +15,19 @@ from typing import Final
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.policy import HIGHER, Policy, thresholds
 from signoff.domain.shortened import shortened
+from signoff.domain.venue import PositionsAfter, VenueKind
 
 BUILT_IN: Final = Policy(name="default", version="1")
 # Switches that are stricter when they are true.
 _STRICTER_WHEN_TRUE: Final = frozenset({"blocking", "compliance_required"})
 # Lists that are stricter when they are longer: whose signature is needed, and from whom a stronger one.
 _STRICTER_WHEN_LONGER: Final = frozenset({"approvals.roles", "approvals.webauthn_roles"})
+
+# Choices from the looser to the stricter.
+_LADDERS: Final = {
+    "rollback.positions": (PositionsAfter.KEPT, PositionsAfter.CLOSED),
+    "rollback.rehearsal_venue": tuple(VenueKind),
+}
 
 
 class Origin(StrEnum):
@@ -163,6 +170,9 @@ def _tendency(path: str, before: object, after: object) -> Tendency:
     name = path.rpartition(".")[2]
     if name in _STRICTER_WHEN_TRUE:
         return Tendency.TIGHTER if after else Tendency.LOOSER
+    if (ladder := _LADDERS.get(path)) is not None:
+        is_tighter = ladder.index(after) > ladder.index(before)
+        return Tendency.TIGHTER if is_tighter else Tendency.LOOSER
     if path in _STRICTER_WHEN_LONGER and isinstance(before, tuple) and isinstance(after, tuple):
         if set(after) < set(before):
             return Tendency.LOOSER
