@@ -11,8 +11,8 @@ from standing import way_to
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.board import Board, Seal
 from signoff.app.fence import kept_back
 from signoff.app.kill import KillSwitch

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.accounts import KnownPeople
 from signoff.cli.main import main
 from signoff.config.settings import settings

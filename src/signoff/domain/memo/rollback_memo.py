@@ -4,7 +4,7 @@ Written from the events alone. What no event says is not known, and becomes an o
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from signoff.domain import events as e
@@ -101,7 +101,9 @@ class Story:
     def mark(self) -> Mark:
         if self.stuck or self.breached:
             return Mark.FAIL
-        return Mark.PASS if self.is_over else Mark.PENDING
+        if not self.is_over:
+            return Mark.PENDING
+        return Mark.PASS if self.attested is None else Mark.CONDITIONAL
 
 
 def compose_rollback(
@@ -286,8 +288,16 @@ def _step_row(story: Story, step: e.Step) -> tuple[Cell, ...]:
         budget,
         Cell(recorded.actor),
         Cell(event.detail),
-        Cell("", mark=Mark.FAIL if is_late else Mark.PASS),
+        Cell("", mark=Mark.FAIL if is_late else _mark(story, event)),
     )
+
+
+def _mark(story: Story, done: e.StepDone) -> Mark:
+    """A step passes when it was done; what a venue would answer for does not where there was none, or only a word."""
+    if done.step is e.Step.VERIFY_FLAT and story.attested is not None:
+        return Mark.CONDITIONAL
+    is_blind = done.venue is VenueKind.NONE and DEADLINE_OF[done.step] == DEADLINE_OF[e.Step.VERIFY_FLAT]
+    return Mark.INCONCLUSIVE if is_blind else Mark.PASS
 
 
 def _orders_and_flags(story: Story) -> Iterator[Block]:
@@ -295,7 +305,7 @@ def _orders_and_flags(story: Story) -> Iterator[Block]:
         (
             ("Fence", _seen(story, e.Step.FENCE)),
             ("Orders cancelled", _seen(story, e.Step.CANCEL)),
-            ("Residual orders and positions", _residual(story)),
+            ("Residual orders and positions", _seen(story, e.Step.VERIFY_FLAT)),
             ("Positions, by policy", words(None if story.positions is None else story.positions.value)),
             ("Previous version", _seen(story, e.Step.VERIFY_REVERT)),
         )
@@ -311,16 +321,10 @@ def _orders_and_flags(story: Story) -> Iterator[Block]:
 def _seen(story: Story, step: e.Step) -> Cell:
     done = story.done(step)
     if done is not None:
-        return Cell(done[1].detail, mark=Mark.PASS)
+        return Cell(done[1].detail, mark=_mark(story, done[1]))
     if story.stuck is not None and story.stuck.step is step:
         return Cell(story.stuck.detail, mark=Mark.FAIL)
     return ABSENT
-
-
-def _residual(story: Story) -> Cell:
-    """A person's word passes on condition: no venue confirmed it."""
-    seen = _seen(story, e.Step.VERIFY_FLAT)
-    return seen if story.attested is None else replace(seen, mark=Mark.CONDITIONAL)
 
 
 def _flags(story: Story) -> tuple[tuple[str, bool | int], ...] | None:
