@@ -2,21 +2,23 @@
 
 import json
 import re
+from typing import ClassVar
 
 import pytest
 from cast_of_six import PEOPLE
-from conftest import Desk
 from working_registry import WorkingRegistry
 
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.cli.main import main
+from signoff.config.settings import settings
 from signoff.domain.venue import NO_VENUE, NOT_REHEARSED
 from signoff.ports.durability import Kept
 from signoff.wiring import House
 
 # What would be said by somebody who knew: counts of orders, a model found flat, a time until it was.
 CLAIMS = [
-    r"\b(0|no|\d+) (open )?(order|position)(s|\(s\))?\b(?! could)",
+    r"\b(0|no) (open )?(order|position)s?\b",
+    r"\b\d+ (open (order|position)|orders left)",
     r"consecutive reads",
     r"[Vv]erified flat",
     r"Flat after",
@@ -28,39 +30,37 @@ CLAIMS = [
 ]
 
 
-class NewUser(Desk):
-    """Somebody who chose no venue; everything that they were told is kept."""
-
-    def __init__(self, home, folder, capsys):
-        super().__init__(home, folder, capsys, venue=None)
-        self.told = {}
-
-    def __call__(self, *arguments):
-        code, document, said = super().__call__(*arguments)
-        self.told[" ".join(map(str, arguments))] = f"{json.dumps(document)}\n{said}"
-        return code, document, said
-
-    def said(self, *arguments):
-        """The same command as people read it; (exit code, lines)."""
-        self.capsys.readouterr()
-        code = main([*map(str, arguments), "--home", str(self.home)])
-        shown = self.capsys.readouterr()
-        self.told[f"{' '.join(map(str, arguments))} (text)"] = shown.out + shown.err
-        return code, shown.out + shown.err
-
-    def read(self, identity, edition, name):
-        text = (self.home / "releases" / identity / edition / name).read_text()
-        self.told[f"{edition}/{name}"] = text
-        return text
-
-
 @pytest.fixture
-def user(tmp_path, folder, capsys, monkeypatch):
+def user(desk, monkeypatch):
     """The registry works, and nothing is really killed; the venue is what the settings give, which is none."""
     monkeypatch.delenv("SIGNOFF_VENUE", raising=False)
     monkeypatch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
     monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
-    return NewUser(tmp_path / "home", folder, capsys)
+
+    class NewUser(type(desk)):
+        """Somebody who chose no venue; everything that they were told is kept."""
+
+        told: ClassVar = {}
+
+        def __call__(self, *arguments):
+            code, document, said = super().__call__(*arguments)
+            self.told[" ".join(map(str, arguments))] = f"{json.dumps(document)}\n{said}"
+            return code, document, said
+
+        def said(self, *arguments):
+            """The same command as people read it; (exit code, lines)."""
+            self.capsys.readouterr()
+            code = main([*map(str, arguments), "--home", str(self.home)])
+            shown = self.capsys.readouterr()
+            self.told[f"{' '.join(map(str, arguments))} (text)"] = shown.out + shown.err
+            return code, shown.out + shown.err
+
+        def read(self, identity, edition, name):
+            text = (self.home / "releases" / identity / edition / name).read_text().replace("\\", "")
+            self.told[f"{edition}/{name}"] = text
+            return text
+
+    return NewUser(desk.home, desk.folder, desk.capsys, venue=None)
 
 
 def claims(told):
@@ -69,7 +69,6 @@ def claims(told):
         for where, text in told.items()
         for claim in CLAIMS
         for found in re.finditer(claim, text)
-        if "signoff" not in found.group(0)
     ]
 
 
@@ -79,7 +78,7 @@ def test_from_the_first_submission_to_the_attested_way_back_nothing_claims_what_
     identity = user.approved()
     page_one = user.read(identity, "approved", "deployment_memo.md")
     assert f"RTO {NOT_REHEARSED}" in page_one
-    assert f"{NO_VENUE}. Policy firm" in page_one
+    assert f"{NO_VENUE}. Policy " in page_one
     assert "accepts that (rollback.rehearsal_venue: none)" in page_one
     user.ok("rollout", "start", identity)
 
@@ -90,13 +89,13 @@ def test_from_the_first_submission_to_the_attested_way_back_nothing_claims_what_
 
     code, back, _ = user("rollout", "rollback", identity, "--reason", "odd predictions")
     assert (code, back["state"], back["stuck_at"]) == (1, "rollback_stuck", "verify_flat")
-    assert back["stuck_because"].startswith(f"{NO_VENUE}; look at the broker yourself, then `signoff rollout attest-flat")
+    assert back["stuck_because"].startswith(
+        f"{NO_VENUE}; look at the broker yourself, then `signoff rollout attest-flat"
+    )
     pages = (user.home / "notices.jsonl").read_text()
     user.told["notices"] = pages
     assert f"signoff rollout attest-flat {identity} --reason" in pages
-    assert NO_VENUE in user.ok("history", identity)["history"][-1]["detail"] or NO_VENUE in json.dumps(
-        user.ok("history", identity)
-    )
+    assert NO_VENUE in json.dumps(user.ok("history", identity))
 
     assert "reason" in user.refused("rollout", "attest-flat", identity, "--reason", " ")
     done = user.ok("rollout", "attest-flat", identity, "--reason", "the broker's desk said so", "--as", "R. Moreau")
@@ -115,8 +114,8 @@ def test_from_the_first_submission_to_the_attested_way_back_nothing_claims_what_
     user.told["rehearse"] = json.dumps(user.ok("rehearse", "momentum", "--dossier", user.folder))
     _, rehearsed = user.said("rehearse", "momentum", "--dossier", user.folder)
     assert f"RTO {NOT_REHEARSED}; {NO_VENUE}" in rehearsed
-    events = House(__import__("signoff.config.settings", fromlist=["settings"]).settings(home=str(user.home)))
-    user.told["events"] = "\n".join(repr(r.event) for r in events.record.history())
+    record = House(settings(home=str(user.home))).record
+    user.told["events"] = "\n".join(repr(recorded.event) for recorded in record.history())
     assert claims(user.told) == []
 
 
@@ -148,7 +147,7 @@ def test_a_rehearsal_that_fails_names_the_step_and_its_cause(user, monkeypatch):
             raise RuntimeError("the artefact is gone")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NewUser, "rehearsed", lambda self: self)
+        patch.setattr(type(user), "rehearsed", lambda self: self)
         user.with_people()
     monkeypatch.setattr(House, "registry", property(lambda _: Broken()))
     code, document, _ = user("rehearse", "momentum", "--dossier", user.folder)

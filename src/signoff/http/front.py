@@ -174,9 +174,8 @@ def outcome(stopped: Stopped, *, is_known: bool) -> str:
     left = NOBODY_ASKED if stopped.left is None else stopped.left.words
     look = "" if stopped.left is not None and stopped.left.is_flat else " Look at the broker."
     parts = [
-        f"{stopped.kill.model} is stopped, and every desk that listens was told.",
+        f"{stopped.kill.model} is stopped, and every desk that listens was told; {left}.{look}",
         "" if is_known else "Nobody here knows a model of this name: check the spelling.",
-        f"{left[0].upper()}{left[1:]}.{look}",
         _kept(stopped),
     ]
     return " ".join(part for part in parts if part)

@@ -217,7 +217,7 @@ def _notices(story: Story) -> Iterator[str]:
     if (attested := story.attested) is not None:
         yield f"Attested flat by {attested.person}, which no venue said: {attested.reason}"
     if story.venue is VenueKind.NONE:
-        yield f"{NO_VENUE[0].upper()}{NO_VENUE[1:]}."
+        yield f"The rollback had {NO_VENUE}."
     elif story.venue is VenueKind.SIMULATED:
         yield "Orders and positions are those of the simulated venue."
     for name in story.breached:
