@@ -53,7 +53,7 @@ def test_no_time_of_a_step_that_a_venue_answers_for_is_printed_without_one():
     (table,) = sample.tables(of(NONE), "5.1")
     took = {row[0].text: row[1].text for row in table.rows}
     assert {took[step] for step in ("Fence", "Cancel", "Verify flat")} == {NOT_REHEARSED}
-    assert took["Revert"] == "20 s"
+    assert took["Revert"] == "20.0 s"
 
 
 def test_the_certification_says_that_no_venue_was_there():
