@@ -23,6 +23,7 @@ def home(tmp_path):
 
 def killed(home, reason="smoke"):
     arguments = [sys.executable, "-m", "signoff", "kill", "momentum", "--reason", reason, "--home", str(home)]
+    arguments += ["--venue", "simulated"]
     return subprocess.run(
         arguments, capture_output=True, check=False, env={**os.environ, "PYTHONUTF8": "1"}, timeout=60
     )

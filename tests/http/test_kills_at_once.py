@@ -54,7 +54,9 @@ def is_coroutine(call):
 
 
 def is_way_out(route):
-    return verb_of(route) in {Verb.KILL, Verb.ROLLBACK, Verb.ATTEST_FLAT} or route.path.startswith(("/ofrep/", "/api/v1/stream"))
+    return verb_of(route) in {Verb.KILL, Verb.ROLLBACK, Verb.ATTEST_FLAT} or route.path.startswith(
+        ("/ofrep/", "/api/v1/stream")
+    )
 
 
 def test_nothing_that_stops_or_tells_waits_for_a_thread_that_other_requests_hold(tmp_path):
