@@ -238,7 +238,19 @@ def kill(token: str, reason: str) -> None:
 
 def serve(home: Path, url: str | None = None) -> subprocess.Popen[bytes]:
     server = subprocess.Popen(
-        [sys.executable, "-m", "signoff", "serve", "--port", str(PORT), "--home", str(home), *database(url)],
+        [
+            sys.executable,
+            "-m",
+            "signoff",
+            "serve",
+            "--port",
+            str(PORT),
+            "--home",
+            str(home),
+            "--venue",
+            "simulated",
+            *database(url),
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ},

@@ -52,6 +52,7 @@ class Process:
         self.how = how
         self.forge, self.kills, self.log = forge, 0, known.home / f"{command[0]}.log"
         self.command = (*command, "--home", str(known.home), "--database", known.database)
+        self.command += ("--venue", known.venue.value)
         self.running: Running
         self.start()
 
@@ -158,7 +159,7 @@ def furnish(house: House, models: Iterable[str] = MODELS) -> str:
     for model in models:
         adoption = Adoption(model=model, version="1", policy=Policy(name="p", version="1"), reason="live")
         adopt(house.record, adoption, signatories)
-        house.broker.place(
+        house.simulated_venue.place(
             (OpenOrder(client_order_id=f"{order_scope(model)}{n}", symbol="X", side="buy", quantity=1) for n in "123"),
             epoch=1,
         )
@@ -186,7 +187,7 @@ def main() -> None:
             url = None
             if given.database == "postgresql":
                 url = least_privileged(stack.enter_context(postgres(Path(folder) / "postgresql")))
-            known = settings(home=str(Path(folder) / "home"), database=url)
+            known = settings(home=str(Path(folder) / "home"), database=url, venue="simulated")
             told.append(run(forge, House(known), min(given.batch, given.kills - done), seed=len(told)))
         print(json.dumps(told[-1]), flush=True)
         if given.results is not None:

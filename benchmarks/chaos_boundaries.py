@@ -67,7 +67,7 @@ class Site:
         return self.root / "home"
 
     def house(self) -> House:
-        return House(settings(home=str(self.home), actor="chaos"))
+        return House(settings(home=str(self.home), actor="chaos", venue="simulated"))
 
     def copy(self, root: Path) -> "Site":
         return Site(Path(shutil.copytree(self.root, root)))
@@ -126,7 +126,7 @@ def opened(root: Path) -> Site:
     house.registry.point(MODEL, "champion", "1.1.0")
     scope = order_scope(MODEL)
     orders = (OpenOrder(client_order_id=f"{scope}{n}", symbol="A", side="buy", quantity=1.0) for n in range(3))
-    house.broker.place(orders, epoch=1)
+    house.simulated_venue.place(orders, epoch=1)
     (site.root / "dossier").mkdir()
     closed(house)
     return site
@@ -294,7 +294,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.log, self.trace = self.site.root / "log", self.site.root / "trace"
-        self.where = ("--home", str(self.site.home))
+        self.where = ("--home", str(self.site.home), "--venue", "simulated")
 
     def carried_out(self, at: int) -> tuple[bool, list[str]]:
         """Whether the process died at its boundary, and what the request was answered in the end."""

@@ -49,7 +49,13 @@ class Trial:
 
     def start(self, *line: str, hooks: tuple[tuple[str, dict[str, Any]], ...] = ()) -> Running:
         found = self.forge.start(
-            *line, "--home", str(self.site.home), log=self.site.root / "log", hooks=self.hooks + hooks
+            *line,
+            "--home",
+            str(self.site.home),
+            "--venue",
+            "simulated",
+            log=self.site.root / "log",
+            hooks=self.hooks + hooks,
         )
         self.running.append(found)
         return found

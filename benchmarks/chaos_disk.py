@@ -107,7 +107,10 @@ class Trial:
 
     def __init__(self, forge: Forge, disk: Disk, case: str) -> None:
         self.disk, self.case = disk, case
-        known, second = settings(home=str(disk.place / "home")), None if "nowhere" in case else self.second_folder()
+        known, second = (
+            settings(home=str(disk.place / "home"), venue="simulated"),
+            None if "nowhere" in case else self.second_folder(),
+        )
         self.house = House(replace(known, kill_fallback=second))
         self.token, self.port = furnish(self.house, (*MODELS, VICTIM)), free_port()
         how: dict[str, Any] = {"environment": {} if second is None else {"SIGNOFF_KILL_FALLBACK": str(second)}}

@@ -99,7 +99,7 @@ class Trial:
 
     def __init__(self, forge: Forge, home: Path, database: str | None, server: Path | None) -> None:
         self.registry, self.pager, self.messenger = BlackHole(), BlackHole(), BlackHole()
-        self.house, self.server = House(settings(home=str(home), database=database)), server
+        self.house, self.server = House(settings(home=str(home), database=database, venue="simulated")), server
         self.token, self.port = furnish(self.house, VICTIMS), free_port()
         for identity in (LEAVING, LATER):
             self.released(identity)
@@ -148,7 +148,7 @@ class Trial:
         orders = (
             OpenOrder(client_order_id=f"{order_scope(model)}{n}", symbol="X", side="buy", quantity=1) for n in "123"
         )
-        self.house.broker.place(orders, epoch=self.house.record.flags(model).revision)
+        self.house.simulated_venue.place(orders, epoch=self.house.record.flags(model).revision)
 
     def rolled_back(self) -> dict[str, float]:
         """A rollback while registry, pager and messenger hang."""

@@ -100,7 +100,7 @@ class Ours:
     """A home with people, releases and a token, and `signoff serve` over it; one that is there already is used."""
 
     def __init__(self, home: Path, url: str | None, releases: int, events: int) -> None:
-        self.settings: Settings = settings(home=str(home), database=url)
+        self.settings: Settings = settings(home=str(home), database=url, venue="simulated")
         house = House(self.settings)
         key = house.key_of(PERSON)
         if house.store.size() == 0:
@@ -119,6 +119,7 @@ class Ours:
         """The server, once it is ready."""
         port = free_port()
         line = [sys.executable, "-m", "signoff", "serve", "--port", str(port), "--home", str(self.settings.home)]
+        line += ["--venue", "simulated"]
         log = self.settings.home / "serve.log"
         with running([*line, "--database", self.settings.database], port, "/readyz", log) as group:
             yield Target(port, {"Authorization": f"Bearer {self.token}"}, group)

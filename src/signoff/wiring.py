@@ -39,10 +39,11 @@ from signoff.adapters.sandbox.child import Sandbox, installed_packages
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
-from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_shut import ShutStore
 from signoff.adapters.store_sql import SqlStore
+from signoff.adapters.venues.none import NoVenue
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.adapters.webhook import BySeverity, Pager, Webhook
 from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
@@ -65,6 +66,7 @@ from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
 from signoff.domain.floor import InForce
 from signoff.domain.policy import Policy, Role
+from signoff.domain.venue import VenueKind
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
@@ -235,7 +237,13 @@ class House:
         return ReleaseFolders(self.settings.releases)
 
     @cached_property
-    def broker(self) -> SimulatedBroker:
+    def broker(self) -> OrderHalt:
+        """The venue that was chosen by name, or none."""
+        return self.simulated_venue if self.settings.venue is VenueKind.SIMULATED else NoVenue()
+
+    @cached_property
+    def simulated_venue(self) -> SimulatedBroker:
+        """The book of the simulated venue, for whoever places orders into it; an installation asks its own venue."""
         return SimulatedBroker(self.settings.home / "simulated_broker.json")
 
     @cached_property
@@ -329,8 +337,7 @@ class House:
         """Stops a model also where the record cannot be opened; the kill then waits in the journal until it can."""
         if self.kill_drop is not None and self.kill_drop.is_for_guests:
             shut = ShutStore(UnavailableError(f"The home {self.settings.home} is another account's."))
-            record, orders = Record(cast("Store", shut), self.clock), cast("OrderHalt", shut)
-            return KillSwitch(record=record, orders=orders, journal=self.kills)
+            return KillSwitch(record=Record(cast("Store", shut), self.clock), orders=NoVenue(), journal=self.kills)
         return KillSwitch(
             record=self._record_or_shut,
             orders=self.broker,
@@ -369,7 +376,7 @@ class House:
         durability = KilledWriter(database=self.settings.database, beside=self.settings.home)
         return Stage(
             store=MemoryStore,
-            orders=staged_orders,
+            orders=staged_orders if self.settings.venue is VenueKind.SIMULATED else lambda _: NoVenue(),
             journal=KillFolders(()),
             registry=self.registry,
             durability=durability,

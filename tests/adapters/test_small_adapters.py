@@ -7,7 +7,7 @@ import pytest
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import SimulatedClock
 from signoff.adapters.folders import NoticeFile, ReleaseFolders, write_folder
-from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.ports.notices import Severity
 from signoff.ports.orders import OpenOrder

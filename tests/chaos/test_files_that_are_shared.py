@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from signoff.adapters.folders import NoticeFile
-from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.domain.errors import UnavailableError
 from signoff.ports.notices import Severity
 from signoff.ports.orders import OpenOrder

@@ -290,7 +290,7 @@ def test_a_wrongly_set_up_drop_folder_is_refused_with_the_command_that_makes_it(
     drop.chmod(mode)
     assert f"install -d -m 3770 -o root -g {GROUP} {drop}" in worked(home, capsys)
     assert killed(home) == []
-    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 0
+    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 1
     assert len(killed(home)) == 1
 
 
@@ -300,7 +300,7 @@ def test_an_unknown_group_is_named_and_prevents_no_kill_by_command(home, drop, m
     left(drop)
     assert f"{drop}: expected" in worked(home, capsys)
     assert killed(home) == []
-    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 0
+    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 1
 
 
 @pytest.mark.parametrize("kind", ["nothing", "a file", "a link"])
@@ -343,7 +343,7 @@ def test_a_service_that_cannot_remove_files_from_a_sticky_folder_takes_none(plac
 
 
 def test_the_installations_own_account_writes_its_journal_and_not_the_drop_folder(home, drop):
-    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 0
+    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 1
     assert list(drop.iterdir()) == []
     assert KillFolders.beside(home).pending() == ()
 
@@ -488,6 +488,6 @@ def test_without_a_drop_folder_an_account_that_may_not_write_is_told_that_nothin
 
 
 def test_a_kill_left_by_the_command_names_the_account_that_ran_it(drop, home, capsys):
-    assert ran_as(NOBODY, "kill", "momentum", "--reason", "smoke", "--home", str(home)).returncode == 0
+    assert ran_as(NOBODY, "kill", "momentum", "--reason", "smoke", "--home", str(home)).returncode == 1
     worked(home, capsys)
     assert [r.actor for r in killed(home)] == ["Rae"]

@@ -7,7 +7,7 @@ import pytest
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.board import Board, Seal
 from signoff.app.kill import KillSwitch
 from signoff.app.record import Record

@@ -318,7 +318,7 @@ def fallback(tmp_path, monkeypatch, mode=0o700):
 def test_a_home_that_cannot_be_written_leaves_its_kills_in_the_second_folder(home, tmp_path, monkeypatch, capsys):
     folder = fallback(tmp_path, monkeypatch)
     blocked(home)
-    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 0
+    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 1
     assert killed(home)[0].event.model == "momentum"
     journal = House(settings(home=str(home))).kills
     kill = Kill(id=uuid4().hex, model="carry", reason="r", actor="t", at=datetime.now(UTC))
@@ -338,7 +338,7 @@ def test_a_second_folder_that_is_open_to_others_is_refused_and_prevents_no_kill(
     told = worked(home, capsys)
     assert f"`chmod 0700 {folder}`" in told
     assert killed(home) == []
-    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 0
+    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 1
     assert len(killed(home)) == 1
     assert folder.stat().st_mode & 0o7777 == mode
 
@@ -352,7 +352,7 @@ def test_a_second_folder_that_is_no_folder_is_named(home, tmp_path, monkeypatch,
     if kind == "a link":
         folder.symlink_to(home)
     assert str(folder) in worked(home, capsys)
-    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 0
+    assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 1
     assert len(killed(home)) == 1
 
 

@@ -8,7 +8,7 @@ from small_ledger import memory_store
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.kill import KillSwitch
 from signoff.app.record import Record
 from signoff.domain.errors import UnavailableError

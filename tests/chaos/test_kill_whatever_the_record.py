@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.accounts import KnownPeople
 from signoff.cli.main import main
 from signoff.config.settings import settings
@@ -23,6 +23,7 @@ def home(tmp_path):
 
 def killed(home, reason="smoke"):
     arguments = [sys.executable, "-m", "signoff", "kill", "momentum", "--reason", reason, "--home", str(home)]
+    arguments += ["--venue", "simulated"]
     return subprocess.run(
         arguments, capture_output=True, check=False, env={**os.environ, "PYTHONUTF8": "1"}, timeout=60
     )
@@ -58,8 +59,8 @@ def test_a_brokers_book_that_is_no_book_keeps_no_kill_from_the_ledger(home):
     (home / "simulated_broker.json").write_bytes(b"{")
     with pytest.raises(UnavailableError, match="is no book"):
         SimulatedBroker(home / "simulated_broker.json").open_orders("momentum:")
-    stopped = House(settings(home=str(home))).kill_switch.kill("momentum", reason="smoke", actor="t")
-    assert (stopped.is_recorded, stopped.open_orders) == (True, None)
+    stopped = House(settings(home=str(home), venue="simulated")).kill_switch.kill("momentum", reason="smoke", actor="t")
+    assert (stopped.is_recorded, stopped.left.orders) == (True, None)
 
 
 def test_people_who_cannot_be_read_any_more_are_the_last_known_and_may_stop(home, monkeypatch):

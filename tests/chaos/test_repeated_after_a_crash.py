@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def house(tmp_path):
-    house = House(settings(home=str(tmp_path / "home"), actor="t"))
+    house = House(settings(home=str(tmp_path / "home"), actor="t", venue="simulated"))
     for role in (Role.RISK_MANAGER, Role.CTO):
         key, name = house.key_of(PEOPLE[role]), PEOPLE[role]
         enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="t")

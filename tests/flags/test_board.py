@@ -12,7 +12,7 @@ from standing import standing
 
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.board import Board, Seal
 from signoff.app.kill import KillSwitch
 from signoff.app.record import Change, Record, model_stream

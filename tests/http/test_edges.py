@@ -91,6 +91,7 @@ ORDERS = [
     "/stop",
     "/ofrep/v1/evaluate/flags/k",
     "/api/v1/deployments/d/rollback",
+    "/api/v1/deployments/d/attest-flat",
 ]
 
 

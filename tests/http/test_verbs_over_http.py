@@ -12,6 +12,7 @@ from test_release_over_http import Desk
 from signoff.app.record import Change, deployment_stream, model_stream
 from signoff.domain import events as e
 from signoff.domain.deployment import State
+from signoff.domain.venue import VenueKind
 
 RELEASE = "m-2"
 SESSION = date(2019, 1, 3)
@@ -25,12 +26,20 @@ ADOPTED = [
 ]
 PAUSED = [*way_to(State.LIMITED), e.Paused(reason=e.PauseReason.MANUAL, note="month end")]
 
+WAITING = [
+    *way_to(State.LIMITED),
+    e.RollbackStarted(occasion=e.Occasion.ERROR, trigger="t", reason="r", from_phase=None, deadlines=()),
+    *(e.StepDone(step=step, seconds=0.1, detail="", venue=VenueKind.NONE) for step in (e.Step.FENCE, e.Step.CANCEL)),
+    e.RollbackStuck(step=e.Step.VERIFY_FLAT, detail="nobody knows"),
+]
+
 VERBS = {
     "reject": ("cto", way_to(State.AWAITING_APPROVAL), ["--role", "cto", "--reason", "algo registration missing"]),
     "rollout advance": ("head_of_trading", ADOPTED, []),
     "rollout pause": ("head_of_trading", way_to(State.LIMITED), ["--reason", "month end"]),
     "rollout resume": ("head_of_trading", PAUSED, []),
     "rollout rollback": ("head_of_trading", way_to(State.LIMITED), ["--for", "risk_breach", "--reason", "over limit"]),
+    "rollout attest-flat": ("risk_manager", WAITING, ["--reason", "the broker's desk said so"]),
     "observe": ("model_owner", way_to(State.SHADOW), ["--session", str(SESSION)]),
     "review": ("risk_manager", [*way_to(State.FULL), OBSERVED], ["--notes", "drift watched"]),
     "meet": (
@@ -46,6 +55,7 @@ LEAVES = {
     "rollout pause": "paused",
     "rollout resume": "resumed",
     "rollout rollback": "rollback_started",
+    "rollout attest-flat": "flat_attested",
     "observe": "observed",
     "review": "reviewed",
     "meet": "condition_met",

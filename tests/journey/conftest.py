@@ -13,15 +13,16 @@ from signoff.wiring import House
 
 
 class Desk:
-    """The command line as people use it, on an installation of its own."""
+    """The command line as people use it, on an installation of its own with the venue that is named."""
 
-    def __init__(self, home, folder, capsys):
-        self.home, self.folder, self.capsys = home, folder, capsys
+    def __init__(self, home, folder, capsys, venue="simulated"):
+        self.home, self.folder, self.capsys, self.venue = home, folder, capsys, venue
 
     def __call__(self, *arguments):
         """Run a command with --json; (exit code, document, messages)."""
         self.capsys.readouterr()
-        code = main([*map(str, arguments), "--home", str(self.home), "--json"])
+        venue = ["--venue", self.venue] if self.venue else []
+        code = main([*map(str, arguments), "--home", str(self.home), *venue, "--json"])
         said = self.capsys.readouterr()
         return code, json.loads(said.out) if said.out.strip().startswith("{") else None, said.err
 

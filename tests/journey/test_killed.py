@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 
 def opened(home):
-    house = House(settings(home=str(home), actor="test"), WallClock())
+    house = House(settings(home=str(home), actor="test", venue="simulated"), WallClock())
     house.__dict__["registry"] = WorkingRegistry()
     return house
 

@@ -256,7 +256,7 @@ def test_what_people_wrote_is_printed_as_they_wrote_it_and_obeyed_by_no_terminal
     from signoff.cli.main import main
 
     reason = "ten times the size [/x] [red]now[/red] :warning: \x1b]0;owned\x07 \u202egnorw" + " and on" * 30
-    at = ("--home", str(desk.home))
+    at = ("--home", str(desk.home), "--venue", "simulated")
     assert main(["kill", "momentum[/x]", "--reason", reason, *at]) == 0
     assert "momentum[/x] is killed" in capsys.readouterr().out
     assert main(["history", "momentum[/x]", *at]) == 0

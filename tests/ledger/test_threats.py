@@ -184,9 +184,9 @@ def test_database_altered_beneath_the_server_keeps_no_kill_from_working(tmp_path
     with closing(sqlite3.connect(tmp_path / "signoff.db")) as database:
         database.execute("UPDATE head SET edge = ?", (b"\x00" * 32,))
         database.commit()
-    switch = House(settings(home=str(tmp_path))).kill_switch
+    switch = House(settings(home=str(tmp_path), venue="simulated")).kill_switch
     stopped = switch.kill("m", reason="the second", actor="Rae")
-    assert (stopped.is_journaled, stopped.is_recorded, stopped.open_orders) == (True, False, 0)
+    assert (stopped.is_journaled, stopped.is_recorded, stopped.left.orders) == (True, False, 0)
     assert [kill.reason for kill in switch.journal.pending()] == ["the second"]
     assert switch.reconcile() == 1
 

@@ -17,8 +17,8 @@ from undertakings import UNDERTAKINGS
 
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
-from signoff.adapters.simulated_orders import SimulatedBroker
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.kill import KillSwitch

@@ -14,6 +14,7 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import TRANSITIONS, IllegalHistoryError, State
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.venue import VenueKind
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "state-machine.md"
 INTACT = decisions.Package(manifest=MANIFEST, changed=())
@@ -33,21 +34,21 @@ REHEARSAL = Rehearsal(
 # equals sign an answer that changes no state.
 EXPECTED = """
 | state | override | request approval | approve, last | reject | meet condition | start | advance | pause, resume | \
-observe | roll back | step done, last | step fails | post-mortem | supersede | reinstate | re-arm |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
-| draft | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · |
-| validating | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · |
-| validated | = | awaiting_approval | · | rejected | · | · | · | · | · | rolling_back | · | · | · | · | · | · |
-| rejected | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · |
-| awaiting_approval | · | · | approved | rejected | = | · | · | · | · | rolling_back | · | · | · | · | · | · |
-| approved | · | · | · | rejected | = | shadow | · | · | · | rolling_back | · | · | · | · | · | · |
-| shadow | · | · | · | · | · | · | limited | = | = | rolling_back | · | · | · | · | · | = |
-| limited | · | · | · | · | · | · | full | = | = | rolling_back | · | · | · | · | · | shadow |
-| full | · | · | · | · | · | · | · | = | = | rolling_back | · | · | · | superseded | · | shadow |
-| superseded | · | · | · | · | · | · | · | · | · | · | · | · | · | · | full | · |
-| rolling_back | · | · | · | · | · | · | · | · | · | = | rolled_back | rollback_stuck | · | · | · | · |
-| rollback_stuck | · | · | · | · | · | · | · | · | · | = | rolled_back | · | · | · | · | · |
-| rolled_back | · | · | · | · | · | · | · | · | · | = | · | · | = | · | · | · |
+observe | roll back | step done, last | step fails | attest flat | post-mortem | supersede | reinstate | re-arm |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| draft | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · | · |
+| validating | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · | · |
+| validated | = | awaiting_approval | · | rejected | · | · | · | · | · | rolling_back | · | · | · | · | · | · | · |
+| rejected | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · |
+| awaiting_approval | · | · | approved | rejected | = | · | · | · | · | rolling_back | · | · | · | · | · | · | · |
+| approved | · | · | · | rejected | = | shadow | · | · | · | rolling_back | · | · | · | · | · | · | · |
+| shadow | · | · | · | · | · | · | limited | = | = | rolling_back | · | · | · | · | · | · | = |
+| limited | · | · | · | · | · | · | full | = | = | rolling_back | · | · | · | · | · | · | shadow |
+| full | · | · | · | · | · | · | · | = | = | rolling_back | · | · | · | · | superseded | · | shadow |
+| superseded | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · | full | · |
+| rolling_back | · | · | · | · | · | · | · | · | · | = | rolled_back | rollback_stuck | = | · | · | · | · |
+| rollback_stuck | · | · | · | · | · | · | · | · | · | = | rolled_back | · | rolling_back | · | · | · | · |
+| rolled_back | · | · | · | · | · | · | · | · | · | = | · | · | · | = | · | · | · |
 """.strip()
 
 
@@ -65,6 +66,7 @@ COMMANDS = {
     "roll back": lambda s: decisions.begin_rollback(s, e.Occasion.ERROR, "t", "r", AT),
     "step done, last": lambda s: decisions.finish_step(s, e.Step.REVIEW, 0.1, "", "1", AT),
     "step fails": lambda s: (e.RollbackStuck(step=e.Step.REVIEW, detail="d"),),
+    "attest flat": lambda s: decisions.attest_flat(s, "t", "looked", VenueKind.NONE, AT),
     "post-mortem": lambda s: decisions.hold_post_mortem(s, "learned"),
     "supersede": lambda s: (e.Superseded(by_deployment="m-3"),),
     "reinstate": lambda s: (e.Reinstated(after_deployment="m-3"),),
@@ -77,7 +79,17 @@ def favourable(state, command):
     blocked = command == "override" and state is State.VALIDATED
     conditional = command == "meet condition" and state in {State.AWAITING_APPROVAL, State.APPROVED}
     found = standing(state, blocked=blocked, conditional=conditional)
+    if command == "attest flat" and state in {State.ROLLING_BACK, State.ROLLBACK_STUCK}:
+        return unverified(state)
     return replace(found, phase_days=9, unmet=()) if command == "advance" else found
+
+
+def unverified(state):
+    """The same with only its first two steps done, so that nobody has said yet whether it is flat."""
+    done = tuple((step, AT) for step in (e.Step.FENCE, e.Step.CANCEL))
+    stuck = e.Step.VERIFY_FLAT if state is State.ROLLBACK_STUCK else None
+    found = standing(state)
+    return replace(found, rollback=replace(found.rollback, done=done, stuck_at=stuck))
 
 
 def outcome(state, command):

@@ -30,6 +30,7 @@ from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count, percent, relative_change
 from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.venue import VenueKind
 
 SIGNED_AT = datetime(2018, 12, 20, 15, tzinfo=UTC)
 MANIFEST = "ab" * 32
@@ -410,6 +411,7 @@ REHEARSAL = Rehearsal(
         restored_version="1.1.0",
         events_acknowledged=25,
         events_lost=0,
+        venue=VenueKind.CONNECTED,
     ),
 )
 

@@ -10,6 +10,7 @@ from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.memo.document import Mark, Memo
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.domain.policy import Policy
+from signoff.domain.venue import VenueKind
 
 START = datetime(2019, 1, 20, 14, 30, tzinfo=UTC)
 POLICY = Policy(name="firm", version="1")
@@ -45,7 +46,9 @@ def opened(deployment: str, version: str, previous: str | None) -> e.Opened:
     )
 
 
-def history(until: e.Step | None = None, extra: tuple = (), delay: float = 0) -> tuple[e.Recorded, ...]:
+def history(
+    until: e.Step | None = None, extra: tuple = (), delay: float = 0, venue=VenueKind.CONNECTED
+) -> tuple[e.Recorded, ...]:
     deadlines = tuple(
         e.Deadline(name=name, due=START + timedelta(minutes=minutes))
         for name, minutes in (("immediate", 5), ("revert", 15), ("review", 120), ("post_mortem", 2880))
@@ -81,7 +84,7 @@ def history(until: e.Step | None = None, extra: tuple = (), delay: float = 0) ->
     for step, seconds in SECONDS.items():
         if step is until:
             break
-        story.append((seconds + delay, e.StepDone(step=step, seconds=5.0, detail=f"saw {step.value}")))
+        story.append((seconds + delay, e.StepDone(step=step, seconds=5.0, detail=f"saw {step.value}", venue=venue)))
     else:
         story.append((SECONDS[e.Step.REVIEW] + delay, e.RolledBack(restored_version="1.1.0")))
     story += [(2000, event) for event in extra]
@@ -146,10 +149,10 @@ def test_a_stuck_rollback_says_so_and_leaves_the_rest_open() -> None:
     memo = told(history(until=e.Step.VERIFY_FLAT, extra=(stuck,)))
 
     assert memo.decision is Mark.FAIL
-    assert memo.notices == ("Stuck at verify flat: 2 orders still open. The model stays fenced.",)
-    assert sample.cell(memo, "3", "Residual orders").mark is Mark.FAIL
+    assert memo.notices == ("Stuck at verify flat: 2 orders still open. The model stays off.",)
+    assert sample.cell(memo, "3", "Residual orders and positions").mark is Mark.FAIL
     assert sample.cell(memo, "3", "Previous version").mark is Mark.NOT_PROVIDED
-    assert "Which orders of this model are still open?" in sample.section(memo, "6").blocks[0].items
+    assert "Which orders and positions of this model are still open?" in sample.section(memo, "6").blocks[0].items
 
 
 def test_a_rollback_under_way_is_pending() -> None:

@@ -1,4 +1,4 @@
-"""A server on loopback as the command starts it, over a home with people, a champion and tokens."""
+"""A server on loopback as the command starts it, over a home with people, a champion, tokens, a simulated venue."""
 
 import copy
 import json
@@ -29,8 +29,8 @@ def free_port():
 class Served:
     """A home, the server process over it, and a token for each of its people."""
 
-    def __init__(self, home, database=None):
-        self.settings = settings(home=str(home), database=database)
+    def __init__(self, home, database=None, venue="simulated"):
+        self.settings = settings(home=str(home), database=database, venue=venue)
         self.house = House(self.settings)
         for role, name in PEOPLE.items():
             key = self.house.key_of(name)
@@ -57,7 +57,7 @@ class Served:
         leave_out = shutil.ignore_patterns("signoff.db*", "kills", "serve.log")
         shutil.copytree(self.settings.home, home, ignore=leave_out)
         other = copy.copy(self)
-        other.settings = settings(home=str(home), database=self.settings.database)
+        other.settings = settings(home=str(home), database=self.settings.database, venue=self.settings.venue.value)
         other.house, other.port = House(other.settings), free_port()
         other.process, other.clients = None, []
         return other
@@ -73,6 +73,7 @@ class Served:
     def start(self, until="/readyz"):
         known = self.settings
         line = ["serve", "--port", str(self.port), "--home", str(known.home), "--database", known.database]
+        line += ["--venue", known.venue.value]
         self.process = Command(*line, log=known.home / "serve.log")
         for _ in range(300):
             try:

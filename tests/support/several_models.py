@@ -24,7 +24,7 @@ class Several:
     """A home, and what stands in it."""
 
     def __init__(self, home, registry=None):
-        self.settings = settings(home=str(home), registry=registry)
+        self.settings = settings(home=str(home), venue="simulated", registry=registry)
         self.house = House(self.settings)
         self.log = home.parent / "worker.log"
         self.process, self._kills = None, 0
@@ -119,7 +119,7 @@ class Several:
     def start(self, *further):
         """The worker, as an operator runs it."""
         known = self.settings
-        line = ["worker", "--watch", "--observe", *further, "--home", str(known.home)]
+        line = ["worker", "--watch", "--observe", *further, "--home", str(known.home), "--venue", "simulated"]
         self.process = Command(*line, "--registry", known.registry, log=self.log)
         return self
 

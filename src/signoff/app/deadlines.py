@@ -59,7 +59,9 @@ def _calls(state: Deployment, page: decisions.Page) -> tuple[Effect, ...]:
     assert state.rollback is not None
     step = state.rollback.stuck_at
     notice = f"PAGE {page.number + 1}: rollback stuck at {step}"
-    text = f"stuck since {state.rollback.stuck_since}; the model stays fenced. `signoff rollout rollback {state.id}`"
+    because = f": {state.rollback.stuck_because}" if state.rollback.stuck_because else ""
+    again = f"`signoff rollout rollback {state.id}`"
+    text = f"stuck since {state.rollback.stuck_since}{because}; the model stays off. To try again: {again}"
     escalated = Notice(
         deployment=state.id,
         notice=notice,

@@ -10,6 +10,7 @@ from typing import Final
 from signoff.app.record import Record
 from signoff.domain.deployment import RETREATING
 from signoff.domain.desks import desks
+from signoff.domain.venue import VenueKind
 from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.orders import OrderHalt
 
@@ -59,8 +60,13 @@ def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str 
 def lift(
     record: Record, orders: OrderHalt, journal: KillJournal, model: str, scope: str, *, besides: str | None = None
 ) -> Kept | None:
-    """Accept orders made under the present flags or later ones; what keeps them back, and then the fence stands."""
+    """Accept orders made under the present flags or later ones; what keeps them back, and then the fence stands.
+
+    Without a venue there is no fence: the flags alone hold orders back or let them through.
+    """
     kept = kept_back(record, journal, model, besides=besides)
+    if orders.kind is VenueKind.NONE:
+        return kept
     if kept is None:
         revision = record.flags(model).revision
         orders.lift(scope, revision if besides is None else revision + 1)

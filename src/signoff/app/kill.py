@@ -32,6 +32,7 @@ from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
+from signoff.domain.venue import VenueKind, VenueReport, total
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode, decode_state
 from signoff.ports.kills import Kill, KillJournal, Reach
@@ -60,15 +61,16 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopped:
-    """What a kill did: whether it is on disk and in the ledger, and what is still open; None where nobody could say.
+    """What a kill did: whether it is on disk and in the ledger, and what the venue says is still open.
 
-    `handed_over` is where it was left for the installation, by an account that cannot write its journal.
+    `handed_over` is where it was left for the installation, by an account that cannot write its journal; `left` is then
+    None, since no venue was asked.
     """
 
     kill: Kill
     is_journaled: bool
     is_recorded: bool
-    open_orders: int | None
+    left: VenueReport | None
     handed_over: Path | None = None
 
 
@@ -86,6 +88,16 @@ class StoppedMany:
     is_complete: bool
     models: tuple[Stopped, ...]
     handed_over: Path | None = None
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether all models are known here, and the venue said of each that nothing is open."""
+        return self.is_complete and all(one.left is not None and one.left.is_flat for one in self.models)
+
+    @property
+    def left_in_words(self) -> str:
+        """What is open of all of them together."""
+        return total([one.left for one in self.models if one.left is not None])
 
 
 def written(text: str) -> str:
@@ -196,7 +208,7 @@ class KillSwitch:
         stopped = Stopped(
             kill=begun.kill,
             is_journaled=begun.is_journaled,
-            open_orders=None if begun.handed_over else self.halt(begun.kill),
+            left=None if begun.handed_over else self.halt(begun.kill),
             is_recorded=self.in_time(lambda: self.settle(begun.kill)),
             handed_over=begun.handed_over,
         )
@@ -213,7 +225,7 @@ class KillSwitch:
         `known` are models that the caller knows to be stopped. NotFoundError for a desk that the record does not know.
         """
         kill, recorded = begun.kill, set[str]()
-        still_open = self._halted(kill, {*known, *self._with_open_orders(kill)})  # these wait for no database
+        still_open = self._halted(kill, {*known, *self._with_something_open(kill)})  # these wait for no database
         listed = answer_within(lambda: self.stopped_by(kill), LISTED_S)
         if listed == () and kill.reach is Reach.DESK:
             self._refuse_unknown(kill)
@@ -231,7 +243,7 @@ class KillSwitch:
                     kill=kill.part(model),
                     is_journaled=begun.is_journaled,
                     is_recorded=model in recorded,
-                    open_orders=still_open[model],
+                    left=still_open[model],
                 )
                 for model in sorted(still_open)
             ),
@@ -269,32 +281,38 @@ class KillSwitch:
             f"{', '.join(sorted(known)) or 'none yet'}. `signoff kill --all` stops every model."
         )
 
-    def _with_open_orders(self, kill: Kill) -> frozenset[str]:
-        """The models that have open orders, where all are stopped: the broker knows them although no record does."""
-        if kill.reach is not Reach.ALL:
+    def _with_something_open(self, kill: Kill) -> frozenset[str]:
+        """The models with something open, where all are stopped: the venue knows them although no record does."""
+        if kill.reach is not Reach.ALL or self.orders.kind is VenueKind.NONE:
             return frozenset()
         try:
-            found = self.orders.open_orders("")
+            found = [order.client_order_id for order in self.orders.open_orders("")]
+            found += [position.scope for position in self.orders.positions("")]
         except (SignoffError, OSError):
             return frozenset()
-        named = (order.client_order_id.partition(":") for order in found)
+        named = (identity.partition(":") for identity in found)
         return frozenset(unquote(model) for model, colon, _ in named if colon)
 
-    def _halted(self, kill: Kill, models: Iterable[str]) -> dict[str, int | None]:
-        """How many orders of each model are still open, several asked for at once: one may take its time."""
+    def _halted(self, kill: Kill, models: Iterable[str]) -> dict[str, VenueReport]:
+        """What is still open of each model, several asked for at once: one may take its time."""
         with ThreadPoolExecutor(BROKERS_AT_ONCE, "halt") as brokers:
             asked = {model: brokers.submit(self.halt, kill.part(model)) for model in models}
             return {model: waiting.result() for model, waiting in asked.items()}
 
-    def halt(self, kill: Kill) -> int | None:
-        """Fence and cancel; how many orders are still open, None when the broker did not say."""
-        scope = order_scope(kill.model)
+    def halt(self, kill: Kill) -> VenueReport:
+        """Fence and cancel, and what is still open then; nothing is known of what the venue does not say."""
+        kind, scope = self.orders.kind, order_scope(kill.model)
+        if kind is VenueKind.NONE:
+            return VenueReport(kind=kind)
+        orders = positions = None
         try:
             self.orders.fence(scope, EVERY_EPOCH)
             self.orders.cancel(scope, EVERY_EPOCH)
-            return len(self.orders.open_orders(scope))
+            orders = len(self.orders.open_orders(scope))
+            positions = len(self.orders.positions(scope))
         except (SignoffError, OSError):
-            return None
+            return VenueReport(kind=kind, orders=orders)
+        return VenueReport(kind=kind, orders=orders, positions=positions)
 
     def settle(self, kill: Kill) -> bool:
         """Put a kill into the ledger, once; False when that could not be done and it stays pending.
@@ -353,7 +371,7 @@ class KillSwitch:
         A kill of a desk, whose models the record alone knows, is left to `reconcile`.
         """
         for kill in self.journal.pending():
-            models = self._with_open_orders(kill) if kill.is_wide else (kill.model,)
+            models = self._with_something_open(kill) if kill.is_wide else (kill.model,)
             for part in map(kill.part, sorted(models)):
                 if not answer_within(partial(self._is_on_record, part), LISTED_S):
                     self.halt(part)

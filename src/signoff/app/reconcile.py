@@ -7,6 +7,7 @@ workers may run it at any time.
 from signoff.app.record import Record
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import RETREATING
+from signoff.domain.venue import VenueKind
 from signoff.ports.orders import OrderHalt
 
 
@@ -14,8 +15,10 @@ def reconcile_orders(record: Record, orders: OrderHalt, model: str) -> int:
     """Fence and cancel again while the model is killed or on its way back; how many orders were asked to be cancelled.
 
     A model that trades is left alone: orders carry the revision of the flags they knew, and the ones from before the
-    halt stay refused whether or not the fence was lifted.
+    halt stay refused whether or not the fence was lifted. Without a venue there is nothing to hold against the record.
     """
+    if orders.kind is VenueKind.NONE:
+        return 0
     latch = record.latch(model)
     is_killed = latch is not None and latch.is_latched
     if not is_killed and not any(d.state in RETREATING for d in record.deployments(model)):

@@ -1,7 +1,9 @@
-"""Rehearsing the rollback: the real procedure, on a scratch record and simulated orders, with measured times.
+"""Rehearsing the rollback: the real procedure, on a scratch record and staged orders, with measured times.
 
 The previous version is really loaded from the registry and run, and a process that writes the record is really killed.
-What is staged is only what must not be touched: the flags of production and the broker. A model without a previous
+What is staged is only what must not be touched: the flags of production and the venue. The rehearsal has the kind of
+venue that the installation has. Without one it attests by itself, on the scratch record, that the model is flat, and
+says that this was not rehearsed with a venue. A model without a previous
 version rehearses the halt: fence, cancel and verify flat; there is nothing to revert to, and the model stays off.
 """
 
@@ -14,7 +16,7 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream,
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType, Undertakings
-from signoff.domain.errors import NotFoundError
+from signoff.domain.errors import NotFoundError, SignoffError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalRequested,
@@ -34,6 +36,7 @@ from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import is_complete, within_budget
+from signoff.domain.venue import NOT_REHEARSED, VenueKind
 from signoff.ledger.canonical import digest
 from signoff.ports.durability import Durability
 from signoff.ports.kills import KillJournal
@@ -54,6 +57,7 @@ class Stage:
 
 
 ALIAS: Final = "rehearsal"
+UNREHEARSED: Final = f"a rehearsal, {NOT_REHEARSED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +106,15 @@ def rehearse(
         )
     staged = _opened(model, registered_model, champion, policy, undertakings, actor)
     kept = stage.durability.measure()
-    seconds, residual = _played(record, stage, staged, actor)
+    played = _played(record, stage, staged, actor)
+    seconds, is_blind = played.seconds, played.venue is VenueKind.NONE
     result = Rehearsed(
         seconds=seconds,
-        residual_orders=residual,
-        within_budget=residual == 0 and is_complete(seconds) and within_budget(seconds, policy),
+        residual_orders=played.residual,
+        within_budget=(is_blind or played.residual == 0) and is_complete(seconds) and within_budget(seconds, policy),
+        venue=played.venue,
+        failed=played.failed,
+        failed_because=played.because,
         restored_version=champion.version if champion else None,
         events_acknowledged=kept.acknowledged,
         events_lost=kept.lost,
@@ -124,8 +132,19 @@ def rehearse(
     return result
 
 
-def _played(record: Record, stage: Stage, opened: Opened, actor: str) -> tuple[tuple[tuple[Step, float], ...], int]:
-    """Each step with its time, commits included and the first from the trigger on; and the orders left open."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Played:
+    """Each step with its time, the orders left open where a venue said so, and the step that could not be done."""
+
+    venue: VenueKind
+    seconds: tuple[tuple[Step, float], ...]
+    residual: int | None
+    failed: Step | None
+    because: str
+
+
+def _played(record: Record, stage: Stage, opened: Opened, actor: str) -> _Played:
+    """The rollback; commits are part of each step's time, and the first counts from the trigger on."""
     scratch, clock, staged, model = Record(stage.store(), record.clock), record.clock, opened.deployment, opened.model
     _stage(scratch, opened, actor)
     orders = stage.orders(order_scope(model))
@@ -140,12 +159,32 @@ def _played(record: Record, stage: Stage, opened: Opened, actor: str) -> tuple[t
         assert state.rollback is not None
         step = state.rollback.next_step
         assert step is not None
-        state = procedure.step(staged, actor=actor)
+        if step is Step.VERIFY_FLAT and orders.kind is VenueKind.NONE:
+            state = procedure.vouch(staged, UNREHEARSED, actor=actor)
+        else:
+            state = procedure.step(staged, actor=actor)
         if state.state is State.ROLLBACK_STUCK:
             break
         laps.append((step, (now := clock.monotonic()) - began))
         began = now
-    return tuple(laps), len(orders.open_orders(order_scope(model)))
+    rollback = state.rollback
+    return _Played(
+        venue=orders.kind,
+        seconds=tuple(laps),
+        residual=_residual(orders, order_scope(model)),
+        failed=None if rollback is None else rollback.stuck_at,
+        because="" if rollback is None else rollback.stuck_because,
+    )
+
+
+def _residual(orders: OrderHalt, scope: str) -> int | None:
+    """How many orders are left; None where no venue says."""
+    if orders.kind is VenueKind.NONE:
+        return None
+    try:
+        return len(orders.open_orders(scope))
+    except (SignoffError, OSError):
+        return None
 
 
 def _opened(

@@ -1,9 +1,9 @@
 """The way back, as the memo's section 5 prints it: fence, cancel, verify flat, revert, verify, review.
 
 Level-triggered: `carry_out` looks at what is done and does the next step, so that a crash between any two commits is
-answered by running it again. A step that cannot finish, whatever it raises, pages people and leaves the model fenced.
-The first steps ask nobody but the record and the venue. The memo comes last: where it cannot be written, the rollback
-is done all the same, and its memo is owed.
+answered by running it again. A step that cannot finish, whatever it raises, pages people and leaves the model off. The
+first steps ask nobody but the record and the venue. Where there is no venue, a person attests that the model is flat.
+The memo comes last: where it cannot be written, the rollback is done all the same, and its memo is owed.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from signoff.app.champion import ALIAS, naming
-from signoff.app.fence import lift
+from signoff.app.fence import Kept, lift
 from signoff.app.notices import call, incident
 from signoff.app.package import rendered, with_manifest
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
@@ -22,9 +22,10 @@ from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
 from signoff.domain.memo.rollback_memo import compose_rollback
+from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
 from signoff.ledger.manifest import parse
 from signoff.ports.kills import KillJournal
-from signoff.ports.orders import OpenOrder, OrderHalt
+from signoff.ports.orders import OpenOrder, OpenPosition, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.releases import Releases
 from signoff.ports.store import Effect
@@ -139,6 +140,31 @@ class RollbackProcedure:
             return self._stuck(identity, step, described(error), actor=actor)
         return self._done(identity, step, self.record.clock.monotonic() - began, detail, actor=actor)
 
+    def attest_flat(self, identity: str, reason: str, *, actor: str) -> Deployment:
+        """Put on record that a person vouches for a flat model, in the place of the venue; then carry out the rest."""
+        self.tell(self.take_on_trust(identity, reason, actor=actor), actor=actor)
+        return self.record.deployment(identity)
+
+    def take_on_trust(self, identity: str, reason: str, *, actor: str) -> Deployment:
+        """The same without the memo."""
+        self.vouch(identity, reason, actor=actor)
+        return self.take_back(identity, actor=actor)
+
+    def vouch(self, identity: str, reason: str, *, actor: str) -> Deployment:
+        """Put the person's word on record, which does the step that no venue could do; nothing more."""
+
+        def commit() -> Deployment:
+            state = self.record.deployment(identity)
+            events = decisions.attest_flat(state, actor, one_line(reason), self.orders.kind, self.record.now())
+            self.record.commit(
+                Change(stream=deployment_stream(identity), state=state, events=events),
+                actor=actor,
+                key=f"attest:{identity}:{state.revision}",
+            )
+            return self.record.deployment(identity)
+
+        return decided_again(commit)
+
     def hold_post_mortem(self, identity: str, notes: str, *, actor: str) -> Deployment:
         """Put the post-mortem on record; its deadline is then met."""
 
@@ -202,13 +228,11 @@ class RollbackProcedure:
         scope, epoch = order_scope(state.model), self.record.flags(state.model).revision
         match step:
             case Step.FENCE:
-                self.orders.fence(scope, epoch)
-                return f"flags off; orders made before revision {epoch} are refused"
+                return self._fenced(scope, epoch)
             case Step.CANCEL:
-                asked = self.orders.cancel(scope, epoch)
-                return f"{asked} open order(s) asked to be cancelled"
+                return self._cancelled(scope, epoch)
             case Step.VERIFY_FLAT:
-                return self._verified_flat(scope, epoch)
+                return self._verified_flat(state, scope, epoch)
             case Step.REVERT:
                 return self._reverted(state)
             case Step.VERIFY_REVERT:
@@ -218,22 +242,44 @@ class RollbackProcedure:
                 hours = state.policy.rollback.post_mortem_hours
                 return f"root cause on record: {state.rollback.trigger}; post-mortem due within {hours:g} h"
 
-    def _verified_flat(self, scope: str, epoch: int) -> str:
-        """Read until nothing is open twice in a row; what is still there is asked to be cancelled again.
+    def _fenced(self, scope: str, epoch: int) -> str:
+        kind = self.orders.kind
+        if kind is VenueKind.NONE:
+            return f"flags off; {NO_VENUE}"
+        self.orders.fence(scope, epoch)
+        return f"flags off; orders made before revision {epoch} are refused{kind.place}"
 
-        A rollback that was stuck here comes back to this step, and the cancel before it is long done.
+    def _cancelled(self, scope: str, epoch: int) -> str:
+        kind = self.orders.kind
+        if kind is VenueKind.NONE:
+            return f"nothing could be cancelled; {NO_VENUE}"
+        return f"{self.orders.cancel(scope, epoch)} open order(s) asked to be cancelled{kind.place}"
+
+    def _verified_flat(self, state: Deployment, scope: str, epoch: int) -> str:
+        """Read until nothing is open twice in a row; orders that are still there are asked to be cancelled again.
+
+        A rollback that was stuck here comes back to this step, and the cancel before it is long done. Positions count
+        unless the policy keeps them; nothing here closes one.
         """
+        kind = self.orders.kind
+        if kind is VenueKind.NONE:
+            attest = f"`signoff rollout attest-flat {state.id} --reason …`"
+            raise StepError(f"{NO_VENUE}; look at the broker yourself, then {attest}")
+        is_kept = state.policy.rollback.positions is PositionsAfter.KEPT
         empty = 0
-        residual: tuple[OpenOrder, ...] = ()
+        orders: tuple[OpenOrder, ...] = ()
+        held: tuple[OpenPosition, ...] = ()
         for _ in range(FLAT_ATTEMPTS):
-            residual = self.orders.open_orders(scope)
-            empty = 0 if residual else empty + 1
+            orders = self.orders.open_orders(scope)
+            held = () if is_kept else self.orders.positions(scope)
+            empty = 0 if orders or held else empty + 1
             if empty == FLAT_READS:
-                return f"no open order in {FLAT_READS} consecutive reads"
-            if residual:
+                what = "no open order" if is_kept else "no open order and no position"
+                kept = "; positions are kept by policy" if is_kept else ""
+                return f"{what}{kind.place} in {FLAT_READS} consecutive reads{kept}"
+            if orders:
                 self.orders.cancel(scope, epoch)
-        found = ", ".join(order.client_order_id for order in residual)
-        raise StepError(f"{len(residual)} order(s) still open after {FLAT_ATTEMPTS} reads: {found}")
+        raise StepError(_still_open(orders, held, kind))
 
     def _reverted(self, state: Deployment) -> str:
         version = self._restored(state)
@@ -254,7 +300,7 @@ class RollbackProcedure:
         if not check.is_working:
             raise StepError(f"v{version} does not work: {check.detail}")
         kept = lift(self.record, self.orders, self.journal, state.model, scope, besides=state.id)
-        follows = "trading re-enabled" if kept is None else f"orders stay refused, {kept.why}"
+        follows = _follows(kept, self.orders.kind)
         return f"v{version} loaded and run: {check.detail}; {follows}"
 
     def _restored(self, state: Deployment) -> str | None:
@@ -288,7 +334,9 @@ class RollbackProcedure:
             state = self.record.deployment(identity)
             if state.rollback is None or state.rollback.next_step is not step:
                 return state  # somebody else recorded it meanwhile
-            events = decisions.finish_step(state, step, seconds, detail, self._restored(state), self.record.now())
+            events = decisions.finish_step(
+                state, step, seconds, detail, self._restored(state), self.record.now(), self.orders.kind
+            )
             effects = {
                 Step.VERIFY_REVERT: (naming(state.model, f"{identity}:{state.revision}"),),
                 Step.REVIEW: (incident(state, "rolled back", self._ending(state)),),
@@ -317,8 +365,34 @@ class RollbackProcedure:
                     ),
                     actor=actor,
                     key=f"stuck:{identity}:{step}:{state.revision}",
-                    effects=(call(state, f"PAGE: rollback stuck at {step}", detail),),
+                    effects=(call(state, f"PAGE: rollback stuck at {step}", _called_for(state, step, detail)),),
                 )
             return self.record.deployment(identity)
 
         return decided_again(commit)
+
+
+def _still_open(orders: Collection[OpenOrder], held: Collection[OpenPosition], kind: VenueKind) -> str:
+    """What keeps a model from being flat, and what people do about positions."""
+    found = [f"{len(orders)} order(s): {', '.join(order.client_order_id for order in orders)}"] if orders else []
+    if held:
+        named = ", ".join(f"{position.symbol} {position.quantity:g}" for position in held)
+        found.append(f"{len(held)} position(s): {named}")
+    told = f"still open{kind.place} after {FLAT_ATTEMPTS} reads: {'; '.join(found)}"
+    return f"{told}. The policy wants positions closed: close them, then continue the rollback" if held else told
+
+
+def _follows(kept: Kept | None, kind: VenueKind) -> str:
+    """What becomes of the model's orders; where no venue is connected, only what the flags say."""
+    if kind is VenueKind.NONE:
+        flags = "the flags allow trading again" if kept is None else f"the flags hold orders back, {kept.why}"
+        return f"{flags}; no venue connected, so no fence was lifted"
+    return f"trading re-enabled{kind.place}" if kept is None else f"orders stay refused{kind.place}, {kept.why}"
+
+
+def _called_for(state: Deployment, step: Step, detail: str) -> str:
+    """What a call says: what was found, and until when people have time to look where no venue can be asked."""
+    due = next((d.due for d in state.rollback.deadlines if d.name == "immediate"), None) if state.rollback else None
+    if step is not Step.VERIFY_FLAT or due is None:
+        return detail
+    return f"{detail}. Due by {due:%H:%M:%S} UTC."

@@ -12,6 +12,7 @@ from signoff.cli.session import Session
 from signoff.config.settings import settings
 from signoff.demo.example import SUBMITTED_AT, prepare
 from signoff.demo.story import Story, timeline
+from signoff.domain.venue import VenueKind
 from signoff.wiring import House
 
 
@@ -31,11 +32,11 @@ def demo(
     session: Session = context.obj
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
-    house = House(settings(home=str(out / "home"), actor="demo"), clock)
+    house = House(settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value), clock)
     console.print(
         Panel(
             "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "
-            "ledger.\nSimulated: the six people and their keys, paper fills, the broker, and the clock, which runs "
+            "ledger.\nSimulated: the six people and their keys, paper fills, the venue, and the clock, which runs "
             "through 2019 and 2020.",
             title="Signoff: from candidate to production and back",
             border_style="#1f4e79",

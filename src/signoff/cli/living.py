@@ -13,6 +13,7 @@ from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Occasion, PauseReason
 from signoff.domain.monitoring import Level
+from signoff.domain.venue import NOBODY_ASKED, NOT_REHEARSED
 from signoff.verbs.documents import Document
 from signoff.worker.lanes import Lanes
 from signoff.worker.loop import follow
@@ -87,8 +88,35 @@ def rollback(
     document = session.at(identity, revision).rollback(identity, occasion, reason=reason)
     because = document.get("memo_owed_because")
     owed = f"the rollback is done; its memo is owed: {because} The worker tries again."
-    _answer(session, document, *([owed] if because else []))
+    _answer(session, document, *_stuck(document), *([owed] if because else []))
     raise typer.Exit(1 if document["state"] == State.ROLLBACK_STUCK.value else 0)
+
+
+@rollout_app.command(name="attest-flat")
+def attest_flat(
+    context: typer.Context,
+    identity: Identity,
+    reason: Annotated[str, typer.Option("--reason", help="What you looked at, and where.")],
+    revision: Revision = None,
+) -> None:
+    """Say that a model is flat where no venue can be asked; its rollback then continues. One person, on record.
+
+    Flat is no open order, and no position unless the policy keeps them.
+
+    Example: `signoff rollout attest-flat momentum-2.0.0-1a2b3c4d --reason "nothing open, the broker's desk says"`
+    """
+    session: Session = context.obj
+    document = session.at(identity, revision).attest_flat(identity, reason=reason)
+    because = document.get("memo_owed_because")
+    owed = f"the memo of the rollback is owed: {because} The worker tries again."
+    _answer(session, document, *_stuck(document), *([owed] if because else []))
+    raise typer.Exit(1 if document["state"] == State.ROLLBACK_STUCK.value else 0)
+
+
+def _stuck(document: Document) -> tuple[str, ...]:
+    """The step that could not be done, and why."""
+    step, because = document.get("stuck_at"), document.get("stuck_because")
+    return (f"stuck at {step}: {because}",) if because else ()
 
 
 def observe(
@@ -147,26 +175,23 @@ def kill(
         session.answer(document, *_killed(model, document), *_unknown(session, model, document), *_where(session))
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
+    if document.get("flat") is not True:  # a server of before says nothing of a venue, and unknown is not flat
+        raise typer.Exit(1)
 
 
 def _tell_lost(session: Session, what: str, document: Document) -> None:
     """Nobody but this process, which ends, knows of the kill: its flags are in force nowhere."""
     if "models" in document:
-        parts = rows(document, "models")
-        whole: Document = {**document, "models": [{**part, "flags": {}} for part in parts]}
+        whole: Document = {**document, "models": [{**part, "flags": {}} for part in rows(document, "models")]}
     else:
-        parts, whole = [document], {**document, "flags": {}}
-    counted: list[int | None] = [part["open_orders"] for part in parts]
-    asked = [left for left in counted if left is not None]
+        whole = {**document, "flags": {}}
     house = session.house
     why = house.kills.objections() or (
         f"{house.settings.home}: expected a home that this account writes to, with room on its disk.",
     )
     lines = (
         f"{what} is NOT stopped by this command: the flags are what they were.",
-        f"The broker took the fence and the cancel for {len(asked)} model(s): {sum(asked)} open order(s) left there."
-        if asked
-        else "No broker was reached: how many orders are open is unknown.",
+        f"{_left(document)}.",
         *why,
         "NO DISK AND NO LEDGER took this kill: nobody else knows of it. Order it at a running server (--server URL), "
         "or mend what stands above and order it again.",
@@ -197,10 +222,9 @@ def _where(session: Session) -> tuple[str, ...]:
 def _killed(model: str, document: Document) -> tuple[str, ...]:
     if document.get("handed_over") is not None:
         return _handed_over(model, document)
-    left = document["open_orders"]
     killed = (
-        f"{model} is killed: {_standing(document)}, {'an unknown number of' if left is None else left} open order(s) "
-        f"left. Re-arm with two people: signoff rearm {model} --role …"
+        f"{model} is killed: {_standing(document)}; {_left(document)}. Re-arm with two people: signoff rearm {model} "
+        "--role …"
     )
     return (killed, *_kept(document))
 
@@ -212,21 +236,21 @@ def _many_killed(document: Document) -> tuple[str, ...]:
     if _stopped_nobody(document):
         return ("No model is on record here, so there was nothing to stop. Is this the right --home, or --server?",)
     stopped = rows(document, "models")
-    counted = [row["open_orders"] for row in stopped]
-    unknown = sum(left is None for left in counted)
-    orders = f"{sum(left or 0 for left in counted)} open order(s) left"
-    also = f", and unknown for {unknown} of them" if unknown else ""
     return (
-        f"{what} is killed, {len(stopped)} known here: flags off, {orders}{also}. Re-arm each with two people: signoff "
-        "rearm MODEL --role …",
+        f"{what} is killed, {len(stopped)} known here: flags off; {_left(document)}. Re-arm each with two people: "
+        "signoff rearm MODEL --role …",
         *(
-            f"  {row['model']:<28}{'unknown' if row['open_orders'] is None else row['open_orders']:>8} open  "
-            f"{'on record' if row['recorded'] else 'not on record yet'}"
+            f"  {row['model']:<28}{'on record' if row['recorded'] else 'not on record yet':<19}{_left(row)}"
             for row in stopped
         ),
         *(() if document["complete"] else ("The record cannot be read; models that are not listed are stopped too.",)),
         *_kept(document),
     )
+
+
+def _left(document: Document) -> str:
+    """What is open, as the venue says; a server of before Signoff knew venues does not."""
+    return str(document.get("left", NOBODY_ASKED))
 
 
 def _stopped_nobody(document: Document) -> bool:
@@ -282,19 +306,33 @@ def rehearse(
     model: Model,
     directory: Annotated[Path | None, typer.Option("--dossier", help="The dossier whose plan is rehearsed.")] = None,
 ) -> None:
-    """Rehearse the rollback with measured times: staging flags, simulated orders, the real previous version.
+    """Rehearse the rollback with measured times: staging flags, staged orders, the real previous version.
+
+    Without a venue nothing is known of orders and positions, and the RTO is not rehearsed. Exit 1 when a step failed,
+    took too long or left orders open, or when the policy takes no rehearsal with this venue.
 
     Example: `signoff rehearse momentum --dossier release`
     """
     session: Session = context.obj
     document = session.verbs.rehearse(model, directory)
+    needed = document.get("rehearsal_venue")
+    failed = f"{document.get('failed')} failed: {document.get('failed_because')}"
+    refused = f"the policy takes no rehearsal with venue {document.get('venue')} (rollback.rehearsal_venue: {needed})"
+    counts = document.get("counts", True)
     session.answer(
         document,
-        *(f"  {step:<15}{seconds:>10.3f} s" for step, seconds in fields(document, "seconds").items()),
+        *(f"  {step:<15}{_took(seconds)}" for step, seconds in fields(document, "seconds").items()),
+        f"  RTO {document['rto']}; {document['left']}",
         f"  {document['events_lost']} of {document['events_acknowledged']} acknowledged events lost by a kill",
-        "within budget" if document["within_budget"] else "NOT within budget",
+        *([failed] if document.get("failed") else []),
+        *([] if counts else [refused]),
+        str(document["budget"]),
     )
-    raise typer.Exit(0 if document["within_budget"] else 1)
+    raise typer.Exit(0 if document["within_budget"] and counts else 1)
+
+
+def _took(seconds: float | None) -> str:
+    return f"  {NOT_REHEARSED}" if seconds is None else f"{seconds:>10.3f} s"
 
 
 def review(

@@ -32,8 +32,9 @@ from signoff.domain.errors import BadInputError, RefusedError, SignoffError, Tam
 
 STOPPED: Final = 130
 EPILOG: Final = (
-    "Everywhere: --home DIR (default ./.signoff), --database URL, --registry URI, --as NAME, --json; --trusted runs "
-    "the code of a dossier or a model in the command's own process, and every result says so. "
+    "Everywhere: --home DIR (default ./.signoff), --database URL, --registry URI, --as NAME, --json; "
+    "--venue none|simulated (default none) names where orders are stopped; --trusted runs the code of a dossier or a "
+    "model in the command's own process, and every result says so. "
     "Example: signoff check release/ --json"
 )
 

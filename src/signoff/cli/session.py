@@ -1,6 +1,6 @@
 """What every command shares: where the installation is, how to answer, and how to fail.
 
-`--home`, `--database`, `--registry`, `--as`, `--trusted` and `--json` may stand anywhere on the line.
+`--home`, `--database`, `--registry`, `--as`, `--venue`, `--trusted` and `--json` may stand anywhere on the line.
 """
 
 import json
@@ -32,7 +32,7 @@ from signoff.verbs.remote import Remote
 from signoff.wiring import House
 
 # What takes risk away: nothing holds it up.
-EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"))
+EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
 VALUED = {
     "--home": "home",
     "--database": "database",
@@ -40,6 +40,7 @@ VALUED = {
     "--as": "actor",
     "--server": "server",
     "--token": "token",
+    "--venue": "venue",
 }
 
 

@@ -14,6 +14,8 @@ address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for who
 SIGNOFF_KILL_FALLBACK names the folder that takes kills when the home cannot, SIGNOFF_KILL_DROP and SIGNOFF_KILL_GROUP
 the folder in which members of a group of this machine leave theirs. None of them is looked at here: whatever is wrong
 with one keeps nobody from stopping a model.
+SIGNOFF_VENUE (none or simulated) names the venue whose orders a kill or a rollback stops; without one, orders and
+positions are unknown.
 SIGNOFF_CONNECTIONS_PER_ADDRESS (2000), SIGNOFF_HEADER_SECONDS (10) and SIGNOFF_BODY_SECONDS (10) are what a server
 grants to one address, to the header of a request and to its body.
 """
@@ -28,6 +30,7 @@ from typing import Final, TypeVar
 
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.isolation import Isolation
+from signoff.domain.venue import VenueKind
 from signoff.ports.budget import USUAL, Budget
 
 LEAST_S: Final = 0.1
@@ -108,6 +111,7 @@ class Settings:
     registry_budget: Budget = USUAL
     artifacts: tuple[str, ...] = ()
     notice_attempts: int = NOTICE_ATTEMPTS
+    venue: VenueKind = VenueKind.NONE
     problems: tuple[str, ...] = ()
 
     @property
@@ -149,6 +153,7 @@ def settings(
     actor: str | None = None,
     server: str | None = None,
     token: str | None = None,
+    venue: str | None = None,
     is_trusted: bool = False,
     is_exit: bool = False,
 ) -> Settings:
@@ -184,6 +189,7 @@ def settings(
         kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),
         kill_group=environment.get("SIGNOFF_KILL_GROUP") or None,
         peers=parts.read(lambda: _peers(environment), Peers()),
+        venue=parts.read(lambda: _venue(venue, environment), VenueKind.NONE),
         problems=parts.problems,
     )
 
@@ -208,6 +214,19 @@ class _Parts:
                 raise
             self._problems.append(f"{error} The setting is passed over.")
             return default
+
+
+def _venue(given: str | None, environment: Mapping[str, str]) -> VenueKind:
+    """The venue by its name; a connected one is none of those that can be named here yet."""
+    source, name = ("--venue", given) if given is not None else ("SIGNOFF_VENUE", environment.get("SIGNOFF_VENUE"))
+    if not name and given is None:
+        return VenueKind.NONE
+    known = (VenueKind.NONE, VenueKind.SIMULATED)
+    if (found := next((kind for kind in known if kind.value == name), None)) is None:
+        raise BadInputError(
+            f"Expected {source} as none or simulated, found {name!r}. Correct the name, or leave it out."
+        )
+    return found
 
 
 def _peers(environment: Mapping[str, str]) -> Peers:

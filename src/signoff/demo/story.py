@@ -30,7 +30,7 @@ from signoff.domain.finding import Outcome
 from signoff.domain.gates.assess import Progress
 from signoff.domain.limits import Book, Order
 from signoff.domain.policy import Role
-from signoff.domain.quantity import Unit, number
+from signoff.domain.rehearsal import budget_in_words, recovery_time_in_words
 from signoff.ports.orders import OpenOrder
 from signoff.rendering.story import sentence
 from signoff.rendering.terminal import gate_table, metric_table
@@ -128,9 +128,7 @@ class Story:
                 registered_model=release.inputs.dossier.registered_model,
             )
         )
-        verdict = "within budget" if result.within_budget else "NOT within budget"
-        took = number(sum(s for _, s in result.seconds), Unit.SECONDS)
-        self.say("Rehearsal", f"rollback in {took} s on staging flags and simulated orders: {verdict}")
+        self.say("Rehearsal", f"on staging flags: RTO {recovery_time_in_words(result)}; {budget_in_words(result)}")
 
     def submit(self, release: Release, cast: Cast) -> Deployment:
         """Submit; when gates block, show the override, with its reason on page one."""
@@ -237,7 +235,7 @@ class Story:
 
     def trade(self, state: Deployment, session: date) -> None:
         """Yesterday's orders are done; today's leave through the gate, and stay open until the next session."""
-        broker = self.house.broker
+        broker = self.house.simulated_venue
         flags = self.house.record.flags(state.model)
         scope = order_scope(state.model)
         broker.cancel(scope, flags.revision)

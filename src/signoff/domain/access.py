@@ -49,6 +49,7 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     ROLLBACK = "rollback"
+    ATTEST_FLAT = "attest_flat"
     KILL = "kill"
     REARM = "rearm"
     REHEARSE = "rehearse"
@@ -73,19 +74,21 @@ DUTY_OF: Final = {
 }
 _LOOK: Final = frozenset({Verb.READ, Verb.READ_FLAGS})
 _STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
+# Beside the rollback, which a machine may start: a person alone vouches for what no venue says.
+_LEAVE: Final = _STOP | {Verb.ATTEST_FLAT}
 _SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
 _RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME})
 _LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
 _POLICY: Final = frozenset({Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY})
-_JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _STOP | _SIGN
+_JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _LEAVE | _SIGN
 MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
-    Duty.RESEARCHER: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE} | _STOP | _SIGN,
+    Duty.RESEARCHER: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE} | _LEAVE | _SIGN,
     Duty.VALIDATOR: _JUDGE,
     Duty.RISK: _JUDGE | {Verb.EXPORT} | _LEAD | _POLICY,
-    Duty.COMPLIANCE: _LOOK | {Verb.CHECK, Verb.EXPORT, Verb.CONFIRM} | _STOP | _SIGN | _POLICY,
+    Duty.COMPLIANCE: _LOOK | {Verb.CHECK, Verb.EXPORT, Verb.CONFIRM} | _LEAVE | _SIGN | _POLICY,
     Duty.HEAD_OF_TRADING: _JUDGE | _RUN | _LEAD | _POLICY,
-    Duty.CTO: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.EXPORT} | _STOP | _SIGN | _LEAD | _POLICY,
-    Duty.OPERATOR: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS} | _RUN | _STOP,
+    Duty.CTO: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.EXPORT} | _LEAVE | _SIGN | _LEAD | _POLICY,
+    Duty.OPERATOR: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS} | _RUN | _LEAVE,
     Duty.AUDITOR: _LOOK | {Verb.EXPORT},
     Duty.ADMINISTRATOR: _LOOK | {Verb.ENROL, Verb.CONFIRM, Verb.MANAGE_TOKENS, Verb.KILL},
     Duty.MACHINE: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE, Verb.EXPORT} | _STOP,
@@ -93,7 +96,7 @@ MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
 # Done by a person, never by a machine.
 PERSONAL: Final = frozenset(
     {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
-    | {Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
+    | {Verb.ATTEST_FLAT, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
     | _POLICY
 )
 # Done by a person who signed in: a token that leaked must not beget others.

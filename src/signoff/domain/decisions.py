@@ -13,6 +13,7 @@ from signoff.domain import events as e
 from signoff.domain.deployment import (
     CANDIDATE,
     LIVE,
+    RETREATING,
     REVERSIBLE,
     SIGNED,
     Deployment,
@@ -25,6 +26,7 @@ from signoff.domain.independence import objection
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import Rehearsal, objections
+from signoff.domain.venue import VenueKind
 
 
 class GuardError(RefusedError):
@@ -265,17 +267,46 @@ DEADLINE_OF = {
 
 
 def finish_step(
-    state: Deployment, step: Step, seconds: float, detail: str, restored: str | None, now: datetime
+    state: Deployment,
+    step: Step,
+    seconds: float,
+    detail: str,
+    restored: str | None,
+    now: datetime,
+    venue: VenueKind = VenueKind.NONE,
 ) -> tuple[AnyEvent, ...]:
     """A step is done; a deadline that has passed is recorded as breached, and the last step ends the rollback."""
     rollback = state.rollback
     if rollback is None or rollback.next_step is not step:
         expected = rollback.next_step if rollback else None
         raise GuardError("order", f"step {step.value} is not next; next is {expected.value if expected else 'none'}.")
-    done = e.StepDone(step=step, seconds=seconds, detail=detail)
+    done = e.StepDone(step=step, seconds=seconds, detail=detail, venue=venue)
     late = tuple(breach for breach in overdue(state, now) if breach.name == DEADLINE_OF[step])
     last = (e.RolledBack(restored_version=restored),) if step is Step.REVIEW else ()
     return (done, *late, *last)
+
+
+def attest_flat(state: Deployment, person: str, reason: str, venue: VenueKind, now: datetime) -> tuple[AnyEvent, ...]:
+    """A person vouches for a flat model, which does the step that no venue could do; once, however often asked."""
+    rollback = state.rollback
+    if rollback is None or state.state not in {*RETREATING, State.ROLLED_BACK}:
+        raise GuardError("state", f"the release is {state.state.value}; only on its way back is it attested flat.")
+    if not reason.strip():
+        raise GuardError(
+            "reason", "to attest that a model is flat takes a reason in words: what was looked at, and where."
+        )
+    if rollback.attested_by is not None:
+        return ()
+    if rollback.next_step is not Step.VERIFY_FLAT:
+        expected = rollback.next_step.value if rollback.next_step else "none"
+        raise GuardError(
+            "order", f"verify_flat is not next, so that there is nothing to attest; the next step is {expected}."
+        )
+    began = rollback.done[-1][1] if rollback.done else rollback.started_at
+    said = e.FlatAttested(person=person, reason=reason, venue=venue)
+    seconds = max(0.0, (now - began).total_seconds())
+    detail = f"attested flat by {person}: {reason}"
+    return (said, *finish_step(state, Step.VERIFY_FLAT, seconds, detail, None, now, venue))
 
 
 def overdue(state: Deployment, now: datetime) -> tuple[e.DeadlineBreached, ...]:

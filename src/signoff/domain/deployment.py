@@ -77,6 +77,7 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.Resumed: LIVE,
     e.RollbackStarted: REVERSIBLE,
     e.StepDone: RETREATING,
+    e.FlatAttested: RETREATING,
     e.RollbackStuck: frozenset({State.ROLLING_BACK}),
     e.RolledBack: frozenset({State.ROLLING_BACK}),
     e.DeadlineBreached: RETREATING | {State.ROLLED_BACK},
@@ -110,8 +111,10 @@ class Rollback:
     done: tuple[tuple[Step, datetime], ...] = ()
     stuck_at: Step | None = None
     stuck_since: datetime | None = None
+    stuck_because: str = ""
     breached: tuple[str, ...] = ()
     post_mortem_at: datetime | None = None
+    attested_by: str | None = None
 
     @property
     def next_step(self) -> Step | None:
@@ -352,7 +355,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return replace(state, pause_reasons=tuple(r for r in state.pause_reasons if r is not event.reason))
         case e.RollbackStarted():
             return _rolling_back(state, event, at)
-        case e.StepDone() | e.RollbackStuck() | e.RolledBack():
+        case e.StepDone() | e.FlatAttested() | e.RollbackStuck() | e.RolledBack():
             return _stepped(state, event, at)
         case e.Superseded():
             return replace(_moved(state, State.SUPERSEDED), superseded_by=event.by_deployment)
@@ -407,15 +410,20 @@ def _rolling_back(state: Deployment, event: e.RollbackStarted, at: datetime) -> 
     return replace(_moved(state, State.ROLLING_BACK), rollback=rollback, allocation_pct=0)
 
 
-def _stepped(state: Deployment, event: e.StepDone | e.RollbackStuck | e.RolledBack, at: datetime) -> Deployment:
+def _stepped(
+    state: Deployment, event: e.StepDone | e.FlatAttested | e.RollbackStuck | e.RolledBack, at: datetime
+) -> Deployment:
     if state.rollback is None:
         message = f"{event.kind!r} before any rollback of deployment {state.id}"
         raise IllegalHistoryError(message)
     match event:
         case e.RolledBack():
             return _moved(state, State.ROLLED_BACK)
+        case e.FlatAttested():
+            _must(state.rollback.next_step is Step.VERIFY_FLAT, state, "was attested flat at another step")
+            return replace(state, rollback=replace(state.rollback, attested_by=event.person))
         case e.RollbackStuck():
-            stuck = replace(state.rollback, stuck_at=event.step, stuck_since=at)
+            stuck = replace(state.rollback, stuck_at=event.step, stuck_since=at, stuck_because=event.detail)
             return replace(_moved(state, State.ROLLBACK_STUCK), rollback=stuck)
         case e.StepDone():
             if event.step is not state.rollback.next_step:
@@ -423,7 +431,8 @@ def _stepped(state: Deployment, event: e.StepDone | e.RollbackStuck | e.RolledBa
                 raise IllegalHistoryError(message)
             back = _moved(state, State.ROLLING_BACK) if state.state is State.ROLLBACK_STUCK else state
             done = (*state.rollback.done, (event.step, at))
-            return replace(back, rollback=replace(state.rollback, done=done, stuck_at=None, stuck_since=None))
+            moving = replace(state.rollback, done=done, stuck_at=None, stuck_since=None, stuck_because="")
+            return replace(back, rollback=moving)
 
 
 def _reckoned(state: Deployment, event: e.DeadlineBreached | e.PostMortemHeld, at: datetime) -> Rollback:

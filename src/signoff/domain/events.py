@@ -14,6 +14,7 @@ from signoff.domain.access import Duty, Verb
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.floor import Floor
 from signoff.domain.policy import Policy, Role, Tier
+from signoff.domain.venue import VenueKind
 
 
 class Phase(StrEnum):
@@ -333,12 +334,29 @@ class RollbackStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone(Event):
-    """A step of the rollback finished, with what was seen."""
+    """A step of the rollback finished, with what was seen, and which venue there was to ask.
+
+    Older Signoffs had the simulated venue alone.
+    """
 
     kind: Literal["step_done"] = "step_done"
     step: Step
     seconds: float
     detail: str
+    venue: VenueKind = VenueKind.SIMULATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlatAttested(Event):
+    """A person says that no order and no unwanted position of the model is open; no venue said so.
+
+    `venue` is what the installation had to ask.
+    """
+
+    kind: Literal["flat_attested"] = "flat_attested"
+    person: str
+    reason: str
+    venue: VenueKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,16 +402,21 @@ class Rehearsed(Event):
     """A rollback was rehearsed; seconds a step, and whether each budget held.
 
     `restored_version` is what was loaded and run. The events are those that a process had acknowledged before it was
-    killed, and how many of them were gone afterwards; None where that was not measured.
+    killed, and how many of them were gone afterwards; None where that was not measured. `venue` is the kind that was
+    there; older rehearsals had the simulated one. Without a venue nobody knows which orders were left. `failed` is the
+    step that could not be done, and why.
     """
 
     kind: Literal["rehearsed"] = "rehearsed"
     seconds: tuple[tuple[Step, float], ...]
-    residual_orders: int
+    residual_orders: int | None
     within_budget: bool
     restored_version: str | None = None
     events_acknowledged: int | None = None
     events_lost: int | None = None
+    venue: VenueKind = VenueKind.SIMULATED
+    failed: Step | None = None
+    failed_because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -634,6 +657,7 @@ AnyEvent = (
     | Resumed
     | RollbackStarted
     | StepDone
+    | FlatAttested
     | RollbackStuck
     | RolledBack
     | DeadlineBreached

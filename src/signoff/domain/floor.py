@@ -15,6 +15,7 @@ from typing import Final
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.policy import HIGHER, Policy, UnknownEvent, thresholds
 from signoff.domain.shortened import shortened
+from signoff.domain.venue import PositionsAfter, VenueKind
 
 BUILT_IN: Final = Policy(name="default", version="1")
 # Switches that are stricter when they are true.
@@ -24,6 +25,12 @@ _STRICTER_WHEN_LONGER: Final = frozenset({"approvals.roles", "approvals.webauthn
 # Figures of the order gate where the higher one lets more orders leave, and where the lower one does.
 _LOOSER_WHEN_HIGHER: Final = frozenset({"order_gate.unknown_adv_usd", "order_gate.max_age_days"})
 _LOOSER_WHEN_LOWER: Final = frozenset({"order_gate.unknown_vix"})
+
+# Choices from the looser to the stricter.
+_LADDERS: Final = {
+    "rollback.positions": (PositionsAfter.KEPT, PositionsAfter.CLOSED),
+    "rollback.rehearsal_venue": tuple(VenueKind),
+}
 
 
 class Origin(StrEnum):
@@ -166,6 +173,9 @@ def _tendency(path: str, before: object, after: object) -> Tendency:
     name = path.rpartition(".")[2]
     if name in _STRICTER_WHEN_TRUE:
         return Tendency.TIGHTER if after else Tendency.LOOSER
+    if (ladder := _LADDERS.get(path)) is not None:
+        is_tighter = ladder.index(after) > ladder.index(before)
+        return Tendency.TIGHTER if is_tighter else Tendency.LOOSER
     if path in _STRICTER_WHEN_LONGER and isinstance(before, tuple) and isinstance(after, tuple):
         if set(after) < set(before):
             return Tendency.LOOSER

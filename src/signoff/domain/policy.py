@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origi
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen, MultipleOf
 
+from signoff.domain.venue import PositionsAfter, VenueKind
+
 
 class Stricter(StrEnum):
     """Which direction of a threshold is the stricter one."""
@@ -284,7 +286,11 @@ class AlertPolicy(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPolicy(Strict):
-    """What a rollback may take, how fresh its rehearsal must be, and how often one that is stuck calls for people."""
+    """What a rollback may take, how fresh its rehearsal must be, and how often one that is stuck calls for people.
+
+    `positions` says whether a model that keeps positions is flat, `rehearsal_venue` which venue a rehearsal must have
+    at least.
+    """
 
     immediate_minutes: Annotated[float, Gt(0), LOWER] = 5.0
     revert_minutes: Annotated[float, Gt(0), LOWER] = 15.0
@@ -293,6 +299,8 @@ class RollbackPolicy(Strict):
     rehearsal_max_age_days: Annotated[int, Ge(1), LOWER] = 90
     page_every_minutes: Annotated[float, Gt(0), LOWER] = 15.0
     escalate_after_minutes: Annotated[float, Gt(0), LOWER] = 30.0
+    positions: PositionsAfter = PositionsAfter.CLOSED
+    rehearsal_venue: VenueKind = VenueKind.NONE
 
 
 AdvisoryGate = Literal["spa", "dsr", "pbo", "walk_forward", "deflated_sharpe", "hansen_spa"]

@@ -10,8 +10,12 @@ from typing import Final
 
 from signoff.domain.events import Rehearsed, Step
 from signoff.domain.policy import Policy
+from signoff.domain.quantity import Quantity, Unit
+from signoff.domain.venue import NOT_REHEARSED, VenueKind, VenueReport
 
-RESTORING: Final = (Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT, Step.REVERT, Step.VERIFY_REVERT)
+RECOVERY_TIME: Final = "rollback.recovery_time"
+HALTING: Final = (Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT)
+RESTORING: Final = (*HALTING, Step.REVERT, Step.VERIFY_REVERT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +33,17 @@ def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None
     result, limit = rehearsal.result, policy.rollback.rehearsal_max_age_days
     age = (day - rehearsal.at.date()).days
     missing = sorted(step.value for step in set(RESTORING) - {step for step, _ in result.seconds})
-    lost = result.events_lost
+    lost, needed = result.events_lost, policy.rollback.rehearsal_venue
+    left = result.residual_orders
     found = {
         f"rehearsed on {rehearsal.at.date()}, after {day}": age < 0,
         f"rehearsed {age} days before {day}, at most {limit} are allowed": age > limit,
         "the rehearsal exceeded its budget": not (result.within_budget and within_budget(result.seconds, policy)),
-        f"the rehearsal left {result.residual_orders} orders open": result.residual_orders > 0,
+        f"the rehearsal left {left} orders open": left is not None and left > 0,
+        "which orders the rehearsal left open is unknown": left is None and result.venue is not VenueKind.NONE,
+        f"rehearsed with {result.venue.words}, and the policy takes {needed.words} at least": not (
+            result.venue.reaches(needed)
+        ),
         f"the rehearsal did not run {', '.join(missing)}": bool(missing),
         f"the rehearsal restored {_version(result.restored_version)}, and this release falls back to "
         f"{_version(previous)}": result.restored_version != previous,
@@ -42,6 +51,50 @@ def objections(rehearsal: Rehearsal | None, policy: Policy, previous: str | None
         f"the rehearsal lost {lost} acknowledged events of the record": lost is not None and lost > 0,
     }
     return tuple(text for text, holds in found.items() if holds)
+
+
+def recovery_time(result: Rehearsed | None) -> Quantity:
+    """RTO: from the decision to the previous version trading again, as rehearsed; the review after it is no part of it.
+
+    Without a venue nobody knows when orders were gone, so that no time was measured.
+    """
+    measured = {} if result is None or result.venue is VenueKind.NONE else dict(result.seconds)
+    if any(step not in measured for step in RESTORING):
+        return Quantity(name=RECOVERY_TIME, value=None, unit=Unit.SECONDS)
+    seconds = sum(measured[step] for step in RESTORING)
+    return Quantity(name=RECOVERY_TIME, value=seconds, unit=Unit.SECONDS, digits=0 if seconds >= 10 else None)
+
+
+def recovery_time_in_words(result: Rehearsed) -> str:
+    """The RTO as every face prints it."""
+    if result.venue is VenueKind.NONE:
+        return NOT_REHEARSED
+    return f"{recovery_time(result).text}{_simulated(result)}"
+
+
+def step_in_words(result: Rehearsed, step: Step) -> str:
+    """What a step took; what a venue would have to answer for was not rehearsed where none is connected."""
+    if result.venue is VenueKind.NONE and step in HALTING:
+        return NOT_REHEARSED
+    seconds = Quantity(name=step.value, value=dict(result.seconds).get(step), unit=Unit.SECONDS).text
+    return f"{seconds}{_simulated(result)}" if step in HALTING else seconds
+
+
+def budget_in_words(result: Rehearsed) -> str:
+    """Whether the times held; without a venue, those of the other steps alone."""
+    held = "within budget" if result.within_budget else "NOT within budget"
+    return f"{held} as far as it ran, {NOT_REHEARSED}" if result.venue is VenueKind.NONE else held
+
+
+def left_in_words(result: Rehearsed) -> str:
+    """Which orders the rehearsal left open."""
+    if result.venue is VenueKind.NONE or result.residual_orders is None:
+        return VenueReport(kind=result.venue).words
+    return f"{result.residual_orders} orders left open{result.venue.place}"
+
+
+def _simulated(result: Rehearsed) -> str:
+    return ", simulated" if result.venue is VenueKind.SIMULATED else ""
 
 
 def is_complete(seconds: tuple[tuple[Step, float], ...]) -> bool:

@@ -75,6 +75,12 @@ class RollbackRequest(Body):
     reason: Text = "ordered by a person"
 
 
+class AttestFlatRequest(Body):
+    """What was looked at, and where: it is printed and kept."""
+
+    reason: Annotated[Text, Field(min_length=1)]
+
+
 class ObservationRequest(Body):
     session: date | None = None
 

@@ -35,7 +35,7 @@ MOST_BRACKETS: Final = 5000
 MOST_QUOTES: Final = 20_000
 # Exits and feature flags: answered even when an address has too many connections.
 ALWAYS: Final = re.compile(
-    r"(?s)/api/v1/kill|/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/rollback|/stop|/ofrep/v1/.+"
+    r"(?s)/api/v1/kill|/api/v1/models/.+/kill|/api/v1/deployments/[^/]+/(rollback|attest-flat)|/stop|/ofrep/v1/.+"
 )
 FLAGS: Final = "/ofrep/"
 # The routes that take an archive; they authenticate before they read it.

@@ -24,6 +24,7 @@ from signoff.domain.events import Signature
 from signoff.domain.flags import Flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
+from signoff.domain.venue import NOBODY_ASKED
 from signoff.http import sessions
 from signoff.http.access import AllowedAtOnce, Installation
 from signoff.http.health import STALE_S, Undelivered
@@ -170,11 +171,11 @@ async def stop_here(
 
 def outcome(stopped: Stopped, *, is_known: bool) -> str:
     """What a stop did, in sentences."""
-    orders = {None: "The broker did not say which orders are open: look there.", 0: "No order is open."}
+    left = NOBODY_ASKED if stopped.left is None else stopped.left.words
+    look = "" if stopped.left is not None and stopped.left.is_flat else " Look at the broker."
     parts = [
-        f"{stopped.kill.model} is stopped, and every desk that listens was told.",
+        f"{stopped.kill.model} is stopped, and every desk that listens was told; {left}.{look}",
         "" if is_known else "Nobody here knows a model of this name: check the spelling.",
-        orders.get(stopped.open_orders, f"{stopped.open_orders} orders are still open: look at the broker."),
         _kept(stopped),
     ]
     return " ".join(part for part in parts if part)

@@ -20,6 +20,7 @@ from signoff.http.access import LEAVING, Installation, allowed, allowed_to_leave
 from signoff.http.bodies import (
     AdoptionRequest,
     AdoptionStatementRequest,
+    AttestFlatRequest,
     ConditionRequest,
     Limit,
     Name,
@@ -305,6 +306,18 @@ async def rollback(
     """Go back to the previous version now; one that was interrupted continues."""
     way_back = partial(Local(house, principal.name).rollback, identity, body.occasion, reason=body.reason)
     return await run_sync(way_back, limiter=LEAVING)
+
+
+@router.post("/deployments/{identity}/attest-flat", tags=["rollout"])
+async def attest_flat(
+    identity: Name,
+    body: AttestFlatRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed_to_leave(Verb.ATTEST_FLAT))],
+) -> RolledBackDocument:
+    """Vouch for a flat model where no venue says so; the rollback goes on from there."""
+    attest = partial(Local(house, principal.name).attest_flat, identity, reason=body.reason)
+    return await run_sync(attest, limiter=LEAVING)
 
 
 @router.post("/deployments/{identity}/observations", tags=["rollout"])

@@ -5,6 +5,8 @@ from typing import assert_never
 
 from signoff.domain import events as e
 from signoff.domain.quantity import Unit, number
+from signoff.domain.rehearsal import budget_in_words
+from signoff.domain.venue import NO_VENUE, VenueKind
 
 AccountEvent = (
     e.DutiesGranted
@@ -65,6 +67,8 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"began the rollback, trigger {event.trigger} ({event.occasion})"
         case e.StepDone():
             return f"rollback step {event.step} done in {number(event.seconds, Unit.SECONDS, 3)} s: {event.detail}"
+        case e.FlatAttested():
+            return f"attested that the model is flat, on the word of {event.person} alone: {event.reason}"
         case e.RollbackStuck():
             return f"ROLLBACK STUCK at {event.step}: {event.detail}"
         case e.RolledBack():
@@ -76,8 +80,7 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
         case e.Reinstated():
             return f"reinstated after {event.after_deployment} was rolled back"
         case e.Rehearsed():
-            total = number(sum(seconds for _, seconds in event.seconds), Unit.SECONDS, 2)
-            return f"rehearsed the rollback in {total} s, {'within' if event.within_budget else 'NOT within'} budget"
+            return _rehearsed(event)
         case e.NoticeSent():
             return f"told {event.channel}: {event.notice}"
         case e.Reviewed():
@@ -132,6 +135,14 @@ def _of_people(event: AccountEvent) -> str:  # noqa: C901, PLR0911 - one visible
             return f"{event.name} signed in as the first administrator"
         case _:
             assert_never(event)
+
+
+def _rehearsed(event: e.Rehearsed) -> str:
+    failed = f"; {event.failed} failed: {event.failed_because}" if event.failed is not None else ""
+    if event.venue is VenueKind.NONE:
+        return f"rehearsed the rollback: {budget_in_words(event)}; {NO_VENUE}{failed}"
+    seconds = number(sum(seconds for _, seconds in event.seconds), Unit.SECONDS, 2)
+    return f"rehearsed the rollback in {seconds} s{event.venue.place}, {budget_in_words(event)}{failed}"
 
 
 def _policy_name(content: str) -> str:

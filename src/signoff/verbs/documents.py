@@ -26,6 +26,7 @@ from signoff.domain.events import (
     Rehearsed,
     Reviewed,
     Signature,
+    Step,
     SubjectBound,
     Verdict,
 )
@@ -34,7 +35,9 @@ from signoff.domain.flags import Flags, off
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
 from signoff.domain.people import People, Person, Proposal, Token
-from signoff.domain.policy import Role, Tier
+from signoff.domain.policy import Policy, Role, Tier
+from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
+from signoff.domain.venue import NOBODY_ASKED, VenueKind
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
@@ -99,6 +102,8 @@ class DeploymentDocument(TypedDict):
     unmet: list[str]
     fired: list[str]
     memo_owed: bool
+    stuck_at: Step | None
+    stuck_because: str | None
     may_not_sign: list[BarredDocument]
     unread: list[str]
     editions: list[str]
@@ -157,6 +162,8 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "unmet": list(state.unmet),
         "fired": list(state.fired),
         "memo_owed": is_memo_owed(state),
+        "stuck_at": None if state.rollback is None else state.rollback.stuck_at,
+        "stuck_because": None if state.rollback is None else state.rollback.stuck_because or None,
         "may_not_sign": [
             {"name": g.name, "because": g.because.value, "source": g.source, "is_enrolled": g.is_enrolled}
             for g in state.grounds
@@ -179,6 +186,8 @@ def waits_for(state: Deployment) -> str:
             return "; ".join(c.text for c in state.open_conditions) or "start"
         case "shadow" | "limited":
             return "; ".join(state.unmet) or "advance"
+        case "rollback_stuck":
+            return "" if state.rollback is None else state.rollback.stuck_because
         case _:
             return ""
 
@@ -289,52 +298,86 @@ def reviewed_document(identity: str, reviewed: Reviewed) -> ReviewedDocument:
 
 
 class RehearsedDocument(TypedDict):
-    """A rehearsed rollback, step by step."""
+    """A rehearsed rollback, step by step.
+
+    `venue` is the kind that was there. Without one the steps that it would answer for have no seconds, and `rto` says
+    so. `rehearsal_venue` is the weakest that the policy takes. `failed` names the step that could not be done.
+    """
 
     model: str
+    venue: str
+    rto: str
     within_budget: bool
-    residual_orders: int
-    seconds: dict[str, float]
+    budget: str
+    residual_orders: int | None
+    left: str
+    seconds: dict[str, float | None]
     restored_version: str | None
     events_acknowledged: int | None
     events_lost: int | None
+    rehearsal_venue: str
+    counts: bool
+    failed: str | None
+    failed_because: str
 
 
-def rehearsed_document(model: str, rehearsed: Rehearsed) -> RehearsedDocument:
+def rehearsed_document(model: str, rehearsed: Rehearsed, policy: Policy) -> RehearsedDocument:
     """A rehearsed rollback, step by step."""
+    is_blind, needed = rehearsed.venue is VenueKind.NONE, policy.rollback.rehearsal_venue
     return {
         "model": model,
+        "venue": rehearsed.venue.value,
+        "rto": recovery_time_in_words(rehearsed),
         "within_budget": rehearsed.within_budget,
+        "budget": budget_in_words(rehearsed),
         "residual_orders": rehearsed.residual_orders,
-        "seconds": {step.value: seconds for step, seconds in rehearsed.seconds},
+        "left": left_in_words(rehearsed),
+        "seconds": {
+            step.value: None if is_blind and step in HALTING else seconds for step, seconds in rehearsed.seconds
+        },
         "restored_version": rehearsed.restored_version,
         "events_acknowledged": rehearsed.events_acknowledged,
         "events_lost": rehearsed.events_lost,
+        "rehearsal_venue": needed.value,
+        "counts": rehearsed.venue.reaches(needed),
+        "failed": None if rehearsed.failed is None else rehearsed.failed.value,
+        "failed_because": rehearsed.failed_because,
     }
 
 
 class StoppedDocument(TypedDict):
-    """A kill: what is in force now, and what is still to be written down or closed."""
+    """A kill: what is in force now, what is still to be written down, and what the venue says is open.
+
+    `venue` is null where nobody asked one. `left` is the same in words; a number that is null is unknown.
+    """
 
     model: str
     kill: str
     flags: FlagValues
     journaled: bool
     recorded: bool
+    venue: str | None
     open_orders: int | None
+    open_positions: int | None
+    flat: bool
+    left: str
     handed_over: str | None
 
 
 def stopped_document(stopped: Stopped) -> StoppedDocument:
-    """A kill: what is in force now, and what is still to be written down or closed."""
-    model = stopped.kill.model
+    """A kill: what is in force now, what is still to be written down, and what the venue says is open."""
+    model, left = stopped.kill.model, stopped.left
     return {
         "model": model,
         "kill": stopped.kill.id,
         "flags": dict(off(model).as_keys()),
         "journaled": stopped.is_journaled,
         "recorded": stopped.is_recorded,
-        "open_orders": stopped.open_orders,
+        "venue": None if left is None else left.kind.value,
+        "open_orders": None if left is None else left.orders,
+        "open_positions": None if left is None else left.positions,
+        "flat": left is not None and left.is_flat,
+        "left": NOBODY_ASKED if left is None else left.words,
         "handed_over": None if stopped.handed_over is None else str(stopped.handed_over),
     }
 
@@ -350,6 +393,8 @@ class StoppedManyDocument(TypedDict):
     journaled: bool
     recorded: bool
     complete: bool
+    flat: bool
+    left: str
     handed_over: str | None
     models: list[StoppedDocument]
 
@@ -362,6 +407,8 @@ def stopped_many_document(stopped: StoppedMany) -> StoppedManyDocument:
         "journaled": stopped.is_journaled,
         "recorded": stopped.is_recorded,
         "complete": stopped.is_complete,
+        "flat": stopped.is_flat,
+        "left": stopped.left_in_words,
         "handed_over": None if stopped.handed_over is None else str(stopped.handed_over),
         "models": [stopped_document(one) for one in stopped.models],
     }

@@ -321,11 +321,18 @@ class Local:
         """Go back to the previous version now. What is left to tell or to anchor then, a worker does and reports."""
         way_back = self.house.rollback
         way_back.start(identity, occasion, "person", reason, actor=self.actor)
-        owed = way_back.tell(way_back.take_back(identity, actor=self.actor), actor=self.actor)
+        return self._taken_back(way_back.take_back(identity, actor=self.actor))
+
+    def attest_flat(self, identity: str, *, reason: str) -> RolledBackDocument:
+        """Vouch for a flat model, which no venue says; the rollback goes on from there."""
+        return self._taken_back(self.house.rollback.take_on_trust(identity, reason, actor=self.actor))
+
+    def _taken_back(self, state: Deployment) -> RolledBackDocument:
+        owed = self.house.rollback.tell(state, actor=self.actor)
         telling = Thread(target=self._tell_and_anchor, daemon=True)
         telling.start()
         telling.join(TELLING_S)  # nobody who asks for a rollback waits long for a messenger
-        return {**self._released(self.house.record.deployment(identity)), "memo_owed_because": owed}
+        return {**self._released(self.house.record.deployment(state.id)), "memo_owed_because": owed}
 
     def _tell_and_anchor(self) -> None:
         """Send what is due, and anchor."""
@@ -371,7 +378,7 @@ class Local:
             actor=self.actor,
             registered_model=registered,
         )
-        return rehearsed_document(model, result)
+        return rehearsed_document(model, result, policy)
 
     def observe(self, identity: str, session: date | None = None) -> ObservedDocument:
         """One monitoring pass."""

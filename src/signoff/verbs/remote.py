@@ -284,6 +284,10 @@ class Remote:
         """Go back to the previous version now."""
         return self._post(f"/deployments/{_part(identity)}/rollback", {"occasion": occasion.value, "reason": reason})
 
+    def attest_flat(self, identity: str, *, reason: str) -> Document:
+        """Vouch for a flat model, which no venue says; the rollback goes on from there."""
+        return self._post(f"/deployments/{_part(identity)}/attest-flat", {"reason": reason})
+
     def kill(self, model: str, *, reason: str) -> Document:
         """Stop trading a model now."""
         return self._post(f"/models/{_part(model)}/kill", {"reason": reason})

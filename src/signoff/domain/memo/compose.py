@@ -22,7 +22,7 @@ from signoff.domain.memo.infrastructure import infrastructure
 from signoff.domain.memo.pieces import MEMO_GATES, gates_in_words, joined
 from signoff.domain.memo.plan import plan
 from signoff.domain.memo.rationale import rationale
-from signoff.domain.memo.release import Release, recovery_time
+from signoff.domain.memo.release import Release
 from signoff.domain.memo.risk import risk
 from signoff.domain.memo.rollback import rollback
 from signoff.domain.memo.sign_off import sign_off
@@ -32,6 +32,8 @@ from signoff.domain.memo.summary import draft, summary_contradictions
 from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATION_RESULTS, front, validation
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
+from signoff.domain.rehearsal import recovery_time_in_words
+from signoff.domain.venue import NO_VENUE, NOT_REHEARSED, VenueKind
 
 RISK_MATRIX = "attachments/risk_matrix.xlsx"
 
@@ -108,11 +110,26 @@ def _notices(release: Release) -> Iterator[str]:
         yield f"Shortened, as the policy allows for a {release.dossier.header.deployment_type}: {left_out}."
     if (replay := release.evidence.pit) is not None and (ran := replay.protection) is not None and not ran.is_full:
         yield f"The feature code ran {ran.words}."
+    yield from _venue_notices(release)
     pit = release.assessment.pit
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"
     if lacking := unjustified(release.evidence, release.dossier):
         yield f"Changed without a justification: {', '.join(category.words for category in lacking)}."
+
+
+def _venue_notices(release: Release) -> Iterator[str]:
+    """What a rehearsal without a real venue leaves open, and that the policy takes it."""
+    if (rehearsal := release.standing.rehearsal) is None or rehearsal.result.venue is VenueKind.CONNECTED:
+        return
+    venue, policy = rehearsal.result.venue, release.policy
+    needed = policy.rollback.rehearsal_venue
+    verdict = "accepts that" if venue.reaches(needed) else "does not accept that"
+    by_policy = f"Policy {policy.name} {policy.version} {verdict} (rollback.rehearsal_venue: {needed.value})."
+    if venue is VenueKind.NONE:
+        yield f"The rollback was {NOT_REHEARSED}; {NO_VENUE}. {by_policy}"
+    else:
+        yield f"The rollback was rehearsed at the simulated venue: its orders and its RTO are simulated. {by_policy}"
 
 
 def _floor_notices(floor: Floor | None) -> Iterator[str]:
@@ -187,7 +204,7 @@ def _key_figures(release: Release) -> tuple[KeyFigure, ...]:
 def _rehearsal(release: Release) -> str:
     if release.standing.rehearsal is None:
         return "not performed"
-    return f"RTO {recovery_time(release.standing.rehearsal).text}"
+    return f"RTO {recovery_time_in_words(release.standing.rehearsal.result)}"
 
 
 def _attachments(release: Release) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from signoff.domain.evidence import Evidence
 from signoff.domain.memo.document import Mark
 from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
-from signoff.domain.quantity import Quantity, Unit, count
-from signoff.domain.rehearsal import RESTORING, Rehearsal, objections
+from signoff.domain.quantity import Quantity, count
+from signoff.domain.rehearsal import Rehearsal, objections
 from signoff.domain.shortened import Shortening, shortenings
 
 
@@ -92,16 +92,6 @@ class Release:
             for notice in self.standing.notices
             if wanted in {_slug(notice.notice), _slug(notice.notice.rpartition(": ")[2])}
         )
-
-
-def recovery_time(rehearsal: Rehearsal | None) -> Quantity:
-    """From the decision to the previous version trading again, as rehearsed; the review after it is no part of it."""
-    name = "rollback.recovery_time"
-    measured = {} if rehearsal is None else dict(rehearsal.result.seconds)
-    if any(step not in measured for step in RESTORING):
-        return Quantity(name=name, value=None, unit=Unit.SECONDS)
-    seconds = sum(measured[step] for step in RESTORING)
-    return Quantity(name=name, value=seconds, unit=Unit.SECONDS, digits=0 if seconds >= 10 else None)
 
 
 def events_lost(rehearsal: Rehearsal | None) -> Quantity:

@@ -22,9 +22,10 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.memo.pieces import ABSENT, figure, joined, lead_in, listed, one, plain, words
-from signoff.domain.memo.release import Release, events_lost, recovery_time
+from signoff.domain.memo.release import Release, events_lost
 from signoff.domain.quantity import NOT_PROVIDED
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rehearsal import Rehearsal, recovery_time, recovery_time_in_words
+from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
 SIGNIFICANCE: Final = 0.05
 _WEIGHT: Final = {Grade.LOW: 1, Grade.MEDIUM: 2, Grade.HIGH: 3}
@@ -124,17 +125,41 @@ def _recovery(release: Release) -> tuple[Block, ...]:
     rehearsal = release.standing.rehearsal
     fields = Fields(
         (
-            ("RTO (Recovery Time Objective)", figure(recovery_time(rehearsal))),
+            ("RTO (Recovery Time Objective)", _recovery_time(rehearsal)),
             ("RPO (Recovery Point Objective)", _lost(rehearsal)),
         )
     )
     if rehearsal is None:
         return fields, Paragraph("Measured only in a rollback rehearsal; none is recorded.", is_note=True)
-    note = f"RTO as measured in the rehearsal of {rehearsal.at.date()}, from the decision until the verified revert."
+    note = _measured(rehearsal)
     if rehearsal.result.events_lost is None:
         return fields, Paragraph(f"{note} The rehearsal did not measure an RPO.", is_note=True)
     killed = "RPO of the record, by killing a process that writes it; the loss of a disk or a site was not rehearsed."
     return fields, Paragraph(f"{note} {killed}", is_note=True)
+
+
+def _recovery_time(rehearsal: Rehearsal | None) -> Cell:
+    if rehearsal is None or (rehearsal.result.venue is not VenueKind.NONE and not _is_timed(rehearsal)):
+        return ABSENT
+    words = recovery_time_in_words(rehearsal.result)
+    return Cell(words, is_figure=_is_timed(rehearsal))
+
+
+def _is_timed(rehearsal: Rehearsal) -> bool:
+    return recovery_time(rehearsal.result).is_provided
+
+
+def _measured(rehearsal: Rehearsal) -> str:
+    """How the RTO came about."""
+    day = rehearsal.at.date()
+    match rehearsal.result.venue:
+        case VenueKind.NONE:
+            return f"The RTO was {NOT_REHEARSED} on {day}: when orders and positions are gone, a venue alone can say."
+        case VenueKind.SIMULATED:
+            told = "from the decision until the verified revert, at the simulated venue"
+        case VenueKind.CONNECTED:
+            told = "from the decision until the verified revert"
+    return f"RTO as measured in the rehearsal of {day}, {told}."
 
 
 def _lost(rehearsal: Rehearsal | None) -> Cell:

@@ -19,7 +19,8 @@ from signoff.domain.memo.document import (
 )
 from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, one, plain, versioned, words
 from signoff.domain.memo.release import Release
-from signoff.domain.quantity import Quantity, Unit
+from signoff.domain.rehearsal import Rehearsal, budget_in_words, left_in_words, step_in_words
+from signoff.domain.venue import VenueKind
 
 _FALLBACKS: Final = {
     Fallback.MANUAL: "Disable model completely, use manual trading",
@@ -35,10 +36,18 @@ def rollback(release: Release) -> Section:
         "5",
         "Rollback Plan",
         sections=(
-            Section("5.1", "Rollback Procedure", (*_occasions(release), *_steps(release), *_rehearsal(release))),
+            Section(
+                "5.1",
+                "Rollback Procedure",
+                (*_occasions(release), *_steps(release), *_flatness(release), *_rehearsal(release)),
+            ),
             Section("5.2", "Fallback Strategy", _fallback(release)),
         ),
     )
+
+
+def _procedure(release: Release) -> tuple[Block, ...]:
+    return (*_occasions(release), *_steps(release), *_flatness(release), *_rehearsal(release))
 
 
 def _occasions(release: Release) -> tuple[Block, ...]:
@@ -90,21 +99,38 @@ def _rehearsal(release: Release) -> tuple[Block, ...]:
     if rehearsal is None:
         return (one("Rollback Rehearsal", Cell("Not performed", mark=Mark.NOT_PROVIDED)),)
     objections = release.rehearsal_objections()
-    done = f"Completed on {rehearsal.at.date()}"
-    cell = Cell("; ".join((done, *objections)), mark=Mark.FAIL if objections else Mark.PASS)
+    done = f"Completed on {rehearsal.at.date()} with {rehearsal.result.venue.words}"
+    cell = Cell("; ".join((done, *objections)), mark=Mark.FAIL if objections else _mark(rehearsal))
     rows = tuple(
         (
             Cell(step.value.replace("_", " ").capitalize()),
-            Cell(Quantity(name=step.value, value=seconds, unit=Unit.SECONDS).text, is_figure=True),
+            Cell(step_in_words(rehearsal.result, step), is_figure=True),
         )
-        for step, seconds in rehearsal.result.seconds
+        for step, _ in rehearsal.result.seconds
     )
-    budget = "within budget" if rehearsal.result.within_budget else "over budget"
-    note = f"{rehearsal.result.residual_orders} orders left open; {budget}."
+    note = f"{left_in_words(rehearsal.result)}; {budget_in_words(rehearsal.result)}."
     return (
         one("Rollback Rehearsal", cell),
         Table((Column("Step as rehearsed"), Column("Took", Align.RIGHT)), rows),
         Paragraph(note, is_note=True),
+    )
+
+
+def _mark(rehearsal: Rehearsal) -> Mark:
+    """A rehearsal that no real venue answered is taken on condition, even where the policy accepts it."""
+    return Mark.PASS if rehearsal.result.venue is VenueKind.CONNECTED else Mark.CONDITIONAL
+
+
+def _flatness(release: Release) -> tuple[Block, ...]:
+    """What the policy means by flat, and which venue a rehearsal must have had."""
+    budget = release.policy.rollback
+    return (
+        Fields(
+            (
+                ("Positions after a rollback", Cell(f"{budget.positions.value} (policy)")),
+                ("Weakest venue of a rehearsal", Cell(f"{budget.rehearsal_venue.value} (policy)")),
+            )
+        ),
     )
 
 

@@ -28,6 +28,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.domain.memo.pieces import ABSENT, lead_in, one, plain, versioned, words
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit
+from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,23 @@ class Story:
         return next((deadline.due for deadline in self.start.deadlines if deadline.name == name), None)
 
     @property
+    def attested(self) -> e.FlatAttested | None:
+        """The person's word that stands in for a venue's, where there is one."""
+        return next((r.event for r in self.after if isinstance(r.event, e.FlatAttested)), None)
+
+    @property
+    def venue(self) -> VenueKind | None:
+        """The venue that said that the model was flat, or else the one that was there to halt its orders."""
+        done = self.done(e.Step.VERIFY_FLAT) or self.done(e.Step.FENCE)
+        return None if done is None else done[1].venue
+
+    @property
+    def positions(self) -> PositionsAfter | None:
+        """What the policy of this release wants of positions."""
+        events = (r.event for r in self.before)
+        return next((v.policy.rollback.positions for v in events if isinstance(v, e.Opened | e.Adopted)), None)
+
+    @property
     def stuck(self) -> e.RollbackStuck | None:
         """The step that could not finish, unless it did later."""
         last = next((r.event for r in reversed(self.after) if isinstance(r.event, e.RollbackStuck)), None)
@@ -83,7 +101,9 @@ class Story:
     def mark(self) -> Mark:
         if self.stuck or self.breached:
             return Mark.FAIL
-        return Mark.PASS if self.is_over else Mark.PENDING
+        if not self.is_over:
+            return Mark.PENDING
+        return Mark.PASS if self.attested is None else Mark.CONDITIONAL
 
 
 def compose_rollback(
@@ -115,8 +135,8 @@ def compose_rollback(
         tldr=_tldr(story),
         key_figures=(
             KeyFigure("Occasion", story.start.occasion.value.replace("_", " ")),
-            KeyFigure("Fenced after", story.elapsed(e.Step.FENCE).text),
-            KeyFigure("Flat after", story.elapsed(e.Step.VERIFY_FLAT).text),
+            KeyFigure(_halted(story), story.elapsed(e.Step.FENCE).text),
+            KeyFigure(*_flat_after(story)),
             KeyFigure("Reverted after", story.elapsed(e.Step.VERIFY_REVERT).text),
             KeyFigure("Deadlines", f"{len(story.breached)} of {len(story.start.deadlines)} breached"),
         ),
@@ -158,20 +178,48 @@ def _tldr(story: Story) -> str:
     )
     what = f"{opening}: {story.start.reason.rstrip('.')}."
     if story.stuck is not None:
-        return f"{what} The rollback is stuck at {_step(story.stuck.step)}; the model stays fenced."
+        return f"{what} The rollback is stuck at {_step(story.stuck.step)}; the model stays off."
     if not story.is_over:
         return f"{what} The rollback is under way."
     restored = (
         f"{versioned(story.restored_version)} was restored" if story.restored_version else "No version was restored"
     )
     budget = "Every deadline held." if not story.breached else f"Breached: {', '.join(map(_name, story.breached))}."
-    flat, reverted = story.elapsed(e.Step.VERIFY_FLAT), story.elapsed(e.Step.VERIFY_REVERT)
-    return f"{what} Verified flat after {flat.text}; {restored}, verified after {reverted.text}. {budget}"
+    reverted = story.elapsed(e.Step.VERIFY_REVERT)
+    return f"{what} {_flat(story)}; {restored}, verified after {reverted.text}. {budget}"
+
+
+def _flat(story: Story) -> str:
+    """On whose word the model is called flat, and after how long."""
+    after = story.elapsed(e.Step.VERIFY_FLAT).text
+    if story.attested is not None:
+        return f"Attested flat by {story.attested.person} after {after}, which no venue said"
+    return f"Verified flat{'' if story.venue is None else story.venue.place} after {after}"
+
+
+def _halted(story: Story) -> str:
+    """What stopped the model first: where there is no venue there is no fence, and the flags alone went off."""
+    done = story.done(e.Step.FENCE)
+    return "Flags off after" if done is not None and done[1].venue is VenueKind.NONE else "Fenced after"
+
+
+def _flat_after(story: Story) -> tuple[str, str]:
+    """The same as a figure of page one."""
+    after = story.elapsed(e.Step.VERIFY_FLAT).text
+    if story.attested is not None:
+        return "Attested flat after", f"{after}, by {story.attested.person}"
+    return "Flat after", f"{after}, simulated" if story.venue is VenueKind.SIMULATED else after
 
 
 def _notices(story: Story) -> Iterator[str]:
     if story.stuck is not None:
-        yield f"Stuck at {_step(story.stuck.step)}: {story.stuck.detail}. The model stays fenced."
+        yield f"Stuck at {_step(story.stuck.step)}: {story.stuck.detail}. The model stays off."
+    if (attested := story.attested) is not None:
+        yield f"Attested flat by {attested.person}, which no venue said: {attested.reason}"
+    if story.venue is VenueKind.NONE:
+        yield f"The rollback had {NO_VENUE}."
+    elif story.venue is VenueKind.SIMULATED:
+        yield "Orders and positions are those of the simulated venue."
     for name in story.breached:
         yield f"Deadline breached: {_name(name)}, due {_time(story.due(name))}."
 
@@ -240,8 +288,16 @@ def _step_row(story: Story, step: e.Step) -> tuple[Cell, ...]:
         budget,
         Cell(recorded.actor),
         Cell(event.detail),
-        Cell("", mark=Mark.FAIL if is_late else Mark.PASS),
+        Cell("", mark=Mark.FAIL if is_late else _mark(story, event)),
     )
+
+
+def _mark(story: Story, done: e.StepDone) -> Mark:
+    """A step passes when it was done; what a venue would answer for does not where there was none, or only a word."""
+    if done.step is e.Step.VERIFY_FLAT and story.attested is not None:
+        return Mark.CONDITIONAL
+    is_blind = done.venue is VenueKind.NONE and DEADLINE_OF[done.step] == DEADLINE_OF[e.Step.VERIFY_FLAT]
+    return Mark.INCONCLUSIVE if is_blind else Mark.PASS
 
 
 def _orders_and_flags(story: Story) -> Iterator[Block]:
@@ -249,7 +305,8 @@ def _orders_and_flags(story: Story) -> Iterator[Block]:
         (
             ("Fence", _seen(story, e.Step.FENCE)),
             ("Orders cancelled", _seen(story, e.Step.CANCEL)),
-            ("Residual orders", _seen(story, e.Step.VERIFY_FLAT)),
+            ("Residual orders and positions", _seen(story, e.Step.VERIFY_FLAT)),
+            ("Positions, by policy", words(None if story.positions is None else story.positions.value)),
             ("Previous version", _seen(story, e.Step.VERIFY_REVERT)),
         )
     )
@@ -264,7 +321,7 @@ def _orders_and_flags(story: Story) -> Iterator[Block]:
 def _seen(story: Story, step: e.Step) -> Cell:
     done = story.done(step)
     if done is not None:
-        return Cell(done[1].detail, mark=Mark.PASS)
+        return Cell(done[1].detail, mark=_mark(story, done[1]))
     if story.stuck is not None and story.stuck.step is step:
         return Cell(story.stuck.detail, mark=Mark.FAIL)
     return ABSENT
@@ -310,6 +367,8 @@ def _detail(event: e.AnyEvent) -> str:  # noqa: PLR0911 - one visible table
             return f"{_step(event.step)} in {_duration(event.step.value, event.seconds).text}: {event.detail}"
         case e.RollbackStuck():
             return f"{_step(event.step)}: {event.detail}"
+        case e.FlatAttested():
+            return f"by {event.person}, which no venue said: {event.reason}"
         case e.DeadlineBreached():
             return f"{_name(event.name)}, due {_time(event.due)}"
         case e.RolledBack():
@@ -349,7 +408,9 @@ def _questions(story: Story) -> Iterator[str]:
     if story.stuck is not None:
         yield f"How is {_step(story.stuck.step)} to be finished? Seen: {story.stuck.detail}"
     if story.done(e.Step.VERIFY_FLAT) is None:
-        yield "Which orders of this model are still open?"
+        yield "Which orders and positions of this model are still open?"
+    elif story.attested is not None:
+        yield f"Do the venue's own books confirm what {story.attested.person} attested?"
     if story.restored_version is None:
         yield "No version was restored: what runs in its place?"
     elif story.done(e.Step.VERIFY_REVERT) is None:

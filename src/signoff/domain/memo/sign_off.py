@@ -4,6 +4,7 @@ An override lets a release go on; it does not make a gate pass, and the certific
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 
 from signoff.domain.finding import Outcome
@@ -13,6 +14,7 @@ from signoff.domain.memo.governance import is_governance_ready
 from signoff.domain.memo.pieces import ABSENT, MEMO_GATES, gates_in_words, joined, lead_in, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
+from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
 
 def sign_off(release: Release, *, last_updated: date | None) -> Section:
@@ -52,11 +54,22 @@ def certifications(release: Release) -> tuple[CheckItem, ...]:
     return (
         _certified("All validation gates have been passed", _gates(release)),
         _certified("Risk assessment is complete and documented", _risk(release)),
-        _certified("Rollback plan is tested and ready", release.rehearsal_objections()),
+        _rollback_plan(release),
         _certified("Monitoring and alerts are configured", _monitoring(release)),
         _certified("All stakeholders have been notified", _stakeholders(release)),
         _certified("This deployment meets governance requirements", _governance(release)),
     )
+
+
+def _rollback_plan(release: Release) -> CheckItem:
+    """Which venue it was tested with stands beside the box, since the policy may accept a test without one."""
+    box = _certified("Rollback plan is tested and ready", release.rehearsal_objections())
+    rehearsal = release.standing.rehearsal
+    if rehearsal is None or rehearsal.result.venue is VenueKind.CONNECTED:
+        return box
+    is_without = rehearsal.result.venue is VenueKind.NONE
+    how = NOT_REHEARSED if is_without else "rehearsed at the simulated venue"
+    return replace(box, note="; ".join(filter(None, (how, box.note))))
 
 
 def _certified(text: str, objections: Iterable[str]) -> CheckItem:

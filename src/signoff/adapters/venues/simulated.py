@@ -1,7 +1,8 @@
-"""A broker that exists only in a file: it accepts, fences and cancels orders, and fills none.
+"""The simulated venue, which exists only in a file: it accepts, fences and cancels orders, and fills none.
 
-It stands in for a real one in demonstrations and rehearsals, and says so. Orders survive a crash, so that a rollback
-continues against what was really open.
+It stands in for a real one where somebody chose it by name, and everything that rests on it is called simulated. Orders
+survive a crash, so that a rollback continues against what was really open. It holds the positions that it was given;
+nothing closes one but the call that gives it anew.
 """
 
 import json
@@ -15,7 +16,8 @@ from signoff.adapters.folders import held, write_file
 from signoff.adapters.foreign_files import read_regular
 from signoff.adapters.own_files import PRIVATE_FILE
 from signoff.domain.errors import RefusedError, UnavailableError
-from signoff.ports.orders import OpenOrder
+from signoff.domain.venue import VenueKind
+from signoff.ports.orders import OpenOrder, OpenPosition
 
 # A venue that takes longer than this to say anything is taken for one that hangs.
 BOOK_S: Final = 2.0
@@ -28,8 +30,14 @@ class SimulatedBroker:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._orders: dict[str, OpenOrder] = {}
+        self._held: dict[tuple[str, str], OpenPosition] = {}
         self._fences: dict[str, int] = {}
         self._lock = RLock()
+
+    @property
+    def kind(self) -> VenueKind:
+        """Simulated."""
+        return VenueKind.SIMULATED
 
     def place(self, orders: Iterable[OpenOrder], epoch: int) -> None:
         """Accept orders made under an epoch; a fenced scope refuses older ones."""
@@ -56,16 +64,21 @@ class SimulatedBroker:
                 del self._orders[identity]
             return len(mine)
 
+    def hold(self, positions: Iterable[OpenPosition]) -> None:
+        """Take over what a model holds, symbol by symbol; a quantity of zero closes the position."""
+        with self._book():
+            for position in positions:
+                self._held[position.scope, position.symbol] = position
+
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
         """What is still open."""
-        with self._alone():
-            try:
-                self._load()
-            except OSError as error:
-                raise UnavailableError(
-                    f"The broker's book {self._path} could not be read: {error.strerror}. Ask again."
-                ) from error
+        with self._read():
             return tuple(order for identity, order in self._orders.items() if identity.startswith(scope))
+
+    def positions(self, scope: str) -> tuple[OpenPosition, ...]:
+        """What is still held."""
+        with self._read():
+            return tuple(p for (of, _), p in self._held.items() if of.startswith(scope) and p.quantity != 0)
 
     def lift(self, scope: str, epoch: int) -> None:
         """Accept orders of this scope again, made under this epoch or later; the ones from before stay refused."""
@@ -93,6 +106,18 @@ class SimulatedBroker:
                 ) from error
 
     @contextmanager
+    def _read(self) -> Iterator[None]:
+        """The book as it is now."""
+        with self._alone():
+            try:
+                self._load()
+            except OSError as error:
+                raise UnavailableError(
+                    f"The broker's book {self._path} could not be read: {error.strerror}. Ask again."
+                ) from error
+            yield
+
+    @contextmanager
     def _alone(self) -> Iterator[None]:
         """One thread at a time, none of which waits long for another that hangs."""
         if not self._lock.acquire(timeout=BOOK_S):
@@ -109,10 +134,12 @@ class SimulatedBroker:
                 said = json.loads(content)
                 self._orders = {o["client_order_id"]: OpenOrder(**o) for o in said["orders"]}
                 self._fences = said["fences"]
-            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                given = [OpenPosition(**p) for p in said.get("positions", ())]  # older books know of none
+                self._held = {(p.scope, p.symbol): p for p in given}
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise UnavailableError(
-                    f"The broker's book {self._path} is no book ({error}); which orders are open is not known. Restore "
-                    "it."
+                    f"The broker's book {self._path} is no book ({error}); which orders and positions are open is not "
+                    "known. Restore it."
                 ) from error
 
     def _save(self, path: Path) -> None:
@@ -120,4 +147,6 @@ class SimulatedBroker:
             {"client_order_id": o.client_order_id, "symbol": o.symbol, "side": o.side, "quantity": o.quantity}
             for o in self._orders.values()
         ]
-        write_file(path, json.dumps({"orders": orders, "fences": self._fences}).encode(), mode=PRIVATE_FILE)
+        positions = [{"scope": p.scope, "symbol": p.symbol, "quantity": p.quantity} for p in self._held.values()]
+        book = {"orders": orders, "fences": self._fences, "positions": positions}
+        write_file(path, json.dumps(book).encode(), mode=PRIVATE_FILE)
