@@ -18,7 +18,7 @@ from signoff.domain.deployment import (
     Deployment,
     State,
     approval_is_valid,
-    evolve,
+    foreseen,
 )
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
@@ -228,8 +228,8 @@ def _heard_again(state: Deployment, latch: Latch | None) -> None:
         raise GuardError(
             "silence",
             f"expected a conclusive last session, found {in_sessions(state.silent_sessions)} without conclusive data "
-            f"up to {state.last_session}: {'; '.join(state.concerns) or 'no session was judged'}. Mend the feed, let the "
-            f"sessions be observed (`signoff observe {state.id} --session DATE`), then resume.",
+            f"up to {state.last_session}: {'; '.join(state.concerns) or 'no session was judged'}. Mend the feed, let "
+            f"the sessions be observed (`signoff observe {state.id} --session DATE`), then resume.",
         )
 
 
@@ -239,8 +239,8 @@ AUTOMATIC: Final = (PauseReason.INCONCLUSIVE, PauseReason.NO_DATA)
 def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
     """A day of monitoring; inconclusive days pause the clock until a conclusive one follows, and then cut capital.
 
-    A day is recorded once. One that was looked at before its data came is recorded again when they make it conclusive, or
-    when a trigger holds.
+    A day is recorded once. One that was looked at before its data came is recorded again when they make it conclusive,
+    or when a trigger holds.
     """
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one is observed.")
@@ -251,7 +251,7 @@ def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
         raise GuardError(
             "not_held", f"session {observed.session} was declared as not held, and no data tell otherwise."
         )
-    seen = _seen(state, observed)
+    seen = foreseen(state, observed)
     if not observed.is_conclusive:
         reason = PauseReason.INCONCLUSIVE if observed.counts else PauseReason.NO_DATA
         is_paused = is_late or reason in state.pause_reasons
@@ -260,12 +260,6 @@ def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
     note = "a conclusive day followed"
     ended = AUTOMATIC if seen.is_heard else ()
     return (*(e.Resumed(reason=r, note=note) for r in ended if r in state.pause_reasons), observed)
-
-
-def _seen(state: Deployment, observed: e.Observed) -> Deployment:
-    """The state once the day is on record."""
-    recorded = e.Recorded(stream=state.id, revision=state.revision + 1, at=state.opened_at, actor="", event=observed)
-    return evolve(state, recorded)
 
 
 def _better_informed(state: Deployment, observed: e.Observed) -> None:
@@ -288,6 +282,8 @@ def declare_not_held(
         raise GuardError("reason", "a session that was not held needs a reason; it is kept on record.")
     if session > today:
         raise GuardError("session", f"expected a session up to {today}, found {session}; declare it once it is over.")
+    if session < (since := state.live_since or state.opened_at.date()):
+        raise GuardError("session", f"expected a session since {since}, when the release went live, found {session}.")
     if has_data:
         raise GuardError("session", f"data were journaled for {session}, so it was held. Observe it instead.")
     if session in state.not_held:

@@ -256,6 +256,15 @@ def evolve(state: Deployment | None, recorded: e.Recorded) -> Deployment:
     return replace(_after(state, event, recorded.at), revision=recorded.revision)
 
 
+def foreseen(state: Deployment, *events: AnyEvent) -> Deployment:
+    """The state once these events are on record; for events whose time says nothing."""
+    for event in events:
+        revision = state.revision + 1
+        recorded = e.Recorded(stream=state.id, revision=revision, at=state.opened_at, actor="", event=event)
+        state = evolve(state, recorded)
+    return state
+
+
 def replay(history: Iterable[e.Recorded]) -> Deployment:
     """The state that a whole stream leads to; the stream must not be empty."""
     state: Deployment | None = reduce(evolve, history, None)
@@ -425,12 +434,19 @@ def _observed(state: Deployment, event: e.Observed) -> Deployment:
     was_looked_at = event.session in {*state.unjudged, *state.not_held}
     is_new = last is None or event.session > last or event.concerns is None
     _must(is_new or was_looked_at, state, f"observed {event.session} twice")
-    counted = int(event.counts and not state.pause_reasons and _belongs_to_phase(state, event.session))
+    counted = int(event.counts and not _held_up(state, event) and _belongs_to_phase(state, event.session))
     counting = replace(state, phase_days=state.phase_days + counted, live_days=state.live_days + counted)
     judged = _judged(counting, event)
     if is_late:
         return replace(judged, fired=event.fired or judged.fired)
     return replace(judged, last_session=event.session, unmet=event.unmet, fired=event.fired)
+
+
+def _held_up(state: Deployment, event: e.Observed) -> bool:
+    """Whether a pause keeps the day from counting; the days that caused one end it once they are judged."""
+    is_judged_late = event.is_conclusive and event.session in state.unjudged
+    ended = {PauseReason.NO_DATA, PauseReason.INCONCLUSIVE} if is_judged_late else set[PauseReason]()
+    return bool(set(state.pause_reasons) - ended)
 
 
 def _belongs_to_phase(state: Deployment, session: date) -> bool:

@@ -291,8 +291,8 @@ class Reading:
 class Observed(Event):
     """One day of monitoring. `fired` names the rollback triggers that hold; `unmet` what keeps it from advancing.
 
-    `concerns` are the critical and unknown readings, or "no data". An older Signoff recorded None, and such a day counts
-    neither as silence nor as judged. A session that was looked at before its data came is observed a second time.
+    `concerns` are the critical and unknown readings, or "no data". An older Signoff recorded None, and such a day
+    counts neither as silence nor as judged. A session that was looked at before its data came is observed once more.
     """
 
     kind: Literal["observed"] = "observed"
