@@ -39,6 +39,7 @@ BODIES = {
     "conditions": {"role": "cto", "condition": "daily review"},
     "pause": {"reason": "manual"},
     "resume": {"reason": "manual"},
+    "sessions-not-held": {"session": "2019-01-04", "reason": "storm"},
     "proposals": {"change": {"kind": "duties_granted", "name": "New", "duties": ["operator"]}},
     "withdrawals": {"name": "Nobody", "powers": ["cto"]},
     "unbindings": {"issuer": "https://id.example.com", "subject": "nobody"},

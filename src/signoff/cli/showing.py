@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from signoff.cli.session import Session, a_name, rows
-from signoff.domain.deployment import State
+from signoff.domain.deployment import LIVE, State
 from signoff.verbs.documents import Document
 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")]
@@ -32,7 +32,12 @@ def status(
     session: Session = context.obj
     if identity:
         one = session.verbs.deployment(identity)
-        document: Document = {"deployments": [one], "flags": {str(one["model"]): one["flags"]}, "next": None}
+        document: Document = {
+            "deployments": [one],
+            "flags": {str(one["model"]): one["flags"]},
+            "next": None,
+            "observing": one.get("observing"),
+        }
     else:
         document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
     found = rows(document, "deployments")
@@ -47,7 +52,12 @@ def status(
     for d in found:
         table.add_row(d["deployment"], d["state"], str(d["phase_days"]), _capital(d, flags), d["waits_for"])
     further = document["next"]
-    session.answer(document, table, *((f"There is more: signoff status --after {further}",) if further else ()))
+    session.answer(
+        document,
+        table,
+        *_unobserved(document),
+        *((f"There is more: signoff status --after {further}",) if further else ()),
+    )
 
 
 def history(
@@ -63,6 +73,17 @@ def history(
         document,
         *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}" for e in told),
         *(() if told else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
+    )
+
+
+def _unobserved(document: Document) -> tuple[str, ...]:
+    """That live releases are not observed here; an older server does not say."""
+    is_live = any(d["state"] in {state.value for state in LIVE} for d in rows(document, "deployments"))
+    if not is_live or document.get("observing") is not False:
+        return ()
+    return (
+        "Not observed: no worker observes the sessions of live releases here, so that silence cuts no capital and no "
+        "trigger acts. `signoff worker --watch` does.",
     )
 
 

@@ -53,6 +53,7 @@ class Verb(StrEnum):
     REARM = "rearm"
     REHEARSE = "rehearse"
     OBSERVE = "observe"
+    NOT_HELD = "not_held"
     REVIEW = "review"
     EXPORT = "export"
     ENROL = "enrol"
@@ -74,7 +75,7 @@ DUTY_OF: Final = {
 _LOOK: Final = frozenset({Verb.READ, Verb.READ_FLAGS})
 _STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
 _SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
-_RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME})
+_RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.NOT_HELD})
 _LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
 _POLICY: Final = frozenset({Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY})
 _JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _STOP | _SIGN
@@ -93,7 +94,7 @@ MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
 # Done by a person, never by a machine.
 PERSONAL: Final = frozenset(
     {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
-    | {Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
+    | {Verb.NOT_HELD, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
     | _POLICY
 )
 # Done by a person who signed in: a token that leaked must not beget others.

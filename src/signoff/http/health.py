@@ -138,7 +138,8 @@ async def ready(
 ) -> JSONResponse:
     """Whether the database can be read and written and the flags are up to date; kills are taken either way.
 
-    Notices that are failing or given up are counted, and make no server unready.
+    Notices that are failing or given up are counted, and make no server unready; nor does it that no worker observes
+    sessions, which `observing` says.
     """
     age = hub.board.age_s
     try:
@@ -153,6 +154,7 @@ async def ready(
         "events": events,
         "flags_age_s": None if age is None else round(age, 2),
         "kills_to_record": len(await run_in_threadpool(house.kills.pending)),
+        "observing": await run_in_threadpool(house.is_observing) if problem is None else None,
         "notices": None if waiting is None else asdict(waiting),
         "problem": problem,
     }

@@ -35,6 +35,7 @@ from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Role, Tier
+from signoff.domain.silence import in_sessions
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
@@ -98,6 +99,11 @@ class DeploymentDocument(TypedDict):
     pause_reasons: list[str]
     unmet: list[str]
     fired: list[str]
+    last_session: str | None
+    silent_sessions: int
+    not_held: list[str]
+    concerns: list[str]
+    capital_cut: str | None
     memo_owed: bool
     may_not_sign: list[BarredDocument]
     unread: list[str]
@@ -112,6 +118,7 @@ class ReleaseDocument(DeploymentDocument):
     unrehearsed: list[str]
     flags: FlagValues
     flags_revision: int
+    observing: bool
 
 
 class RolledBackDocument(ReleaseDocument):
@@ -126,6 +133,7 @@ class DeploymentsPage(TypedDict):
     deployments: list[DeploymentDocument]
     flags: dict[str, FlagValues]
     next: str | None
+    observing: bool
 
 
 def deployment_document(state: Deployment) -> DeploymentDocument:
@@ -152,6 +160,11 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "pause_reasons": [reason.value for reason in state.pause_reasons],
         "unmet": list(state.unmet),
         "fired": list(state.fired),
+        "last_session": None if state.last_session is None else state.last_session.isoformat(),
+        "silent_sessions": state.silent_sessions,
+        "not_held": [day.isoformat() for day in state.not_held],
+        "concerns": list(state.concerns),
+        "capital_cut": state.cut if state.is_cut else None,
         "memo_owed": is_memo_owed(state),
         "may_not_sign": [
             {"name": g.name, "because": g.because.value, "source": g.source, "is_enrolled": g.is_enrolled}
@@ -173,10 +186,19 @@ def waits_for(state: Deployment) -> str:
             return ", ".join(role.value for role in state.missing_roles)
         case "approved":
             return "; ".join(c.text for c in state.open_conditions) or "start"
+        case "shadow" | "limited" | "full" if state.is_cut or state.silent_sessions:
+            return silence_of(state)
         case "shadow" | "limited":
             return "; ".join(state.unmet) or "advance"
         case _:
             return ""
+
+
+def silence_of(state: Deployment) -> str:
+    """For how long a release has been silent, what that did to its capital, and what it waits for."""
+    silent = f"silent for {in_sessions(state.silent_sessions)}: {'; '.join(state.concerns)}"
+    said = [state.cut if state.is_cut else "", silent if state.silent_sessions else "a person's resume"]
+    return "; ".join(part for part in said if part)
 
 
 class FlagsDocument(TypedDict):
@@ -189,6 +211,7 @@ class FlagsDocument(TypedDict):
     candidate: str | None
     revision: int
     epoch: int
+    reason: str
 
 
 def flags_document(flags: Flags) -> FlagsDocument:
@@ -201,6 +224,7 @@ def flags_document(flags: Flags) -> FlagsDocument:
         "candidate": flags.candidate,
         "revision": flags.revision,
         "epoch": flags.epoch,
+        "reason": flags.reason,
     }
 
 

@@ -378,6 +378,11 @@ class Local:
         state, observed = self.house.watch(model).observe(identity, session, actor=self.actor)
         return observed_document(state, observed)
 
+    def not_held(self, identity: str, session: date, *, reason: str) -> ReleaseDocument:
+        """Declare that the venue did not hold a session."""
+        watch = self.house.watch(self.house.record.deployment(identity).model)
+        return self._released(watch.declare_not_held(identity, session, reason, actor=self.actor))
+
     def review(self, identity: str, *, notes: str) -> ReviewedDocument:
         """The 30-day review."""
         model = self.house.record.deployment(identity).model
@@ -404,6 +409,7 @@ class Local:
             "deployments": [deployment_document(d) for d in shown],
             "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
             "next": shown[-1].id if len(page) > limit else None,
+            "observing": self.house.is_observing(),
         }
 
     def flags(self, model: str) -> FlagsDocument:
@@ -490,6 +496,7 @@ class Local:
             "unrehearsed": list(unrehearsed),
             "flags": dict(flags.as_keys()),
             "flags_revision": flags.revision,
+            "observing": self.house.is_observing(),
         }
 
 

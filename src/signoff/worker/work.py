@@ -78,9 +78,9 @@ class Worker:
     def work(self, *, is_observing: bool = False, is_advancing: bool = False, is_tidying: bool = True) -> Pass:
         """One pass. What goes wrong with one thing keeps nobody from the next.
 
-        Sessions that have closed are observed and phases advanced only when asked for. Tidying asks the registry about
-        every release that has not ended, and looks again at sessions without data, which nothing waits for. UnavailableError when the record cannot be opened;
-        kills are then halted all the same.
+        Sessions that have closed are observed and phases advanced only when asked for. Tidying is what nothing waits
+        for: it asks the registry about every release that has not ended, and looks again at sessions without data.
+        UnavailableError when the record cannot be opened; kills are then halted all the same.
         """
         done = Pass()
         for did in self.lanes.returned() if self.lanes is not None else ():
@@ -108,6 +108,7 @@ class Worker:
             self._beside("advance", done, self._advance_ready)
         self._beside("notices", done, self._notices)
         if is_tidying:
+            self._beside("watch", done, lambda _: self.house.say_observing(is_observing=is_observing))
             self._beside("kill folders", done, self._kill_folders)
             self._beside("governance", done, self._governance)
         self._beside("anchor", done, lambda _: self.house.anchor())
