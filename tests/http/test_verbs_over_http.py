@@ -32,6 +32,11 @@ VERBS = {
     "rollout resume": ("head_of_trading", PAUSED, []),
     "rollout rollback": ("head_of_trading", way_to(State.LIMITED), ["--for", "risk_breach", "--reason", "over limit"]),
     "observe": ("model_owner", way_to(State.SHADOW), ["--session", str(SESSION)]),
+    "rollout not-held": (
+        "head_of_trading",
+        way_to(State.SHADOW),
+        ["--session", "2019-01-04", "--reason", "NYSE closed, storm"],
+    ),
     "review": ("risk_manager", [*way_to(State.FULL), OBSERVED], ["--notes", "drift watched"]),
     "meet": (
         "risk_manager",
@@ -47,6 +52,7 @@ LEAVES = {
     "rollout resume": "resumed",
     "rollout rollback": "rollback_started",
     "observe": "observed",
+    "rollout not-held": "session_not_held",
     "review": "reviewed",
     "meet": "condition_met",
     "post-mortem": "post_mortem_held",

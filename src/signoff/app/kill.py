@@ -268,7 +268,7 @@ class KillSwitch:
     def _refuse_unknown(self, kill: Kill) -> None:
         """Take a kill of a desk back that no release on record names: it stops nobody."""
         self.journal.settle(kill.id)
-        self._is_told(kill, ())
+        self.in_time(lambda: self._is_told(kill, ()))
         known = frozenset[str]().union(*(names for names in self._desks_of_all().values() if names))
         raise NotFoundError(
             f"Expected a desk that a release names in its dossier, found {kill.desk!r}; nothing was stopped. Known are "

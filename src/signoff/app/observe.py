@@ -165,6 +165,8 @@ class Watch:
     def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
         state, now = self.record.deployment(identity), self.record.now()
         events = decisions.record_day(state, observed)
+        is_late = state.last_session is not None and session <= state.last_session
+        again = f":{state.revision}" if is_late else ""
         effects = (*after_deployment(state, state.phase_since or state.opened_at, now), *_told(state, events))
         if observed.fired:
             trigger = observed.fired[0]
@@ -174,7 +176,7 @@ class Watch:
         self.record.commit(
             Change(stream=deployment_stream(identity), state=state, events=events),
             actor=actor,
-            key=self.record.key(f"observe:{identity}:{session}"),
+            key=self.record.key(f"observe:{identity}:{session}{again}"),
             effects=effects,
         )
 

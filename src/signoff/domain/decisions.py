@@ -245,12 +245,12 @@ def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one is observed.")
     observed = replace(observed, concerns=concerns_of(observed))
-    if is_late := state.last_session is not None and observed.session <= state.last_session:
-        _better_informed(state, observed)
     if observed.session in state.not_held and not observed.counts:
         raise GuardError(
             "not_held", f"session {observed.session} was declared as not held, and no data tell otherwise."
         )
+    if is_late := state.last_session is not None and observed.session <= state.last_session:
+        _better_informed(state, observed)
     seen = foreseen(state, observed)
     if not observed.is_conclusive:
         reason = PauseReason.INCONCLUSIVE if observed.counts else PauseReason.NO_DATA
