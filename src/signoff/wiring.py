@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -96,6 +97,9 @@ CLOSED = (
     "verified.json",
 )
 MAX_VERIFIED = 64 << 20
+OBSERVING: Final = "observing"
+# A worker that runs once a day counts as one that observes.
+OBSERVED_WITHIN: Final = timedelta(hours=26)
 
 
 @dataclass(frozen=True)
@@ -370,6 +374,18 @@ class House:
     def watch(self, model: str) -> Watch:
         """Monitoring of one model."""
         return Watch(record=self.record, feed=self.feed(model), calendar=ExchangeCalendar(), rollback=self.rollback)
+
+    def say_observing(self, *, is_observing: bool) -> None:
+        """Leave word whether the last pass of a worker observed sessions, for who asks where things stand."""
+        now = self.clock.now()
+        self.shelf.put(OBSERVING, OBSERVING, str(is_observing).encode(), now + OBSERVED_WITHIN)
+
+    def is_observing(self) -> bool:
+        """Whether a worker observes sessions here: its last pass did, and was not too long ago."""
+        try:
+            return self.shelf.get(OBSERVING, OBSERVING, self.clock.now()) == str(True).encode()
+        except SignoffError:
+            return False
 
     def stage(self) -> Stage:
         """Where rehearsals play: nothing of production is touched."""

@@ -41,6 +41,11 @@ VERBS = {
     "rollout rollback": ("head_of_trading", way_to(State.LIMITED), ["--for", "risk_breach", "--reason", "over limit"]),
     "rollout attest-flat": ("risk_manager", WAITING, ["--reason", "the broker's desk said so"]),
     "observe": ("model_owner", way_to(State.SHADOW), ["--session", str(SESSION)]),
+    "rollout not-held": (
+        "head_of_trading",
+        way_to(State.SHADOW),
+        ["--session", "2019-01-04", "--reason", "NYSE closed, storm"],
+    ),
     "review": ("risk_manager", [*way_to(State.FULL), OBSERVED], ["--notes", "drift watched"]),
     "meet": (
         "risk_manager",
@@ -57,6 +62,7 @@ LEAVES = {
     "rollout rollback": "rollback_started",
     "rollout attest-flat": "flat_attested",
     "observe": "observed",
+    "rollout not-held": "session_not_held",
     "review": "reviewed",
     "meet": "condition_met",
     "post-mortem": "post_mortem_held",

@@ -52,7 +52,7 @@ class Located(Generic[T]):
 def load_policy(path: Path, folder: Path | None = None) -> Located[Policy]:
     """The firm's floor from its file: one that was named, or the one inside of a folder."""
     located = _load(path, Policy, folder)
-    _raise_all(path, _misordered_alerts(located))
+    _raise_all(path, [*_misordered_alerts(located), *_misordered_silence(located)])
     return located
 
 
@@ -128,6 +128,19 @@ class _Problem:
     line: int | None
     key: str
     text: str
+
+
+def _misordered_silence(policy: Located[Policy]) -> list[_Problem]:
+    """Capital falls to the limited share before it falls to zero, never after."""
+    silence = policy.value.silence
+    if silence.zero_after_sessions >= silence.limited_after_sessions:
+        return []
+    key = "silence.zero_after_sessions"
+    text = (
+        f"expected limited_after_sessions ({silence.limited_after_sessions}) or more, found "
+        f"{silence.zero_after_sessions}. Swap or correct them"
+    )
+    return [_Problem(policy.line_of(key), key, text)]
 
 
 def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:

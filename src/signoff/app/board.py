@@ -348,6 +348,7 @@ class Board:
 
 
 def control(told: Flags) -> dict[str, object]:
-    """The value of `models.<name>.control`: all of a model's flags at once."""
+    """The value of `models.<name>.control`: all of a model's flags at once, as every desk's client knows them."""
     said = asdict(told)
+    del said["reason"]
     return {"rev": said.pop("revision"), **said}

@@ -7,7 +7,7 @@ orders, `settle` puts the kill into the ledger exactly once, however often it is
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,9 +20,11 @@ from uuid import uuid4
 
 from signoff.app.approvals import Signatory
 from signoff.app.fence import EVERY_EPOCH, lift, ordered, recorded_as
+from signoff.app.notices import Notice, effect
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
+from signoff.app.trouble import CHANNEL
 from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
@@ -36,6 +38,7 @@ from signoff.domain.venue import VenueKind, VenueReport, total
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode, decode_state
 from signoff.ports.kills import Kill, KillJournal, Reach
+from signoff.ports.notices import Severity
 from signoff.ports.orders import OrderHalt
 from signoff.ports.store import Effect
 
@@ -46,6 +49,8 @@ LISTED_S: Final = 2.0
 PROMPT: Final = timedelta(minutes=1)
 BROKERS_AT_ONCE: Final = 8
 LIFT: Final = "lift"
+# So many models are named in the call to people over a kill of many.
+MOST_NAMED: Final = 20
 log = logging.getLogger("signoff.kills")
 T = TypeVar("T")
 
@@ -275,6 +280,7 @@ class KillSwitch:
     def _refuse_unknown(self, kill: Kill) -> None:
         """Take a kill of a desk back that no release on record names: it stops nobody."""
         self.journal.settle(kill.id)
+        self.in_time(lambda: self._is_told(kill, ()))
         known = frozenset[str]().union(*(names for names in self._desks_of_all().values() if names))
         raise NotFoundError(
             f"Expected a desk that a release names in its dossier, found {kill.desk!r}; nothing was stopped. Known are "
@@ -326,10 +332,10 @@ class KillSwitch:
         self.journal.settle(kill.id)
         return True
 
-    def _is_put(self, kill: Kill) -> bool:
-        """Whether the ledger holds the kill of one model, now or already."""
+    def _is_put(self, kill: Kill, *, is_told: bool = False) -> bool:
+        """Whether the ledger holds the kill of one model, now or already; `is_told` where a wider one calls people."""
         try:
-            decided_again(lambda: self._record(kill))
+            decided_again(lambda: self._record(kill, is_told=is_told))
         except SignoffError:
             return False
         return True
@@ -349,13 +355,12 @@ class KillSwitch:
                 part = kill.part(model)
                 if is_halting and not self._is_on_record(part):
                     self.halt(part)
-                if self._is_put(part):
+                if self._is_put(part, is_told=True):
                     recorded.add(model)
-            if any(model not in recorded for model in models):
+            if not self._is_told(kill, models or sorted(recorded)) or any(m not in recorded for m in models):
                 return False
         if not recorded:
-            where = f"no release on record names the desk {kill.desk!r}" if kill.desk else "there is no model on record"
-            log.warning("the kill %s by %s stopped nobody: %s", kill.id, kill.actor, where)
+            log.warning("the kill %s by %s stopped nobody: %s", kill.id, kill.actor, _unknown(kill))
         self.journal.settle(kill.id)
         return True
 
@@ -402,19 +407,40 @@ class KillSwitch:
             self.halt(kill)
         return self.settle(kill)
 
-    def _record(self, kill: Kill) -> None:
+    def _is_told(self, kill: Kill, models: Sequence[str]) -> bool:
+        """Whether the call to people over a kill of many models is on its way, now or already: one for all of them."""
+        try:
+            if self.record.store.request_of(told_as(kill.id)) is None:
+                actor = self._actor(kill)
+                page = killed_many(kill, models, actor)
+                decided_again(partial(self.record.commit, actor=actor, key=told_as(kill.id), effects=(page,)))
+        except SignoffError:
+            return False
+        return True
+
+    def _record(self, kill: Kill, *, is_told: bool) -> None:
         key = recorded_as(kill.id)
         if self.record.store.request_of(key) is not None:
             return  # by a process that died before it could say so, and at another epoch than would be next now
         model = written_out(kill.model)  # what no database can hold must not keep a kill from ever being recorded
         latch = self.record.latch(model) or Latch(model=model)
         event = Killed(model=model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
+        actor = self._actor(kill)
         self.record.commit(
             Change(stream=model_stream(model), state=latch if latch.revision else None, events=(event,)),
-            actor=self._actor(kill),
+            actor=actor,
             key=key,
             at=self._dated(kill, model),
+            effects=() if is_told else (self._told(kill, model, actor),),
         )
+
+    def _told(self, kill: Kill, model: str, actor: str) -> Effect:
+        """The call to people over a kill, which a worker sends; what of the record cannot be read is left out of it."""
+        try:
+            released = self.record.deployments(model)
+        except SignoffError:
+            return killed(kill, model, actor, known=None)
+        return killed(kill, model, actor, known=released)
 
     def _actor(self, kill: Kill) -> str:
         """Who ordered a kill: the person whose login a local account is; the account where it is nobody's."""
@@ -527,12 +553,12 @@ class KillSwitch:
 
         Of one that was killed again, not; of one that is on its way back, once it has come there.
         """
-        for effect in self.record.store.pending():
-            if effect.kind == LIFT:
-                model = effect.payload.decode()
+        for owed in self.record.store.pending():
+            if owed.kind == LIFT:
+                model = owed.payload.decode()
                 kept = lift(self.record, self.orders, self.journal, model, order_scope(model))
                 if kept is None or kept.is_killed:
-                    self.record.store.done(effect.identity, LIFT, self.record.now())
+                    self.record.store.done(owed.identity, LIFT, self.record.now())
 
     def _commit(
         self,
@@ -550,6 +576,61 @@ class KillSwitch:
             key=self.record.key(f"rearm:{latch.model}:{latch.revision}"),
             effects=(lifting(latch),) if any(isinstance(event, Rearmed) for event in events) else (),
         )
+
+
+def killed(kill: Kill, model: str, actor: str, known: tuple[Deployment, ...] | None) -> Effect:
+    """The call to people over the kill of one model: who, when, why, and what is known of the model."""
+    live = [d for d in known or () if d.state in LIVE]
+    unfinished = [d for d in known or () if d.undertakings is not None]
+    channel = unfinished[-1].undertakings.incident_channel if unfinished and unfinished[-1].undertakings else CHANNEL
+    if known is None:
+        what = "Its releases cannot be read"
+    elif not known:
+        what = "No release of this name is on record; if the name was a slip, stop the right one now"
+    else:
+        what = f"Live: {', '.join(f'v{d.version} ({d.state}, {d.allocation_pct}%)' for d in live) or 'no version'}"
+    text = f"{_ordered(kill, actor, model)} {what}. Its flags are off; look at the venue for open orders and positions."
+    return _page(kill, f"PAGE: {model} was killed", text, channel)
+
+
+def killed_many(kill: Kill, models: Sequence[str], actor: str) -> Effect:
+    """The call to people over a kill of many models, one for all of them."""
+    what = f"every model of the desk {kill.desk}" if kill.desk else "every model"
+    named = ", ".join(models[:MOST_NAMED]) + (
+        f" and {len(models) - MOST_NAMED} more" if len(models) > MOST_NAMED else ""
+    )
+    found = (
+        f"Known here: {named}. Their flags are off; look at the venue for open orders and positions."
+        if models
+        else f"It stopped nobody: {_unknown(kill)}."
+    )
+    return _page(kill, f"PAGE: {what} was killed", f"{_ordered(kill, actor, what)} {found}", CHANNEL)
+
+
+def _unknown(kill: Kill) -> str:
+    return f"no release on record names the desk {kill.desk!r}" if kill.desk else "there is no model on record"
+
+
+def told_as(identity: str) -> str:
+    """The key under which people are called over a kill of many models."""
+    return f"told:{identity}"
+
+
+def _ordered(kill: Kill, actor: str, what: str) -> str:
+    return f"{actor} ordered at {kill.at:%Y-%m-%d %H:%M:%S}Z to stop {what}: {kill.reason}."
+
+
+def _page(kill: Kill, subject: str, text: str, channel: str) -> Effect:
+    return effect(
+        Notice(
+            deployment="",
+            notice=f"kill {kill.id}",
+            channel=channel,
+            subject=subject,
+            text=text,
+            severity=Severity.PAGE,
+        )
+    )
 
 
 def lifting(latch: Latch) -> Effect:

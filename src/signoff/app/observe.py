@@ -1,23 +1,27 @@
 """One monitoring pass: measure a session, record what it showed, and act on it.
 
 A trigger goes to the same rollback as a person's command. When every condition holds, the release may advance; whether
-it does so by itself is the caller's choice.
+it does so by itself is the caller's choice. What is critical, unknown or missing is told to people once, in the commit
+that records it; capital that silence cuts calls them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Final
 
-from signoff.app.notices import after_deployment
+from signoff.app.notices import after_deployment, call, incident
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
-from signoff.domain.deployment import Deployment
-from signoff.domain.errors import NotFoundError, RefusedError
-from signoff.domain.events import Observed, Occasion
+from signoff.domain.deployment import LIVE, Deployment, foreseen
+from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
+from signoff.domain.events import AnyEvent, CapitalCut, Observed, Occasion
 from signoff.domain.monitoring import explain, observe
 from signoff.domain.policy import DayCount
+from signoff.domain.silence import in_sessions, outlook
 from signoff.ports.calendar import Calendar
 from signoff.ports.live import LiveFeed
+from signoff.ports.store import Effect
 
 OCCASION_OF = {
     "sharpe": Occasion.PERFORMANCE,
@@ -25,6 +29,12 @@ OCCASION_OF = {
     "error_rate": Occasion.ERROR,
     "latency_p95": Occasion.ERROR,
 }
+
+
+# So many of the newest sessions without a conclusive day are looked at again in a pass.
+LOOKED_AT_AGAIN: Final = 10
+# Within so many days before now an adopted version finds the last session that closed.
+ADOPTED_SINCE: Final = timedelta(days=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,21 +55,45 @@ class Watch:
             return start if start <= today else None
         return next(iter(self.calendar.days(phases.calendar, start, today)), None)
 
-    def observe(self, identity: str, session: date | None = None, *, actor: str) -> tuple[Deployment, Observed]:
-        """Record one session; a trigger that holds leads straight to the rollback."""
+    def next_due(self, state: Deployment) -> date | None:
+        """The same, past the sessions that a person declared as not held."""
+        while (day := self.next_session(state)) is not None and day in state.not_held:
+            state = replace(state, last_session=day)
+        return day
+
+    def first_due(self, state: Deployment, last: date) -> date | None:
+        """The next one to observe up to `last`. An adopted version begins there, not with the months before Signoff."""
+        if not state.was_adopted or state.last_session is not None:
+            day = self.next_due(state)
+            return day if day is not None and day <= last else None
+        since = max(live_since(state), last - ADOPTED_SINCE) - timedelta(days=1)
+        found, seen = None, replace(state, last_session=since)
+        while (day := self.next_due(seen)) is not None and day <= last:
+            found, seen = day, replace(seen, last_session=day)
+        return found
+
+    def observe(
+        self, identity: str, session: date | None = None, *, actor: str, is_due: bool = False
+    ) -> tuple[Deployment, Observed]:
+        """Record one session; a trigger that holds leads straight to the rollback.
+
+        `is_due` says that the session is over and its data must be there: a journal that cannot be read is then silence
+        like any other, and is recorded as such.
+        """
         is_repeated = self.record.was_carried_out()
         state = self.record.deployment(identity)
-        session = session or (state.last_session if is_repeated else self.next_session(state))
+        session = session or (state.last_session if is_repeated else self.next_due(state))
         if session is None:
             raise NotFoundError(
                 f"Expected a session after {state.last_session} to observe for {state.model}, found none up to now. "
                 "Observe again when the next session has closed."
             )
-        measured = self.feed.measure(
-            state.model, state.version, session, live_since(state), champion=state.previous_version
-        )
-        monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
-        observed = observe(measured, state.policy, monitors)
+        try:
+            observed = self._observed(state, session)
+        except SignoffError as error:
+            if not is_due:
+                raise
+            observed = _nothing_readable(session, error)
         if not is_repeated and not observed.counts and session > (today := self.record.now().date()):
             raise RefusedError(
                 f"Expected a session up to {today} to observe for {state.model}, found {session}, of which nothing is "
@@ -71,10 +105,69 @@ class Watch:
             self.rollback.carry_out(identity, actor=actor)
         return self.record.deployment(identity), observed
 
+    def look_again(self, identity: str, *, actor: str) -> tuple[date, ...]:
+        """Judge the newest sessions that were looked at before their data came; which of them could be judged now."""
+        judged: list[date] = []
+        state = self.record.deployment(identity)
+        waiting = {
+            day for day in (*state.unjudged, *state.not_held) if state.last_session and day <= state.last_session
+        }
+        for session in sorted(day for day in waiting if self._has_data(state, day))[-LOOKED_AT_AGAIN:]:
+            if state.state in LIVE and self._can_be_judged(state, session):
+                state, _ = self.observe(identity, session, actor=actor)
+                judged.append(session)
+        return tuple(judged)
+
+    def _can_be_judged(self, state: Deployment, session: date) -> bool:
+        """Whether the data of a session make it conclusive, or hold a trigger; silence was told of already."""
+        try:
+            observed = self._observed(state, session)
+        except SignoffError:
+            return False
+        return observed.is_conclusive or bool(observed.fired)
+
+    def declare_not_held(self, identity: str, session: date, reason: str, *, actor: str) -> Deployment:
+        """Put on record that the venue did not hold a session; refused for one that has data."""
+
+        def commit() -> None:
+            state = self.record.deployment(identity)
+            events = decisions.declare_not_held(
+                state,
+                session,
+                reason,
+                has_data=self._has_data(state, session),
+                today=self.record.now().date(),
+            )
+            self.record.commit(
+                Change(stream=deployment_stream(identity), state=state, events=events),
+                actor=actor,
+                key=self.record.key(f"not-held:{identity}:{session}:{state.revision}"),
+            )
+
+        if not self.record.was_carried_out():
+            decided_again(commit)
+        return self.record.deployment(identity)
+
+    def _has_data(self, state: Deployment, session: date) -> bool:
+        """Whether anything was journaled; a journal that cannot be read has nothing to say against the person."""
+        try:
+            return session in self.feed.sessions(state.model)
+        except SignoffError:
+            return False
+
+    def _observed(self, state: Deployment, session: date) -> Observed:
+        measured = self.feed.measure(
+            state.model, state.version, session, live_since(state), champion=state.previous_version
+        )
+        monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
+        return observe(measured, state.policy, monitors)
+
     def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
         state, now = self.record.deployment(identity), self.record.now()
         events = decisions.record_day(state, observed)
-        effects = after_deployment(state, state.phase_since or state.opened_at, now)
+        is_late = state.last_session is not None and session <= state.last_session
+        again = f":{state.revision}" if is_late else ""
+        effects = (*after_deployment(state, state.phase_since or state.opened_at, now), *_told(state, events))
         if observed.fired:
             trigger = observed.fired[0]
             reason = "; ".join(explain(name, observed, state.policy) for name in observed.fired)
@@ -83,13 +176,54 @@ class Watch:
         self.record.commit(
             Change(stream=deployment_stream(identity), state=state, events=events),
             actor=actor,
-            key=self.record.key(f"observe:{identity}:{session}"),
+            key=self.record.key(f"observe:{identity}:{session}{again}"),
             effects=effects,
         )
 
 
+def _told(state: Deployment, events: tuple[AnyEvent, ...]) -> tuple[Effect, ...]:
+    """What people are told of a day: what is critical, unknown or missing once it changes, and every cut of capital."""
+    observed = next(event for event in events if isinstance(event, Observed))
+    cut = next((event for event in events if isinstance(event, CapitalCut)), None)
+    then = foreseen(state, *events)
+    day, name = observed.session, f"{state.model} v{state.version}"
+    told: list[Effect] = []
+    if text := _changed(state, then, observed):
+        is_late = state.last_session is not None and day <= state.last_session
+        notice = f"monitoring of {day}{', judged late' if is_late else ''}"
+        told.append(incident(state, notice, f"{name}, session {day}: {text}"))
+    if cut is not None:
+        text = f"{name}, session {day}: {cut.reason} ({'; '.join(then.concerns)}). {outlook(then)}"
+        back = f"`signoff rollout resume {state.id} --for silence` restores it after a conclusive session."
+        told.append(call(state, f"PAGE: capital cut to {cut.allocation_pct}% on {day}", f"{text} {back}"))
+    return tuple(told)
+
+
+def _changed(state: Deployment, then: Deployment, observed: Observed) -> str:
+    """What is new and what ended, nothing where all is as before; then what silence will do next."""
+    found = observed.concerns or ()
+    is_late = then.last_session != observed.session
+    new = [concern for concern in found if concern not in state.concerns]
+    ended = [] if is_late else [concern for concern in state.concerns if concern not in found]
+    if not new and not ended:
+        return ""
+    said = [f"New: {'; '.join(new)}." if new else "", f"Ended: {'; '.join(ended)}." if ended else ""]
+    if then.silent_sessions:
+        why = "; ".join(observed.unmet) if not observed.counts else ""
+        said += [why and f"{why}.", f"Silent for {in_sessions(then.silent_sessions)}.", outlook(then)]
+    return " ".join(part for part in said if part)
+
+
+def _nothing_readable(session: date, error: SignoffError) -> Observed:
+    """A session of which nothing can be read counts as one without data."""
+    unmet = (f"no data arrived for this session: {described(error)}",)
+    return Observed(session=session, counts=False, readings=(), unmet=unmet, is_conclusive=False)
+
+
 def live_since(state: Deployment) -> date:
-    """The day on which the release first entered shadow."""
+    """The day on which the release first entered shadow, or on which it was adopted."""
+    if state.live_since is None and state.was_adopted:
+        return state.opened_at.date()
     if state.live_since is None:
         raise NotFoundError(f"Expected {state.id} to be live, found it {state.state.value}: it never entered shadow.")
     return state.live_since

@@ -68,11 +68,14 @@ class Rollout:
         return self.record.deployment(identity)
 
     def resume(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
-        """Take one pause reason away."""
+        """Take one pause reason away; of silence, no kill may come in between."""
 
         def commit() -> None:
             state = self.record.deployment(identity)
-            self._commit(state, decisions.resume(state, reason, note), actor=actor, verb="resume")
+            latch = self.record.latch(state.model)
+            events = decisions.resume(state, reason, note, latch)
+            seen = _seen(state, latch) if reason is PauseReason.SILENCE else ()
+            self._commit(state, events, actor=actor, verb="resume", latch=seen)
 
         if not self.record.was_carried_out():
             decided_again(commit)

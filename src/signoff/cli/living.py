@@ -72,6 +72,22 @@ def resume(
     _answer(session, session.at(identity, revision).resume(identity, reason, note=note))
 
 
+@rollout_app.command("not-held")
+def not_held(
+    context: typer.Context,
+    identity: Identity,
+    session_date: Annotated[datetime, typer.Option("--session", formats=["%Y-%m-%d"], help="The session.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why the venue did not hold it.")],
+    revision: Revision = None,
+) -> None:
+    """Declare that the venue did not hold a session: it is not silence, and no day of a phase. One person.
+
+    Example: `signoff rollout not-held momentum-2.0.0-1a2b3c4d --session 2019-01-09 --reason "NYSE closed, storm"`
+    """
+    session: Session = context.obj
+    _answer(session, session.at(identity, revision).not_held(identity, session_date.date(), reason=reason))
+
+
 @rollout_app.command()
 def rollback(
     context: typer.Context,
@@ -361,12 +377,14 @@ def review(
 def worker(
     context: typer.Context,
     watch: Annotated[bool, typer.Option("--watch", help="Go on until stopped, a pass a second.")] = False,
-    observe_sessions: Annotated[bool, typer.Option("--observe", help="Observe sessions that have closed.")] = False,
+    observe_sessions: Annotated[
+        bool, typer.Option("--observe/--no-observe", help="Observe sessions that have closed.")
+    ] = True,
     advance_phases: Annotated[bool, typer.Option("--advance", help="Advance when every condition holds.")] = False,
 ) -> None:
     """The background work: record kills, finish rollbacks, watch deadlines, observe, send notices, anchor the ledger.
 
-    Several may run at once, on one machine or many. Example: `signoff worker --watch --observe`
+    Several may run at once, on one machine or many. Example: `signoff worker --watch`
     """
     session: Session = context.obj
     if watch:
@@ -400,7 +418,13 @@ def post_mortem(
 
 
 def _answer(session: Session, document: Document, *further: str) -> None:
-    session.answer(document, f"{document['deployment']} is {document['state']}; {_standing(document)}", *further)
+    cut = document.get("capital_cut")
+    session.answer(
+        document,
+        f"{document['deployment']} is {document['state']}; {_standing(document)}",
+        *((f"{cut}; `signoff rollout resume {document['deployment']} --for silence` restores it",) if cut else ()),
+        *further,
+    )
 
 
 def _standing(document: Document) -> str:

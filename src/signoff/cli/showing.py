@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from signoff.cli.session import Session, a_name, rows
-from signoff.domain.deployment import State
+from signoff.domain.deployment import LIVE, State
 from signoff.verbs.documents import Document
 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")]
@@ -39,6 +39,7 @@ def status(
             "flags": {of_model: one["flags"]},
             "registry": differs,
             "next": None,
+            "observing": one.get("observing"),
         }
     else:
         document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
@@ -56,7 +57,13 @@ def status(
     further = document["next"]
     found_there = cast("Mapping[str, list[str]]", document.get("registry") or {})  # an older server does not say
     told = (f"Registry: {text}." for texts in found_there.values() for text in texts)
-    session.answer(document, table, *told, *((f"There is more: signoff status --after {further}",) if further else ()))
+    session.answer(
+        document,
+        table,
+        *told,
+        *_unobserved(document),
+        *((f"There is more: signoff status --after {further}",) if further else ()),
+    )
 
 
 def history(
@@ -72,6 +79,17 @@ def history(
         document,
         *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}" for e in told),
         *(() if told else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
+    )
+
+
+def _unobserved(document: Document) -> tuple[str, ...]:
+    """That live releases are not observed here; an older server does not say."""
+    is_live = any(d["state"] in {state.value for state in LIVE} for d in rows(document, "deployments"))
+    if not is_live or document.get("observing") is not False:
+        return ()
+    return (
+        "Not observed: no worker observes the sessions of live releases here, so that silence cuts no capital and no "
+        "trigger acts. `signoff worker --watch` does.",
     )
 
 

@@ -54,6 +54,7 @@ class Verb(StrEnum):
     REARM = "rearm"
     REHEARSE = "rehearse"
     OBSERVE = "observe"
+    NOT_HELD = "not_held"
     REVIEW = "review"
     EXPORT = "export"
     ENROL = "enrol"
@@ -77,7 +78,7 @@ _STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
 # Beside the rollback, which a machine may start: a person alone vouches for what no venue says.
 _LEAVE: Final = _STOP | {Verb.ATTEST_FLAT}
 _SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
-_RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME})
+_RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.NOT_HELD})
 _LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
 _POLICY: Final = frozenset({Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY})
 _JUDGE: Final = _LOOK | {Verb.CHECK, Verb.REVIEW} | _LEAVE | _SIGN
@@ -96,7 +97,7 @@ MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
 # Done by a person, never by a machine.
 PERSONAL: Final = frozenset(
     {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
-    | {Verb.ATTEST_FLAT, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
+    | {Verb.ATTEST_FLAT, Verb.NOT_HELD, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
     | _POLICY
 )
 # Done by a person who signed in: a token that leaked must not beget others.

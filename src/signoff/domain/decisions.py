@@ -5,9 +5,9 @@ release.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NoReturn
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Final, NoReturn
 
 from signoff.domain import events as e
 from signoff.domain.deployment import (
@@ -19,6 +19,7 @@ from signoff.domain.deployment import (
     Deployment,
     State,
     approval_is_valid,
+    foreseen,
 )
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
@@ -26,6 +27,7 @@ from signoff.domain.independence import objection
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import Rehearsal, objections
+from signoff.domain.silence import concerns_of, cut_by, in_sessions
 from signoff.domain.venue import VenueKind
 
 
@@ -204,34 +206,97 @@ def pause(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, 
     """Stop the phase clock; the flags stay as they are."""
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one can be paused.")
+    if reason is PauseReason.SILENCE:
+        raise GuardError("reason", "a pause for silence comes with a cut of capital alone; pause for manual instead.")
     return () if reason in state.pause_reasons else (e.Paused(reason=reason, note=note),)
 
 
-def resume(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, ...]:
-    """Take one reason for the pause away."""
+def resume(state: Deployment, reason: PauseReason, note: str, latch: Latch | None = None) -> tuple[AnyEvent, ...]:
+    """Take one reason for the pause away; of silence, once the model is heard again, which restores its capital."""
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one can be resumed.")
     if reason not in state.pause_reasons:
         found = ", ".join(state.pause_reasons) or "none"
         raise GuardError("paused", f"not paused for {reason.value}; pause reasons are: {found}.")
+    if reason is PauseReason.SILENCE:
+        _heard_again(state, latch)
     return (e.Resumed(reason=reason, note=note),)
 
 
+def _heard_again(state: Deployment, latch: Latch | None) -> None:
+    if latch is not None and latch.is_latched:
+        raise GuardError("kill_latch", f"{state.model} was killed ({latch.reason}); re-arm it first, with two people.")
+    if not state.is_heard:
+        raise GuardError(
+            "silence",
+            f"expected a conclusive last session, found {in_sessions(state.silent_sessions)} without conclusive data "
+            f"up to {state.last_session}: {'; '.join(state.concerns) or 'no session was judged'}. Mend the feed, let "
+            f"the sessions be observed (`signoff observe {state.id} --session DATE`), then resume.",
+        )
+
+
+AUTOMATIC: Final = (PauseReason.INCONCLUSIVE, PauseReason.NO_DATA)
+
+
 def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
-    """A day of monitoring, once; inconclusive days pause the clock until a conclusive one follows."""
+    """A day of monitoring; inconclusive days pause the clock until a conclusive one follows, and then cut capital.
+
+    A day is recorded once. One that was looked at before its data came is recorded again when they make it conclusive,
+    or when a trigger holds.
+    """
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one is observed.")
-    if state.last_session is not None and observed.session <= state.last_session:
-        raise GuardError("session", f"session {observed.session} was observed already; last is {state.last_session}.")
-    reason = PauseReason.INCONCLUSIVE if observed.counts else PauseReason.NO_DATA
-    automatic = (PauseReason.INCONCLUSIVE, PauseReason.NO_DATA)
+    observed = replace(observed, concerns=concerns_of(observed))
+    if observed.session in state.not_held and not observed.counts:
+        raise GuardError(
+            "not_held", f"session {observed.session} was declared as not held, and no data tell otherwise."
+        )
+    if is_late := state.last_session is not None and observed.session <= state.last_session:
+        _better_informed(state, observed)
+    seen = foreseen(state, observed)
     if not observed.is_conclusive:
-        paused = () if reason in state.pause_reasons else (e.Paused(reason=reason, note="; ".join(observed.unmet)),)
-        return (*paused, observed)
-    resumed = tuple(
-        e.Resumed(reason=r, note="a conclusive day followed") for r in automatic if r in state.pause_reasons
-    )
-    return (*resumed, observed)
+        reason = PauseReason.INCONCLUSIVE if observed.counts else PauseReason.NO_DATA
+        is_paused = is_late or reason in state.pause_reasons
+        paused = () if is_paused else (e.Paused(reason=reason, note="; ".join(observed.unmet)),)
+        return (*paused, observed, *(() if is_late else cut_by(seen)))
+    note = "a conclusive day followed"
+    ended = AUTOMATIC if seen.is_heard else ()
+    return (*(e.Resumed(reason=r, note=note) for r in ended if r in state.pause_reasons), observed)
+
+
+def _better_informed(state: Deployment, observed: e.Observed) -> None:
+    """Refuse a second look at a session that was judged, or that still shows nothing to act on."""
+    day = observed.session
+    if day not in state.unjudged and day not in state.not_held:
+        raise GuardError("session", f"session {day} was observed already; last is {state.last_session}.")
+    if not observed.is_conclusive and not observed.fired:
+        found = "; ".join(observed.concerns or ())
+        raise GuardError("session", f"session {day} was looked at already and is still inconclusive: {found}.")
+
+
+def declare_not_held(
+    state: Deployment, session: date, reason: str, *, has_data: bool, today: date
+) -> tuple[AnyEvent, ...]:
+    """One person says that the venue did not hold a session; data that come all the same are judged."""
+    if state.state not in LIVE:
+        raise GuardError("state", f"the release is {state.state.value}; sessions are declared for a live one alone.")
+    if not reason.strip():
+        raise GuardError("reason", "a session that was not held needs a reason; it is kept on record.")
+    if session > today:
+        raise GuardError("session", f"expected a session up to {today}, found {session}; declare it once it is over.")
+    if session < (since := state.live_since or state.opened_at.date()):
+        raise GuardError("session", f"expected a session since {since}, when the release went live, found {session}.")
+    if has_data:
+        raise GuardError("session", f"data were journaled for {session}, so it was held. Observe it instead.")
+    if session in state.not_held:
+        return ()
+    last = state.last_session
+    if last is not None and session <= last and session not in state.unjudged:
+        found = ", ".join(map(str, state.unjudged)) or "none"
+        raise GuardError(
+            "session", f"{session} is no session without conclusive data up to {last}; those are: {found}."
+        )
+    return (e.SessionNotHeld(session=session, reason=reason),)
 
 
 def begin_rollback(

@@ -39,6 +39,8 @@ class State(StrEnum):
 LIVE: Final = frozenset({State.SHADOW, State.LIMITED, State.FULL})
 CANDIDATE: Final = frozenset({State.SHADOW, State.LIMITED})
 ENDED: Final = frozenset({State.REJECTED, State.SUPERSEDED, State.ROLLED_BACK})
+# So many sessions without a conclusive day, and declared ones, are kept of a release: the newest.
+SESSIONS_KEPT: Final = 60
 REVERSIBLE: Final = frozenset(State) - ENDED - {State.ROLLING_BACK, State.ROLLBACK_STUCK}
 
 # Every change of state that an event may cause; `evolve` refuses any other, so a forged history cannot be replayed.
@@ -73,6 +75,8 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.ConditionMet: SIGNED,
     e.PhaseEntered: frozenset({State.APPROVED}) | LIVE,
     e.Observed: LIVE,
+    e.CapitalCut: LIVE,
+    e.SessionNotHeld: LIVE,
     e.Paused: LIVE,
     e.Resumed: LIVE,
     e.RollbackStarted: REVERSIBLE,
@@ -125,7 +129,12 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """The state of one release. `revision` counts its events; `phase_days` only days that counted."""
+    """The state of one release. `revision` counts its events; `phase_days` only days that counted.
+
+    `unjudged` are observed sessions without a conclusive day, `not_held` sessions that a person declared the venue did
+    not hold; of both the newest. `cut` says why capital was cut by silence, and `approved_pct` is then the share that a
+    person's resume restores. `concerns` are those of the last session observed.
+    """
 
     id: str
     model: str
@@ -166,6 +175,12 @@ class Deployment:
     unread: tuple[str, ...] = ()
     desk: str | None = None
     floor: Floor | None = None
+    unjudged: tuple[date, ...] = ()
+    last_judged: date | None = None
+    not_held: tuple[date, ...] = ()
+    concerns: tuple[str, ...] = ()
+    approved_pct: int | None = None
+    cut: str = ""
 
     @property
     def registry_name(self) -> str:
@@ -175,6 +190,21 @@ class Deployment:
     @property
     def phase(self) -> Phase | None:
         return Phase(self.state.value) if self.state in LIVE else None
+
+    @property
+    def silent_sessions(self) -> int:
+        """For how many sessions, up to the last one observed, there has been no conclusive day."""
+        return sum(self.last_judged is None or day > self.last_judged for day in self.unjudged)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether silence cut the capital, and no person has brought it back."""
+        return PauseReason.SILENCE in self.pause_reasons
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the last session observed was conclusive; sessions that were not held do not count."""
+        return self.last_judged is not None and self.silent_sessions == 0
 
     @property
     def open_conditions(self) -> tuple[Condition, ...]:
@@ -227,6 +257,15 @@ def evolve(state: Deployment | None, recorded: e.Recorded) -> Deployment:
         message = f"revision {recorded.revision} of {recorded.stream} follows {state.revision}"
         raise IllegalHistoryError(message)
     return replace(_after(state, event, recorded.at), revision=recorded.revision)
+
+
+def foreseen(state: Deployment, *events: AnyEvent) -> Deployment:
+    """The state once these events are on record; for events whose time says nothing."""
+    for event in events:
+        revision = state.revision + 1
+        recorded = e.Recorded(stream=state.id, revision=revision, at=state.opened_at, actor="", event=event)
+        state = evolve(state, recorded)
+    return state
 
 
 def replay(history: Iterable[e.Recorded]) -> Deployment:
@@ -346,13 +385,18 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.PhaseEntered():
             _must(not state.open_conditions, state, "entered a phase with conditions open")
             _must(event.allocation_pct in _allocations(state, event.phase), state, "was given another share of capital")
+            _must(not state.is_cut or event.phase is Phase.SHADOW, state, "was given capital back during silence")
             return _in_phase(_moved(state, State(event.phase.value)), event, at)
         case e.Observed():
             return _observed(state, event)
+        case e.CapitalCut():
+            return _cut(state, event)
+        case e.SessionNotHeld():
+            return _not_held(state, event.session)
         case e.Paused():
             return replace(state, pause_reasons=tuple(sorted({*state.pause_reasons, event.reason})))
         case e.Resumed():
-            return replace(state, pause_reasons=tuple(r for r in state.pause_reasons if r is not event.reason))
+            return _resumed(state, event.reason)
         case e.RollbackStarted():
             return _rolling_back(state, event, at)
         case e.StepDone() | e.FlatAttested() | e.RollbackStuck() | e.RolledBack():
@@ -360,8 +404,8 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.Superseded():
             return replace(_moved(state, State.SUPERSEDED), superseded_by=event.by_deployment)
         case e.Reinstated():
-            back = replace(_moved(state, State.FULL), superseded_by=None)
-            return replace(back, allocation_pct=100, phase_since=at, phase_days=0)
+            back = replace(_moved(state, State.FULL), superseded_by=None, phase_since=at, phase_days=0)
+            return back if state.is_cut else replace(back, allocation_pct=100)
         case e.DeadlineBreached() | e.PostMortemHeld():
             return replace(state, rollback=_reckoned(state, event, at))
         case _:
@@ -383,19 +427,79 @@ def _in_phase(state: Deployment, event: e.PhaseEntered, at: datetime) -> Deploym
         phase_days=0,
         unmet=("no day of this phase observed yet",),
         fired=(),
+        approved_pct=event.allocation_pct if state.is_cut else None,
     )
 
 
 def _observed(state: Deployment, event: e.Observed) -> Deployment:
-    counted = int(event.counts and not state.pause_reasons)
+    last = state.last_session
+    is_late = last is not None and event.session < last
+    was_looked_at = event.session in {*state.unjudged, *state.not_held}
+    is_new = last is None or event.session > last or event.concerns is None
+    _must(is_new or was_looked_at, state, f"observed {event.session} twice")
+    counted = int(event.counts and not _held_up(state, event) and _belongs_to_phase(state, event.session))
+    counting = replace(state, phase_days=state.phase_days + counted, live_days=state.live_days + counted)
+    judged = _judged(counting, event)
+    if is_late:
+        return replace(judged, fired=event.fired or judged.fired)
+    return replace(judged, last_session=event.session, unmet=event.unmet, fired=event.fired)
+
+
+def _held_up(state: Deployment, event: e.Observed) -> bool:
+    """Whether a pause keeps the day from counting; the days that caused one end it once they are judged."""
+    is_judged_late = event.is_conclusive and event.session in state.unjudged
+    ended = {PauseReason.NO_DATA, PauseReason.INCONCLUSIVE} if is_judged_late else set[PauseReason]()
+    return bool(set(state.pause_reasons) - ended)
+
+
+def _belongs_to_phase(state: Deployment, session: date) -> bool:
+    """Whether a session counts for the present phase: one whose data came late may have been of an earlier one."""
+    is_new = state.last_session is None or session > state.last_session
+    return is_new or state.phase_since is None or session >= state.phase_since.date()
+
+
+def _judged(state: Deployment, event: e.Observed) -> Deployment:
+    """Whether the session was judged, as far as this Signoff or a later one observed it."""
+    if event.concerns is None:
+        return state
+    last, day = state.last_judged, event.session
+    others = tuple(other for other in state.unjudged if other != day)
+    is_newest = state.last_session is None or day >= state.last_session
     return replace(
         state,
-        last_session=event.session,
-        phase_days=state.phase_days + counted,
-        live_days=state.live_days + counted,
-        unmet=event.unmet,
-        fired=event.fired,
+        unjudged=others if event.is_conclusive else tuple(sorted((*others, day)))[-SESSIONS_KEPT:],
+        last_judged=max(last or day, day) if event.is_conclusive else last,
+        not_held=tuple(other for other in state.not_held if other != day),
+        concerns=event.concerns if is_newest else state.concerns,
     )
+
+
+def _cut(state: Deployment, event: e.CapitalCut) -> Deployment:
+    _must(0 <= event.allocation_pct < state.allocation_pct, state, "was given more capital by a cut")
+    approved = state.allocation_pct if state.approved_pct is None else state.approved_pct
+    paused = tuple(sorted({*state.pause_reasons, PauseReason.SILENCE}))
+    return replace(
+        state, allocation_pct=event.allocation_pct, approved_pct=approved, cut=event.reason, pause_reasons=paused
+    )
+
+
+def _not_held(state: Deployment, session: date) -> Deployment:
+    is_judged = state.last_session is not None and session <= state.last_session and session not in state.unjudged
+    _must(not is_judged, state, f"declared {session} as not held, which was observed")
+    return replace(
+        state,
+        not_held=tuple(sorted({*state.not_held, session}))[-SESSIONS_KEPT:],
+        unjudged=tuple(other for other in state.unjudged if other != session),
+    )
+
+
+def _resumed(state: Deployment, reason: PauseReason) -> Deployment:
+    left = replace(state, pause_reasons=tuple(r for r in state.pause_reasons if r is not reason))
+    if reason is not PauseReason.SILENCE:
+        return left
+    _must(state.is_heard, state, "was given capital back without a conclusive session")
+    restored = state.allocation_pct if state.approved_pct is None else state.approved_pct
+    return replace(left, allocation_pct=restored, approved_pct=None, cut="")
 
 
 def _rolling_back(state: Deployment, event: e.RollbackStarted, at: datetime) -> Deployment:

@@ -34,6 +34,7 @@ class PauseReason(StrEnum):
     STALE_METRICS = "stale_metrics"
     GATE_ERROR = "gate_error"
     FREEZE = "freeze"
+    SILENCE = "silence"
 
 
 class Occasion(StrEnum):
@@ -289,7 +290,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(Event):
-    """One day of monitoring. `fired` names the rollback triggers that hold; `unmet` what keeps it from advancing."""
+    """One day of monitoring. `fired` names the rollback triggers that hold; `unmet` what keeps it from advancing.
+
+    `concerns` are the critical and unknown readings, or "no data". An older Signoff recorded None, and such a day
+    counts neither as silence nor as judged. A session that was looked at before its data came is observed once more.
+    """
 
     kind: Literal["observed"] = "observed"
     session: date
@@ -298,6 +303,26 @@ class Observed(Event):
     fired: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
     is_conclusive: bool
+    concerns: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapitalCut(Event):
+    """Capital fell because of so many sessions in a row without conclusive data; only a person brings it back."""
+
+    kind: Literal["capital_cut"] = "capital_cut"
+    allocation_pct: int
+    sessions: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionNotHeld(Event):
+    """A person declared that the venue did not hold a session: it is not silence, and no day of a phase."""
+
+    kind: Literal["session_not_held"] = "session_not_held"
+    session: date
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -653,6 +678,8 @@ AnyEvent = (
     | MemoIssued
     | PhaseEntered
     | Observed
+    | CapitalCut
+    | SessionNotHeld
     | Paused
     | Resumed
     | RollbackStarted

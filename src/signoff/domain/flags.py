@@ -14,7 +14,8 @@ KILLED: Final = "killed"
 class Flags:
     """What a desk must know of one model; `models.<name>.control` carries all of it at once.
 
-    `version` is the champion that trades the rest of the capital, `candidate` the release under rollout.
+    `version` is the champion that trades the rest of the capital, `candidate` the release under rollout. `reason` says
+    why capital was cut by silence; desks are not told it.
     """
 
     model: str
@@ -26,6 +27,7 @@ class Flags:
     allocation_pct: int
     shadow_mode: bool
     epoch: int
+    reason: str = ""
 
     def as_keys(self) -> tuple[tuple[str, bool | int], ...]:
         """The three flat flags of the memo's section 7.2."""
@@ -69,7 +71,8 @@ def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) ->
     """The flags of a model from all of its deployments, in whatever order they come, and its latch.
 
     Latched, rolling back or stuck: off. Otherwise the candidate's phase decides, of two candidates the older one's;
-    without a candidate, the champion's.
+    without a candidate, the champion's. While silence has cut the champion's capital there is no candidate: its share
+    would not say that the champion may trade less than the rest. A share that silence cut to zero is off.
     """
     mine = sorted((d for d in deployments if d.model == model), key=age)
     revision = sum(d.revision for d in mine) + (latch.revision if latch else 0)
@@ -77,8 +80,11 @@ def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) ->
     candidate = next((d for d in mine if d.state in CANDIDATE), None)
     leaving = next((d for d in mine if d.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK}), None)
     is_latched = latch is not None and latch.is_latched
+    is_champion_cut = champion is not None and champion.is_cut
+    candidate = None if is_champion_cut else candidate
     leader = leaving or candidate or champion
-    is_off = is_latched or leaving is not None or leader is None
+    is_silent = leader is not None and leader.is_cut and leader.allocation_pct == 0 and leader.state is not State.SHADOW
+    is_off = is_latched or leaving is not None or leader is None or is_silent
     return Flags(
         model=model,
         revision=revision,
@@ -89,4 +95,5 @@ def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) ->
         allocation_pct=0 if is_off or leader is None else leader.allocation_pct,
         shadow_mode=not is_off and leader is not None and leader.state is State.SHADOW,
         epoch=latch.epoch if latch else 0,
+        reason=leader.cut if leader is not None and leader.is_cut and not is_latched else "",
     )

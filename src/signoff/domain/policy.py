@@ -249,6 +249,18 @@ class TriggerPolicy(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SilencePolicy(Strict):
+    """After how many sessions in a row without conclusive data capital falls to the limited share, then to zero.
+
+    A session without data and one with an unknown reading count alike. Capital comes back only by a person. Where the
+    second number is the smaller one, capital falls to zero at once.
+    """
+
+    limited_after_sessions: Annotated[int, Interval(ge=1, le=60), LOWER] = 2
+    zero_after_sessions: Annotated[int, Interval(ge=1, le=60), LOWER] = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FallingAlert(Strict):
     """An alert on a figure that is bad when low."""
 
@@ -392,6 +404,7 @@ class Policy(Strict):
     approvals: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     phases: PhasePolicy = field(default_factory=PhasePolicy)
     triggers: TriggerPolicy = field(default_factory=TriggerPolicy)
+    silence: SilencePolicy = field(default_factory=SilencePolicy)
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
     rollback: RollbackPolicy = field(default_factory=RollbackPolicy)
     hotfix: ShortenedPolicy = field(

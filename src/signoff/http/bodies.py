@@ -85,6 +85,11 @@ class ObservationRequest(Body):
     session: date | None = None
 
 
+class NotHeldRequest(Body):
+    session: date
+    reason: Text
+
+
 class ReviewRequest(Body):
     notes: Text = ""
 

@@ -81,6 +81,7 @@ def evaluations(flags: Flags) -> tuple[Evaluation, ...]:
     named = (*flags.as_keys(), (f"{PREFIX}{flags.model}.control", control(flags)))
     reason = "STATIC" if flags.enabled else "DISABLED"
     about = {"rev": flags.revision, "epoch": flags.epoch, "state": flags.state}
+    about |= {"reason": flags.reason} if flags.reason else {}
     return tuple(
         {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}
         for key, value in named

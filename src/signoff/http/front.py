@@ -214,6 +214,11 @@ def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending
 
 
 def _meaning(flags: Flags) -> str:
+    said = _trades(flags)
+    return f"{said} Because of silence: {flags.reason}." if flags.reason else said
+
+
+def _trades(flags: Flags) -> str:
     if not flags.enabled:
         return "Trades nothing; every new order is refused."
     if flags.shadow_mode:

@@ -147,8 +147,8 @@ async def ready(
 ) -> JSONResponse:
     """Whether the database can be read and written and the flags are up to date; kills are taken either way.
 
-    Notices that are failing or given up are counted, and so is what a worker last found in the model registry otherwise
-    than on record; neither makes a server unready.
+    Failing notices and what a worker last found changed in the model registry are counted. `observing` says whether a
+    worker observes sessions. None of them makes a server unready.
     """
     age = hub.board.age_s
     try:
@@ -165,6 +165,7 @@ async def ready(
         "flags_age_s": None if age is None else round(age, 2),
         "kills_to_record": len(await run_in_threadpool(house.kills.pending)),
         "registry_differences": differing,
+        "observing": await run_in_threadpool(house.is_observing) if problem is None else None,
         "notices": None if waiting is None else asdict(waiting),
         "problem": problem,
     }

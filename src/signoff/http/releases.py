@@ -24,6 +24,7 @@ from signoff.http.bodies import (
     ConditionRequest,
     Limit,
     Name,
+    NotHeldRequest,
     ObservationRequest,
     PauseRequest,
     RearmRequest,
@@ -329,6 +330,17 @@ def observe(
 ) -> ObservedDocument:
     """One monitoring pass; a trigger that holds rolls back."""
     return Local(house, principal.name).observe(identity, body.session)
+
+
+@router.post("/deployments/{identity}/sessions-not-held", tags=["rollout"])
+def not_held(
+    identity: Name,
+    body: NotHeldRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.NOT_HELD))],
+) -> ReleaseDocument:
+    """Declare that the venue did not hold a session; it is then neither silence nor a day of a phase."""
+    return Local(house, principal.name).not_held(identity, body.session, reason=body.reason)
 
 
 @router.post("/deployments/{identity}/reviews", tags=["rollout"])

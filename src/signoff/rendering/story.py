@@ -59,6 +59,10 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"entered {event.phase} at {event.allocation_pct}%" + (f": {event.reason}" if event.reason else "")
         case e.Observed():
             return _observed(event)
+        case e.CapitalCut():
+            return event.reason
+        case e.SessionNotHeld():
+            return f"declared that the session {event.session} was not held: {event.reason}"
         case e.Paused():
             return f"paused ({event.reason})" + (f": {event.note}" if event.note else "")
         case e.Resumed():

@@ -37,6 +37,7 @@ from signoff.domain.latch import Latch
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
 from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
+from signoff.domain.silence import in_sessions
 from signoff.domain.venue import NOBODY_ASKED, VenueKind
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
@@ -101,6 +102,11 @@ class DeploymentDocument(TypedDict):
     pause_reasons: list[str]
     unmet: list[str]
     fired: list[str]
+    last_session: str | None
+    silent_sessions: int
+    not_held: list[str]
+    concerns: list[str]
+    capital_cut: str | None
     memo_owed: bool
     stuck_at: Step | None
     stuck_because: str | None
@@ -117,6 +123,7 @@ class ReleaseDocument(DeploymentDocument):
     unrehearsed: list[str]
     flags: FlagValues
     flags_revision: int
+    observing: bool
 
 
 class RolledBackDocument(ReleaseDocument):
@@ -135,6 +142,7 @@ class DeploymentsPage(TypedDict):
     flags: dict[str, FlagValues]
     registry: dict[str, list[str]]
     next: str | None
+    observing: bool
 
 
 def deployment_document(state: Deployment) -> DeploymentDocument:
@@ -161,6 +169,11 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "pause_reasons": [reason.value for reason in state.pause_reasons],
         "unmet": list(state.unmet),
         "fired": list(state.fired),
+        "last_session": None if state.last_session is None else state.last_session.isoformat(),
+        "silent_sessions": state.silent_sessions,
+        "not_held": [day.isoformat() for day in state.not_held],
+        "concerns": list(state.concerns),
+        "capital_cut": state.cut if state.is_cut else None,
         "memo_owed": is_memo_owed(state),
         "stuck_at": None if state.rollback is None else state.rollback.stuck_at,
         "stuck_because": None if state.rollback is None else state.rollback.stuck_because or None,
@@ -184,12 +197,21 @@ def waits_for(state: Deployment) -> str:
             return ", ".join(role.value for role in state.missing_roles)
         case "approved":
             return "; ".join(c.text for c in state.open_conditions) or "start"
+        case "shadow" | "limited" | "full" if state.is_cut or state.silent_sessions:
+            return silence_of(state)
         case "shadow" | "limited":
             return "; ".join(state.unmet) or "advance"
         case "rollback_stuck":
             return "" if state.rollback is None else state.rollback.stuck_because
         case _:
             return ""
+
+
+def silence_of(state: Deployment) -> str:
+    """For how long a release has been silent, what that did to its capital, and what it waits for."""
+    silent = f"silent for {in_sessions(state.silent_sessions)}: {'; '.join(state.concerns)}"
+    said = [state.cut if state.is_cut else "", silent if state.silent_sessions else "a person's resume"]
+    return "; ".join(part for part in said if part)
 
 
 class FlagsDocument(TypedDict):
@@ -202,6 +224,7 @@ class FlagsDocument(TypedDict):
     candidate: str | None
     revision: int
     epoch: int
+    reason: str
 
 
 def flags_document(flags: Flags) -> FlagsDocument:
@@ -214,6 +237,7 @@ def flags_document(flags: Flags) -> FlagsDocument:
         "candidate": flags.candidate,
         "revision": flags.revision,
         "epoch": flags.epoch,
+        "reason": flags.reason,
     }
 
 

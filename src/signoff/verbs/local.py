@@ -386,6 +386,11 @@ class Local:
         state, observed = self.house.watch(model).observe(identity, session, actor=self.actor)
         return observed_document(state, observed)
 
+    def not_held(self, identity: str, session: date, *, reason: str) -> ReleaseDocument:
+        """Declare that the venue did not hold a session."""
+        watch = self.house.watch(self.house.record.deployment(identity).model)
+        return self._released(watch.declare_not_held(identity, session, reason, actor=self.actor))
+
     def review(self, identity: str, *, notes: str) -> ReviewedDocument:
         """The 30-day review."""
         model = self.house.record.deployment(identity).model
@@ -413,6 +418,7 @@ class Local:
             "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
             "registry": {m: list(texts) for m, texts in self._registry().items() if m in models},
             "next": shown[-1].id if len(page) > limit else None,
+            "observing": self.house.is_observing(),
         }
 
     def _registry(self) -> dict[str, tuple[str, ...]]:
@@ -502,6 +508,7 @@ class Local:
             "unrehearsed": list(unrehearsed),
             "flags": dict(flags.as_keys()),
             "flags_revision": flags.revision,
+            "observing": self.house.is_observing(),
         }
 
 

@@ -316,6 +316,11 @@ class Remote:
         said = {"session": session.isoformat() if session else None}
         return self._post(f"/deployments/{_part(identity)}/observations", said)
 
+    def not_held(self, identity: str, session: date, *, reason: str) -> Document:
+        """Declare that the venue did not hold a session."""
+        said = {"session": session.isoformat(), "reason": reason}
+        return self._post(f"/deployments/{_part(identity)}/sessions-not-held", said)
+
     def review(self, identity: str, *, notes: str) -> Document:
         """The 30-day review."""
         return self._post(f"/deployments/{_part(identity)}/reviews", {"notes": notes})

@@ -81,9 +81,9 @@ class Worker:
     def work(self, *, is_observing: bool = False, is_advancing: bool = False, is_tidying: bool = True) -> Pass:
         """One pass. What goes wrong with one thing keeps nobody from the next.
 
-        Sessions that have closed are observed and phases advanced only when asked for. Tidying asks the registry about
-        every release that has not ended, which nothing waits for. UnavailableError when the record cannot be opened;
-        kills are then halted all the same.
+        Sessions that have closed are observed and phases advanced only when asked for. Tidying is what nothing waits
+        for: it asks the registry about every release that has not ended, and looks again at sessions without data.
+        UnavailableError when the record cannot be opened; kills are then halted all the same.
         """
         done = Pass()
         for did in self.lanes.returned() if self.lanes is not None else ():
@@ -105,12 +105,15 @@ class Worker:
         self._beside("champions", done, self._champions)
         if is_observing:
             self._beside("observation", done, self._observe_closed)
+        if is_observing and is_tidying:
+            self._beside("second look", done, self._look_again)
         if is_advancing:
             self._beside("advance", done, self._advance_ready)
         if is_tidying:
             self._beside("registry", done, self._registered)
         self._beside("notices", done, self._notices)
         if is_tidying:
+            self._beside("watch", done, lambda _: self.house.say_observing(is_observing=is_observing))
             self._beside("kill folders", done, self._kill_folders)
             self._beside("governance", done, self._governance)
         self._beside("anchor", done, lambda _: self.house.anchor())
@@ -272,14 +275,23 @@ class Worker:
 
         def observe(state: Deployment) -> None:
             watch, present = self.house.watch(state.model), state
-            while present.state in LIVE and (day := watch.next_session(present)) is not None and day <= last:
-                present, _ = watch.observe(state.id, day, actor=self.actor)
+            while present.state in LIVE and (day := watch.first_due(present, last)) is not None:
+                present, _ = watch.observe(state.id, day, actor=self.actor, is_due=True)
                 done.observed.append(f"{state.id}: {day}")
 
         for subject, state in self._releases("observation", done, *LIVE):
-            if state.was_adopted and state.state is State.FULL:
-                continue  # nobody validated it here, so there is nothing to hold it against
             self._try(subject, done, partial(observe, state))
+
+    def _look_again(self, done: Pass) -> None:
+        """Judge sessions whose data came after they were looked at."""
+
+        def look(state: Deployment) -> None:
+            judged = self.house.watch(state.model).look_again(state.id, actor=self.actor)
+            done.observed.extend(f"{state.id}: {day}" for day in judged)
+
+        for subject, state in self._releases("second look", done, *LIVE):
+            if state.unjudged or state.not_held:
+                self._try(subject, done, partial(look, state))
 
     def _advance_ready(self, done: Pass) -> None:
         """Advance releases whose every condition holds; what a guard refuses waits for the next pass."""

@@ -15,6 +15,7 @@ from signoff.domain.memo.pieces import ABSENT, lead_in, linked, listed, one, pla
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import DayCount, FallingAlert, Policy, RisingAlert, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
+from signoff.domain.silence import rule
 
 SESSIONS_A_YEAR: Final = 252
 
@@ -90,6 +91,8 @@ def _rollout(release: Release) -> tuple[Block, ...]:
         lead_in("Rollback Triggers (any phase)"),
         Bullets(rollback_triggers(policy)),
         Paragraph(_false_alarm(release), is_note=True),
+        lead_in("Silence (any phase)"),
+        Bullets((rule(policy),)),
         *([_tightened(tightened)] if tightened else []),
         *(one(f"Shortened by {s.rule}", Cell(s.text)) for s in release.shortenings),
     )

@@ -375,8 +375,10 @@ def _detail(event: e.AnyEvent) -> str:  # noqa: PLR0911 - one visible table
             return f"restored: {versioned(event.restored_version or 'nothing')}"
         case e.NoticeSent():
             return f"{event.notice} to {', '.join(event.audience)} by {event.channel}"
-        case e.Killed():
+        case e.Killed() | e.CapitalCut():
             return event.reason
+        case e.SessionNotHeld():
+            return f"{event.session}: {event.reason}"
         case _:
             return ""
 
