@@ -278,17 +278,26 @@ class PhaseEntered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One monitored figure on one day: its value, and its level against the thresholds in force."""
+    """One monitored figure on one day: its value, and its level against the thresholds in force.
+
+    It rests on `n` data where `needed` are needed, the newest of them from `as_of`; None where nobody counted.
+    """
 
     key: str
     value: float | None
     level: str
     detail: str = ""
+    n: int | None = None
+    needed: int | None = None
+    as_of: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(Event):
-    """One day of monitoring. `fired` names the rollback triggers that hold; `unmet` what keeps it from advancing."""
+    """One day of monitoring. `fired` names the rollback triggers that hold; `unmet` what keeps it from advancing.
+
+    `open_until` is the close of a session that was looked at before it: such a look is told and never recorded.
+    """
 
     kind: Literal["observed"] = "observed"
     session: date
@@ -297,6 +306,7 @@ class Observed(Event):
     fired: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
     is_conclusive: bool
+    open_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
