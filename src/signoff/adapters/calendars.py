@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any
 
-from signoff.domain.errors import BadInputError
+from signoff.domain.errors import BadInputError, one_line
 
 
 class ExchangeCalendar:
@@ -49,7 +49,12 @@ def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the p
         nearest = f"; nearest is {close[0]}" if close else ""
         raise BadInputError(f"phases.calendar: expected an exchange such as XNYS, found {name!r}{nearest}.")
     start, end = date(first, 1, 1) - timedelta(days=10), date(last, 12, 31) + timedelta(days=10)
-    return published.get_calendar(name, start=str(start), end=str(end))
+    try:
+        return published.get_calendar(name, start=str(start), end=str(end))
+    except ValueError as error:
+        raise BadInputError(
+            f"Expected years that the calendar {name} covers, found {first} to {last}: {one_line(str(error))}"
+        ) from error
 
 
 @lru_cache(maxsize=32)

@@ -34,6 +34,8 @@ from signoff.domain.policy import DayCount, PhasePolicy
 from signoff.ports.calendar import Calendar, TradingDays
 
 UTC_DAYS: Final = PhasePolicy(days=DayCount.CALENDAR, calendar="UTC")
+EARLIEST: Final = date(1990, 1, 15)
+LATEST: Final = date(2040, 12, 1)
 KEYS: Final = frozenset({"timestamp", "symbol", "session"})
 
 
@@ -86,7 +88,7 @@ class LiveFolder:
             found = self._sessioned("predictions", self._days(phases))
             return tuple(found["session"].unique().sort().to_list())
 
-    def measure(  # noqa: PLR0913, PLR0917 - what one measurement is of
+    def measure(
         self,
         model: str,  # noqa: ARG002 - one folder a model
         version: str,
@@ -111,6 +113,8 @@ class LiveFolder:
         with self._telling():
             try:
                 seen = (self.folder / "predictions.parquet").lstat()
+            except FileNotFoundError:
+                return Measurement(session=session, live_since=live_since)  # nothing was predicted yet
             except OSError as error:
                 raise _unreadable(self.folder / "predictions.parquet", error.strerror or str(error)) from error
             key = (version, session, seen.st_ino, seen.st_size, seen.st_mtime_ns)
@@ -161,7 +165,7 @@ class LiveFolder:
             features=self._features(days, live_since, session),
             baseline=baseline,
             gross_exposure_pct=_numbers(exposure["gross_exposure_pct"]),
-            seen=seen | self._seen_before(session, days) if seen else frozenset(),
+            seen=seen | self._seen_before(session, days),
             previous_symbols=_last_symbols(earlier),
         )
 
@@ -209,7 +213,7 @@ class LiveFolder:
     def _baseline(self, days: TradingDays) -> tuple[Baseline, frozenset[str]]:
         """The training period, with every symbol that it knew; it is prepared once, for all that is measured."""
         if "baseline" not in self._prepared:
-            rows = self._sessioned("baseline_features", days)
+            rows = _with_session(self._table("baseline_features"), days, is_overnight=False)
             sessions = _dates(rows["session"])
             names = [name for name in rows.columns if name not in KEYS]
             is_named = "symbol" in rows.columns
@@ -264,7 +268,9 @@ class LiveFolder:
         return table
 
 
-def _with_session(table: pl.DataFrame, days: TradingDays, *, since: date | None = None) -> pl.DataFrame:
+def _with_session(
+    table: pl.DataFrame, days: TradingDays, *, since: date | None = None, is_overnight: bool = True
+) -> pl.DataFrame:
     """Each row's day in the exchange's zone, or the session that had opened before it."""
     at = pl.col("timestamp")
     dtype = table.schema["timestamp"]
@@ -275,12 +281,12 @@ def _with_session(table: pl.DataFrame, days: TradingDays, *, since: date | None 
         near = (pl.lit(since) - pl.duration(days=5)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         table = table.filter(at >= near)
     table = table.with_columns(session=at.dt.convert_time_zone(days.zone).dt.date())
-    if table.is_empty():
+    if table.is_empty() or not is_overnight:
         return table
     first, last = table["session"].min(), table["session"].max()
     assert isinstance(first, date)
     assert isinstance(last, date)
-    overnight = days.opened_before(first, last + timedelta(days=7))
+    overnight = days.opened_before(max(first, EARLIEST), min(last, LATEST) + timedelta(days=7))
     if not overnight:
         return table
     opened = np.array([_naive(opened) for _, opened in overnight], dtype="datetime64[us]")
@@ -298,7 +304,7 @@ def _naive(at: datetime) -> datetime:
 def _expected(
     live: DailyReturns, predictions: pl.DataFrame, live_since: date, session: date, days: TradingDays
 ) -> Days:
-    """The lived sessions that must have a return: those with a prediction, and those that the exchange was open on.
+    """The lived sessions that must have a return: those of the exchange, or every day that has a prediction.
 
     They begin with the first that has anything: a release may enter shadow after the close.
     """
@@ -307,11 +313,10 @@ def _expected(
     lived = np.concatenate([live.dates[live.dates >= begun], predicted[predicted >= begun]])
     if not lived.size:
         return lived
-    found = predicted[predicted >= begun]
-    if days.phases.days is DayCount.SESSIONS:
-        first = lived.min().item()
-        found = np.union1d(found, np.array(days.between(first, session), dtype="datetime64[D]"))
-    return np.asarray(found, dtype="datetime64[D]")
+    if days.phases.days is DayCount.CALENDAR:
+        return np.asarray(predicted[predicted >= begun], dtype="datetime64[D]")
+    first = lived.min().item()
+    return np.array(days.between(first, session), dtype="datetime64[D]")
 
 
 def _predictions(rows: pl.DataFrame) -> Predictions:

@@ -16,7 +16,7 @@ class LiveFeed(Protocol):
     def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:
         """Sessions for which something was journaled, in order."""
 
-    def measure(  # noqa: PLR0913, PLR0917 - what one measurement is of
+    def measure(
         self,
         model: str,
         version: str,

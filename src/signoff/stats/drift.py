@@ -193,7 +193,9 @@ def _counts(before: Floats, after: Floats, bins: int) -> tuple[NDArray[np.int64]
 
 
 def _shares(counts: NDArray[np.int64]) -> Floats:
-    return np.asarray(np.where(counts == 0, _EMPTY_COUNT, counts) / counts.sum(axis=-1, keepdims=True), dtype=np.float64)
+    return np.asarray(
+        np.where(counts == 0, _EMPTY_COUNT, counts) / counts.sum(axis=-1, keepdims=True), dtype=np.float64
+    )
 
 
 def _relative_entropy_bits(share: Floats, middle: Floats) -> float:

@@ -270,6 +270,7 @@ class Worker:
             while present.state in LIVE and (day := watch.next_session(present)) is not None and day <= last:
                 present, _ = watch.observe(state.id, day, actor=self.actor)
                 done.observed.append(f"{state.id}: {day}")
+            watch.interim(state.id, actor=self.actor)
 
         for subject, state in self._releases("observation", done, *LIVE):
             if state.was_adopted and state.state is State.FULL:

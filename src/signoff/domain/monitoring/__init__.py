@@ -5,7 +5,14 @@ from signoff.domain.monitoring.judge import explain, holds, interim, observe, st
 from signoff.domain.monitoring.measurement import Baseline, DailyReturns, Features, Measurement, Predictions
 from signoff.domain.monitoring.operational import MIN_PREDICTIONS
 from signoff.domain.monitoring.readings import Level
-from signoff.domain.monitoring.returns import BETA_SESSIONS, VAR_SESSIONS, VarException, rolling_sharpe, var_exception
+from signoff.domain.monitoring.returns import (
+    BETA_SESSIONS,
+    VAR_SESSIONS,
+    Track,
+    VarException,
+    rolling_sharpe,
+    var_exception,
+)
 
 __all__ = [
     "BETA_SESSIONS",
@@ -19,6 +26,7 @@ __all__ = [
     "Measurement",
     "Predictions",
     "Reference",
+    "Track",
     "VarException",
     "explain",
     "holds",

@@ -1,7 +1,7 @@
 """Drift of a feature: the population stability of its live window against its training period.
 
-Features are autocorrelated: a month of a one-year momentum always differs from its ten-year distribution. What counts as
-drift is a window unlike the windows of the past, so every figure is held against what calm windows of its length showed.
+Features are autocorrelated: a month of a one-year momentum always differs from its ten-year distribution. What counts
+as drift is a window unlike the windows of the past, so a figure is held against what calm windows of its length showed.
 """
 
 from dataclasses import dataclass

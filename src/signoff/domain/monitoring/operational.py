@@ -36,6 +36,7 @@ class Outcomes:
     unknown: NDArray[np.bool_]
     unflagged: NDArray[np.bool_]
     unpredicted: NDArray[np.bool_]
+    untimed: NDArray[np.bool_]
     latency_ms: Floats
     doubled: int
     incomplete: str
@@ -50,12 +51,13 @@ class Outcomes:
         found, of = np.unique(keys, return_inverse=True)
         of = of.reshape(-1)
         values = np.full(n, np.nan) if predictions.values is None else predictions.values
-        failed, unflagged, gone, slow = (np.zeros(found.size) for _ in range(4))
+        failed, unflagged, gone, untimed = (np.zeros(found.size) for _ in range(4))
         np.maximum.at(failed, of, np.nan_to_num(predictions.errors, nan=0.0) != 0.0)
         np.maximum.at(unflagged, of, np.isnan(predictions.errors))
         np.maximum.at(gone, of, ~np.isfinite(values))
-        latency = np.where(np.isfinite(predictions.latency_ms), predictions.latency_ms, np.nan)
-        np.maximum.at(slow, of, latency)
+        timed, slow = np.isfinite(predictions.latency_ms), np.full(found.size, -np.inf)
+        np.maximum.at(untimed, of, ~timed)
+        np.maximum.at(slow, of[timed], predictions.latency_ms[timed])
         is_failed = failed > 0
         return cls(
             session=session,
@@ -64,6 +66,7 @@ class Outcomes:
             unknown=~is_failed & ((unflagged > 0) | (gone > 0)),
             unflagged=~is_failed & (unflagged > 0),
             unpredicted=~is_failed & (gone > 0),
+            untimed=untimed > 0,
             latency_ms=slow,
             doubled=n - found.size,
             incomplete=incomplete,
@@ -147,7 +150,7 @@ def _error_rate(found: Outcomes, policy: Policy) -> Reading:
 def _latency(found: Outcomes, policy: Policy) -> Reading:
     """The nearest-rank 95th percentile: a latency that was measured, not one between two."""
     alert, known = policy.alerts.latency_p95_ms, found.slowest
-    gaps = found.n - known.size
+    gaps = int(found.untimed.sum())
     rank = known.size - floor(SLOW_SHARE * known.size) - 1
     value = float(known[rank]) if known.size else None
     detail = f"critical above {min(alert.critical, policy.triggers.latency_p95_ms):g} ms"

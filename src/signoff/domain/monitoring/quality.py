@@ -1,4 +1,4 @@
-"""What is wrong with the data themselves: rows doubled or out of order, features and symbols lost, numbers that are none.
+"""What is wrong with the data: rows doubled or out of order, features and symbols lost, numbers that are none.
 
 Each fault is a reading of its own that names the column or the symbol. It is unknown, since nobody can say what the
 figures would read without it.
@@ -17,6 +17,8 @@ from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.operational import Outcomes
 from signoff.domain.monitoring.readings import Figure, as_date, finding, newest, reading, rising, some
 from signoff.domain.policy import Policy
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubled:
     """How many rows of a table are there again, and the first of them in words."""
@@ -83,7 +85,7 @@ def drifts(measured: Measurement) -> tuple[Drift, ...]:
     """The drift of every watched feature; unknown where today's values are no sound part of the window."""
     features, names = measured.features, tuple(measured.baseline.columns)
     n_sessions = np.unique(features.sessions).size
-    gaps = {name: text for name, text in _gaps(measured)}
+    gaps = dict(_gaps(measured))
     found = []
     for name in watched(names):
         column = features.columns.get(name)
@@ -98,7 +100,7 @@ def drifts(measured: Measurement) -> tuple[Drift, ...]:
 
 
 def _psi(measured: Measurement, drift: tuple[Drift, ...], policy: Policy) -> Reading:
-    """The largest stability index of the features that drifted; one that is unknown makes it so, unless it is critical."""
+    """The largest stability index of the features that drifted; unknown if any is, unless it is critical."""
     alert = policy.alerts.psi
     significant = [each for each in drift if each.is_significant and each.psi is not None]
     worst = max((each for each in drift if each.psi is not None), key=_psi_of, default=None)
@@ -138,7 +140,7 @@ def _psi_of(drift: Drift) -> float:
     return drift.psi
 
 
-def _drift_detail(worst: Drift | None, is_significant: bool) -> str:  # noqa: FBT001 - of one caller
+def _drift_detail(worst: Drift | None, is_significant: bool) -> str:
     if worst is None:
         return ""
     text = f"largest raw PSI {worst.psi:.2f} on {worst.feature} (n {worst.n}; calm windows reach {worst.null_psi:.2f})"
@@ -168,9 +170,7 @@ def _doubled(measured: Measurement, found: Outcomes) -> Reading:
 
 def _unordered(measured: Measurement) -> Reading:
     champion = () if measured.champion is None else (measured.champion,)
-    faults = [
-        (table.name, _steps_back(table.dates)) for table in (measured.history, measured.live, *champion)
-    ]
+    faults = [(table.name, _steps_back(table.dates)) for table in (measured.history, measured.live, *champion)]
     faults += [
         ("predictions", _steps_back(measured.predictions.timestamps)),
         ("features", _steps_back(measured.features.timestamps)),
@@ -212,9 +212,12 @@ def _gaps(measured: Measurement) -> Iterator[tuple[str, str]]:
         usual = 0.0 if reference is None else reference.gap_limit
         share = missing / today.size
         if infinite or share > usual:
-            yield name, (
-                f"{name}: {100 * share:.0f}% of {today.size} values are null, NaN or infinite, "
-                f"at most {100 * usual:.0f}% were in training"
+            yield (
+                name,
+                (
+                    f"{name}: {100 * share:.0f}% of {today.size} values are null, NaN or infinite, "
+                    f"at most {100 * usual:.0f}% were in training"
+                ),
             )
 
 
@@ -246,4 +249,3 @@ def _steps_back(at: NDArray[np.datetime64]) -> tuple[int, str]:
     """How many rows are earlier than the one before them, and the first of them."""
     back = np.flatnonzero(at[1:] < at[:-1])
     return int(back.size), f"{at[back[0] + 1]} comes after {at[back[0]]}" if back.size else ""
-

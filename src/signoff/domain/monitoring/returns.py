@@ -1,4 +1,4 @@
-"""What daily returns say: Sharpe ratios, value-at-risk exceptions, the market's volatility, and the lead on the champion.
+"""What daily returns say: Sharpe ratios, value-at-risk exceptions, market volatility, the lead on the champion.
 
 A figure rests on whole windows. One row that is doubled, no number or missing makes every figure unknown whose window
 holds it; rows before the window change nothing.
@@ -6,6 +6,7 @@ holds it; rows before the window change nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Final
 
@@ -105,6 +106,11 @@ class Track:
     def n_lived(self) -> int:
         """How many rows are of the rollout."""
         return int((self.dates >= np.datetime64(self.measured.live_since, "D")).sum())
+
+    @property
+    def newest(self) -> date | None:
+        """The day of the newest return."""
+        return newest(self.dates)
 
     @cached_property
     def missing(self) -> Days:
@@ -301,7 +307,7 @@ def _pairs(track: Track, champion: DailyReturns) -> _Pairs:
     return _Pairs(dates=dates, own=own, theirs=other, why=_objection(track, champion, dates, mine, own, other))
 
 
-def _objection(  # noqa: PLR0913, PLR0917 - the columns of one comparison
+def _objection(
     track: Track, champion: DailyReturns, dates: Days, mine: NDArray[np.datetime64], own: Floats, other: Floats
 ) -> str:
     if not dates.size:
