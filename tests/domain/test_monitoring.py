@@ -33,6 +33,7 @@ from signoff.domain.monitoring import (
     var_exception,
 )
 from signoff.domain.policy import Policy, TriggerPolicy
+from signoff.ledger.codec import encode_state
 
 POLICY = Policy(name="test", version="1")
 
@@ -58,6 +59,10 @@ def test_a_healthy_day_lets_the_release_advance():
     assert observed.unmet == ()
     assert observed.fired == ()
     assert observed.is_conclusive
+
+
+def test_what_is_observed_can_be_written_to_the_ledger():
+    assert encode_state(seen())
 
 
 def test_every_reading_carries_how_much_it_rests_on_and_how_old_that_is():

@@ -57,13 +57,13 @@ class Reference:
     def drift(self, feature: str, window: Floats, n_sessions: int) -> Drift:
         """How far a window of so many sessions lies from the training period."""
         current = window[np.isfinite(window)]
-        if self._finite.size and current.size and float(np.ptp(self._finite)) == 0.0:
-            return self._against_constant(feature, current)
         few = min(self._finite.size, current.size)
         if few < MIN_OBSERVATIONS:
             where = "live" if current.size <= self._finite.size else "training"
             why = f"{feature} has too few {where} values: n {few}, needs {MIN_OBSERVATIONS}"
             return Drift(feature=feature, psi=None, n=few, why=why)
+        if float(np.ptp(self._finite)) == 0.0:
+            return self._against_constant(feature, current)
         try:
             psi = population_stability_index(self._finite, current).value
         except InsufficientData as error:

@@ -38,7 +38,7 @@ class Figure:
 
 def reading(key: str, figure: Figure, judge: Callable[[float], Level] | None = None, *, detail: str = "") -> Reading:
     """The figure with its level; unknown, without a value, unless it is a finite number that nothing speaks against."""
-    value = figure.value if figure.value is not None and np.isfinite(figure.value) and not figure.why else None
+    value = float(figure.value) if figure.value is not None and np.isfinite(figure.value) and not figure.why else None
     level = Level.UNKNOWN if value is None else (judge(value) if judge is not None else Level.OK)
     because = detail if value is not None else _unknown(figure, detail)
     return Reading(

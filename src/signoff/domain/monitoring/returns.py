@@ -100,7 +100,7 @@ class Track:
     @property
     def is_of_session(self) -> bool:
         """Whether the session itself has a return."""
-        return bool(self.dates.size) and self.dates[-1] == np.datetime64(self.measured.session, "D")
+        return bool(self.dates.size and self.dates[-1] == np.datetime64(self.measured.session, "D"))
 
     @property
     def n_lived(self) -> int:
@@ -165,7 +165,6 @@ class Exceptions:
 
     exceptions: int
     attributed: int
-    judged: int
     why: str
 
 
@@ -186,7 +185,6 @@ def var_exceptions(track: Track, policy: Policy) -> Exceptions:
     return Exceptions(
         exceptions=sum(x is not None and x.is_exception for x in found),
         attributed=sum(x is not None and x.is_attributed for x in found),
-        judged=int(days.size),
         why=why,
     )
 
@@ -238,7 +236,8 @@ def readings(track: Track, policy: Policy) -> Iterator[Reading]:
     yield _sharpe(track, "rolling_sharpe_30d", policy.triggers.sharpe.window_days, policy)
     yield _below(track, policy)
     found = var_exceptions(track, policy)
-    seen = Figure(n=found.judged, needed=1, as_of=newest(track.dates), why=found.why)
+    n = min(track.dates.size, VAR_SESSIONS + 1)
+    seen = Figure(n=n, needed=VAR_PAST + 1, as_of=newest(track.dates), why=found.why)
     for key, count in (("var_exceptions", found.exceptions), ("var_exceptions_attributed", found.attributed)):
         yield reading(key, Figure(value=count, n=seen.n, needed=seen.needed, as_of=seen.as_of, why=seen.why))
     yield _volatility(track)
