@@ -29,9 +29,9 @@ from signoff.domain.evidence import RegisteredVersion
 from signoff.domain.floor import Origin
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
-from signoff.ports.calendar import TradingDays
 from signoff.ledger.floor import unconfirmed
 from signoff.ledger.manifest import manifest_of
+from signoff.ports.calendar import TradingDays
 from signoff.wiring import House
 
 MODEL: Final = "momentum"

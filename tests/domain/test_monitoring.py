@@ -551,40 +551,36 @@ RANK = {Level.OK: 0, Level.WARNING: 1, Level.CRITICAL: 2}
 def damaged(kind, base, row, gap):
     """A measurement in which something was replaced by no number, doubled, or taken away."""
     rows, live = base.predictions, base.live
-    match kind:
-        case "latency" | "values" | "errors":
-            name = "latency_ms" if kind == "latency" else kind
-            column = getattr(rows, name).copy()
-            column[row] = np.nan if kind == "errors" else gap
-            return replace(base, predictions=replace(rows, **{name: column}))
-        case "doubled predictions":
-            return replace(base, predictions=doubled(rows, [row]))
-        case "lost prediction":
-            names = ("timestamps", "symbols", "values", "latency_ms", "errors")
-            return replace(
-                base, predictions=replace(rows, **{name: np.delete(getattr(rows, name), row) for name in names})
-            )
-        case "feature":
-            return replace(base, features=with_today(base.features, "x", [gap] * (row + 1)))
-        case "lost feature":
-            return replace(base, features=replace(base.features, columns={"y": base.features.columns["y"]}))
-        case "return":
-            column = live.returns.copy()
-            column[row] = gap
-            return replace(base, live=replace(live, returns=column))
-        case "doubled return" | "lost return":
-            order = np.arange(20)
-            order = np.delete(order, row) if kind == "lost return" else np.sort(np.append(order, row))
-            columns = {name: getattr(live, name)[order] for name in ("dates", "returns", "benchmark")}
-            return replace(base, live=replace(live, **columns))
-        case _:
-            return replace(base, gross_exposure_pct=np.array([gap]))
+    gone = np.delete(np.arange(20), row)
+    twice = np.sort(np.append(np.arange(20), row))
+
+    def gapped(column, value=gap):
+        found = column.copy()
+        found[row] = value
+        return found
+
+    def chosen(table, order, *names):
+        return replace(table, **{name: getattr(table, name)[order] for name in names})
+
+    of_day, of_row = ("dates", "returns", "benchmark"), ("timestamps", "symbols", "values", "latency_ms", "errors")
+    changes = {
+        "latency": lambda: {"predictions": replace(rows, latency_ms=gapped(rows.latency_ms))},
+        "values": lambda: {"predictions": replace(rows, values=gapped(rows.values))},
+        "errors": lambda: {"predictions": replace(rows, errors=gapped(rows.errors, np.nan))},
+        "doubled prediction": lambda: {"predictions": chosen(rows, twice, *of_row)},
+        "lost prediction": lambda: {"predictions": chosen(rows, gone, *of_row)},
+        "feature": lambda: {"features": with_today(base.features, "x", [gap] * (row + 1))},
+        "lost feature": lambda: {"features": replace(base.features, columns={"y": base.features.columns["y"]})},
+        "return": lambda: {"live": replace(live, returns=gapped(live.returns))},
+        "benchmark": lambda: {"live": replace(live, benchmark=gapped(live.benchmark))},
+        "doubled return": lambda: {"live": chosen(live, twice, *of_day)},
+        "lost return": lambda: {"live": chosen(live, gone, *of_day)},
+        "exposure": lambda: {"gross_exposure_pct": np.array([gap])},
+    }
+    return changes if kind is None else replace(base, **changes[kind]())
 
 
-KINDS = (
-    "latency values errors feature return exposure".split()  # noqa: SIM905 - read as words
-    + ["doubled predictions", "lost prediction", "lost feature", "doubled return", "lost return"]
-)
+KINDS = sorted(damaged(None, measured(), 0, np.nan))
 
 
 @settings(max_examples=150, deadline=None)
@@ -597,9 +593,7 @@ KINDS = (
     st.sampled_from([0.0, 0.3, 3.0]),
     st.sampled_from([0.0, -0.02]),
 )
-def test_no_reading_is_better_for_data_that_are_missing_doubled_or_no_number(
-    kind, row, gap, failed, slow, moved, lost
-):
+def test_no_reading_is_better_for_data_that_are_missing_doubled_or_no_number(kind, row, gap, failed, slow, moved, lost):
     own = OWN.copy()
     own[-20:] += lost
     rows = replace(features(), columns={name: column + moved for name, column in features().columns.items()})

@@ -102,9 +102,7 @@ def with_today(features_, name, values):
 def doubled(rows, which):
     """A table of a measurement with some of its rows again, right after themselves."""
     order = np.sort(np.concatenate([np.arange(rows.timestamps.size), np.asarray(which, dtype=int)]))
-    columns = {
-        name: getattr(rows, name)[order] for name in ("timestamps", "symbols", "values", "latency_ms", "errors")
-    }
+    columns = {name: getattr(rows, name)[order] for name in ("timestamps", "symbols", "values", "latency_ms", "errors")}
     return replace(rows, **columns)
 
 
