@@ -8,7 +8,7 @@ releases, broker, outbox and every use case are the product's own; only what wou
 import json
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -31,6 +31,7 @@ from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
 from signoff.ledger.floor import unconfirmed
 from signoff.ledger.manifest import manifest_of
+from signoff.ports.calendar import TradingDays
 from signoff.wiring import House
 
 MODEL: Final = "momentum"
@@ -150,6 +151,8 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
     observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
     House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
+    # A day is over as soon as it begins, so that every act of a day can follow the one before it.
+    TradingDays.close = lambda _, session: datetime.combine(session, time(), tzinfo=UTC)  # type: ignore[method-assign]
     offset(ahead_s)
     from signoff.http import commands
 

@@ -66,6 +66,7 @@ from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
 from signoff.domain.floor import InForce
+from signoff.domain.monitoring import Measurement
 from signoff.domain.policy import Policy, Role
 from signoff.domain.venue import VenueKind
 from signoff.ledger.checkpoint import claimed
@@ -361,7 +362,18 @@ class House:
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
-        shared = ("store", "shelf", "outside_registry", "registry", "runs", "reader", "releases", "broker", "kills")
+        shared = (
+            "store",
+            "shelf",
+            "outside_registry",
+            "registry",
+            "runs",
+            "reader",
+            "releases",
+            "broker",
+            "kills",
+            "_looks",
+        )
         house = House(self.settings, self.clock)
         house.__dict__.update({name: getattr(self, name) for name in shared})
         house.__dict__["record"] = Record(self.store, self.clock, expected, request)
@@ -369,7 +381,12 @@ class House:
 
     def feed(self, model: str) -> LiveFolder:
         """The journal of one model's trading process."""
-        return LiveFolder(self.settings.live(model))
+        return LiveFolder(self.settings.live(model), looks=self._looks.setdefault(model, {}))
+
+    @cached_property
+    def _looks(self) -> dict[str, dict[tuple[object, ...], Measurement]]:
+        """What was last read of each model's open session, kept while this process runs."""
+        return {}
 
     def watch(self, model: str) -> Watch:
         """Monitoring of one model."""

@@ -35,7 +35,7 @@ def folder(path):
 POISONS = {
     "a file without a column": ({"returns": {"return": None}}, "expected a column 'return'"),
     "a date as text": ({"returns": {"date": ["2009/01/02"]}}, "column 'date': expected dates, found String"),
-    "an error flag that is missing": ({"predictions": {"error": [None]}}, "predictions.parquet"),
+    "an error flag as text": ({"predictions": {"error": ["no"]}}, "predictions.parquet"),
     "a feature as text": ({"features": {"x": ["high"]}}, "column 'x': expected numbers"),
     "a baseline without a feature": ({"baseline_features": {"x": None}}, "expected a column 'x'"),
     "a version as a number": ({"exposure": {"version": [2]}}, "column 'version': expected texts"),

@@ -7,7 +7,7 @@ commit, and before or after anything done at the broker, in the registry or in a
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +33,7 @@ from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredModel
 from signoff.domain.memo.standing import PreviousCheck
+from signoff.domain.monitoring import Measurement
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.durability import Kept
@@ -248,13 +249,27 @@ class Feed:
     def __init__(self, shown):
         self._shown = shown
 
-    def measure(self, model, version, session, live_since, champion=None):
+    def measure(self, model, version, session, live_since, champion=None, phases=None):
         return replace(self._shown, session=session)
+
+    def measure_open(self, model, version, session, live_since, phases=None):
+        return Measurement(session=session, live_since=live_since)
 
 
 class Calendar:
+    """Every day is a session, and over as soon as it begins."""
+
     def days(self, name, start, end):
         return tuple(start + timedelta(days=n) for n in range((end - start).days + 1))
+
+    def close(self, name, session):
+        return datetime(session.year, session.month, session.day, tzinfo=UTC)
+
+    def opens(self, name, start, end):
+        return ()
+
+    def zone(self, name):
+        return "UTC"
 
 
 HEALTHY = Observed(session=date(2019, 1, 1), counts=True, readings=(), is_conclusive=True)

@@ -1,25 +1,72 @@
-"""Exchange sessions from exchange_calendars; every calendar day for those whose policy says so."""
+"""Exchange sessions from exchange_calendars, with the instants at which they open and close."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
 
-from signoff.domain.errors import BadInputError
+from signoff.domain.errors import BadInputError, one_line
 
 
 class ExchangeCalendar:
-    """Holidays and closures as the exchanges publish them."""
+    """Holidays, closures and shortened sessions as the exchanges publish them."""
 
     def days(self, name: str, start: date, end: date) -> tuple[date, ...]:
         """The sessions between two days, both included."""
         if end < start:
             return ()
-        import exchange_calendars as published  # noqa: PLC0415 - the import takes a second; only observing pays
-
-        if name not in published.get_calendar_names():
-            close = get_close_matches(name, published.get_calendar_names(), n=1)
-            nearest = f"; nearest is {close[0]}" if close else ""
-            raise BadInputError(f"phases.calendar: expected an exchange such as XNYS, found {name!r}{nearest}.")
-        calendar = published.get_calendar(
-            name, start=str(start - timedelta(days=10)), end=str(end + timedelta(days=10))
-        )
+        calendar = _published(name, start.year, end.year)
         return tuple(session.date() for session in calendar.sessions_in_range(str(start), str(end)))
+
+    def close(self, name: str, session: date) -> datetime:
+        """When a session is over, in UTC; a shortened one closes early."""
+        if not self.days(name, session, session):
+            raise BadInputError(
+                f"Expected a session of {name}, found {session} ({session:%A}), on which it is closed. Name a day on "
+                "which it trades."
+            )
+        return _instant(_published(name, session.year, session.year).session_close(str(session)))
+
+    def opens(self, name: str, start: date, end: date) -> tuple[tuple[date, datetime], ...]:
+        """The sessions between two days, each with the instant at which it opens."""
+        if end < start:
+            return ()
+        opens = _published(name, start.year, end.year).opens.loc[str(start) : str(end)]
+        return tuple((day.date(), _instant(at)) for day, at in opens.items())
+
+    def zone(self, name: str) -> str:
+        """The exchange's time zone, UTC for a calendar that nobody knows."""
+        return _zone(name)
+
+
+@lru_cache(maxsize=32)
+def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the package has no types
+    """A calendar over whole years; making one takes a tenth of a second, and a worker asks every second."""
+    import exchange_calendars as published  # noqa: PLC0415 - the import takes a second; only observing pays
+
+    if name not in published.get_calendar_names():
+        close = get_close_matches(name, published.get_calendar_names(), n=1)
+        nearest = f"; nearest is {close[0]}" if close else ""
+        raise BadInputError(f"phases.calendar: expected an exchange such as XNYS, found {name!r}{nearest}.")
+    start, end = date(first, 1, 1) - timedelta(days=10), date(last, 12, 31) + timedelta(days=10)
+    try:
+        return published.get_calendar(name, start=str(start), end=str(end))
+    except ValueError as error:
+        raise BadInputError(
+            f"Expected years that the calendar {name} covers, found {first} to {last}: {one_line(str(error))}"
+        ) from error
+
+
+@lru_cache(maxsize=32)
+def _zone(name: str) -> str:
+    import exchange_calendars as published  # noqa: PLC0415 - as above
+
+    if name not in published.get_calendar_names():
+        return "UTC"
+    return str(published.get_calendar(name).tz)
+
+
+def _instant(at: Any) -> datetime:  # noqa: ANN401 - a pandas timestamp
+    found = at.tz_convert(UTC).to_pydatetime()
+    assert isinstance(found, datetime)
+    return found

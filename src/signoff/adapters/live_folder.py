@@ -2,34 +2,41 @@
 
 - `returns.parquet`: `date`, `version`, `return` [, `benchmark`]: daily, net of costs, of every version
 - `predictions.parquet`: `timestamp`, `version`, `symbol`, `prediction`, `latency_ms`, `error`
-- `features.parquet`: `timestamp`, `symbol` and one column a feature
+- `features.parquet`: `timestamp` [, `symbol`] and one column a feature
 - `exposure.parquet`: `date`, `version`, `gross_exposure_pct`
 - `baseline_features.parquet`: the features of the training period, the reference for drift
 - `history.parquet`: as `returns.parquet`, from backtest and paper trading, before the release was live
+
+A row's timestamp belongs to the session of its exchange; one without a zone is read as UTC. The files are read, their
+types checked, and nothing is judged here: what is doubled, missing or no number goes on as it stands.
 """
 
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.foreign_files import open_regular
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
-from signoff.domain.evidence import Floats
-from signoff.domain.monitoring import Drift, Measurement
-from signoff.stats.drift import population_stability_index
-from signoff.stats.errors import InsufficientData
+from signoff.domain.evidence import Days, Floats, Symbols
+from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions, Reference
+from signoff.domain.monitoring.drift import WINDOW_SESSIONS
+from signoff.domain.policy import DayCount, PhasePolicy
+from signoff.ports.calendar import Calendar, TradingDays
 
-WINDOW_SESSIONS: Final = 30
-NULL_WINDOWS: Final = 40
-NULL_QUANTILE: Final = 0.99
+UTC_DAYS: Final = PhasePolicy(days=DayCount.CALENDAR, calendar="UTC")
+EARLIEST: Final = date(1990, 1, 15)
+LATEST: Final = date(2040, 12, 1)
+KEYS: Final = frozenset({"timestamp", "symbol", "session"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +51,9 @@ class Kind:
 DAY: Final = Kind("dates", lambda found: found == pl.Date)
 MOMENT: Final = Kind("timestamps", lambda found: found == pl.Datetime)
 TEXT: Final = Kind("texts", lambda found: found in {pl.String, pl.Categorical, pl.Enum})
-NUMBER: Final = Kind("numbers", lambda found: found.is_numeric(), is_full=False)
-FEATURE: Final = Kind("numbers", lambda found: found.is_numeric() or found == pl.Boolean, is_full=False)
-FLAG: Final = Kind("true or false", lambda found: found == pl.Boolean or found.is_integer())
+NUMBER: Final = Kind("numbers", lambda found: found.is_numeric() or found == pl.Null, is_full=False)
+FEATURE: Final = Kind("numbers", lambda found: found.is_numeric() or found in {pl.Boolean, pl.Null}, is_full=False)
+FLAG: Final = Kind("true or false", lambda found: found in {pl.Boolean, pl.Null} or found.is_integer(), is_full=False)
 COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "returns": {"date": DAY, "version": TEXT, "return": NUMBER},
     "history": {"date": DAY, "version": TEXT, "return": NUMBER},
@@ -55,20 +62,31 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "baseline_features": {"timestamp": MOMENT},
     "exposure": {"date": DAY, "version": TEXT, "gross_exposure_pct": NUMBER},
 }
-OPTIONAL: Final = {"benchmark": NUMBER}
+OPTIONAL: Final[Mapping[str, Mapping[str, Kind]]] = {
+    "returns": {"benchmark": NUMBER},
+    "history": {"benchmark": NUMBER},
+    "predictions": {"prediction": NUMBER},
+    "features": {"symbol": TEXT},
+    "baseline_features": {"symbol": TEXT},
+}
 
 
 @dataclass(frozen=True)
 class LiveFolder:
-    """Reads the journal up to a session, and nothing from after it."""
+    """Reads the journal up to a session, and nothing from after it.
+
+    `looks` keeps what was last read of an open session, so that a file that did not change is not read every second.
+    """
 
     folder: Path
-    drift_features: int = 12
+    calendar: Calendar = field(default_factory=ExchangeCalendar)
+    looks: dict[tuple[object, ...], Measurement] = field(default_factory=dict)
 
-    def sessions(self, model: str) -> tuple[date, ...]:  # noqa: ARG002 - one folder a model
+    def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:  # noqa: ARG002 - one a model
         """Sessions with a journaled prediction."""
         with self._telling():
-            return tuple(self._predictions["session"].unique().sort().to_list())
+            found = self._sessioned("predictions", self._days(phases))
+            return tuple(found["session"].unique().sort().to_list())
 
     def measure(
         self,
@@ -77,10 +95,39 @@ class LiveFolder:
         session: date,
         live_since: date,
         champion: str | None = None,
+        phases: PhasePolicy | None = None,
     ) -> Measurement:
-        """Everything known at the close of `session`."""
+        """Everything journaled up to `session`."""
         with self._telling():
-            return self._measured(version, session, live_since, champion)
+            return self._measured(version, session, live_since, champion, self._days(phases))
+
+    def measure_open(
+        self,
+        model: str,  # noqa: ARG002 - one folder a model
+        version: str,
+        session: date,
+        live_since: date,
+        phases: PhasePolicy | None = None,
+    ) -> Measurement:
+        """The predictions of an open session. What was read stands until the file changes."""
+        with self._telling():
+            try:
+                seen = (self.folder / "predictions.parquet").lstat()
+            except FileNotFoundError:
+                return Measurement(session=session, live_since=live_since)  # nothing was predicted yet
+            except OSError as error:
+                raise _unreadable(self.folder / "predictions.parquet", error.strerror or str(error)) from error
+            key = (version, session, seen.st_ino, seen.st_size, seen.st_mtime_ns)
+            if key not in self.looks:
+                rows = self._sessioned("predictions", self._days(phases), since=session)
+                today = rows.filter((pl.col("version") == version) & (pl.col("session") == session))
+                self._forget(version)
+                self.looks[key] = Measurement(session=session, live_since=live_since, predictions=_predictions(today))
+            return self.looks[key]
+
+    def _forget(self, version: str) -> None:
+        for key in [key for key in self.looks if key[0] == version]:
+            del self.looks[key]
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -95,51 +142,112 @@ class LiveFolder:
                 f"{described(error)}. Journal it again."
             ) from error
 
-    def _measured(self, version: str, session: date, live_since: date, champion: str | None) -> Measurement:
-        mine = self._returns.filter((pl.col("version") == version) & (pl.col("date") <= session)).sort("date")
-        today = self._predictions.filter((pl.col("version") == version) & (pl.col("session") == session))
-        lived = mine.filter(pl.col("date") >= live_since).height
-        is_journaled = mine.height > 0 and mine["date"][-1] == session
-        exposure = self._exposure.filter((pl.col("version") == version) & (pl.col("date") == session))
+    def _days(self, phases: PhasePolicy | None) -> TradingDays:
+        return TradingDays(self.calendar, phases or UTC_DAYS)
+
+    def _measured(
+        self, version: str, session: date, live_since: date, champion: str | None, days: TradingDays
+    ) -> Measurement:
+        predictions = self._of(version, self._sessioned("predictions", days), session)
+        today = predictions.filter(pl.col("session") == session)
+        earlier = predictions.filter((pl.col("session") < session) & (pl.col("session") >= live_since))
+        live = self._daily("returns", version, session)
+        exposure = self._table("exposure").filter((pl.col("version") == version) & (pl.col("date") == session))
+        baseline, seen = self._baseline(days)
         return Measurement(
             session=session,
-            returns=mine["return"].to_numpy(),
-            benchmark=mine["benchmark"].to_numpy() if "benchmark" in mine.columns else np.empty(0),
-            live_sessions=lived,
-            latency_ms=today["latency_ms"].to_numpy(),
-            errors=int(today["error"].sum()),
-            predictions=today.height if is_journaled else 0,
-            drift=self._drift(session, live_since),
-            gross_exposure_pct=exposure["gross_exposure_pct"].item() if exposure.height == 1 else None,
-            universe_size=today["symbol"].n_unique(),
-            against_champion=self._against(champion, mine.filter(pl.col("date") >= live_since)),
+            live_since=live_since,
+            history=self._daily("history", version, session),
+            live=live,
+            champion=None if champion is None else self._daily("returns", champion, session, name="champion's returns"),
+            expected=_expected(live, predictions, live_since, session, days),
+            predictions=_predictions(today),
+            features=self._features(days, live_since, session),
+            baseline=baseline,
+            gross_exposure_pct=_numbers(exposure["gross_exposure_pct"]),
+            seen=seen | self._seen_before(session, days),
+            previous_symbols=_last_symbols(earlier),
         )
 
-    def _against(self, champion: str | None, lived: pl.DataFrame) -> Floats:
-        """(n, 2) the candidate's and the champion's returns on the days that both were journaled."""
-        theirs = self._returns.filter(pl.col("version") == champion).select("date", champion="return")
-        both = lived.join(theirs, on="date", how="inner").sort("date")
-        return both.select("return", "champion").to_numpy().astype(np.float64)
+    def _daily(self, table: str, version: str, session: date, *, name: str | None = None) -> DailyReturns:
+        rows = self._table(table).filter((pl.col("version") == version) & (pl.col("date") <= session))
+        return DailyReturns(
+            name=name or table,
+            dates=_dates(rows["date"]),
+            returns=_numbers(rows["return"]),
+            benchmark=_numbers(rows["benchmark"]) if "benchmark" in rows.columns else None,
+        )
+
+    def _of(self, version: str, table: pl.DataFrame, session: date) -> pl.DataFrame:
+        return table.filter((pl.col("version") == version) & (pl.col("session") <= session))
+
+    def _seen_before(self, session: date, days: TradingDays) -> frozenset[str]:
+        """Symbols of any version's earlier predictions."""
+        before = self._sessioned("predictions", days).filter(pl.col("session") < session)
+        return frozenset(before["symbol"].cast(pl.String).unique().to_list())
+
+    def _features(self, days: TradingDays, live_since: date, session: date) -> Features:
+        """The rows of the last sessions that the rollout lived through."""
+        self._check_features()
+        inside = self._sessioned("features", days).filter(pl.col("session").is_between(live_since, session))
+        last = inside["session"].unique().sort().tail(WINDOW_SESSIONS)
+        window = inside.filter(pl.col("session").is_in(last.implode()))
+        return Features(
+            timestamps=_instants(window["timestamp"]),
+            sessions=_dates(window["session"]),
+            symbols=_symbols(window["symbol"]) if "symbol" in window.columns else None,
+            columns={name: _numbers(window[name]) for name in window.columns if name not in KEYS},
+        )
+
+    def _check_features(self) -> None:
+        """Every live feature is held against training, so training must have it; one that is lost live is judged."""
+        live, training = self._table("features"), self._table("baseline_features")
+        for name, table, of in (
+            ("features", live, live),
+            ("baseline_features", training, training),
+            ("baseline_features", training, live),
+        ):
+            wanted = dict.fromkeys((c for c in of.columns if c not in KEYS), FEATURE)
+            _check(self.folder / f"{name}.parquet", table, wanted)
+
+    def _baseline(self, days: TradingDays) -> tuple[Baseline, frozenset[str]]:
+        """The training period, with every symbol that it knew; it is prepared once, for all that is measured."""
+        if "baseline" not in self._prepared:
+            rows = _with_session(self._table("baseline_features"), days, is_overnight=False)
+            sessions = _dates(rows["session"])
+            names = [name for name in rows.columns if name not in KEYS]
+            is_named = "symbol" in rows.columns
+            last = rows.filter(pl.col("session") == rows["session"].max()) if is_named else rows.head(0)
+            found = Baseline(
+                columns={name: Reference(values=_numbers(rows[name]), sessions=sessions) for name in names},
+                symbols=_named(last) if is_named else frozenset(),
+                duplicates=rows.height - rows.select("timestamp", "symbol").n_unique() if is_named else 0,
+            )
+            self._prepared["baseline"] = (found, _named(rows) if is_named else frozenset())
+        return self._prepared["baseline"]
 
     @cached_property
-    def _returns(self) -> pl.DataFrame:
-        return pl.concat([self._read("history"), self._read("returns")], how="diagonal_relaxed")
+    def _prepared(self) -> dict[str, tuple[Baseline, frozenset[str]]]:
+        return {}
 
     @cached_property
-    def _predictions(self) -> pl.DataFrame:
-        return self._read("predictions").with_columns(session=pl.col("timestamp").dt.date())
+    def _tables(self) -> dict[str, pl.DataFrame]:
+        return {}
 
-    @cached_property
-    def _features(self) -> pl.DataFrame:
-        return self._read("features").with_columns(session=pl.col("timestamp").dt.date())
+    def _table(self, name: str) -> pl.DataFrame:
+        """One file of the journal; it is read once, so that all of a measurement is of one state of it."""
+        if name not in self._tables:
+            self._tables[name] = self._read(name)
+        return self._tables[name]
 
-    @cached_property
-    def _baseline(self) -> pl.DataFrame:
-        return self._read("baseline_features").with_columns(session=pl.col("timestamp").dt.date())
-
-    @cached_property
-    def _exposure(self) -> pl.DataFrame:
-        return self._read("exposure")
+    def _sessioned(self, name: str, days: TradingDays, *, since: date | None = None) -> pl.DataFrame:
+        """A table with the session that each row belongs to; with `since`, read anew and of those days alone."""
+        if since is not None:
+            return _with_session(self._read(name), days, since=since)
+        key = f"{name} by session"
+        if key not in self._tables:
+            self._tables[key] = _with_session(self._table(name), days)
+        return self._tables[key]
 
     def _read(self, name: str) -> pl.DataFrame:
         """One file of the journal, refused unless it is what it must be: nothing is measured from half of it."""
@@ -155,71 +263,95 @@ class LiveFolder:
                 if not is_fault(error):
                     raise
                 raise _unreadable(path, one_line(str(error))) from error
-        optional = OPTIONAL if name in {"returns", "history"} else {}
-        _check(path, table, {**{c: kind for c, kind in optional.items() if c in table.columns}, **COLUMNS[name]})
+        optional = {c: kind for c, kind in OPTIONAL.get(name, {}).items() if c in table.columns}
+        _check(path, table, {**optional, **COLUMNS[name]})
         return table
 
-    def _drift(self, session: date, live_since: date) -> tuple[Drift, ...]:
-        inside = self._features.filter(pl.col("session").is_between(live_since, session))
-        self._check_watched()
-        days = inside["session"].unique().sort()
-        window = inside.filter(pl.col("session").is_in(days.tail(WINDOW_SESSIONS).implode()))
-        if window.height == 0:
-            return ()
-        n_days = min(days.len(), WINDOW_SESSIONS)
-        return tuple(
-            found
-            for feature in self._watched
-            if (found := self._drift_of(feature, window[feature].to_numpy(), n_days)) is not None
-        )
 
-    @cached_property
-    def _watched(self) -> tuple[str, ...]:
-        names = [c for c in self._features.columns if c not in {"timestamp", "symbol", "session"}]
-        step = max(1, len(names) // self.drift_features)
-        return tuple(names[::step])
+def _with_session(
+    table: pl.DataFrame, days: TradingDays, *, since: date | None = None, is_overnight: bool = True
+) -> pl.DataFrame:
+    """Each row's day in the exchange's zone, or the session that had opened before it."""
+    at = pl.col("timestamp")
+    dtype = table.schema["timestamp"]
+    has_zone = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+    instant = at.dt.convert_time_zone("UTC") if has_zone else at.dt.replace_time_zone("UTC")
+    table = table.with_columns(timestamp=instant.dt.cast_time_unit("us"))
+    if since is not None:
+        near = (pl.lit(since) - pl.duration(days=5)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+        table = table.filter(at >= near)
+    table = table.with_columns(session=at.dt.convert_time_zone(days.zone).dt.date())
+    if table.is_empty() or not is_overnight:
+        return table
+    first, last = table["session"].min(), table["session"].max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    overnight = days.opened_before(max(first, EARLIEST), min(last, LATEST) + timedelta(days=7))
+    if not overnight:
+        return table
+    opened = np.array([_naive(opened) for _, opened in overnight], dtype="datetime64[us]")
+    named = np.array([day for day, _ in overnight], dtype="datetime64[D]")
+    local = _dates(table["session"])
+    place = np.searchsorted(opened, _instants(table["timestamp"]), side="left") - 1
+    session = np.where(place >= 0, np.maximum(local, named[place]), local)
+    return table.with_columns(session=pl.Series(session.astype("datetime64[D]")))
 
-    def _check_watched(self) -> None:
-        watched = dict.fromkeys(self._watched, FEATURE)
-        for name, table in (("features", self._features), ("baseline_features", self._baseline)):
-            _check(self.folder / f"{name}.parquet", table, watched)
 
-    def _drift_of(self, feature: str, current: Floats, n_days: int) -> Drift | None:
-        try:
-            psi = population_stability_index(self._reference(feature), current[np.isfinite(current)])
-        except InsufficientData:
-            return None
-        return Drift(feature=feature, psi=psi.value, null_psi=self._null(feature, n_days), n=current.size)
+def _naive(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(tzinfo=None)
 
-    def _reference(self, feature: str) -> Floats:
-        values = self._baseline[feature].to_numpy()
-        return np.asarray(values[np.isfinite(values)], dtype=np.float64)
 
-    @cached_property
-    def _nulls(self) -> dict[tuple[str, int], float]:
-        return {}
+def _expected(
+    live: DailyReturns, predictions: pl.DataFrame, live_since: date, session: date, days: TradingDays
+) -> Days:
+    """The lived sessions that must have a return: those of the exchange, or every day that has a prediction.
 
-    def _null(self, feature: str, n_days: int) -> float:
-        """The 99th percentile of the PSI that windows of this length showed within the training period itself.
+    They begin with the first that has anything: a release may enter shadow after the close.
+    """
+    predicted = np.unique(_dates(predictions["session"]))
+    begun = np.datetime64(live_since, "D")
+    lived = np.concatenate([live.dates[live.dates >= begun], predicted[predicted >= begun]])
+    if not lived.size:
+        return lived
+    if days.phases.days is DayCount.CALENDAR:
+        return np.asarray(predicted[predicted >= begun], dtype="datetime64[D]")
+    first = lived.min().item()
+    return np.array(days.between(first, session), dtype="datetime64[D]")
 
-        Features are autocorrelated: a month of a one-year momentum always differs from its ten-year distribution. What
-        counts as drift is a window unlike the windows of the past.
-        """
-        key = (feature, n_days)
-        if key not in self._nulls:
-            table = self._baseline.select("session", feature)
-            days = table["session"].unique().sort().to_list()
-            starts = np.linspace(0, max(0, len(days) - n_days), NULL_WINDOWS).astype(int) if days else ()
-            reference, found = self._reference(feature), []
-            for start in starts:
-                part = table.filter(pl.col("session").is_between(days[start], days[min(start + n_days, len(days)) - 1]))
-                values = part[feature].to_numpy()
-                try:
-                    found.append(population_stability_index(reference, values[np.isfinite(values)]).value)
-                except InsufficientData:
-                    continue
-            self._nulls[key] = float(np.quantile(found, NULL_QUANTILE)) if found else 0.0
-        return self._nulls[key]
+
+def _predictions(rows: pl.DataFrame) -> Predictions:
+    return Predictions(
+        timestamps=_instants(rows["timestamp"]),
+        symbols=_symbols(rows["symbol"]),
+        values=_numbers(rows["prediction"]) if "prediction" in rows.columns else None,
+        latency_ms=_numbers(rows["latency_ms"]),
+        errors=_numbers(rows["error"]),
+    )
+
+
+def _last_symbols(earlier: pl.DataFrame) -> frozenset[str] | None:
+    """The symbols of the newest of these sessions."""
+    return None if earlier.is_empty() else _named(earlier.filter(pl.col("session") == pl.col("session").max()))
+
+
+def _named(rows: pl.DataFrame) -> frozenset[str]:
+    return frozenset(rows["symbol"].cast(pl.String).unique().to_list())
+
+
+def _numbers(column: pl.Series) -> Floats:
+    return column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _dates(column: pl.Series) -> Days:
+    return column.to_numpy().astype("datetime64[D]")
+
+
+def _instants(column: pl.Series) -> NDArray[np.datetime64]:
+    return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).to_numpy().astype("datetime64[us]")
+
+
+def _symbols(column: pl.Series) -> Symbols:
+    return column.cast(pl.String).to_numpy().astype(np.str_)
 
 
 def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, Kind]) -> None:

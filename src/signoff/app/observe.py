@@ -1,12 +1,13 @@
 """One monitoring pass: measure a session, record what it showed, and act on it.
 
-A trigger goes to the same rollback as a person's command. When every condition holds, the release may advance; whether
-it does so by itself is the caller's choice. What is critical, unknown or missing is told to people once, in the commit
-that records it; capital that silence cuts calls them.
+A session is judged once it has closed. While it is open the operational rules alone are looked at, and act at once. A
+trigger goes to the same rollback as a person's command. When every condition holds, the release may advance; whether it
+does so by itself is the caller's choice. People are told once, in the commit that records it, of what is critical,
+unknown or missing; a cut of capital pages them.
 """
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from signoff.app.notices import after_deployment, call, incident
@@ -16,10 +17,9 @@ from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment, foreseen
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
 from signoff.domain.events import AnyEvent, CapitalCut, Observed, Occasion
-from signoff.domain.monitoring import explain, observe
-from signoff.domain.policy import DayCount
+from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.silence import in_sessions, outlook
-from signoff.ports.calendar import Calendar
+from signoff.ports.calendar import Calendar, TradingDays
 from signoff.ports.live import LiveFeed
 from signoff.ports.store import Effect
 
@@ -29,6 +29,7 @@ OCCASION_OF = {
     "error_rate": Occasion.ERROR,
     "latency_p95": Occasion.ERROR,
 }
+INTERIM = "interim"
 
 
 # So many of the newest sessions without a conclusive day are looked at again in a pass.
@@ -46,14 +47,18 @@ class Watch:
     calendar: Calendar
     rollback: RollbackProcedure
 
+    def days(self, state: Deployment) -> TradingDays:
+        """The days of a release as its policy counts them."""
+        return TradingDays(self.calendar, state.policy.phases)
+
     def next_session(self, state: Deployment) -> date | None:
-        """The first day that counts and was not observed yet, up to now; one without a journal will show no data."""
-        start = live_since(state) if state.last_session is None else state.last_session + timedelta(days=1)
-        today = self.record.now().date()
-        phases = state.policy.phases
-        if phases.days is DayCount.CALENDAR:
-            return start if start <= today else None
-        return next(iter(self.calendar.days(phases.calendar, start, today)), None)
+        """The first session that has closed and was not observed yet; one without a journal will show no data."""
+        return self.days(state).next_closed(self._first(state), self.record.now())
+
+    def open_session(self, state: Deployment) -> date | None:
+        """The session of now that has not closed, where the release is live in it."""
+        found = self.days(state).open_at(self.record.now())
+        return found if found is not None and found >= self._first(state) else None
 
     def next_due(self, state: Deployment) -> date | None:
         """The same, past the sessions that a person declared as not held."""
@@ -77,28 +82,28 @@ class Watch:
     ) -> tuple[Deployment, Observed]:
         """Record one session; a trigger that holds leads straight to the rollback.
 
-        `is_due` says that the session is over and its data must be there: a journal that cannot be read is then silence
-        like any other, and is recorded as such.
+        With none that has closed, the open one is looked at in the interim, and nothing of that is recorded but a
+        rollback. `is_due` says that the session is over and its data must be there: a journal that cannot be read is
+        then silence like any other, and is recorded as such.
         """
         is_repeated = self.record.was_carried_out()
         state = self.record.deployment(identity)
-        session = session or (state.last_session if is_repeated else self.next_due(state))
+        if session is None and (is_repeated or self.next_due(state) is None):
+            if (looked := self._looked(state, is_repeated=is_repeated, actor=actor)) is not None:
+                return looked
+            session = state.last_session if is_repeated else None
+        else:
+            session = session or self.next_due(state)
         if session is None:
-            raise NotFoundError(
-                f"Expected a session after {state.last_session} to observe for {state.model}, found none up to now. "
-                "Observe again when the next session has closed."
-            )
+            raise NotFoundError(self._nothing_closed(state))
+        if not is_repeated:
+            self._refuse_open(state, session)
         try:
             observed = self._observed(state, session)
         except SignoffError as error:
             if not is_due:
                 raise
             observed = _nothing_readable(session, error)
-        if not is_repeated and not observed.counts and session > (today := self.record.now().date()):
-            raise RefusedError(
-                f"Expected a session up to {today} to observe for {state.model}, found {session}, of which nothing is "
-                "journaled: once it was observed, none before it can be."
-            )
         if not is_repeated:
             decided_again(lambda: self._record(identity, session, observed, actor=actor))
         if observed.fired:
@@ -157,10 +162,83 @@ class Watch:
 
     def _observed(self, state: Deployment, session: date) -> Observed:
         measured = self.feed.measure(
-            state.model, state.version, session, live_since(state), champion=state.previous_version
+            state.model,
+            state.version,
+            session,
+            live_since(state),
+            champion=state.previous_version,
+            phases=state.policy.phases,
         )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         return observe(measured, state.policy, monitors)
+
+    def interim(self, identity: str, *, actor: str) -> Observed | None:
+        """Look at the open session, and start the rollback when an operational trigger holds; None with none open."""
+        state = self.record.deployment(identity)
+        session = self.open_session(state) if state.state in LIVE else None
+        return None if session is None else self._interim(state, session, actor=actor)
+
+    def _looked(self, state: Deployment, *, is_repeated: bool, actor: str) -> tuple[Deployment, Observed] | None:
+        """The interim look of now, or the one that began the rollback that a repeated request asks about."""
+        if not is_repeated:
+            observed = self.interim(state.id, actor=actor)
+        else:
+            begun = state.rollback.started_at if state.rollback and state.rollback.reason.startswith(INTERIM) else None
+            observed = None if begun is None else self._interim(state, self.days(state).of(begun), actor=actor)
+        return None if observed is None else (self.record.deployment(state.id), observed)
+
+    def _interim(self, state: Deployment, session: date, *, actor: str) -> Observed:
+        phases = state.policy.phases
+        measured = self.feed.measure_open(state.model, state.version, session, live_since(state), phases=phases)
+        observed = interim(measured, state.policy, self.days(state).close(session))
+        if observed.fired:
+            if state.state in LIVE:
+                decided_again(lambda: self._roll_back_interim(state.id, session, observed, actor=actor))
+            self.rollback.carry_out(state.id, actor=actor)
+        return observed
+
+    def _roll_back_interim(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
+        state, now, trigger = self.record.deployment(identity), self.record.now(), observed.fired[0]
+        said = "; ".join(explain(name, observed, state.policy) for name in observed.fired)
+        reason = f"{INTERIM}, before the close of {session}: {said}"
+        self.record.commit(
+            Change(
+                stream=deployment_stream(identity),
+                state=state,
+                events=decisions.begin_rollback(state, OCCASION_OF[trigger], trigger, reason, now),
+            ),
+            actor=actor,
+            key=self.record.key(f"interim:{identity}:{session}"),
+            effects=started(state, trigger, reason),
+        )
+
+    def _first(self, state: Deployment) -> date:
+        """The first day that was not observed; before any was, the exchange's day on which the release became live."""
+        if state.last_session is not None:
+            return state.last_session + timedelta(days=1)
+        return live_since(state) if state.phase_since is None else self.days(state).of(state.phase_since)
+
+    def _refuse_open(self, state: Deployment, session: date) -> None:
+        """Refuse to record a session that is not over: what comes after would never be seen."""
+        days = self.days(state)
+        if not days.between(session, session):
+            raise RefusedError(
+                f"Expected a session of {state.policy.phases.calendar} to observe for {state.model}, found {session} "
+                f"({session:%A}), on which it is closed."
+            )
+        if (close := days.close(session)) > (now := self.record.now()):
+            raise RefusedError(
+                f"Expected a session that has closed by {_said(now)} to observe for {state.model}, found {session}, "
+                f"which closes at {_said(close)}: once it was observed, none before it can be. Observe it then, or "
+                "leave --session out for an interim look."
+            )
+
+    def _nothing_closed(self, state: Deployment) -> str:
+        return (
+            f"Expected a session after {state.last_session or live_since(state) - timedelta(days=1)} to observe for "
+            f"{state.model}, found none that has closed by {_said(self.record.now())}. Observe again when the next "
+            "session has closed."
+        )
 
     def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
         state, now = self.record.deployment(identity), self.record.now()
@@ -227,3 +305,7 @@ def live_since(state: Deployment) -> date:
     if state.live_since is None:
         raise NotFoundError(f"Expected {state.id} to be live, found it {state.state.value}: it never entered shadow.")
     return state.live_since
+
+
+def _said(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,8 +1,9 @@
 """rollout, observe, kill, rearm, rehearse, review, worker: a release while it lives."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -143,7 +144,10 @@ def observe(
     ] = None,
     revision: Revision = None,
 ) -> None:
-    """One monitoring pass: measure a session, record it, roll back if a trigger holds. Exit 1 on a breach.
+    """One monitoring pass: measure a session that has closed, record it, roll back if a trigger holds.
+
+    Where none has closed, the errors and latencies of the open one are looked at, and act; nothing else is recorded.
+    Exit 1 on a breach.
 
     Example: `signoff observe momentum-2.0.0-1a2b3c4d`
     """
@@ -153,7 +157,8 @@ def observe(
     session.answer(
         document,
         f"{identity} on {document['session']}: {document['state']}",
-        *(f"  {key:<28}{_value(r['value']):>12}  {r['level']}" for key, r in readings.items()),
+        *([str(document["interim"])] if document.get("interim") else []),
+        *(_reading(key, r) for key, r in readings.items()),
         *(f"  trigger holds: {name}" for name in fired),
     )
     breaches = [r for r in readings.values() if r["level"] in {Level.CRITICAL, Level.UNKNOWN}]
@@ -365,10 +370,7 @@ def review(
     document = session.at(identity, revision).review(identity, notes=notes)
     session.answer(
         document,
-        *(
-            f"  {key:<28}{_value(r['value']):>12}  {r['detail']:<18} {r['level']}"
-            for key, r in fields(document, "readings").items()
-        ),
+        *(_reading(key, r) for key, r in fields(document, "readings").items()),
         "every target met" if document["targets_met"] else "targets missed",
     )
     raise typer.Exit(0 if document["targets_met"] else 1)
@@ -434,6 +436,14 @@ def _standing(document: Document) -> str:
         f"enabled {str(said['enabled']).lower()}, allocation {said['allocation_pct']}%, "
         f"shadow {str(said['shadow_mode']).lower()}"
     )
+
+
+def _reading(key: str, said: Mapping[str, Any]) -> str:
+    """One figure: its value and level, what it rests on, and the reason. A server before this may say less."""
+    n, needed, age = said.get("n"), said.get("needed"), said.get("age_days")
+    counted = "" if n is None else f"n {n}" + (f" of {needed}" if needed is not None and n < needed else "")
+    rests = ", ".join(part for part in (counted, "" if age is None else f"age {age} d") if part)
+    return f"  {key:<28}{_value(said['value']):>12}  {said['level']:<9}{rests:<20}  {said['detail']}".rstrip()
 
 
 def _value(value: float | None) -> str:

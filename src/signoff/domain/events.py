@@ -280,12 +280,18 @@ class PhaseEntered(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One monitored figure on one day: its value, and its level against the thresholds in force."""
+    """One monitored figure on one day: its value, and its level against the thresholds in force.
+
+    It rests on `n` data where `needed` are needed, the newest of them from `as_of`; None where nobody counted.
+    """
 
     key: str
     value: float | None
     level: str
     detail: str = ""
+    n: int | None = None
+    needed: int | None = None
+    as_of: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +300,7 @@ class Observed(Event):
 
     `concerns` are the critical and unknown readings, or "no data". An older Signoff recorded None, and such a day
     counts neither as silence nor as judged. A session that was looked at before its data came is observed once more.
+    `open_until` is the close of a session that was looked at before it: such a look is told and never recorded.
     """
 
     kind: Literal["observed"] = "observed"
@@ -304,6 +311,7 @@ class Observed(Event):
     unmet: tuple[str, ...] = ()
     is_conclusive: bool
     concerns: tuple[str, ...] | None = None
+    open_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

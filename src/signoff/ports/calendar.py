@@ -1,7 +1,17 @@
-"""Which days count."""
+"""Which days count, when each of them is over, and to which of them an instant belongs.
 
-from datetime import date
-from typing import Protocol
+A calendar says what an exchange published. `TradingDays` reads it as a release's policy counts days: by sessions, or by
+every day of the calendar's zone.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final, Protocol
+from zoneinfo import ZoneInfo
+
+from signoff.domain.policy import DayCount, PhasePolicy
+
+LONGEST_BREAK: Final = timedelta(days=30)
 
 
 class Calendar(Protocol):
@@ -10,3 +20,67 @@ class Calendar(Protocol):
 
         Raises BadInputError for a calendar that nobody knows.
         """
+
+    def close(self, name: str, session: date) -> datetime:
+        """When a session of an exchange is over, in UTC. Raises BadInputError for a day that is no session of it."""
+
+    def opens(self, name: str, start: date, end: date) -> tuple[tuple[date, datetime], ...]:
+        """The sessions as `days` gives them, each with the instant in UTC at which it opens."""
+
+    def zone(self, name: str) -> str:
+        """The exchange's time zone, UTC for a calendar that nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradingDays:
+    """The days of a release as its policy counts them."""
+
+    calendar: Calendar
+    phases: PhasePolicy
+
+    @property
+    def zone(self) -> str:
+        return self.calendar.zone(self.phases.calendar)
+
+    def between(self, start: date, end: date) -> tuple[date, ...]:
+        """The days that count from `start` to `end`, both included."""
+        if self.phases.days is DayCount.CALENDAR:
+            return tuple(start + timedelta(days=n) for n in range((end - start).days + 1))
+        return self.calendar.days(self.phases.calendar, start, end)
+
+    def close(self, session: date) -> datetime:
+        """When a day is over: at its exchange's close, or at midnight in the calendar's zone where every day counts."""
+        if self.phases.days is DayCount.SESSIONS:
+            return self.calendar.close(self.phases.calendar, session)
+        midnight = datetime.combine(session + timedelta(days=1), time(), tzinfo=ZoneInfo(self.zone))
+        return midnight.astimezone(UTC)
+
+    def opened_before(self, start: date, end: date) -> tuple[tuple[date, datetime], ...]:
+        """The sessions that open on an earlier day of their zone than they are named by, as those of futures do."""
+        if self.phases.days is DayCount.CALENDAR:
+            return ()
+        zone = ZoneInfo(self.zone)
+        opens = self.calendar.opens(self.phases.calendar, start, end)
+        return tuple((day, at) for day, at in opens if at.astimezone(zone).date() < day)
+
+    def of(self, instant: datetime) -> date:
+        """The day that an instant belongs to: that of its exchange's zone, or the session that opened before it."""
+        local = instant.astimezone(ZoneInfo(self.zone)).date()
+        overnight = self.opened_before(local, local + timedelta(days=7))
+        return max([local, *(day for day, at in overnight if at < instant)])
+
+    def open_at(self, now: datetime) -> date | None:
+        """The session that is under way, or comes later on its own day; None where today's is over or there is none."""
+        today = self.of(now)
+        return today if self.between(today, today) and self.close(today) > now else None
+
+    def next_closed(self, start: date, now: datetime) -> date | None:
+        """The first session from `start` on that is over."""
+        found = next(iter(self.between(start, self.of(now))), None)
+        return found if found is not None and self.close(found) <= now else None
+
+    def last_closed(self, now: datetime) -> date | None:
+        """The newest session that is over."""
+        today = self.of(now)
+        before = self.between(today - LONGEST_BREAK, today)
+        return next((day for day in reversed(before) if self.close(day) <= now), None)

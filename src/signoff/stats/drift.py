@@ -89,8 +89,7 @@ def population_stability_index(
     """
     before, after = _samples(reference, current, minimum)
     first, second = _counts(before, after, bins)
-    p, q = _shares(first), _shares(second)
-    value = float(np.sum((q - p) * np.log(q / p)))
+    value = float(stability_of_counts(first, second))
     bias = (first.size - 1) * (1 / before.size + 1 / after.size)
     return PopulationStabilityIndex(
         value=value,
@@ -104,6 +103,12 @@ def population_stability_index(
         convention=f"{first.size} bins by reference quantiles, natural logarithm, empty bins count 0.5; adjusted by "
         "(B − 1)(1/n + 1/m)",
     )
+
+
+def stability_of_counts(reference: NDArray[np.int64], current: NDArray[np.int64]) -> Floats:
+    """Σ (q − p) ln(q / p) of counts in the same bins; `current` may hold many windows as (…, B)."""
+    p, q = _shares(reference), _shares(current)
+    return np.asarray(np.sum((q - p) * np.log(q / p), axis=-1), dtype=np.float64)
 
 
 def kolmogorov_smirnov(
@@ -188,7 +193,9 @@ def _counts(before: Floats, after: Floats, bins: int) -> tuple[NDArray[np.int64]
 
 
 def _shares(counts: NDArray[np.int64]) -> Floats:
-    return np.asarray(np.where(counts == 0, _EMPTY_COUNT, counts) / counts.sum(), dtype=np.float64)
+    return np.asarray(
+        np.where(counts == 0, _EMPTY_COUNT, counts) / counts.sum(axis=-1, keepdims=True), dtype=np.float64
+    )
 
 
 def _relative_entropy_bits(share: Floats, middle: Floats) -> float:

@@ -5,6 +5,7 @@ Each has a type, which is at once what the API's description says of it.
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import date
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
@@ -34,6 +35,7 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
+from signoff.domain.monitoring import still_open
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
 from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
@@ -272,18 +274,26 @@ class HistoryPage(TypedDict):
 
 
 class ReadingDocument(TypedDict):
-    """One monitored figure: its value, and its level against the thresholds in force."""
+    """One monitored figure: its value, its level against the thresholds in force, and the reason.
+
+    It rests on `n` data where `needed` are needed, the newest of them `age_days` old at the session.
+    """
 
     value: float | None
     level: str
     detail: str
+    n: int | None
+    needed: int | None
+    as_of: str | None
+    age_days: int | None
 
 
 class ObservedDocument(TypedDict):
-    """One session of monitoring."""
+    """One session of monitoring; `interim` says how long it is open still, where it was looked at before its close."""
 
     deployment: str
     session: str
+    interim: str | None
     state: State
     fired: list[str]
     unmet: list[str]
@@ -295,10 +305,11 @@ def observed_document(state: Deployment, observed: Observed) -> ObservedDocument
     return {
         "deployment": state.id,
         "session": observed.session.isoformat(),
+        "interim": None if observed.open_until is None else still_open(observed.open_until),
         "state": state.state,
         "fired": list(observed.fired),
         "unmet": list(observed.unmet),
-        "readings": _readings(observed.readings),
+        "readings": _readings(observed.readings, observed.session),
     }
 
 
@@ -311,13 +322,13 @@ class ReviewedDocument(TypedDict):
     readings: dict[str, ReadingDocument]
 
 
-def reviewed_document(identity: str, reviewed: Reviewed) -> ReviewedDocument:
+def reviewed_document(identity: str, reviewed: Reviewed, today: date) -> ReviewedDocument:
     """The 30-day review."""
     return {
         "deployment": identity,
         "targets_met": reviewed.targets_met,
         "notes": reviewed.notes,
-        "readings": _readings(reviewed.readings),
+        "readings": _readings(reviewed.readings, today),
     }
 
 
@@ -836,8 +847,19 @@ class ModelsPage(TypedDict):
     next: str | None
 
 
-def _readings(readings: Iterable[Reading]) -> dict[str, ReadingDocument]:
-    return {r.key: {"value": r.value, "level": str(r.level), "detail": r.detail} for r in readings}
+def _readings(readings: Iterable[Reading], day: date) -> dict[str, ReadingDocument]:
+    return {
+        r.key: {
+            "value": r.value,
+            "level": str(r.level),
+            "detail": r.detail,
+            "n": r.n,
+            "needed": r.needed,
+            "as_of": None if r.as_of is None else r.as_of.isoformat(),
+            "age_days": None if r.as_of is None else (day - r.as_of).days,
+        }
+        for r in readings
+    }
 
 
 def _signature(signature: Signature) -> SignatureDocument:

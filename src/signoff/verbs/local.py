@@ -394,8 +394,8 @@ class Local:
     def review(self, identity: str, *, notes: str) -> ReviewedDocument:
         """The 30-day review."""
         model = self.house.record.deployment(identity).model
-        result = review(self.house.record, self.house.feed(model), identity, notes=notes, actor=self.actor)
-        return reviewed_document(identity, result)
+        result = review(self.house.record, self.house.watch(model), identity, notes=notes, actor=self.actor)
+        return reviewed_document(identity, result, self.house.clock.now().date())
 
     def deployment(self, identity: str) -> ReleaseDocument:
         """One release with its model's flags."""

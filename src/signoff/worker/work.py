@@ -270,7 +270,7 @@ class Worker:
             self._try(subject, done, partial(name, effect))
 
     def _observe_closed(self, done: Pass) -> None:
-        """Observe the sessions of live releases that ended before today."""
+        """Observe the sessions of live releases that closed before today: their data have until midnight to come."""
         last = self.house.clock.now().date() - timedelta(days=1)
 
         def observe(state: Deployment) -> None:
@@ -278,6 +278,7 @@ class Worker:
             while present.state in LIVE and (day := watch.first_due(present, last)) is not None:
                 present, _ = watch.observe(state.id, day, actor=self.actor, is_due=True)
                 done.observed.append(f"{state.id}: {day}")
+            watch.interim(state.id, actor=self.actor)
 
         for subject, state in self._releases("observation", done, *LIVE):
             self._try(subject, done, partial(observe, state))

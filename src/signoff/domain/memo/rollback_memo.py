@@ -5,7 +5,7 @@ Written from the events alone. What no event says is not known, and becomes an o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from signoff.domain import events as e
 from signoff.domain.decisions import DEADLINE_OF
@@ -242,18 +242,33 @@ def _what_happened(story: Story) -> Iterator[Block]:
     if observed is None or not observed.readings:
         yield Paragraph(f"Readings of the day: {NOT_PROVIDED}.", is_note=True)
         return
-    columns = (Column("Reading"), Column("Value", Align.RIGHT), Column("Level"), Column("Detail"))
+    columns = (
+        Column("Reading"),
+        Column("Value", Align.RIGHT),
+        Column("Level"),
+        Column("Rests on"),
+        Column("Detail"),
+    )
     rows = tuple(
         (
             Cell(_name(reading.key)),
             ABSENT if reading.value is None else Cell(plain(reading.value), is_figure=True),
             Cell(reading.level),
+            Cell(_rests_on(reading, observed.session)),
             Cell(reading.detail),
         )
         for reading in observed.readings
     )
     fired = f"; fired: {', '.join(observed.fired)}" if observed.fired else ""
     yield Table(columns, rows, caption=f"Session {observed.session}{fired}")
+
+
+def _rests_on(reading: e.Reading, session: date) -> str:
+    """How much data a reading has, how much it needs, and how old the newest of it was."""
+    counted = "" if reading.n is None else f"n {reading.n}"
+    needed = "" if reading.needed is None else f"needs {reading.needed}"
+    age = "" if reading.as_of is None else f"age {(session - reading.as_of).days} d"
+    return ", ".join(part for part in (counted, needed, age) if part)
 
 
 def _steps(story: Story) -> Table:
@@ -421,7 +436,7 @@ def _questions(story: Story) -> Iterator[str]:
     if observed is None:
         yield "No day was observed before the rollback: what did the figures say?"
     else:
-        unknown = [_name(reading.key) for reading in observed.readings if reading.value is None]
+        unknown = [_name(reading.key) for reading in observed.readings if reading.level == "unknown"]
         if unknown:
             yield f"What were the figures that could not be computed: {', '.join(unknown)}?"
     for name in story.breached:

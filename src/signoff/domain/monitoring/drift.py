@@ -1,0 +1,132 @@
+"""Drift of a feature: the population stability of its live window against its training period.
+
+Features are autocorrelated: a month of a one-year momentum always differs from its ten-year distribution. What counts
+as drift is a window unlike the windows of the past, so a figure is held against what calm windows of its length showed.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.evidence import Days, Floats
+from signoff.stats.drift import MIN_OBSERVATIONS, population_stability_index, reference_edges, stability_of_counts
+from signoff.stats.errors import InsufficientData
+
+WINDOW_SESSIONS: Final = 30
+WATCHED: Final = 12
+NULL_WINDOWS: Final = 40
+NULL_QUANTILE: Final = 0.99
+GAP_QUANTILE: Final = 0.95
+MOST_GAPS: Final = 0.5
+_BINS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """Population stability of one feature, with the largest value that calm history showed for such a window.
+
+    `psi` is None where it is unknown, and `why` then says the reason.
+    """
+
+    feature: str
+    psi: float | None
+    null_psi: float = 0.0
+    n: int
+    needed: int = MIN_OBSERVATIONS
+    why: str = ""
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the window moved more than windows of this length did in the training data, or nobody can say."""
+        return self.psi is None or not self.psi <= self.null_psi
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reference:
+    """One feature in the training period: its values with their sessions, NaN where one is missing.
+
+    What windows of the past showed is computed once for each length, since a pass over years of it is asked for daily.
+    """
+
+    values: Floats
+    sessions: Days
+
+    def drift(self, feature: str, window: Floats, n_sessions: int) -> Drift:
+        """How far a window of so many sessions lies from the training period."""
+        current = window[np.isfinite(window)]
+        few = min(self._finite.size, current.size)
+        if few < MIN_OBSERVATIONS:
+            where = "live" if current.size <= self._finite.size else "training"
+            why = f"{feature} has too few {where} values: n {few}, needs {MIN_OBSERVATIONS}"
+            return Drift(feature=feature, psi=None, n=few, why=why)
+        if float(np.ptp(self._finite)) == 0.0:
+            return self._against_constant(feature, current)
+        try:
+            psi = population_stability_index(self._finite, current).value
+        except InsufficientData as error:
+            return Drift(feature=feature, psi=None, n=current.size, why=f"{feature}: {error}")
+        return Drift(feature=feature, psi=psi, null_psi=self.calm(n_sessions), n=current.size)
+
+    def calm(self, n_sessions: int) -> float:
+        """The 99th percentile of the PSI that windows of this length showed within the training period itself."""
+        if n_sessions not in self._calm:
+            self._calm[n_sessions] = self._calm_of(n_sessions)
+        return self._calm[n_sessions]
+
+    @cached_property
+    def gap_limit(self) -> float:
+        """The largest share of missing values that is usual in a session, and never more than half.
+
+        Training sessions show what is usual: the share that one session in twenty exceeded.
+        """
+        if not self.values.size:
+            return 0.0
+        missing = np.bincount(self._day_of, weights=~np.isfinite(self.values))
+        shares = missing / np.bincount(self._day_of)
+        return min(float(np.quantile(shares, GAP_QUANTILE)), MOST_GAPS)
+
+    def _against_constant(self, feature: str, current: Floats) -> Drift:
+        """What never moved in training has no distribution: the same value is no drift, another one is unknown."""
+        if bool(np.all(current == self._finite[0])):
+            return Drift(feature=feature, psi=0.0, n=current.size)
+        why = f"{feature} was always {self._finite[0]:g} in training and is not now"
+        return Drift(feature=feature, psi=None, n=current.size, why=why)
+
+    @cached_property
+    def _finite(self) -> Floats:
+        return np.asarray(self.values[np.isfinite(self.values)], dtype=np.float64)
+
+    @cached_property
+    def _day_of(self) -> NDArray[np.intp]:
+        return np.unique(self.sessions, return_inverse=True)[1].reshape(-1)
+
+    @cached_property
+    def _calm(self) -> dict[int, float]:
+        return {}
+
+    @cached_property
+    def _counts(self) -> NDArray[np.int64]:
+        """(S + 1, B) how many values of the first s sessions lie in each bin."""
+        held = np.isfinite(self.values)
+        edges = reference_edges(self._finite, _BINS)
+        bins, days = edges.size + 1, int(self._day_of.max()) + 1
+        flat = self._day_of[held] * bins + np.searchsorted(edges, self.values[held], side="left")
+        each = np.bincount(flat, minlength=days * bins).reshape(days, bins)
+        return np.vstack([np.zeros((1, bins), dtype=np.int64), np.cumsum(each, axis=0)])
+
+    def _calm_of(self, n_sessions: int) -> float:
+        days = self._counts.shape[0] - 1
+        starts = np.linspace(0, max(0, days - n_sessions), NULL_WINDOWS).astype(int)
+        windows = self._counts[np.minimum(starts + n_sessions, days)] - self._counts[starts]
+        enough = windows[windows.sum(axis=1) >= MIN_OBSERVATIONS]
+        if not len(enough):
+            return 0.0
+        return float(np.quantile(stability_of_counts(self._counts[-1], enough), NULL_QUANTILE))
+
+
+def watched(features: tuple[str, ...]) -> tuple[str, ...]:
+    """The features whose drift is computed, spread evenly over all that the training period has."""
+    return features[:: max(1, len(features) // WATCHED)]

@@ -1,0 +1,82 @@
+"""What a trading process journaled about one release, as raw columns: nothing is cleaned, counted or judged here.
+
+Rows stand in the journal's order, doubled ones included. A number that is missing is NaN.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.evidence import Days, Floats, Instants, Symbols
+from signoff.domain.monitoring.drift import Reference
+
+NO_DAYS: Final[Days] = np.empty(0, dtype="datetime64[D]")
+NO_FLOATS: Final[Floats] = np.empty(0)
+NO_INSTANTS: Final[Instants] = np.empty(0, dtype="datetime64[us]")
+NO_SYMBOLS: Final[Symbols] = np.empty(0, dtype=np.str_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DailyReturns:
+    """Returns of one version from one table; `benchmark` is None where the table has no such column."""
+
+    name: str = "returns"
+    dates: Days = field(default_factory=lambda: NO_DAYS)
+    returns: Floats = field(default_factory=lambda: NO_FLOATS)
+    benchmark: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Predictions:
+    """The predictions of one session. `values` is None where they are not journaled; `errors` is 1, 0 or NaN."""
+
+    timestamps: Instants = field(default_factory=lambda: NO_INSTANTS)
+    symbols: Symbols = field(default_factory=lambda: NO_SYMBOLS)
+    values: Floats | None = None
+    latency_ms: Floats = field(default_factory=lambda: NO_FLOATS)
+    errors: Floats = field(default_factory=lambda: NO_FLOATS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Features:
+    """The rows of the drift window with the session that each belongs to; `symbols` is None where no row names one."""
+
+    timestamps: Instants = field(default_factory=lambda: NO_INSTANTS)
+    sessions: Days = field(default_factory=lambda: NO_DAYS)
+    symbols: Symbols | None = None
+    columns: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Baseline:
+    """The features of the training period, the reference for drift. `symbols` are those of its last session."""
+
+    columns: Mapping[str, Reference] = field(default_factory=dict)
+    symbols: frozenset[str] = frozenset()
+    duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measurement:
+    """What is journaled of a release up to the end of one session.
+
+    `history` is from backtest and paper trading, `live` from the rollout; together they fill long windows on the first
+    day. `expected` are the lived sessions that must have a return. `seen` are the symbols that were known before the
+    session, and `previous_symbols` those of the release's session before it, None on its first.
+    """
+
+    session: date
+    live_since: date
+    history: DailyReturns = field(default_factory=lambda: DailyReturns(name="history"))
+    live: DailyReturns = field(default_factory=DailyReturns)
+    champion: DailyReturns | None = None
+    expected: Days = field(default_factory=lambda: NO_DAYS)
+    predictions: Predictions = field(default_factory=Predictions)
+    features: Features = field(default_factory=Features)
+    baseline: Baseline = field(default_factory=Baseline)
+    gross_exposure_pct: Floats = field(default_factory=lambda: NO_FLOATS)
+    seen: frozenset[str] = frozenset()
+    previous_symbols: frozenset[str] | None = None

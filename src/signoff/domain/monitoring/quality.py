@@ -1,0 +1,251 @@
+"""What is wrong with the data: rows doubled or out of order, features and symbols lost, numbers that are none.
+
+Each fault is a reading of its own that names the column or the symbol. It is unknown, since nobody can say what the
+figures would read without it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.events import Reading
+from signoff.domain.evidence import Days, Floats
+from signoff.domain.monitoring.drift import Drift, watched
+from signoff.domain.monitoring.measurement import Measurement
+from signoff.domain.monitoring.operational import Outcomes
+from signoff.domain.monitoring.readings import Figure, as_date, finding, newest, reading, rising, some
+from signoff.domain.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubled:
+    """How many rows of a table are there again, and the first of them in words."""
+
+    table: str
+    rows: int
+    first: str
+
+
+def doubled_rows(measured: Measurement) -> tuple[Doubled, ...]:
+    """Every table of the measurement in which a row stands more than once."""
+    tables = (measured.history, measured.live, *(() if measured.champion is None else (measured.champion,)))
+    found = [_doubled_days(table.name, table.dates) for table in tables[2:]]
+    found.append(_doubled_days("returns", np.concatenate([table.dates for table in tables[:2]])))
+    rows = measured.predictions
+    found.append(_doubled_rows("predictions", rows.timestamps, rows.symbols))
+    features = measured.features
+    if features.symbols is not None:
+        found.append(_doubled_rows("features", features.timestamps, features.symbols))
+    if (again := measured.baseline.duplicates) > 0:
+        found.append(Doubled(table="baseline_features", rows=again, first="in training"))
+    if (again := measured.gross_exposure_pct.size) > 1:
+        found.append(Doubled(table="exposure", rows=again - 1, first=str(measured.session)))
+    return tuple(each for each in found if each.rows)
+
+
+def lost_symbols(measured: Measurement) -> tuple[str, ...]:
+    """Symbols that the session before had and this one has not; on the first session, those of the training's end."""
+    if not measured.predictions.symbols.size:
+        return ()
+    before = measured.baseline.symbols if measured.previous_symbols is None else measured.previous_symbols
+    return tuple(sorted(before - {str(name) for name in measured.predictions.symbols}))
+
+
+def new_symbols(measured: Measurement) -> tuple[str, ...]:
+    """Symbols that neither the training period nor any earlier session knew, and those that have no feature."""
+    today = {str(name) for name in measured.predictions.symbols}
+    unseen = today - measured.seen if measured.seen else set()
+    features = measured.features
+    if features.symbols is not None:
+        of_today = {str(name) for name in features.symbols[_is_today(measured)]}
+        unseen |= today - of_today if of_today else set()
+    return tuple(sorted(unseen))
+
+
+def readings(measured: Measurement, found: Outcomes, policy: Policy) -> Iterator[Reading]:
+    """Drift and exposure, and every fault of the data."""
+    drift = drifts(measured)
+    yield _psi(measured, drift, policy)
+    yield _exposure(measured)
+    yield _doubled(measured, found)
+    yield _unordered(measured)
+    yield _missing_features(measured)
+    yield _feature_gaps(measured)
+    symbols = Figure(n=found.n, as_of=found.as_of, why="" if found.n else _nothing(measured, "prediction"))
+    for key, names, what in (
+        ("symbols_new", new_symbols(measured), "never seen before this session, or without a feature"),
+        ("symbols_lost", lost_symbols(measured), "no longer predicted"),
+    ):
+        yield finding(key, len(names), symbols, f"{what}: {some(list(names))}" if names else "")
+
+
+def drifts(measured: Measurement) -> tuple[Drift, ...]:
+    """The drift of every watched feature; unknown where today's values are no sound part of the window."""
+    features, names = measured.features, tuple(measured.baseline.columns)
+    n_sessions = np.unique(features.sessions).size
+    gaps = dict(_gaps(measured))
+    found = []
+    for name in watched(names):
+        column = features.columns.get(name)
+        if column is None:
+            found.append(Drift(feature=name, psi=None, n=0, why=f"{name} is not journaled"))
+        elif name in gaps:
+            held = int(np.isfinite(column).sum())
+            found.append(Drift(feature=name, psi=None, n=held, why=gaps[name]))
+        else:
+            found.append(measured.baseline.columns[name].drift(name, column, n_sessions))
+    return tuple(found)
+
+
+def _psi(measured: Measurement, drift: tuple[Drift, ...], policy: Policy) -> Reading:
+    """The largest stability index of the features that drifted; unknown if any is, unless it is critical."""
+    alert = policy.alerts.psi
+    significant = [each for each in drift if each.is_significant and each.psi is not None]
+    worst = max((each for each in drift if each.psi is not None), key=_psi_of, default=None)
+    value = max((_psi_of(each) for each in significant), default=None if worst is None else 0.0)
+    unknown = [each for each in drift if each.psi is None]
+    least = min(drift, key=lambda each: each.n, default=None)
+    as_of = newest(measured.features.sessions)
+    n, needed = (0, None) if least is None else (least.n, least.needed)
+    why = _drift_unknown(measured, drift, unknown)
+    if why and value is not None and value > alert.critical and not _is_doubled(measured):
+        why = ""
+    figure = Figure(value=value, n=n, needed=needed, as_of=as_of, why=why)
+    return reading("psi_max", figure, rising(alert), detail=_drift_detail(worst, bool(significant)))
+
+
+def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: list[Drift]) -> str:
+    if not drift:
+        return "no drift could be measured: the training period has no feature"
+    if (days := measured.features.sessions).size == 0:
+        return f"no drift could be measured: {_nothing(measured, 'feature')}"
+    if (last := as_date(days.max())) != measured.session:
+        return f"stale: the newest features are of {last}"
+    if _is_doubled(measured):
+        return "rows of the features stand there more than once"
+    if unknown:
+        more = f" (and {len(unknown) - 1} more features)" if len(unknown) > 1 else ""
+        return f"no drift could be measured: {unknown[0].why}{more}"
+    return ""
+
+
+def _is_doubled(measured: Measurement) -> bool:
+    return any(each.table in {"features", "baseline_features"} for each in doubled_rows(measured))
+
+
+def _psi_of(drift: Drift) -> float:
+    assert drift.psi is not None
+    return drift.psi
+
+
+def _drift_detail(worst: Drift | None, is_significant: bool) -> str:
+    if worst is None:
+        return ""
+    text = f"largest raw PSI {worst.psi:.2f} on {worst.feature} (n {worst.n}; calm windows reach {worst.null_psi:.2f})"
+    return text if is_significant else f"{text}, within what such windows showed in training"
+
+
+def _exposure(measured: Measurement) -> Reading:
+    values = measured.gross_exposure_pct
+    if values.size > 1:
+        why = f"{values.size} rows of {measured.session}, expected one"
+    elif not values.size:
+        why = _nothing(measured, "exposure")
+    else:
+        why = "" if np.isfinite(values[0]) else f"the exposure of {measured.session} is no number"
+    as_of = measured.session if values.size else None
+    value = float(values[0]) if values.size == 1 else None
+    return reading("gross_exposure_pct", Figure(value=value, n=values.size, needed=1, as_of=as_of, why=why))
+
+
+def _doubled(measured: Measurement, found: Outcomes) -> Reading:
+    faults = doubled_rows(measured)
+    n = measured.live.dates.size + measured.history.dates.size + found.n + measured.features.timestamps.size
+    detail = "; ".join(f"{each.table}: {each.rows} row(s) again, first {each.first}" for each in faults)
+    figure = Figure(n=n, as_of=measured.session)
+    return finding("duplicate_rows", sum(each.rows for each in faults), figure, detail)
+
+
+def _unordered(measured: Measurement) -> Reading:
+    champion = () if measured.champion is None else (measured.champion,)
+    faults = [(table.name, _steps_back(table.dates)) for table in (measured.history, measured.live, *champion)]
+    faults += [
+        ("predictions", _steps_back(measured.predictions.timestamps)),
+        ("features", _steps_back(measured.features.timestamps)),
+    ]
+    said = [f"{name}: {text}" for name, (count, text) in faults if count]
+    detail = f"{'; '.join(said)}. Journal rows in the order of their time" if said else ""
+    figure = Figure(n=measured.live.dates.size + measured.predictions.timestamps.size, as_of=measured.session)
+    return finding("unordered_rows", sum(count for _, (count, _) in faults), figure, detail)
+
+
+def _missing_features(measured: Measurement) -> Reading:
+    known = list(measured.baseline.columns)
+    lost = [name for name in known if name not in measured.features.columns]
+    detail = f"of {len(known)} features of the training period not journaled: {some(lost)}" if lost else ""
+    why = "" if known else "the training period has no feature"
+    return finding("missing_features", len(lost), Figure(n=len(known), needed=1, why=why), detail)
+
+
+def _feature_gaps(measured: Measurement) -> Reading:
+    is_today = _is_today(measured)
+    n = int(is_today.sum())
+    why = "" if n else _nothing(measured, "feature")
+    found = list(_gaps(measured))
+    figure = Figure(n=n, needed=1, as_of=newest(measured.features.sessions), why=why)
+    return finding("feature_gaps", len(found), figure, some([text for _, text in found]))
+
+
+def _gaps(measured: Measurement) -> Iterator[tuple[str, str]]:
+    """Features of the session with more values missing than training showed, or with an infinite one."""
+    is_today = _is_today(measured)
+    if not is_today.any():
+        return
+    for name, column in measured.features.columns.items():
+        reference = measured.baseline.columns.get(name)
+        today: Floats = column[is_today]
+        missing, infinite = int((~np.isfinite(today)).sum()), int(np.isinf(today).sum())
+        if not missing:
+            continue
+        usual = 0.0 if reference is None else reference.gap_limit
+        share = missing / today.size
+        if infinite or share > usual:
+            yield (
+                name,
+                (
+                    f"{name}: {100 * share:.0f}% of {today.size} values are null, NaN or infinite, "
+                    f"at most {100 * usual:.0f}% were in training"
+                ),
+            )
+
+
+def _is_today(measured: Measurement) -> NDArray[np.bool_]:
+    return np.asarray(measured.features.sessions == np.datetime64(measured.session, "D"), dtype=np.bool_)
+
+
+def _nothing(measured: Measurement, what: str) -> str:
+    return f"no {what} is journaled for {measured.session}"
+
+
+def _doubled_days(name: str, dates: Days) -> Doubled:
+    days, counts = np.unique(dates, return_counts=True)
+    first = str(days[counts > 1][0]) if (counts > 1).any() else ""
+    return Doubled(table=name, rows=int(dates.size - days.size), first=first)
+
+
+def _doubled_rows(name: str, at: NDArray[np.datetime64], symbols: NDArray[np.str_]) -> Doubled:
+    rows = np.empty(at.size, dtype=[("at", "i8"), ("symbol", "i8")])
+    names, code = np.unique(symbols, return_inverse=True)
+    rows["at"], rows["symbol"] = at.astype("datetime64[us]").astype("i8"), code.reshape(-1)
+    found, counts = np.unique(rows, return_counts=True)
+    again = found[counts > 1]
+    first = f"{names[again[0]['symbol']]} at {again[0]['at'].astype('datetime64[us]')} UTC" if again.size else ""
+    return Doubled(table=name, rows=int(at.size - found.size), first=first)
+
+
+def _steps_back(at: NDArray[np.datetime64]) -> tuple[int, str]:
+    """How many rows are earlier than the one before them, and the first of them."""
+    back = np.flatnonzero(at[1:] < at[:-1])
+    return int(back.size), f"{at[back[0] + 1]} comes after {at[back[0]]}" if back.size else ""

@@ -1,0 +1,352 @@
+"""What daily returns say: Sharpe ratios, value-at-risk exceptions, market volatility, the lead on the champion.
+
+A figure rests on whole windows. One row that is doubled, no number or missing makes every figure unknown whose window
+holds it; rows before the window change nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.events import Reading
+from signoff.domain.evidence import Days, Floats
+from signoff.domain.monitoring.measurement import DailyReturns, Measurement
+from signoff.domain.monitoring.readings import Figure, Level, as_date, falling, finding, newest, reading, some, too_few
+from signoff.domain.policy import Policy
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.performance import sharpe_ratio
+from signoff.stats.sequential import MIN_OBSERVATIONS as PAIRS
+from signoff.stats.sequential import mean_difference_sequence
+
+BETA_SESSIONS: Final = 250
+VAR_SESSIONS: Final = 500
+VAR_PAST: Final = 100
+VOLATILITY_SESSIONS: Final = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarException:
+    """A loss beyond the value at risk, and whether the market explains it."""
+
+    is_exception: bool
+    is_attributed: bool
+    value_at_risk: float
+    residual_value_at_risk: float
+
+
+def rolling_sharpe(returns: Floats, window: int) -> float | None:
+    """The annualised Sharpe ratio of the last `window` sessions, None where it does not exist."""
+    tail = returns[-window:]
+    if tail.size < window or not np.isfinite(tail).all() or float(np.std(tail)) == 0.0:
+        return None
+    return float(sharpe_ratio(tail))
+
+
+def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarException | None:
+    """Whether the last return is beyond the value at risk forecast from the sessions before it.
+
+    The loss is attributed to the model when what is left after beta times the benchmark also lies beyond the value at
+    risk of such residuals; otherwise the market explains it. None with fewer than 100 earlier sessions, or
+    where one of them is no number.
+    """
+    if returns.size <= VAR_PAST or benchmark.size != returns.size:
+        return None
+    past, today = returns[:-1][-VAR_SESSIONS:], float(returns[-1])
+    if not (np.isfinite(returns[-VAR_SESSIONS - 1 :]).all() and np.isfinite(benchmark[-BETA_SESSIONS - 1 :]).all()):
+        return None
+    market = benchmark[:-1][-BETA_SESSIONS:]
+    own = returns[:-1][-BETA_SESSIONS:]
+    variance = float(np.var(market, ddof=1))
+    beta = float(np.cov(own, market, ddof=1)[0, 1]) / variance if variance > 0 else 0.0
+    limit = float(np.quantile(past, 1 - level))
+    residual_limit = float(np.quantile(own - beta * market, 1 - level))
+    is_exception = today < limit
+    residual = today - beta * float(benchmark[-1])
+    return VarException(
+        is_exception=is_exception,
+        is_attributed=is_exception and residual < residual_limit,
+        value_at_risk=limit,
+        residual_value_at_risk=residual_limit,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Track:
+    """The release's returns in order of their days, with what is wrong at each row: "" where nothing is."""
+
+    measured: Measurement
+    dates: Days
+    returns: Floats
+    benchmark: Floats
+
+    @classmethod
+    def of(cls, measured: Measurement) -> "Track":
+        """History and live returns as one series, doubled rows included."""
+        tables = (measured.history, measured.live)
+        dates = np.concatenate([table.dates for table in tables])
+        order = np.argsort(dates, kind="stable")
+        return cls(
+            measured=measured,
+            dates=dates[order],
+            returns=np.concatenate([table.returns for table in tables])[order],
+            benchmark=np.concatenate([_benchmark(table) for table in tables])[order],
+        )
+
+    @property
+    def is_of_session(self) -> bool:
+        """Whether the session itself has a return."""
+        return bool(self.dates.size and self.dates[-1] == np.datetime64(self.measured.session, "D"))
+
+    @property
+    def n_lived(self) -> int:
+        """How many rows are of the rollout."""
+        return int((self.dates >= np.datetime64(self.measured.live_since, "D")).sum())
+
+    @property
+    def newest(self) -> date | None:
+        """The day of the newest return."""
+        return newest(self.dates)
+
+    @cached_property
+    def missing(self) -> Days:
+        """Lived sessions without a return that is a number, of those that have one before them."""
+        held = self.dates[np.isfinite(self.returns)]
+        expected = self.measured.expected
+        return expected[~np.isin(expected, held)]
+
+    @cached_property
+    def doubled(self) -> Days:
+        """Days that stand more than once."""
+        days, counts = np.unique(self.dates, return_counts=True)
+        return np.asarray(days[counts > 1], dtype="datetime64[D]")
+
+    def known(self, beside: Floats | None = None) -> tuple[Days, Floats, Floats]:
+        """Days, returns and benchmark of the rows that are numbers, here and in `beside`; the worst of doubled ones."""
+        held = np.isfinite(self.returns) & (np.isfinite(beside) if beside is not None else True)
+        dates, returns, benchmark = self.dates[held], self.returns[held], self.benchmark[held]
+        order = np.lexsort((returns, dates))
+        _, first = np.unique(dates[order], return_index=True)
+        kept = order[first]
+        return dates[kept], returns[kept], benchmark[kept]
+
+    def flaw(self, n: int, *, end: int | None = None, values: Floats | None = None, needed: int | None = None) -> str:
+        """Why a figure over the `n` rows up to `end` is unknown; "" where nothing speaks against it."""
+        end = self.dates.size if end is None else end
+        first = max(0, end - n)
+        if end - first < (n if needed is None else needed):
+            return too_few(end - first, n if needed is None else needed)
+        if end == self.dates.size and not self.is_of_session:
+            return f"stale: the newest return is of {as_date(self.dates[-1])}"
+        values = self.returns if values is None else values
+        broken = np.flatnonzero(~np.isfinite(values[first:end]))
+        if broken.size:
+            what = "return" if values is self.returns else "benchmark"
+            return f"the {what} of {as_date(self.dates[first + broken[0]])} is no number"
+        begun, over = self.dates[first], self.dates[end - 1]
+        if (twice := self.doubled[(self.doubled >= begun) & (self.doubled <= over)]).size:
+            return f"{as_date(twice[0])} stands there more than once"
+        if (gone := self.missing[(self.missing >= begun) & (self.missing <= over)]).size:
+            return f"the return of {as_date(gone[0])} is missing"
+        return ""
+
+    def figure(self, value: float | None, n: int, why: str) -> Figure:
+        """A figure over the last `n` rows."""
+        return Figure(value=value, n=min(n, self.dates.size), needed=n, as_of=newest(self.dates), why=why)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exceptions:
+    """Value-at-risk exceptions of the trigger's window: those that are sure, and why the count may be incomplete."""
+
+    exceptions: int
+    attributed: int
+    why: str
+
+
+def var_exceptions(track: Track, policy: Policy) -> Exceptions:
+    """Exceptions within the trigger's window of live sessions."""
+    dates, returns, benchmark = track.known(track.benchmark)
+    days = np.unique(track.dates[track.dates.size - track.n_lived :])[-policy.triggers.var.window_days :]
+    found, why = [], "" if days.size else "no session was lived yet"
+    for day in days[::-1]:
+        raw, end = (int(np.searchsorted(each, day, side="right")) for each in (track.dates, dates))
+        why = (
+            why
+            or track.flaw(VAR_SESSIONS + 1, end=raw, needed=VAR_PAST + 1)
+            or track.flaw(BETA_SESSIONS + 1, end=raw, values=track.benchmark, needed=1)
+        )
+        if end and dates[end - 1] == day:
+            found.append(var_exception(returns[:end], benchmark[:end], policy.gates.var.level))
+    return Exceptions(
+        exceptions=sum(x is not None and x.is_exception for x in found),
+        attributed=sum(x is not None and x.is_attributed for x in found),
+        why=why,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streak:
+    """For how many sessions in a row the Sharpe ratio was below the floor by what is known, and what is not known."""
+
+    days: int
+    why: str
+
+
+def days_below(track: Track, policy: Policy) -> Streak:
+    """For how many sessions in a row the Sharpe ratio of the lived window has been below the trigger's floor.
+
+    Sessions with fewer than the minimum of lived ones before them do not count.
+    """
+    trigger, since = policy.triggers.sharpe, np.datetime64(track.measured.live_since, "D")
+    dates, returns, _ = track.known()
+    lived = np.unique(track.dates[track.dates >= since])
+    first = int(np.searchsorted(dates, since))
+    judged, why = max(0, lived.size - trigger.minimum_days + 1), ""
+    for back in range(judged):
+        day = lived[lived.size - back - 1]
+        n, end = min(trigger.window_days, lived.size - back), int(np.searchsorted(dates, day, side="right"))
+        why = why or track.flaw(n, end=int(np.searchsorted(track.dates, day, side="right")))
+        window = returns[first:end][-n:]
+        value = rolling_sharpe(window, window.size) if window.size else None
+        if value is None:
+            return Streak(days=back, why=why or f"the {n} returns up to {as_date(day)} do not vary")
+        if value >= trigger.below:
+            return Streak(days=back, why=why)
+    return Streak(days=judged, why=why)
+
+
+def fired(track: Track, policy: Policy) -> Iterator[str]:
+    """The triggers on returns that hold by what is known, whatever else is unknown."""
+    if days_below(track, policy).days >= policy.triggers.sharpe.consecutive_days:
+        yield "sharpe"
+    if var_exceptions(track, policy).attributed >= policy.triggers.var.exceptions:
+        yield "var"
+
+
+def readings(track: Track, policy: Policy) -> Iterator[Reading]:
+    """Every figure that rests on daily returns."""
+    last = float(track.returns[-1]) if track.returns.size else None
+    yield reading("daily_return", track.figure(last, 1, track.flaw(1)))
+    yield _sharpe(track, "rolling_sharpe_7d", 7, None)
+    yield _sharpe(track, "rolling_sharpe_30d", policy.triggers.sharpe.window_days, policy)
+    yield _below(track, policy)
+    found = var_exceptions(track, policy)
+    n = min(track.dates.size, VAR_SESSIONS + 1)
+    seen = Figure(n=n, needed=VAR_PAST + 1, as_of=newest(track.dates), why=found.why)
+    for key, count in (("var_exceptions", found.exceptions), ("var_exceptions_attributed", found.attributed)):
+        yield reading(key, Figure(value=count, n=seen.n, needed=seen.needed, as_of=seen.as_of, why=seen.why))
+    yield _volatility(track)
+    yield _missing(track)
+    yield from _less_champion(track)
+
+
+def _sharpe(track: Track, key: str, window: int, policy: Policy | None) -> Reading:
+    value = rolling_sharpe(track.returns, window)
+    why = track.flaw(window) or ("" if value is not None else f"the {window} returns do not vary")
+    judge = falling(policy.alerts.sharpe_30d) if policy is not None else None
+    return reading(key, track.figure(value, window, why), judge, detail=_bounds(policy))
+
+
+def _bounds(policy: Policy | None) -> str:
+    if policy is None:
+        return ""
+    alert = policy.alerts.sharpe_30d
+    return f"warning below {alert.warning:g}, critical below {alert.critical:g}"
+
+
+def _below(track: Track, policy: Policy) -> Reading:
+    below, needed, n = days_below(track, policy), policy.triggers.sharpe.minimum_days, track.n_lived
+    why = below.why or ("" if track.is_of_session else track.flaw(1))
+    detail = "" if n >= needed else f"the trigger judges from {needed} lived sessions on"
+    figure = Figure(value=below.days, n=n, needed=needed, as_of=newest(track.dates), why=why)
+    return reading("sharpe_days_below", figure, detail=detail)
+
+
+def _volatility(track: Track) -> Reading:
+    window = track.benchmark[-VOLATILITY_SESSIONS:]
+    why = track.flaw(VOLATILITY_SESSIONS, values=track.benchmark)
+    value = None if why else float(np.std(window, ddof=1) * np.sqrt(252) * 100)
+    return reading("index_vol_30d_pct", track.figure(value, VOLATILITY_SESSIONS, why))
+
+
+def _missing(track: Track) -> Reading:
+    days = [str(day) for day in track.missing]
+    n = track.measured.expected.size
+    figure = Figure(n=n, as_of=newest(track.dates))
+    detail = f"of {n} lived sessions without a return: {some(days)}" if days else ""
+    return finding("missing_returns", len(days), figure, detail)
+
+
+def _benchmark(table: DailyReturns) -> Floats:
+    return np.full(table.dates.size, np.nan) if table.benchmark is None else table.benchmark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Pairs:
+    """Candidate's and champion's returns on the lived sessions that both have, and why they cannot be compared."""
+
+    dates: Days
+    own: Floats
+    theirs: Floats
+    why: str
+
+
+def _pairs(track: Track, champion: DailyReturns) -> _Pairs:
+    lived = track.dates >= np.datetime64(track.measured.live_since, "D")
+    mine, index_mine = np.unique(track.dates[lived], return_index=True)
+    theirs, index_theirs = np.unique(champion.dates, return_index=True)
+    dates, first, second = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
+    own = track.returns[lived][index_mine[first]]
+    other = champion.returns[index_theirs[second]]
+    return _Pairs(dates=dates, own=own, theirs=other, why=_objection(track, champion, dates, mine, own, other))
+
+
+def _objection(
+    track: Track, champion: DailyReturns, dates: Days, mine: NDArray[np.datetime64], own: Floats, other: Floats
+) -> str:
+    if not dates.size:
+        return "the champion has no return of a lived session"
+    days, counts = np.unique(champion.dates, return_counts=True)
+    twice = np.concatenate([days[counts > 1], track.doubled])
+    if np.isin(dates, twice).any():
+        return f"{as_date(dates[np.isin(dates, twice)][0])} stands there more than once"
+    broken = np.flatnonzero(~(np.isfinite(own) & np.isfinite(other)))
+    if broken.size:
+        return f"a return of {as_date(dates[broken[0]])} is no number"
+    between = mine[(mine >= dates[0]) & (mine <= dates[-1])]
+    if (alone := between[~np.isin(between, dates)]).size:
+        return f"the champion's return of {as_date(alone[0])} is missing"
+    return ""
+
+
+def _less_champion(track: Track) -> Iterator[Reading]:
+    """Candidate less champion a day, by a confidence sequence, which may be looked at every day.
+
+    It appears once there are enough sessions for one, and ends with the champion's last return. Below zero beyond doubt
+    it keeps the candidate from advancing; it never rolls back by itself, for the memo prints no trigger of that kind.
+    """
+    champion = track.measured.champion
+    if champion is None or track.n_lived < PAIRS or not champion.dates.size:
+        return
+    pairs = _pairs(track, champion)
+    figure = Figure(n=int(pairs.dates.size), needed=PAIRS, as_of=newest(pairs.dates), why=pairs.why)
+    if pairs.why or pairs.dates.size < PAIRS:
+        yield reading("less_champion_bps", figure)
+        return
+    try:
+        found = mean_difference_sequence(pairs.own, pairs.theirs)
+    except (InputError, InsufficientData) as error:
+        yield reading("less_champion_bps", figure, detail=str(error))
+        return
+    low, high = (f"{1e4 * bound:+.1f}".replace("-", "−") for bound in (found.lower, found.upper))
+    yield reading(
+        "less_champion_bps",
+        Figure(value=1e4 * found.estimate, n=figure.n, needed=figure.needed, as_of=figure.as_of),
+        lambda _: Level.CRITICAL if found.upper < 0 else Level.OK,
+        detail=f"95% confidence sequence {low} to {high} bps a day after {found.n} sessions",
+    )
