@@ -60,6 +60,7 @@ from signoff.app.record import Expectation, Record, Request
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
+from signoff.app.undertaken import Undertakings
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
@@ -102,6 +103,7 @@ class House:
 
     settings: Settings
     clock: Clock = field(default_factory=WallClock)
+    undertakings: Undertakings | None = None
 
     def refuse_open_home(self) -> None:
         """Refuse a home that others may write to, and what decides something in it and is somebody else's.
@@ -170,7 +172,7 @@ class House:
 
     @cached_property
     def record(self) -> Record:
-        return Record(self.store, self.clock)
+        return Record(self.store, self.clock, undertakings=self.undertakings)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -351,9 +353,9 @@ class House:
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
         shared = ("store", "shelf", "outside_registry", "registry", "runs", "reader", "releases", "broker", "kills")
-        house = House(self.settings, self.clock)
+        house = House(self.settings, self.clock, self.undertakings)
         house.__dict__.update({name: getattr(self, name) for name in shared})
-        house.__dict__["record"] = Record(self.store, self.clock, expected, request)
+        house.__dict__["record"] = Record(self.store, self.clock, expected, request, self.undertakings)
         return house
 
     def feed(self, model: str) -> LiveFolder:

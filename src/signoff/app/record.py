@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final, TypeVar
 
+from signoff.app.undertaken import Undertaking, Undertakings
 from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
@@ -82,6 +83,7 @@ class Record:
     clock: Clock
     expected: Expectation | None = None
     request: Request | None = None
+    undertakings: Undertakings | None = None
 
     def key(self, otherwise: str) -> str:
         """The key of a commit that is all a request does: the request's own name, so that it is done once."""
@@ -228,6 +230,9 @@ class Record:
         if self.request is not None and key == self.key(""):
             request = self.request.asked
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
+        if self.undertakings is not None:
+            events = tuple((change.stream, event) for change in changes for event in change.events)
+            self.undertakings.append(Undertaking(store=self.store, key=key, request=request, events=events))
         self.store.commit(
             Commit(
                 key=key,

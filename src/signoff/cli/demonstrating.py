@@ -31,7 +31,7 @@ def demo(
     session: Session = context.obj
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
-    house = House(settings(home=str(out / "home"), actor="demo"), clock)
+    house = House(settings(home=str(out / "home"), actor="demo"), clock, session.undertakings)
     console.print(
         Panel(
             "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "

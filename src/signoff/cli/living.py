@@ -135,9 +135,11 @@ def kill(
             "Expected one of MODEL, --desk NAME and --all, so that nothing else is stopped than was meant; found "
             f"{'none' if model is None and desk is None else 'more'}. Nothing was stopped."
         )
-    document: Document = (
-        session.verbs.kill_many(reason=reason, desk=desk) if model is None else session.verbs.kill(model, reason=reason)
-    )
+    with session.signals.finishing():
+        verbs = session.verbs
+        document: Document = (
+            verbs.kill_many(reason=reason, desk=desk) if model is None else verbs.kill(model, reason=reason)
+        )
     is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
     if not is_kept and session.house.settings.server is None:  # a server that answers has it in force
         _tell_lost(session, model or ("Every model" if desk is None else f"Every model of {desk}"), document)
