@@ -40,6 +40,7 @@ from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.simulated_orders import SimulatedBroker
+from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_shut import ShutStore
 from signoff.adapters.store_sql import SqlStore
@@ -63,7 +64,8 @@ from signoff.app.rollout import Rollout
 from signoff.app.undertaken import Undertakings
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
-from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
+from signoff.domain.database_urls import sqlite_url
+from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
 from signoff.domain.floor import InForce
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.checkpoint import claimed
@@ -125,6 +127,7 @@ class House:
     @cached_property
     def store(self) -> Store:
         """The ledger with its state and outbox."""
+        self._refuse_misplaced()
         self._make_home()
         return SqlStore(
             self.settings.database,
@@ -133,6 +136,18 @@ class House:
             open_note=self.ledger_keys.open,
             is_patient=True,
         )
+
+    def _refuse_misplaced(self) -> None:
+        """Refuse to begin a second ledger where an earlier version took signs of the home's path for those of a URL."""
+        usual, known = self.settings.home / "signoff.db", self.settings.database
+        misread = sqlite_file(f"sqlite:///{usual}") or usual
+        if misread == usual or known != sqlite_url(str(usual)) or usual.exists():
+            return
+        if misread.is_file() and any((self.settings.home / name).exists() for name in ("ledger.key", "ledger.pub")):
+            raise UnavailableError(
+                f"Expected the ledger at {usual}, found it at {misread}, where an earlier version put it. Move that "
+                f"file, and {misread}-wal if there is one, to {usual}."
+            )
 
     def _make_home(self) -> None:
         """Make the home and its folders for their owner alone, and close what an older version left open."""
@@ -210,10 +225,10 @@ class House:
 
     @property
     def _has_no_registry(self) -> bool:
-        uri, scheme = self.settings.registry, "sqlite:///"
         if find_spec("mlflow") is None:  # looked for, not imported, which takes over a second
             return True
-        return uri.startswith(scheme) and not Path(uri.removeprefix(scheme)).exists()
+        file = sqlite_file(self.settings.registry)
+        return file is not None and not file.exists()
 
     @cached_property
     def runs(self) -> Runs | None:
@@ -348,6 +363,10 @@ class House:
             shut = error
         except OSError as error:
             shut = UnavailableError(f"The home {self.settings.home} cannot be used: {error.strerror}.")
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            shut = UnavailableError(f"The record in {self.settings.home} cannot be opened: {described(error)}.")
         return Record(cast("Store", ShutStore(shut)), self.clock)
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":

@@ -14,7 +14,7 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OVER: Final = 128
 
 
-class Interrupted(BaseException):  # noqa: N818 - an order, and no error
+class Interrupted(BaseException):
     """A signal told this command to end; no fault, so that nothing that answers faults catches it."""
 
     def __init__(self, number: int) -> None:
