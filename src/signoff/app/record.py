@@ -19,6 +19,7 @@ from signoff.domain.flags import Flags, flags
 from signoff.domain.installation_policy import InstallationPolicy
 from signoff.domain.latch import Latch
 from signoff.domain.people import People
+from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode_state
 from signoff.ledger.replay import PEOPLE, POLICY, State, fold_of, replay
@@ -158,6 +159,14 @@ class Record:
         """Every model with a release or a latch, by name."""
         released = {d.model for d in self.deployments()}
         return tuple(sorted(released | {s.stream.partition("/")[2] for s in self.store.streams("model/")}))
+
+    def recognised(self, name: str) -> Recognition:
+        """Whether a model of this name has a release or a rehearsal here; a kill alone makes no name known."""
+        released = self.store.streams("deployment/")
+        latches = (decode_state(Latch, stored.state) for stored in self.store.streams("model/"))
+        rehearsed = frozenset(latch.model for latch in latches if latch.rehearsal is not None)
+        models = {stored.stream.partition("/")[2]: _release(stored.state).model for stored in released}
+        return recognition(name, models, rehearsed)
 
     def halted(self) -> tuple[str, ...]:
         """Every model that is killed or on its way back, by name."""

@@ -2,11 +2,10 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from signoff.app.kill import answer_within
 from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
 from signoff.domain.deployment import State
@@ -18,7 +17,6 @@ from signoff.worker.lanes import Lanes
 from signoff.worker.loop import follow
 from signoff.worker.work import Worker
 
-KNOWN_S: Final = 1.0
 Model = Annotated[str, typer.Argument(help="The model's name.", callback=a_name)]
 
 rollout_app = typer.Typer(name="rollout", help="The phases of a release.", no_args_is_help=True)
@@ -146,7 +144,7 @@ def kill(
     elif model is None:
         session.answer(document, *_many_killed(document), *_where(session))
     else:
-        session.answer(document, *_killed(model, document), *_unknown(session, model, document), *_where(session))
+        session.answer(document, *_unrecognised(model, document), *_killed(model, document), *_where(session))
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
 
@@ -179,15 +177,21 @@ def _tell_lost(session: Session, what: str, document: Document) -> None:
             session.console.tell(line)
 
 
-def _unknown(session: Session, model: str, document: Document) -> tuple[str, ...]:
-    """That no release names this model, which may be a slip; a database that is away is not waited for."""
-    if document.get("handed_over") is not None:
+def _unrecognised(model: str, document: Document) -> tuple[str, ...]:
+    """That nothing here is known by this name, which may be a slip; said first, since the rest reads like success."""
+    is_known, near = document.get("known"), document.get("nearest") or []
+    if is_known:
         return ()
-    is_known = document.get("known")
     if is_known is None:
-        released = answer_within(lambda: session.house.record.deployments(model), KNOWN_S)
-        is_known = released != ()
-    return () if is_known else (f"No release of {model} is on record. If the name was a slip, stop the right one now.",)
+        return (f"WHETHER {model!r} IS KNOWN CANNOT BE TOLD: the record cannot be read. Check the name yourself.",)
+    assert isinstance(near, list)
+    if document.get("models_known") == 0:
+        nearest = "No model is on record here at all: is this the right --home, or --server?"
+    elif near:
+        nearest = f"Nearest names: {', '.join(near)}. If the name was a slip, stop the right one now."
+    else:
+        nearest = "No name on record is near it: `signoff status` lists what there is. If it was a slip, stop that now."
+    return (f"NOTHING HERE IS KNOWN BY THE NAME {model!r}: no release, no rehearsal. {nearest}",)
 
 
 def _where(session: Session) -> tuple[str, ...]:

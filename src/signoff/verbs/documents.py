@@ -35,6 +35,7 @@ from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Role, Tier
+from signoff.domain.recognition import Recognition
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
@@ -332,6 +333,28 @@ def stopped_document(stopped: Stopped) -> StoppedDocument:
         "recorded": stopped.is_recorded,
         "open_orders": stopped.open_orders,
         "handed_over": None if stopped.handed_over is None else str(stopped.handed_over),
+    }
+
+
+class KilledDocument(StoppedDocument):
+    """A kill, and whether its model is known here: a slip of the keyboard shows.
+
+    `known` is null where the record cannot be read. `nearest` are names on record that are like an unknown one, and
+    `models_known` is how many models are on record.
+    """
+
+    known: bool | None
+    nearest: list[str]
+    models_known: int | None
+
+
+def killed_document(stopped: Stopped, found: Recognition) -> KilledDocument:
+    """A kill of one model, and what is known of its name."""
+    return {
+        **stopped_document(stopped),
+        "known": found.is_known,
+        "nearest": list(found.nearest),
+        "models_known": found.models,
     }
 
 

@@ -14,6 +14,7 @@ from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
 from signoff.app.assess import submission_errors
+from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.record import Expectation
 from signoff.app.rehearse import rehearse
@@ -25,6 +26,7 @@ from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEn
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.policy import Role
+from signoff.domain.recognition import Recognition
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.documents import (
     AssessmentDocument,
@@ -40,6 +42,7 @@ from signoff.verbs.documents import (
     HistoryPage,
     InvitationDocument,
     IssuedTokenDocument,
+    KilledDocument,
     LatchDocument,
     ModelsPage,
     ObservedDocument,
@@ -51,7 +54,6 @@ from signoff.verbs.documents import (
     ReviewedDocument,
     RevokedDocument,
     RolledBackDocument,
-    StoppedDocument,
     StoppedManyDocument,
     TokensPage,
     UnboundDocument,
@@ -60,13 +62,13 @@ from signoff.verbs.documents import (
     deployment_document,
     event_document,
     flags_document,
+    killed_document,
     latch_document,
     observed_document,
     person_document,
     proposal_document,
     rehearsed_document,
     reviewed_document,
-    stopped_document,
     stopped_many_document,
     token_document,
 )
@@ -81,6 +83,7 @@ from signoff.wiring import House
 
 PAGE: Final = 100
 TELLING_S: Final = 5.0
+RECOGNISED_S: Final = 1.0
 LEAST_KEY_ID: Final = 12
 T = TypeVar("T")
 log = logging.getLogger("signoff.verbs")
@@ -336,9 +339,12 @@ class Local:
                     raise
                 log.warning("left to the worker", exc_info=error)
 
-    def kill(self, model: str, *, reason: str) -> StoppedDocument:
-        """Stop trading a model now."""
-        return stopped_document(self.house.kill_switch.kill(model, reason=reason, actor=self.actor))
+    def kill(self, model: str, *, reason: str) -> KilledDocument:
+        """Stop trading a model now; then say whether it is known here, unless the record takes too long to tell."""
+        switch = self.house.kill_switch
+        stopped = switch.kill(model, reason=reason, actor=self.actor)
+        found = answer_within(lambda: switch.record.recognised(model), RECOGNISED_S)
+        return killed_document(stopped, found or Recognition())
 
     def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
         """Stop trading every model of a desk now; every model at all where no desk is named."""
