@@ -1,7 +1,7 @@
 """The only place that builds adapters and hands them to use cases."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -65,7 +65,9 @@ from signoff.app.undertaken import Undertakings
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
 from signoff.domain.database_urls import sqlite_url
+from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
+from signoff.domain.flags import KILLED, Flags, killed
 from signoff.domain.floor import InForce
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.checkpoint import claimed
@@ -74,6 +76,7 @@ from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import Kept, StampCheck, Verification
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
+from signoff.ports.kills import Reach
 from signoff.ports.notices import Notifier, Severity
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
@@ -376,6 +379,16 @@ class House:
         house.__dict__.update({name: getattr(self, name) for name in shared})
         house.__dict__["record"] = Record(self.store, self.clock, expected, request, self.undertakings)
         return house
+
+    def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
+        """The flags of each of these models by the record, and by kills in force that it does not hold yet."""
+        told = self.record.flags_of(models)
+        for kill in self.kills.pending():
+            for model in models:
+                names = desks(self.record.deployments(model)) if kill.reach is Reach.DESK else frozenset[str]()
+                if told[model].state != KILLED and kill.covers(model, names):
+                    told[model] = killed(told[model], 1)
+        return told
 
     def feed(self, model: str) -> LiveFolder:
         """The journal of one model's trading process."""

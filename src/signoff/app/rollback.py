@@ -304,6 +304,11 @@ class RollbackProcedure:
 
         return decided_again(commit)
 
+    def stuck_because(self, state: Deployment) -> str:
+        """What the step complained of at which a rollback is stuck."""
+        told = self.record.history(deployment_stream(state.id))
+        return next((one.event.detail for one in reversed(told) if isinstance(one.event, RollbackStuck)), "")
+
     def _stuck(self, identity: str, step: Step, detail: str, *, actor: str) -> Deployment:
         def commit() -> Deployment:
             state = self.record.deployment(identity)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import typer
+from typer.main import get_command
 
 from signoff import __version__
 from signoff.cli import (
@@ -22,6 +23,7 @@ from signoff.cli import (
     serving,
     showing,
 )
+from signoff.cli.helping import readable
 from signoff.cli.interruption import Interrupted, Signals
 from signoff.cli.screen import Screen
 from signoff.cli.session import Session, split_options
@@ -29,16 +31,10 @@ from signoff.cli.standing import what_stands
 from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
 
 STOPPED: Final = 130
-EPILOG: Final = (
-    "Everywhere: --home DIR (default ./.signoff), --database URL, --registry URI, --as NAME, --json; --trusted runs "
-    "the code of a dossier or a model in the command's own process, and every result says so. "
-    "Example: signoff check release/ --json"
-)
-
 app = typer.Typer(
     name="signoff",
     help="Takes a trading model from candidate to trusted in production, and back out when it misbehaves.",
-    epilog=EPILOG,
+    epilog="Example: `signoff check release/ --json`",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -77,7 +73,7 @@ def invoke(arguments: list[str], signals: Signals) -> int:
         signals.leave()
     try:
         refuse_settings_of_libraries(session)
-        app(args=rest, obj=session, prog_name="signoff")
+        readable(get_command(app))(args=rest, obj=session, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
     except SignoffError as error:

@@ -85,8 +85,10 @@ def rollback(
     document = session.at(identity, revision).rollback(identity, occasion, reason=reason)
     because = document.get("memo_owed_because")
     owed = f"the rollback is done; its memo is owed: {because} The worker tries again."
-    _answer(session, document, *([owed] if because else []))
-    raise typer.Exit(1 if document["state"] == State.ROLLBACK_STUCK.value else 0)
+    stuck = f"stuck: {document['stuck_because']}. Waits for {document['waits_for']}"
+    is_stuck = document["state"] == State.ROLLBACK_STUCK.value
+    _answer(session, document, *([owed] if because else []), *([stuck] if is_stuck else []))
+    raise typer.Exit(1 if is_stuck else 0)
 
 
 def observe(

@@ -1,8 +1,7 @@
 """status, history: where things stand, and who did what."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -39,15 +38,15 @@ def status(
     if not found:
         session.answer(document, "No release yet. Begin with: signoff init MODEL VERSION")
         return
-    flags = cast("Mapping[str, Mapping[str, object]]", document["flags"])
     table = Table(box=None, pad_edge=False)
     table.add_column("Deployment", min_width=max(len(d["deployment"]) for d in found))
     for title in ("State", "Days", "Capital", "Waits for"):
         table.add_column(title)
     for d in found:
-        table.add_row(d["deployment"], d["state"], str(d["phase_days"]), _capital(d, flags), d["waits_for"])
+        table.add_row(d["deployment"], d["standing"], str(d["phase_days"]), f"{d['allocation_pct']}%", d["waits_for"])
     further = document["next"]
-    session.answer(document, table, *((f"There is more: signoff status --after {further}",) if further else ()))
+    stuck = (f"{d['deployment']} is stuck: {d['stuck_because']}" for d in found if d.get("stuck_because"))
+    session.answer(document, table, *stuck, *((f"There is more: signoff status --after {further}",) if further else ()))
 
 
 def history(
@@ -64,14 +63,6 @@ def history(
         *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}" for e in told),
         *(() if told else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
     )
-
-
-def _capital(release: Document, flags: Mapping[str, Mapping[str, object]]) -> str:
-    """What it may trade now: none while its model is off, whatever its phase is."""
-    model = str(release["model"])
-    if release["allocation_pct"] and not flags[model][f"models.{model}.enabled"]:
-        return "0% (off)"
-    return f"{release['allocation_pct']}%"
 
 
 def _moment(text: str) -> str:

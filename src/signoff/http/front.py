@@ -26,6 +26,7 @@ from signoff.domain.flags import Flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
+from signoff.domain.trading import trading
 from signoff.http import sessions
 from signoff.http.access import AllowedAtOnce, Installation
 from signoff.http.health import STALE_S, Undelivered
@@ -220,7 +221,7 @@ def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending
         meaning=_meaning(flags),
         flags=flags,
         killed_because=because,
-        releases=tuple(_under(release) for release in sorted(releases, key=lambda d: d.opened_at)),
+        releases=tuple(_under(release, flags) for release in sorted(releases, key=lambda d: d.opened_at)),
     )
 
 
@@ -232,14 +233,21 @@ def _meaning(flags: Flags) -> str:
     return f"Trades up to {flags.allocation_pct}% of its capital."
 
 
-def _under(release: Deployment) -> Under:
+def _under(release: Deployment, told: Flags) -> Under:
+    now = trading(release, told)
     return Under(
         id=release.id,
         version=release.version,
-        state=release.state.value.replace("_", " "),
-        waits_for=waits_for(release).replace("_", " "),
+        state=now.word.replace("_", " "),
+        waits_for=_spaced(waits_for(release, now)),
         paused=", ".join(reason.value.replace("_", " ") for reason in release.pause_reasons),
     )
+
+
+def _spaced(text: str) -> str:
+    """Roles and gates as words; a command stays as it is typed."""
+    before, command, after = text.partition("signoff ")
+    return before.replace("_", " ") + command + after
 
 
 def duties(board: Board, principal: Principal) -> tuple[Duty, ...]:

@@ -14,7 +14,7 @@ from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
 from signoff.domain.assessment import MetricRow, MetricStatus
-from signoff.domain.deployment import LIVE, Deployment, State
+from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     Credential,
@@ -36,6 +36,7 @@ from signoff.domain.latch import Latch
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Role, Tier
 from signoff.domain.recognition import Recognition
+from signoff.domain.trading import Trading, trading
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
@@ -86,8 +87,10 @@ class DeploymentDocument(TypedDict):
     state: State
     revision: int
     phase_days: int
+    standing: str
     allocation_pct: int
     waits_for: str
+    stuck_because: str | None
     manifest: str | None
     blocking: list[str]
     is_free: bool
@@ -129,8 +132,9 @@ class DeploymentsPage(TypedDict):
     next: str | None
 
 
-def deployment_document(state: Deployment) -> DeploymentDocument:
-    """One release as it stands."""
+def deployment_document(state: Deployment, told: Flags, *, stuck: str = "") -> DeploymentDocument:
+    """One release as it stands by the flags of its model; `stuck` is what a step of its rollback complained of."""
+    now = trading(state, told)
     return {
         "deployment": state.id,
         "model": state.model,
@@ -140,8 +144,10 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "state": state.state,
         "revision": state.revision,
         "phase_days": state.phase_days,
-        "allocation_pct": state.allocation_pct if state.state in LIVE else 0,
-        "waits_for": waits_for(state),
+        "standing": now.word,
+        "allocation_pct": now.share_pct,
+        "waits_for": waits_for(state, now),
+        "stuck_because": stuck or None,
         "manifest": state.manifest,
         "blocking": list(state.blocking),
         "is_free": not state.blocking or state.is_overridden,
@@ -165,19 +171,39 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
     }
 
 
-def waits_for(state: Deployment) -> str:
-    """What would move a release on, in a few words."""
-    match state.state.value:
-        case "validated":
+def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one visible table
+    """What would move a release on, in a few words; empty where it waits for nothing."""
+    match now.word:
+        case "killed":
+            return f"two people to arm it again: signoff rearm {state.model}"
+        case "off":
+            return "the rollback of another release"
+        case "validating":
+            return "its gates: submit it again"
+        case "validated" if state.blocking and not state.is_overridden:
             return f"override of {', '.join(state.blocking)}"
+        case "validated":
+            return f"a rollback rehearsal (signoff rehearse {state.model}), then submit it again"
         case "awaiting_approval":
-            return ", ".join(role.value for role in state.missing_roles)
+            return ", ".join(role.value for role in state.missing_roles) or "submit it again"
         case "approved":
             return "; ".join(c.text for c in state.open_conditions) or "start"
         case "shadow" | "limited":
             return "; ".join(state.unmet) or "advance"
+        case "rolling_back" | "rollback_stuck":
+            return _way_back(state)
         case _:
             return ""
+
+
+def _way_back(state: Deployment) -> str:
+    """Which step a rollback is at, and how it goes on."""
+    again = f"signoff rollout rollback {state.id}"
+    step = None if state.rollback is None else state.rollback.stuck_at or state.rollback.next_step
+    at = "its last step" if step is None else f"its step {step.value}"
+    if state.state is State.ROLLBACK_STUCK:
+        return f"{at} to be repaired by people, then: {again}"
+    return f"{at}; the worker goes on, or: {again}"
 
 
 class FlagsDocument(TypedDict):

@@ -23,6 +23,7 @@ from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, is_fault
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
+from signoff.domain.flags import Flags
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.policy import Role
@@ -35,6 +36,7 @@ from signoff.verbs.documents import (
     CountersignedDocument,
     CredentialsDocument,
     DeclinedProposalDocument,
+    DeploymentDocument,
     DeploymentsPage,
     DutiesDocument,
     EnrolledDocument,
@@ -405,16 +407,16 @@ class Local:
         """Releases a page at a time, by id, with the flags of their models; `next` names the page after."""
         page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
         shown = page[:limit]
-        models = sorted({d.model for d in shown})
+        told = self.house.flags_of(sorted({d.model for d in shown}))
         return {
-            "deployments": [deployment_document(d) for d in shown],
-            "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
+            "deployments": [self._document(d, told[d.model]) for d in shown],
+            "flags": {model: dict(flags.as_keys()) for model, flags in told.items()},
             "next": shown[-1].id if len(page) > limit else None,
         }
 
     def flags(self, model: str) -> FlagsDocument:
         """The flags of one model."""
-        return flags_document(self.house.record.flags(model))
+        return flags_document(self.house.flags_of((model,))[model])
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> HistoryPage:
         """What happened to a model or one release, in the ledger's order, after the event with this number in it.
@@ -489,14 +491,18 @@ class Local:
         return Adoption(model=model, version=version, policy=policy, reason=reason)
 
     def _released(self, state: Deployment) -> ReleaseDocument:
-        flags = self.house.record.flags(state.model)
+        flags = self.house.flags_of((state.model,))[state.model]
         unrehearsed = self.house.approvals.unrehearsed(state) if state.state is State.VALIDATED else ()
         return {
-            **deployment_document(state),
+            **self._document(state, flags),
             "unrehearsed": list(unrehearsed),
             "flags": dict(flags.as_keys()),
             "flags_revision": flags.revision,
         }
+
+    def _document(self, state: Deployment, told: Flags) -> DeploymentDocument:
+        stuck = self.house.rollback.stuck_because(state) if state.state is State.ROLLBACK_STUCK else ""
+        return deployment_document(state, told, stuck=stuck)
 
 
 def _page(known: Mapping[str, T], after: str | None, limit: int | None) -> tuple[list[T], str | None]:
