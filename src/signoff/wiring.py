@@ -179,6 +179,16 @@ class House:
             )
         return LedgerKeys.of(self.settings.home)
 
+    @property
+    def public_chain(self) -> KeyChain:
+        """The public halves of the ledger's keys; no home is made for the question."""
+        if not self.is_there:
+            raise NotFoundError(
+                f"Expected a ledger in {self.settings.home.absolute()}, found none, so that there is no key yet. Name "
+                "the installation's home with --home."
+            )
+        return self.ledger_keys.chain
+
     @cached_property
     def ledger_key(self) -> KeyFile:
         """The key that signed when this process began: what it says to trading processes stays under one key."""

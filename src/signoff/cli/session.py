@@ -25,7 +25,8 @@ from signoff.app.undertaken import Undertaking
 from signoff.cli.interruption import Signals
 from signoff.cli.screen import Screen
 from signoff.config.settings import settings
-from signoff.domain.errors import BadInputError, SignoffError
+from signoff.domain.access import Verb, permitted
+from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
 from signoff.domain.policy import Role
@@ -101,6 +102,22 @@ class Session:
         if self._remote is None:
             self._remote = Remote.reach(known.server, known.token, keys=self.key_path)
         return self._remote
+
+    def verbs_of(self, verb: Verb | None) -> Local | Remote:
+        """The verbs in the name of the person with --as; without one, of the only person enrolled who may do this."""
+        verbs = self.verbs
+        if isinstance(verbs, Remote) or self.person is not None:
+            return verbs
+        people = self.house.record.people().by_name
+        if self.actor in people:
+            return verbs
+        able = sorted(name for name, known in people.items() if verb is None or verb in permitted(known.duties))
+        if len(able) != 1:
+            raise NotFoundError(
+                f"Expected one person enrolled who may do this, found {', '.join(able) or 'nobody'}. Name the person "
+                "with --as NAME."
+            )
+        return Local(self.house, able[0])
 
     def at(self, identity: str, revision: int | None) -> Local | Remote:
         """The verbs on one release, as whoever asks saw it at this revision; None asks for no such thing."""

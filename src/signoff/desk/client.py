@@ -103,18 +103,11 @@ class FlagClient:
                     elif time.monotonic() > patient_until:  # it lags behind what we know, or cannot read its record
                         turn += 1
                         break
-            except TimeoutError:
-                self._beliefs.refuse(f"nothing for {SILENCE_S:g} s: a proxy holds the stream back, or the server hangs")
-                turn += 1
-            except OSError:
-                self._beliefs.refuse("no connection to the server")
-                turn += 1
-            except (http.client.HTTPException, ValueError) as error:
-                self._beliefs.refuse(str(error) or type(error).__name__)
-                turn += 1
-            else:
                 if not heard:
                     self._beliefs.refuse("a stream that ended before its first notice")
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._beliefs.refuse(_why(error))
+                turn += 1
             wait = FIRST_WAIT_S if heard else min(2 * wait, MOST_WAIT_S)
             self._is_over.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that desks do not return all at once
 
@@ -136,6 +129,19 @@ class FlagClient:
             if not (answer.getheader("content-type") or "").startswith("text/event-stream"):
                 raise http.client.HTTPException("an answer that is no stream: is it the address of the server?")
             yield from _events(answer)
+
+
+def _why(error: Exception) -> str:
+    """What an error on the way to a server means, in words that are the same each time, so that they can be counted."""
+    match error:
+        case TimeoutError():
+            return f"nothing came for {SILENCE_S:g} s: a proxy holds the stream back, or the server hangs"
+        case ConnectionRefusedError():
+            return "no server listens at the address"
+        case http.client.IncompleteRead() | OSError():
+            return f"the connection broke or was never there ({type(error).__name__})"
+        case _:
+            return str(error) or type(error).__name__
 
 
 def _refusal(status: int) -> str:
