@@ -1,7 +1,6 @@
 """A path is a path: whatever signs of a URL, of a pattern or of a terminal stand in it."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ def test_a_home_is_the_folder_of_exactly_this_name(tmp_path, name):
     )
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)["recorded"] is True
-    assert os.listdir(tmp_path) == [name]
+    assert [found.name for found in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "signoff.db").is_file()
 
 

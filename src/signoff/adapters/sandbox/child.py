@@ -365,7 +365,7 @@ def _environment() -> dict[str, str]:
 
 
 def _own_home() -> tuple[Path, ...]:
-    """The home of this account; a service account may have none, neither in the environment nor in the system's files."""
+    """The home of this account; a service account may have none, not even by the system's files."""
     try:
         return (Path.home(),)
     except RuntimeError:
