@@ -16,6 +16,7 @@ from signoff.ledger.export import CHECKPOINT, KEY
 from signoff.ledger.replay import replay
 from signoff.ledger.timestamps import Roots
 from signoff.ledger.verification import STAMP, Kept, StampCheck, Verification, verify_export
+from signoff.output import keep_streams
 
 BAD_INPUT: Final = 2
 PIECE: Final = 1 << 20
@@ -81,8 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> None:
-    """The entry point of the console script."""
-    sys.exit(main())
+    """The entry point of the console script; what cannot be printed changes no finding."""
+    keep_streams()
+    code = main()
+    sys.stdout.flush()
+    sys.exit(code)
 
 
 def kept_at(path: Path) -> tuple[Kept, ...]:

@@ -1,7 +1,7 @@
 """The only place that builds adapters and hands them to use cases."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -40,6 +40,7 @@ from signoff.adapters.sandbox.child import Sandbox, installed_packages
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
+from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_shut import ShutStore
 from signoff.adapters.store_sql import SqlStore
@@ -62,9 +63,13 @@ from signoff.app.record import Expectation, Record, Request
 from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
+from signoff.app.undertaken import Undertakings
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
-from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError
+from signoff.domain.database_urls import sqlite_url
+from signoff.domain.desks import desks
+from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
+from signoff.domain.flags import KILLED, Flags, killed
 from signoff.domain.floor import InForce
 from signoff.domain.monitoring import Measurement
 from signoff.domain.policy import Policy, Role
@@ -75,6 +80,7 @@ from signoff.ledger.keychain import KeyChain
 from signoff.ledger.verification import Kept, StampCheck, Verification
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
+from signoff.ports.kills import Reach
 from signoff.ports.notices import Notifier, Severity
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
@@ -109,6 +115,7 @@ class House:
 
     settings: Settings
     clock: Clock = field(default_factory=WallClock)
+    undertakings: Undertakings | None = None
 
     def refuse_open_home(self) -> None:
         """Refuse a home that others may write to, and what decides something in it and is somebody else's.
@@ -130,6 +137,7 @@ class House:
     @cached_property
     def store(self) -> Store:
         """The ledger with its state and outbox."""
+        self._refuse_misplaced()
         self._make_home()
         return SqlStore(
             self.settings.database,
@@ -138,6 +146,18 @@ class House:
             open_note=self.ledger_keys.open,
             is_patient=True,
         )
+
+    def _refuse_misplaced(self) -> None:
+        """Refuse to begin a second ledger where an earlier version took signs of the home's path for those of a URL."""
+        usual, known = self.settings.home / "signoff.db", self.settings.database
+        misread = sqlite_file(f"sqlite:///{usual}") or usual
+        if misread == usual or known != sqlite_url(str(usual)) or usual.exists():
+            return
+        if misread.is_file() and any((self.settings.home / name).exists() for name in ("ledger.key", "ledger.pub")):
+            raise UnavailableError(
+                f"Expected the ledger at {usual}, found it at {misread}, where an earlier version put it. Move that "
+                f"file, and {misread}-wal if there is one, to {usual}."
+            )
 
     def _make_home(self) -> None:
         """Make the home and its folders for their owner alone, and close what an older version left open."""
@@ -166,6 +186,16 @@ class House:
             )
         return LedgerKeys.of(self.settings.home)
 
+    @property
+    def public_chain(self) -> KeyChain:
+        """The public halves of the ledger's keys; no home is made for the question."""
+        if not self.is_there:
+            raise NotFoundError(
+                f"Expected a ledger in {self.settings.home.absolute()}, found none, so that there is no key yet. Name "
+                "the installation's home with --home."
+            )
+        return self.ledger_keys.chain
+
     @cached_property
     def ledger_key(self) -> KeyFile:
         """The key that signed when this process began: what it says to trading processes stays under one key."""
@@ -177,7 +207,7 @@ class House:
 
     @cached_property
     def record(self) -> Record:
-        return Record(self.store, self.clock)
+        return Record(self.store, self.clock, undertakings=self.undertakings)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -215,10 +245,10 @@ class House:
 
     @property
     def _has_no_registry(self) -> bool:
-        uri, scheme = self.settings.registry, "sqlite:///"
         if find_spec("mlflow") is None:  # looked for, not imported, which takes over a second
             return True
-        return uri.startswith(scheme) and not Path(uri.removeprefix(scheme)).exists()
+        file = sqlite_file(self.settings.registry)
+        return file is not None and not file.exists()
 
     @cached_property
     def runs(self) -> Runs | None:
@@ -358,6 +388,10 @@ class House:
             shut = error
         except OSError as error:
             shut = UnavailableError(f"The home {self.settings.home} cannot be used: {error.strerror}.")
+        except BaseException as error:
+            if not is_fault(error):
+                raise
+            shut = UnavailableError(f"The record in {self.settings.home} cannot be opened: {described(error)}.")
         return Record(cast("Store", ShutStore(shut)), self.clock)
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
@@ -374,10 +408,20 @@ class House:
             "kills",
             "_looks",
         )
-        house = House(self.settings, self.clock)
+        house = House(self.settings, self.clock, self.undertakings)
         house.__dict__.update({name: getattr(self, name) for name in shared})
-        house.__dict__["record"] = Record(self.store, self.clock, expected, request)
+        house.__dict__["record"] = Record(self.store, self.clock, expected, request, self.undertakings)
         return house
+
+    def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
+        """The flags of each of these models by the record, and by kills in force that it does not hold yet."""
+        told = self.record.flags_of(models)
+        for kill in self.kills.pending():
+            for model in models:
+                names = desks(self.record.deployments(model)) if kill.reach is Reach.DESK else frozenset[str]()
+                if told[model].state != KILLED and kill.covers(model, names):
+                    told[model] = killed(told[model], 1)
+        return told
 
     def feed(self, model: str) -> LiveFolder:
         """The journal of one model's trading process."""

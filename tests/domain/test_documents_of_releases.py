@@ -1,13 +1,48 @@
 """What is told of a release in each of its states."""
 
+from dataclasses import replace
+
 import pytest
 from standing import standing
 
-from signoff.domain.deployment import State
+from signoff.domain.deployment import ENDED, LIVE, State
+from signoff.domain.flags import flags
+from signoff.domain.latch import Latch
 from signoff.verbs.documents import deployment_document
 
 
 @pytest.mark.parametrize("state", State)
 def test_only_a_release_that_trades_has_capital(state):
-    said = deployment_document(standing(state))
+    release = standing(state)
+    said = deployment_document(release, flags(release.model, (release,), None))
     assert (said["allocation_pct"] > 0) is (state in {State.LIMITED, State.FULL})
+    assert said["standing"] == state.value
+
+
+@pytest.mark.parametrize("state", sorted(LIVE))
+def test_no_release_of_a_killed_model_trades_whatever_its_place_in_the_rollout(state):
+    release = standing(state)
+    said = deployment_document(release, flags(release.model, (release,), Latch(model="m", is_latched=True, epoch=1)))
+    assert (said["standing"], said["allocation_pct"]) == ("killed", 0)
+    assert said["waits_for"] == "two people to arm it again: signoff rearm m"
+
+
+def test_a_champion_trades_nothing_while_another_release_is_on_its_way_back():
+    champion, leaving = standing(State.FULL), replace(standing(State.ROLLBACK_STUCK), id="m-3", version="3")
+    said = deployment_document(champion, flags("m", (champion, leaving), None))
+    assert (said["standing"], said["allocation_pct"]) == ("off", 0)
+
+
+def test_a_champion_trades_what_its_candidate_leaves():
+    champion, candidate = standing(State.FULL), replace(standing(State.LIMITED), id="m-3", version="3")
+    told = flags("m", (champion, candidate), None)
+    shares = [deployment_document(one, told)["allocation_pct"] for one in (champion, candidate)]
+    assert shares == [90, 10]
+
+
+@pytest.mark.parametrize("state", [s for s in State if s not in ENDED | {State.DRAFT, State.FULL}])
+def test_what_a_release_waits_for_is_never_left_empty(state):
+    release = standing(state)
+    said = deployment_document(release, flags("m", (release,), None))["waits_for"]
+    assert said
+    assert not said.endswith(("of ", "of"))

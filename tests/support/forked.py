@@ -7,7 +7,14 @@ import multiprocessing
 import os
 import sys
 
-PRELOADED = ["signoff.cli.main", "signoff.http.server", "signoff.adapters.store_sql", "psycopg", "anyio"]
+PRELOADED = [
+    "signoff.cli.main",
+    "signoff.cli.commands",
+    "signoff.http.server",
+    "signoff.adapters.store_sql",
+    "psycopg",
+    "anyio",
+]
 context = multiprocessing.get_context("forkserver")
 context.set_forkserver_preload(PRELOADED)
 

@@ -30,8 +30,8 @@ def anchor_at(target: str, *, beside: Path, tsa_root: Path | None) -> Anchor:
         case "file" if rest:
             return FileAnchor(Path(rest))
         case "git" if rest:
-            repository, _, branch = rest.partition("#")
-            return GitAnchor(Path(repository), branch or BRANCH)
+            repository, _, branch = (rest, "", "") if Path(rest).is_dir() else rest.rpartition("#")
+            return GitAnchor(Path(repository or rest), branch or BRANCH)
         case "rfc3161" if rest:
             if tsa_root is None:
                 raise BadInputError(

@@ -13,13 +13,13 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from signoff.adapters.outside import bare
+from signoff.adapters.sqlite_files import sqlite_file
 from signoff.domain.errors import UnavailableError
 
 # The operator's credentials and settings choose the host; the location names only a bucket and a path.
 OBJECT_STORES: Final = frozenset({"s3", "gs"})
 BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,220}")
 SERVED: Final = "mlflow-artifacts"
-SQLITE: Final = "sqlite:///"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +40,9 @@ class ArtifactPlaces:
 
     def check_links(self, location: str, path: str) -> None:
         """Raise UnavailableError for symbolic links in a local artefact: a copy of it would contain their targets."""
-        parts = urlsplit(location)
-        if parts.scheme not in {"", "file"}:
+        if urlsplit(location).scheme not in {"", "file"}:
             return
-        start = Path(unquote(parts.path), path)
+        start = _local(location) / path
         for found in (start, *start.rglob("*")):
             if found.is_symlink():
                 raise UnavailableError(f"{found}: expected an artefact, found a symbolic link. Log the file itself.")
@@ -51,7 +50,7 @@ class ArtifactPlaces:
     def _is_allowed(self, location: str) -> bool:
         parts = urlsplit(location)
         if parts.scheme in {"", "file"}:
-            return parts.netloc in {"", "localhost"} and self._is_inside(Path(unquote(parts.path)))
+            return parts.netloc in {"", "localhost"} and self._is_inside(_local(location))
         if parts.scheme in OBJECT_STORES:
             return BUCKET.fullmatch(parts.netloc) is not None
         if parts.scheme == SERVED and parts.netloc in {"", urlsplit(self.registry).netloc}:
@@ -65,9 +64,14 @@ class ArtifactPlaces:
 
     def _folders(self) -> list[Path]:
         named = [Path(part).resolve() for part in self.allowed if "://" not in part]
-        if self.registry.startswith(SQLITE):
-            named.append(Path(self.registry.removeprefix(SQLITE)).resolve().parent)
+        if (database := sqlite_file(self.registry)) is not None:
+            named.append(database.resolve().parent)
         return named
+
+
+def _local(location: str) -> Path:
+    """The path that MLflow reads at a location of this machine: only a `file:` address has a query or a fragment."""
+    return Path(unquote(urlsplit(location).path if location.startswith("file:") else location))
 
 
 def _begins(location: str, prefix: str) -> bool:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private
 from signoff.adapters.schema_sql import SCHEMA, grant, in_scratch, upgrade
+from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.tables_sql import meta
 from signoff.domain.errors import BadInputError, SignoffError, TamperedError, UnavailableError
 
@@ -43,7 +44,7 @@ class Database:
     def __init__(self, url: str, *, is_patient: bool = False) -> None:
         self.engine = _engine(url)
         self._asking = _asking(self.engine)
-        self.name = self.engine.url.render_as_string(hide_password=True)
+        self.name = _shown(self.engine.url)
         self._line = Lock() if self.engine.dialect.name == "sqlite" else None
         self._is_ready, self._readying = False, Lock()
         try:
@@ -164,7 +165,7 @@ def _once(engine: Engine) -> Iterator[Connection]:
         with engine.connect() as connection:
             yield connection
     except SQLAlchemyError as error:
-        raise _refusal(engine.url.render_as_string(hide_password=True), error) from error
+        raise _refusal(_shown(engine.url), error) from error
     finally:
         engine.dispose()
 
@@ -221,15 +222,21 @@ def _engine(url: str) -> Engine:
             f"Expected the URL of a database such as sqlite:///.signoff/signoff.db, and cannot open one of the kind "
             f"{scheme!r} ({type(error).__name__}). Correct --database, or install the driver it names."
         ) from error
-    path = engine.url.database or ":memory:"
-    if engine.dialect.name == "sqlite" and not path.startswith((":memory:", "file:")):
-        _make_room(Path(path).parent)
-        event.listen(engine, "do_connect", lambda *_: _keep_private(Path(path)))
+    if (path := sqlite_file(url)) is not None:
+        _make_room(path.parent)
+        event.listen(engine, "do_connect", lambda *_: _keep_private(path))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     if engine.dialect.driver == "psycopg":
         event.listen(engine, "connect", _limit_waits)
     return engine
+
+
+def _shown(url: URL) -> str:
+    """What messages call a database: a file by its path as it is, which may hold bytes that no URL takes."""
+    if url.get_backend_name() == "sqlite" and not url.query:
+        return f"{url.drivername}:///{url.database or ''}"
+    return url.render_as_string(hide_password=True)
 
 
 def _how(url: URL) -> dict[str, Any]:

@@ -258,12 +258,17 @@ def _explained_all(error: ValidationError, kind: type, lines: Mapping[str, int])
     return list(found.values())
 
 
-def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401 - pydantic's error details
+def _explained(item: Any, dotted: str, kind: type) -> str:  # noqa: ANN401, C901 - pydantic's details, one table
     value = item["input"]
     found = f", found {_short(value)}"
     match item["type"]:
         case "value_error":
             text = f"{str(item['msg']).removeprefix('Value error, ')}. Correct it"
+        case "too_short" if isinstance(item["input"], list | tuple):
+            least = item["ctx"]["min_length"]
+            text = (
+                f"expected at least {least} entry, found {len(item['input']) or 'none'}. Name it, or leave the key out"
+            )
         case "unexpected_keyword_argument" | "extra_forbidden":
             text = f"unknown key{_nearest(dotted, kind)}. Correct or remove it"
         case "missing" | "missing_argument":

@@ -7,12 +7,13 @@ one suite are refused, and so is a test that belongs to none.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, ParseError
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml import DefusedXmlException, DTDForbidden
+from defusedxml.ElementTree import iterparse
 
 from signoff.adapters.folder_files import read_inside, unreadable
 from signoff.domain.errors import BadInputError
@@ -24,6 +25,7 @@ MAX_BYTES: Final = 50_000_000
 # Each element and each attribute takes fifty times its bytes once it is read.
 MAX_MARKS: Final = 1_000_000
 MAX_DEPTH: Final = 50
+MAX_LEVELS: Final = 200
 _ELEMENT: Final = re.compile(b"<")
 # Blanks may stand before the quote, and zero bytes between the letters of UTF-16.
 _ATTRIBUTE: Final = re.compile(rb"=[\0 \t\r\n]*[\"']")
@@ -79,7 +81,12 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
     """Passed and total by suite."""
     try:
         # A document type can give every element attributes that the report never spells out.
-        root = fromstring(content, forbid_dtd=True)
+        root = _parsed(path, content)
+    except DTDForbidden as error:
+        raise BadInputError(
+            f"{path}: expected a JUnit report, found a document type declaration (<!DOCTYPE …>), by which a file can "
+            "make itself larger without end. Write the report without it."
+        ) from error
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise BadInputError(
             f"{path}: expected a JUnit report, found no such XML ({error}). Run the tests again."
@@ -98,6 +105,20 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
     if not found:
         raise BadInputError(f"{path}: expected tests, found a report without any. Run them again, or remove the file.")
     return found
+
+
+def _parsed(path: Path, content: bytes) -> Element:
+    """The report's elements; refused where they lie in each other deeper than any report's do."""
+    depth, root = 0, Element("none")
+    for event, element in iterparse(BytesIO(content), ("start", "end"), forbid_dtd=True):
+        depth += 1 if event == "start" else -1
+        if depth > MAX_LEVELS:
+            raise BadInputError(
+                f"{path}: expected a JUnit report, found one in which elements are nested more than {MAX_LEVELS} deep. "
+                "Flatten it."
+            )
+        root = element
+    return root
 
 
 def _every_case(root: Element, path: Path) -> Iterator[tuple[SuiteName | None, Element]]:

@@ -6,6 +6,7 @@ as in the record: each measurement leaves some thirty events in a stream of its 
 power or a disk: what those take is the business of backups and replicas.
 """
 
+import os
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from signoff.adapters.database import schema_of
 from signoff.adapters.schema_sql import SCRATCH, scratch_of
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_sql import SqlStore
+from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import NoticeSent
 from signoff.ports.durability import Kept
@@ -52,7 +54,7 @@ def _scratch(database: str, folder: Path) -> str:
     """A database of the same kind, in which a rehearsal may write."""
     url = make_url(database)
     if url.get_backend_name() == "sqlite" and url.database not in {None, "", ":memory:"}:
-        return f"sqlite:///{folder / 'record.db'}"
+        return sqlite_url(str(folder / "record.db"))
     if url.get_backend_name() != "postgresql":
         raise UnavailableError(
             f"Expected a SQLite file or PostgreSQL, found {url.render_as_string()}. What a killed process loses of it "
@@ -79,7 +81,7 @@ def _killed(url: str, folder: Path) -> int:
         patience.start()
         said = 0
         try:
-            child.stdin.write(url.encode())  # not an argument: those are for every process of the machine to read
+            child.stdin.write(os.fsencode(url))  # not an argument: those are for every process of the machine to read
             child.stdin.close()
             while said < EVENTS and child.stdout.readline():
                 said += 1
@@ -119,4 +121,4 @@ def _write_until_killed(url: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    _write_until_killed(sys.stdin.read(), Path(sys.argv[1]))
+    _write_until_killed(os.fsdecode(sys.stdin.buffer.read()), Path(sys.argv[1]))

@@ -35,6 +35,7 @@ from signoff.adapters.foreign_files import kind_of, read_regular
 from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
+from signoff.adapters.sqlite_files import sqlite_file
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, UnavailableError
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
@@ -64,8 +65,7 @@ PAGE: Final = 200
 
 def connected(uri: str, budget: Budget = USUAL) -> MlflowClient | None:
     """A client of the tracking server or database at this URI, None where a database file does not exist yet."""
-    if uri.startswith("sqlite:///"):
-        path = Path(uri.removeprefix("sqlite:///"))
+    if (path := sqlite_file(uri)) is not None:
         if not path.exists():
             return None
         if not path.is_file():

@@ -3,7 +3,7 @@
 Each request re-reads the files: any byte that differs from the manifest voids every signature.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from signoff.ports.signing import Signer
 
 INPUTS = "assessed"
 SUBMITTED = "submitted"
+BEFORE_ROLLOUT = SIGNED | {State.VALIDATED}
 APPROVED = "approved"
 
 
@@ -121,6 +122,8 @@ class ApprovalRound:
         now = self.record.now()
         if not (state.state is State.VALIDATED and state.blocking and state.is_free_at(now)):
             signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
+            if _stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
+                return self._issue_if_free(state, release, actor=signatory.person)
             self._decide(
                 identity,
                 lambda present: decisions.sign_override(present, signature, now),
@@ -130,7 +133,7 @@ class ApprovalRound:
         return self._issue_if_free(self.record.deployment(identity), release, actor=signatory.person)
 
     def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
-        """Sign the manifest in a role, with conditions or without."""
+        """Sign the manifest in a role, with conditions or without. What this person signed already stands."""
         state = self.record.deployment(identity)
         self._independent(state, signatory.person)
         package = self.package(state)
@@ -140,12 +143,13 @@ class ApprovalRound:
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
-        self._decide(
-            identity,
-            lambda now: decisions.approve(now, signature, package, self._rehearsal(now), self.record.now()),
-            actor=signatory.person,
-            verb=f"approve:{signatory.role}",
-        )
+        if not (state.state in SIGNED | LIVE and not package.changed and _stands(signature, state.approvals)):
+            self._decide(
+                identity,
+                lambda now: decisions.approve(now, signature, package, self._rehearsal(now), self.record.now()),
+                actor=signatory.person,
+                verb=f"approve:{signatory.role}",
+            )
         state = self.record.deployment(identity)
         if state.state is State.APPROVED:
             self.publish_approved(state, actor=signatory.person)
@@ -188,6 +192,8 @@ class ApprovalRound:
         state = self.record.deployment(identity)
         subject = state.manifest or state.package or ""
         signature = self._signed(state, signatory, Verdict.REJECT, subject, reason=reason)
+        if state.rejection is not None and _stands(signature, (state.rejection,)):
+            return state
         self._decide(
             identity,
             lambda now: decisions.reject(now, signature),
@@ -336,6 +342,23 @@ class ApprovalRound:
     def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
         change = Change(stream=deployment_stream(state.id), state=state, events=events)
         self.record.commit(change, actor=actor, key=key)
+
+
+def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
+    """Whether this person said exactly this before, over the same bytes, and it has not expired by now."""
+    return any(
+        known.expires_at > signature.signed_at
+        and (known.person, known.role, known.verdict, known.subject, known.conditions, known.reason)
+        == (
+            signature.person,
+            signature.role,
+            signature.verdict,
+            signature.subject,
+            signature.conditions,
+            signature.reason,
+        )
+        for known in earlier
+    )
 
 
 def opening_key(record: Record, model: str) -> str:

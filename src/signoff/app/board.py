@@ -9,7 +9,7 @@ trusting any wall clock.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 from typing import Final
 from uuid import uuid4
@@ -22,6 +22,7 @@ from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import Killed
 from signoff.domain.flags import KILLED, Flags, flags, killed, off
 from signoff.domain.latch import Latch
+from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode, decode_state
 from signoff.ledger.text import encoded
@@ -30,6 +31,8 @@ from signoff.ports.kills import Kill, KillJournal, Reach
 DOMAIN: Final = b"signoff.flags.v1\n"
 ALGORITHM: Final = "ed25519"
 LEASE_S: Final = 10
+# A record that was read this long ago may hold a model by now that it did not then.
+FRESH_S: Final = 10.0
 DEPLOYMENT: Final = deployment_stream("")
 MODEL: Final = model_stream("")
 
@@ -112,6 +115,16 @@ class Board:
         """Every release as the record had it last."""
         with self._lock:
             return tuple(state for state in self._states.values() if isinstance(state, Deployment))
+
+    def recognised(self, name: str) -> Recognition:
+        """What is known of a name by what was read last; unknown is said only of a record that can be read now."""
+        with self._lock:
+            states = tuple(self._states.values())
+        releases = {state.id: state.model for state in states if isinstance(state, Deployment)}
+        rehearsed = {state.model for state in states if isinstance(state, Latch) and state.rehearsal is not None}
+        found = recognition(name, releases, frozenset(rehearsed))
+        is_fresh = self.is_known and (age_s := self.age_s) is not None and age_s <= FRESH_S
+        return found if is_fresh or found.is_known else replace(found, is_known=None, models=None)
 
     def latch(self, model: str) -> Latch | None:
         """A model's latch as the record had it last; a kill that is in force may be ahead of it."""

@@ -492,7 +492,9 @@ class KillSwitch:
         if latch is None or not latch.is_latched:
             raise RefusedError(f"{model} is not killed; there is nothing to arm.")
         if any(s.person == person for s in self._standing(latch)):
-            raise RefusedError(f"{person} has signed already; arming takes two different people.")
+            raise RefusedError(
+                f"{person} has signed already, and that signature stands; arming takes two different people."
+            )
         return latch
 
     def _standing(self, latch: Latch) -> tuple[Signature, ...]:

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Final, TypeVar
 
+from signoff.app.undertaken import Undertaking, Undertakings
 from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
@@ -18,6 +19,7 @@ from signoff.domain.flags import Flags, flags
 from signoff.domain.installation_policy import InstallationPolicy
 from signoff.domain.latch import Latch
 from signoff.domain.people import People
+from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode_state
 from signoff.ledger.replay import PEOPLE, POLICY, State, fold_of, replay
@@ -82,6 +84,7 @@ class Record:
     clock: Clock
     expected: Expectation | None = None
     request: Request | None = None
+    undertakings: Undertakings | None = None
 
     def key(self, otherwise: str) -> str:
         """The key of a commit that is all a request does: the request's own name, so that it is done once."""
@@ -157,6 +160,14 @@ class Record:
         released = {d.model for d in self.deployments()}
         return tuple(sorted(released | {s.stream.partition("/")[2] for s in self.store.streams("model/")}))
 
+    def recognised(self, name: str) -> Recognition:
+        """Whether a model of this name has a release or a rehearsal here; a kill alone makes no name known."""
+        released = self.store.streams("deployment/")
+        latches = (decode_state(Latch, stored.state) for stored in self.store.streams("model/"))
+        rehearsed = frozenset(latch.model for latch in latches if latch.rehearsal is not None)
+        models = {stored.stream.partition("/")[2]: _release(stored.state).model for stored in released}
+        return recognition(name, models, rehearsed)
+
     def halted(self) -> tuple[str, ...]:
         """Every model that is killed or on its way back, by name."""
         leaving = {d.model for d in self.in_states(*RETREATING)}
@@ -228,6 +239,9 @@ class Record:
         if self.request is not None and key == self.key(""):
             request = self.request.asked
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
+        if self.undertakings is not None:
+            events = tuple((change.stream, event) for change in changes for event in change.events)
+            self.undertakings.append(Undertaking(store=self.store, key=key, request=request, events=events))
         self.store.commit(
             Commit(
                 key=key,

@@ -122,7 +122,12 @@ def approve(
     document = session.at(identity, revision).approve(
         identity, session.hand(role, key), conditions=tuple(condition or ())
     )
-    _answer(session, document)
+    signed = (s for s in rows(document, "approvals") if s["role"] == role.value)
+    _answer(
+        session,
+        document,
+        *(f"the signature of {s['person']} as {s['role']} stands, signed {s['signed_at'][:19]}Z" for s in signed),
+    )
 
 
 def reject(
@@ -173,10 +178,15 @@ def adopt(
     if "waits_for_persons" in document:
         session.answer(document, "signed; a second person runs the same command with the same reason, within a day")
         return
-    _answer(session, document)
+    signed = ", ".join(f"{s['person']} ({s['role']})" for s in rows(document, "approvals"))
+    _answer(
+        session,
+        document,
+        f"Nothing of it was validated here: no gate ran and no memo was signed. It stands on the word of {signed}.",
+    )
 
 
-def _answer(session: Session, document: Document) -> None:
+def _answer(session: Session, document: Document, *further: str) -> None:
     identity, missing = document["deployment"], ", ".join(rows(document, "missing_roles"))
     unrehearsed, blocking = rows(document, "unrehearsed"), ", ".join(rows(document, "blocking"))
     hints = {
@@ -192,4 +202,6 @@ def _answer(session: Session, document: Document) -> None:
     held_to = document.get("policy")
     floor = (f"held to the {held_to['says']}",) if isinstance(held_to, dict) else ()
     unread = (f"not known, and told in the memo: {text}" for text in rows(document, "unread"))
-    session.answer(document, f"{identity} is {document['state']}", *((hint,) if hint else ()), *floor, *unread)
+    session.answer(
+        document, f"{identity} is {document['state']}", *((hint,) if hint else ()), *further, *floor, *unread
+    )

@@ -1,4 +1,4 @@
-"""export, verify: the ledger, taken out and checked."""
+"""keys, export, verify, anchor: the ledger's public keys, and the ledger itself, taken out and checked."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from signoff.adapters.folders import write_pieces
+from signoff.adapters.public_keys import public_keys
 from signoff.app.audit import verify as verify_export
-from signoff.cli.session import Session
+from signoff.cli.session import Session, fields, rows
 from signoff.domain.errors import BadInputError
 from signoff.verify import Folder, kept_at, lines, stamps_by, told
 
@@ -20,7 +21,34 @@ def add_to(app: typer.Typer) -> None:
     app.command()(export)
     app.command()(verify)
     app.command()(anchor)
+    app.command()(keys)
     app.add_typer(ledger_app)
+
+
+def keys(context: typer.Context) -> None:
+    """Print the public keys: what a desk pins to believe the flags, and what an auditor gives to verify an export.
+
+    Example: `signoff keys --json`
+    """
+    session: Session = context.obj
+    document = public_keys(session.installation.public_chain)
+    flags, ledger = fields(document, "flags"), rows(document, "ledger")
+    session.answer(
+        document,
+        "Flags are sealed by this key; a desk pins it (FlagClient keys={key id: public key}):",
+        f"  key id       {flags['key_id']}",
+        f"  public key   {flags['public_key']}",
+        "The ledger is signed by these keys; an auditor names one (signoff verify EXPORT --key FINGERPRINT):",
+        *(
+            line
+            for key in ledger
+            for line in (
+                f"  fingerprint  {key['fingerprint']}  {'signs now' if key['is_present'] else 'signed before'}, from "
+                f"event {key['from_event']}",
+                *(f"  {part}" for part in key["pem"].splitlines()),
+            )
+        ),
+    )
 
 
 def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The folder to write.")]) -> None:

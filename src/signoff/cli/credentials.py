@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def list_credentials(context: typer.Context) -> None:
     """List your authenticators, and the one that waits for your word. Example: `signoff credential list`"""
     session: Session = context.obj
-    _answer(session, session.verbs.credentials())
+    _answer(session, session.verbs_of(None).credentials())
 
 
 @credential_app.command("vouch")
@@ -36,7 +36,7 @@ def vouch(
     Example: `signoff credential vouch 5f1c09aa31d2`
     """
     session: Session = context.obj
-    _answer(session, session.verbs.vouch(key_id, key))
+    _answer(session, session.verbs_of(None).vouch(key_id, key))
 
 
 @credential_app.command("withdraw")
@@ -50,7 +50,7 @@ def withdraw(
     Example: `signoff credential withdraw kX3v… --reason "phone lost"`
     """
     session: Session = context.obj
-    _answer(session, session.verbs.withdraw_credential(identity, reason=reason))
+    _answer(session, session.verbs_of(None).withdraw_credential(identity, reason=reason))
 
 
 def _answer(session: Session, document: Document) -> None:

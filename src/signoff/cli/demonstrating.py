@@ -32,7 +32,8 @@ def demo(
     session: Session = context.obj
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
-    house = House(settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value), clock)
+    known = settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value)
+    house = House(known, clock, session.undertakings)
     console.print(
         Panel(
             "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "

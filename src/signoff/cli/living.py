@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from signoff.app.kill import answer_within
 from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
 from signoff.domain.deployment import State
@@ -20,7 +19,6 @@ from signoff.worker.lanes import Lanes
 from signoff.worker.loop import follow
 from signoff.worker.work import Worker
 
-KNOWN_S: Final = 1.0
 Model = Annotated[str, typer.Argument(help="The model's name.", callback=a_name)]
 
 rollout_app = typer.Typer(name="rollout", help="The phases of a release.", no_args_is_help=True)
@@ -133,7 +131,7 @@ def attest_flat(
 def _stuck(document: Document) -> tuple[str, ...]:
     """The step that could not be done, and why."""
     step, because = document.get("stuck_at"), document.get("stuck_because")
-    return (f"stuck at {step}: {because}",) if because else ()
+    return (f"stuck at {step}: {because}. Waits for {document['waits_for']}",) if because else ()
 
 
 def observe(
@@ -184,16 +182,18 @@ def kill(
             "Expected one of MODEL, --desk NAME and --all, so that nothing else is stopped than was meant; found "
             f"{'none' if model is None and desk is None else 'more'}. Nothing was stopped."
         )
-    document: Document = (
-        session.verbs.kill_many(reason=reason, desk=desk) if model is None else session.verbs.kill(model, reason=reason)
-    )
+    with session.signals.finishing():
+        verbs = session.verbs
+        document: Document = (
+            verbs.kill_many(reason=reason, desk=desk) if model is None else verbs.kill(model, reason=reason)
+        )
     is_kept = document["journaled"] or document["recorded"] or document.get("handed_over") is not None
     if not is_kept and session.house.settings.server is None:  # a server that answers has it in force
         _tell_lost(session, model or ("Every model" if desk is None else f"Every model of {desk}"), document)
     elif model is None:
         session.answer(document, *_many_killed(document), *_where(session))
     else:
-        session.answer(document, *_killed(model, document), *_unknown(session, model, document), *_where(session))
+        session.answer(document, *_unrecognised(model, document), *_killed(model, document), *_where(session))
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
     if document.get("flat") is not True:  # a server of before says nothing of a venue, and unknown is not flat
@@ -223,15 +223,21 @@ def _tell_lost(session: Session, what: str, document: Document) -> None:
             session.console.tell(line)
 
 
-def _unknown(session: Session, model: str, document: Document) -> tuple[str, ...]:
-    """That no release names this model, which may be a slip; a database that is away is not waited for."""
-    if document.get("handed_over") is not None:
+def _unrecognised(model: str, document: Document) -> tuple[str, ...]:
+    """That nothing here is known by this name, which may be a slip; said first, since the rest reads like success."""
+    is_known, near = document.get("known"), document.get("nearest") or []
+    if is_known:
         return ()
-    is_known = document.get("known")
     if is_known is None:
-        released = answer_within(lambda: session.house.record.deployments(model), KNOWN_S)
-        is_known = released != ()
-    return () if is_known else (f"No release of {model} is on record. If the name was a slip, stop the right one now.",)
+        return (f"WHETHER {model!r} IS KNOWN CANNOT BE TOLD: the record cannot be read. Check the name yourself.",)
+    assert isinstance(near, list)
+    if document.get("models_known") == 0:
+        nearest = "No model is on record here at all: is this the right --home, or --server?"
+    elif near:
+        nearest = f"Nearest names: {', '.join(near)}. If the name was a slip, stop the right one now."
+    else:
+        nearest = "No name on record is near it: `signoff status` lists what there is. If it was a slip, stop that now."
+    return (f"NOTHING HERE IS KNOWN BY THE NAME {model!r}: no release, no rehearsal. {nearest}",)
 
 
 def _where(session: Session) -> tuple[str, ...]:

@@ -1,113 +1,36 @@
-"""`signoff`: the commands, and how their errors read.
+"""`signoff`: where every command begins and ends.
 
-Exit codes: 0 done, 1 refused or not passed, 2 bad input. Never a traceback for what people can answer.
+Exit codes: 0 done, 1 refused or not passed, 2 bad input, 128 and the signal's number when stopped by one. Neither what
+cannot be printed nor a signal ends in a traceback; the commands themselves are loaded only once both are seen to.
 """
 
-import os
 import sys
-from pathlib import Path
-from typing import Final
 
-import typer
-
-from signoff import __version__
-from signoff.cli import (
-    accounts,
-    approving,
-    auditing,
-    checking,
-    credentials,
-    database,
-    demonstrating,
-    importing,
-    living,
-    policy,
-    replaying,
-    serving,
-    showing,
-)
-from signoff.cli.screen import Screen
-from signoff.cli.session import Session, split_options
-from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
-
-STOPPED: Final = 130
-EPILOG: Final = (
-    "Everywhere: --home DIR (default ./.signoff), --database URL, --registry URI, --as NAME, --json; "
-    "--venue none|simulated (default none) names where orders are stopped; --trusted runs the code of a dossier or a "
-    "model in the command's own process, and every result says so. "
-    "Example: signoff check release/ --json"
-)
-
-app = typer.Typer(
-    name="signoff",
-    help="Takes a trading model from candidate to trusted in production, and back out when it misbehaves.",
-    epilog=EPILOG,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for part in (
-    demonstrating,
-    checking,
-    replaying,
-    importing,
-    approving,
-    policy,
-    living,
-    showing,
-    auditing,
-    accounts,
-    credentials,
-    database,
-    serving,
-):
-    part.add_to(app)
-
-
-@app.command()
-def version() -> None:
-    """Print the version of Signoff."""
-    print(__version__)  # noqa: T201
+from signoff.cli.interruption import Interrupted, Signals
+from signoff.output import keep_streams, problem_of
 
 
 def run() -> None:
     """The entry point of the console script."""
-    sys.exit(main(sys.argv[1:]))
-
-
-def main(arguments: list[str]) -> int:
-    """Run one command and return its exit code."""
-    session, rest = split_options(arguments)
-    errors = Screen(is_error=True)
+    keep_streams()
+    signals = Signals().heed()
     try:
-        refuse_settings_of_libraries(session)
-        app(args=rest, obj=session, prog_name="signoff")
-    except SystemExit as finished:
-        code = finished.code if isinstance(finished.code, int) else 0
-    except SignoffError as error:
-        errors.print(str(error), soft_wrap=True)
-        code = exit_code(error)
-    finally:
-        session.close()
-    if code == STOPPED:
-        errors.print("Stopped. Nothing is half-written; the same command continues where this one was.")
-    return code
-
-
-def refuse_settings_of_libraries(session: Session) -> None:
-    """Refuse a file of the current folder by which numba chooses where it keeps compiled code, which it then loads."""
-    found = Path(".numba_config.yaml").absolute()
-    if os.path.lexists(found) and not session.is_exit:
-        raise BadInputError(
-            f"{found}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
-            "writes there has their code run. Remove it, or work from another folder."
+        code = main(sys.argv[1:], signals)
+    except Interrupted as stopped:
+        code = stopped.exit_code
+        sys.stderr.write("Stopped before anything was done. Nothing was recorded.\n")
+    signals.ignore()
+    if (problem := problem_of(sys.stdout)) is not None:
+        sys.stderr.write(
+            f"The answer could not be written to standard output ({problem.strerror}). The exit code {code} says what "
+            "became of the command.\n"
         )
+    sys.stderr.flush()
+    sys.exit(code)
 
 
-def exit_code(error: SignoffError) -> int:
-    """1 for a refusal or a tampered record, 2 for what was given or cannot be reached."""
-    if isinstance(error, RefusedError | TamperedError):
-        return 1
-    assert isinstance(error, BadInputError | UnavailableError | SignoffError)
-    return 2
+def main(arguments: list[str], signals: Signals | None = None) -> int:
+    """Run one command and return its exit code."""
+    from signoff.cli.commands import invoke  # noqa: PLC0415 - it loads everything, which a signal may cut off
+
+    return invoke(arguments, signals or Signals())

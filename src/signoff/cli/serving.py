@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from signoff.app.notices import Untold, retry, untold
@@ -94,7 +93,7 @@ def _table(standings: list[tuple[Untold, str]]) -> Table:
         said, tried = one.notice, one.tried
         next_at = "never" if tried.dead_at else _moment(tried.due_at) or "now"
         told = (one.identity, said.channel, said.deployment, said.notice, standing, str(tried.attempts), next_at)
-        table.add_row(*map(escape, (*told, tried.problem)))
+        table.add_row(*told, tried.problem)
     return table
 
 

@@ -4,6 +4,7 @@
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +21,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from signoff.app.undertaken import Undertaking
+from signoff.cli.interruption import Signals
 from signoff.cli.screen import Screen
 from signoff.config.settings import settings
-from signoff.domain.errors import BadInputError, SignoffError
+from signoff.domain.access import Verb, permitted
+from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
 from signoff.domain.policy import Role
@@ -33,6 +37,8 @@ from signoff.wiring import House
 
 # What takes risk away: nothing holds it up.
 EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
+# What a command that is stopped looks through; a server keeps no more of what it ever did.
+MOST_UNDERTAKEN = 100
 VALUED = {
     "--home": "home",
     "--database": "database",
@@ -52,6 +58,8 @@ class Session:
     is_json: bool = False
     is_trusted: bool = False
     is_exit: bool = False
+    signals: Signals = field(default_factory=Signals)
+    undertakings: deque[Undertaking] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
     _house: House | None = None
     _remote: Remote | None = None
 
@@ -59,7 +67,8 @@ class Session:
     def house(self) -> House:
         """The installation, built on first use."""
         if self._house is None:
-            self._house = House(settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit))
+            known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
+            self._house = House(known, undertakings=self.undertakings)
             self._look_at(self._house)
         return self._house
 
@@ -95,9 +104,30 @@ class Session:
             self._remote = Remote.reach(known.server, known.token, keys=self.key_path)
         return self._remote
 
+    def verbs_of(self, verb: Verb | None) -> Local | Remote:
+        """The verbs in the name of the person with --as; without one, of the only person enrolled who may do this."""
+        verbs = self.verbs
+        if isinstance(verbs, Remote) or self.person is not None:
+            return verbs
+        people = self.house.record.people().by_name
+        if self.actor in people:
+            return verbs
+        able = sorted(name for name, known in people.items() if verb is None or verb in permitted(known.duties))
+        if len(able) != 1:
+            raise NotFoundError(
+                f"Expected one person enrolled who may do this, found {', '.join(able) or 'nobody'}. Name the person "
+                "with --as NAME."
+            )
+        return Local(self.house, able[0])
+
     def at(self, identity: str, revision: int | None) -> Local | Remote:
         """The verbs on one release, as whoever asks saw it at this revision; None asks for no such thing."""
         return self.verbs.at(identity, revision)
+
+    @property
+    def reached(self) -> str | None:
+        """The server that was asked, if one was."""
+        return None if self._remote is None else self.house.settings.server
 
     def close(self) -> None:
         """Let go of the server, if there was one."""

@@ -47,19 +47,20 @@ def status(
     if not found:
         session.answer(document, "No release yet. Begin with: signoff init MODEL VERSION")
         return
-    flags = cast("Mapping[str, Mapping[str, object]]", document["flags"])
     table = Table(box=None, pad_edge=False)
     table.add_column("Deployment", min_width=max(len(d["deployment"]) for d in found))
     for title in ("State", "Days", "Capital", "Waits for"):
         table.add_column(title)
     for d in found:
-        table.add_row(d["deployment"], d["state"], str(d["phase_days"]), _capital(d, flags), d["waits_for"])
+        table.add_row(d["deployment"], d["standing"], str(d["phase_days"]), f"{d['allocation_pct']}%", d["waits_for"])
     further = document["next"]
+    stuck = (f"{d['deployment']} is stuck: {d['stuck_because']}" for d in found if d.get("stuck_because"))
     found_there = cast("Mapping[str, list[str]]", document.get("registry") or {})  # an older server does not say
     told = (f"Registry: {text}." for texts in found_there.values() for text in texts)
     session.answer(
         document,
         table,
+        *stuck,
         *told,
         *_unobserved(document),
         *((f"There is more: signoff status --after {further}",) if further else ()),
@@ -91,14 +92,6 @@ def _unobserved(document: Document) -> tuple[str, ...]:
         "Not observed: no worker observes the sessions of live releases here, so that silence cuts no capital and no "
         "trigger acts. `signoff worker --watch` does.",
     )
-
-
-def _capital(release: Document, flags: Mapping[str, Mapping[str, object]]) -> str:
-    """What it may trade now: none while its model is off, whatever its phase is."""
-    model = str(release["model"])
-    if release["allocation_pct"] and not flags[model][f"models.{model}.enabled"]:
-        return "0% (off)"
-    return f"{release['allocation_pct']}%"
 
 
 def _moment(text: str) -> str:

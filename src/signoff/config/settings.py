@@ -28,6 +28,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 
+from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.isolation import Isolation
 from signoff.domain.venue import VenueKind
@@ -169,8 +170,8 @@ def settings(
     return Settings(
         home=root,
         is_default_home=not named,
-        database=database or environment.get("SIGNOFF_DATABASE") or f"sqlite:///{root / 'signoff.db'}",
-        registry=registry or environment.get("SIGNOFF_REGISTRY") or f"sqlite:///{root / 'registry' / 'mlflow.db'}",
+        database=database or environment.get("SIGNOFF_DATABASE") or sqlite_url(str(root / "signoff.db")),
+        registry=registry or environment.get("SIGNOFF_REGISTRY") or sqlite_url(str(root / "registry" / "mlflow.db")),
         actor=actor or environment.get("SIGNOFF_ACTOR") or _user(),
         server=server or environment.get("SIGNOFF_SERVER") or None,
         token=token

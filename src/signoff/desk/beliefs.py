@@ -10,6 +10,7 @@ is over there is no new risk; cancels and exits stay allowed, and nothing is fla
 
 import base64
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,6 +20,8 @@ from signoff.domain.flags import Flags, off
 DOMAIN: Final = b"signoff.flags.v1\n"
 LEASE_S: Final = 10.0
 CLOSED: Final = "closed"
+LOGGED: Final = frozenset(10**n for n in range(10))
+log = logging.getLogger("signoff.desk")
 Verify = Callable[[str, bytes, bytes], bool]
 
 
@@ -76,14 +79,14 @@ class Beliefs:
         if kind == "greeting":
             self._greeted(connection, said)
         elif not connection.boot or said.get("boot") != connection.boot:
-            self._refuse("another server's notice, or one before the greeting")
+            self.refuse("another server's notice, or one before the greeting")
         elif (tick := said["tick_ms"]) < connection.last_tick:
-            self._refuse("an older notice")
+            self.refuse("an older notice")
         else:
             connection.last_tick = tick
             until = connection.made_at(tick) + self._lease_s
             if until <= self._monotonic():
-                self._refuse("held back for a whole lease")
+                self.refuse("held back for a whole lease")
             elif kind == "control":
                 self._told(said["control"], until)
             elif kind == "heartbeat":
@@ -94,20 +97,20 @@ class Beliefs:
             sealed = json.loads(data)
             payload = sealed["payload"].encode()
             if not self._verify(sealed["keyid"], base64.b64decode(sealed["sig"]), DOMAIN + payload):
-                self._refuse("not signed by a key of ours")
+                self.refuse("not signed by a key of ours")
                 return None
             said: dict[str, Any] = json.loads(payload)
             is_stamped = isinstance(said["tick_ms"], int) and isinstance(said["boot"], str)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             is_stamped = False
         if not is_stamped:
-            self._refuse("no notice")
+            self.refuse("no notice")
             return None
         return said
 
     def _greeted(self, connection: _Connection, said: Mapping[str, Any]) -> None:
         if connection.boot or said.get("nonce") != connection.nonce:
-            self._refuse("a greeting that is not for us")
+            self.refuse("a greeting that is not for us")
             return
         connection.boot = said["boot"]
         connection.first_tick = connection.last_tick = said["tick_ms"]
@@ -116,13 +119,13 @@ class Beliefs:
         try:
             flags = Flags(revision=control["rev"], **{k: v for k, v in control.items() if k != "rev"})
         except (KeyError, TypeError):
-            self._refuse("no notice")
+            self.refuse("no notice")
             return
         held = self._held.get(flags.model)
         if held is not None and (flags.revision < held.flags.revision or flags.epoch < held.flags.epoch):
-            self._refuse("a lower revision")
+            self.refuse("a lower revision")
         elif held is not None and flags.revision == held.flags.revision and flags != held.flags:
-            self._refuse("the same revision with other flags")
+            self.refuse("the same revision with other flags")
             self._held[flags.model] = replace(held, until=0.0)
         else:
             closed = replace(flags, state=CLOSED, enabled=False, allocation_pct=0, shadow_mode=False)
@@ -139,5 +142,8 @@ class Beliefs:
             self._strangers[model] = replace(off(model), state=CLOSED)
         return self._strangers[model]
 
-    def _refuse(self, why: str) -> None:
-        self.refused[why] = self.refused.get(why, 0) + 1
+    def refuse(self, why: str) -> None:
+        """Count what did not count, and log it the first time, the tenth, the hundredth and so on."""
+        count = self.refused[why] = self.refused.get(why, 0) + 1
+        if count in LOGGED:
+            log.warning("flags refused, %d so far: %s", count, why)

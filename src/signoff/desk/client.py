@@ -85,7 +85,7 @@ class FlagClient:
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """How many notices did not count, by reason."""
+        """What did not count, by reason: notices, and streams that could not be had. Each reason is logged too."""
         return dict(self._beliefs.refused)
 
     def _follow(self) -> None:
@@ -103,7 +103,10 @@ class FlagClient:
                     elif time.monotonic() > patient_until:  # it lags behind what we know, or cannot read its record
                         turn += 1
                         break
-            except (OSError, http.client.HTTPException, ValueError):
+                if not heard:
+                    self._beliefs.refuse("a stream that ended before its first notice")
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._beliefs.refuse(_why(error))
                 turn += 1
             wait = FIRST_WAIT_S if heard else min(2 * wait, MOST_WAIT_S)
             self._is_over.wait(wait * random.uniform(0.5, 1.0))  # noqa: S311 - so that desks do not return all at once
@@ -122,8 +125,34 @@ class FlagClient:
             connection.request("GET", f"{parts.path.rstrip('/')}/api/v1/stream?{query}", headers=headers)
             answer = connection.getresponse()
             if answer.status != http.client.OK:
-                raise http.client.HTTPException(f"the server answered {answer.status}")
+                raise http.client.HTTPException(_refusal(answer.status))
+            if not (answer.getheader("content-type") or "").startswith("text/event-stream"):
+                raise http.client.HTTPException("an answer that is no stream: is it the address of the server?")
             yield from _events(answer)
+
+
+def _why(error: Exception) -> str:
+    """What an error on the way to a server means, in words that are the same each time, so that they can be counted."""
+    match error:
+        case TimeoutError():
+            return f"nothing came for {SILENCE_S:g} s: a proxy holds the stream back, or the server hangs"
+        case ConnectionRefusedError():
+            return "no server listens at the address"
+        case http.client.IncompleteRead() | OSError():
+            return f"the connection broke or was never there ({type(error).__name__})"
+        case _:
+            return str(error) or type(error).__name__
+
+
+def _refusal(status: int) -> str:
+    """What an answer other than a stream means for whoever runs the desk."""
+    match status:
+        case http.client.UNAUTHORIZED:
+            return "the server does not take this token (401): it is wrong, expired or revoked"
+        case http.client.FORBIDDEN:
+            return "this token may not read flags (403)"
+        case _:
+            return f"the server answered {status}"
 
 
 def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, bytes]]:

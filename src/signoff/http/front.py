@@ -4,6 +4,7 @@ It is made from the board's memory, so that it is there while the database is aw
 Its form gives the same order as every other way to stop: one person, a reason, no second question.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -24,6 +25,8 @@ from signoff.domain.events import Signature
 from signoff.domain.flags import Flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
+from signoff.domain.recognition import Recognition
+from signoff.domain.trading import trading
 from signoff.domain.venue import NOBODY_ASKED
 from signoff.http import sessions
 from signoff.http.access import AllowedAtOnce, Installation
@@ -164,21 +167,31 @@ async def stop_here(
     if not 0 < len(form.model) <= MOST_MODEL or not 0 < len(form.reason) <= MOST_REASON:
         wrong = f"Nothing was stopped. Expected a model, and a reason of 1 to {MOST_REASON} characters; press again."
         return _page(request, house, hub, visitor, problem=wrong, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    is_known = hub.board.flags(form.model) is not None
     stopped = await stop(house, hub, form.model, reason=form.reason, actor=visitor.principal.name)
-    return _page(request, house, hub, visitor, done=outcome(stopped, is_known=is_known))
+    found = await asyncio.to_thread(hub.board.recognised, form.model)
+    return _page(request, house, hub, visitor, done=outcome(stopped, found))
 
 
-def outcome(stopped: Stopped, *, is_known: bool) -> str:
+def outcome(stopped: Stopped, found: Recognition) -> str:
     """What a stop did, in sentences."""
     left = NOBODY_ASKED if stopped.left is None else stopped.left.words
     look = "" if stopped.left is not None and stopped.left.is_flat else " Look at the broker."
     parts = [
         f"{stopped.kill.model} is stopped, and every desk that listens was told; {left}.{look}",
-        "" if is_known else "Nobody here knows a model of this name: check the spelling.",
+        _recognised(found),
         _kept(stopped),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _recognised(found: Recognition) -> str:
+    """Whether the name that was stopped is known, in a sentence; nothing to say where it is."""
+    if found.is_known:
+        return ""
+    if found.is_known is None:
+        return "Whether a model of this name is known cannot be told: the record cannot be read."
+    near = f" Nearest names: {', '.join(found.nearest)}." if found.nearest else ""
+    return f"Nobody here knows a model of this name: check the spelling.{near}"
 
 
 def _kept(stopped: Stopped) -> str:
@@ -209,7 +222,7 @@ def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending
         meaning=_meaning(flags),
         flags=flags,
         killed_because=because,
-        releases=tuple(_under(release) for release in sorted(releases, key=lambda d: d.opened_at)),
+        releases=tuple(_under(release, flags) for release in sorted(releases, key=lambda d: d.opened_at)),
     )
 
 
@@ -226,14 +239,21 @@ def _trades(flags: Flags) -> str:
     return f"Trades up to {flags.allocation_pct}% of its capital."
 
 
-def _under(release: Deployment) -> Under:
+def _under(release: Deployment, told: Flags) -> Under:
+    now = trading(release, told)
     return Under(
         id=release.id,
         version=release.version,
-        state=release.state.value.replace("_", " "),
-        waits_for=waits_for(release).replace("_", " "),
+        state=now.word.replace("_", " "),
+        waits_for=_spaced(waits_for(release, now)),
         paused=", ".join(reason.value.replace("_", " ") for reason in release.pause_reasons),
     )
+
+
+def _spaced(text: str) -> str:
+    """Roles and gates as words; a command stays as it is typed."""
+    before, command, after = text.partition("signoff ")
+    return before.replace("_", " ") + command + after
 
 
 def duties(board: Board, principal: Principal) -> tuple[Duty, ...]:

@@ -20,9 +20,9 @@ from signoff.http.streaming import Hub, Streams
 from signoff.ledger.canonical import canonical, digest
 from signoff.ports.kills import Kill, Reach
 from signoff.verbs.documents import (
-    StoppedDocument,
+    KilledDocument,
     StoppedManyDocument,
-    stopped_document,
+    killed_document,
     stopped_many_document,
 )
 from signoff.wiring import House
@@ -48,12 +48,6 @@ class KillRequest(BaseModel):
     """Why; it is printed and kept."""
 
     reason: Reason
-
-
-class KilledDocument(StoppedDocument):
-    """A kill, and whether the model was known: a slip of the keyboard shows."""
-
-    known: bool
 
 
 class KillManyRequest(Body):
@@ -163,8 +157,9 @@ def _name(request: Request, what: str, reason: str) -> str | None:
 
 
 async def _killed(house: House, hub: Hub, model: str, *, reason: str, actor: str) -> KilledDocument:
-    is_known = hub.board.flags(model) is not None
-    return {**stopped_document(await stop(house, hub, model, reason=reason, actor=actor)), "known": is_known}
+    stopped = await stop(house, hub, model, reason=reason, actor=actor)
+    found = await asyncio.get_running_loop().run_in_executor(_FINISHING, hub.board.recognised, model)
+    return killed_document(stopped, found)
 
 
 async def _many_killed(house: House, hub: Hub, *, desk: str | None, reason: str, actor: str) -> StoppedManyDocument:

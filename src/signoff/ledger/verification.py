@@ -43,6 +43,7 @@ TAMPERED: Final = 1
 UNANCHORED: Final = 2
 STAMP: Final = ".tsr"
 MOST_NAMED: Final = 20
+FEWEST_DIGITS: Final = 16
 
 Replay = Callable[[Iterable[Recorded]], Mapping[str, bytes]]
 StampCheck = Callable[[bytes, bytes], str]
@@ -232,7 +233,9 @@ def read_chain(key: bytes, audit: Audit, expected: str | None) -> KeyChain | Non
     except UnavailableError as error:
         audit.leave(KEY, str(error))
         return None
-    if expected is not None and not any(_is_named(known, expected) for known in chain.fingerprints):
+    if expected is not None and (doubt := _doubt(expected, chain.fingerprints)) is not None:
+        audit.leave(KEY, doubt)
+    elif expected is not None and not any(known.startswith(_plain(expected)) for known in chain.fingerprints):
         audit.note(KEY, f"the ledger's key is {', then '.join(chain.fingerprints)}, expected {expected}")
     return chain
 
@@ -312,8 +315,25 @@ def agrees(said: bytes | None, replayed: bytes | None) -> bool:
     return isinstance(told, dict) and canonical(told) == said and holds(json.loads(replayed), told)
 
 
-def _is_named(fingerprint: str, expected: str) -> bool:
-    return len(expected) >= 16 and fingerprint.startswith(expected.lower())
+def _doubt(expected: str, fingerprints: tuple[str, ...]) -> str | None:
+    """Why a fingerprint that was given names no one key: anybody can make a key whose first few digits are these."""
+    digits = _plain(expected)
+    candidates = ", ".join(fingerprints)
+    if not digits or set(digits) - set("0123456789abcdef"):
+        return f"expected a fingerprint in hexadecimal digits, found {expected!r}; the ledger's keys are {candidates}"
+    if len(digits) >= FEWEST_DIGITS:
+        return None
+    begins = [known for known in fingerprints if known.startswith(digits)]
+    met = f"beginning with it: {', '.join(begins)}" if begins else f"none begins with it: {candidates}"
+    return (
+        f"{expected} is ambiguous: {len(digits)} digits do not tell one key from another, and {FEWEST_DIGITS} at least "
+        f"are needed; of the ledger's keys, {met}"
+    )
+
+
+def _plain(fingerprint: str) -> str:
+    """The digits of a fingerprint, however people group them."""
+    return "".join(fingerprint.lower().replace(":", "").split())
 
 
 def checkpoints_in(

@@ -10,8 +10,8 @@ computed apart from the others.
 """
 
 import numpy as np
-from numba import njit
 
+from signoff.stats._compiled import compiled
 from signoff.stats.sample import Floats
 
 CANCELLED = 1e-6
@@ -24,7 +24,7 @@ TIED = 1e-9
 """Keys that agree to this share are one: trials that traded alike over a half must not be ranked by rounding."""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def subset_sums(blocks: Floats) -> Floats:  # pragma: no cover - compiled
     """(2^B, N) sums over every subset of B rows; the highest bit of the row number stands for the first block."""
     count, columns = blocks.shape
@@ -36,7 +36,7 @@ def subset_sums(blocks: Floats) -> Floats:  # pragma: no cover - compiled
     return sums
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def cross_validate(
     returns: Floats,
     means: Floats,
@@ -70,7 +70,7 @@ def cross_validate(
         mask = (((ripple ^ mask) >> 2) // lowest) | ripple
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _write_keys(
     returns: Floats,
     means: Floats,
@@ -102,7 +102,7 @@ def _write_keys(
                 keys[column] = _exact_key(returns, partitions, mask, column)
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _exact_key(returns: Floats, partitions: int, mask: int, column: int) -> float:  # pragma: no cover - compiled
     """The key in two passes over the rows; 0 where every return is zero."""
     rows = returns.shape[0] // partitions
@@ -120,13 +120,13 @@ def _exact_key(returns: Floats, partitions: int, mask: int, column: int) -> floa
     return _key(total, spread, returns.shape[0] // 2) if spread > 0.0 else 0.0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _key(total: float, spread: float, n: int) -> float:  # pragma: no cover - compiled
     key = total * abs(total) / (spread if spread > 0.0 else 1.0)
     return key if abs(key) > NIL * n else 0.0
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _compare(within: Floats, beyond: Floats, place: int, found: Floats) -> None:  # pragma: no cover - compiled
     """Write where the first maximum of `within` stands in `beyond`."""
     largest = within[0]

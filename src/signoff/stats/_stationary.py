@@ -8,16 +8,16 @@ be computed apart from the others.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from signoff.stats._compiled import compiled
 from signoff.stats.sample import Floats
 
 TILE = 96
 """Columns at most that are visited together: their prefix sums stay in a core's cache while all resamples read them."""
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def largest_statistics(
     prefix: Floats,
     starts: NDArray[np.int64],

@@ -15,7 +15,7 @@ from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
 from signoff.domain.assessment import MetricRow, MetricStatus, PaperSummary
-from signoff.domain.deployment import LIVE, Deployment, State
+from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     Credential,
@@ -38,8 +38,10 @@ from signoff.domain.latch import Latch
 from signoff.domain.monitoring import still_open
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
+from signoff.domain.recognition import Recognition
 from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
 from signoff.domain.silence import in_sessions
+from signoff.domain.trading import Trading, trading
 from signoff.domain.venue import NOBODY_ASKED, VenueKind
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
@@ -91,6 +93,7 @@ class DeploymentDocument(TypedDict):
     state: State
     revision: int
     phase_days: int
+    standing: str
     allocation_pct: int
     waits_for: str
     manifest: str | None
@@ -147,8 +150,9 @@ class DeploymentsPage(TypedDict):
     observing: bool
 
 
-def deployment_document(state: Deployment) -> DeploymentDocument:
-    """One release as it stands."""
+def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
+    """One release as it stands by the flags of its model."""
+    now = trading(state, told)
     return {
         "deployment": state.id,
         "model": state.model,
@@ -158,8 +162,9 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
         "state": state.state,
         "revision": state.revision,
         "phase_days": state.phase_days,
-        "allocation_pct": state.allocation_pct if state.state in LIVE else 0,
-        "waits_for": waits_for(state),
+        "standing": now.word,
+        "allocation_pct": now.share_pct,
+        "waits_for": waits_for(state, now),
         "manifest": state.manifest,
         "blocking": list(state.blocking),
         "is_free": not state.blocking or state.is_overridden,
@@ -190,21 +195,31 @@ def deployment_document(state: Deployment) -> DeploymentDocument:
     }
 
 
-def waits_for(state: Deployment) -> str:
-    """What would move a release on, in a few words."""
-    match state.state.value:
-        case "validated":
+def waits_for(state: Deployment, now: Trading) -> str:  # noqa: C901, PLR0911 - one visible table
+    """What would move a release on, in a few words; empty where it waits for nothing."""
+    match now.word:
+        case "killed":
+            return f"two people to arm it again: signoff rearm {state.model}"
+        case "off" if state.is_cut:
+            return silence_of(state)
+        case "off":
+            return "the rollback of another release"
+        case "validating":
+            return "its gates: submit it again"
+        case "validated" if state.blocking and not state.is_overridden:
             return f"override of {', '.join(state.blocking)}"
+        case "validated":
+            return f"a rollback rehearsal (signoff rehearse {state.model}), then submit it again"
         case "awaiting_approval":
-            return ", ".join(role.value for role in state.missing_roles)
+            return ", ".join(role.value for role in state.missing_roles) or "submit it again"
         case "approved":
             return "; ".join(c.text for c in state.open_conditions) or "start"
         case "shadow" | "limited" | "full" if state.is_cut or state.silent_sessions:
             return silence_of(state)
         case "shadow" | "limited":
             return "; ".join(state.unmet) or "advance"
-        case "rollback_stuck":
-            return "" if state.rollback is None else state.rollback.stuck_because
+        case "rolling_back" | "rollback_stuck":
+            return _way_back(state)
         case _:
             return ""
 
@@ -214,6 +229,16 @@ def silence_of(state: Deployment) -> str:
     silent = f"silent for {in_sessions(state.silent_sessions)}: {'; '.join(state.concerns)}"
     said = [state.cut if state.is_cut else "", silent if state.silent_sessions else "a person's resume"]
     return "; ".join(part for part in said if part)
+
+
+def _way_back(state: Deployment) -> str:
+    """Which step a rollback is at, and how it goes on."""
+    again = f"signoff rollout rollback {state.id}"
+    step = None if state.rollback is None else state.rollback.stuck_at or state.rollback.next_step
+    at = "its last step" if step is None else f"its step {step.value}"
+    if state.state is State.ROLLBACK_STUCK:
+        return f"{at} to be repaired by people, then: {again}"
+    return f"{at}; the worker goes on, or: {again}"
 
 
 class FlagsDocument(TypedDict):
@@ -414,6 +439,28 @@ def stopped_document(stopped: Stopped) -> StoppedDocument:
         "flat": left is not None and left.is_flat,
         "left": NOBODY_ASKED if left is None else left.words,
         "handed_over": None if stopped.handed_over is None else str(stopped.handed_over),
+    }
+
+
+class KilledDocument(StoppedDocument):
+    """A kill, and whether its model is known here: a slip of the keyboard shows.
+
+    `known` is null where the record cannot be read. `nearest` are names on record that are like an unknown one, and
+    `models_known` is how many models are on record.
+    """
+
+    known: bool | None
+    nearest: list[str]
+    models_known: int | None
+
+
+def killed_document(stopped: Stopped, found: Recognition) -> KilledDocument:
+    """A kill of one model, and what is known of its name."""
+    return {
+        **stopped_document(stopped),
+        "known": found.is_known,
+        "nearest": list(found.nearest),
+        "models_known": found.models,
     }
 
 

@@ -14,6 +14,7 @@ from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import Signatory
 from signoff.app.assess import submission_errors
+from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.record import Expectation
 from signoff.app.registered import standing
@@ -26,6 +27,7 @@ from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEn
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.policy import Role
+from signoff.domain.recognition import Recognition
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.documents import (
     AssessmentDocument,
@@ -41,6 +43,7 @@ from signoff.verbs.documents import (
     HistoryPage,
     InvitationDocument,
     IssuedTokenDocument,
+    KilledDocument,
     LatchDocument,
     ModelsPage,
     ObservedDocument,
@@ -52,7 +55,6 @@ from signoff.verbs.documents import (
     ReviewedDocument,
     RevokedDocument,
     RolledBackDocument,
-    StoppedDocument,
     StoppedManyDocument,
     TokensPage,
     UnboundDocument,
@@ -61,13 +63,13 @@ from signoff.verbs.documents import (
     deployment_document,
     event_document,
     flags_document,
+    killed_document,
     latch_document,
     observed_document,
     person_document,
     proposal_document,
     rehearsed_document,
     reviewed_document,
-    stopped_document,
     stopped_many_document,
     token_document,
 )
@@ -82,6 +84,7 @@ from signoff.wiring import House
 
 PAGE: Final = 100
 TELLING_S: Final = 5.0
+RECOGNISED_S: Final = 1.0
 LEAST_KEY_ID: Final = 12
 T = TypeVar("T")
 log = logging.getLogger("signoff.verbs")
@@ -344,9 +347,12 @@ class Local:
                     raise
                 log.warning("left to the worker", exc_info=error)
 
-    def kill(self, model: str, *, reason: str) -> StoppedDocument:
-        """Stop trading a model now."""
-        return stopped_document(self.house.kill_switch.kill(model, reason=reason, actor=self.actor))
+    def kill(self, model: str, *, reason: str) -> KilledDocument:
+        """Stop trading a model now; then say whether it is known here, unless the record takes too long to tell."""
+        switch = self.house.kill_switch
+        stopped = switch.kill(model, reason=reason, actor=self.actor)
+        found = answer_within(lambda: switch.record.recognised(model), RECOGNISED_S)
+        return killed_document(stopped, found or Recognition())
 
     def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
         """Stop trading every model of a desk now; every model at all where no desk is named."""
@@ -412,11 +418,11 @@ class Local:
         """Releases a page at a time, by id, with the flags of their models; `next` names the page after."""
         page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
         shown = page[:limit]
-        models = sorted({d.model for d in shown})
+        told = self.house.flags_of(sorted({d.model for d in shown}))
         return {
-            "deployments": [deployment_document(d) for d in shown],
-            "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
-            "registry": {m: list(texts) for m, texts in self._registry().items() if m in models},
+            "deployments": [deployment_document(d, told[d.model]) for d in shown],
+            "flags": {model: dict(flags.as_keys()) for model, flags in told.items()},
+            "registry": {model: list(texts) for model, texts in self._registry().items() if model in told},
             "next": shown[-1].id if len(page) > limit else None,
             "observing": self.house.is_observing(),
         }
@@ -426,7 +432,7 @@ class Local:
 
     def flags(self, model: str) -> FlagsDocument:
         """The flags of one model."""
-        return flags_document(self.house.record.flags(model))
+        return flags_document(self.house.flags_of((model,))[model])
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> HistoryPage:
         """What happened to a model or one release, in the ledger's order, after the event with this number in it.
@@ -501,10 +507,10 @@ class Local:
         return Adoption(model=model, version=version, policy=policy, reason=reason)
 
     def _released(self, state: Deployment) -> ReleaseDocument:
-        flags = self.house.record.flags(state.model)
+        flags = self.house.flags_of((state.model,))[state.model]
         unrehearsed = self.house.approvals.unrehearsed(state) if state.state is State.VALIDATED else ()
         return {
-            **deployment_document(state),
+            **deployment_document(state, flags),
             "unrehearsed": list(unrehearsed),
             "flags": dict(flags.as_keys()),
             "flags_revision": flags.revision,

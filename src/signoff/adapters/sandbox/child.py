@@ -81,7 +81,7 @@ class Sandbox:
             "modules": modules,
             "readable": [*SYSTEM, *_interpreter(), *modules, str(folder)],
             "hidden": hidden,
-            "folders": [str(path.resolve()) for path in (*self.folders, folder, Path("/tmp"), Path.home())],  # noqa: S108 - tried, and expected to be refused
+            "folders": [str(path.resolve()) for path in (*self.folders, folder, Path("/tmp"), *_own_home())],  # noqa: S108 - tried, and expected to be refused
             "probe": f".signoff-probe-{uuid4().hex}",
             "folder": str(folder),
             "compute": compute,
@@ -361,3 +361,11 @@ def _environment() -> dict[str, str]:
     own = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2", "NUMBA_NUM_THREADS": "1"}
     return {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent", **threads, **own}
+
+
+def _own_home() -> tuple[Path, ...]:
+    """The home of this account; a service account may have none, not even by the system's files."""
+    try:
+        return (Path.home(),)
+    except RuntimeError:
+        return ()

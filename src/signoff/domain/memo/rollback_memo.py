@@ -372,7 +372,7 @@ def _timeline(story: Story) -> Table:
     return Table((Column("When (UTC)"), Column("Who"), Column("Event"), Column("Detail")), rows)
 
 
-def _detail(event: e.AnyEvent) -> str:  # noqa: PLR0911 - one visible table
+def _detail(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911 - one visible table
     match event:
         case e.Observed():
             return "; ".join(event.fired) or "no trigger"

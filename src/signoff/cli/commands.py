@@ -1,0 +1,118 @@
+"""The commands, and how their errors read. Never a traceback for what people can answer."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+import typer
+from typer.main import get_command
+
+from signoff import __version__
+from signoff.cli import (
+    accounts,
+    approving,
+    auditing,
+    checking,
+    credentials,
+    database,
+    demonstrating,
+    importing,
+    living,
+    policy,
+    replaying,
+    serving,
+    showing,
+)
+from signoff.cli.helping import readable
+from signoff.cli.interruption import Interrupted, Signals
+from signoff.cli.screen import Screen
+from signoff.cli.session import Session, split_options
+from signoff.cli.standing import what_stands
+from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
+
+STOPPED: Final = 130
+app = typer.Typer(
+    name="signoff",
+    help="Takes a trading model from candidate to trusted in production, and back out when it misbehaves.",
+    epilog="Example: `signoff check release/ --json`",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (
+    demonstrating,
+    checking,
+    replaying,
+    importing,
+    approving,
+    policy,
+    living,
+    showing,
+    auditing,
+    accounts,
+    credentials,
+    database,
+    serving,
+):
+    part.add_to(app)
+
+
+@app.command()
+def version() -> None:
+    """Print the version of Signoff."""
+    print(__version__)  # noqa: T201
+
+
+def invoke(arguments: list[str], signals: Signals) -> int:
+    """Run one command and return its exit code."""
+    session, rest = split_options(arguments)
+    session.signals = signals
+    errors = Screen(is_error=True)
+    if is_lasting(rest):
+        signals.leave()
+    try:
+        refuse_settings_of_libraries(session)
+        readable(get_command(app))(args=rest, obj=session, prog_name="signoff")
+    except SystemExit as finished:
+        code = finished.code if isinstance(finished.code, int) else 0
+    except SignoffError as error:
+        errors.print(str(error), soft_wrap=True)
+        code = exit_code(error)
+    except Interrupted as stopped:
+        code = stopped.exit_code
+        _tell_what_stands(session, errors)
+    finally:
+        session.close()
+    if code == STOPPED:
+        _tell_what_stands(session, errors)
+    return code
+
+
+def _tell_what_stands(session: Session, errors: Screen) -> None:
+    for line in what_stands(session):
+        errors.print(line, soft_wrap=True)
+
+
+def is_lasting(line: list[str]) -> bool:
+    """Whether a command goes on until a signal ends it in a way of its own."""
+    words = [word for word in line if not word.startswith("-")]
+    return words[:1] == ["serve"] or (words[:1] == ["worker"] and "--watch" in line)
+
+
+def refuse_settings_of_libraries(session: Session) -> None:
+    """Refuse a file of the current folder by which numba chooses where it keeps compiled code, which it then loads."""
+    found = Path(".numba_config.yaml").absolute()
+    if os.path.lexists(found) and not session.is_exit:
+        raise BadInputError(
+            f"{found}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
+            "writes there has their code run. Remove it, or work from another folder."
+        )
+
+
+def exit_code(error: SignoffError) -> int:
+    """1 for a refusal or a tampered record, 2 for what was given or cannot be reached."""
+    if isinstance(error, RefusedError | TamperedError):
+        return 1
+    assert isinstance(error, BadInputError | UnavailableError | SignoffError)
+    return 2

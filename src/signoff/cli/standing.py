@@ -1,0 +1,44 @@
+"""What stands on record of a command that was stopped, in words: people decide by it whether to repeat the command."""
+
+from typing import Final
+
+from signoff.app.kill import answer_within
+from signoff.app.undertaken import standing
+from signoff.cli.session import Session
+from signoff.domain import events as e
+from signoff.domain.events import AnyEvent
+from signoff.rendering.story import sentence
+
+LOOKED_S: Final = 3.0
+MOST_SHOWN: Final = 5
+SIGNED: Final = (e.ApprovalSigned, e.OverrideSigned, e.ApprovalRejected, e.RearmSigned, e.Adopted, e.PolicyProposed)
+
+
+def what_stands(session: Session) -> tuple[str, ...]:
+    """What the record holds of what this command set out to do."""
+    if (server := session.reached) is not None:
+        return (
+            f"Stopped. Whether the server at {server} carried it out is not known here: look with `signoff history` "
+            "before the same command is repeated.",
+        )
+    if not session.undertakings:
+        return ("Stopped. Nothing was recorded; the same command can be given again.",)
+    found = answer_within(lambda: standing(tuple(session.undertakings)), LOOKED_S)
+    if found is None:
+        return (
+            "Stopped. Whether anything was recorded cannot be told, since the record does not answer: look with "
+            "`signoff history` before the same command is repeated.",
+        )
+    if not found:
+        return ("Stopped. Nothing was recorded; the same command can be given again.",)
+    hidden = len(found) - MOST_SHOWN
+    return (
+        f"Stopped. {_signed(found)}On record, and it stands:",
+        *((f"  {hidden} event(s) before these",) if hidden > 0 else ()),
+        *(f"  {stream.partition('/')[2]}: {sentence(event)}" for stream, event in found[-MOST_SHOWN:]),
+        "`signoff status` says what comes next; the same command given again finishes what is left of it.",
+    )
+
+
+def _signed(found: tuple[tuple[str, AnyEvent], ...]) -> str:
+    return "Your signature stands. " if any(isinstance(event, SIGNED) for _, event in found) else ""

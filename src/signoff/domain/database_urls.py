@@ -1,0 +1,6 @@
+"""The URL of a database that is a file: whatever stands in a path, the URL names that path and no other one."""
+
+
+def sqlite_url(path: str) -> str:
+    """The URL of a SQLite file. A percent sign would be read as an escape, and a question mark as the path's end."""
+    return f"sqlite:///{path.replace('%', '%25').replace('?', '%3F')}"

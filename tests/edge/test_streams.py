@@ -1,0 +1,60 @@
+"""Standard output that cannot be written decides nothing: each command runs in a process, as a shell runs it."""
+
+import json
+
+import pytest
+from processes import command, environment
+
+from signoff.config.settings import settings
+from signoff.wiring import House
+
+KILL = ("kill", "mömentum→", "--reason", "a test")
+
+
+def is_killed(home):
+    return House(settings(home=str(home))).record.latch("mömentum→").is_latched
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "koi8-r"])
+def test_a_kill_whose_answer_no_encoding_holds_is_in_force_and_says_so(tmp_path, encoding):
+    said = command(*KILL, home=tmp_path / "h", env=environment(PYTHONIOENCODING=encoding))
+    assert said.returncode == 0, said.stderr
+    assert b"is killed" in said.stdout
+    assert b"\\u2192" in said.stdout
+    assert b"Traceback" not in said.stderr
+    assert is_killed(tmp_path / "h")
+
+
+@pytest.mark.parametrize("shell", [">/dev/full", ">&-", ">&- 2>&-", ">/dev/full 2>/dev/full", "<&- >&- 2>&-", "| true"])
+def test_a_kill_whose_answer_goes_nowhere_is_in_force_and_ends_well(tmp_path, shell):
+    said = command(*KILL, home=tmp_path / "h", shell=shell)
+    assert said.returncode == 0, said.stderr
+    assert b"Traceback" not in said.stderr
+    assert is_killed(tmp_path / "h")
+
+
+@pytest.mark.parametrize("line", [("status",), ("history", "m", "--json"), ("accounts", "matrix"), ("--help",)])
+@pytest.mark.parametrize("shell", [">/dev/full", ">&-"])
+def test_no_command_fails_for_its_output(tmp_path, line, shell):
+    said = command(*line, home=tmp_path / "h", shell=shell)
+    assert said.returncode == 0, said.stderr
+    assert b"Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize("shell", ["2>/dev/full", "2>&-"])
+def test_a_refusal_that_cannot_be_printed_is_a_refusal(tmp_path, shell):
+    assert command("status", "nobody", home=tmp_path / "h", shell=shell).returncode == 2
+    assert command("nonsense", home=tmp_path / "h", shell=shell).returncode == 2
+
+
+def test_a_full_disk_behind_the_answer_is_told_on_standard_error(tmp_path):
+    said = command("status", home=tmp_path / "h", shell=">/dev/full")
+    assert b"could not be written to standard output (No space left on device)" in said.stderr
+
+
+def test_what_is_printed_to_a_closed_stream_is_written_into_no_file(tmp_path):
+    """A closed number would be the next that is opened: the database's."""
+    for _ in range(3):
+        assert command(*KILL, home=tmp_path / "h", shell=">&- 2>&-").returncode == 0
+    said = command("verify", "--json", home=tmp_path / "h")
+    assert json.loads(said.stdout)["findings"] == []
