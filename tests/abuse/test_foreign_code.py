@@ -153,7 +153,8 @@ ENDINGS = {
     "crashes the interpreter": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
     "holds thousands of threads": (
         "import threading, time\nthreading.stack_size(65536)\n"
-        "for _ in range(4000):\n    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\ntime.sleep(60)",
+        "for _ in range(4000):\n    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "time.sleep(60)",
         "threads at a time, and 256 are the most",
     ),
     "holds them by native code": (
