@@ -176,13 +176,19 @@ def figures_json(release: Release, *, seed: int | None = None) -> bytes:
                     "threshold": _plain(f.threshold.value),
                     "statistic": _plain(f.statistic.value),
                     "n": f.n,
-                    "method": f.method,
+                    "method": f.method if seed is None else _drawn_with(seed, f.method, release.replay_seed),
                     "reason": f.reason,
                 }
                 for f in release.assessment.findings
             ],
         }
     )
+
+
+def _drawn_with(seed: int, method: str, drawn: int) -> str:
+    """How a gate was measured, with another seed in the place of the one that was drawn."""
+    named = f"seed {drawn}"
+    return f"{method.removesuffix(named)}seed {seed}" if method.endswith(named) else method
 
 
 def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:
