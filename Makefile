@@ -62,6 +62,8 @@ demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market 
 test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser bubblewrap ## every test, on real components
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
+# Most of these tests wait for processes; twice as many at a time as there are processors keep them busy.
+abuse: WORKERS = 4
 abuse: $(VENV)/.develop bubblewrap ## the attacks of public reports, replayed against server, worker and commands
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m abuse
 

@@ -327,12 +327,13 @@ class House:
 
     @cached_property
     def approvals(self) -> ApprovalRound:
+        known = self.settings
         return ApprovalRound(
             record=self.record,
             releases=self.releases,
             publisher=self.publisher,
             assessor=self.assessor,
-            commits=GitCommits(),
+            commits=GitCommits(tuple(map(Path, known.repositories)) if known.is_sent else None),
         )
 
     @cached_property

@@ -151,6 +151,29 @@ ENDINGS = {
         "are the most",
     ),
     "crashes the interpreter": ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
+    "holds thousands of threads": (
+        "import threading, time\nthreading.stack_size(65536)\n"
+        "for _ in range(4000):\n    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "time.sleep(60)",
+        "threads at a time, and 256 are the most",
+    ),
+    "holds them by native code": (
+        "import ctypes, time\nlibc = ctypes.CDLL(None)\nwait = ctypes.cast(libc.pause, ctypes.c_void_p)\n"
+        "for _ in range(3000):\n    libc.pthread_create(ctypes.byref(ctypes.c_ulong()), None, wait, None)\n"
+        "time.sleep(60)",
+        "threads at a time, and 256 are the most",
+    ),
+    "holds them when it computes": (
+        "import threading, time\nthreading.stack_size(65536)\ndef compute(inputs):\n    for _ in range(4000):\n"
+        "        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n    time.sleep(60)",
+        "threads at a time, and 256 are the most",
+    ),
+    "lets each thread start two others": (
+        "import threading, time\nthreading.stack_size(65536)\n"
+        "def more(depth):\n    for _ in range(2 if depth else 0):\n"
+        "        threading.Thread(target=more, args=(depth - 1,), daemon=True).start()\n    time.sleep(60)\nmore(10)",
+        "threads at a time, and 256 are the most",
+    ),
     "recurses without end": ("f = lambda: f()\nf()", "RecursionError"),
     "does not exist": ("raise ModuleNotFoundError('no such module')", "ModuleNotFoundError"),
 }
@@ -160,7 +183,8 @@ ENDINGS = {
 @pytest.mark.parametrize("how", ENDINGS)
 def test_without_a_result_there_is_no_verdict_and_the_cause_is_named(folder, home, how):
     code, said = ENDINGS[how]
-    found = replayed(folder, home, code, seconds=5.0, memory_bytes=1 << 30)
+    seconds = 2.0 if said == "its time was over" else 30.0
+    found = replayed(folder, home, code, seconds=seconds, memory_bytes=(4 if "threads" in said else 1) << 30)
     assert found.dates_checked == 0
     assert said in found.error
 

@@ -4,9 +4,8 @@ import contextlib
 import os
 import shutil
 import socket
-import subprocess
-import sys
 
+import forked
 import httpx
 import pytest
 import release_folder
@@ -37,9 +36,8 @@ def folder(pristine, tmp_path):
 
 def ended(*command):
     """Exit status and what was said; a command that waits for ever fails."""
-    line = [sys.executable, "-m", "signoff", *command]
-    done = subprocess.run(line, capture_output=True, timeout=PATIENCE_S, check=False)
-    return done.returncode, " ".join((done.stdout + done.stderr).decode().split())
+    status, said = forked.ran(*command, within=PATIENCE_S)
+    return status, " ".join(said.split())
 
 
 def a_fifo(path, _away):

@@ -1,5 +1,6 @@
 """Another local account can neither delay a kill with locks nor make root use a home that it created."""
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -7,7 +8,11 @@ import stat
 import struct
 import subprocess
 import sys
+import tempfile
+from functools import cache
+from pathlib import Path
 
+import forked
 import pytest
 from http_server import Served
 from other_account import NOBODY, needs_root, reachable_folder
@@ -58,12 +63,23 @@ def usual_umask():
 
 
 def opened(home):
-    """An installation with a ledger, an open order of each of two models, and every lock file."""
+    """An installation of its own with a ledger, an open order of each of two models, and every lock file."""
+    shutil.copytree(made(), home)
+    house = House(settings(home=str(home)))
+    house.store.size()
+    return house
+
+
+@cache
+def made():
+    """The same, made once and copied: people, keys and a champion take a second."""
+    home = Path(tempfile.mkdtemp(), "home")
+    atexit.register(shutil.rmtree, home.parent, ignore_errors=True)
     house = Served(home).house
     orders = [OpenOrder(client_order_id=f"{m}:1", symbol="A", side="buy", quantity=1.0) for m in ("momentum", "carry")]
     house.simulated_venue.place(orders, epoch=0)
     house.notifier.send("n", "#c", "s", "t", "info")
-    return house
+    return home
 
 
 def mode(path):
@@ -99,12 +115,17 @@ VENUE = {"SIGNOFF_VENUE": "simulated"}
 
 
 def ran(*command, cwd="/", **environment):
+<<<<<<< HEAD
     line = [sys.executable, "-m", "signoff", *command]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     done = subprocess.run(
         line, capture_output=True, text=True, timeout=60, check=False, cwd=cwd, env=inherited | VENUE | environment
     )
     return done.returncode, " ".join((done.stdout + done.stderr).split())
+=======
+    status, said = forked.ran(*command, cwd=cwd, **environment)
+    return status, " ".join(said.split())
+>>>>>>> twelve
 
 
 def test_a_new_home_is_its_owners_alone(folder):

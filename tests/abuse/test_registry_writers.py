@@ -19,6 +19,7 @@ from signoff.adapters.sandbox.child import Sandbox
 from signoff.domain.errors import UnavailableError
 from signoff.domain.isolation import Isolation
 
+pytestmark = pytest.mark.xdist_group("registry writers")  # one process imports MLflow and makes a registry
 ROWS = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": [0.5, 0.0, 1.0, 2.0]})
 TWICE = "def load(folder):\n    return lambda frame: 2.0 * frame['x'].to_numpy()\n"
 
@@ -34,8 +35,9 @@ def home(tmp_path):
 class Writer:
     """Somebody with every right in the registry, and none on this machine."""
 
-    def __init__(self, place, home):
+    def __init__(self, place, home, empty):
         self.place = place
+        shutil.copy(empty, place / "mlflow.db")
         self.uri = f"sqlite:///{place / 'mlflow.db'}"
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         self.experiment = self.client.create_experiment("m", artifact_location=(place / "artifacts").as_uri())
@@ -72,11 +74,19 @@ class Writer:
         return MlflowRegistry.open(self.uri, replace(self.sandbox, isolation=isolation)).verify("m", "1.0.0")
 
 
+@pytest.fixture(scope="session")
+def empty_registry(tmp_path_factory):
+    """The file of a registry that holds nothing: MLflow takes seconds to make one."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}").search_registered_models()
+    return path
+
+
 @pytest.fixture
-def writer(tmp_path, home):
+def writer(tmp_path, home, empty_registry):
     place = tmp_path / "registry"
     place.mkdir()
-    return Writer(place, home)
+    return Writer(place, home, empty_registry)
 
 
 def boosted():

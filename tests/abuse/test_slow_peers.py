@@ -12,6 +12,7 @@ import httpx
 import pytest
 from http_server import Served
 
+pytestmark = pytest.mark.xdist_group("slow peers")  # one server for all of them
 PROMPT_S = 5.0
 CROWD = 1200
 KILL = b"POST /api/v1/models/momentum/kill HTTP/1.1\r\nhost: x\r\n"
@@ -21,8 +22,8 @@ ARCHIVE = b"POST /api/v1/checks HTTP/1.1\r\nhost: x\r\ncontent-type: application
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("SIGNOFF_HEADER_SECONDS", "3")
-        patched.setenv("SIGNOFF_BODY_SECONDS", "3")
+        patched.setenv("SIGNOFF_HEADER_SECONDS", "2")
+        patched.setenv("SIGNOFF_BODY_SECONDS", "2")
         server = Served(tmp_path_factory.mktemp("slow") / "home").start()
     yield server
     server.stop()
@@ -290,7 +291,7 @@ def test_a_body_that_trickles_is_told_how_long_it_may_take(served):
         while sent(peer, b" ") and time.monotonic() - began < 6:
             time.sleep(0.2)
         status, detail = problem_in(rest_of(peer))
-    assert (status, "within 3 s" in detail) == (408, True)
+    assert (status, "within 2 s" in detail) == (408, True)
 
 
 def test_a_kill_whose_body_never_ended_was_not_done(served):

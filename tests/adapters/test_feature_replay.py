@@ -12,6 +12,7 @@ from signoff.adapters.sandbox.child import Sandbox
 from signoff.domain.dossier import PitAudits, PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Predictions, Source
+from signoff.pit.replay import Plan
 
 replay_features = FeatureReplays(Sandbox())
 START, DAY, DAYS = datetime(2018, 1, 1, 21, tzinfo=UTC), timedelta(days=1), 60
@@ -55,6 +56,57 @@ def predictions(symbols):
         prediction=np.ones(rows),
         realized=np.ones(rows),
     )
+
+
+BEHAVES = """import polars as pl
+
+LEAKS_ON = {days}
+
+def compute(inputs):
+    bars = inputs["bars"].sort("symbol", "timestamp")
+    leaks = pl.col("timestamp").dt.ordinal_day().is_in(LEAKS_ON)
+    tomorrow = pl.col("close").shift(-1, fill_value=0.0).over("symbol")
+    return bars.select("timestamp", "symbol", pl.when(leaks).then(tomorrow).otherwise(pl.col("close")).alias("close"))
+"""
+DECLARED_CLOSE = PitDeclaration(
+    compute="audited_features:compute", inputs={"bars": "bars.parquet"}, sample_dates=12, audits=PitAudits()
+)
+
+
+def behaving_under(folder, seed):
+    """Code that leaks on every date but those that this seed draws; the folder's days are those of one year."""
+    (folder / "audited_features.py").write_text(BEHAVES.format(days=[]))
+    bars = {"bars": pl.read_parquet(folder / "bars.parquet")}
+
+    def compute(inputs):
+        return inputs["bars"].select("timestamp", "symbol", "close")
+
+    shown = Plan.of(compute, bars, sample=12, seed=seed, tolerance=1e-9).dates.dt.ordinal_day().to_list()
+    (folder / "audited_features.py").write_text(BEHAVES.format(days=sorted(set(range(1, DAYS + 1)) - set(shown))))
+
+
+@pytest.mark.parametrize("known", [0, 1, 2**31])
+def test_code_that_behaves_on_the_dates_of_a_known_seed_is_found_on_others(folder, known):
+    behaving_under(folder, known)
+    assert replay_features(folder, DECLARED_CLOSE, None, seed=known).findings == ()
+    found = replay_features(folder, DECLARED_CLOSE, None)
+    assert [finding.feature for finding in found.findings] == ["close"]
+    assert found.seed != known
+
+
+def test_the_recorded_seed_repeats_exactly_the_same_replay(folder):
+    behaving_under(folder, 0)
+    found = replay_features(folder, DECLARED_CLOSE, None)
+    assert replay_features(folder, DECLARED_CLOSE, None, seed=found.seed) == found
+
+
+def test_no_two_replays_are_drawn_alike(folder):
+    assert len({replay_features(folder, DECLARED_CLOSE, None).seed for _ in range(3)}) == 3
+
+
+def test_a_replay_that_could_not_run_says_its_seed_too(folder):
+    (folder / "audited_features.py").write_text("raise ValueError('no')")
+    assert replay_features(folder, DECLARED_CLOSE, None, seed=7).seed == 7
 
 
 def test_without_audits_there_is_the_replay_alone(folder):

@@ -46,7 +46,9 @@ def test_a_kill_in_a_new_home_asks_whether_it_is_the_right_one(tmp_path):
 
 
 def test_a_kill_whose_record_cannot_be_read_says_that_knowing_is_not_possible(several):
-    (several.settings.home / "signoff.db").write_bytes(b"no database" * 1000)
+    several.house.store.database.engine.dispose()
+    for path in several.settings.home.glob("signoff.db*"):
+        path.write_bytes(b"no database" * 1000)
     document = json.loads(command("kill", "momentum", "--reason", "x", "--json", home=several.settings.home).stdout)
     assert (document["journaled"], document["known"]) == (True, None)
     said = command("kill", "momentum", "--reason", "x", home=several.settings.home)
@@ -86,8 +88,9 @@ def test_a_stuck_rollback_says_why_and_what_comes_next(several):
 
 
 @pytest.mark.parametrize("given", ["{:.8}", "{:.4}", "0123", "no hex", ""])
-def test_too_few_digits_of_a_key_are_ambiguous_and_name_the_candidates(several, given, tmp_path):
-    home, out = several.settings.home, tmp_path / "export"
+def test_too_few_digits_of_a_key_are_ambiguous_and_name_the_candidates(given, tmp_path):
+    home, out = tmp_path / "h", tmp_path / "export"
+    assert command("kill", "m", "--reason", "x", home=home).returncode == 0
     assert command("export", out, home=home).returncode == 0
     full = json.loads(command("keys", "--json", home=home).stdout)["ledger"][0]["fingerprint"]
     said = command("verify", out, "--key", given.format(full), home=home)

@@ -17,14 +17,15 @@ from signoff.domain.errors import UnavailableError
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House
 
+READ_S = 2
 KINDS = ("hangs", "trickles", "drops", "nonsense", "other", "away")
 
 
 @pytest.fixture(autouse=True)
 def budget(monkeypatch):
-    """A third of the usual one, so that nobody waits for the tests."""
-    monkeypatch.setenv("SIGNOFF_REGISTRY_READ_S", "4")
-    monkeypatch.setenv("SIGNOFF_REGISTRY_TOTAL_S", "8")
+    """A fraction of the usual one, so that nobody waits for the tests."""
+    monkeypatch.setenv("SIGNOFF_REGISTRY_READ_S", f"{READ_S}")
+    monkeypatch.setenv("SIGNOFF_REGISTRY_TOTAL_S", f"{2 * READ_S}")
 
 
 def order(house, model):
@@ -52,7 +53,7 @@ def test_a_rollback_over_http_fences_and_cancels_in_seconds_and_is_stuck_within_
             state = world.house.record.deployment(identity)
             took = {step.value: (at - state.rollback.started_at).total_seconds() for step, at in state.rollback.done}
             assert set(took) == {"fence", "cancel", "verify_flat"}
-            assert max(took.values()) < 5
+            assert max(took.values()) < READ_S  # whatever asked the registry took as long at the least
             assert world.house.broker.open_orders(order_scope("m")) == ()
             assert place.asked > 0
             pages = [e for e in world.house.store.pending() if e.kind == "page"]
@@ -86,7 +87,7 @@ def test_a_registry_that_hangs_is_left_alone_after_some_calls_and_says_so(tmp_pa
     with Place("hangs") as place:
         house = House(Several(tmp_path / "home", registry=place.url).settings)
         for _ in range(3):
-            with pytest.raises(UnavailableError, match=r"within 8 s|did not answer"):
+            with pytest.raises(UnavailableError, match=r"within 4 s|did not answer"):
                 house.registry.version("m", "2")
         began = time.monotonic()
         with pytest.raises(UnavailableError, match="was not asked"):

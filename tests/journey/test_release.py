@@ -7,6 +7,8 @@ import pytest
 from cast_of_six import PEOPLE
 from defusedxml.ElementTree import fromstring
 
+from signoff.domain.evidence import PitEvidence, PitFinding
+
 
 def flags(desk):
     return desk.ok("status")["flags"]["momentum"]
@@ -49,6 +51,28 @@ class TestApprovals:
     def test_a_role_that_is_not_held_cannot_be_signed_in(self, desk):
         identity = desk.with_people().submitted()
         assert "does not hold" in desk.refused("approve", identity, "--role", "cto", "--as", "S. Brandt")
+
+    def test_submitting_again_continues_the_release_whatever_its_replay_is_drawn_with(self, desk):
+        identity = desk.with_people().submitted()
+        assert desk.ok("submit", desk.folder)["deployment"] == identity
+
+    def test_the_last_approval_looks_at_other_dates_and_leaves_the_signed_bytes(self, desk):
+        identity = desk.with_people().submitted()
+        memo = (desk.home / "releases" / identity / "submitted" / "deployment_memo.md").read_bytes()
+        for role in PEOPLE:
+            desk.ok("approve", identity, "--role", role)
+        assert (desk.home / "releases" / identity / "submitted" / "deployment_memo.md").read_bytes() == memo
+
+    def test_a_leak_on_the_dates_of_another_draw_keeps_the_last_approval_from_counting(self, desk, monkeypatch):
+        identity = desk.with_people().submitted()
+        for role in list(PEOPLE)[:-1]:
+            desk.ok("approve", identity, "--role", role)
+        leak = PitFinding(feature="f", kind="truncation", first_date="2018-01-02", size=1.0, detail="d", n=1, of=24)
+        found = PitEvidence(findings=(leak,), dates_checked=24, features_checked=1, seed=99)
+        monkeypatch.setattr("signoff.app.assess.Assessor.drawn_again", lambda *_: found)
+        said = desk.refused("approve", identity, "--role", list(PEOPLE)[-1])
+        assert "with seed 99 it found leaks in f" in said
+        assert "awaiting_approval" in desk.refused("rollout", "start", identity)
 
     def test_a_rejection_sticks(self, desk):
         identity = desk.with_people().submitted()

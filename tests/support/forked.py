@@ -6,6 +6,8 @@ What runs in the fork is `signoff.cli.main.main`, as the console script runs it,
 import multiprocessing
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 PRELOADED = [
     "signoff.cli.main",
@@ -22,8 +24,9 @@ context.set_forkserver_preload(PRELOADED)
 class Command:
     """A command of ours, with what the tests ask of a process."""
 
-    def __init__(self, *line, log):
-        self._process = context.Process(target=become, args=(line, str(log), dict(os.environ)))
+    def __init__(self, *line, log, cwd=None, environment=None):
+        known = dict(os.environ) if environment is None else environment
+        self._process = context.Process(target=become, args=(line, str(log), known, cwd, umask()))
         self._process.start()
         self.pid = self._process.pid
 
@@ -45,11 +48,34 @@ class Command:
         self._process.kill()
 
 
-def become(line, log, environment):
+def ran(*line, cwd="/", within=60, **environment):
+    """How a command ended, and all that it said; nothing of this installation's settings reaches it."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder, "said")
+        command = Command(*line, log=log, cwd=str(cwd), environment=inherited | environment)
+        try:
+            status = command.wait(within)
+        finally:
+            command.kill()
+        return status, log.read_text()
+
+
+def umask():
+    """The mask of this process, which a fork of another process does not have."""
+    present = os.umask(0o077)
+    os.umask(present)
+    return present
+
+
+def become(line, log, environment, cwd, mask):
     """The command itself, in the fork."""
     told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(told, stream)
+    os.umask(mask)
+    if cwd is not None:
+        os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     from signoff.cli.main import main

@@ -14,7 +14,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import BinaryIO, Final
 
 from signoff.adapters.folder_files import read_named
 from signoff.adapters.folders import read_folder
@@ -62,11 +62,12 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def unpack(content: bytes, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
+def unpack(content: bytes | BinaryIO, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
     """Write an archive's files beneath a folder that is empty. BadInputError says what is wrong with it."""
-    _measure_directory(content)
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    _measure_directory(file)
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
             if len(members) > MAX_FILES:
                 raise BadInputError(f"Expected at most {MAX_FILES} files in the archive, found {len(members)}.")
@@ -83,20 +84,24 @@ def unpack(content: bytes, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
         raise UnavailableError(f"The archive cannot be unpacked: {error.strerror}; try again later.") from error
 
 
-def _measure_directory(content: bytes) -> None:
+def _measure_directory(file: BinaryIO) -> None:
     """Refuse an archive whose directory is too large to be parsed; one that has no end is left to the parser."""
-    end = _end_of_directory(content)
-    if end < 0 or len(content) - end < END.size:
+    begin = max(file.seek(0, io.SEEK_END) - MOST_COMMENT - END.size - ZIP64.size, 0)
+    file.seek(begin)
+    tail = file.read()
+    end = _end_of_directory(tail)
+    if end < 0 or len(tail) - end < END.size:
         return
-    if content[max(end - ZIP64.size, 0) : end].startswith(ZIP64_MARK):
+    if tail[max(end - ZIP64.size, 0) : end].startswith(ZIP64_MARK):
         raise BadInputError("Expected a zip archive, found zip64; pack the folder without zip64.")
-    _, _, _, _, announced, size, _, _ = END.unpack_from(content, end)
+    _, _, _, _, announced, size, _, _ = END.unpack_from(tail, end)
     if size > MAX_DIRECTORY:
         raise BadInputError(
             f"Expected an archive whose directory takes at most {MAX_DIRECTORY:,} bytes, found {size:,}; send fewer "
             "files, or shorter names."
         )
-    count = max(announced, content.count(ENTRY_MARK, max(end - size, 0), end))
+    file.seek(max(begin + end - size, 0))
+    count = max(announced, file.read(min(size, begin + end)).count(ENTRY_MARK))
     if count > MAX_FILES:
         raise BadInputError(f"Expected at most {MAX_FILES} files in the archive, found {count}; send fewer.")
 

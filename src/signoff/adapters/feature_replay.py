@@ -6,6 +6,7 @@ that it cannot touch its own verdict. `--trusted` runs it in this process instea
 
 import importlib
 import os
+import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,13 @@ from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute
 
 SEED: Final = 0
+"""Of the whole history, which no verdict depends on and which a journal continues."""
+SEED_BITS: Final = 32
+
+
+def drawn() -> int:
+    """A seed that nobody knew before, the code that is replayed least of all."""
+    return secrets.randbits(SEED_BITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,30 +47,34 @@ class FeatureReplays:
 
     sandbox: Sandbox
 
-    def __call__(self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None) -> PitEvidence:
+    def __call__(
+        self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None, *, seed: int | None = None
+    ) -> PitEvidence:
         """Recompute the features of sampled dates without the future. What goes wrong is a result: it blocks.
 
-        Raises UnavailableError where the code was not run, since it would not have been isolated.
+        The dates are drawn anew unless a seed says which. Raises UnavailableError where the code was not run, since it
+        would not have been isolated.
         """
+        seed = drawn() if seed is None else seed
         protection = IN_PLACE
         try:
             inputs = {name: _table(folder, path) for name, path in declaration.inputs.items()}
             with self.function(folder, declaration) as (compute, protection):
                 # A second child computes what is to be compared: it was never shown the rows that are taken away.
                 with self.function(folder, declaration) as (again, _):
-                    report = check(compute, inputs, sample=declaration.sample_dates, seed=SEED, replay=again)
+                    report = check(compute, inputs, sample=declaration.sample_dates, seed=seed, replay=again)
                     again.refuse_broken()
                 audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
                 compute.refuse_broken()
         except UnavailableError:
             raise
         except _ANYTHING as error:
-            return replace(_nothing(_said(error)), protection=protection)
+            return replace(_nothing(_said(error), seed), protection=protection)
         return PitEvidence(
             findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
             dates_checked=report.dates_checked,
             features_checked=report.features_checked,
-            seed=SEED,
+            seed=seed,
             audits=tuple(
                 PitAudit(
                     name=name,
@@ -130,8 +142,8 @@ def _exits_refused() -> Iterator[None]:
         os._exit = real
 
 
-def _nothing(error: str) -> PitEvidence:
-    return PitEvidence(findings=(), dates_checked=0, features_checked=0, seed=SEED, error=error)
+def _nothing(error: str, seed: int) -> PitEvidence:
+    return PitEvidence(findings=(), dates_checked=0, features_checked=0, seed=seed, error=error)
 
 
 def _said(error: BaseException) -> str:

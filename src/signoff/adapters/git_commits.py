@@ -49,10 +49,18 @@ _ALONE: Final = {
 
 
 class GitCommits:
-    """Reads with the `git` command, and writes nothing."""
+    """Reads with the `git` command, and writes nothing; only in these folders, where any are given."""
+
+    def __init__(self, folders: tuple[Path, ...] | None = None) -> None:
+        self._folders = folders
 
     def between(self, repository: Path, since: str | None, until: str) -> Written:
         """The authors and co-authors of a range."""
+        if not self._is_allowed(repository):  # asked first: whether it exists is nobody's business
+            raise UnavailableError(
+                "expected a repository that this server may read, found another path in governance.commits.repository; "
+                "let an operator name the folder of its clones in SIGNOFF_REPOSITORIES, or submit at the command line"
+            )
         if not repository.is_dir():
             raise UnavailableError(f"expected a local clone at {repository}, found no folder there")
         git = _Git(repository, _git_folder(repository), time.monotonic() + SECONDS)
@@ -71,6 +79,15 @@ class GitCommits:
         if commits > MOST_COMMITS:
             raise UnavailableError(f"the range holds more than {MOST_COMMITS:,} commits; say since which one")
         return Written(since=first, until=last, commits=commits, authors=dict(authors))
+
+    def _is_allowed(self, repository: Path) -> bool:
+        if self._folders is None:
+            return True
+        try:
+            place = repository.resolve()
+            return any(place.is_relative_to(folder.resolve()) for folder in self._folders)
+        except (OSError, RuntimeError, ValueError):
+            return False
 
 
 def _commit(git: "_Git", named: str) -> str:

@@ -29,6 +29,7 @@ from signoff.domain.events import (
     Validated,
     Verdict,
 )
+from signoff.domain.evidence import PitEvidence
 from signoff.domain.independence import Independence, objection
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
@@ -70,10 +71,14 @@ class ApprovalRound:
         The id follows from the bytes, so that a repeated or interrupted submission continues where it stopped.
         """
         submission_errors(release)
-        dossier, package = release.inputs.dossier, release.package.digest
-        identity = f"{dossier.model}-{dossier.version}-{package[:8]}"
+        identity = release.identity
         decided_again(lambda: self._open(identity, folder, release, actor=actor))
-        return self._issue_if_free(self.record.deployment(identity), release, actor=actor)
+        state = self.record.deployment(identity)
+        if release.package.digest != state.package:  # it was submitted before, and its replay drawn with another seed
+            first = self.reassessed(state)
+            _refuse_other_leaks(state, first.inputs.evidence.pit, release.inputs.evidence.pit)
+            release = first
+        return self._issue_if_free(state, release, actor=actor)
 
     def _open(self, identity: str, folder: Path, release: Release, *, actor: str) -> None:
         """Put the release on record once; of two that are opened at the same time, one is refused.
@@ -95,7 +100,9 @@ class ApprovalRound:
         self._keep(identity, INPUTS, release.files)
         self.record.store.put_blob(release.package.to_bytes())
         self.releases.remember_origin(identity, folder, release.inputs.files)
-        validated = Validated(results=_results(release), package=release.package.digest)
+        validated = Validated(
+            results=_results(release), package=release.package.digest, replay_seed=release.replay_seed
+        )
         self.record.commit(
             Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),
             actor=actor,
@@ -143,6 +150,7 @@ class ApprovalRound:
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
+<<<<<<< HEAD
         if not (state.state in SIGNED | LIVE and not package.changed and _stands(signature, state.approvals)):
             self._decide(
                 identity,
@@ -150,9 +158,20 @@ class ApprovalRound:
                 actor=signatory.person,
                 verb=f"approve:{signatory.role}",
             )
+=======
+        again: list[Release] = []
+
+        def decide(present: Deployment) -> tuple[AnyEvent, ...]:
+            events = decisions.approve(present, signature, package, self._rehearsal(present), self.record.now())
+            if not again and any(isinstance(event, Approved) for event in events):
+                again.append(self._drawn_again(present))
+            return events
+
+        self._decide(identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}")
+>>>>>>> twelve
         state = self.record.deployment(identity)
         if state.state is State.APPROVED:
-            self.publish_approved(state, actor=signatory.person)
+            self.publish_approved(state, actor=signatory.person, release=next(iter(again), None))
         return self.record.deployment(identity)
 
     def statement(
@@ -213,10 +232,10 @@ class ApprovalRound:
         )
         return self.record.deployment(identity)
 
-    def publish_approved(self, state: Deployment, *, actor: str) -> Path:
+    def publish_approved(self, state: Deployment, *, actor: str, release: Release | None = None) -> Path:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
         self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
-        files = self.publisher.publish(self.reassessed(state), state)
+        files = self.publisher.publish(release or self.reassessed(state), state)
         self.publisher.attach(state, files)
         folder = self._keep(state.id, APPROVED, files)
         digest = parse(files[MANIFEST]).digest
@@ -228,7 +247,7 @@ class ApprovalRound:
     def reassessed(self, state: Deployment) -> Release:
         """The release computed again from its inputs as submitted; other bytes or other figures are refused."""
         folder = self.releases.folder(state.id, INPUTS) / "inputs"
-        release = self.assessor.assess(folder, folder / "policy.yaml")
+        release = self.assessor.assess(folder, folder / "policy.yaml", seed=state.replay_seed)
         if release.package.digest != state.package:
             validated = parse(self.record.store.blob(state.package or ""))
             changed = ", ".join(differences(validated, release.files))
@@ -238,6 +257,16 @@ class ApprovalRound:
             raise RefusedError(
                 f"The files kept for {state.id} do not give what was validated; changed: {changed}. {advice}"
             )
+        return release
+
+    def _drawn_again(self, state: Deployment) -> Release:
+        """The release as validated, which a replay on other dates does not contradict.
+
+        The dates of the first replay have been known since; whoever wrote the features could not know the second's.
+        """
+        release = self.reassessed(state)
+        found = self.assessor.drawn_again(self.releases.folder(state.id, INPUTS) / "inputs", release)
+        _refuse_other_leaks(state, release.inputs.evidence.pit, found)
         return release
 
     def package(self, state: Deployment) -> decisions.Package:
@@ -344,6 +373,7 @@ class ApprovalRound:
         self.record.commit(change, actor=actor, key=key)
 
 
+<<<<<<< HEAD
 def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
     """Whether this person said exactly this before, over the same bytes, and it has not expired by now."""
     return any(
@@ -358,6 +388,21 @@ def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
             signature.reason,
         )
         for known in earlier
+=======
+def _refuse_other_leaks(state: Deployment, validated: PitEvidence | None, found: PitEvidence | None) -> None:
+    """Refuse a release of which another draw of the replay shows what the validated one did not."""
+    if found is None or validated is None or validated.error is not None:
+        return
+    known = {finding.feature for finding in validated.findings}
+    leaking = sorted({finding.feature for finding in found.findings} - known)
+    if found.error is None and not leaking:
+        return
+    shown = f"could not run: {found.error}" if found.error is not None else f"found leaks in {', '.join(leaking)}"
+    raise RefusedError(
+        f"Expected the point-in-time replay of {state.id} to find on other dates what it found when it was validated, "
+        f"and with seed {found.seed} it {shown}. Nothing was approved. `signoff check DIR --seed {found.seed}` "
+        "repeats this replay; correct the features, reject this release and submit another."
+>>>>>>> twelve
     )
 
 

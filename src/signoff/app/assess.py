@@ -14,9 +14,10 @@ from signoff.domain.floor import InForce
 from signoff.domain.gates import assess
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
+from signoff.domain.gates.point_in_time import SEED
 from signoff.domain.memo.changes import unjustified
 from signoff.domain.memo.summary import summary_contradictions
-from signoff.domain.quantity import Quantity
+from signoff.domain.quantity import Quantity, count
 from signoff.ledger.canonical import canonical
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import Manifest, manifest_of
@@ -27,7 +28,9 @@ from signoff.ports.releases import InputReader, Inputs
 class FeatureReplay(Protocol):
     """Recomputes features with the future removed; running the users' own code is the adapter's business."""
 
-    def __call__(self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None) -> PitEvidence: ...
+    def __call__(
+        self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None, *, seed: int | None = None
+    ) -> PitEvidence: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,6 +52,17 @@ class Release:
         given = {f"inputs/{name}": content for name, content in self.inputs.files.items()}
         return {**given, "assessment.json": figures_json(self)}
 
+    @property
+    def identity(self) -> str:
+        """What the release is known by. The seed of its replay is drawn anew each time and is no part of it."""
+        package = manifest_of({**self.files, "assessment.json": figures_json(self, seed=0)})
+        return f"{self.inputs.dossier.model}-{self.inputs.dossier.version}-{package.digest[:8]}"
+
+    @property
+    def replay_seed(self) -> int:
+        """The seed that its point-in-time replay was drawn with, 0 where there was none."""
+        return 0 if self.inputs.evidence.pit is None else self.inputs.evidence.pit.seed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessor:
@@ -63,19 +77,30 @@ class Assessor:
     in_force: Callable[[], InForce] = built_in
 
     def assess(
-        self, folder: Path, policy: Path | None, progress: Progress = silent, *, is_submission: bool = False
+        self,
+        folder: Path,
+        policy: Path | None,
+        progress: Progress = silent,
+        *,
+        is_submission: bool = False,
+        seed: int | None = None,
     ) -> Release:
-        """One folder, all the way to its findings."""
+        """One folder, all the way to its findings; `seed` repeats the replay of an earlier assessment."""
         progress("reading dossier, policy and evidence", 0, 4)
         inputs = self.reader.read(folder, policy, self.in_force, is_submission=is_submission)
         progress("looking up the registered versions", 1, 4)
         evidence = self._registered(inputs)
         progress("replaying features with the future removed", 2, 4)
         declared = inputs.dossier.validation.pit
-        evidence = replace(evidence, pit=self.replay_features(folder, declared, evidence.predictions))
+        evidence = replace(evidence, pit=self.replay_features(folder, declared, evidence.predictions, seed=seed))
         assessment = assess(evidence, inputs.dossier, inputs.policy, progress)
         progress("assessed", 4, 4)
         return Release(inputs=replace(inputs, evidence=evidence), assessment=assessment, figures=facts(assessment))
+
+    def drawn_again(self, folder: Path, release: Release) -> PitEvidence:
+        """The replay of an assessed release on other dates."""
+        evidence = release.inputs.evidence
+        return self.replay_features(folder, release.inputs.dossier.validation.pit, evidence.predictions)
 
     def inputs(self, folder: Path) -> Inputs:
         """What a folder declares and measures, held to the policy in force."""
@@ -115,8 +140,12 @@ def submission_errors(release: Release) -> None:
         raise BadInputError(message)
 
 
-def figures_json(release: Release) -> bytes:
-    """Every computed figure with unit, sample and source: where a reader finds each number of the memo."""
+def figures_json(release: Release, *, seed: int | None = None) -> bytes:
+    """Every computed figure with unit, sample and source: where a reader finds each number of the memo.
+
+    `seed` stands in for the one that the replay was drawn with.
+    """
+    shown = (count(SEED, seed) if q.name == SEED and seed is not None else q for q in release.figures)
     return canonical(
         {
             "model": release.inputs.dossier.model,
@@ -131,7 +160,7 @@ def figures_json(release: Release) -> bytes:
                     "n": q.n,
                     "source": q.source,
                 }
-                for q in release.figures
+                for q in shown
             ],
             "registry": {
                 "candidate": _as_logged(release.inputs.evidence.candidate),
@@ -147,13 +176,19 @@ def figures_json(release: Release) -> bytes:
                     "threshold": _plain(f.threshold.value),
                     "statistic": _plain(f.statistic.value),
                     "n": f.n,
-                    "method": f.method,
+                    "method": f.method if seed is None else _drawn_with(seed, f.method, release.replay_seed),
                     "reason": f.reason,
                 }
                 for f in release.assessment.findings
             ],
         }
     )
+
+
+def _drawn_with(seed: int, method: str, drawn: int) -> str:
+    """How a gate was measured, with another seed in the place of the one that was drawn."""
+    named = f"seed {drawn}"
+    return f"{method.removesuffix(named)}seed {seed}" if method.endswith(named) else method
 
 
 def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:

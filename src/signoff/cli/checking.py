@@ -53,6 +53,7 @@ def check(
     directory: Folder,
     policy: PolicyFile = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Also write the gates as a JUnit report.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Repeat the replay that was drawn with this seed.")] = None,
 ) -> None:
     """Validate the dossier, run every gate, print the table. Exit 0 when all blocking gates pass, else 1.
 
@@ -60,7 +61,7 @@ def check(
     """
     session: Session = context.obj
     with session.progress() as report:
-        document = session.verbs.check(directory, policy, report)
+        document = session.verbs.check(directory, policy, report, seed=seed)
     if junit is not None:
         _write_junit(junit, document)
     session.answer(document, *_lines(document))
@@ -112,7 +113,11 @@ def _lines(document: Document) -> tuple[object, ...]:
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
+<<<<<<< HEAD
         *_paper(document),
+=======
+        *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
+>>>>>>> twelve
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         verdict,
     )

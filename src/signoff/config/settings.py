@@ -5,6 +5,8 @@ options of the same names; SIGNOFF_TOKEN_FILE names a file that holds the token.
 SIGNOFF_ISOLATION (full or weak) says what must be out of reach of code that comes with a dossier or from a registry,
 SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB how long it may run and how much memory it may take.
 SIGNOFF_ARTIFACTS lists folders, or beginnings of addresses, where runs of the registry may keep their artefacts.
+SIGNOFF_REPOSITORIES lists folders with clones that a dossier sent to a server may name. Without it there are none; a
+dossier at the command line may name any. A server sets SIGNOFF_SENT for the commands that it starts.
 SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
 is told when people are called, SIGNOFF_NOTICE_ATTEMPTS after how many refusals a notice is a dead letter.
 SIGNOFF_REGISTRY_CONNECT_S, _READ_S and _TOTAL_S are the seconds that the model registry may take to connect (3), to
@@ -111,6 +113,8 @@ class Settings:
     peers: Peers = Peers()
     registry_budget: Budget = USUAL
     artifacts: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
+    is_sent: bool = False
     notice_attempts: int = NOTICE_ATTEMPTS
     venue: VenueKind = VenueKind.NONE
     problems: tuple[str, ...] = ()
@@ -185,6 +189,8 @@ def settings(
         notice_attempts=parts.read(lambda: _attempts(environment), NOTICE_ATTEMPTS),
         registry_budget=parts.read(lambda: _budget(environment, "SIGNOFF_REGISTRY"), USUAL),
         artifacts=_listed(environment.get("SIGNOFF_ARTIFACTS", "")),
+        repositories=_listed(environment.get("SIGNOFF_REPOSITORIES", "")),
+        is_sent=bool(environment.get("SIGNOFF_SENT")),
         foreign_code=parts.read(lambda: _foreign_code(environment, is_trusted=is_trusted), ForeignCode()),
         kill_fallback=_folder(environment.get("SIGNOFF_KILL_FALLBACK")),
         kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),

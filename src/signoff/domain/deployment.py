@@ -152,6 +152,7 @@ class Deployment:
     opened_at: datetime
     was_adopted: bool = False
     package: str | None = None
+    replay_seed: int = 0
     blocking: tuple[str, ...] = ()
     overrides: tuple[Signature, ...] = ()
     manifest: str | None = None
@@ -357,7 +358,8 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
     match event:
         case e.Validated():
             blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != "pass")
-            return replace(_moved(state, State.VALIDATED), package=event.package, blocking=blocking)
+            validated = _moved(state, State.VALIDATED)
+            return replace(validated, package=event.package, replay_seed=event.replay_seed, blocking=blocking)
         case e.OverrideSigned():
             _strong(state, event.signature)
             _independent(state, event.signature)

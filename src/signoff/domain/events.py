@@ -197,11 +197,15 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validated(Event):
-    """Every gate ran; `package` is the digest of the manifest of what was validated."""
+    """Every gate ran; `package` is the digest of the manifest of what was validated.
+
+    `replay_seed` is what the dates of the point-in-time replay were drawn with; it was always 0 before it was drawn.
+    """
 
     kind: Literal["validated"] = "validated"
     results: tuple[GateResult, ...]
     package: str
+    replay_seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

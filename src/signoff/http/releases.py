@@ -1,7 +1,7 @@
 """Releases over HTTP: the verbs of the command line, each behind the matrix."""
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -106,7 +106,8 @@ async def submit(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
 ) -> Document:
     """Open a release from a dossier folder, sent as a zip archive: every gate runs, and the memo is issued."""
-    opened = await run_sync(_assessed, house, principal.name, await archive_of(request), "submit", limiter=ASSESSING)
+    async with archive_of(request, house) as content:
+        opened = await run_sync(_assessed, house, principal.name, content, "submit", limiter=ASSESSING)
     request.state.deployment, request.state.model = opened["deployment"], opened["model"]
     return opened
 
@@ -116,7 +117,8 @@ async def check(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Document:
     """Run every gate on a dossier folder, sent as a zip archive; nothing is recorded."""
-    return await run_sync(_assessed, house, principal.name, await archive_of(request), "check", limiter=ASSESSING)
+    async with archive_of(request, house) as content:
+        return await run_sync(_assessed, house, principal.name, content, "check", limiter=ASSESSING)
 
 
 @router.post("/memos", tags=["releases"], response_class=Response, responses=AN_ARCHIVE, openapi_extra=ARCHIVE_BODY)
@@ -124,8 +126,9 @@ async def memo(
     request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Response:
     """The memo of a dossier folder, both as zip archives, with what was found as `answer.json`; nothing is recorded."""
-    content = await run_sync(_composed, house, principal.name, await archive_of(request), limiter=ASSESSING)
-    return Response(content, media_type="application/zip")
+    async with archive_of(request, house) as content:
+        composed = await run_sync(_composed, house, principal.name, content, limiter=ASSESSING)
+    return Response(composed, media_type="application/zip")
 
 
 @router.get("/deployments", tags=["releases"])
@@ -448,8 +451,8 @@ async def rehearse(
 ) -> Document:
     """Rehearse the rollback, by the plan of a dossier folder sent as a zip archive, or of the last release."""
     if request.headers.get("content-type", "").startswith("application/zip"):
-        content = await archive_of(request)
-        return await run_sync(_rehearsed, house, principal.name, model, content, limiter=ASSESSING)
+        async with archive_of(request, house) as content:
+            return await run_sync(_rehearsed, house, principal.name, model, content, limiter=ASSESSING)
     return await run_sync(carried_out, house, principal.name, "rehearse", model, limiter=ASSESSING)
 
 
@@ -465,17 +468,17 @@ def _signatory(principal: Principal, body: SignatureRequest) -> Signatory:
     return Signatory(person=principal.name, role=body.role, signer=Presented(body.envelope))
 
 
-def _assessed(house: House, actor: str, content: bytes, verb: str) -> Document:
+def _assessed(house: House, actor: str, content: BinaryIO, verb: str) -> Document:
     with unpacked(house, content) as folder:
-        return carried_out(house, actor, verb, str(folder))
+        return carried_out(house, actor, verb, str(folder), folder=folder)
 
 
-def _composed(house: House, actor: str, content: bytes) -> bytes:
+def _composed(house: House, actor: str, content: BinaryIO) -> bytes:
     with unpacked(house, content) as folder, written_folder(house) as out:
         document = carried_out(house, actor, "memo", str(folder), "--out", str(out))
         return zipped({**read_folder(out), "answer.json": canonical(document)})
 
 
-def _rehearsed(house: House, actor: str, model: str, content: bytes) -> Document:
+def _rehearsed(house: House, actor: str, model: str, content: BinaryIO) -> Document:
     with unpacked(house, content) as folder:
         return carried_out(house, actor, "rehearse", model, "--dossier", str(folder))

@@ -1,4 +1,4 @@
-"""Dossier folders sent to the server: unpacked apart, assessed in a process of their own, removed afterwards.
+"""Dossier folders sent to the server: kept on disk, assessed in a process of their own, then removed.
 
 An assessment runs minutes of arithmetic and the sender's own feature function; in a process of its own neither can hold
 up a kill, and what it breaks is not the server.
@@ -9,13 +9,14 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Final
+from tempfile import TemporaryDirectory, TemporaryFile
+from typing import BinaryIO, Final, cast
 
 from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from fastapi import Request
 
 from signoff.adapters import child_processes
@@ -30,6 +31,10 @@ log = logging.getLogger("signoff.http")
 ARCHIVE: Final = "application/zip"
 TIME_LIMIT_S: Final = 900
 MOST_BYTES: Final = 256 << 20
+MOST_SPOOLED: Final = 4 << 30
+"""Of all archives that are on their way, which lie on the disk of the home."""
+PIECE: Final = 1 << 20
+SPOOLING: Final = CapacityLimiter(4)
 # As many at a time as there are processors; the others wait their turn, and take no thread from anybody meanwhile.
 ASSESSING: Final = CapacityLimiter(max(2, os.cpu_count() or 2))
 # What a child needs to run at all; nothing else of the server's environment reaches the sender's code.
@@ -37,16 +42,71 @@ PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "V
 FOREIGN_CODE: Final = ("SIGNOFF_ISOLATION", "SIGNOFF_FOREIGN_CODE_SECONDS", "SIGNOFF_FOREIGN_CODE_MB")
 
 
-async def archive_of(request: Request) -> bytes:
-    """The zip archive in a request's body."""
+@asynccontextmanager
+async def archive_of(request: Request, house: House) -> AsyncIterator[BinaryIO]:
+    """The zip archive in a request's body, as a file without a name: it is gone with the process at the latest."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != ARCHIVE:
         raise BadInputError(f"Expected the dossier folder as {ARCHIVE}, found {kind or 'no content type'}.")
-    return await request.body()
+    spool = Spool(await run_sync(_nameless, house, limiter=SPOOLING))
+    try:
+        async for part in request.stream():
+            await spool.add(part)
+        await spool.write()
+        yield spool.file
+    finally:
+        spool.close()
+
+
+def _nameless(house: House) -> BinaryIO:
+    return cast("BinaryIO", TemporaryFile(dir=_folder(house)))
+
+
+class Spool:
+    """An archive on its way to disk. It holds little in memory, and writes where no request waits for it."""
+
+    taken = 0
+    """By all of them, in bytes. It changes in the thread of the event loop alone."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self._held = bytearray()
+        self._size = 0
+
+    async def add(self, part: bytes) -> None:
+        """Take the next part; UnavailableError where all archives together would be too large."""
+        if Spool.taken + len(part) > MOST_SPOOLED:
+            raise UnavailableError(
+                f"Expected at most {MOST_SPOOLED:,} bytes of archives at a time, found more on their way here; try "
+                "again later."
+            )
+        Spool.taken += len(part)
+        self._size += len(part)
+        self._held += part
+        if len(self._held) >= PIECE:
+            await self.write()
+
+    async def write(self) -> None:
+        """Write what is held in memory."""
+        piece, self._held = self._held, bytearray()
+        try:
+            await run_sync(self._put, piece, limiter=SPOOLING)
+        except OSError as error:
+            raise UnavailableError(f"The archive cannot be kept: {error.strerror}; try again later.") from error
+
+    def _put(self, piece: bytearray) -> None:
+        self.file.write(piece)
+        self.file.flush()
+
+    def close(self) -> None:
+        """Remove it, and count it no more."""
+        Spool.taken -= self._size
+        self._size = 0
+        self.file.close()
 
 
 @contextmanager
-def unpacked(house: House, content: bytes) -> Iterator[Path]:
+def unpacked(house: House, content: BinaryIO) -> Iterator[Path]:
     """A folder with the archive's files, gone afterwards."""
     with _room(house) as folder:
         unpack(content, folder)
@@ -62,21 +122,31 @@ def written_folder(house: House) -> Iterator[Path]:
 
 @contextmanager
 def _room(house: House) -> Iterator[Path]:
-    parent = house.settings.home / "uploads"
-    make_private(house.settings.home)
-    make_private_inside(parent)
-    with TemporaryDirectory(dir=parent) as folder:
+    with TemporaryDirectory(dir=_folder(house)) as folder:
         yield Path(folder)
 
 
-def carried_out(house: House, actor: str, *command: str) -> Document:
-    """The document that a command gives in a process of its own; its refusals become ours."""
+def _folder(house: House) -> Path:
+    """Where archives and what they hold lie, for the server's own account alone."""
+    parent = house.settings.home / "uploads"
+    make_private(house.settings.home)
+    make_private_inside(parent)
+    return parent
+
+
+def carried_out(house: House, actor: str, *command: str, folder: Path | None = None) -> Document:
+    """The document that a command gives in a process of its own; its refusals become ours.
+
+    What was sent may name repositories that lie in its own folder, or where the installation keeps them.
+    """
     known = house.settings
     line = [sys.executable, "-P", "-m", "signoff", *command, "--json", "--home", str(known.home), "--as", actor]
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
     # Not on the line, which every user of the machine can read: a URL may hold a password.
     environment |= {"SIGNOFF_DATABASE": known.database, "SIGNOFF_REGISTRY": known.registry}
     environment |= {name: os.environ[name] for name in FOREIGN_CODE if name in os.environ}  # noqa: TID251 - handed on
+    repositories = (*known.repositories, *(() if folder is None else (str(folder.resolve()),)))
+    environment |= {"SIGNOFF_SENT": "1", "SIGNOFF_REPOSITORIES": ",".join(repositories)}
     process = child_processes.start(line, environment)
     try:
         written, complained = process.communicate(timeout=TIME_LIMIT_S)

@@ -16,6 +16,8 @@ from signoff.stats.sample import Floats, constant_columns, is_constant, matrix, 
 
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
+MOST_TABLES: Final = 1 << 30
+"""Bytes of the four tables of sums and squares over every subset of half the blocks."""
 CONVENTION: Final = (
     "CSCV (Bailey, Borwein, López de Prado and Zhu 2015): oldest T mod S rows dropped; Sharpe ratio with ddof = 1, 0 "
     "for a half without any return; first in-sample maximum; average out-of-sample rank / (N + 1); PBO = mean(λ ≤ 0)"
@@ -116,6 +118,11 @@ def _checked(rows: int, columns: int, partitions: int) -> int:
         raise InputError(
             f"partitions: {partitions} blocks cannot be cut from {rows} rows; "
             f"pass at most {min(rows - rows % 2, MOST_PARTITIONS)} or a longer record."
+        )
+    if (tables := 4 * 8 * columns << (partitions // 2)) > MOST_TABLES:
+        raise InputError(
+            f"partitions: {partitions} blocks of {columns:,} trials take {tables >> 20:,} MiB of sums, and "
+            f"{MOST_TABLES >> 20:,} are the most; {advice}."
         )
     if rows - rows % partitions < 4:
         raise InsufficientData(f"trials: {rows} rows leave halves of fewer than two rows, which have no Sharpe ratio.")

@@ -591,6 +591,7 @@ class AssessmentDocument(TypedDict):
     point_in_time: str
     point_in_time_reason: str
     feature_code_ran: str | None
+    replay_seed: int | None
     metrics: list[MetricDocument]
     gates: list[GateDocument]
     figures: dict[str, float | None]
@@ -611,6 +612,7 @@ def assessment_document(release: Release) -> AssessmentDocument:
         "point_in_time": assessment.pit.status.value,
         "point_in_time_reason": assessment.pit.reason,
         "feature_code_ran": None if (protection := _protection(release)) is None else protection.words,
+        "replay_seed": None if release.inputs.evidence.pit is None else release.inputs.evidence.pit.seed,
         "metrics": [metric_document(row) for row in assessment.metrics],
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},

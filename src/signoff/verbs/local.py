@@ -222,9 +222,11 @@ class Local:
         self.house.accounts.revoke_token(identity, actor=self.actor, by=by)
         return {"revoked": identity}
 
-    def check(self, folder: Path, policy: Path | None, progress: Progress = silent) -> AssessmentDocument:
-        """Run every gate; nothing is recorded."""
-        return assessment_document(self.house.assessor.assess(folder, policy, progress))
+    def check(
+        self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
+    ) -> AssessmentDocument:
+        """Run every gate; nothing is recorded. `seed` repeats the replay of an earlier assessment."""
+        return assessment_document(self.house.assessor.assess(folder, policy, progress, seed=seed))
 
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent

@@ -163,8 +163,15 @@ class Remote:
         progress("assessing on the server", 1, 2)
         return self._send("POST", "/deployments", content=content, headers={"content-type": "application/zip"})
 
-    def check(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
+    def check(
+        self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
+    ) -> Document:
         """Send a folder; the server runs every gate and records nothing."""
+        if seed is not None:
+            raise BadInputError(
+                f"Expected no --seed with --server, found --seed {seed}: a server draws its own. Leave --server out to "
+                "repeat a replay here."
+            )
         progress("packing the folder", 0, 2)
         content = pack(folder, policy)
         progress("assessing on the server", 1, 2)

@@ -27,6 +27,9 @@ T = TypeVar("T")
 POLICY: Final = "policy.yaml"
 IN_FORCE: Final = Path("policy in force")
 MOST_NAMED: Final = 5
+MOST_TRIALS: Final = 25_000_000
+"""Returns of a family: some copies of 8 bytes each are worked on at a time, which is a gigabyte."""
+POLICY_BESIDE: Final = f"{POLICY} beside the dossier"
 LINKED_BYTES: Final = 1_000_000
 BAR: Final = ("bar_low", "bar_high")
 
@@ -71,7 +74,7 @@ class FolderReader:
                     _refuse_another(folder, brought, standing)
             given, floor = _located(standing), standing.floor
         else:
-            floor = _trial(given)
+            floor = _trial(given, POLICY_BESIDE if policy is None else str(policy))
         effective = effective_policy(given, dossier)
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
         is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
@@ -107,10 +110,10 @@ def _given(folder: Path, given: Path | None) -> Located[Policy] | None:
     return load_policy(path, folder if given is None else None)
 
 
-def _trial(given: Located[Policy]) -> Floor:
+def _trial(given: Located[Policy], source: str) -> Floor:
     policy = given.value
     digest = content_digest(content_of(policy))
-    return Floor(origin=Origin.TRIAL, name=policy.name, version=policy.version, digest=digest, source=given.path.name)
+    return Floor(origin=Origin.TRIAL, name=policy.name, version=policy.version, digest=digest, source=source)
 
 
 def _located(standing: InForce) -> Located[Policy]:
@@ -183,6 +186,11 @@ def _trials(table: EvidenceTable) -> Trials:
     names = tuple(c for c in table.frame.columns if c != "date")
     if not names:
         table.refuse("expected one column of returns for every configuration tried, found none")
+    if (values := len(names) * table.frame.height) > MOST_TRIALS:
+        table.refuse(
+            f"expected at most {MOST_TRIALS:,} returns, as of ten thousand configurations on 2,500 days, found "
+            f"{values:,} ({len(names):,} columns of {table.frame.height:,} rows). Judge them over fewer days"
+        )
     return Trials(
         source=table.source,
         dates=table.unique_days(),

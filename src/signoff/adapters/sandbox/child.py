@@ -35,6 +35,9 @@ from signoff.domain.isolation import Hazard, Isolation, Protection
 
 CHUNK: Final = 1 << 20
 MOST_ANSWER: Final = 1 << 30
+MOST_TASKS: Final = 256
+"""Threads and processes of a child: it computes with a few, and a machine has room for some thousands."""
+LOOKING_S: Final = 0.2
 STARTING_S: Final = 60.0
 # Read by the loader, the interpreter and the C library of any program; nothing here is secret.
 SYSTEM: Final = ("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom")
@@ -272,6 +275,7 @@ class _Exchange:
         self._process, self._deadline = process, deadline
         self._to, self._from = process.stdin.fileno(), process.stdout.fileno()
         self._request, self._answer = memoryview(request), bytearray()
+        self._look_at = 0.0
 
     def result(self) -> tuple[bytes, bytes]:
         """The kind and content of the answer."""
@@ -295,8 +299,13 @@ class _Exchange:
 
     def _wait(self, ready: selectors.BaseSelector) -> None:
         left = self._deadline - time.monotonic()
-        if left <= 0 or not (events := ready.select(left)):
+        if left <= 0:
             raise _EndedError("its time was over before it answered")
+        events = ready.select(min(left, LOOKING_S))
+        if (now := time.monotonic()) >= self._look_at:
+            self._look_at = now + LOOKING_S
+            if (tasks := _tasks_of(self._process.pid)) > MOST_TASKS:
+                raise _EndedError(f"it ran {tasks:,} threads at a time, and {MOST_TASKS} are the most")
         for key, _ in events:
             if key.fd == self._to:
                 self._write(ready)
@@ -326,6 +335,22 @@ class _Exchange:
         if not part:
             raise _EndedError(_end_of(self._process))
         self._answer += part
+
+
+def _tasks_of(root: int) -> int:
+    """How many threads a process and all that descends from it run; 0 where the system does not tell.
+
+    The kernel's own limit counts every process of the account, the server among them, and so is none for one child.
+    """
+    count, waiting = 0, [root]
+    while waiting and count <= MOST_TASKS:
+        process = Path("/proc", str(waiting.pop()), "task")
+        with suppress(OSError):
+            for thread in process.iterdir():
+                count += 1
+                with suppress(OSError):
+                    waiting += [int(child) for child in (thread / "children").read_text().split()]
+    return count
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> str:

@@ -13,6 +13,7 @@ from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
 from signoff.stats.errors import InputError
 
+SEED: Final = "gates.point_in_time.seed"
 NOT_RUN: Final = "The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml."
 
 
@@ -61,7 +62,7 @@ def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Polic
 def _figures(replay: PitEvidence) -> Iterator[Quantity]:
     yield count("gates.point_in_time.features", replay.features_checked)
     yield count("gates.point_in_time.dates", replay.dates_checked)
-    yield count("gates.point_in_time.seed", replay.seed)
+    yield count(SEED, replay.seed)
     for audit in replay.audits:
         yield count(f"gates.point_in_time.{_key(audit.name)}_rows", audit.rows_checked)
     for kind, times in sorted(Counter(finding.kind for finding in replay.findings).items()):

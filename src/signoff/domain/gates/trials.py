@@ -7,16 +7,18 @@ printed.
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 import numpy as np
 
-from signoff.domain.evidence import Evidence, Floats
+from signoff.domain.evidence import Evidence, Floats, Trials
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
 from signoff.stats.sample import is_constant
 
 MIN_FAMILY: Final = 2
+AT_A_TIME: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,21 +46,38 @@ def family(evidence: Evidence, *, at_any_leverage: bool) -> Family | Lack:
             "each, the rejected ones too."
         )
     plausible_returns(trials.returns, "trials", dimensions=2)
-    columns = np.ascontiguousarray(trials.returns.T + 0.0)  # -0.0 becomes 0.0, so that equal values have equal bytes
-    kinds = _at_unit_leverage(columns) if at_any_leverage else columns
-    first = {kind.tobytes(): position for position, kind in reversed(tuple(enumerate(kinds)))}
-    distinct = np.ascontiguousarray(trials.returns[:, sorted(first.values())])
+    positions, still = _looked_at(trials, at_any_leverage=at_any_leverage)
+    whole = trials.returns if len(positions) == trials.returns.shape[1] else trials.returns[:, positions]
+    distinct = np.ascontiguousarray(whole)
     if distinct.shape[1] < MIN_FAMILY:
         return Lack(
             f"The file `trials` holds {_configurations(distinct.shape[1])} (of {trials.returns.shape[1]} columns); "
             "overfitting shows only against at least two. Add every configuration that was tried."
         )
-    if still := [name for name, column in zip(trials.names, columns, strict=True) if _never_varies(column)]:
+    if still:
         return Lack(
             f"The returns of {len(still)} of the {len(trials.names)} configurations in the file `trials` never vary "
             f"(first {still[0]}), so they have no Sharpe ratio; run them again, or record why they could not run."
         )
     return Family(returns=distinct, copies=trials.returns.shape[1] - distinct.shape[1], source=trials.source.name)
+
+
+def _looked_at(trials: Trials, *, at_any_leverage: bool) -> tuple[list[int], list[str]]:
+    """Where each distinct column stands first, and the names of those that never vary; a few columns at a time.
+
+    A family takes hundreds of megabytes: a digest stands for each column, and nothing holds it a second time.
+    """
+    first: dict[bytes, int] = {}
+    still: list[str] = []
+    for begin in range(0, trials.returns.shape[1], AT_A_TIME):
+        part = trials.returns[:, begin : begin + AT_A_TIME]
+        columns = np.ascontiguousarray(part.T + 0.0)  # -0.0 becomes 0.0, so that equal values have equal bytes
+        kinds = _at_unit_leverage(columns) if at_any_leverage else columns
+        for position, (column, kind) in enumerate(zip(columns, kinds, strict=True), begin):
+            first.setdefault(sha256(kind.tobytes()).digest(), position)
+            if _never_varies(column):
+                still.append(trials.names[position])
+    return sorted(first.values()), still
 
 
 def _at_unit_leverage(columns: Floats) -> Floats:

@@ -138,7 +138,7 @@ def _floor_notices(floor: Floor | None) -> Iterator[str]:
         return
     named = floor.words[0].upper() + floor.words[1:]
     if floor.origin is Origin.TRIAL:
-        yield f"{named}: it came as {floor.source} beside the dossier and is not this installation's. No release."
+        yield f"{named}: it came as {floor.source} and is not this installation's. No release."
     else:
         yield f"{named}: no two people have confirmed the policy that this release is held to."
 
