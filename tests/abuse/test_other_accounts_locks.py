@@ -65,7 +65,7 @@ def usual_umask():
 def opened(home):
     """An installation of its own with a ledger, an open order of each of two models, and every lock file."""
     shutil.copytree(made(), home)
-    house = House(settings(home=str(home)))
+    house = House(settings(home=str(home), venue="simulated"))
     house.store.size()
     return house
 
@@ -115,17 +115,8 @@ VENUE = {"SIGNOFF_VENUE": "simulated"}
 
 
 def ran(*command, cwd="/", **environment):
-<<<<<<< HEAD
-    line = [sys.executable, "-m", "signoff", *command]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
-    done = subprocess.run(
-        line, capture_output=True, text=True, timeout=60, check=False, cwd=cwd, env=inherited | VENUE | environment
-    )
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
-=======
-    status, said = forked.ran(*command, cwd=cwd, **environment)
+    status, said = forked.ran(*command, cwd=cwd, **(VENUE | environment))
     return status, " ".join(said.split())
->>>>>>> twelve
 
 
 def test_a_new_home_is_its_owners_alone(folder):

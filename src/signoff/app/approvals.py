@@ -150,15 +150,6 @@ class ApprovalRound:
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
-<<<<<<< HEAD
-        if not (state.state in SIGNED | LIVE and not package.changed and _stands(signature, state.approvals)):
-            self._decide(
-                identity,
-                lambda now: decisions.approve(now, signature, package, self._rehearsal(now), self.record.now()),
-                actor=signatory.person,
-                verb=f"approve:{signatory.role}",
-            )
-=======
         again: list[Release] = []
 
         def decide(present: Deployment) -> tuple[AnyEvent, ...]:
@@ -167,8 +158,8 @@ class ApprovalRound:
                 again.append(self._drawn_again(present))
             return events
 
-        self._decide(identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}")
->>>>>>> twelve
+        if not (state.state in SIGNED | LIVE and not package.changed and _stands(signature, state.approvals)):
+            self._decide(identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}")
         state = self.record.deployment(identity)
         if state.state is State.APPROVED:
             self.publish_approved(state, actor=signatory.person, release=next(iter(again), None))
@@ -373,7 +364,6 @@ class ApprovalRound:
         self.record.commit(change, actor=actor, key=key)
 
 
-<<<<<<< HEAD
 def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
     """Whether this person said exactly this before, over the same bytes, and it has not expired by now."""
     return any(
@@ -388,7 +378,9 @@ def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
             signature.reason,
         )
         for known in earlier
-=======
+    )
+
+
 def _refuse_other_leaks(state: Deployment, validated: PitEvidence | None, found: PitEvidence | None) -> None:
     """Refuse a release of which another draw of the replay shows what the validated one did not."""
     if found is None or validated is None or validated.error is not None:
@@ -402,7 +394,6 @@ def _refuse_other_leaks(state: Deployment, validated: PitEvidence | None, found:
         f"Expected the point-in-time replay of {state.id} to find on other dates what it found when it was validated, "
         f"and with seed {found.seed} it {shown}. Nothing was approved. `signoff check DIR --seed {found.seed}` "
         "repeats this replay; correct the features, reject this release and submit another."
->>>>>>> twelve
     )
 
 

@@ -113,11 +113,8 @@ def _lines(document: Document) -> tuple[object, ...]:
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
-<<<<<<< HEAD
         *_paper(document),
-=======
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
->>>>>>> twelve
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         verdict,
     )
