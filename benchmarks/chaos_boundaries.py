@@ -377,7 +377,7 @@ def outcome(site: Site, act: Act) -> Body:
         ],
         "flags": (told.state, told.enabled, told.allocation_pct, told.shadow_mode, told.version),
         "revision": None if repeated else told.revision,
-        "sent": sorted(sent(house)),
+        "sent": sorted(name for name in sent(house) if not name.startswith(":")),  # a kill's id is new each time
         "orders": len(house.broker.open_orders(order_scope(MODEL))),
         "fence": None if repeated else fences(site),
         "registry": (registry.aliases(), registry.attached()),
