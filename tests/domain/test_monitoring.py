@@ -376,6 +376,7 @@ class TestOperationalTriggers:
         unknown(observed, "latency_p95_ms", f"n {n}, needs 5")
         assert observed.fired == ()
 
+    @settings(deadline=None)
     @given(st.integers(1, 4), st.data(), st.floats(0.1, 99.9))
     def test_a_rate_whose_lower_bound_is_above_the_trigger_fires(self, n, data, limit):
         failed = data.draw(st.integers(0, n))
@@ -385,7 +386,7 @@ class TestOperationalTriggers:
         if lower > limit or failed == n:
             assert "error_rate" in found.fired
 
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(st.integers(1, 20), st.integers(0, 20), st.integers(0, 20), st.data())
     def test_good_predictions_that_go_missing_silence_nothing(self, n, failed, slow, data):
         rows = predictions(n, failed=min(failed, n), slow=min(slow, n))
