@@ -299,6 +299,11 @@ class Reading:
     as_of: date | None = None
     is_young: bool = False
 
+    @property
+    def word(self) -> str:
+        """The level as people read it: what is unknown because its newest datum is too old is called stale."""
+        return "stale" if self.level == "unknown" and "stale: " in self.detail else self.level
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(Event):

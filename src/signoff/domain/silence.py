@@ -21,7 +21,7 @@ def concerns_of(observed: Observed) -> tuple[str, ...]:
     """Every critical or unknown reading of a day, or that there were no data."""
     if not observed.counts:
         return (NO_DATA,)
-    found = tuple(sorted(f"{reading.key}: {reading.level}" for reading in observed.readings if reading.level in TOLD))
+    found = tuple(sorted(f"{reading.key}: {reading.word}" for reading in observed.readings if reading.level in TOLD))
     return found if found or observed.is_conclusive else ("inconclusive",)
 
 

@@ -117,7 +117,7 @@ def _incomplete(measured: Measurement) -> str:
 
 def _bad(readings: tuple[Reading, ...]) -> tuple[str, ...]:
     return tuple(
-        f"{reading.key} is {reading.level}{': ' + reading.detail if reading.detail else ''}"
+        f"{reading.key} is {reading.word}{': ' + reading.detail if reading.detail else ''}"
         for reading in readings
         if reading.level in {Level.CRITICAL, Level.UNKNOWN}
     )
