@@ -207,7 +207,8 @@ def lines(board: Board) -> tuple[Line, ...]:
     pending = {kill.model: f"{kill.actor}: {kill.reason}" for kill in board.ordered()}
     under: dict[str, list[Deployment]] = {}
     for release in board.releases():
-        if release.state not in ENDED and (release.state is not State.FULL or release.pause_reasons):
+        is_calm = release.state is State.FULL and not release.pause_reasons and not release.concerns
+        if release.state not in ENDED and not is_calm:
             under.setdefault(release.model, []).append(release)
     told = {flags.model: flags for flags in board.told()}
     return tuple(_line(flags, under.get(model, []), board.latch(model), pending) for model, flags in told.items())

@@ -42,7 +42,7 @@ from signoff.domain.recognition import Recognition
 from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
 from signoff.domain.silence import in_sessions
 from signoff.domain.trading import Trading, trading
-from signoff.domain.venue import NOBODY_ASKED, VenueKind
+from signoff.domain.venue import NO_VENUE, NOBODY_ASKED, VenueKind
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
@@ -200,10 +200,8 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: C901, PLR0911 - 
     match now.word:
         case "killed":
             return f"two people to arm it again: signoff rearm {state.model}"
-        case "off" if state.is_cut:
-            return silence_of(state)
         case "off":
-            return "the rollback of another release"
+            return silence_of(state) if state.is_cut else "the rollback of another release"
         case "validating":
             return "its gates: submit it again"
         case "validated" if state.blocking and not state.is_overridden:
@@ -214,14 +212,21 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: C901, PLR0911 - 
             return ", ".join(role.value for role in state.missing_roles) or "submit it again"
         case "approved":
             return "; ".join(c.text for c in state.open_conditions) or "start"
-        case "shadow" | "limited" | "full" if state.is_cut or state.silent_sessions:
-            return silence_of(state)
-        case "shadow" | "limited":
-            return "; ".join(state.unmet) or "advance"
+        case "shadow" | "limited" | "full":
+            return _in_phase(state)
         case "rolling_back" | "rollback_stuck":
             return _way_back(state)
         case _:
             return ""
+
+
+def _in_phase(state: Deployment) -> str:
+    """What a live release waits for: data, a figure within its limit, or the next phase."""
+    if state.is_cut or state.silent_sessions:
+        return silence_of(state)
+    if state.state is State.FULL:
+        return "; ".join(state.concerns)
+    return "; ".join(state.unmet) or "advance"
 
 
 def silence_of(state: Deployment) -> str:
@@ -237,7 +242,10 @@ def _way_back(state: Deployment) -> str:
     step = None if state.rollback is None else state.rollback.stuck_at or state.rollback.next_step
     at = "its last step" if step is None else f"its step {step.value}"
     if state.state is State.ROLLBACK_STUCK:
-        return f"{at} to be repaired by people, then: {again}"
+        because = "" if state.rollback is None else state.rollback.stuck_because
+        if because.startswith(NO_VENUE):
+            return because
+        return f"{at} to be repaired by people{f' ({because})' if because else ''}, then: {again}"
     return f"{at}; the worker goes on, or: {again}"
 
 

@@ -155,8 +155,8 @@ def _measured(rehearsal: Rehearsal) -> str:
     match rehearsal.result.venue:
         case VenueKind.NONE:
             return (
-                f"The RTO was not measured on {day}, {NOT_REHEARSED}: when orders and positions are gone, a venue alone "
-                "can say."
+                f"The RTO was not measured on {day}, {NOT_REHEARSED}: only a venue can say when orders and positions "
+                "are gone."
             )
         case VenueKind.SIMULATED:
             told = "from the decision until the verified revert, at the simulated venue"
