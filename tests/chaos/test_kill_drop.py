@@ -79,7 +79,7 @@ def test_a_member_who_reaches_neither_home_nor_database_kills_with_the_server_do
     served = Served(place / "home")
     served.settings.home.chmod(0o700)
     done = ran_as(NOBODY, "kill", "momentum", "--reason", "smoke", "--home", str(served.settings.home))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "since this account cannot write to the installation's home" in done.stdout
     (path,) = drop.glob("*.kill")
     assert (path.stat().st_uid, str(path) in done.stdout) == (NOBODY, True)
@@ -100,7 +100,7 @@ def test_a_member_who_reaches_neither_home_nor_database_kills_with_the_server_do
 
 def test_a_member_without_a_home_of_their_own_makes_none(place, drop):
     done = ran_as(NOBODY, "kill", "momentum", "--reason", "smoke", "--home", str(place / "nowhere"))
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert len(list(drop.iterdir())) == 1
     assert not (place / "nowhere").exists()
 

@@ -11,6 +11,7 @@ from test_verbs_over_http import RELEASE, put
 
 from signoff.cli.main import main
 from signoff.domain.deployment import State
+from signoff.domain.recognition import Recognition
 from signoff.domain.venue import NO_VENUE, VenueKind
 from signoff.http.front import outcome
 from signoff.ports.orders import OpenOrder, OpenPosition
@@ -67,7 +68,7 @@ def test_a_kill_over_http_and_on_the_page_says_the_same(case):
     assert (said["venue"], said["left"], said["flat"]) == (venue, words, code == 0)
     many = server.client().post("/api/v1/kill", json={"reason": "smoke"}).json()
     assert (many["left"], many["flat"]) == (words, code == 0)
-    page = outcome(server.house.kill_switch.kill("momentum", reason="smoke", actor="t"), is_known=True)
+    page = outcome(server.house.kill_switch.kill("momentum", reason="smoke", actor="t"), Recognition(is_known=True))
     assert f"{words}." in page
     assert ("Look at the broker" in page) is (code == 1)
 

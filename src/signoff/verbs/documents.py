@@ -195,7 +195,7 @@ def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
     }
 
 
-def waits_for(state: Deployment, now: Trading) -> str:  # noqa: C901, PLR0911 - one visible table
+def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one visible table
     """What would move a release on, in a few words; empty where it waits for nothing."""
     match now.word:
         case "killed":
