@@ -87,8 +87,7 @@ def test_compiled_code_that_no_folder_takes_is_compiled_again(tmp_path):
     """A package that only its installer writes to, and a service account without a home."""
     code = (
         "import numba.core.caching as c\n"
-        "c._CacheImpl._locator_classes = []\n"  # as where no place can be written to
-        "c.CacheImpl._locator_classes = []\n"
+        "c.CacheImpl._locator_classes = []\n"  # as where no place can be written to
         "from signoff.stats import _stationary, _cscv\n"
         "print('loaded')\n"
     )
