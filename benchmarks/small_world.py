@@ -36,7 +36,7 @@ from signoff.wiring import House
 
 MODEL: Final = "momentum"
 QUINN: Final = Person(name="Quinn", role="Researcher")
-EVIDENCE: Final = SimpleNamespace(candidate=None, champion=None, tracked=())
+EVIDENCE: Final = SimpleNamespace(pit=None, candidate=None, champion=None, tracked=())
 ROLES: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
 POLICY: Final = Policy(
     name="chaos",
@@ -119,12 +119,15 @@ def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
         appendix=SimpleNamespace(contacts=SimpleNamespace(owner=QUINN, tech_lead=QUINN)),
         registered_model=None,
     )
+    package = manifest_of(files)
     return SimpleNamespace(
+        identity=f"{MODEL}-{version}-{package.digest[:8]}",
+        replay_seed=0,
         inputs=SimpleNamespace(dossier=dossier, policy=POLICY, files={}, evidence=EVIDENCE, links={}, floor=FLOOR),
         assessment=SimpleNamespace(findings=()),
         figures=(),
         files=files,
-        package=manifest_of(files),
+        package=package,
     )
 
 
@@ -144,6 +147,7 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     """Put the small world around whatever runs in this process; its clock may be ahead of the machine's."""
     House.registry = property(lambda house: FolderRegistry(house.settings.home.parent / "registry"))  # type: ignore[assignment]
     Assessor.assess = lambda *_, **__: release()  # type: ignore[method-assign]
+    Assessor.drawn_again = lambda *_: None  # type: ignore[method-assign,assignment,return-value]
     approvals.submission_errors = lambda _: None  # type: ignore[attr-defined,assignment]
     Publisher.publish = publish  # type: ignore[method-assign]
     rollback.rendered = package.rendered = lambda memo: {"deployment_memo.md": repr(memo.decision).encode()}  # type: ignore[attr-defined]
@@ -151,8 +155,8 @@ def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, an
     seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
     observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
     House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
-    # A day is over as soon as it begins, so that every act of a day can follow the one before it.
-    TradingDays.close = lambda _, session: datetime.combine(session, time(), tzinfo=UTC)  # type: ignore[method-assign]
+    # A day is over a month before it begins, so that every act of a day can follow the one before it.
+    TradingDays.close = lambda _, session: datetime.combine(session - timedelta(days=30), time(), tzinfo=UTC)  # type: ignore[method-assign]
     offset(ahead_s)
     from signoff.http import commands
 

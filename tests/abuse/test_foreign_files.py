@@ -195,7 +195,7 @@ def test_a_kill_goes_on_whatever_the_home_is_like(tmp_path, spoil):
         (home / spoil).symlink_to(tmp_path / "moved.key")
     else:
         (home / spoil if spoil == "keys" else home).chmod(0o777)
-    status, said = ended("kill", "momentum", "--reason", "drill", "--home", str(home))
+    status, said = ended("kill", "momentum", "--reason", "drill", "--home", str(home), "--venue", "simulated")
     assert status == 0, said
     assert str(home) in said
     assert "momentum is killed" in said

@@ -273,7 +273,8 @@ def test_a_kill_that_is_on_record_and_put_there_again_fences_no_orders(home, cap
     _, path = journaled(home)
     content = path.read_bytes()
     worked(home, capsys)
-    house = House(settings(home=str(home)))
+    house = House(settings(home=str(home), venue="simulated"))
+    house.broker.fence("momentum:", 5)
     house.broker.lift("momentum:", 1)
     path.write_bytes(content)
     assert house.kill_switch.reconcile() == 0

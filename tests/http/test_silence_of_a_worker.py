@@ -40,7 +40,7 @@ class Feed:
     def sessions(self, model):
         return tuple(sorted(day for day, kind in self._shown.items() if kind != "none"))
 
-    def measure(self, model, version, session, live_since, champion=None):
+    def measure(self, model, version, session, live_since, champion=None, phases=None):
         return replace(KINDS[self._shown.get(session, "none")], session=session)
 
 

@@ -278,10 +278,14 @@ class Worker:
             while present.state in LIVE and (day := watch.first_due(present, last)) is not None:
                 present, _ = watch.observe(state.id, day, actor=self.actor, is_due=True)
                 done.observed.append(f"{state.id}: {day}")
-            watch.interim(state.id, actor=self.actor)
+
+        def look(state: Deployment) -> None:
+            self.house.watch(state.model).interim(state.id, actor=self.actor)
 
         for subject, state in self._releases("observation", done, *LIVE):
             self._try(subject, done, partial(observe, state))
+            interim = Subject(task="interim look", of=state.id, deployment=state.id)
+            self._try(interim, done, partial(look, state))
 
     def _look_again(self, done: Pass) -> None:
         """Judge sessions whose data came after they were looked at."""
