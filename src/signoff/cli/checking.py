@@ -48,12 +48,15 @@ def init(
     )
 
 
+Seed = Annotated[int | None, typer.Option(min=0, help="Repeat the replay that was drawn with this seed.")]
+
+
 def check(
     context: typer.Context,
     directory: Folder,
     policy: PolicyFile = None,
     junit: Annotated[Path | None, typer.Option("--junit", help="Also write the gates as a JUnit report.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Repeat the replay that was drawn with this seed.")] = None,
+    seed: Seed = None,
 ) -> None:
     """Validate the dossier, run every gate, print the table. Exit 0 when all blocking gates pass, else 1.
 
@@ -73,6 +76,7 @@ def memo(
     directory: Folder,
     out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
     policy: PolicyFile = None,
+    seed: Seed = None,
 ) -> None:
     """Write the deployment memo (Markdown, HTML, PDF), its four attachments and the manifest.
 
@@ -80,7 +84,7 @@ def memo(
     """
     session: Session = context.obj
     with session.progress() as report:
-        document, files = session.verbs.memo(directory, policy, report)
+        document, files = session.verbs.memo(directory, policy, report, seed=seed)
     write_folder(out, files)
     session.answer(
         {**document, "files": sorted(files), "folder": str(out)},

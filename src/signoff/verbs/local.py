@@ -229,10 +229,10 @@ class Local:
         return assessment_document(self.house.assessor.assess(folder, policy, progress, seed=seed))
 
     def memo(
-        self, folder: Path, policy: Path | None, progress: Progress = silent
+        self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> tuple[AssessmentDocument, dict[str, bytes]]:
-        """Run every gate and compose the memo; its files, and nothing is recorded."""
-        release = self.house.assessor.assess(folder, policy, progress)
+        """Run every gate and compose the memo; its files, and nothing is recorded. `seed` is as in `check`."""
+        release = self.house.assessor.assess(folder, policy, progress, seed=seed)
         submission_errors(release)
         progress("composing and rendering the memo", 0, 1)
         return assessment_document(release), self.house.publisher.publish(release, None)

@@ -167,18 +167,17 @@ class Remote:
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> Document:
         """Send a folder; the server runs every gate and records nothing."""
-        if seed is not None:
-            raise BadInputError(
-                f"Expected no --seed with --server, found --seed {seed}: a server draws its own. Leave --server out to "
-                "repeat a replay here."
-            )
+        _refuse_seed(seed)
         progress("packing the folder", 0, 2)
         content = pack(folder, policy)
         progress("assessing on the server", 1, 2)
         return self._send("POST", "/checks", content=content, headers={"content-type": "application/zip"})
 
-    def memo(self, folder: Path, policy: Path | None, progress: Progress = silent) -> tuple[Document, dict[str, bytes]]:
+    def memo(
+        self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
+    ) -> tuple[Document, dict[str, bytes]]:
         """Send a folder; the server runs every gate, composes the memo and records nothing."""
+        _refuse_seed(seed)
         progress("packing the folder", 0, 2)
         content = pack(folder, policy)
         progress("composing on the server", 1, 2)
@@ -516,3 +515,11 @@ def _httpx() -> ModuleType:
     except ModuleNotFoundError as error:
         raise UnavailableError("Talking to a server needs the extra `signoff[server]`; install it.") from error
     return httpx
+
+
+def _refuse_seed(seed: int | None) -> None:
+    if seed is not None:
+        raise BadInputError(
+            f"Expected no --seed with --server, found --seed {seed}: a server draws its own. Leave --server out to "
+            "repeat a replay here."
+        )
