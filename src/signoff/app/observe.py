@@ -34,6 +34,7 @@ INTERIM = "interim"
 
 # So many of the newest sessions without a conclusive day are looked at again in a pass.
 LOOKED_AT_AGAIN: Final = 10
+UNREADABLE: Final = "the live journal cannot be read"
 # Within so many days before now an adopted version finds the last session that closed.
 ADOPTED_SINCE: Final = timedelta(days=15)
 
@@ -122,6 +123,11 @@ class Watch:
                 state, _ = self.observe(identity, session, actor=actor)
                 judged.append(session)
         return tuple(judged)
+
+    def refuse_unreadable(self, state: Deployment) -> None:
+        """Raise what keeps the journal from being read, where the last session was recorded as silent for it."""
+        if state.last_session is not None and any(UNREADABLE in reason for reason in state.unmet):
+            self._observed(state, state.last_session)
 
     def _can_be_judged(self, state: Deployment, session: date) -> bool:
         """Whether the data of a session end its silence, or hold a trigger; silence was told of already."""
@@ -294,7 +300,7 @@ def _changed(state: Deployment, then: Deployment, observed: Observed) -> str:
 
 def _nothing_readable(session: date, error: SignoffError) -> Observed:
     """A session of which nothing can be read counts as one without data."""
-    unmet = (f"no data arrived for this session: {described(error)}",)
+    unmet = (f"no data arrived for this session; {UNREADABLE}: {described(error)}",)
     return Observed(session=session, counts=False, readings=(), unmet=unmet, is_conclusive=False)
 
 
