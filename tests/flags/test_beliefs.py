@@ -57,7 +57,7 @@ class Server:
 
         tick = round(1000 * (self.hands.server - self.began))
         payload = canonical({"boot": self.boot, "tick_ms": tick, **said})
-        signature = base64.b64encode(self.key.sign(b"signoff.flags.v1\n" + payload)).decode()
+        signature = base64.b64encode(self.key.sign(DOMAINS[form] + payload)).decode()
         return canonical({"payload": payload.decode(), "algorithm": "ed25519", "keyid": "k", "sig": signature})
 
     def greeting(self, nonce):
