@@ -13,7 +13,8 @@ from signoff.app.record import Change, Record, model_stream
 from signoff.desk.beliefs import LEASE_S, Beliefs
 from signoff.desk.client import pinned
 from signoff.domain.events import Killed
-from signoff.domain.flags import Flags
+from signoff.domain.flag_notices import DOMAINS, Format
+from signoff.domain.flags import Flags, Share
 
 FULL = {
     "model": "m",
@@ -26,6 +27,7 @@ FULL = {
     "shadow_mode": False,
     "epoch": 0,
 }
+SHARE = {"state": "full", "enabled": True, "allocation_pct": 100, "shadow_mode": False}
 
 
 class Hands:
@@ -42,8 +44,8 @@ class Hands:
 class Server:
     """Signs notices as the board does."""
 
-    def __init__(self, hands, key=None, boot="b1"):
-        self.hands, self.boot, self.key = hands, boot, key or Ed25519PrivateKey.generate()
+    def __init__(self, hands, key=None, boot="b1", form=Format.SECOND):
+        self.hands, self.boot, self.key, self.form = hands, boot, key or Ed25519PrivateKey.generate(), form
         self.began = hands.server
 
     @property
@@ -57,7 +59,7 @@ class Server:
 
         tick = round(1000 * (self.hands.server - self.began))
         payload = canonical({"boot": self.boot, "tick_ms": tick, **said})
-        signature = base64.b64encode(self.key.sign(DOMAINS[form] + payload)).decode()
+        signature = base64.b64encode(self.key.sign(DOMAINS[self.form] + payload)).decode()
         return canonical({"payload": payload.decode(), "algorithm": "ed25519", "keyid": "k", "sig": signature})
 
     def greeting(self, nonce):
@@ -65,7 +67,12 @@ class Server:
 
     def control(self, **changed):
         said = FULL | changed
-        return self.sealed(control={"rev": said.pop("revision"), **said})
+        if self.form is Format.FIRST:
+            return self.sealed(control={"rev": said.pop("revision"), **said})
+        share = {name: said.pop(name) for name in ("enabled", "allocation_pct", "shadow_mode")}
+        versions = said.pop("versions", {said["version"]: {"state": said["state"], **share}})
+        numbers = {"flags_revision": said.pop("revision"), "kill_count": said.pop("epoch")}
+        return self.sealed(control={**said, **numbers, "versions": versions})
 
     def heartbeat(self, **models):
         return self.sealed(models=models)
@@ -99,7 +106,7 @@ def test_a_cold_start_is_closed(desk):
 
 def test_a_signed_control_after_the_greeting_opens(desk, server):
     greeted(desk, server).hear("control", server.control())
-    assert desk.flags("m") == Flags(**FULL)
+    assert desk.flags("m") == Flags(**FULL, versions=(Share(version="2", **SHARE),))
 
 
 def test_no_notice_counts_before_the_greeting(desk, server):
@@ -259,14 +266,5 @@ def test_nonsense_is_left_aside(desk, server, nonsense):
 def test_a_control_says_everything_at_once(desk, server):
     greeted(desk, server).hear("control", server.control())
     said = json.loads(json.loads(server.control())["payload"])["control"]
-    assert set(said) == {
-        "rev",
-        "model",
-        "state",
-        "version",
-        "candidate",
-        "enabled",
-        "allocation_pct",
-        "shadow_mode",
-        "epoch",
-    }
+    assert set(said) == {"flags_revision", "kill_count", "model", "state", "version", "candidate", "versions"}
+    assert said["versions"] == {"2": SHARE}

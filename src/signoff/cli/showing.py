@@ -32,20 +32,21 @@ def status(
     session: Session = context.obj
     if identity:
         one = session.verbs.deployment(identity)
-        document: Document = {"deployments": [one], "flags": {str(one["model"]): one["flags"]}, "next": None}
+        model = str(one["model"])
+        told = {"flags": {model: one["flags"]}, "versions": {model: one.get("versions", {})}}
+        document: Document = {"deployments": [one], **told, "next": None}
     else:
         document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
     found = rows(document, "deployments")
     if not found:
         session.answer(document, "No release yet. Begin with: signoff init MODEL VERSION")
         return
-    flags = cast("Mapping[str, Mapping[str, object]]", document["flags"])
     table = Table(box=None, pad_edge=False)
     table.add_column("Deployment", min_width=max(len(d["deployment"]) for d in found))
     for title in ("State", "Days", "Capital", "Waits for"):
         table.add_column(title)
     for d in found:
-        table.add_row(d["deployment"], d["state"], str(d["phase_days"]), _capital(d, flags), d["waits_for"])
+        table.add_row(d["deployment"], d["state"], str(d["phase_days"]), _capital(d, document), d["waits_for"])
     further = document["next"]
     session.answer(document, table, *((f"There is more: signoff status --after {further}",) if further else ()))
 
@@ -66,12 +67,21 @@ def history(
     )
 
 
-def _capital(release: Document, flags: Mapping[str, Mapping[str, object]]) -> str:
-    """What it may trade now: none while its model is off, whatever its phase is."""
-    model = str(release["model"])
-    if release["allocation_pct"] and not flags[model][f"models.{model}.enabled"]:
+def _capital(release: Document, document: Document) -> str:
+    """What its version may trade now: none while that is off, whatever its phase is."""
+    model, version = str(release["model"]), str(release["version"])
+    if not release["allocation_pct"]:
+        return "0%"
+    share = (
+        cast("Mapping[str, Mapping[str, Mapping[str, object]]]", document.get("versions", {}))
+        .get(model, {})
+        .get(version)
+    )
+    if share is None:
+        return "unknown"
+    if not share["enabled"]:
         return "0% (off)"
-    return f"{release['allocation_pct']}%"
+    return f"{share['allocation_pct']}%"
 
 
 def _moment(text: str) -> str:

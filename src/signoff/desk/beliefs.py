@@ -126,8 +126,8 @@ class Beliefs:
             said: dict[str, Any] = json.loads(payload)
             is_stamped = isinstance(said["tick_ms"], int) and isinstance(said["boot"], str)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            is_stamped = False
-        if not is_stamped:
+            is_stamped, form, said = False, None, {}
+        if form is None or not is_stamped:
             self._refuse("no notice")
             return None
         return form, said

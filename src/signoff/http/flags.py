@@ -25,7 +25,6 @@ from signoff.ledger.canonical import canonical, digest
 from signoff.wiring import House
 
 PREFIX: Final = "models."
-FLAT: Final = ("enabled", "allocation_pct", "shadow_mode")
 MOST_SHOWN: Final = 60
 router = APIRouter(prefix="/ofrep/v1", tags=["flags"])
 Evaluation = dict[str, object]
@@ -113,8 +112,8 @@ def evaluations(flags: Flags, asking: Asking) -> tuple[Evaluation, ...]:
     everything = _evaluation(named, whole, flags, "DISABLED" if flags.is_off else "STATIC")
     said = answer(flags, asking.version_of(flags.model), found=asking.found)
     if isinstance(said, InvalidContext):
-        wrong = {"errorCode": "INVALID_CONTEXT", "errorDetails": said.details}
-        return (*({"key": f"{PREFIX}{flags.model}.{name}", **wrong} for name in FLAT), everything)
+        wrong: Evaluation = {"errorCode": "INVALID_CONTEXT", "errorDetails": said.details}
+        return (*({"key": key, **wrong} for key, _ in flags.as_keys()), everything)
     reason = "TARGETING_MATCH" if said.enabled else "DISABLED"
     return (*(_evaluation(key, value, said, reason) for key, value in said.as_keys()), everything)
 

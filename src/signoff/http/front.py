@@ -21,7 +21,7 @@ from signoff.domain.access import ForbiddenError, Principal, Verb, permitted
 from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
-from signoff.domain.flags import Flags
+from signoff.domain.flags import Flags, Share
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
 from signoff.http import sessions
@@ -213,11 +213,16 @@ def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending
 
 
 def _meaning(flags: Flags) -> str:
-    if not flags.enabled:
+    if flags.is_off:
         return "Trades nothing; every new order is refused."
-    if flags.shadow_mode:
-        return "The candidate runs beside the champion and trades nothing."
-    return f"Trades up to {flags.allocation_pct}% of its capital."
+    return " ".join(_allowed(share) for share in flags.versions if share.enabled)
+
+
+def _allowed(share: Share) -> str:
+    """What one version may do, in a sentence."""
+    if share.shadow_mode:
+        return f"{share.version} runs in shadow and trades nothing."
+    return f"{share.version} trades up to {share.allocation_pct}% of the capital."
 
 
 def _under(release: Deployment) -> Under:

@@ -66,6 +66,7 @@ from signoff.verbs.documents import (
     proposal_document,
     rehearsed_document,
     reviewed_document,
+    shares_document,
     stopped_document,
     stopped_many_document,
     token_document,
@@ -385,7 +386,7 @@ class Local:
         return reviewed_document(identity, result)
 
     def deployment(self, identity: str) -> ReleaseDocument:
-        """One release with its model's flags."""
+        """One release with the flags of its version."""
         return self._released(self.house.record.deployment(identity))
 
     def deployments(
@@ -399,16 +400,18 @@ class Local:
         """Releases a page at a time, by id, with the flags of their models; `next` names the page after."""
         page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
         shown = page[:limit]
-        models = sorted({d.model for d in shown})
+        told = self.house.record.flags_of(sorted({d.model for d in shown}))
         return {
             "deployments": [deployment_document(d) for d in shown],
-            "flags": {m: dict(flags.as_keys()) for m, flags in self.house.record.flags_of(models).items()},
+            "flags": {model: dict(flags.as_keys()) for model, flags in told.items()},
+            "versions": {model: shares_document(flags) for model, flags in told.items()},
             "next": shown[-1].id if len(page) > limit else None,
         }
 
-    def flags(self, model: str) -> FlagsDocument:
-        """The flags of one model."""
-        return flags_document(self.house.record.flags(model))
+    def flags(self, model: str, *, version: str | None = None) -> FlagsDocument:
+        """The flags of one model for this version; without one, for the only version alive."""
+        told = self.house.record.flags(model)
+        return flags_document(told if version is None else told.for_version(version))
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> HistoryPage:
         """What happened to a model or one release, in the ledger's order, after the event with this number in it.
@@ -488,7 +491,8 @@ class Local:
         return {
             **deployment_document(state),
             "unrehearsed": list(unrehearsed),
-            "flags": dict(flags.as_keys()),
+            "flags": dict(flags.for_version(state.version).as_keys()),
+            "versions": shares_document(flags),
             "flags_revision": flags.revision,
         }
 
