@@ -1,12 +1,13 @@
 """How two policies differ, and what a release may be held to."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.floor import BUILT_IN, Floor, Origin, Tendency, differences, falls_short, subject_of
-from signoff.domain.policy import ApprovalPolicy, Doubt, Policy, Role, tighten
+from signoff.domain.policy import ApprovalPolicy, ChampionShare, Doubt, PhasePolicy, Policy, Role, tighten
 from signoff.domain.shortened import shortened
 from signoff.ledger.floor import content_of, read_content
 
@@ -37,6 +38,11 @@ def test_a_policy_differs_from_itself_in_nothing():
         ({"approvals": ApprovalPolicy(compliance_required=False)}, "approvals.compliance_required", "looser"),
         ({"approvals": ApprovalPolicy(unread_commits=Doubt.TELL)}, "approvals.unread_commits", "changed"),
         ({"version": "2"}, "version", "changed"),
+        (
+            {"phases": PhasePolicy(champion_share_while_limited=ChampionShare.ALL)},
+            "phases.champion_share_while_limited",
+            "looser",
+        ),
     ],
 )  # fmt: skip
 def test_each_changed_key_is_told_with_what_becomes_of_it(changed, path, tendency):
@@ -47,6 +53,12 @@ def test_each_changed_key_is_told_with_what_becomes_of_it(changed, path, tendenc
 def test_a_policy_comes_back_from_the_bytes_that_people_sign():
     policy = having(name="Österreichische Firma", approvals=ApprovalPolicy(roles=(Role.CTO, Role.RISK_MANAGER)))
     assert read_content(content_of(policy)) == policy
+
+
+def test_a_policy_that_people_signed_before_the_champions_share_was_in_it_leaves_it_the_rest():
+    said = json.loads(content_of(BUILT_IN))
+    del said["phases"]["champion_share_while_limited"]
+    assert read_content(json.dumps(said)).phases.champion_share_while_limited is ChampionShare.REST
 
 
 def test_what_people_sign_stands_for_one_version_in_one_place():

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.policy import HIGHER, Policy, thresholds
+from signoff.domain.policy import HIGHER, ChampionShare, Policy, thresholds
 from signoff.domain.shortened import shortened
 
 BUILT_IN: Final = Policy(name="default", version="1")
@@ -163,6 +163,8 @@ def _tendency(path: str, before: object, after: object) -> Tendency:
     name = path.rpartition(".")[2]
     if name in _STRICTER_WHEN_TRUE:
         return Tendency.TIGHTER if after else Tendency.LOOSER
+    if isinstance(after, ChampionShare):
+        return Tendency.TIGHTER if after is ChampionShare.REST else Tendency.LOOSER
     if path in _STRICTER_WHEN_LONGER and isinstance(before, tuple) and isinstance(after, tuple):
         if set(after) < set(before):
             return Tendency.LOOSER

@@ -215,6 +215,8 @@ def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending
 def _meaning(flags: Flags) -> str:
     if flags.is_off:
         return "Trades nothing; every new order is refused."
+    if flags.enabled and not flags.shadow_mode:
+        return f"Trades up to {flags.allocation_pct}% of its capital."
     return " ".join(_allowed(share) for share in flags.versions if share.enabled)
 
 
