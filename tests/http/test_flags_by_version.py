@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from dataclasses import replace
 
 import httpx
@@ -39,7 +40,7 @@ def machine(shadowed):
 
 
 def bulk(client, **context):
-    answer = client.post(BULK, json={"context": context})
+    answer = client.post(BULK, content=json.dumps({"context": context}))
     assert answer.status_code == 200
     return flat(answer.json())
 
@@ -81,6 +82,11 @@ UNNAMED = {
     "a list": {"version": [CHAMPION]},
     "true": {"version": True},
     "endless": {"version": "1" * 20_000},
+    "half a character": {"version": "\ud800"},
+    "a control character": {"version": f"{CHAMPION}\n"},
+    "lists in lists": {"version": [[[[CHAMPION]]]]},
+    "an object": {"version": {"version": CHAMPION}},
+    "half a character in a key": {"targetingKey": f"{MODEL}@\ud800"},
     "another key": {"targetingKey": "desk-1"},
     "a key of another model": {"targetingKey": f"other@{CHAMPION}"},
     "a key without a version": {"targetingKey": f"{MODEL}@"},
@@ -92,14 +98,14 @@ UNNAMED = {
 @pytest.mark.parametrize("context", UNNAMED.values(), ids=UNNAMED)
 def test_without_a_known_version_each_flat_flag_says_what_to_send_and_control_stays_readable(machine, context):
     for name in NAMES:
-        answer = machine.post(f"{ONE}.{name}", json={"context": context})
+        answer = machine.post(f"{ONE}.{name}", content=json.dumps({"context": context}))
         said = answer.json()
         assert (answer.status_code, said["key"]) == (400, f"models.{MODEL}.{name}")
         assert said["errorCode"] == "INVALID_CONTEXT"
         assert "`version`" in said["errorDetails"]
         assert f"{MODEL}@{CHAMPION}" in said["errorDetails"]
         assert len(said["errorDetails"]) < 800
-    answer = machine.post(BULK, json={"context": context})
+    answer = machine.post(BULK, content=json.dumps({"context": context}))
     assert answer.status_code == 200
     entries = {entry["key"]: entry for entry in answer.json()["flags"]}
     for name in NAMES:
@@ -107,7 +113,7 @@ def test_without_a_known_version_each_flat_flag_says_what_to_send_and_control_st
         assert (entry["errorCode"], "value" in entry) == ("INVALID_CONTEXT", False)
     for control in (
         entries[f"models.{MODEL}.control"],
-        machine.post(f"{ONE}.control", json={"context": context}).json(),
+        machine.post(f"{ONE}.control", content=json.dumps({"context": context})).json(),
     ):
         versions = control["value"]["versions"]
         assert versions[CHAMPION] == {"state": "full", "enabled": True, "allocation_pct": 100, "shadow_mode": False}
@@ -236,6 +242,37 @@ def test_a_desk_follows_the_flags_of_its_version(shadowed):
         desk.stop()
 
 
+def test_a_desk_sees_a_candidate_come_trade_and_go_while_its_champion_goes_on(own_server):
+    record, desk = own_server.house.record, desk_of(own_server).start()
+
+    def until(champion, of_candidate, unnamed):
+        deadline = time.monotonic() + 20
+        expected = (champion, of_candidate, unnamed)
+        while (found := (read(desk, CHAMPION), read(desk, CANDIDATE), read(desk))) != expected:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.02)
+
+    try:
+        until(WHOLE, OFF, WHOLE)
+        candidate(record, State.APPROVED)
+        until(WHOLE, OFF, WHOLE)
+        candidate(record, State.SHADOW)
+        until(WHOLE, SHADOW, OFF)
+        candidate(record, State.LIMITED)
+        until((True, 90, False), (True, 10, False), OFF)
+        candidate(record, State.ROLLING_BACK)
+        until(OFF, OFF, OFF)
+        candidate(record, State.ROLLED_BACK)
+        until(WHOLE, OFF, WHOLE)
+        assert desk.flags(MODEL, CANDIDATE).state == "rolled_back"
+        own_server.client().post(f"/api/v1/models/{MODEL}/kill", json={"reason": "smoke"})
+        until(OFF, OFF, OFF)
+        assert {desk.flags(MODEL, version).state for version in (CHAMPION, CANDIDATE, "9", None)} == {"killed"}
+        assert desk.refused == {}
+    finally:
+        desk.stop()
+
+
 def notices(server, **query):
     """The first control that a stream tells, with the words under which it is signed."""
     headers = {"authorization": f"Bearer {server.tokens['machine']}"}
@@ -260,9 +297,12 @@ def test_the_second_format_tells_each_version_with_its_share(shadowed):
     assert {v: s["allocation_pct"] for v, s in control["versions"].items()} == {CHAMPION: 100, CANDIDATE: 0}
 
 
+EARLIER = {"rev", "model", "state", "version", "candidate", "enabled", "allocation_pct", "shadow_mode", "epoch"}
+
+
 def test_a_desk_of_an_earlier_release_reads_closed_beside_a_candidate(shadowed):
     signed, control = notices(shadowed)
-    assert signed == ["signoff.flags.v1"]
+    assert (signed, set(control)) == (["signoff.flags.v1"], EARLIER)
     assert tuple(control[name] for name in NAMES) == OFF
 
 

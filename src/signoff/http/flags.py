@@ -19,6 +19,7 @@ from signoff.app.board import Board
 from signoff.domain.flag_notices import control
 from signoff.domain.flags import Flags, InvalidContext, answer
 from signoff.domain.names import MOST as MOST_OF_NAMES
+from signoff.domain.names import NEVER
 from signoff.http.access import Installation
 from signoff.http.streaming import CHANGES, Reader, Streams
 from signoff.ledger.canonical import canonical, digest
@@ -178,15 +179,18 @@ async def _asking(request: Request) -> Asking | dict[str, str]:
     if version is not None:
         return Asking(version) if _is_name(version) else Asking(found=_shown(version))
     if isinstance(key, str) and "@" in key:
-        return Asking(key=key) if len(key) <= 2 * MOST_OF_NAMES else Asking(found=_shown(key))
+        return Asking(key=key) if _is_name(key) else Asking(found=_shown(key))
     return Asking()
 
 
-def _is_name(version: object) -> bool:
-    return isinstance(version, str) and len(version) <= MOST_OF_NAMES
+def _is_name(text: object) -> bool:
+    """Whether this may be a version, or a model and a version."""
+    return isinstance(text, str) and 0 < len(text) <= 2 * MOST_OF_NAMES and NEVER.search(text) is None
 
 
 def _shown(value: object) -> str:
-    """What was sent where text was expected, cut to what a message can show."""
+    """What was sent where a name was expected, cut to what a message can show."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
     text = json.dumps(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text)} characters)"
