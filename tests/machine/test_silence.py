@@ -184,6 +184,13 @@ def test_no_notice_says_why_capital_was_cut(form):
     assert read_control(form, control_in(form, told)).for_version("1").allocation_pct == 10
 
 
+def test_a_version_that_silence_cut_is_told_so_on_its_way_back_too():
+    silent = lived(standing(State.FULL), "none", "none")
+    told = flags("m", [replace(silent, state=State.ROLLING_BACK, allocation_pct=0)], None)
+    why = "capital cut to 10% after 2 sessions without conclusive data"
+    assert (told.state, told.is_off, told.reason, told.for_version("2").reason) == ("rolling_back", True, why, why)
+
+
 def test_a_kill_and_a_rollback_hold_off_a_version_that_silence_cut_and_are_the_reason_then():
     champion, candidate = beside(State.ROLLING_BACK, "none", "none")
     latched = Latch(model="m", is_latched=True, epoch=1, reason="orders")

@@ -181,7 +181,7 @@ def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) ->
     )
     if is_latched:
         return killed(told, 0)
-    return told if leaving else alone(told)
+    return replace(told, reason=_cut_of(leaving)) if leaving else alone(told)
 
 
 def alone(told: Flags) -> Flags:
@@ -224,7 +224,10 @@ def _shares(mine: Sequence[Deployment], leaving: Deployment | None) -> tuple[Sha
     if leaving is None:
         return tuple(shares)
     held, live = leaving.state.value, {state.value for state in LIVE}
-    return tuple(_held_off(share, held if share.state in live else share.state) for share in shares)
+    return tuple(
+        share if share.version == leaving.version else _held_off(share, held if share.state in live else share.state)
+        for share in shares
+    )
 
 
 def _rank(release: Deployment) -> int:
@@ -245,8 +248,13 @@ def _share(release: Deployment, most: int) -> Share:
         enabled=is_shadow or percent > 0,
         allocation_pct=percent,
         shadow_mode=is_shadow,
-        reason=release.cut if release.is_cut and release.state in LIVE else "",
+        reason=_cut_of(release) if release.state in LIVE | RETREATING else "",
     )
+
+
+def _cut_of(release: Deployment) -> str:
+    """Why silence cut the capital of a release, where it did."""
+    return release.cut if release.is_cut else ""
 
 
 def _held_off(share: Share, state: str) -> Share:
