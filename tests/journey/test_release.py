@@ -306,5 +306,6 @@ def test_a_list_gives_no_capital_to_a_model_that_is_off(desk, capsys):
     desk.ok("kill", "momentum", "--reason", "a test")
     assert main(["status", *at]) == 0
     said = capsys.readouterr().out
-    assert "0% (off)" in said
+    assert "killed" in said
+    assert " 0%" in said
     assert "100%" not in said
