@@ -42,7 +42,7 @@ from signoff.domain.recognition import Recognition
 from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
 from signoff.domain.silence import in_sessions
 from signoff.domain.trading import Trading, trading
-from signoff.domain.venue import NOBODY_ASKED, VenueKind
+from signoff.domain.venue import NO_VENUE, NOBODY_ASKED, VenueKind
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
 from signoff.rendering.story import sentence
@@ -207,7 +207,7 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: C901, PLR0911 - 
         case "validating":
             return "its gates: submit it again"
         case "validated" if state.blocking and not state.is_overridden:
-            return f"override of {', '.join(state.blocking)}"
+            return f"override of {', '.join(state.blocking)} by {overriders(state)}"
         case "validated":
             return f"a rollback rehearsal (signoff rehearse {state.model}), then submit it again"
         case "awaiting_approval":
@@ -224,6 +224,13 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: C901, PLR0911 - 
             return ""
 
 
+def overriders(state: Deployment) -> str:
+    """How many different people must still take responsibility for blocked gates, and in which roles."""
+    asked, signed = state.policy.approvals, {signature.person for signature in state.overrides}
+    more = f"{max(asked.override_persons - len(signed), 0)} {'more ' if signed else ''}"
+    return f"{more}of {', '.join(asked.override_roles)}"
+
+
 def silence_of(state: Deployment) -> str:
     """For how long a release has been silent, what that did to its capital, and what it waits for."""
     silent = f"silent for {in_sessions(state.silent_sessions)}: {'; '.join(state.concerns)}"
@@ -236,6 +243,8 @@ def _way_back(state: Deployment) -> str:
     again = f"signoff rollout rollback {state.id}"
     step = None if state.rollback is None else state.rollback.stuck_at or state.rollback.next_step
     at = "its last step" if step is None else f"its step {step.value}"
+    if state.rollback is not None and NO_VENUE in state.rollback.stuck_because:
+        return f"a person's word that it is flat: signoff rollout attest-flat {state.id} --reason …"
     if state.state is State.ROLLBACK_STUCK:
         return f"{at} to be repaired by people, then: {again}"
     return f"{at}; the worker goes on, or: {again}"
