@@ -203,7 +203,8 @@ def _answer(session: Session, document: Document, *further: str) -> None:
         State.VALIDATED.value: f"no rehearsal stands ({'; '.join(unrehearsed)}): signoff rehearse {document['model']}, "
         "then submit again"
         if document["is_free"]
-        else f"blocked by {blocking}; waits for {document['waits_for']}: signoff override {identity} --role … --reason …",
+        else f"blocked by {blocking}; waits for {document['waits_for']}: signoff override {identity} --role … "
+        "--reason …",
         State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
         State.APPROVED.value: f"next: signoff rollout start {identity}",
         State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",

@@ -20,8 +20,8 @@ from signoff.worker.loop import follow
 from signoff.worker.work import Worker
 
 NO_REPOSITORY = (
-    "repository.txt is written from the link of a reference whose title names the repository (appendix.references in the "
-    "dossier); it comes with the next version that has one."
+    "repository.txt is written from the link of a reference whose title names the repository (appendix.references in "
+    "the dossier); it comes with the next version that has one."
 )
 Model = Annotated[str, typer.Argument(help="The model's name.", callback=a_name)]
 
