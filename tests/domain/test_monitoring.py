@@ -32,6 +32,7 @@ from signoff.domain.monitoring import (
     rolling_sharpe,
     var_exception,
 )
+from signoff.domain.monitoring.drift import window_sessions
 from signoff.domain.policy import Policy, TriggerPolicy
 from signoff.ledger.codec import encode_state
 
@@ -303,6 +304,45 @@ def test_the_drift_of_the_first_nine_sessions_is_unknown_and_says_how_much_it_ha
     assert (found.n, found.needed) == (20 * n_sessions, 200)
 
 
+@pytest.mark.parametrize("n_sessions", [1, 5, 9])
+def test_a_release_that_has_not_lived_long_enough_for_a_figure_is_heard_and_not_conclusive(n_sessions):
+    observed = seen(features=features(n_sessions), lived=n_sessions)
+    assert reading(observed, "psi_max").is_young
+    assert (observed.is_heard, observed.is_conclusive) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"features": features(9), "lived": 20},
+        {"features": features(0), "lived": 5},
+        {"features": features(5), "lived": 5, "predictions": predictions(0)},
+        {"features": features(5), "lived": 5, "predictions": predictions(3)},
+        {"features": features(5), "lived": 5, "gross_exposure_pct": np.array([np.nan])},
+        {"features": features(5), "lived": 5, "returns": last(OWN, b2=np.nan)},
+        {"features": features(5), "lived": 5, "returns": OWN[-5:], "expected": days(6)},
+    ],
+)
+def test_data_that_should_be_there_are_missed_however_young_a_release_is(changes):
+    assert not seen(**changes).is_heard
+
+
+@pytest.mark.parametrize("n", [3, 40, 90])
+def test_an_adopted_model_without_history_is_young_until_its_windows_are_full(n):
+    observed = seen(returns=OWN[-n:], benchmark=MARKET[-n:], lived=n)
+    unknown = [r for r in observed.readings if r.level == Level.UNKNOWN]
+    assert unknown
+    assert all(r.is_young for r in unknown)
+    assert observed.is_heard
+
+
+def test_a_model_of_one_symbol_has_a_drift_once_its_longer_window_is_full():
+    assert window_sessions([1] * 300) == 200
+    assert window_sessions([20] * 300) == 30
+    assert window_sessions([1] * 150) == 150
+    assert window_sessions([0] * 400) == 250
+
+
 def test_from_the_tenth_session_on_drift_is_known():
     assert reading(seen(features=features(10)), "psi_max").level == Level.OK
 
@@ -370,11 +410,20 @@ class TestOperationalTriggers:
 
     @pytest.mark.parametrize("n", [1, 2, 3, 4])
     def test_too_few_without_a_failure_are_unknown_with_how_many_there_are(self, n):
-        observed = seen(predictions=predictions(n), previous_symbols=frozenset(SYMBOLS[:n]))
+        observed = seen(predictions=predictions(n), previous_symbols=frozenset(SYMBOLS[:5]))
         found = unknown(observed, "error_rate_pct", f"n {n}, needs 5")
         assert (found.n, found.needed, found.value) == (n, 5, None)
         unknown(observed, "latency_p95_ms", f"n {n}, needs 5")
         assert observed.fired == ()
+        assert not observed.is_heard
+
+    @pytest.mark.parametrize("n", [1, 2, 4])
+    def test_a_model_of_few_symbols_needs_no_more_predictions_than_it_makes(self, n):
+        observed = seen(predictions=predictions(n), previous_symbols=frozenset(SYMBOLS[:n]))
+        assert reading(observed, "error_rate_pct").level == Level.OK
+        assert reading(observed, "latency_p95_ms").level == Level.OK
+        failing = seen(predictions=predictions(n, failed=1), previous_symbols=frozenset(SYMBOLS[:n]))
+        assert failing.fired == ("error_rate",)
 
     @settings(deadline=None)
     @given(st.integers(1, 4), st.data(), st.floats(0.1, 99.9))

@@ -14,7 +14,7 @@ from signoff.app.record import Change, deployment_stream
 from signoff.cli.main import main
 from signoff.domain import events as e
 from signoff.domain.deployment import State
-from signoff.domain.errors import NotFoundError
+from signoff.domain.errors import BadInputError, NotFoundError
 from signoff.verbs.local import Local
 from signoff.wiring import House
 from signoff.worker.work import Worker
@@ -190,6 +190,8 @@ def test_a_trigger_of_its_policy_acts_on_an_adopted_version(desk):
 def test_a_journal_that_cannot_be_read_is_silence_for_the_worker_and_an_error_for_a_person(tmp_path):
     several = Several(tmp_path / "home")
     identity = several.release("m", State.FULL, ago=timedelta(days=9))
+    with pytest.raises(BadInputError, match="live journal"):
+        Local(several.house, "A. Berg").observe(identity)
     Worker(several.house).work(is_observing=True)
     state = several.house.record.deployment(identity)
     assert state.concerns == ("no data",)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from processes import stopped_at
+from processes import code_of_a_kill, stopped_at
 
 from signoff.config.settings import settings
 from signoff.wiring import House
@@ -57,7 +57,7 @@ def test_a_rejection_and_an_override_given_again_stand(desk):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_is_finished_and_told_whatever_signal_comes_meanwhile(tmp_path, when, number):
     said = stopped_at(when, "killed", number, "kill", "m", "--reason", "x", home=tmp_path / "h")
-    assert said.returncode == 0, said.stderr
+    assert said.returncode == code_of_a_kill(), said.stderr
     assert "m is killed" in said.stdout
     assert House(settings(home=str(tmp_path / "h"))).record.latch("m").is_latched
 

@@ -206,13 +206,16 @@ def dossier_of(model, version, previous, kind):
     )
 
 
-EVIDENCE = SimpleNamespace(candidate=None, champion=None, tracked=())
+EVIDENCE = SimpleNamespace(pit=None, candidate=None, champion=None, tracked=())
 
 
 def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POLICY):
     """A release whose gates all pass, with as much of it as the approval round reads."""
     files = {"inputs/dossier.yaml": f"{model} {version} {previous} {kind}".encode()}
+    package = manifest_of(files)
     return SimpleNamespace(
+        identity=f"{model}-{version}-{package.digest[:8]}",
+        replay_seed=0,
         inputs=SimpleNamespace(
             dossier=dossier_of(model, version, previous, kind),
             policy=policy,
@@ -224,7 +227,7 @@ def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POL
         assessment=SimpleNamespace(findings=()),
         figures=(),
         files=files,
-        package=manifest_of(files),
+        package=package,
     )
 
 
@@ -359,9 +362,8 @@ class House:
 
     def submit(self, model, version, previous, kind=DeploymentType.UPGRADE, policy=POLICY):
         release = release_of(model, version, previous, kind, policy)
-        identity = f"{model}-{version}-{release.package.digest[:8]}"
-        self.world.submitted[identity] = release
-        return self.approvals.submit(Path(identity), release, actor="Quinn")
+        self.world.submitted[release.identity] = release
+        return self.approvals.submit(Path(release.identity), release, actor="Quinn")
 
     def rehearse(self, model, **named):
         stage = Stage(
@@ -381,8 +383,11 @@ class _Assessor:
     def __init__(self, world):
         self._world, self.registry = world, world.registry
 
-    def assess(self, folder, policy):
+    def assess(self, folder, policy, *, seed):
         return self._world.submitted[folder.parts[0]]
+
+    def drawn_again(self, folder, release):
+        return release.inputs.evidence.pit
 
 
 class _Killed:

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 # Sends this process a signal around the first commit that holds an event of this kind, then runs the command itself.
 STOPPED_AT = """
@@ -39,6 +42,15 @@ def command(*line, home, env=None, shell=""):
     words = [sys.executable, "-m", "signoff", *map(str, line), "--home", str(home)]
     ran = ["sh", "-c", f'"$@" {shell}', "sh", *words]
     return subprocess.run(ran, capture_output=True, env=env or environment(), timeout=120, check=False)
+
+
+@cache
+def code_of_a_kill():
+    """How a kill ends that nothing is in the way of: no face of it may change that."""
+    with TemporaryDirectory() as folder:
+        said = command("kill", "m", "--reason", "x", home=Path(folder) / "home")
+    assert b"m is killed" in said.stdout, said.stderr
+    return said.returncode
 
 
 def stopped_at(when, kind, number, *line, home):

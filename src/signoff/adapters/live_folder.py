@@ -29,7 +29,7 @@ from signoff.adapters.foreign_files import open_regular
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.evidence import Days, Floats, Symbols
 from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions, Reference
-from signoff.domain.monitoring.drift import WINDOW_SESSIONS
+from signoff.domain.monitoring.drift import window_sessions
 from signoff.domain.policy import DayCount, PhasePolicy
 from signoff.ports.calendar import Calendar, TradingDays
 
@@ -190,7 +190,8 @@ class LiveFolder:
         """The rows of the last sessions that the rollout lived through."""
         self._check_features()
         inside = self._sessioned("features", days).filter(pl.col("session").is_between(live_since, session))
-        last = inside["session"].unique().sort().tail(WINDOW_SESSIONS)
+        rows = inside.group_by("session").len().sort("session")
+        last = rows["session"].tail(window_sessions(rows["len"].to_list()))
         window = inside.filter(pl.col("session").is_in(last.implode()))
         return Features(
             timestamps=_instants(window["timestamp"]),

@@ -124,12 +124,12 @@ class Watch:
         return tuple(judged)
 
     def _can_be_judged(self, state: Deployment, session: date) -> bool:
-        """Whether the data of a session make it conclusive, or hold a trigger; silence was told of already."""
+        """Whether the data of a session end its silence, or hold a trigger; silence was told of already."""
         try:
             observed = self._observed(state, session)
         except SignoffError:
             return False
-        return observed.is_conclusive or bool(observed.fired)
+        return observed.is_heard or bool(observed.fired)
 
     def declare_not_held(self, identity: str, session: date, reason: str, *, actor: str) -> Deployment:
         """Put on record that the venue did not hold a session; refused for one that has data."""

@@ -454,7 +454,7 @@ def _reading(key: str, said: Mapping[str, Any]) -> str:
     n, needed, age = said.get("n"), said.get("needed"), said.get("age_days")
     counted = "" if n is None else f"n {n}" + (f" of {needed}" if needed is not None and n < needed else "")
     rests = ", ".join(part for part in (counted, "" if age is None else f"age {age} d") if part)
-    return f"  {key:<28}{_value(said['value']):>12}  {said['level']:<9}{rests:<20}  {said['detail']}".rstrip()
+    return f"  {key:<28}{_value(said['value']):>12}  {said.get('word', said['level']):<9}{rests:<20}  {said['detail']}".rstrip()
 
 
 def _value(value: float | None) -> str:

@@ -269,7 +269,7 @@ def _better_informed(state: Deployment, observed: e.Observed) -> None:
     day = observed.session
     if day not in state.unjudged and day not in state.not_held:
         raise GuardError("session", f"session {day} was observed already; last is {state.last_session}.")
-    if not observed.is_conclusive and not observed.fired:
+    if not observed.is_heard and not observed.fired:
         found = "; ".join(observed.concerns or ())
         raise GuardError("session", f"session {day} was looked at already and is still inconclusive: {found}.")
 

@@ -449,7 +449,7 @@ def _observed(state: Deployment, event: e.Observed) -> Deployment:
 
 def _held_up(state: Deployment, event: e.Observed) -> bool:
     """Whether a pause keeps the day from counting; the days that caused one end it once they are judged."""
-    is_judged_late = event.is_conclusive and event.session in state.unjudged
+    is_judged_late = event.is_heard and event.session in state.unjudged
     ended = {PauseReason.NO_DATA, PauseReason.INCONCLUSIVE} if is_judged_late else set[PauseReason]()
     return bool(set(state.pause_reasons) - ended)
 
@@ -469,8 +469,8 @@ def _judged(state: Deployment, event: e.Observed) -> Deployment:
     is_newest = state.last_session is None or day >= state.last_session
     return replace(
         state,
-        unjudged=others if event.is_conclusive else tuple(sorted((*others, day)))[-SESSIONS_KEPT:],
-        last_judged=max(last or day, day) if event.is_conclusive else last,
+        unjudged=others if event.is_heard else tuple(sorted((*others, day)))[-SESSIONS_KEPT:],
+        last_judged=max(last or day, day) if event.is_heard else last,
         not_held=tuple(other for other in state.not_held if other != day),
         concerns=event.concerns if is_newest else state.concerns,
     )

@@ -287,6 +287,7 @@ class Reading:
     """One monitored figure on one day: its value, and its level against the thresholds in force.
 
     It rests on `n` data where `needed` are needed, the newest of them from `as_of`; None where nobody counted.
+    `is_young` says that it is unknown only because too few sessions have passed since the release was live.
     """
 
     key: str
@@ -296,6 +297,12 @@ class Reading:
     n: int | None = None
     needed: int | None = None
     as_of: date | None = None
+    is_young: bool = False
+
+    @property
+    def word(self) -> str:
+        """The level as people read it: what is unknown because its newest datum is too old is called stale."""
+        return "stale" if self.level == "unknown" and "stale: " in self.detail else self.level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +323,15 @@ class Observed(Event):
     is_conclusive: bool
     concerns: tuple[str, ...] | None = None
     open_until: datetime | None = None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether the session was no silence: data came, and what is still unknown only waits for more sessions."""
+        return self.is_conclusive or (
+            self.counts
+            and any(reading.is_young for reading in self.readings)
+            and all(reading.level != "unknown" or reading.is_young for reading in self.readings)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,8 @@
 """Silence: what follows from sessions without conclusive data, and what people are told of them.
 
-A session is conclusive once data came and every reading is known. Everything else is silence, whatever the reason.
+A session is conclusive once data came and every reading is known. Everything else is silence, whatever the reason. One
+exception: a reading that only waits until the release has lived through enough sessions keeps it from advancing, and is
+no silence.
 After as many sessions in a row as the policy says, capital falls to the limited share, and then to zero. Nothing here
 gives capital back.
 """
@@ -19,7 +21,7 @@ def concerns_of(observed: Observed) -> tuple[str, ...]:
     """Every critical or unknown reading of a day, or that there were no data."""
     if not observed.counts:
         return (NO_DATA,)
-    found = tuple(sorted(f"{reading.key}: {reading.level}" for reading in observed.readings if reading.level in TOLD))
+    found = tuple(sorted(f"{reading.key}: {reading.word}" for reading in observed.readings if reading.level in TOLD))
     return found if found or observed.is_conclusive else ("inconclusive",)
 
 

@@ -310,11 +310,13 @@ class HistoryPage(TypedDict):
 class ReadingDocument(TypedDict):
     """One monitored figure: its value, its level against the thresholds in force, and the reason.
 
-    It rests on `n` data where `needed` are needed, the newest of them `age_days` old at the session.
+    `word` is the level as people read it, where an unknown figure of old data is stale. It rests on `n` data where
+    `needed` are needed, the newest of them `age_days` old at the session.
     """
 
     value: float | None
     level: str
+    word: str
     detail: str
     n: int | None
     needed: int | None
@@ -910,6 +912,7 @@ def _readings(readings: Iterable[Reading], day: date) -> dict[str, ReadingDocume
         r.key: {
             "value": r.value,
             "level": str(r.level),
+            "word": r.word,
             "detail": r.detail,
             "n": r.n,
             "needed": r.needed,

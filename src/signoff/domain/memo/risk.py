@@ -154,7 +154,10 @@ def _measured(rehearsal: Rehearsal) -> str:
     day = rehearsal.at.date()
     match rehearsal.result.venue:
         case VenueKind.NONE:
-            return f"The RTO was {NOT_REHEARSED} on {day}: when orders and positions are gone, a venue alone can say."
+            return (
+                f"The RTO was not measured on {day}, {NOT_REHEARSED}: when orders and positions are gone, a venue alone "
+                "can say."
+            )
         case VenueKind.SIMULATED:
             told = "from the decision until the verified revert, at the simulated venue"
         case VenueKind.CONNECTED:

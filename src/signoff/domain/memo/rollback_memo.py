@@ -253,7 +253,7 @@ def _what_happened(story: Story) -> Iterator[Block]:
         (
             Cell(_name(reading.key)),
             ABSENT if reading.value is None else Cell(plain(reading.value), is_figure=True),
-            Cell(reading.level),
+            Cell(reading.word),
             Cell(_rests_on(reading, observed.session)),
             Cell(reading.detail),
         )

@@ -4,6 +4,7 @@ Features are autocorrelated: a month of a one-year momentum always differs from 
 as drift is a window unlike the windows of the past, so a figure is held against what calm windows of its length showed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -16,6 +17,8 @@ from signoff.stats.drift import MIN_OBSERVATIONS, population_stability_index, re
 from signoff.stats.errors import InsufficientData
 
 WINDOW_SESSIONS: Final = 30
+# A model of few symbols has few rows a session: its window is longer, until there are enough.
+MOST_SESSIONS: Final = 250
 WATCHED: Final = 12
 NULL_WINDOWS: Final = 40
 NULL_QUANTILE: Final = 0.99
@@ -28,7 +31,7 @@ _BINS: Final = 10
 class Drift:
     """Population stability of one feature, with the largest value that calm history showed for such a window.
 
-    `psi` is None where it is unknown, and `why` then says the reason.
+    `psi` is None where it is unknown, and `why` then says the reason; `is_waiting`, that only live rows are too few.
     """
 
     feature: str
@@ -37,6 +40,7 @@ class Drift:
     n: int
     needed: int = MIN_OBSERVATIONS
     why: str = ""
+    is_waiting: bool = False
 
     @property
     def is_significant(self) -> bool:
@@ -61,7 +65,7 @@ class Reference:
         if few < MIN_OBSERVATIONS:
             where = "live" if current.size <= self._finite.size else "training"
             why = f"{feature} has too few {where} values: n {few}, needs {MIN_OBSERVATIONS}"
-            return Drift(feature=feature, psi=None, n=few, why=why)
+            return Drift(feature=feature, psi=None, n=few, why=why, is_waiting=where == "live")
         if float(np.ptp(self._finite)) == 0.0:
             return self._against_constant(feature, current)
         try:
@@ -130,3 +134,13 @@ class Reference:
 def watched(features: tuple[str, ...]) -> tuple[str, ...]:
     """The features whose drift is computed, spread evenly over all that the training period has."""
     return features[:: max(1, len(features) // WATCHED)]
+
+
+def window_sessions(rows: Sequence[int]) -> int:
+    """How many of the newest sessions a drift window takes, from the rows of each session, the newest last."""
+    held, sessions = 0, 0
+    for of_session in reversed(rows):
+        if sessions >= MOST_SESSIONS or (sessions >= WINDOW_SESSIONS and held >= MIN_OBSERVATIONS):
+            break
+        held, sessions = held + of_session, sessions + 1
+    return sessions

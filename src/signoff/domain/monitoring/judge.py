@@ -22,7 +22,7 @@ from signoff.domain.policy import Policy
 def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str]) -> Observed:
     """Assess one session. `assumptions` maps a title to its monitor expression, e.g. ``psi_max < 0.25``."""
     track = returns.Track.of(measured)
-    outcomes = Outcomes.of(measured.session, measured.predictions, _incomplete(measured))
+    outcomes = Outcomes.of(measured.session, measured.predictions, _incomplete(measured), _needed(measured))
     has_data = outcomes.n > 0 and track.is_of_session
     readings = _in_order(
         (
@@ -51,7 +51,7 @@ def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str
 
 def interim(measured: Measurement, policy: Policy, open_until: datetime) -> Observed:
     """The operational rules on a session that is still open; whatever they say, the session does not count by it."""
-    outcomes = Outcomes.of(measured.session, measured.predictions)
+    outcomes = Outcomes.of(measured.session, measured.predictions, needed=_needed(measured))
     readings = tuple(operational.readings(outcomes, policy))
     fired = tuple(operational.fired(outcomes, policy))
     return Observed(
@@ -103,6 +103,12 @@ def _of_few(observed: Observed) -> str:
     return f": {rate.detail}" if rate is not None and is_few else ""
 
 
+def _needed(measured: Measurement) -> int:
+    """How many predictions a session's figures need; a model of fewer symbols never has more."""
+    before = measured.baseline.symbols if measured.previous_symbols is None else measured.previous_symbols
+    return min(MIN_PREDICTIONS, len(before)) or MIN_PREDICTIONS
+
+
 def _incomplete(measured: Measurement) -> str:
     """Why predictions that belong to the session may not be there."""
     lost = quality.lost_symbols(measured)
@@ -111,7 +117,7 @@ def _incomplete(measured: Measurement) -> str:
 
 def _bad(readings: tuple[Reading, ...]) -> tuple[str, ...]:
     return tuple(
-        f"{reading.key} is {reading.level}{': ' + reading.detail if reading.detail else ''}"
+        f"{reading.key} is {reading.word}{': ' + reading.detail if reading.detail else ''}"
         for reading in readings
         if reading.level in {Level.CRITICAL, Level.UNKNOWN}
     )

@@ -40,10 +40,16 @@ class Outcomes:
     latency_ms: Floats
     doubled: int
     incomplete: str
+    needed: int = MIN_PREDICTIONS
 
     @classmethod
-    def of(cls, session: date, predictions: Predictions, incomplete: str = "") -> "Outcomes":
-        """Fold rows of the same moment and symbol into one, by the worse of them."""
+    def of(
+        cls, session: date, predictions: Predictions, incomplete: str = "", needed: int = MIN_PREDICTIONS
+    ) -> "Outcomes":
+        """Fold rows of the same moment and symbol into one, by the worse of them.
+
+        `needed` is how many predictions a figure of the session needs.
+        """
         n = predictions.timestamps.size
         keys = np.empty(n, dtype=[("at", "i8"), ("symbol", "i8")])
         names, code = np.unique(predictions.symbols, return_inverse=True)
@@ -70,6 +76,7 @@ class Outcomes:
             latency_ms=slow,
             doubled=n - found.size,
             incomplete=incomplete,
+            needed=needed,
         )
 
     @property
@@ -126,7 +133,7 @@ def _error_rate(found: Outcomes, policy: Policy) -> Reading:
     least = _failed_pct(found) if n else 0.0
     is_fired = "error_rate" in fired(found, policy)
     said = f"{found.n_failed} of {n} predictions failed"
-    figure = Figure(n=n, needed=MIN_PREDICTIONS, as_of=found.as_of)
+    figure = Figure(n=n, needed=found.needed, as_of=found.as_of)
     if is_fired or least > alert.critical:
         value = 100.0 * found.n_failed / n
         detail = f"{said}, critical above {min(alert.critical, policy.triggers.error_rate_pct):g}%"
@@ -134,8 +141,8 @@ def _error_rate(found: Outcomes, policy: Policy) -> Reading:
             detail = explain_errors(found)
         counted = Figure(value=value, n=n, needed=figure.needed, as_of=figure.as_of)
         return reading("error_rate_pct", counted, lambda _: Level.CRITICAL, detail=detail)
-    if n < MIN_PREDICTIONS:
-        why = too_few(n, MIN_PREDICTIONS) + (f"; {said}" if found.n_failed else "")
+    if n < found.needed:
+        why = too_few(n, found.needed) + (f"; {said}" if found.n_failed else "")
     elif (unknown := int(found.unknown.sum())) > 0:
         why = f"whether {unknown} of {n} predictions failed is not known; {found.n_failed} did"
     elif found.doubled:
@@ -143,7 +150,7 @@ def _error_rate(found: Outcomes, policy: Policy) -> Reading:
     else:
         why = found.incomplete
     rate = 100.0 * found.n_failed / n if n else None
-    counted = Figure(value=rate, n=n, needed=MIN_PREDICTIONS, as_of=found.as_of, why=why)
+    counted = Figure(value=rate, n=n, needed=found.needed, as_of=found.as_of, why=why)
     return reading("error_rate_pct", counted, rising(alert), detail=said)
 
 
@@ -155,18 +162,18 @@ def _latency(found: Outcomes, policy: Policy) -> Reading:
     value = float(known[rank]) if known.size else None
     detail = f"critical above {min(alert.critical, policy.triggers.latency_p95_ms):g} ms"
     as_of = found.session if known.size else None
-    figure = Figure(value=value, n=int(known.size), needed=MIN_PREDICTIONS, as_of=as_of)
+    figure = Figure(value=value, n=int(known.size), needed=found.needed, as_of=as_of)
     if "latency_p95" in fired(found, policy):
         return reading("latency_p95_ms", figure, lambda _: Level.CRITICAL, detail=detail)
-    if known.size < MIN_PREDICTIONS:
-        why = too_few(int(known.size), MIN_PREDICTIONS)
+    if known.size < found.needed:
+        why = too_few(int(known.size), found.needed)
     elif gaps:
         why = f"{gaps} of {found.n} latencies are missing or infinite"
     elif found.doubled:
         why = f"{found.doubled} rows stand there more than once"
     else:
         why = found.incomplete
-    if why and value is not None and known.size >= MIN_PREDICTIONS and value > alert.critical:
+    if why and value is not None and known.size >= found.needed and value > alert.critical:
         why = ""  # what is known is too slow already
     judged = Figure(value=value, n=figure.n, needed=figure.needed, as_of=as_of, why=why)
     return reading("latency_p95_ms", judged, rising(alert), detail=detail)

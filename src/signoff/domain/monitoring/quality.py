@@ -5,17 +5,17 @@ figures would read without it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.events import Reading
 from signoff.domain.evidence import Days, Floats
-from signoff.domain.monitoring.drift import Drift, watched
+from signoff.domain.monitoring.drift import MOST_SESSIONS, Drift, watched
 from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.operational import Outcomes
-from signoff.domain.monitoring.readings import Figure, as_date, finding, newest, reading, rising, some
+from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, newest, reading, rising, some
 from signoff.domain.policy import Policy
 
 
@@ -113,7 +113,8 @@ def _psi(measured: Measurement, drift: tuple[Drift, ...], policy: Policy) -> Rea
     if why and value is not None and value > alert.critical and not _is_doubled(measured):
         why = ""
     figure = Figure(value=value, n=n, needed=needed, as_of=as_of, why=why)
-    return reading("psi_max", figure, rising(alert), detail=_drift_detail(worst, bool(significant)))
+    made = reading("psi_max", figure, rising(alert), detail=_drift_detail(worst, bool(significant)))
+    return replace(made, is_young=True) if made.level == Level.UNKNOWN and _is_young(measured, drift) else made
 
 
 def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: list[Drift]) -> str:
@@ -129,6 +130,20 @@ def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: lis
         more = f" (and {len(unknown) - 1} more features)" if len(unknown) > 1 else ""
         return f"no drift could be measured: {unknown[0].why}{more}"
     return ""
+
+
+def _is_young(measured: Measurement, drift: tuple[Drift, ...]) -> bool:
+    """Whether only time is missing: the features of every lived session are there, and too few rows for a figure."""
+    sessions = np.unique(measured.features.sessions)
+    waits = [each for each in drift if each.psi is None]
+    return (
+        0 < sessions.size < MOST_SESSIONS
+        and as_date(sessions[-1]) == measured.session
+        and measured.expected.size <= sessions.size
+        and not _is_doubled(measured)
+        and bool(waits)
+        and all(each.is_waiting for each in waits)
+    )
 
 
 def _is_doubled(measured: Measurement) -> bool:

@@ -5,7 +5,7 @@ holds it; rows before the window change nothing.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Final
@@ -230,6 +230,19 @@ def fired(track: Track, policy: Policy) -> Iterator[str]:
 
 def readings(track: Track, policy: Policy) -> Iterator[Reading]:
     """Every figure that rests on daily returns."""
+    for one in _figures(track, policy):
+        yield replace(one, is_young=True) if _is_young(one, track) else one
+
+
+def _is_young(one: Reading, track: Track) -> bool:
+    """Whether only time is missing: every lived session has its return, and the window is longer than all of them."""
+    if one.level != Level.UNKNOWN or one.n is None or one.needed is None or track.missing.size:
+        return False
+    waits = one.n < one.needed and one.detail == too_few(one.n, one.needed)
+    return waits and track.is_of_session and track.measured.expected.size < one.needed
+
+
+def _figures(track: Track, policy: Policy) -> Iterator[Reading]:
     last = float(track.returns[-1]) if track.returns.size else None
     yield reading("daily_return", track.figure(last, 1, track.flaw(1)))
     yield _sharpe(track, "rolling_sharpe_7d", 7, None)
