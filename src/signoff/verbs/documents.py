@@ -243,9 +243,9 @@ def _way_back(state: Deployment) -> str:
     again = f"signoff rollout rollback {state.id}"
     step = None if state.rollback is None else state.rollback.stuck_at or state.rollback.next_step
     at = "its last step" if step is None else f"its step {step.value}"
-    if state.rollback is not None and NO_VENUE in state.rollback.stuck_because:
-        return f"a person's word that it is flat: signoff rollout attest-flat {state.id} --reason …"
     if state.state is State.ROLLBACK_STUCK:
+        if state.rollback is not None and NO_VENUE in state.rollback.stuck_because:
+            return f"a person's word that it is flat: signoff rollout attest-flat {state.id} --reason …"
         return f"{at} to be repaired by people, then: {again}"
     return f"{at}; the worker goes on, or: {again}"
 
