@@ -217,7 +217,7 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one vi
         case "validating":
             return "its gates: submit it again"
         case "validated" if state.blocking and not state.is_overridden:
-            return f"override of {', '.join(state.blocking)}"
+            return f"override of {', '.join(state.blocking)} by {overriders(state)}"
         case "validated":
             return f"a rollback rehearsal (signoff rehearse {state.model}), then submit it again"
         case "awaiting_approval":
@@ -239,6 +239,13 @@ def _in_phase(state: Deployment) -> str:
     if state.state is State.FULL:
         return "; ".join(state.concerns)
     return "; ".join(state.unmet) or "advance"
+
+
+def overriders(state: Deployment) -> str:
+    """How many different people must still take responsibility for blocked gates, and in which roles."""
+    asked, signed = state.policy.approvals, {signature.person for signature in state.overrides}
+    more = f"{max(asked.override_persons - len(signed), 0)} {'more ' if signed else ''}"
+    return f"{more}of {', '.join(asked.override_roles)}"
 
 
 def silence_of(state: Deployment) -> str:
