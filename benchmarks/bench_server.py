@@ -191,7 +191,10 @@ def reads(releases: list[str]) -> tuple[Verb, ...]:
 
 
 def one_flag() -> Verb:
-    return Verb("one flag (OFREP)", [[post(f"{BULK}/models.m{n}.enabled", {})] for n in range(max(AT_ONCE))])
+    return Verb(
+        "one flag (OFREP)",
+        [[post(f"{BULK}/models.m{n}.enabled", {"context": {"targetingKey": f"m{n}@1"}})] for n in range(max(AT_ONCE))],
+    )
 
 
 def all_flags(target: Target) -> tuple[Verb, ...]:

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -375,7 +375,7 @@ def outcome(site: Site, act: Act) -> Body:
             (d.id, d.state.value, d.allocation_pct, sorted(d.pause_reasons), sorted(e for e, _ in d.editions))
             for d in house.record.deployments()
         ],
-        "flags": (told.state, told.versions, told.version),
+        "flags": (told.state, [asdict(share) for share in told.versions], told.version),
         "revision": None if repeated else told.revision,
         "sent": sorted(name for name in sent(house) if not name.startswith(":")),  # a kill's id is new each time
         "orders": len(house.broker.open_orders(order_scope(MODEL))),

@@ -113,7 +113,7 @@ def test_from_the_first_submission_to_the_attested_way_back_nothing_claims_what_
         user.ok("rearm", "momentum", "--role", role, "--reason", "feed repaired")
     user.told["rehearse"] = json.dumps(user.ok("rehearse", "momentum", "--dossier", user.folder))
     _, rehearsed = user.said("rehearse", "momentum", "--dossier", user.folder)
-    assert f"RTO {NOT_REHEARSED}; {NO_VENUE}" in rehearsed
+    assert f"RTO {NOT_REHEARSED}: not measured; {NO_VENUE}" in rehearsed
     record = House(settings(home=str(user.home))).record
     user.told["events"] = "\n".join(repr(recorded.event) for recorded in record.history())
     assert claims(user.told) == []

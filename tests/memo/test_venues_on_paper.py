@@ -15,7 +15,7 @@ from signoff.rendering.story import sentence
 
 NONE, SIMULATED, CONNECTED = VenueKind
 KINDS = [
-    (NONE, f"not measured, {NOT_REHEARSED}", Mark.CONDITIONAL),
+    (NONE, f"{NOT_REHEARSED}: not measured", Mark.CONDITIONAL),
     (SIMULATED, "41 s, simulated", Mark.CONDITIONAL),
     (CONNECTED, "41 s", Mark.PASS),
 ]

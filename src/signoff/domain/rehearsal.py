@@ -68,7 +68,7 @@ def recovery_time(result: Rehearsed | None) -> Quantity:
 def recovery_time_in_words(result: Rehearsed) -> str:
     """The RTO as every face prints it."""
     if result.venue is VenueKind.NONE:
-        return f"not measured, {NOT_REHEARSED}"
+        return f"{NOT_REHEARSED}: not measured"
     return f"{recovery_time(result).text}{_simulated(result)}"
 
 
