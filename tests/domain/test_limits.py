@@ -327,7 +327,8 @@ def test_the_gate_counts_with_finite_weights_alone():
 @pytest.mark.parametrize("odd", [{"epoch": None}, {"epoch": "5"}, {"weight_change_pct": Decimal(-1)}])
 def test_an_order_that_is_oddly_written_holds_back_no_way_out(odd):
     held = book(weights_pct={"AAPL": 5.0, "JPM": Decimal(5), None: None})
-    first = Order(**{"client_order_id": "1", "symbol": "MSFT", "weight_change_pct": 1.0, "epoch": 5, "version": "2"} | odd)
+    usual = {"client_order_id": "1", "symbol": "MSFT", "weight_change_pct": 1.0, "epoch": 5, "version": "2"}
+    first = Order(**usual | odd)
     out = [Order(client_order_id=symbol, symbol=symbol, weight_change_pct=-2.0, epoch=5) for symbol in ("AAPL", "JPM")]
     admitted, refused = gate().admit([first, *out], held, flags=LIVE, today=datetime(2019, 1, 15, tzinfo=UTC))
     assert (admitted, [each.order for each in refused]) == (tuple(out), [first])

@@ -299,9 +299,7 @@ def test_a_version_that_was_brought_back_was_not_silent_while_another_one_traded
     desk.after(2)
     for n, event in enumerate((e.Superseded(by_deployment="m-3"), e.Reinstated(after_deployment="m-3"))):
         desk.clock.set(datetime(2019, 1, 8 + 5 * n, 22, tzinfo=UTC))
-        change = Change(
-            stream=deployment_stream(RELEASE), state=desk.house.record.deployment(RELEASE), events=(event,)
-        )
+        change = Change(stream=deployment_stream(RELEASE), state=desk.house.record.deployment(RELEASE), events=(event,))
         desk.house.record.commit(change, actor="t", key=event.kind)
     assert desk.after(5).observed == []
     assert (desk.share(), desk.told("monitoring of"), desk.told("PAGE")) == (100, [], [])
