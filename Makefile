@@ -65,7 +65,7 @@ test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser bubble
 # Most of these tests wait for processes; twice as many at a time as there are processors keep them busy.
 abuse: WORKERS = 4
 abuse: $(VENV)/.develop bubblewrap ## the attacks of public reports, replayed against server, worker and commands
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m abuse
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m abuse $$(grep -rl 'mark\.abuse' tests --include='test_*.py')
 
 lint: $(VENV)/.develop ## style, types and the floors of the house
 	$(BIN)/ruff check

@@ -375,7 +375,7 @@ def outcome(site: Site, act: Act) -> Body:
             (d.id, d.state.value, d.allocation_pct, sorted(d.pause_reasons), sorted(e for e, _ in d.editions))
             for d in house.record.deployments()
         ],
-        "flags": (told.state, told.enabled, told.allocation_pct, told.shadow_mode, told.version),
+        "flags": (told.state, told.versions, told.version),
         "revision": None if repeated else told.revision,
         "sent": sorted(name for name in sent(house) if not name.startswith(":")),  # a kill's id is new each time
         "orders": len(house.broker.open_orders(order_scope(MODEL))),

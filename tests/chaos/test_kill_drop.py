@@ -87,7 +87,7 @@ def test_a_member_who_reaches_neither_home_nor_database_kills_with_the_server_do
     served.start()
     try:
         flags = "/ofrep/v1/evaluate/flags/models.momentum.enabled"
-        until(lambda: served.client("machine").post(flags).json()["value"] is False)
+        until(lambda: served.client("machine").post(flags).json().get("value") is False)
         assert list(drop.iterdir()) == []
         assert main(["worker", "--home", str(served.settings.home)]) == 0
         assert [(r.event.model, r.actor, r.event.reason) for r in killed(served.settings.home)] == [
@@ -267,7 +267,7 @@ def test_special_files_in_the_drop_folder_block_neither_server_nor_worker(place,
         left(drop, model="momentum", reason="smoke")
         assert httpx.get(f"{served.url}/healthz", timeout=10).status_code == 200
         flags = "/ofrep/v1/evaluate/flags/models.momentum.enabled"
-        until(lambda: served.client("machine").post(flags, timeout=10).json()["value"] is False)
+        until(lambda: served.client("machine").post(flags, timeout=10).json().get("value") is False)
         answer = served.client().post("/api/v1/models/carry/kill", json={"reason": "r"}, timeout=10)
         assert (answer.status_code, answer.json()["journaled"]) == (200, True)
         until(lambda: {r.event.model for r in killed(served.settings.home)} == {"momentum", "carry"})

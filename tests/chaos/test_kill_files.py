@@ -113,7 +113,8 @@ def test_whatever_lies_among_the_kills_server_and_worker_answer_and_name_it(tmp_
         client = served.client()
         assert httpx.get(f"{served.url}/healthz", timeout=10).status_code == 200
         assert httpx.get(f"{served.url}/readyz", timeout=10).json()["kills_to_record"] == 0
-        flags = served.client("machine").post("/ofrep/v1/evaluate/flags/models.momentum.enabled", timeout=10)
+        address, context = "/ofrep/v1/evaluate/flags/models.momentum.enabled", {"context": {"version": "1.1.0"}}
+        flags = served.client("machine").post(address, json=context, timeout=10)
         assert flags.json()["value"] is True
         answer = client.post("/api/v1/models/momentum/kill", json={"reason": "smoke"}, timeout=10)
         assert (answer.status_code, answer.json()["journaled"]) == (200, True)

@@ -12,7 +12,7 @@ from signoff.domain.policy import Policy, thresholds
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 FENCE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
-COMMAND = re.compile(r"^(?:\.venv/bin/)?signoff ((?:[a-z]+ ?)+)", re.MULTILINE)
+COMMAND = re.compile(r"^(?:\.venv/bin/)?signoff ((?:[a-z]+(?:-[a-z]+)* ?)+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#:]+)\)")
 
 

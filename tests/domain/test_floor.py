@@ -1,5 +1,6 @@
 """Differences between two policies, and the policy that a release may be held to."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,10 @@ from signoff.domain.dossier import DeploymentType
 from signoff.domain.floor import BUILT_IN, Floor, Origin, Tendency, differences, falls_short, subject_of
 from signoff.domain.policy import (
     ApprovalPolicy,
+    ChampionShare,
     Doubt,
     OrderGatePolicy,
+    PhasePolicy,
     Policy,
     Role,
     UnknownEvent,
@@ -51,6 +54,11 @@ def test_a_policy_differs_from_itself_in_nothing():
         ({"order_gate": OrderGatePolicy(unknown_sector="Other")}, "order_gate.unknown_sector", "looser"),
         ({"order_gate": OrderGatePolicy(unknown_event=UnknownEvent.ASSUME_NONE)}, "order_gate.unknown_event", "looser"),
         ({"order_gate": OrderGatePolicy(max_age_days=5)}, "order_gate.max_age_days", "tighter"),
+        (
+            {"phases": PhasePolicy(champion_share_while_limited=ChampionShare.ALL)},
+            "phases.champion_share_while_limited",
+            "looser",
+        ),
     ],
 )  # fmt: skip
 def test_each_changed_key_is_told_with_what_becomes_of_it(changed, path, tendency):
@@ -61,6 +69,12 @@ def test_each_changed_key_is_told_with_what_becomes_of_it(changed, path, tendenc
 def test_a_policy_comes_back_from_the_bytes_that_people_sign():
     policy = having(name="Österreichische Firma", approvals=ApprovalPolicy(roles=(Role.CTO, Role.RISK_MANAGER)))
     assert read_content(content_of(policy)) == policy
+
+
+def test_a_policy_that_people_signed_before_the_champions_share_was_in_it_leaves_it_the_rest():
+    said = json.loads(content_of(BUILT_IN))
+    del said["phases"]["champion_share_while_limited"]
+    assert read_content(json.dumps(said)).phases.champion_share_while_limited is ChampionShare.REST
 
 
 def test_what_people_sign_stands_for_one_version_in_one_place():

@@ -13,7 +13,7 @@ from worlds import shadowing
 
 from signoff.desk.gate import OrderGate
 from signoff.domain.dossier import PositionLimits, Restrictions
-from signoff.domain.flags import Flags, flags
+from signoff.domain.flags import Flags, Share, flags
 from signoff.domain.limits import NO_EVENT, Book, Order, reduces_risk, refusals
 from signoff.domain.policy import OrderGatePolicy, UnknownEvent
 
@@ -25,8 +25,21 @@ LIVE = Flags(
     model="m", revision=5, state="full", version="2", candidate=None, enabled=True, allocation_pct=100,
     shadow_mode=False, epoch=0,
 )  # fmt: skip
-LIMITED = replace(LIVE, state="limited", version="1", candidate="2", allocation_pct=10)
-SHADOW = replace(LIVE, state="shadow", version="1", candidate="2", allocation_pct=0, shadow_mode=True)
+
+
+def share(version, state, pct):
+    is_shadow = state == "shadow"
+    return Share(version=version, state=state, enabled=is_shadow or pct > 0, allocation_pct=pct, shadow_mode=is_shadow)
+
+
+def of(*shares, **changes):
+    """The flags of a model with a champion 1 and a candidate 2."""
+    told = {"version": "1", "candidate": "2", "enabled": False, "allocation_pct": 0, "versions": shares}
+    return replace(LIVE, **(told | changes))
+
+
+LIMITED = of(share("1", "full", 90), share("2", "limited", 10), state="limited")
+SHADOW = of(share("1", "full", 100), share("2", "shadow", 0), state="shadow")
 TRADED = ("AAPL", "JPM", "MSFT", "GE", "A", "B", "C", *(f"S{n}" for n in range(20)))
 NAN, INF = float("nan"), float("inf")
 
@@ -210,6 +223,35 @@ class TestVersions:
         held = book(weights_pct={f"S{n}": 6.0 for n in range(15)})
         (reason,) = reasons(buy(version="1"), held, LIMITED)
         assert reason == "gross exposure would be 94.00%, limit 90%, which is 90% allocated"
+
+    def test_the_champion_trades_what_its_own_share_says_and_not_what_a_candidate_leaves(self):
+        cut = of(share("1", "full", 30), share("2", "limited", 10), state="limited")
+        held = book(weights_pct={f"S{n}": 6.0 for n in range(5)})
+        (reason,) = reasons(buy(version="1"), held, cut)
+        assert reason == "gross exposure would be 34.00%, limit 30%, which is 30% allocated"
+
+    @pytest.mark.parametrize("version", ["1", "2"])
+    def test_each_order_is_judged_by_the_flags_of_its_own_version_whichever_version_they_were_read_for(self, version):
+        for view in (LIMITED, LIMITED.for_version("1"), LIMITED.for_version("2"), LIMITED.for_version("9")):
+            assert reasons(buy(version=version), read=view) == ()
+            assert any("may not trade" in reason for reason in reasons(buy(version="9"), read=view))
+
+    def test_a_version_that_silence_cut_to_nothing_is_refused_with_the_reason_beside_one_that_trades(self):
+        silent = replace(share("2", "limited", 0), reason="capital cut to 0% after 5 sessions without conclusive data")
+        told = of(share("1", "full", 100), silent, state="limited")
+        (reason,) = reasons(buy(version="2"), read=told)
+        assert reason == f"v2 of m is allocated 0% (state limited): {silent.reason}"
+        assert reasons(buy(version="1"), read=told) == ()
+
+    def test_a_version_that_the_flags_list_as_taken_back_is_refused_with_its_state(self):
+        told = of(share("1", "full", 100), share("2", "rolled_back", 0), candidate=None)
+        (reason,) = reasons(buy(version="2"), read=told)
+        assert reason == "v2 of m may not trade: on record it is rolled back, and the flags name champion v1"
+
+    def test_closed_flags_let_no_version_add_risk(self):
+        closed = replace(LIVE, state="closed", enabled=False, allocation_pct=0)
+        (reason,) = reasons(read=closed)
+        assert reason == "m is not enabled (state closed)"
 
     @pytest.mark.parametrize(
         ("version", "word"),

@@ -223,3 +223,21 @@ class TestUptime:
         sessions(house, 14)
         found = uptime(house)
         assert (found.value, found.n) == (100.0, 14)
+
+
+@pytest.mark.parametrize("day", [date(2019, 1, 2), date(2018, 12, 31), date(2018, 6, 1)])
+def test_a_session_before_the_release_was_live_is_refused_and_counts_for_nothing(tmp_path, day):
+    house = world(tmp_path)
+    journal(house, at(17, day=day), days=(day,))
+    with pytest.raises(RefusedError, match=r"from 2019-01-03 on, the day on which m-2 became live"):
+        house.watch("m").observe(RELEASE, day, actor="t")
+    assert house.record.deployment(RELEASE).last_session is None
+    assert house.record.deployment(RELEASE).phase_days == 0
+
+
+def test_an_observation_between_two_sessions_says_when_the_next_one_closes(tmp_path):
+    house = world(tmp_path, datetime(2019, 1, 6, 17, tzinfo=UTC), since=datetime(2019, 1, 5, 13, tzinfo=UTC))
+    with pytest.raises(
+        NotFoundError, match=r"next session is 2019-01-07; observe again after its close at 2019-01-07 21:00"
+    ):
+        house.watch("m").observe(RELEASE, actor="t")

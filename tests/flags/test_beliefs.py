@@ -13,7 +13,8 @@ from signoff.app.record import Change, Record, model_stream
 from signoff.desk.beliefs import LEASE_S, Beliefs
 from signoff.desk.client import pinned
 from signoff.domain.events import Killed
-from signoff.domain.flags import Flags
+from signoff.domain.flag_notices import DOMAINS, Format
+from signoff.domain.flags import Flags, Share
 
 FULL = {
     "model": "m",
@@ -26,6 +27,7 @@ FULL = {
     "shadow_mode": False,
     "epoch": 0,
 }
+SHARE = {"state": "full", "enabled": True, "allocation_pct": 100, "shadow_mode": False}
 
 
 class Hands:
@@ -42,8 +44,8 @@ class Hands:
 class Server:
     """Signs notices as the board does."""
 
-    def __init__(self, hands, key=None, boot="b1"):
-        self.hands, self.boot, self.key = hands, boot, key or Ed25519PrivateKey.generate()
+    def __init__(self, hands, key=None, boot="b1", form=Format.SECOND):
+        self.hands, self.boot, self.key, self.form = hands, boot, key or Ed25519PrivateKey.generate(), form
         self.began = hands.server
 
     @property
@@ -57,7 +59,7 @@ class Server:
 
         tick = round(1000 * (self.hands.server - self.began))
         payload = canonical({"boot": self.boot, "tick_ms": tick, **said})
-        signature = base64.b64encode(self.key.sign(b"signoff.flags.v1\n" + payload)).decode()
+        signature = base64.b64encode(self.key.sign(DOMAINS[self.form] + payload)).decode()
         return canonical({"payload": payload.decode(), "algorithm": "ed25519", "keyid": "k", "sig": signature})
 
     def greeting(self, nonce):
@@ -65,7 +67,12 @@ class Server:
 
     def control(self, **changed):
         said = FULL | changed
-        return self.sealed(control={"rev": said.pop("revision"), **said})
+        if self.form is Format.FIRST:
+            return self.sealed(control={"rev": said.pop("revision"), **said})
+        share = {name: said.pop(name) for name in ("enabled", "allocation_pct", "shadow_mode")}
+        versions = said.pop("versions", {said["version"]: {"state": said["state"], **share}})
+        numbers = {"flags_revision": said.pop("revision"), "kill_count": said.pop("epoch")}
+        return self.sealed(control={**said, **numbers, "versions": versions})
 
     def heartbeat(self, **models):
         return self.sealed(models=models)
@@ -99,7 +106,7 @@ def test_a_cold_start_is_closed(desk):
 
 def test_a_signed_control_after_the_greeting_opens(desk, server):
     greeted(desk, server).hear("control", server.control())
-    assert desk.flags("m") == Flags(**FULL)
+    assert desk.flags("m") == Flags(**FULL, versions=(Share(version="2", **SHARE),))
 
 
 def test_no_notice_counts_before_the_greeting(desk, server):
@@ -259,14 +266,91 @@ def test_nonsense_is_left_aside(desk, server, nonsense):
 def test_a_control_says_everything_at_once(desk, server):
     greeted(desk, server).hear("control", server.control())
     said = json.loads(json.loads(server.control())["payload"])["control"]
-    assert set(said) == {
-        "rev",
-        "model",
-        "state",
-        "version",
-        "candidate",
-        "enabled",
-        "allocation_pct",
-        "shadow_mode",
-        "epoch",
-    }
+    assert set(said) == {"flags_revision", "kill_count", "model", "state", "version", "candidate", "versions"}
+    assert said["versions"] == {"2": SHARE}
+
+
+TWO = {
+    "state": "shadow",
+    "candidate": "3",
+    "versions": {"2": SHARE, "3": {"state": "shadow", "enabled": True, "allocation_pct": 0, "shadow_mode": True}},
+}
+
+
+def read(desk, version=None):
+    view = desk.flags("m", version)
+    return view.enabled, view.allocation_pct, view.shadow_mode
+
+
+def test_a_desk_reads_the_flags_of_the_version_that_it_runs(desk, server):
+    greeted(desk, server).hear("control", server.control(**TWO))
+    assert (read(desk, "2"), read(desk, "3")) == ((True, 100, False), (True, 0, True))
+
+
+@pytest.mark.parametrize("version", [None, "4", "", "2 "])
+def test_beside_another_version_a_desk_that_names_no_known_one_is_off(desk, server, version):
+    greeted(desk, server).hear("control", server.control(**TWO))
+    assert read(desk, version) == (False, 0, False)
+
+
+def test_after_a_rollback_the_process_of_the_version_taken_back_reads_off_and_the_champion_goes_on(desk, server):
+    gone = {"state": "rolled_back", "enabled": False, "allocation_pct": 0, "shadow_mode": False}
+    greeted(desk, server).hear("control", server.control(versions={"2": SHARE, "3": gone}))
+    assert (read(desk, "2"), read(desk, "3")) == ((True, 100, False), (False, 0, False))
+    assert desk.flags("m", "3").state == "rolled_back"
+
+
+def test_the_lease_closes_every_version(desk, server, hands):
+    greeted(desk, server).hear("control", server.control(**TWO))
+    hands.pass_(LEASE_S + 0.1)
+    assert {desk.flags("m", version).state for version in ("2", "3", None)} == {"closed"}
+
+
+@pytest.fixture
+def earlier(hands, server):
+    return Server(hands, key=server.key, boot="b0", form=Format.FIRST)
+
+
+def test_a_server_of_an_earlier_release_is_believed_for_the_only_version_alive(desk, earlier):
+    greeted(desk, earlier).hear("control", earlier.control())
+    assert (read(desk, "2"), read(desk), read(desk, "3")) == ((True, 100, False), (True, 100, False), (False, 0, False))
+
+
+@pytest.mark.parametrize("state", ["shadow", "limited"])
+def test_of_several_versions_a_server_of_an_earlier_release_is_believed_for_none(desk, earlier, state):
+    greeted(desk, earlier).hear("control", earlier.control(state=state, candidate="3"))
+    assert {read(desk, version) for version in ("2", "3", None)} == {(False, 0, False)}
+
+
+def test_a_candidate_without_a_champion_is_the_only_version_alive(desk, earlier):
+    greeted(desk, earlier).hear("control", earlier.control(version=None, candidate="3", state="limited"))
+    assert (read(desk, "3"), read(desk, "2")) == ((True, 100, False), (False, 0, False))
+
+
+def test_a_notice_in_another_format_than_the_greeting_does_not_count(desk, server, earlier):
+    earlier.boot = server.boot
+    greeted(desk, server).hear("control", server.control(**TWO))
+    desk.hear("control", earlier.control(revision=9))
+    assert desk.flags("m").revision == 5
+    assert desk.refused["a notice in another format than the greeting"] == 1
+
+
+def test_a_desk_that_goes_from_an_earlier_server_to_a_later_one_and_back_stays_open(desk, server, earlier):
+    greeted(desk, earlier, "n0").hear("control", earlier.control())
+    greeted(desk, server, "n1").hear("control", server.control())
+    assert read(desk, "2") == (True, 100, False)
+    greeted(desk, earlier, "n2").hear("control", earlier.control())
+    assert read(desk, "2") == (True, 100, False)
+    greeted(desk, server, "n3").hear("control", server.control(version="7"))
+    assert desk.flags("m").state == "closed"
+
+
+def test_a_desk_of_an_earlier_release_believes_nothing_of_the_second_format(server):
+    """It knows the words of the first format alone."""
+    sealed = json.loads(server.control())
+    verify = pinned({"k": server.public})
+    import base64
+
+    signature, payload = base64.b64decode(sealed["sig"]), sealed["payload"].encode()
+    assert not verify("k", signature, b"signoff.flags.v1\n" + payload)
+    assert verify("k", signature, b"signoff.flags.v2\n" + payload)

@@ -187,5 +187,15 @@ def test_a_paper_period_after_the_backtest_is_no_proof_that_no_session_is_missin
     )
 
 
+def test_sessions_that_only_the_paper_returns_know_are_counted_as_looked_at(evidence):
+    log = paper_log(ROWS)
+    sessions = np.unique(log.timestamps.astype("datetime64[D]"))
+    returns = backtest(VALUES[: sessions.size], start=str(sessions[0]))
+    given = replace(evidence, backtest=backtest(VALUES, start="2010-01-04"), paper=log, paper_returns=returns)
+    (looked,) = [check for check in paper_summary(given).checks if check.name == "missing sessions"]
+    assert looked.n > 0
+    assert not looked.not_checked
+
+
 def test_a_period_without_any_check_is_not_called_clean(judged):
     assert replace(judged(), checks=()).anomalies_text == "Not checked."

@@ -112,16 +112,16 @@ def test_a_name_that_nobody_knows_is_stopped_as_well_and_said_to_be_unknown(own_
 
 
 class Known:
-    """A board with this one release."""
+    """A board with this one release, and one beside it where a test says so."""
 
-    def __init__(self, release, latch=None):
-        self.release, self.kept = release, latch
+    def __init__(self, release, latch=None, beside=()):
+        self.release, self.kept, self.beside = release, latch, beside
 
     def releases(self):
         return (self.release,)
 
     def told(self):
-        return (flags("m", (self.release,), self.kept),)
+        return (flags("m", (self.release, *self.beside), self.kept),)
 
     def ordered(self):
         return ()
@@ -168,7 +168,7 @@ def test_arming_waits_for_a_second_person_and_not_for_the_first():
     ("state", "word", "tone", "meaning"),
     [
         (State.AWAITING_APPROVAL, "off", "muted", "Trades nothing; every new order is refused."),
-        (State.SHADOW, "shadow", "ink", "The candidate runs beside the champion and trades nothing."),
+        (State.SHADOW, "shadow", "ink", "2 runs in shadow and trades nothing."),
         (State.LIMITED, "limited", "ink", "Trades up to 10% of its capital."),
         (State.FULL, "full", "good", "Trades up to 100% of its capital."),
         (State.ROLLBACK_STUCK, "stuck on its way back", "bad", "Trades nothing; every new order is refused."),
@@ -177,3 +177,15 @@ def test_arming_waits_for_a_second_person_and_not_for_the_first():
 def test_a_state_is_a_word_and_a_colour(state, word, tone, meaning):
     (line,) = lines(Known(standing(state)))
     assert (line.word, line.tone, line.meaning) == (word, tone, meaning)
+
+
+def test_of_several_versions_each_is_told_with_what_it_may_trade():
+    champion = replace(standing(State.FULL), id="m-1", version="1")
+    (shadow,) = lines(Known(standing(State.SHADOW), beside=(champion,)))
+    (limited,) = lines(Known(standing(State.LIMITED), beside=(champion,)))
+    assert set(sentences(shadow)) == {"2 runs in shadow and trades nothing", "1 trades up to 100% of the capital"}
+    assert set(sentences(limited)) == {"2 trades up to 10% of the capital", "1 trades up to 90% of the capital"}
+
+
+def sentences(line):
+    return line.meaning.rstrip(".").split(". ")

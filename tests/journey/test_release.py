@@ -28,6 +28,11 @@ class TestApprovals:
             "models.momentum.allocation_pct": 0,
             "models.momentum.shadow_mode": True,
         }
+        status = desk.ok("status")
+        assert status["versions"]["momentum"] == {
+            "1.1.0": {"state": "full", "enabled": True, "allocation_pct": 100, "shadow_mode": False},
+            "2.0.0": {"state": "shadow", "enabled": True, "allocation_pct": 0, "shadow_mode": True},
+        }
 
     def test_given_a_missing_signature_then_nothing_starts(self, desk):
         identity = desk.with_people().submitted()
@@ -146,7 +151,9 @@ class TestTheWayBack:
         assert desk.ok("rearm", "momentum", "--role", "risk_manager")["latched"] is True
         assert "already" in desk.refused("rearm", "momentum", "--role", "risk_manager")
         assert desk.ok("rearm", "momentum", "--role", "cto")["latched"] is False
-        assert flags(desk)["models.momentum.shadow_mode"] is True
+        shares = desk.ok("status")["versions"]["momentum"]
+        assert {share["state"] for share in shares.values()} == {"shadow"}
+        assert enabled(desk) == (False, 0)  # for a reader that does not say which of the two it runs
 
     def test_a_model_that_nobody_knows_can_be_killed_all_the_same(self, desk):
         assert desk.ok("kill", "unheard-of", "--reason", "just in case")["open_orders"] == 0

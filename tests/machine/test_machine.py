@@ -104,7 +104,8 @@ def the_gate_ignores_the_phase(patch):
     from signoff.desk import gate
 
     def lax(order, book, *, flags, **rest):
-        return judged(order, book, flags=replace(flags, shadow_mode=False, allocation_pct=100), **rest)
+        shares = tuple(replace(s, shadow_mode=False, allocation_pct=100) for s in flags.versions)
+        return judged(order, book, flags=replace(flags, versions=shares), **rest)
 
     patch.setattr(gate, "judged", lax)
 

@@ -13,10 +13,12 @@ from signoff.domain import decisions
 from signoff.domain import events as e
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import IllegalHistoryError, State, evolve
+from signoff.domain.flag_notices import Format, control_in, read_control
 from signoff.domain.flags import flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, SilencePolicy
 from signoff.domain.silence import outlook, rule
+from signoff.domain.trading import trading
 from signoff.ledger.codec import decode_state, encode_state
 
 FIRST = date(2019, 1, 3)
@@ -139,11 +141,61 @@ def test_arming_after_a_kill_gives_no_capital_back_that_silence_cut():
         )
 
 
-def test_a_champion_that_silence_cut_leads_its_models_flags():
-    champion = replace(lived(standing(State.FULL), "none", "none"), id="m-1", version="1")
-    candidate = replace(standing(State.LIMITED), opened_at=champion.opened_at + timedelta(days=1))
+def beside(state, *kinds):
+    """A champion 1 that lived through these sessions, and a candidate 2 in this state."""
+    champion = replace(lived(standing(State.FULL), *kinds), id="m-1", version="1")
+    return champion, replace(standing(state), opened_at=champion.opened_at + timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("state", "kinds", "of_champion", "of_candidate"),
+    [
+        (State.LIMITED, ["none"] * 2, (True, 10), (True, 10)),
+        (State.LIMITED, ["none"] * 5, (False, 0), (True, 10)),
+        (State.SHADOW, ["none"] * 2, (True, 10), (True, 0)),
+        (State.SHADOW, ["unknown"] * 5, (False, 0), (True, 0)),
+        (State.LIMITED, ["good"], (True, 90), (True, 10)),
+    ],
+)
+def test_each_version_reads_its_own_share_while_silence_cuts_the_champions(state, kinds, of_champion, of_candidate):
+    champion, candidate = beside(state, *kinds)
     told = flags("m", [champion, candidate], None)
-    assert (told.state, told.version, told.candidate, told.allocation_pct) == ("full", "1", None, 10)
+    read = [told.for_version(release.version) for release in (champion, candidate)]
+    assert [(one.enabled, one.allocation_pct) for one in read] == [of_champion, of_candidate]
+    assert [one.state for one in read] == ["full", state.value]
+    assert [trading(release, told).share_pct for release in (champion, candidate)] == [
+        one.allocation_pct for one in read
+    ]
+
+
+def test_the_reason_of_a_cut_is_that_of_the_version_that_asks_and_names_it_where_nobody_asks():
+    told = flags("m", beside(State.SHADOW, "none", "none"), None)
+    why = "capital cut to 10% after 2 sessions without conclusive data"
+    assert (told.for_version("1").reason, told.for_version("2").reason, told.reason) == (why, "", f"v1: {why}")
+    assert told.for_version("9").reason == ""
+
+
+@pytest.mark.parametrize("form", Format)
+def test_no_notice_says_why_capital_was_cut(form):
+    told = flags("m", beside(State.SHADOW, "none", "none")[:1], None)
+    assert told.reason
+    assert "silence" not in str(control_in(form, told))
+    assert told.reason not in str(control_in(form, told))
+    assert read_control(form, control_in(form, told)).for_version("1").allocation_pct == 10
+
+
+def test_a_version_that_silence_cut_is_told_so_on_its_way_back_too():
+    silent = lived(standing(State.FULL), "none", "none")
+    told = flags("m", [replace(silent, state=State.ROLLING_BACK, allocation_pct=0)], None)
+    why = "capital cut to 10% after 2 sessions without conclusive data"
+    assert (told.state, told.is_off, told.reason, told.for_version("2").reason) == ("rolling_back", True, why, why)
+
+
+def test_a_kill_and_a_rollback_hold_off_a_version_that_silence_cut_and_are_the_reason_then():
+    champion, candidate = beside(State.ROLLING_BACK, "none", "none")
+    latched = Latch(model="m", is_latched=True, epoch=1, reason="orders")
+    for told in (flags("m", [champion], latched), flags("m", [champion, candidate], None)):
+        assert (told.enabled, told.for_version("1").enabled, told.reason) == (False, False, "")
 
 
 def test_a_person_pauses_for_no_silence():

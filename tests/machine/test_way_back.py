@@ -363,10 +363,10 @@ def test_a_rehearsal_touches_neither_the_flags_nor_the_orders_of_production(worl
     raised(world, "2", "1", to=State.LIMITED)
     trading(world)
     house = world.house()
-    before = house.record.flags("m")
+    before = house.record.flags("m").for_version("2")
     world.registry.aliases = {("m", "champion"): "what the operator set"}
     house.rehearse("m")
-    after = house.record.flags("m")
+    after = house.record.flags("m").for_version("2")
     assert (after.enabled, after.allocation_pct) == (before.enabled, before.allocation_pct) == (True, 10)
     assert len(world.broker.open_orders(order_scope("m"))) == 1
     assert world.registry.aliases == {("m", "champion"): "what the operator set", ("m", "rehearsal"): "1"}

@@ -278,6 +278,7 @@ class Walk(RuleBasedStateMachine):
     def trade(self, model):
         """An order on the present flags: through the gate, and to the broker."""
         flags = self.world.house().record.flags(model)
+        flags = flags.for_version(flags.candidate or flags.version or "")
         self.orders_made += 1
         order = Order(
             client_order_id=order_id(model, self.orders_made),
@@ -399,8 +400,12 @@ class Walk(RuleBasedStateMachine):
             self.revisions[model] = flags.revision
             if self.is_latched(model) or set(states) & RETREATING:
                 assert (flags.enabled, flags.allocation_pct) == (False, 0), f"{model} is {states} and enabled"
-            if flags.shadow_mode:
-                assert flags.allocation_pct == 0
+                assert flags.is_off, f"{model} is {states} and {flags.versions}"
+            for share in flags.versions:
+                alive = {d.state for d in self.deployments(model) if d.version == share.version} & LIVE
+                assert alive or not share.enabled, f"{model} v{share.version} is over and enabled"
+                assert not share.shadow_mode or share.allocation_pct == 0
+            assert sum(share.allocation_pct for share in flags.versions) <= 100, f"{model}: {flags.versions}"
             assert states.count(State.FULL) <= 1, f"{model} has {states.count(State.FULL)} champions"
 
     def nothing_is_recorded_twice(self):

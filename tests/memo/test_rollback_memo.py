@@ -170,11 +170,20 @@ def test_the_post_mortem_is_due_within_the_policys_hours() -> None:
     assert rows["Immediate"][3].mark is Mark.PASS
 
 
+def flags_after(memo: Memo) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for version, flag, value in sample.tables(memo, "3")[0].rows:
+        found.setdefault(version.text, {})[flag.text.removeprefix("models.momentum.")] = value.text
+    return found
+
+
 def test_the_flags_follow_from_every_stream_that_matters_and_are_unknown_without_them() -> None:
     whole, part = told((*CHAMPION, *history())), told(history())
 
-    assert sample.cell(whole, "3", "models.momentum.enabled").text == "true"
-    assert sample.cell(whole, "3", "models.momentum.allocation_pct").text == "100"
+    assert flags_after(whole) == {
+        "v2.0.0": {"enabled": "false", "allocation_pct": "0", "shadow_mode": "false"},
+        "v1.1.0": {"enabled": "true", "allocation_pct": "100", "shadow_mode": "false"},
+    }
     assert sample.cell(part, "3", "models.momentum").text == "not provided"
 
 
@@ -184,7 +193,7 @@ def test_a_killed_model_stays_off() -> None:
     )
     memo = told((*CHAMPION, *history(), killed))
 
-    assert sample.cell(memo, "3", "models.momentum.enabled").text == "false"
+    assert {flags["enabled"] for flags in flags_after(memo).values()} == {"false"}
     assert [row[3].text for row in sample.tables(memo, "4")[0].rows if row[1].text == "desk"] == ["fat finger"]
 
 

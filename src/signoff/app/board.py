@@ -9,7 +9,7 @@ trusting any wall clock.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Final
 from uuid import uuid4
@@ -20,6 +20,7 @@ from signoff.domain.deployment import Deployment, IllegalHistoryError
 from signoff.domain.desks import desks
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import Killed
+from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, control_in
 from signoff.domain.flags import KILLED, Flags, flags, killed, off
 from signoff.domain.latch import Latch
 from signoff.domain.recognition import Recognition, recognition
@@ -28,7 +29,6 @@ from signoff.ledger.codec import decode, decode_state
 from signoff.ledger.text import encoded
 from signoff.ports.kills import Kill, KillJournal, Reach
 
-DOMAIN: Final = b"signoff.flags.v1\n"
 ALGORITHM: Final = "ed25519"
 LEASE_S: Final = 10
 # A record that was read this long ago may hold a model by now that it did not then.
@@ -194,19 +194,19 @@ class Board:
             was_readable, self._is_readable = self._is_readable, False
             return tuple(sorted(self._told)) if was_readable else ()
 
-    def notice(self, model: str) -> bytes:
+    def notice(self, model: str, form: Format = NEWEST) -> bytes:
         """The signed control of one model, as canonical JSON."""
         told = self.flags(model) or self._unknown(model)
-        return self._signed({**self._stamp(), "control": control(told)})
+        return self._signed(form, {**self._stamp(), "control": control_in(form, told)})
 
-    def heartbeat(self, models: Iterable[str]) -> bytes:
+    def heartbeat(self, models: Iterable[str], form: Format = NEWEST) -> bytes:
         """A signed sign of life that names the revision of each model, so that a notice held back shows."""
         known = {m: [told.epoch, told.revision] for m in models if (told := self.flags(m)) is not None}
-        return self._signed({**self._stamp(), "models": known})
+        return self._signed(form, {**self._stamp(), "models": known})
 
-    def greeting(self, nonce: str) -> bytes:
+    def greeting(self, nonce: str, form: Format = NEWEST) -> bytes:
         """The signed beginning of one connection: it answers the reader's nonce, so that no recording can stand in."""
-        return self._signed({**self._stamp(), "nonce": nonce, "lease_s": LEASE_S, "known": self.is_known})
+        return self._signed(form, {**self._stamp(), "nonce": nonce, "lease_s": LEASE_S, "known": self.is_known})
 
     def _unknown(self, model: str) -> Flags:
         """The flags of a model that is not known here: off, and killed where everything is."""
@@ -218,9 +218,9 @@ class Board:
         now = self._record.clock.monotonic()
         return {"boot": self._boot, "tick_ms": round(1000 * (now - self._began)), "at": self._record.now().isoformat()}
 
-    def _signed(self, said: Mapping[str, object]) -> bytes:
+    def _signed(self, form: Format, said: Mapping[str, object]) -> bytes:
         payload = canonical(said)
-        signature = encoded(self._seal.sign(DOMAIN + payload))
+        signature = encoded(self._seal.sign(DOMAINS[form] + payload))
         return canonical(
             {"payload": payload.decode(), "algorithm": ALGORITHM, "keyid": self._seal.key_id, "sig": signature}
         )
@@ -358,10 +358,3 @@ class Board:
                 self._told[model] = said
                 changed.append(model)
         return tuple(changed)
-
-
-def control(told: Flags) -> dict[str, object]:
-    """The value of `models.<name>.control`: all of a model's flags at once, as every desk's client knows them."""
-    said = asdict(told)
-    del said["reason"]
-    return {"rev": said.pop("revision"), **said}

@@ -30,10 +30,12 @@ from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, is_fault
 from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
+from signoff.domain.flags import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
+from signoff.domain.trading import trading
 from signoff.domain.venue import VenueKind, VenueReport, total
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode, decode_state
@@ -590,7 +592,9 @@ def killed(kill: Kill, model: str, actor: str, known: tuple[Deployment, ...] | N
     elif not known:
         what = "No release of this name is on record; if the name was a slip, stop the right one now"
     else:
-        what = f"Live: {', '.join(f'v{d.version} ({d.state}, {d.allocation_pct}%)' for d in live) or 'no version'}"
+        told = flags(model, known, None)
+        shares = ", ".join(f"v{d.version} ({d.state}, {trading(d, told).share_pct}%)" for d in live)
+        what = f"Live: {shares or 'no version'}"
     text = f"{_ordered(kill, actor, model)} {what}. Its flags are off; look at the venue for open orders and positions."
     return _page(kill, f"PAGE: {model} was killed", text, channel)
 

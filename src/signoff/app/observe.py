@@ -19,7 +19,7 @@ from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, des
 from signoff.domain.events import AnyEvent, CapitalCut, Observed, Occasion, Reinstated
 from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.silence import in_sessions, outlook
-from signoff.ports.calendar import Calendar, TradingDays
+from signoff.ports.calendar import LONGEST_BREAK, Calendar, TradingDays
 from signoff.ports.live import LiveFeed
 from signoff.ports.store import Effect
 
@@ -34,6 +34,7 @@ INTERIM = "interim"
 
 # So many of the newest sessions without a conclusive day are looked at again in a pass.
 LOOKED_AT_AGAIN: Final = 10
+UNREADABLE: Final = "the live journal cannot be read"
 # Within so many days before now an adopted version finds the last session that closed.
 ADOPTED_SINCE: Final = timedelta(days=15)
 
@@ -122,6 +123,11 @@ class Watch:
                 state, _ = self.observe(identity, session, actor=actor)
                 judged.append(session)
         return tuple(judged)
+
+    def refuse_unreadable(self, state: Deployment) -> None:
+        """Raise what keeps the journal from being read, where the last session was recorded as silent for it."""
+        if state.last_session is not None and any(UNREADABLE in reason for reason in state.unmet):
+            self._observed(state, state.last_session)
 
     def _can_be_judged(self, state: Deployment, session: date) -> bool:
         """Whether the data of a session end its silence, hold a trigger, or tell that it was held after all."""
@@ -239,6 +245,11 @@ class Watch:
                 f"Expected a session of {state.policy.phases.calendar} to observe for {state.model}, found {session} "
                 f"({session:%A}), on which it is closed."
             )
+        if state.last_session is None and session < (first := self._first(state)):
+            raise RefusedError(
+                f"Expected a session from {first} on, the day on which {state.id} became live, found {session}: it was "
+                "not lived, and counts for nothing. Leave --session out to observe the next one."
+            )
         if (close := days.close(session)) > (now := self.record.now()):
             raise RefusedError(
                 f"Expected a session that has closed by {_said(now)} to observe for {state.model}, found {session}, "
@@ -249,8 +260,17 @@ class Watch:
     def _nothing_closed(self, state: Deployment) -> str:
         return (
             f"Expected a session after {state.last_session or live_since(state) - timedelta(days=1)} to observe for "
-            f"{state.model}, found none that has closed by {_said(self.record.now())}. Observe again when the next "
-            "session has closed."
+            f"{state.model}, found none that has closed by {_said(self.record.now())}. {self._again(state)}"
+        )
+
+    def _again(self, state: Deployment) -> str:
+        """When the next session can be judged, where the calendar reaches that far."""
+        first = self._first(state)
+        coming = next(iter(self.days(state).between(first, first + LONGEST_BREAK)), None)
+        if coming is None:
+            return "Observe again when the next session has closed."
+        return (
+            f"The next session is {coming}; observe again after its close at {_said(self.days(state).close(coming))}."
         )
 
     def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
@@ -307,7 +327,7 @@ def _changed(state: Deployment, then: Deployment, observed: Observed) -> str:
 
 def _nothing_readable(session: date, error: SignoffError) -> Observed:
     """A session of which nothing can be read counts as one without data."""
-    unmet = (f"no data arrived for this session: {described(error)}",)
+    unmet = (f"no data arrived for this session; {UNREADABLE}: {described(error)}",)
     return Observed(session=session, counts=False, readings=(), unmet=unmet, is_conclusive=False)
 
 

@@ -1,7 +1,7 @@
 """people, submit, override, approve, reject, meet, adopt: the approval round."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -27,6 +27,7 @@ FirmPolicy = Annotated[
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is printed and kept.")]
 
+EDITIONS: Final = ("approved", "submitted")
 people_app = typer.Typer(name="people", help="Who may sign in which role.", no_args_is_help=True)
 
 
@@ -186,6 +187,15 @@ def adopt(
     )
 
 
+def _memo(session: Session, document: Document) -> tuple[str, ...]:
+    """Where the memo lies that is signed, or that was; a server shows it at its address instead."""
+    if document["state"] not in {State.AWAITING_APPROVAL.value, State.APPROVED.value} or session.reached is not None:
+        return ()
+    issued = (session.house.settings.releases / str(document["deployment"]) / edition for edition in EDITIONS)
+    found = (folder / "deployment_memo.pdf" for folder in issued)
+    return tuple(f"the memo: {path}" for path in found if path.is_file())[:1]
+
+
 def _answer(session: Session, document: Document, *further: str) -> None:
     identity, missing = document["deployment"], ", ".join(rows(document, "missing_roles"))
     unrehearsed, blocking = rows(document, "unrehearsed"), ", ".join(rows(document, "blocking"))
@@ -193,13 +203,15 @@ def _answer(session: Session, document: Document, *further: str) -> None:
         State.VALIDATED.value: f"no rehearsal stands ({'; '.join(unrehearsed)}): signoff rehearse {document['model']}, "
         "then submit again"
         if document["is_free"]
-        else f"blocked by {blocking}: signoff override {identity} --role … --reason …",
+        else f"blocked by {blocking}; waits for {document['waits_for']}: signoff override {identity} --role … "
+        "--reason …",
         State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
         State.APPROVED.value: f"next: signoff rollout start {identity}",
         State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",
     }
     hint = hints.get(str(document["state"]))
     held_to = document.get("policy")
+    further = (*further, *_memo(session, document))
     floor = (f"held to the {held_to['says']}",) if isinstance(held_to, dict) else ()
     unread = (f"not known, and told in the memo: {text}" for text in rows(document, "unread"))
     session.answer(

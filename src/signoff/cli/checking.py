@@ -1,7 +1,7 @@
 """init, check, memo: a release before anybody signs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 from rich.text import Text
@@ -15,6 +15,7 @@ from signoff.rendering.terminal import gate_table, metric_table
 from signoff.verbs.documents import Document
 
 Folder = Annotated[Path, typer.Argument(help="The dossier folder: dossier.yaml and its evidence.")]
+NEEDS_EXPLAINING: Final = " `signoff submit` asks for its explanation in the dossier, validation.near_misses.{key}."
 PolicyFile = Annotated[
     Path | None,
     typer.Option("--policy", help="A trial policy; default DIR/policy.yaml, else the installation's policy."),
@@ -116,11 +117,22 @@ def _lines(document: Document) -> tuple[object, ...]:
         f"Held to {fields(document, 'policy')['says']}.",
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
+        *_why(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
         *_paper(document),
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         verdict,
+    )
+
+
+def _why(gates: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Why each gate that has not plainly passed stands where it does; an unexplained near miss is not submitted."""
+    return tuple(
+        f"{gate['key']}, {str(gate['status']).lower()}: {gate['reason']}"
+        + (NEEDS_EXPLAINING.format(key=gate["key"]) if gate["near_miss"] else "")
+        for gate in gates
+        if gate["status"] != "PASS"
     )
 
 

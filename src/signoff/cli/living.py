@@ -19,6 +19,10 @@ from signoff.worker.lanes import Lanes
 from signoff.worker.loop import follow
 from signoff.worker.work import Worker
 
+NO_REPOSITORY = (
+    "repository.txt is written from the link of a reference whose title names the repository (appendix.references in "
+    "the dossier); it comes with the next version that has one."
+)
 Model = Annotated[str, typer.Argument(help="The model's name.", callback=a_name)]
 
 rollout_app = typer.Typer(name="rollout", help="The phases of a release.", no_args_is_help=True)
@@ -407,6 +411,7 @@ def worker(
         f"{done.notices} notice(s) sent",
         *done.problems,
         *(f"{version} is not governance_ready; missing: {', '.join(gone)}" for version, gone in done.unready.items()),
+        *((NO_REPOSITORY,) if any("repository.txt" in gone for gone in done.unready.values()) else ()),
         *(text for texts in done.differs.values() for text in texts),
     )
 

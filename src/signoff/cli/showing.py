@@ -37,6 +37,7 @@ def status(
         document: Document = {
             "deployments": [one],
             "flags": {of_model: one["flags"]},
+            "versions": {of_model: one.get("versions", {})},
             "registry": differs,
             "next": None,
             "observing": one.get("observing"),

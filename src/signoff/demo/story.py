@@ -236,7 +236,7 @@ class Story:
     def trade(self, state: Deployment, session: date) -> None:
         """Yesterday's orders are done; today's leave through the gate, and stay open until the next session."""
         broker = self.house.simulated_venue
-        flags = self.house.record.flags(state.model)
+        flags = self.house.record.flags(state.model).for_version(state.version)
         scope = order_scope(state.model)
         broker.cancel(scope, flags.revision)
         if state.state not in CANDIDATE | {State.FULL} or flags.shadow_mode or state.undertakings is None:

@@ -6,6 +6,10 @@ back. A lease runs from the earliest moment at which its notice can have been ma
 ticks since its greeting, so a notice that was held back on its way is worth less, and one held for a whole lease
 nothing. A lower epoch or revision is never believed. A heartbeat renews only the revision that it names. Once the lease
 is over there is no new risk; cancels and exits stay allowed, and nothing is flattened by itself.
+
+Flags answer for the version that asks. A connection speaks the format of its greeting. A server of an earlier release
+speaks the first format, which has one set of flags for the whole model: those are believed only where one version is
+alive, and then for that version alone.
 """
 
 import base64
@@ -15,9 +19,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from signoff.domain.flags import Flags, off
+from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, NoControlError, read_control
+from signoff.domain.flags import UNKNOWN, Flags, closed, off
 
-DOMAIN: Final = b"signoff.flags.v1\n"
 LEASE_S: Final = 10.0
 CLOSED: Final = "closed"
 LOGGED: Final = frozenset(10**n for n in range(10))
@@ -27,11 +31,24 @@ Verify = Callable[[str, bytes, bytes], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """The flags of one model and until when, on the desk's monotonic clock, they hold."""
+    """The flags of one model and until when, on the desk's monotonic clock, they hold.
+
+    `views` are the flags by the version that asks, with None for who names none; `unknown` for any other version.
+    """
 
     flags: Flags
+    views: Mapping[str | None, Flags]
+    unknown: Flags
     closed: Flags
     until: float
+    form: Format
+
+
+def _belief(flags: Flags, until: float, form: Format) -> Belief:
+    views: dict[str | None, Flags] = {share.version: flags.for_version(share.version) for share in flags.versions}
+    unknown = closed(flags, flags.state if flags.is_off else UNKNOWN)
+    shut = replace(closed(flags, CLOSED), versions=())
+    return Belief(flags=flags, views={None: flags, **views}, unknown=unknown, closed=shut, until=until, form=form)
 
 
 @dataclass(slots=True)
@@ -41,6 +58,7 @@ class _Connection:
     began: float
     nonce: str
     boot: str = ""
+    form: Format = NEWEST
     first_tick: int = 0
     last_tick: int = 0
 
@@ -59,12 +77,17 @@ class Beliefs:
         self._connection: _Connection | None = None
         self.refused: dict[str, int] = {}
 
-    def flags(self, model: str) -> Flags:
-        """The flags of a model; closed when nothing is known or the lease is over."""
+    def flags(self, model: str, version: str | None = None) -> Flags:
+        """The flags of this version of a model; closed when nothing is known or the lease is over.
+
+        Without a version: those of the only version alive, and off where several are.
+        """
         belief = self._held.get(model)
         if belief is None:
             return self._stranger(model)
-        return belief.flags if self._monotonic() < belief.until else belief.closed
+        if self._monotonic() < belief.until:
+            return belief.views.get(version, belief.unknown)
+        return belief.closed
 
     def connect(self, nonce: str) -> None:
         """A new connection begins; what is believed stays until its lease is over."""
@@ -72,12 +95,15 @@ class Beliefs:
 
     def hear(self, kind: str, data: bytes) -> None:
         """One notice. What does not count is left aside and counted in `refused`."""
-        said = self._opened(data)
+        opened = self._opened(data)
         connection = self._connection
-        if said is None or connection is None:
+        if opened is None or connection is None:
             return
+        form, said = opened
         if kind == "greeting":
-            self._greeted(connection, said)
+            self._greeted(connection, form, said)
+        elif form is not connection.form:
+            self.refuse("a notice in another format than the greeting")
         elif not connection.boot or said.get("boot") != connection.boot:
             self.refuse("another server's notice, or one before the greeting")
         elif (tick := said["tick_ms"]) < connection.last_tick:
@@ -88,48 +114,53 @@ class Beliefs:
             if until <= self._monotonic():
                 self.refuse("held back for a whole lease")
             elif kind == "control":
-                self._told(said["control"], until)
+                self._told(form, said.get("control"), until)
             elif kind == "heartbeat":
                 self._renew(said["models"], until)
 
-    def _opened(self, data: bytes) -> dict[str, Any] | None:
+    def _opened(self, data: bytes) -> tuple[Format, dict[str, Any]] | None:
         try:
             sealed = json.loads(data)
             payload = sealed["payload"].encode()
-            if not self._verify(sealed["keyid"], base64.b64decode(sealed["sig"]), DOMAIN + payload):
+            form = self._format(sealed["keyid"], base64.b64decode(sealed["sig"]), payload)
+            if form is None:
                 self.refuse("not signed by a key of ours")
                 return None
             said: dict[str, Any] = json.loads(payload)
             is_stamped = isinstance(said["tick_ms"], int) and isinstance(said["boot"], str)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            is_stamped = False
-        if not is_stamped:
+            is_stamped, form, said = False, None, {}
+        if form is None or not is_stamped:
             self.refuse("no notice")
             return None
-        return said
+        return form, said
 
-    def _greeted(self, connection: _Connection, said: Mapping[str, Any]) -> None:
+    def _format(self, key_id: str, signature: bytes, payload: bytes) -> Format | None:
+        """The format that these bytes are signed in, by a key of ours."""
+        newest_first = sorted(DOMAINS, reverse=True)
+        return next((form for form in newest_first if self._verify(key_id, signature, DOMAINS[form] + payload)), None)
+
+    def _greeted(self, connection: _Connection, form: Format, said: Mapping[str, Any]) -> None:
         if connection.boot or said.get("nonce") != connection.nonce:
             self.refuse("a greeting that is not for us")
             return
-        connection.boot = said["boot"]
+        connection.boot, connection.form = said["boot"], form
         connection.first_tick = connection.last_tick = said["tick_ms"]
 
-    def _told(self, control: Mapping[str, Any], until: float) -> None:
+    def _told(self, form: Format, control: object, until: float) -> None:
         try:
-            flags = Flags(revision=control["rev"], **{k: v for k, v in control.items() if k != "rev"})
-        except (KeyError, TypeError):
+            flags = read_control(form, control)
+        except NoControlError:
             self.refuse("no notice")
             return
         held = self._held.get(flags.model)
         if held is not None and (flags.revision < held.flags.revision or flags.epoch < held.flags.epoch):
             self.refuse("a lower revision")
-        elif held is not None and flags.revision == held.flags.revision and flags != held.flags:
+        elif held is not None and flags.revision == held.flags.revision and not _agrees(held, flags, form):
             self.refuse("the same revision with other flags")
             self._held[flags.model] = replace(held, until=0.0)
         else:
-            closed = replace(flags, state=CLOSED, enabled=False, allocation_pct=0, shadow_mode=False)
-            self._held[flags.model] = Belief(flags=flags, closed=closed, until=until)
+            self._held[flags.model] = _belief(flags, until, form)
 
     def _renew(self, models: Mapping[str, Iterable[int]], until: float) -> None:
         for model, named in models.items():
@@ -147,3 +178,16 @@ class Beliefs:
         count = self.refused[why] = self.refused.get(why, 0) + 1
         if count in LOGGED:
             log.warning("flags refused, %d so far: %s", count, why)
+
+
+def _agrees(held: Belief, flags: Flags, form: Format) -> bool:
+    """Whether these flags are the ones that are held; of another format, whether they tell of the same versions."""
+    if form is held.form:
+        return flags == held.flags
+    one, other = held.flags, flags
+    return (one.epoch, one.state, one.version, one.candidate) == (
+        other.epoch,
+        other.state,
+        other.version,
+        other.candidate,
+    )

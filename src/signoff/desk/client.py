@@ -1,7 +1,8 @@
 """The flags inside a trading process: a thread that listens to the server, and a read that costs under a microsecond.
 
-`FlagClient(urls, token=..., keys=..., models=...)`, then `client.flags("momentum")` before every order. Nothing that
-goes wrong on the network is raised there: the lease runs out and the flags are closed.
+`FlagClient(urls, token=..., keys=..., models=...)`, then `client.flags("momentum", "1.2.0")` before every order, with
+the version that this process runs. Without a version the flags are those of the only version alive, and off while
+several are. Nothing that goes wrong on the network is raised there: the lease runs out and the flags are closed.
 """
 
 import http.client
@@ -18,6 +19,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from signoff.desk.beliefs import CLOSED, LEASE_S, Beliefs, Verify
+from signoff.domain.flag_notices import NEWEST
 from signoff.domain.flags import Flags
 
 SILENCE_S: Final = 5.0
@@ -76,10 +78,10 @@ class FlagClient:
         """Stop listening; what is believed runs out with its lease."""
         self._is_over.set()
 
-    def wait_for(self, model: str, *, timeout_s: float = 10.0) -> Flags:
+    def wait_for(self, model: str, version: str | None = None, *, timeout_s: float = 10.0) -> Flags:
         """The flags once they are known, or closed ones after this time."""
         deadline = time.monotonic() + timeout_s
-        while (found := self.flags(model)).state == "closed" and time.monotonic() < deadline:
+        while (found := self.flags(model, version)).state == CLOSED and time.monotonic() < deadline:
             time.sleep(0.01)
         return found
 
@@ -118,7 +120,8 @@ class FlagClient:
         nonce = secrets.token_hex(16)
         parts = urlsplit(url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        query = urlencode([("nonce", nonce), *(("model", model) for model in self._models)], quote_via=quote)
+        asked = [("nonce", nonce), ("notices", str(NEWEST.value)), *(("model", model) for model in self._models)]
+        query = urlencode(asked, quote_via=quote)
         with closing(kind(parts.netloc, timeout=SILENCE_S)) as connection:
             self._beliefs.connect(nonce)
             headers = {"Authorization": f"Bearer {self._token}", "Accept": "text/event-stream"}

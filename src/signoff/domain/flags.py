@@ -1,21 +1,48 @@
-"""The flags that trading processes read: a pure function of the records, never edited by hand."""
+"""The flags that trading processes read: a pure function of the records, never edited by hand.
 
-from collections.abc import Sequence
+A model may have several versions alive at once, a champion beside a candidate. Each has flags of its own, and a reader
+names the version that it runs. Who names none reads the flags of the only version alive; of several, none.
+"""
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from signoff.domain.deployment import CANDIDATE, Deployment, State, age
+from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State, age
 from signoff.domain.latch import Latch
+from signoff.domain.policy import ChampionShare
 
 KILLED: Final = "killed"
+UNKNOWN: Final = "unknown"
+WHOLE_PCT: Final = 100
+MOST_LISTED: Final = 5
+# Of several releases of one version, the one that is furthest in its rollout decides.
+_FURTHEST: Final = (State.FULL, State.LIMITED, State.SHADOW)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one version may do: its state, and its share of the model's capital in percent.
+
+    `reason` says why silence cut that share.
+    """
+
+    version: str
+    state: str
+    enabled: bool
+    allocation_pct: int
+    shadow_mode: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """What a desk must know of one model; `models.<name>.control` carries all of it at once.
+    """What a desk must know of one model. `versions` holds every version on record, with its share.
 
-    `version` is the champion that trades the rest of the capital, `candidate` the release under rollout. `reason` says
-    why capital was cut by silence; desks are not told it.
+    `version` is the champion, `candidate` the release under rollout, `revision` the revision of the flags and `epoch`
+    the number of kills. `enabled`, `allocation_pct` and `shadow_mode` are those of the only version alive, and closed
+    where several are; `for_version` gives those of the version that asks. `reason` says why silence cut capital; desks
+    are not told it.
     """
 
     model: str
@@ -27,7 +54,43 @@ class Flags:
     allocation_pct: int
     shadow_mode: bool
     epoch: int
+    versions: tuple[Share, ...] = ()
     reason: str = ""
+
+    @property
+    def is_off(self) -> bool:
+        """Whether no version of the model may do anything."""
+        return not (self.enabled or any(share.enabled for share in self.versions))
+
+    def share(self, version: str) -> Share | None:
+        """What this version may do, None when it is not on record.
+
+        Flags that list no version are one set. It is that of the version named, where only one is.
+        """
+        if not self.versions and {self.version, self.candidate} - {None} == {version}:
+            return Share(
+                version=version,
+                state=self.state,
+                enabled=self.enabled,
+                allocation_pct=self.allocation_pct,
+                shadow_mode=self.shadow_mode,
+                reason=self.reason,
+            )
+        return next((share for share in self.versions if share.version == version), None)
+
+    def for_version(self, version: str) -> "Flags":
+        """The same, with the flat flags and the state of this version; an unknown one is off."""
+        share = self.share(version)
+        if share is None:
+            return replace(closed(self, self.state if self.is_off else UNKNOWN), reason="")
+        return replace(
+            self,
+            state=share.state,
+            enabled=share.enabled,
+            allocation_pct=share.allocation_pct,
+            shadow_mode=share.shadow_mode,
+            reason=share.reason,
+        )
 
     def as_keys(self) -> tuple[tuple[str, bool | int], ...]:
         """The three flat flags of the memo's section 7.2."""
@@ -37,6 +100,38 @@ class Flags:
             (f"{prefix}.allocation_pct", self.allocation_pct),
             (f"{prefix}.shadow_mode", self.shadow_mode),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidContext:
+    """Why the flat flags of a model have no answer for this reader, and what to send instead."""
+
+    details: str
+
+
+def answer(flags: Flags, version: str | None, *, found: str = "none") -> Flags | InvalidContext:
+    """The flags for the version that asks. A model that is off is off for everybody, whoever asks.
+
+    `found` says what was sent where it names no version.
+    """
+    if flags.is_off:
+        return closed(flags, flags.state) if version is None else flags.for_version(version)
+    if version is not None and flags.share(version) is not None:
+        return flags.for_version(version)
+    said = found if version is None else repr(version)
+    alive = [f"{share.version} ({share.state})" for share in flags.versions if share.enabled]
+    more = f" and {len(alive) - MOST_LISTED} more" if len(alive) > MOST_LISTED else ""
+    example = next(share.version for share in flags.versions if share.enabled) if alive else "1.0.0"
+    return InvalidContext(
+        f"Expected the evaluation context to name the version of {flags.model} that asks, found {said}. Send "
+        f"`version` as text, such as {example!r}, or `targetingKey` {f'{flags.model}@{example}'!r}. Alive now: "
+        f"{', '.join(alive[:MOST_LISTED]) or 'none'}{more}. models.{flags.model}.control lists every version."
+    )
+
+
+def closed(known: Flags, state: str) -> Flags:
+    """What is known of a model, with the flat flags off."""
+    return replace(known, state=state, enabled=False, allocation_pct=0, shadow_mode=False)
 
 
 def off(model: str) -> Flags:
@@ -56,44 +151,111 @@ def off(model: str) -> Flags:
 
 def killed(known: Flags, kills: int) -> Flags:
     """The flags once so many kills that the ledger does not hold yet are in force on top of what is known."""
-    return replace(
-        known,
-        revision=known.revision + kills,
-        epoch=known.epoch + kills,
-        state=KILLED,
-        enabled=False,
-        allocation_pct=0,
-        shadow_mode=False,
-    )
+    counted = replace(known, revision=known.revision + kills, epoch=known.epoch + kills, reason="")
+    return replace(closed(counted, KILLED), versions=tuple(_held_off(share, KILLED) for share in known.versions))
 
 
 def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) -> Flags:
     """The flags of a model from all of its deployments, in whatever order they come, and its latch.
 
-    Latched, rolling back or stuck: off. Otherwise the candidate's phase decides, of two candidates the older one's;
-    without a candidate, the champion's. While silence has cut the champion's capital there is no candidate: its share
-    would not say that the champion may trade less than the rest. A share that silence cut to zero is off.
+    Latched, rolling back or stuck: every version is off. Otherwise the state of each version's release decides, and its
+    own allocation, which silence may have cut. A version that silence cut to nothing is off and keeps its state.
     """
     mine = sorted((d for d in deployments if d.model == model), key=age)
-    revision = sum(d.revision for d in mine) + (latch.revision if latch else 0)
     champion = next((d for d in mine if d.state is State.FULL), None)
     candidate = next((d for d in mine if d.state in CANDIDATE), None)
-    leaving = next((d for d in mine if d.state in {State.ROLLING_BACK, State.ROLLBACK_STUCK}), None)
-    is_latched = latch is not None and latch.is_latched
-    is_champion_cut = champion is not None and champion.is_cut
-    candidate = None if is_champion_cut else candidate
+    leaving = next((d for d in mine if d.state in RETREATING), None)
     leader = leaving or candidate or champion
-    is_silent = leader is not None and leader.is_cut and leader.allocation_pct == 0 and leader.state is not State.SHADOW
-    is_off = is_latched or leaving is not None or leader is None or is_silent
-    return Flags(
+    is_latched = latch is not None and latch.is_latched
+    told = Flags(
         model=model,
-        revision=revision,
-        state=KILLED if is_latched else (leader.state.value if leader else "off"),
+        revision=sum(d.revision for d in mine) + (latch.revision if latch else 0),
+        state=leader.state.value if leader else "off",
         version=champion.version if champion else None,
         candidate=candidate.version if candidate else None,
-        enabled=not is_off,
-        allocation_pct=0 if is_off or leader is None else leader.allocation_pct,
-        shadow_mode=not is_off and leader is not None and leader.state is State.SHADOW,
+        enabled=False,
+        allocation_pct=0,
+        shadow_mode=False,
         epoch=latch.epoch if latch else 0,
-        reason=leader.cut if leader is not None and leader.is_cut and not is_latched else "",
+        versions=_shares(mine, leaving),
     )
+    if is_latched:
+        return killed(told, 0)
+    return replace(told, reason=_cut_of(leaving)) if leaving else alone(told)
+
+
+def alone(told: Flags) -> Flags:
+    """The flat flags for a reader that names no version: those of the only version alive, or closed."""
+    live = {state.value for state in LIVE}
+    alive = [share for share in told.versions if share.state in live]
+    if len(alive) != 1:
+        cut = "; ".join(f"v{share.version}: {share.reason}" for share in alive if share.reason)
+        return replace(closed(told, told.state), reason=cut)
+    (only,) = alive
+    return replace(
+        told,
+        enabled=only.enabled,
+        allocation_pct=only.allocation_pct,
+        shadow_mode=only.shadow_mode,
+        state=told.state,
+        reason=only.reason,
+    )
+
+
+def champion_pct(candidates: Iterable[Deployment]) -> int:
+    """The most, in percent, that a champion may trade beside these candidates."""
+    taken = (
+        d.allocation_pct
+        for d in candidates
+        if d.state is State.LIMITED and d.policy.phases.champion_share_while_limited is ChampionShare.REST
+    )
+    return max(0, WHOLE_PCT - sum(taken))
+
+
+def _shares(mine: Sequence[Deployment], leaving: Deployment | None) -> tuple[Share, ...]:
+    """What each version may do, the oldest release first; none anything while one is on its way back."""
+    deciding: dict[str, Deployment] = {}
+    for release in mine:
+        known = deciding.get(release.version)
+        if known is None or _rank(release) <= _rank(known):
+            deciding[release.version] = release
+    most = champion_pct(mine)
+    shares = (_share(release, most) for release in deciding.values())
+    if leaving is None:
+        return tuple(shares)
+    held, live = leaving.state.value, {state.value for state in LIVE}
+    return tuple(
+        share if share.version == leaving.version else _held_off(share, held if share.state in live else share.state)
+        for share in shares
+    )
+
+
+def _rank(release: Deployment) -> int:
+    """A live release before one that is not, and of those that are not the latest, which comes last by age."""
+    if release.state in RETREATING:
+        return -1
+    return _FURTHEST.index(release.state) if release.state in LIVE else len(_FURTHEST)
+
+
+def _share(release: Deployment, most: int) -> Share:
+    """What a release may do by its state and its own allocation, of which a champion has at most so much."""
+    is_shadow = release.state is State.SHADOW
+    granted = release.allocation_pct if release.state in LIVE and not is_shadow else 0
+    percent = min(granted, most) if release.state is State.FULL else granted
+    return Share(
+        version=release.version,
+        state=release.state.value,
+        enabled=is_shadow or percent > 0,
+        allocation_pct=percent,
+        shadow_mode=is_shadow,
+        reason=_cut_of(release) if release.state in LIVE | RETREATING else "",
+    )
+
+
+def _cut_of(release: Deployment) -> str:
+    """Why silence cut the capital of a release, where it did."""
+    return release.cut if release.is_cut else ""
+
+
+def _held_off(share: Share, state: str) -> Share:
+    return replace(share, state=state, enabled=False, allocation_pct=0, shadow_mode=False, reason="")

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.policy import HIGHER, Policy, UnknownEvent, thresholds
+from signoff.domain.policy import HIGHER, ChampionShare, Policy, UnknownEvent, thresholds
 from signoff.domain.shortened import shortened
 from signoff.domain.venue import PositionsAfter, VenueKind
 
@@ -28,6 +28,7 @@ _LOOSER_WHEN_LOWER: Final = frozenset({"order_gate.unknown_vix"})
 
 # Choices from the looser to the stricter.
 _LADDERS: Final = {
+    "phases.champion_share_while_limited": (ChampionShare.ALL, ChampionShare.REST),
     "rollback.positions": (PositionsAfter.KEPT, PositionsAfter.CLOSED),
     "rollback.rehearsal_venue": tuple(VenueKind),
 }

@@ -174,19 +174,26 @@ class _Look:
 
 
 def _of_version(order: Order, flags: Flags, rules: Rules) -> Iterator[str]:
-    if not flags.enabled:
-        yield f"{flags.model} is not enabled (state {flags.state})"
-    champion, candidate = flags.version, flags.candidate
+    """A version trades what its own flags say, whoever else is alive."""
+    share = flags.share(order.version) if order.version else None
+    if flags.is_off:
+        yield f"{flags.model} is not enabled (state {flags.state}){_because(flags.reason)}"
     if not order.version:
         yield "the order names no version; expected Order.version, the model version that made it"
-    elif flags.shadow_mode and order.version == (candidate or champion):
-        yield f"v{order.version} of {flags.model} is in shadow mode: predictions are logged, not traded"
-    elif order.version not in {champion, candidate}:
+    elif share is None or order.version not in {flags.version, flags.candidate}:
         yield _does_not_trade(order.version, flags, rules)
+    elif share.shadow_mode:
+        yield f"v{order.version} of {flags.model} is in shadow mode: predictions are logged, not traded"
+    elif not share.enabled and not flags.is_off:
+        yield f"v{order.version} of {flags.model} is allocated 0% (state {share.state}){_because(share.reason)}"
     if (epoch := _number(order.epoch)) is None:
         yield f"the order names no flags revision that it was made on, present is {flags.revision}"
     elif epoch < flags.revision:
         yield f"made on flags revision {order.epoch}, present is {flags.revision}"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _does_not_trade(version: str, flags: Flags, rules: Rules) -> str:
@@ -194,7 +201,8 @@ def _does_not_trade(version: str, flags: Flags, rules: Rules) -> str:
         f"{word} v{named}" for word, named in (("champion", flags.version), ("candidate", flags.candidate)) if named
     )
     named = f"the flags name {trading or 'no version'}"
-    state = rules.releases.get(version)
+    listed = {share.version: share.state for share in flags.versions if not flags.is_off}
+    state = (listed | dict(rules.releases)).get(version)
     if state is not None:
         return f"v{version} of {flags.model} may not trade: on record it is {state.replace('_', ' ')}, and {named}"
     if rules.releases:
@@ -203,9 +211,9 @@ def _does_not_trade(version: str, flags: Flags, rules: Rules) -> str:
 
 
 def _share_pct(order: Order, flags: Flags) -> int:
-    """The capital of the order's version: the champion has what the candidate is not allocated."""
-    is_beside = flags.candidate is not None and order.version == flags.version != flags.candidate
-    return 100 - flags.allocation_pct if is_beside else flags.allocation_pct
+    """The capital of the order's version; all of it where that may trade nothing, which is a reason by itself."""
+    share = flags.share(order.version)
+    return 100 if share is None or not share.allocation_pct else share.allocation_pct
 
 
 def _of_positions(order: Order, look: _Look, flags: Flags) -> Iterator[str]:

@@ -13,14 +13,14 @@ from signoff.domain.errors import BadInputError
 MOST: Final = 200
 MOST_OF_MODELS: Final = 100
 # Controls of both ASCII and Latin-1, and halves of surrogate pairs: what a broken encoding leaves behind.
-_NEVER: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+NEVER: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]+$"
 _MODEL: Final = re.compile(r"[^\W_][\w .:+@-]*")
 
 
 def named(text: str) -> str:
     """The name; BadInputError for what cannot be one."""
-    if 0 < len(text) <= MOST and _NEVER.search(text) is None:
+    if 0 < len(text) <= MOST and NEVER.search(text) is None:
         return text
     found = f"{len(text)} characters" if len(text) > MOST else repr(text)
     raise BadInputError(
@@ -31,7 +31,7 @@ def named(text: str) -> str:
 
 def written_out(text: str) -> str:
     """A name with what no name may hold written as escapes, for a record that must tell of it all the same."""
-    return _NEVER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return NEVER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def name_objection(name: str) -> str | None:

@@ -204,9 +204,19 @@ class DayCount(StrEnum):
     CALENDAR = "calendar"
 
 
+class ChampionShare(StrEnum):
+    """What the champion trades while its candidate is in the limited phase."""
+
+    REST = "rest"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhasePolicy(Strict):
-    """The rollout's phases."""
+    """The rollout's phases.
+
+    While a candidate trades its limited share, the champion trades the rest of the capital, or all of it.
+    """
 
     days: DayCount = DayCount.SESSIONS
     calendar: str = "XNYS"
@@ -214,6 +224,7 @@ class PhasePolicy(Strict):
     limited_days: Annotated[int, Ge(1), HIGHER] = 7
     limited_allocation_pct: Annotated[int, Interval(ge=1, le=50), LOWER] = 10
     enhanced_monitoring_days: Annotated[int, Ge(1), HIGHER] = 30
+    champion_share_while_limited: ChampionShare = ChampionShare.REST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

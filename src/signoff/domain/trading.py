@@ -7,7 +7,7 @@ trades then is nothing, and that is what people are told.
 from dataclasses import dataclass
 from typing import Final
 
-from signoff.domain.deployment import LIVE, Deployment, State
+from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.flags import KILLED, Flags
 
 OFF: Final = "off"
@@ -22,18 +22,13 @@ class Trading:
 
 
 def trading(release: Deployment, told: Flags) -> Trading:
-    """What a release trades by the flags of its model."""
+    """What a release trades by the flags of its version, which a desk that runs it reads too."""
     if release.state not in LIVE:
         return Trading(word=release.state.value, share_pct=0)
-    if told.state == KILLED:
+    of_version = told.for_version(release.version)
+    if of_version.state == KILLED:
         return Trading(word=KILLED, share_pct=0)
-    if not told.enabled:
+    if not of_version.enabled:
         return Trading(word=OFF, share_pct=0)
-    return Trading(word=release.state.value, share_pct=_share(release, told))
-
-
-def _share(release: Deployment, told: Flags) -> int:
-    """A champion beside a candidate trades what the candidate leaves."""
-    if release.state is State.FULL and told.candidate is not None:
-        return max(0, release.allocation_pct - told.allocation_pct)
-    return release.allocation_pct
+    is_own = of_version.state == release.state.value  # else another release of this version is further
+    return Trading(word=release.state.value, share_pct=of_version.allocation_pct if is_own else 0)

@@ -1,10 +1,13 @@
 """Flags for everyone: OpenFeature's remote evaluation protocol, answered from the board.
 
-A flag is one of `models.<name>.enabled`, `.allocation_pct`, `.shadow_mode`, and `.control`, which holds all of them at
-one moment. What cannot be known is an error that says so, so that a client falls back to its own safe default.
+A flag is one of `models.<name>.enabled`, `.allocation_pct`, `.shadow_mode`, which answer for the version that asks, and
+`.control`, which holds every version of the model at one moment. The evaluation context names the version as `version`,
+or as `targetingKey: model@version`. What cannot be known is an error that says so, so that a client falls back to its
+own safe default; among all flags it is an entry like the others, so that it takes the place of what a client kept.
 """
 
 import json
+from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated, Any, Final
@@ -12,14 +15,18 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response
 
-from signoff.app.board import Board, control
-from signoff.domain.flags import Flags
+from signoff.app.board import Board
+from signoff.domain.flag_notices import control
+from signoff.domain.flags import Flags, InvalidContext, answer
+from signoff.domain.names import MOST as MOST_OF_NAMES
+from signoff.domain.names import NEVER
 from signoff.http.access import Installation
 from signoff.http.streaming import CHANGES, Reader, Streams
 from signoff.ledger.canonical import canonical, digest
 from signoff.wiring import House
 
 PREFIX: Final = "models."
+MOST_SHOWN: Final = 60
 router = APIRouter(prefix="/ofrep/v1", tags=["flags"])
 Evaluation = dict[str, object]
 FAILURE: Final[dict[str, Any]] = {"description": "Why there is no value.", "content": {"application/json": {}}}
@@ -27,21 +34,37 @@ FAILURES: Final[dict[int | str, dict[str, Any]]] = {400: FAILURE, 500: FAILURE}
 CONTEXT: Final = {"requestBody": {"content": {"application/json": {"schema": {"type": "object"}}}}}
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks: a version, else a targeting key that may name model and version; `found` is what was sent instead."""
+
+    version: str | None = None
+    key: str | None = None
+    found: str = "none"
+
+    def version_of(self, model: str) -> str | None:
+        """The version of this model that asks."""
+        if self.version is None and self.key is not None and self.key.startswith(f"{model}@"):
+            return self.key.removeprefix(f"{model}@")
+        return self.version
+
+
 @router.post("/evaluate/flags/{key}", responses=FAILURES | {404: FAILURE}, openapi_extra=CONTEXT)
 async def evaluate_one(key: str, request: Request, _principal: Reader, hub: Streams) -> JSONResponse:
-    """One flag's value."""
-    if (wrong := await _wrong_context(request)) is not None:
-        return JSONResponse({"key": key, **wrong}, HTTPStatus.BAD_REQUEST)
+    """One flag's value for the version that the context names."""
+    asking = await _asking(request)
+    if not isinstance(asking, Asking):
+        return JSONResponse({"key": key, **asking}, HTTPStatus.BAD_REQUEST)
     if not hub.board.is_known:
         return _unknown()
-    found = _flag(hub.board, key)
+    found = _flag(hub.board, key, asking)
     if found is None:
         details = (
             f"Expected models.<name>.enabled, allocation_pct, shadow_mode or control of a known model; found {key!r}."
         )
         missing = {"key": key, "errorCode": "FLAG_NOT_FOUND", "errorDetails": details}
         return JSONResponse(missing, HTTPStatus.NOT_FOUND)
-    return JSONResponse(found)
+    return JSONResponse(found, HTTPStatus.BAD_REQUEST if "errorCode" in found else HTTPStatus.OK)
 
 
 @router.post("/evaluate/flags", responses=FAILURES | {304: {"description": "As before."}}, openapi_extra=CONTEXT)
@@ -52,12 +75,16 @@ async def evaluate_all(
     hub: Streams,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Every flag's value; 304 when nothing changed since the entity tag given."""
-    if (wrong := await _wrong_context(request)) is not None:
-        return JSONResponse(wrong, HTTPStatus.BAD_REQUEST)
+    """Every flag's value for the version that the context names; 304 when nothing changed since the entity tag given.
+
+    A flag that cannot answer for this version is an entry that says why.
+    """
+    asking = await _asking(request)
+    if not isinstance(asking, Asking):
+        return JSONResponse(asking, HTTPStatus.BAD_REQUEST)
     if not hub.board.is_known:
         return _unknown()
-    content, tag = _bulk(hub.board.told(), _events(request, house))
+    content, tag = _bulk(hub.board.told(), asking, _events(request, house))
     if if_none_match is not None and _is_known(tag, if_none_match):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"etag": tag})
     return Response(content, media_type="application/json", headers={"etag": tag})
@@ -76,16 +103,32 @@ async def configuration(_principal: Reader) -> dict[str, object]:
     }
 
 
-def evaluations(flags: Flags) -> tuple[Evaluation, ...]:
-    """The four flags of a model as the protocol writes them; a model that is off says DISABLED."""
-    named = (*flags.as_keys(), (f"{PREFIX}{flags.model}.control", control(flags)))
-    reason = "STATIC" if flags.enabled else "DISABLED"
-    about = {"rev": flags.revision, "epoch": flags.epoch, "state": flags.state}
+def evaluations(flags: Flags, asking: Asking) -> tuple[Evaluation, ...]:
+    """The four flags of a model as the protocol writes them; what is off says DISABLED.
+
+    The flat flags depend on who asks, so they say TARGETING_MATCH; `control` is the same for everybody.
+    """
+    whole = {**control(flags), "rev": flags.revision, "epoch": flags.epoch}
+    named = f"{PREFIX}{flags.model}.control"
+    everything = _evaluation(named, whole, flags, "DISABLED" if flags.is_off else "STATIC")
+    said = answer(flags, asking.version_of(flags.model), found=asking.found)
+    if isinstance(said, InvalidContext):
+        wrong: Evaluation = {"errorCode": "INVALID_CONTEXT", "errorDetails": said.details}
+        return (*({"key": key, **wrong} for key, _ in flags.as_keys()), everything)
+    reason = "TARGETING_MATCH" if said.enabled else "DISABLED"
+    return (*(_evaluation(key, value, said, reason) for key, value in said.as_keys()), everything)
+
+
+def _evaluation(key: str, value: object, flags: Flags, reason: str) -> Evaluation:
+    about: dict[str, object] = {
+        "flags_revision": flags.revision,
+        "kill_count": flags.epoch,
+        "state": flags.state,
+        "rev": flags.revision,
+        "epoch": flags.epoch,
+    }
     about |= {"reason": flags.reason} if flags.reason else {}
-    return tuple(
-        {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}
-        for key, value in named
-    )
+    return {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}
 
 
 def _events(request: Request, house: House) -> str:
@@ -99,18 +142,22 @@ def _is_known(tag: str, given: str) -> bool:
     return given.strip() == "*" or tag in {known.strip().removeprefix("W/") for known in given.split(",")}
 
 
-@lru_cache(maxsize=4)
-def _bulk(told: tuple[Flags, ...], events: str) -> tuple[bytes, str]:
-    """Every flag as the protocol writes it, with its entity tag; made once for all who ask."""
-    every = [evaluation for flags in told for evaluation in evaluations(flags)]
+@lru_cache(maxsize=16)
+def _bulk(told: tuple[Flags, ...], asking: Asking, events: str) -> tuple[bytes, str]:
+    """Every flag as the protocol writes it, with its entity tag; made once for all who ask for the same version.
+
+    Two versions have two tags, even while both read the same.
+    """
+    every = [evaluation for flags in told for evaluation in evaluations(flags, asking)]
     content = canonical({"flags": every, "eventStreams": [{"type": "sse", "url": events}]})
-    return content, f'"{digest(content)[:32]}"'
+    who = canonical([asking.version, asking.key, asking.found])
+    return content, f'"{digest(who + content)[:32]}"'
 
 
-def _flag(board: Board, key: str) -> Evaluation | None:
+def _flag(board: Board, key: str, asking: Asking) -> Evaluation | None:
     model = key.removeprefix(PREFIX).rpartition(".")[0]
     flags = board.flags(model) if key.startswith(PREFIX) else None
-    return None if flags is None else next((e for e in evaluations(flags) if e["key"] == key), None)
+    return None if flags is None else next((e for e in evaluations(flags, asking) if e["key"] == key), None)
 
 
 def _unknown() -> JSONResponse:
@@ -118,15 +165,33 @@ def _unknown() -> JSONResponse:
     return JSONResponse({"errorCode": "GENERAL", "errorDetails": details}, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-async def _wrong_context(request: Request) -> dict[str, str] | None:
-    """What is wrong with the evaluation context; flags do not depend on it, but nonsense is not passed over."""
+async def _asking(request: Request) -> Asking | dict[str, str]:
+    """Who asks, by the evaluation context; else what is wrong with the request."""
     body = await request.body()
     if not body:
-        return None
+        return Asking()
     try:
         said: Any = json.loads(body)
     except (ValueError, RecursionError):
         return {"errorCode": "PARSE_ERROR", "errorDetails": "Expected a JSON object, found something else."}
-    if not isinstance(said, dict) or not isinstance(said.get("context", {}), dict):
+    if not isinstance(said, dict) or not isinstance(context := said.get("context", {}), dict):
         return {"errorCode": "INVALID_CONTEXT", "errorDetails": 'Expected {"context": {...}}, found something else.'}
-    return None
+    version, key = context.get("version"), context.get("targetingKey")
+    if version is not None:
+        return Asking(version) if _is_name(version) else Asking(found=_shown(version))
+    if isinstance(key, str) and "@" in key:
+        return Asking(key=key) if _is_name(key) else Asking(found=_shown(key))
+    return Asking()
+
+
+def _is_name(text: object) -> bool:
+    """Whether this may be a version, or a model and a version."""
+    return isinstance(text, str) and 0 < len(text) <= 2 * MOST_OF_NAMES and NEVER.search(text) is None
+
+
+def _shown(value: object) -> str:
+    """What was sent where a name was expected, cut to what a message can show."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    text = json.dumps(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text)} characters)"

@@ -22,7 +22,7 @@ from signoff.domain.access import ForbiddenError, Principal, Verb, permitted
 from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
-from signoff.domain.flags import Flags
+from signoff.domain.flags import Flags, Share
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
@@ -233,11 +233,18 @@ def _meaning(flags: Flags) -> str:
 
 
 def _trades(flags: Flags) -> str:
-    if not flags.enabled:
+    if flags.is_off:
         return "Trades nothing; every new order is refused."
-    if flags.shadow_mode:
-        return "The candidate runs beside the champion and trades nothing."
-    return f"Trades up to {flags.allocation_pct}% of its capital."
+    if flags.enabled and not flags.shadow_mode:
+        return f"Trades up to {flags.allocation_pct}% of its capital."
+    return " ".join(_allowed(share) for share in flags.versions if share.enabled)
+
+
+def _allowed(share: Share) -> str:
+    """What one version may do, in a sentence."""
+    if share.shadow_mode:
+        return f"{share.version} runs in shadow and trades nothing."
+    return f"{share.version} trades up to {share.allocation_pct}% of the capital."
 
 
 def _under(release: Deployment, told: Flags) -> Under:

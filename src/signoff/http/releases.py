@@ -381,10 +381,13 @@ def models(
 
 @router.get("/models/{model}/flags", tags=["models"])
 def flags(
-    model: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ_FLAGS))]
+    model: Name,
+    house: Installation,
+    principal: Annotated[Principal, Depends(allowed(Verb.READ_FLAGS))],
+    version: Name | None = None,
 ) -> FlagsDocument:
-    """The flags of one model, from the record."""
-    return Local(house, principal.name).flags(model)
+    """The flags of one model, from the record: those of this version, or of the only one alive."""
+    return Local(house, principal.name).flags(model, version=version)
 
 
 @router.post("/models/{model}/rearm/statements", tags=["kill"])

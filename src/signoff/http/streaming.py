@@ -22,6 +22,7 @@ from signoff.app.board import Board
 from signoff.config.logs import about
 from signoff.domain.access import Principal, Verb
 from signoff.domain.errors import BadInputError, SignoffError
+from signoff.domain.flag_notices import NEWEST, Format
 from signoff.http.access import allowed_at_once, still_allowed
 from signoff.ledger.canonical import canonical
 
@@ -57,6 +58,7 @@ class Subscriber:
 
     models: frozenset[str] | None
     is_welcome: Callable[[], bool]
+    form: Format = NEWEST
     waiting: dict[str, Frame] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     is_over: bool = False
@@ -126,21 +128,25 @@ class Hub:
         """Tell every connection about these models."""
         changed = tuple(models)
         for model in changed:
-            content = frame("control", self.board.notice(model))
+            said: dict[Format, Frame] = {}
             for desk in self._desks:
                 if desk.models is None or model in desk.models:
-                    desk.offer(model, content)
+                    if desk.form not in said:
+                        said[desk.form] = frame("control", self.board.notice(model, desk.form))
+                    desk.offer(model, said[desk.form])
         if changed:
             content = frame("message", canonical({"type": "refetchEvaluation"}))
             for client in self._clients:
                 client.offer("refetch", content)
 
-    def desk(self, models: frozenset[str] | None, nonce: str, is_welcome: Callable[[], bool]) -> "Stream":
+    def desk(
+        self, models: frozenset[str] | None, nonce: str, is_welcome: Callable[[], bool], form: Format = NEWEST
+    ) -> "Stream":
         """A desk's stream: the greeting, the present state of its models, then every change."""
-        subscriber = Subscriber(models, is_welcome)
-        subscriber.offer("greeting", frame("greeting", self.board.greeting(nonce)))
+        subscriber = Subscriber(models, is_welcome, form)
+        subscriber.offer("greeting", frame("greeting", self.board.greeting(nonce, form)))
         for model in sorted(models) if models is not None else self.board.models():
-            subscriber.offer(model, frame("control", self.board.notice(model)))
+            subscriber.offer(model, frame("control", self.board.notice(model, form)))
         return Stream(self._desks, subscriber)
 
     def client(self, is_welcome: Callable[[], bool]) -> "Stream":
@@ -161,12 +167,13 @@ class Hub:
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_S)
-            signs: dict[frozenset[str] | None, Frame] = {}
+            signs: dict[tuple[frozenset[str] | None, Format], Frame] = {}
             for desk in self._desks:
-                if desk.models not in signs:
+                asked = desk.models, desk.form
+                if asked not in signs:
                     told = self.board.models() if desk.models is None else desk.models
-                    signs[desk.models] = frame("heartbeat", self.board.heartbeat(told))
-                desk.offer("heartbeat", signs[desk.models])
+                    signs[asked] = frame("heartbeat", self.board.heartbeat(told, desk.form))
+                desk.offer("heartbeat", signs[asked])
             for client in self._clients:
                 client.offer("heartbeat", b": here\n\n")
 
@@ -261,13 +268,16 @@ async def follow_flags(
     hub: Streams,
     model: Annotated[list[str] | None, Query(description="Only these models; repeat. Default: all.")] = None,
     nonce: Annotated[str, Query(description="A number used once, answered in the signed greeting.")] = "",
+    notices: Annotated[
+        Format, Query(description="The format of the notices: 2 tells every version; 1 is for older desks.")
+    ] = Format.FIRST,
 ) -> Stream:
     """Server-sent events with the signed flags inside; a signed heartbeat every two seconds."""
     if model is not None and len(model) > MOST_MODELS:
         raise BadInputError(f"Expected at most {MOST_MODELS} models to follow, found {len(model)}; leave out ?model=.")
     if len(nonce) > MOST_NONCE:
         raise BadInputError(f"Expected a nonce of at most {MOST_NONCE} characters, found {len(nonce)}.")
-    return hub.desk(frozenset(model) if model else None, nonce, still_allowed(request, Verb.READ_FLAGS))
+    return hub.desk(frozenset(model) if model else None, nonce, still_allowed(request, Verb.READ_FLAGS), notices)
 
 
 @router.get(CHANGES, tags=["flags"], response_class=Response, responses=EVENTS)

@@ -122,11 +122,21 @@ class DeploymentDocument(TypedDict):
     policy: FloorDocument | None
 
 
+class ShareDocument(TypedDict):
+    """What one version may do."""
+
+    state: str
+    enabled: bool
+    allocation_pct: int
+    shadow_mode: bool
+
+
 class ReleaseDocument(DeploymentDocument):
-    """The same with its model's flags, and what its rehearsal lacks."""
+    """The same with the flags of its version, and what its rehearsal lacks."""
 
     unrehearsed: list[str]
     flags: FlagValues
+    versions: dict[str, ShareDocument]
     flags_revision: int
     observing: bool
 
@@ -140,11 +150,13 @@ class RolledBackDocument(ReleaseDocument):
 class DeploymentsPage(TypedDict):
     """Releases by id, with the flags of their models; `next` is the `after` of the page that follows.
 
+    `flags` are those of a model's only version alive, and closed where several are; `versions` those of each version.
     `registry` is what a worker last found in the model registry otherwise than on record, by model.
     """
 
     deployments: list[DeploymentDocument]
     flags: dict[str, FlagValues]
+    versions: dict[str, dict[str, ShareDocument]]
     registry: dict[str, list[str]]
     next: str | None
     observing: bool
@@ -205,7 +217,7 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one vi
         case "validating":
             return "its gates: submit it again"
         case "validated" if state.blocking and not state.is_overridden:
-            return f"override of {', '.join(state.blocking)}"
+            return f"override of {', '.join(state.blocking)} by {overriders(state)}"
         case "validated":
             return f"a rollback rehearsal (signoff rehearse {state.model}), then submit it again"
         case "awaiting_approval":
@@ -229,6 +241,13 @@ def _in_phase(state: Deployment) -> str:
     return "; ".join(state.unmet) or "advance"
 
 
+def overriders(state: Deployment) -> str:
+    """How many different people must still take responsibility for blocked gates, and in which roles."""
+    asked, signed = state.policy.approvals, {signature.person for signature in state.overrides}
+    more = f"{max(asked.override_persons - len(signed), 0)} {'more ' if signed else ''}"
+    return f"{more}of {', '.join(asked.override_roles)}"
+
+
 def silence_of(state: Deployment) -> str:
     """For how long a release has been silent, what that did to its capital, and what it waits for."""
     silent = f"silent for {in_sessions(state.silent_sessions)}: {'; '.join(state.concerns)}"
@@ -250,26 +269,48 @@ def _way_back(state: Deployment) -> str:
 
 
 class FlagsDocument(TypedDict):
-    """The flags of one model."""
+    """The flags of one model: those of the version asked for, or of the only one alive, and every version's share.
+
+    `revision` and `epoch` are the earlier names of `flags_revision` and `kill_count`.
+    """
 
     model: str
     flags: FlagValues
     state: str
     version: str | None
     candidate: str | None
+    versions: dict[str, ShareDocument]
+    flags_revision: int
+    kill_count: int
     revision: int
     epoch: int
     reason: str
 
 
+def shares_document(flags: Flags) -> dict[str, ShareDocument]:
+    """Every version of a model with its share."""
+    return {
+        share.version: {
+            "state": share.state,
+            "enabled": share.enabled,
+            "allocation_pct": share.allocation_pct,
+            "shadow_mode": share.shadow_mode,
+        }
+        for share in flags.versions
+    }
+
+
 def flags_document(flags: Flags) -> FlagsDocument:
-    """The flags of one model."""
+    """The flags of one model, as its versions have them."""
     return {
         "model": flags.model,
         "flags": dict(flags.as_keys()),
         "state": flags.state,
         "version": flags.version,
         "candidate": flags.candidate,
+        "versions": shares_document(flags),
+        "flags_revision": flags.revision,
+        "kill_count": flags.epoch,
         "revision": flags.revision,
         "epoch": flags.epoch,
         "reason": flags.reason,

@@ -70,6 +70,7 @@ from signoff.verbs.documents import (
     proposal_document,
     rehearsed_document,
     reviewed_document,
+    shares_document,
     stopped_many_document,
     token_document,
 )
@@ -406,7 +407,7 @@ class Local:
         return reviewed_document(identity, result, self.house.clock.now().date())
 
     def deployment(self, identity: str) -> ReleaseDocument:
-        """One release with its model's flags."""
+        """One release with the flags of its version."""
         return self._released(self.house.record.deployment(identity))
 
     def deployments(
@@ -424,6 +425,7 @@ class Local:
         return {
             "deployments": [deployment_document(d, told[d.model]) for d in shown],
             "flags": {model: dict(flags.as_keys()) for model, flags in told.items()},
+            "versions": {model: shares_document(flags) for model, flags in told.items()},
             "registry": {model: list(texts) for model, texts in self._registry().items() if model in told},
             "next": shown[-1].id if len(page) > limit else None,
             "observing": self.house.is_observing(),
@@ -432,9 +434,10 @@ class Local:
     def _registry(self) -> dict[str, tuple[str, ...]]:
         return standing(self.house.shelf, self.house.clock.now())
 
-    def flags(self, model: str) -> FlagsDocument:
-        """The flags of one model."""
-        return flags_document(self.house.flags_of((model,))[model])
+    def flags(self, model: str, *, version: str | None = None) -> FlagsDocument:
+        """The flags of one model for this version; without one, for the only version alive."""
+        told = self.house.flags_of((model,))[model]
+        return flags_document(told if version is None else told.for_version(version))
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> HistoryPage:
         """What happened to a model or one release, in the ledger's order, after the event with this number in it.
@@ -514,7 +517,8 @@ class Local:
         return {
             **deployment_document(state, flags),
             "unrehearsed": list(unrehearsed),
-            "flags": dict(flags.as_keys()),
+            "flags": dict(flags.for_version(state.version).as_keys()),
+            "versions": shares_document(flags),
             "flags_revision": flags.revision,
             "observing": self.house.is_observing(),
         }

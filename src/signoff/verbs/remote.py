@@ -336,7 +336,7 @@ class Remote:
         return self._post(f"/deployments/{_part(identity)}/post-mortem", {"notes": notes})
 
     def deployment(self, identity: str) -> Document:
-        """One release with its model's flags."""
+        """One release with the flags of its version."""
         return self._get(f"/deployments/{_part(identity)}")
 
     def deployments(
@@ -346,9 +346,9 @@ class Remote:
         asked = {"model": model, "state": state.value if state else None, "after": after, "limit": limit}
         return self._get("/deployments", {name: value for name, value in asked.items() if value is not None})
 
-    def flags(self, model: str) -> Document:
-        """The flags of one model."""
-        return self._get(f"/models/{_part(model)}/flags")
+    def flags(self, model: str, *, version: str | None = None) -> Document:
+        """The flags of one model for this version; without one, for the only version alive."""
+        return self._get(f"/models/{_part(model)}/flags", {} if version is None else {"version": version})
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
         """What happened to a model or one release; page after page until there is no more, or enough."""

@@ -278,6 +278,8 @@ class Worker:
             while present.state in LIVE and (day := watch.first_due(present, last)) is not None:
                 present, _ = watch.observe(state.id, day, actor=self.actor, is_due=True)
                 done.observed.append(f"{state.id}: {day}")
+            if present.state in LIVE:
+                watch.refuse_unreadable(present)
 
         def look(state: Deployment) -> None:
             self.house.watch(state.model).interim(state.id, actor=self.actor)

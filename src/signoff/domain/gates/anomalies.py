@@ -52,7 +52,7 @@ def anomaly_checks(log: PaperLog, evidence: Evidence) -> tuple[Checked, ...]:
         _check("predictions that are no number", rows, lambda: _not_finite(log)),
         _check("constant predictions", rows, lambda: _constant(log)),
         _check("repeated predictions", rows, lambda: _repeated(log)),
-        _check("missing sessions", _shared_sessions(log, evidence.backtest), lambda: _missing_sessions(log, evidence)),
+        _check("missing sessions", _expected_sessions(log, evidence)[0].size, lambda: _missing_sessions(log, evidence)),
         _check("gaps of symbols", np.unique(log.symbols).size, lambda: _gaps(log)),
         _check("stale prices", priced, lambda: _stale_prices(log), no_fills),
         _check("duplicate orders", orders, lambda: _duplicate_orders(log), no_orders),
@@ -266,8 +266,12 @@ def _first(named: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
     return sorted(named.items())[:MOST_NAMED]
 
 
-def _shared_sessions(log: PaperLog, backtest: Returns) -> int:
-    return int(_sessions_inside(log, backtest).size)
+def _expected_sessions(log: PaperLog, evidence: Evidence) -> tuple[Days, str]:
+    """The sessions of the paper period, and which table knows them: the backtest, or else the paper returns."""
+    inside = _sessions_inside(log, evidence.backtest)
+    if inside.size or evidence.paper_returns is None:
+        return inside, "backtest"
+    return _sessions_inside(log, evidence.paper_returns), "paper returns"
 
 
 def _sessions_inside(log: PaperLog, backtest: Returns) -> Days:
@@ -300,10 +304,7 @@ def _broken_rows(log: PaperLog) -> Iterator[Anomaly]:
 
 def _missing_sessions(log: PaperLog, evidence: Evidence) -> Iterator[Anomaly]:
     """Sessions that are missing altogether, by the sessions of the backtest or of the paper returns."""
-    inside = _sessions_inside(log, evidence.backtest)
-    whose = "backtest"
-    if not inside.size and evidence.paper_returns is not None:
-        inside, whose = _sessions_inside(log, evidence.paper_returns), "paper returns"
+    inside, whose = _expected_sessions(log, evidence)
     if not inside.size:
         raise InsufficientData("neither the backtest nor paper returns have a session of the paper period")
     if (absent_days := np.setdiff1d(inside, days(log))).size:

@@ -8,8 +8,10 @@ from signoff.domain.dossier import Feed
 from signoff.domain.memo.document import Align, Block, Cell, Code, Column, Fields, Paragraph, Section, Table
 from signoff.domain.memo.pieces import ABSENT, lead_in, one, versioned, words
 from signoff.domain.memo.release import Release
+from signoff.domain.policy import ChampionShare
 from signoff.domain.quantity import NOT_PROVIDED
 
+OFF: Final = ("false", "0", "false")
 _PARAMETERS: Final = ("model_version", "allocation_percent", "latency_sla_ms", "max_position_size_percent")
 
 
@@ -64,20 +66,54 @@ def _parameter(key: str, known: Mapping[str, str | int | float | bool]) -> str:
 
 def _flags(release: Release) -> tuple[Block, ...]:
     """Flags follow from the phase alone, so the table is what they will be, not what somebody set."""
-    limited = str(release.policy.phases.limited_allocation_pct)
-    prefix = f"models.{release.dossier.model}"
-    rows = (
-        (f"{prefix}.enabled", "true", "true", "true", "false"),
-        (f"{prefix}.allocation_pct", "0", limited, "100", "0"),
-        (f"{prefix}.shadow_mode", "true", "false", "false", "false"),
+    header, phases = release.dossier.header, release.policy.phases
+    limited = phases.limited_allocation_pct
+    is_rest = phases.champion_share_while_limited is ChampionShare.REST
+    candidate = (("true", "0", "true"), ("true", str(limited), "false"), ("true", "100", "false"), OFF)
+    beside = ("true", str(100 - limited if is_rest else 100), "false")
+    champion = (("true", "100", "false"), beside, OFF, ("true", "100", "false"))
+    titles = (
+        Column("Version"),
+        Column("Flag"),
+        *(Column(t, Align.RIGHT) for t in ("Shadow", "Limited", "Full", "Rolled back")),
     )
-    titles = (Column("Flag"), *(Column(t, Align.RIGHT) for t in ("Shadow", "Limited", "Full", "Rolled back")))
-    body = tuple((Cell(flag), *(Cell(value, is_figure=True) for value in values)) for flag, *values in rows)
+    rows = _rows_of(header.version, header.model, candidate)
+    if header.previous_version is not None:
+        rows += _rows_of(header.previous_version, header.model, champion)
     return (
         one("Controlled via", words(release.dossier.infrastructure.flag_service)),
         lead_in("Flags"),
-        Table(titles, body),
-        Paragraph("Derived from the phase of the release; nobody edits a flag by hand.", is_note=True),
+        Table(titles, rows),
+        Paragraph(_who_trades(release), is_note=True),
+    )
+
+
+def _rows_of(version: str, model: str, phases: tuple[tuple[str, str, str], ...]) -> tuple[tuple[Cell, ...], ...]:
+    """The three flags of one version, phase by phase."""
+    return tuple(
+        (
+            Cell(versioned(version)),
+            Cell(f"models.{model}.{flag}"),
+            *(Cell(values[at], is_figure=True) for values in phases),
+        )
+        for at, flag in enumerate(("enabled", "allocation_pct", "shadow_mode"))
+    )
+
+
+def _who_trades(release: Release) -> str:
+    """Where flags come from, for whom they are, and what the champion trades in the limited phase."""
+    said = (
+        "Derived from the phase of the release; nobody edits a flag by hand. A process reads the flags of the version "
+    )
+    said += "that it runs, and names it as `version`."
+    previous = release.dossier.header.previous_version
+    if previous is None:
+        return said
+    share = release.policy.phases.champion_share_while_limited
+    what = "the rest of the capital" if share is ChampionShare.REST else "all of the capital"
+    return (
+        f"{said} In the limited phase {versioned(previous)} trades {what} (policy: champion_share_while_limited "
+        f"{share.value}). While a rollback is under way, and after a kill, every version is off."
     )
 
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from signoff.domain import events as e
 from signoff.domain.decisions import DEADLINE_OF
 from signoff.domain.deployment import IllegalHistoryError, replay
-from signoff.domain.flags import flags
+from signoff.domain.flags import Flags, flags
 from signoff.domain.latch import Latch, evolve_latch
 from signoff.domain.memo.document import (
     Align,
@@ -330,7 +330,14 @@ def _orders_and_flags(story: Story) -> Iterator[Block]:
     if after is None:
         yield one(f"models.{story.model}", ABSENT)
         return
-    yield Fields(tuple((key, Cell(str(value).lower(), is_figure=True)) for key, value in after))
+    columns = (Column("Version"), Column("Flag"), Column("Value", Align.RIGHT))
+    rows = tuple(
+        (Cell(versioned(version)), Cell(key), Cell(str(value).lower(), is_figure=True))
+        for version in (story.version, story.restored_version)
+        if version is not None
+        for key, value in after.for_version(version).as_keys()
+    )
+    yield Table(columns, rows)
 
 
 def _seen(story: Story, step: e.Step) -> Cell:
@@ -342,7 +349,7 @@ def _seen(story: Story, step: e.Step) -> Cell:
     return ABSENT
 
 
-def _flags(story: Story) -> tuple[tuple[str, bool | int], ...] | None:
+def _flags(story: Story) -> Flags | None:
     """The flags that follow from the streams given, or None where one of them is not whole."""
     streams: dict[str, list[e.Recorded]] = {}
     for recorded in story.every:
@@ -357,7 +364,7 @@ def _flags(story: Story) -> tuple[tuple[str, bool | int], ...] | None:
     is_champion_missing = story.restored_version is not None and all(
         deployment.version != story.restored_version for deployment in deployments
     )
-    return None if is_champion_missing else flags(story.model, deployments, latch).as_keys()
+    return None if is_champion_missing else flags(story.model, deployments, latch)
 
 
 def _timeline(story: Story) -> Table:
