@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pandas as pd
 import pytest
@@ -363,3 +364,20 @@ def test_removing_a_figure_never_admits_what_adds_risk_nor_refuses_what_reduces_
 
 def test_the_gate_counts_with_finite_weights_alone():
     assert not reduces_risk(buy(pct=-1.0), Book(weights_pct={"AAPL": math.inf}))
+
+
+@pytest.mark.parametrize("odd", [{"epoch": None}, {"epoch": "5"}, {"weight_change_pct": Decimal(-1)}])
+def test_an_order_that_is_oddly_written_holds_back_no_way_out(odd):
+    held = book(weights_pct={"AAPL": 5.0, "JPM": Decimal(5), None: None})
+    usual = {"client_order_id": "1", "symbol": "MSFT", "weight_change_pct": 1.0, "epoch": 5, "version": "2"}
+    first = Order(**usual | odd)
+    out = [Order(client_order_id=symbol, symbol=symbol, weight_change_pct=-2.0, epoch=5) for symbol in ("AAPL", "JPM")]
+    admitted, refused = gate().admit([first, *out], held, flags=LIVE, today=datetime(2019, 1, 15, tzinfo=UTC))
+    assert (admitted, [each.order for each in refused]) == (tuple(out), [first])
+
+
+def test_a_way_out_may_be_written_as_a_decimal():
+    sold = Order(client_order_id="1", symbol="AAPL", weight_change_pct=Decimal(-2), epoch=5)
+    off = replace(LIVE, enabled=False)
+    admitted, refused = gate().admit([sold, sold, sold], book(weights_pct={"AAPL": 5.0}), flags=off, today=TODAY)
+    assert (admitted, len(refused)) == ((sold, sold), 1)

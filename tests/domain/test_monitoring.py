@@ -657,3 +657,27 @@ def test_no_reading_is_better_for_data_that_are_missing_doubled_or_no_number(kin
         elif now.level != Level.UNKNOWN:
             assert RANK[now.level] >= RANK[was.level], was.key
     assert not after.is_conclusive or before.is_conclusive
+
+
+def test_a_gain_that_nobody_makes_hides_no_losses():
+    own, _ = world()
+    own[-20:] = np.linspace(-0.02, -0.01, 20)
+    assert reading(observe(measured(returns=own), POLICY, {}), "rolling_sharpe_30d").level == Level.CRITICAL
+    own[-1] = 1e300
+    shown = observe(measured(returns=own), POLICY, {})
+    assert not shown.is_conclusive
+    for key in ("daily_return", "rolling_sharpe_30d", "missing_returns"):
+        assert reading(shown, key).level == Level.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"predictions": predictions(latency_ms=np.full(20, -5.0))}, "latency_p95_ms"),
+        ({"gross_exposure_pct": np.array([-50.0])}, "gross_exposure_pct"),
+    ],
+)
+def test_what_cannot_be_below_zero_is_unknown_there(changes, key):
+    shown = observe(measured(**changes), POLICY, {})
+    assert reading(shown, key).level == Level.UNKNOWN
+    assert not shown.is_conclusive

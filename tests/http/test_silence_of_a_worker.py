@@ -291,3 +291,29 @@ def test_a_kill_that_a_journal_kept_while_the_record_was_away_is_told_once(tmp_p
     several.kill("m")
     (told,) = told_of_kills(several)
     assert told["subject"] == "PAGE: m was killed"
+
+
+def test_a_version_that_was_brought_back_was_not_silent_while_another_one_traded(desk):
+    desk.live()
+    desk.shown.update(dict.fromkeys(SESSIONS[:2], "good"))
+    desk.after(2)
+    for n, event in enumerate((e.Superseded(by_deployment="m-3"), e.Reinstated(after_deployment="m-3"))):
+        desk.clock.set(datetime(2019, 1, 8 + 5 * n, 22, tzinfo=UTC))
+        change = Change(stream=deployment_stream(RELEASE), state=desk.house.record.deployment(RELEASE), events=(event,))
+        desk.house.record.commit(change, actor="t", key=event.kind)
+    assert desk.after(5).observed == []
+    assert (desk.share(), desk.told("monitoring of"), desk.told("PAGE")) == (100, [], [])
+    assert desk.after(7).observed == [f"{RELEASE}: {day}" for day in SESSIONS[5:7]]
+    assert desk.share() == 10  # silence after its return acts as ever
+
+
+def test_data_of_a_session_that_was_declared_as_not_held_are_judged_though_they_tell_nothing(desk):
+    desk.live()
+    desk.shown[SESSIONS[0]] = "good"
+    desk.after(1)
+    Local(desk.house, "A. Berg").not_held(RELEASE, SESSIONS[1], reason="said to be closed")
+    desk.shown.update({SESSIONS[1]: "unknown", SESSIONS[2]: "unknown"})
+    desk.after(3)
+    desk.after(4)
+    state = desk.house.record.deployment(RELEASE)
+    assert (state.not_held, state.unjudged, desk.share()) == ((), tuple(SESSIONS[1:4]), 10)

@@ -14,9 +14,9 @@ from signoff.app.notices import after_deployment, call, incident
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
-from signoff.domain.deployment import LIVE, Deployment, foreseen
+from signoff.domain.deployment import LIVE, Deployment, State, foreseen
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
-from signoff.domain.events import AnyEvent, CapitalCut, Observed, Occasion
+from signoff.domain.events import AnyEvent, CapitalCut, Observed, Occasion, Reinstated
 from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.silence import in_sessions, outlook
 from signoff.ports.calendar import LONGEST_BREAK, Calendar, TradingDays
@@ -130,12 +130,13 @@ class Watch:
             self._observed(state, state.last_session)
 
     def _can_be_judged(self, state: Deployment, session: date) -> bool:
-        """Whether the data of a session end its silence, or hold a trigger; silence was told of already."""
+        """Whether the data of a session end its silence, hold a trigger, or tell that it was held after all."""
         try:
             observed = self._observed(state, session)
         except SignoffError:
             return False
-        return observed.is_heard or bool(observed.fired)
+        was_held = session in state.not_held and observed.counts
+        return observed.is_heard or bool(observed.fired) or was_held
 
     def declare_not_held(self, identity: str, session: date, reason: str, *, actor: str) -> Deployment:
         """Put on record that the venue did not hold a session; refused for one that has data."""
@@ -221,8 +222,20 @@ class Watch:
     def _first(self, state: Deployment) -> date:
         """The first day that was not observed; before any was, the exchange's day on which the release became live."""
         if state.last_session is not None:
-            return state.last_session + timedelta(days=1)
+            following = state.last_session + timedelta(days=1)
+            return max(following, self._first_after_return(state, following) or following)
         return live_since(state) if state.phase_since is None else self.days(state).of(state.phase_since)
+
+    def _first_after_return(self, state: Deployment, following: date) -> date | None:
+        """The day from which a version that was brought back trades again: while another one did, it was not silent."""
+        since, days = state.phase_since, self.days(state)
+        if state.state is not State.FULL or since is None or (day := days.of(since)) <= following:
+            return None
+        history = self.record.history(deployment_stream(state.id))
+        if not any(isinstance(each.event, Reinstated) and each.at == since for each in history):
+            return None
+        is_over = bool(days.between(day, day)) and days.close(day) <= since
+        return day + timedelta(days=1) if is_over else day
 
     def _refuse_open(self, state: Deployment, session: date) -> None:
         """Refuse to record a session that is not over: what comes after would never be seen."""

@@ -6,7 +6,7 @@ from datetime import date
 
 from signoff.domain.dossier import PositionLimits, Restrictions
 from signoff.domain.flags import Flags
-from signoff.domain.limits import Book, Order, Rules, judged
+from signoff.domain.limits import Book, Order, Rules, held_after, judged
 from signoff.domain.policy import OrderGatePolicy
 
 
@@ -46,7 +46,6 @@ class OrderGate:
             if judgement.reasons:
                 refused.append(Refusal(order=order, reasons=judgement.reasons, assumed=judgement.assumed))
                 continue
-            held = weights.get(order.symbol, 0.0)
-            weights[order.symbol] = None if held is None else held + order.weight_change_pct
+            weights[order.symbol] = held_after(weights.get(order.symbol, 0.0), order.weight_change_pct)
             admitted.append(replace(order, assumed=judgement.assumed) if judgement.assumed else order)
         return tuple(admitted), tuple(refused)

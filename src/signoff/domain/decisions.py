@@ -242,7 +242,7 @@ def record_day(state: Deployment, observed: e.Observed) -> tuple[AnyEvent, ...]:
     """A day of monitoring; inconclusive days pause the clock until a conclusive one follows, and then cut capital.
 
     A day is recorded once. One that was looked at before its data came is recorded again when they make it conclusive,
-    or when a trigger holds.
+    or when a trigger holds; one that was declared as not held, as soon as it has data.
     """
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one is observed.")
@@ -269,7 +269,8 @@ def _better_informed(state: Deployment, observed: e.Observed) -> None:
     day = observed.session
     if day not in state.unjudged and day not in state.not_held:
         raise GuardError("session", f"session {day} was observed already; last is {state.last_session}.")
-    if not observed.is_heard and not observed.fired:
+    was_held = day in state.not_held and observed.counts  # data tell otherwise, whatever they are worth
+    if not observed.is_heard and not observed.fired and not was_held:
         found = "; ".join(observed.concerns or ())
         raise GuardError("session", f"session {day} was looked at already and is still inconclusive: {found}.")
 

@@ -94,7 +94,7 @@ def judged(order: Order, book: Book, *, flags: Flags, rules: Rules, today: date)
     if reduces_risk(order, book):
         return Judgement(reasons=())
     assumed: list[str] = []
-    look = _Look(book=book, rules=rules, today=today, assume=assumed.append)
+    look = _Look(book=book, rules=rules, today=_day(today) or today, assume=assumed.append)
     reasons = (*_of_version(order, flags, rules), *_of_positions(order, look, flags), *_of_market(order.symbol, look))
     said = (*reasons, f"judged with substitutes: {'; '.join(assumed)}") if reasons and assumed else reasons
     return Judgement(reasons=said, assumed=tuple(assumed))
@@ -186,7 +186,9 @@ def _of_version(order: Order, flags: Flags, rules: Rules) -> Iterator[str]:
         yield f"v{order.version} of {flags.model} is in shadow mode: predictions are logged, not traded"
     elif not share.enabled and not flags.is_off:
         yield f"v{order.version} of {flags.model} is allocated 0% (state {share.state}){_because(share.reason)}"
-    if order.epoch < flags.revision:
+    if (epoch := _number(order.epoch)) is None:
+        yield f"the order names no flags revision that it was made on, present is {flags.revision}"
+    elif epoch < flags.revision:
         yield f"made on flags revision {order.epoch}, present is {flags.revision}"
 
 
@@ -224,7 +226,7 @@ def _of_positions(order: Order, look: _Look, flags: Flags) -> Iterator[str]:
     others = {other: look.weight(other) for other in look.book.weights_pct if other != symbol}
     blank = [other for other, weight in others.items() if weight is None]
     if blank:
-        yield f"gross exposure is unknown: no weight of {', '.join(sorted(blank))} is known"
+        yield f"gross exposure is unknown: no weight of {', '.join(sorted(map(str, blank)))} is known"
     after = None if held is None or change is None else abs(held + change)
     if after is not None and not after <= limits.max_single_position_pct:
         signed = (held or 0.0) + (change or 0.0)
@@ -249,10 +251,10 @@ def _of_sector(
         return
     sectors = {other: look.sector(other) for other in (*known, *blank) if known.get(other, 1.0) > 0}
     inside = [other for other, named in sectors.items() if named in {sector, None}]
-    if hidden := sorted(set(inside) & set(blank)):
+    if hidden := sorted(map(str, set(inside) & set(blank))):
         yield f"sector {sector} is unknown in size: no weight of {', '.join(hidden)} is known"
         return
-    unknown = sorted(other for other in inside if sectors[other] is None)
+    unknown = sorted(str(other) for other in inside if sectors[other] is None)
     total = sum(known[other] for other in inside) + (after or 0.0)
     if not total <= limit + ROUNDING_PCT:
         counted = f", with {', '.join(unknown)}, whose sector is unknown, counted in it" if unknown else ""
@@ -286,6 +288,12 @@ def _of_market(symbol: str, look: _Look) -> Iterator[str]:
             yield f"VIX is {look.state_of('vix')}, and trading halts above {ceiling:g}"
         elif not vix <= ceiling:
             yield f"VIX is {vix:g}, trading halts above {ceiling:g}"
+
+
+def held_after(held: object, change: object) -> float | None:
+    """The weight once an order is filled; unknown where either is no number."""
+    first, second = _number(held), _number(change)
+    return None if first is None or second is None else first + second
 
 
 def _number(said: object) -> float | None:

@@ -61,7 +61,8 @@ class Outcomes:
         np.maximum.at(failed, of, np.nan_to_num(predictions.errors, nan=0.0) != 0.0)
         np.maximum.at(unflagged, of, np.isnan(predictions.errors))
         np.maximum.at(gone, of, ~np.isfinite(values))
-        timed, slow = np.isfinite(predictions.latency_ms), np.full(found.size, -np.inf)
+        timed = np.isfinite(predictions.latency_ms) & (predictions.latency_ms >= 0)
+        slow = np.full(found.size, -np.inf)
         np.maximum.at(untimed, of, ~timed)
         np.maximum.at(slow, of[timed], predictions.latency_ms[timed])
         is_failed = failed > 0
@@ -168,7 +169,7 @@ def _latency(found: Outcomes, policy: Policy) -> Reading:
     if known.size < found.needed:
         why = too_few(int(known.size), found.needed)
     elif gaps:
-        why = f"{gaps} of {found.n} latencies are missing or infinite"
+        why = f"{gaps} of {found.n} latencies are missing, infinite or below zero"
     elif found.doubled:
         why = f"{found.doubled} rows stand there more than once"
     else:

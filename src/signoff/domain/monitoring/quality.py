@@ -170,6 +170,7 @@ def _exposure(measured: Measurement) -> Reading:
         why = _nothing(measured, "exposure")
     else:
         why = "" if np.isfinite(values[0]) else f"the exposure of {measured.session} is no number"
+        why = why or ("" if values[0] >= 0 else f"the gross exposure of {measured.session} is below zero")
     as_of = measured.session if values.size else None
     value = float(values[0]) if values.size == 1 else None
     return reading("gross_exposure_pct", Figure(value=value, n=values.size, needed=1, as_of=as_of, why=why))

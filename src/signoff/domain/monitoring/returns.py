@@ -27,6 +27,8 @@ BETA_SESSIONS: Final = 250
 VAR_SESSIONS: Final = 500
 VAR_PAST: Final = 100
 VOLATILITY_SESSIONS: Final = 30
+# Tenfold in a session: beyond it a figure is damage, and no return of anything that is traded.
+GREATEST_RETURN: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +95,8 @@ class Track:
         return cls(
             measured=measured,
             dates=dates[order],
-            returns=np.concatenate([table.returns for table in tables])[order],
-            benchmark=np.concatenate([_benchmark(table) for table in tables])[order],
+            returns=_plausible(np.concatenate([table.returns for table in tables])[order]),
+            benchmark=_plausible(np.concatenate([_benchmark(table) for table in tables])[order]),
         )
 
     @property
@@ -293,6 +295,11 @@ def _missing(track: Track) -> Reading:
     figure = Figure(n=n, as_of=newest(track.dates))
     detail = f"of {n} lived sessions without a return: {some(days)}" if days else ""
     return finding("missing_returns", len(days), figure, detail)
+
+
+def _plausible(values: Floats) -> Floats:
+    """The same with gains that nobody makes in a session as no number: one of them would hide every loss around it."""
+    return np.where(values > GREATEST_RETURN, np.nan, values)
 
 
 def _benchmark(table: DailyReturns) -> Floats:
