@@ -14,7 +14,8 @@ from signoff.app.record import Change, deployment_stream
 from signoff.cli.main import main
 from signoff.domain import events as e
 from signoff.domain.deployment import State
-from signoff.domain.errors import BadInputError, NotFoundError
+from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
+from signoff.domain.events import PauseReason
 from signoff.verbs.local import Local
 from signoff.wiring import House
 from signoff.worker.work import Worker
@@ -122,6 +123,7 @@ def test_sessions_that_a_person_declared_do_not_count(desk):
     desk.after(1)
     local = Local(desk.house, "A. Berg")
     local.not_held(RELEASE, SESSIONS[0], reason="NYSE closed, storm")
+    desk.clock.set(datetime.combine(SESSIONS[1], datetime.min.time(), UTC) + timedelta(hours=22))
     local.not_held(RELEASE, SESSIONS[1], reason="NYSE closed, storm")
     done = desk.after(3)
     assert done.observed == [f"{RELEASE}: {SESSIONS[2]}"]
@@ -311,9 +313,57 @@ def test_data_of_a_session_that_was_declared_as_not_held_are_judged_though_they_
     desk.live()
     desk.shown[SESSIONS[0]] = "good"
     desk.after(1)
+    desk.clock.set(datetime.combine(SESSIONS[1], datetime.min.time(), UTC) + timedelta(hours=22))
     Local(desk.house, "A. Berg").not_held(RELEASE, SESSIONS[1], reason="said to be closed")
     desk.shown.update({SESSIONS[1]: "unknown", SESSIONS[2]: "unknown"})
     desk.after(3)
     desk.after(4)
     state = desk.house.record.deployment(RELEASE)
     assert (state.not_held, state.unjudged, desk.share()) == ((), tuple(SESSIONS[1:4]), 10)
+
+
+def test_declarations_alone_bring_no_capital_back(desk):
+    desk.live()
+    desk.shown[SESSIONS[0]] = "good"
+    desk.after(1)
+    desk.after(6)
+    assert desk.share() == 0
+    local = Local(desk.house, "A. Berg")
+    for day in SESSIONS[1:6]:
+        local.not_held(RELEASE, day, reason="said to be closed")
+    with pytest.raises(RefusedError, match="the last conclusive one is 2019-01-07"):
+        local.resume(RELEASE, PauseReason.SILENCE, note="please")
+    desk.shown[SESSIONS[6]] = "good"
+    desk.after(7)
+    local.resume(RELEASE, PauseReason.SILENCE, note="heard again")
+    assert desk.share() == 100
+
+
+@pytest.mark.parametrize(("day", "said"), [(date(2019, 1, 12), "Saturday"), (SESSIONS[5], "closes at")])
+def test_only_a_session_that_is_over_is_declared(desk, day, said):
+    desk.live()
+    desk.after(5)
+    desk.clock.set(datetime.combine(SESSIONS[5], datetime.min.time(), UTC) + timedelta(hours=15))
+    with pytest.raises(RefusedError, match=said):
+        Local(desk.house, "A. Berg").not_held(RELEASE, day, reason="said to be closed")
+
+
+def test_nothing_is_declared_while_the_journal_cannot_be_read(desk, monkeypatch):
+    desk.live()
+    desk.after(1)
+
+    def broken(*_):
+        raise BadInputError("the live journal is junk")
+
+    monkeypatch.setattr(Feed, "sessions", broken)
+    with pytest.raises(BadInputError, match="junk"):
+        Local(desk.house, "A. Berg").not_held(RELEASE, SESSIONS[0], reason="said to be closed")
+
+
+def test_a_cut_of_a_killed_model_calls_nobody(desk):
+    desk.live()
+    desk.house.kill_switch.kill("m", reason="drill", actor="t")
+    desk.after(2)
+    assert desk.told("PAGE: capital cut") == []
+    (told,) = desk.told("capital cut to 10%")
+    assert "The model is killed and trades nothing." in told["text"]

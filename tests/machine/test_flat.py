@@ -13,7 +13,7 @@ from signoff.app.rollback import order_scope
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State
 from signoff.domain.errors import UnavailableError
-from signoff.domain.events import FlatAttested, Step, StepDone
+from signoff.domain.events import FlatAttested, Occasion, Step, StepDone
 from signoff.domain.floor import Tendency, differences, falls_short
 from signoff.domain.policy import Policy, RollbackPolicy, thresholds
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
@@ -42,6 +42,19 @@ def test_a_model_that_holds_a_position_is_not_flat_and_goes_on_once_it_is_closed
     assert back(world, state).state is State.ROLLED_BACK
     said = steps(world, state)[Step.VERIFY_FLAT].detail
     assert said == "no open order and no position at the simulated venue in 2 consecutive reads"
+
+
+def test_a_venue_that_is_connected_later_is_fenced_and_cancelled_before_it_is_believed(world):
+    state = raised(world, "2", "1", to=State.LIMITED)
+    house = world.house()
+    blind = replace(house.rollback, orders=NoVenue())
+    blind.start(state.id, Occasion.ERROR, "t", "r", actor="t")
+    assert blind.take_back(state.id, actor="t").state is State.ROLLBACK_STUCK
+    late = OpenOrder(client_order_id=order_id("m", 7), symbol="A", side="buy", quantity=1.0)
+    world.broker.place([late], epoch=0)
+    world.house().rollback.take_back(state.id, actor="t")
+    assert world.broker.open_orders(order_scope("m")) == ()
+    assert world.broker._fences[order_scope("m")] > 0
 
 
 def test_a_policy_that_keeps_positions_is_flat_by_orders_alone_and_the_step_says_so(world, monkeypatch):

@@ -17,6 +17,7 @@ from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment, State, foreseen
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
 from signoff.domain.events import AnyEvent, CapitalCut, Observed, Occasion, Reinstated
+from signoff.domain.latch import Latch
 from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.silence import in_sessions, outlook
 from signoff.ports.calendar import LONGEST_BREAK, Calendar, TradingDays
@@ -143,11 +144,13 @@ class Watch:
 
         def commit() -> None:
             state = self.record.deployment(identity)
+            if state.state in LIVE and session not in state.not_held:
+                self._refuse_open(state, session)
             events = decisions.declare_not_held(
                 state,
                 session,
                 reason,
-                has_data=self._has_data(state, session),
+                has_data=self._was_journaled(state, session),
                 today=self.record.now().date(),
             )
             self.record.commit(
@@ -159,6 +162,15 @@ class Watch:
         if not self.record.was_carried_out():
             decided_again(commit)
         return self.record.deployment(identity)
+
+    def _was_journaled(self, state: Deployment, session: date) -> bool:
+        """Whether a session has data. A journal that was never written has none; one that cannot be read may have."""
+        try:
+            return session in self.feed.sessions(state.model)
+        except SignoffError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return False
+            raise
 
     def _has_data(self, state: Deployment, session: date) -> bool:
         """Whether anything was journaled; a journal that cannot be read has nothing to say against the person."""
@@ -278,7 +290,10 @@ class Watch:
         events = decisions.record_day(state, observed)
         is_late = state.last_session is not None and session <= state.last_session
         again = f":{state.revision}" if is_late else ""
-        effects = (*after_deployment(state, state.phase_since or state.opened_at, now), *_told(state, events))
+        effects = (
+            *after_deployment(state, state.phase_since or state.opened_at, now),
+            *_told(state, events, self.record.latch(state.model)),
+        )
         if observed.fired:
             trigger = observed.fired[0]
             reason = "; ".join(explain(name, observed, state.policy) for name in observed.fired)
@@ -292,8 +307,11 @@ class Watch:
         )
 
 
-def _told(state: Deployment, events: tuple[AnyEvent, ...]) -> tuple[Effect, ...]:
-    """What people are told of a day: what is critical, unknown or missing once it changes, and every cut of capital."""
+def _told(state: Deployment, events: tuple[AnyEvent, ...], latch: Latch | None = None) -> tuple[Effect, ...]:
+    """What people are told of a day: what is critical, unknown or missing once it changes, and every cut of capital.
+
+    A cut of a killed model calls nobody: it trades nothing.
+    """
     observed = next(event for event in events if isinstance(event, Observed))
     cut = next((event for event in events if isinstance(event, CapitalCut)), None)
     then = foreseen(state, *events)
@@ -303,7 +321,10 @@ def _told(state: Deployment, events: tuple[AnyEvent, ...]) -> tuple[Effect, ...]
         is_late = state.last_session is not None and day <= state.last_session
         notice = f"monitoring of {day}{', judged late' if is_late else ''}"
         told.append(incident(state, notice, f"{name}, session {day}: {text}"))
-    if cut is not None:
+    if cut is not None and latch is not None and latch.is_latched:
+        text = f"{name}, session {day}: {cut.reason}. The model is killed and trades nothing."
+        told.append(incident(state, f"capital cut to {cut.allocation_pct}% on {day}", text))
+    elif cut is not None:
         text = f"{name}, session {day}: {cut.reason} ({'; '.join(then.concerns)}). {outlook(then)}"
         back = f"`signoff rollout resume {state.id} --for silence` restores it after a conclusive session."
         told.append(call(state, f"PAGE: capital cut to {cut.allocation_pct}% on {day}", f"{text} {back}"))

@@ -265,6 +265,9 @@ class RollbackProcedure:
         if kind is VenueKind.NONE:
             attest = f"`signoff rollout attest-flat {state.id} --reason …`"
             raise StepError(f"{NO_VENUE}; look at the broker yourself, then {attest}")
+        # Fence and cancel may have been done while no venue was connected; both may be repeated.
+        self.orders.fence(scope, epoch)
+        self.orders.cancel(scope, epoch)
         is_kept = state.policy.rollback.positions is PositionsAfter.KEPT
         empty = 0
         orders: tuple[OpenOrder, ...] = ()

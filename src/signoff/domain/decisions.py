@@ -233,6 +233,12 @@ def _heard_again(state: Deployment, latch: Latch | None) -> None:
             f"up to {state.last_session}: {'; '.join(state.concerns) or 'no session was judged'}. Mend the feed, let "
             f"the sessions be observed (`signoff observe {state.id} --session DATE`), then resume.",
         )
+    if state.last_judged != state.last_session:
+        raise GuardError(
+            "silence",
+            f"expected the last observed session, {state.last_session}, to be conclusive, found it declared as not "
+            f"held; the last conclusive one is {state.last_judged}. Resume after the next session that is heard.",
+        )
 
 
 AUTOMATIC: Final = (PauseReason.INCONCLUSIVE, PauseReason.NO_DATA)
