@@ -148,3 +148,13 @@ def test_a_report_that_is_deep_or_grows_is_refused_in_a_sentence(tmp_path, conte
     (tmp_path / "junit" / "unit.xml").write_bytes(content)
     with pytest.raises(BadInputError, match=words):
         read_reports(tmp_path)
+
+
+def test_status_names_every_kill_whatever_became_of_the_releases(tmp_path):
+    home = tmp_path / "h"
+    command("kill", "momentm", "--reason", "a slip", home=home)
+    said = command("status", home=home).stdout.decode()
+    assert "KILLED: momentm, by" in said
+    assert "a slip" in said
+    assert list(json.loads(command("status", "--json", home=home).stdout)["killed"]) == ["momentm"]
+    assert b"momentm" not in command("status", "--model", "other", home=home).stdout

@@ -174,6 +174,11 @@ class Record:
         latches = (decode_state(Latch, s.state) for s in self.store.streams("model/"))
         return tuple(sorted(leaving | {latch.model for latch in latches if latch.is_latched}))
 
+    def killed(self) -> dict[str, str]:
+        """Every model that is killed, also one of which there is no release: by whom, and why."""
+        latches = (decode_state(Latch, stored.state) for stored in self.store.streams(model_stream("")))
+        return {latch.model: f"{latch.killed_by}: {latch.reason}" for latch in latches if latch.is_latched}
+
     def latch(self, model: str) -> Latch | None:
         """The kill latch of a model, None where nothing was ever killed or rehearsed."""
         found = self.store.load(model_stream(model))

@@ -33,20 +33,23 @@ def status(
     if identity:
         one = session.verbs.deployment(identity)
         of_model = str(one["model"])
-        differs = session.verbs.deployments(model=of_model, limit=1).get("registry", {})
+        of_its_model = session.verbs.deployments(model=of_model, limit=1)
         document: Document = {
             "deployments": [one],
             "flags": {of_model: one["flags"]},
             "versions": {of_model: one.get("versions", {})},
-            "registry": differs,
+            "registry": of_its_model.get("registry", {}),
+            "killed": of_its_model.get("killed", {}),
             "next": None,
             "observing": one.get("observing"),
         }
     else:
         document = session.verbs.deployments(model=model, state=state, after=after, limit=limit or 100)
     found = rows(document, "deployments")
+    killed_there = cast("Mapping[str, str]", document.get("killed") or {})  # an older server does not say
+    killed = tuple(f"KILLED: {name}, by {why}" for name, why in killed_there.items())
     if not found:
-        session.answer(document, "No release yet. Begin with: signoff init MODEL VERSION")
+        session.answer(document, *killed, "No release yet. Begin with: signoff init MODEL VERSION")
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("Deployment", min_width=max(len(d["deployment"]) for d in found))
@@ -61,6 +64,7 @@ def status(
     session.answer(
         document,
         table,
+        *killed,
         *stuck,
         *told,
         *_unobserved(document),

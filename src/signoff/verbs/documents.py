@@ -151,13 +151,15 @@ class DeploymentsPage(TypedDict):
     """Releases by id, with the flags of their models; `next` is the `after` of the page that follows.
 
     `flags` are those of a model's only version alive, and closed where several are; `versions` those of each version.
-    `registry` is what a worker last found in the model registry otherwise than on record, by model.
+    `registry` is what a worker last found in the model registry otherwise than on record, by model. `killed` are the
+    models that are killed, each with who killed it and why, whether or not there is a release of them.
     """
 
     deployments: list[DeploymentDocument]
     flags: dict[str, FlagValues]
     versions: dict[str, dict[str, ShareDocument]]
     registry: dict[str, list[str]]
+    killed: dict[str, str]
     next: str | None
     observing: bool
 

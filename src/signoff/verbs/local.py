@@ -427,9 +427,17 @@ class Local:
             "flags": {model: dict(flags.as_keys()) for model, flags in told.items()},
             "versions": {model: shares_document(flags) for model, flags in told.items()},
             "registry": {model: list(texts) for model, texts in self._registry().items() if model in told},
+            "killed": {name: why for name, why in self._killed().items() if model in {None, name}},
             "next": shown[-1].id if len(page) > limit else None,
             "observing": self.house.is_observing(),
         }
+
+    def _killed(self) -> dict[str, str]:
+        """By the record, and by the kills of single models that it does not hold yet."""
+        pending = {
+            kill.model: f"{kill.actor}: {kill.reason}" for kill in self.house.kills.pending() if not kill.is_wide
+        }
+        return pending | self.house.record.killed()
 
     def _registry(self) -> dict[str, tuple[str, ...]]:
         return standing(self.house.shelf, self.house.clock.now())
