@@ -199,3 +199,10 @@ def test_sessions_that_only_the_paper_returns_know_are_counted_as_looked_at(evid
 
 def test_a_period_without_any_check_is_not_called_clean(judged):
     assert replace(judged(), checks=()).anomalies_text == "Not checked."
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 5e-8])
+def test_a_symbol_that_stands_still_but_for_a_little_noise_is_constant(judged, noise):
+    frozen = np.tile(VALUES[: len(SYMBOLS)], SESSIONS) + noise * np.arange(VALUES.size)
+    said = judged(frozen).anomalies_text
+    assert f"Constant predictions in {len(SYMBOLS)} symbols of {len(SYMBOLS)}" in said

@@ -23,6 +23,8 @@ OUTLIER_SCALES: Final = 6.0
 OUTLIER_FLOOR_BPS: Final = 25.0
 # A coin falls twelve times alike once in two thousand; fewer equal predictions are no finding.
 MIN_CONSTANT: Final = 12
+# A symbol whose predictions span less than this part of all predictions' spread stands still, whatever noise is on it.
+STILL: Final = 1e-3
 REPEATED_RUN: Final = 3
 MIN_FROZEN_SYMBOLS: Final = 5
 # Where fewer than half of the values that follow each other are new, a model answers with a few values on purpose.
@@ -111,7 +113,8 @@ def _constant(log: PaperLog) -> Iterator[Anomaly]:
         yield _anomaly(AnomalyKind.CONSTANT_PREDICTION, said, text)
         return
     symbols = {name: own for name, own in _by_symbol(log) if own.size >= MIN_CONSTANT}
-    still = {name: own for name, own in symbols.items() if _is_one(log.prediction[own])}
+    span = STILL * float(np.std(values))
+    still = {name: own for name, own in symbols.items() if float(np.ptp(log.prediction[own])) <= span}
     if still:
         named = ", ".join(f"{name} {log.prediction[own[0]]:g} (n = {own.size:,})" for name, own in _first(still))
         text = f"Constant predictions in {counted(len(still), 'symbol')} of {len(symbols)}: {named}."
