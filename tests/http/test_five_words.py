@@ -112,7 +112,16 @@ def notices(server, capsys):
 STATUS = {"terminal": terminal("status"), "json": terminal("status", "--json"), "api": over_http("deployments")}
 HISTORY = {"terminal": terminal("history", RELEASE), "json": terminal("history", RELEASE, "--json")}
 CUT = "capital cut to 10% after 2 sessions without conclusive data"
+
+
+def killed(server):
+    put(server.house, way_to(State.FULL))
+    server.house.kill_switch.kill("m", reason="drill", actor="t")
+
+
 FACTS = {
+    "a kill without a venue": (killed, "none", NO_VENUE, {"people": notices}),
+    "a kill at the simulated venue": (killed, "simulated", "look at the simulated venue", {"people": notices}),
     "unknown reading": (unknown, "none", "psi_max: unknown", {**STATUS, "page": page, "people": notices}),
     "stale reading": (stale, "none", "psi_max: stale", {**STATUS, "page": page, "people": notices}),
     "unknown reading, in the memo": (unknown, "none", "| unknown |", {"memo": memo}),

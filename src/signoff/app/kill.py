@@ -414,7 +414,7 @@ class KillSwitch:
         try:
             if self.record.store.request_of(told_as(kill.id)) is None:
                 actor = self._actor(kill)
-                page = killed_many(kill, models, actor)
+                page = killed_many(kill, models, actor, self.orders.kind)
                 decided_again(partial(self.record.commit, actor=actor, key=told_as(kill.id), effects=(page,)))
         except SignoffError:
             return False
@@ -441,8 +441,8 @@ class KillSwitch:
         try:
             released = self.record.deployments(model)
         except SignoffError:
-            return killed(kill, model, actor, known=None)
-        return killed(kill, model, actor, known=released)
+            return killed(kill, model, actor, known=None, venue=self.orders.kind)
+        return killed(kill, model, actor, known=released, venue=self.orders.kind)
 
     def _actor(self, kill: Kill) -> str:
         """Who ordered a kill: the person whose login a local account is; the account where it is nobody's."""
@@ -582,7 +582,7 @@ class KillSwitch:
         )
 
 
-def killed(kill: Kill, model: str, actor: str, known: tuple[Deployment, ...] | None) -> Effect:
+def killed(kill: Kill, model: str, actor: str, known: tuple[Deployment, ...] | None, venue: VenueKind) -> Effect:
     """The call to people over the kill of one model: who, when, why, and what is known of the model."""
     live = [d for d in known or () if d.state in LIVE]
     unfinished = [d for d in known or () if d.undertakings is not None]
@@ -595,18 +595,18 @@ def killed(kill: Kill, model: str, actor: str, known: tuple[Deployment, ...] | N
         told = flags(model, known, None)
         shares = ", ".join(f"v{d.version} ({d.state}, {trading(d, told).share_pct}%)" for d in live)
         what = f"Live: {shares or 'no version'}"
-    text = f"{_ordered(kill, actor, model)} {what}. Its flags are off; look at the venue for open orders and positions."
+    text = f"{_ordered(kill, actor, model)} {what}. Its flags are off; {venue.look}."
     return _page(kill, f"PAGE: {model} was killed", text, channel)
 
 
-def killed_many(kill: Kill, models: Sequence[str], actor: str) -> Effect:
+def killed_many(kill: Kill, models: Sequence[str], actor: str, venue: VenueKind) -> Effect:
     """The call to people over a kill of many models, one for all of them."""
     what = f"every model of the desk {kill.desk}" if kill.desk else "every model"
     named = ", ".join(models[:MOST_NAMED]) + (
         f" and {len(models) - MOST_NAMED} more" if len(models) > MOST_NAMED else ""
     )
     found = (
-        f"Known here: {named}. Their flags are off; look at the venue for open orders and positions."
+        f"Known here: {named}. Their flags are off; {venue.look}."
         if models
         else f"It stopped nobody: {_unknown(kill)}."
     )

@@ -328,7 +328,7 @@ def rearm(
         document,
         f"{model} is still killed; signed so far: {', '.join(rows(document, 'signed'))}"
         if document["latched"]
-        else f"{model} is armed again, in shadow",
+        else f"{model} is armed again; what was live of it is in shadow",
     )
 
 

@@ -32,6 +32,13 @@ class VenueKind(StrEnum):
         return {"none": "no venue", "simulated": "the simulated venue", "connected": "the venue"}[self.value]
 
     @property
+    def look(self) -> str:
+        """What people are told to do about orders and positions after a kill."""
+        if self is VenueKind.NONE:
+            return f"{NO_VENUE}; look at the broker yourself"
+        return f"look at {self.words} for open orders and positions"
+
+    @property
     def place(self) -> str:
         """What follows a fact that this venue reported; a fact of the simulated venue names it."""
         return " at the simulated venue" if self is VenueKind.SIMULATED else ""
