@@ -48,6 +48,7 @@ ON_ARRAYS = {
     "population_stability_index": lambda f: s.population_stability_index(f(OWN), f(OTHER)),
     "kolmogorov_smirnov": lambda f: s.kolmogorov_smirnov(f(OWN), f(OTHER)),
     "jensen_shannon": lambda f: s.jensen_shannon(f(OWN), f(OTHER)),
+    "volatility_ratio": lambda f: s.volatility_ratio(f(OWN), f(OTHER)),
     "mean_difference_sequence": lambda f: s.mean_difference_sequence(f(OWN), f(OTHER)),
     "christoffersen": lambda f: s.christoffersen(f((OWN < -0.014).astype(float))),
     **{
