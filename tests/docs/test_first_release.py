@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "first-release.md").read_text()
@@ -39,16 +40,29 @@ class Reader:
         if words[0] == "export":
             self.environment |= dict([words[1].split("=", 1)])
             return
-        command = {"signoff": [sys.executable, "-m", "signoff"], "python": [sys.executable]}[words[0]] + words[1:]
-        ran = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=600, check=False
-        )
+        status, said = (self._command if words[0] == "signoff" else self._script)(*words[1:])
         allowed = next((exits for beginning, exits in EXITS.items() if line.startswith(beginning)), {0})
-        assert ran.returncode in allowed, (line, ran.returncode, ran.stdout, ran.stderr)
-        assert "Traceback" not in ran.stderr, (line, ran.stderr)
-        self.told[line] = " ".join((ran.stdout + ran.stderr).split())
+        assert status in allowed, (line, status, said)
+        assert "Traceback" not in said, (line, said)
+        self.told[line] = " ".join(said.split())
         if line.startswith("signoff submit release"):
-            self.identity = re.search(r"mymodel-1\.0\.0-[0-9a-f]{8}", ran.stdout)[0]
+            self.identity = re.search(r"mymodel-1\.0\.0-[0-9a-f]{8}", said)[0]
+
+    def _command(self, *words):
+        return forked.ran(*words, cwd=self.folder, within=600, **self.environment)
+
+    def _script(self, *words):
+        done = subprocess.run(
+            [sys.executable, *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        return done.returncode, done.stdout
 
     def of(self, beginning):
         return next(told for line, told in self.told.items() if line.startswith(beginning))
