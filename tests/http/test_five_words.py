@@ -92,12 +92,13 @@ def flag(server, capsys):
 
 
 def memo(server, capsys):
-    """The rollback memo of what is on record, begun here where it was not."""
-    house = server.house
-    if house.record.deployment(RELEASE).rollback is None:
-        house.rollback.start(RELEASE, e.Occasion.ERROR, "t", "r", actor="t")
-    state = house.record.deployment(RELEASE)
-    told = tuple(recorded for _, recorded in house.record.told({deployment_stream(RELEASE)}))
+    """The rollback memo as it would read if the release were rolled back now; nothing is recorded."""
+    record = server.house.record
+    state, now = record.deployment(RELEASE), record.now()
+    told = tuple(recorded for _, recorded in record.told({deployment_stream(RELEASE)}))
+    for event in decisions.begin_rollback(state, e.Occasion.ERROR, "t", "r", now):
+        at = {"stream": deployment_stream(RELEASE), "revision": state.revision + 1, "at": now, "actor": "t"}
+        told = (*told, e.Recorded(**at, event=event))
     composed = compose_rollback(
         deployment_id=state.id, model=state.model, version=state.version, restored_version=None, events=told
     )

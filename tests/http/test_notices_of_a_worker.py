@@ -237,6 +237,6 @@ def test_a_setting_that_is_no_number_is_said_and_stops_no_kill(home, monkeypatch
     ended = subprocess.run(line, check=False, capture_output=True)
     assert ended.returncode == 2
     assert b"SIGNOFF_NOTICE_ATTEMPTS, found 'many'" in ended.stderr
-    line = [sys.executable, "-m", "signoff", "kill", "m", "--reason", "r", "--home", str(home)]
+    line = [sys.executable, "-m", "signoff", "kill", "m", "--reason", "r", "--home", str(home), "--venue", "simulated"]
     assert subprocess.run(line, check=False, capture_output=True).returncode == 0
     assert house.record.latch("m").is_latched
