@@ -44,7 +44,9 @@ def test_flags_and_kills_know_no_such_limit(firm):
     assert 429 in (tried(firm, None) for _ in range(PLENTY))
     machine = firm.client("machine")
     bulk = {machine.post("/ofrep/v1/evaluate/flags").status_code for _ in range(PLENTY)}
-    single = {machine.post("/ofrep/v1/evaluate/flags/models.momentum.enabled").status_code for _ in range(PLENTY)}
+    asked = {"context": {"version": "1.1.0"}}
+    one = "/ofrep/v1/evaluate/flags/models.momentum.enabled"
+    single = {machine.post(one, json=asked).status_code for _ in range(PLENTY)}
     assert bulk == single == {200}
     assert firm.client().post("/api/v1/models/momentum/kill", json={"reason": "smoke"}).status_code == 200
 
