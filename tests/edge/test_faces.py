@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from processes import code_of_a_kill, command
+from command_processes import code_of_a_kill, command
 from several_models import Several
 
 from signoff.adapters.junit import read_reports

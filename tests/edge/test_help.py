@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from processes import command, environment
+from command_processes import command, environment
 from typer.main import get_command
 
 from signoff.cli.commands import app

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import code_of_a_kill, command, environment
+from command_processes import code_of_a_kill, command, environment
 
 from signoff.adapters.artifact_places import ArtifactPlaces
 from signoff.adapters.mlflow_registry import MlflowRegistry

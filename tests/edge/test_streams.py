@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from processes import code_of_a_kill, command, environment
+from command_processes import code_of_a_kill, command, environment
 
 from signoff.config.settings import settings
 from signoff.wiring import House

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from processes import code_of_a_kill, stopped_at
+from command_processes import code_of_a_kill, stopped_at
 
 from signoff.config.settings import settings
 from signoff.wiring import House
