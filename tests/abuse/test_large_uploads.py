@@ -53,7 +53,6 @@ def most_memory_while(server, work):
     return max(seen)
 
 
-@pytest.mark.abuse
 @pytest.mark.slow
 def test_eight_archives_of_60_mb_at_once_are_not_held_in_memory(served):
     assert checked(served, archive(10)).status_code == 422

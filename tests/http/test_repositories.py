@@ -51,7 +51,6 @@ def submitted(server, folder, repository):
     return client.post("/api/v1/deployments", content=content, headers=headers)
 
 
-@pytest.mark.abuse
 @pytest.mark.slow
 def test_a_path_of_the_server_is_refused_alike_whether_it_exists_or_not(served, folder, places):
     there = submitted(served, folder, str(places / "private" / "secret"))
