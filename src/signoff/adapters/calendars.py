@@ -35,7 +35,7 @@ class ExchangeCalendar:
         return tuple((day.date(), _instant(at)) for day, at in opens.items())
 
     def zone(self, name: str) -> str:
-        """The exchange's time zone, UTC for a calendar that nobody knows."""
+        """The exchange's time zone, UTC for an unknown calendar."""
         return _zone(name)
 
 

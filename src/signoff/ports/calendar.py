@@ -18,7 +18,7 @@ class Calendar(Protocol):
     def days(self, name: str, start: date, end: date) -> tuple[date, ...]:
         """The sessions of an exchange from `start` to `end`, both included, in order.
 
-        Raises BadInputError for a calendar that nobody knows.
+        Raises BadInputError for an unknown calendar.
         """
 
     def close(self, name: str, session: date) -> datetime:
@@ -28,7 +28,7 @@ class Calendar(Protocol):
         """The sessions as `days` gives them, each with the instant in UTC at which it opens."""
 
     def zone(self, name: str) -> str:
-        """The exchange's time zone, UTC for a calendar that nobody knows."""
+        """The exchange's time zone, UTC for an unknown calendar."""
 
 
 @dataclass(frozen=True, slots=True)
