@@ -7,6 +7,7 @@ releases, broker, outbox and every use case are the product's own; only what wou
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -29,10 +30,13 @@ from signoff.domain.evidence import RegisteredVersion
 from signoff.domain.floor import Origin
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
+from signoff.http import commands
 from signoff.ledger.floor import unconfirmed
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.calendar import TradingDays
 from signoff.wiring import House
+
+Put = Callable[[Any, str, Any], None]
 
 MODEL: Final = "momentum"
 QUINN: Final = Person(name="Quinn", role="Researcher")
@@ -143,35 +147,40 @@ def publish(self: Publisher, release: Any, state: Any) -> dict[str, bytes]:  # n
     return {**files, "manifest.json": manifest_of(files).to_bytes()}
 
 
-def install(*, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, answer_s: float = 0.2) -> None:
-    """Put the small world around whatever runs in this process; its clock may be ahead of the machine's."""
-    House.registry = property(lambda house: FolderRegistry(house.settings.home.parent / "registry"))  # type: ignore[assignment]
-    Assessor.assess = lambda *_, **__: release()  # type: ignore[method-assign]
-    Assessor.drawn_again = lambda *_: None  # type: ignore[method-assign,assignment,return-value]
-    approvals.submission_errors = lambda _: None  # type: ignore[attr-defined,assignment]
-    Publisher.publish = publish  # type: ignore[method-assign]
-    rollback.rendered = package.rendered = lambda memo: {"deployment_memo.md": repr(memo.decision).encode()}  # type: ignore[attr-defined]
-    leases(lease_s)
+def install(
+    *, shown: str = "good", lease_s: float = 120, ahead_s: float = 0, answer_s: float = 0.2, put: Put = setattr
+) -> None:
+    """Put the small world around whatever runs in this process; its clock may be ahead of the machine's.
+
+    `put` replaces one attribute, so that a test can have every one of them put back.
+    """
+    put(House, "registry", property(lambda house: FolderRegistry(house.settings.home.parent / "registry")))
+    put(Assessor, "assess", lambda *_, **__: release())
+    put(Assessor, "drawn_again", lambda *_: None)
+    put(approvals, "submission_errors", lambda _: None)
+    put(Publisher, "publish", publish)
+    for module in (rollback, package):
+        put(module, "rendered", lambda memo: {"deployment_memo.md": repr(memo.decision).encode()})
+    leases(lease_s, put)
     seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
-    observe.observe = lambda measured, *_: replace(seen, session=measured)  # type: ignore[attr-defined]
-    House.feed = lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session)  # type: ignore[method-assign,assignment]
+    put(observe, "observe", lambda measured, *_: replace(seen, session=measured))
+    put(House, "feed", lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session))
     # A day is over a month before it begins, so that every act of a day can follow the one before it.
-    TradingDays.close = lambda _, session: datetime.combine(session - timedelta(days=30), time(), tzinfo=UTC)  # type: ignore[method-assign]
-    offset(ahead_s)
-    from signoff.http import commands
+    early = timedelta(days=30)
+    put(TradingDays, "close", lambda _, session: datetime.combine(session - early, time(), tzinfo=UTC))
+    offset(ahead_s, put)
+    put(commands, "UNDER_WAY", timedelta(seconds=answer_s))
 
-    commands.UNDER_WAY = timedelta(seconds=answer_s)  # type: ignore[misc]
 
-
-def leases(lease_s: float) -> None:
+def leases(lease_s: float, put: Put = setattr) -> None:
     """Let the outbox lease notices for so long, so that a measurement need not wait minutes for the dead."""
-    notices.LEASE = timedelta(seconds=lease_s)  # type: ignore[misc]
+    put(notices, "LEASE", timedelta(seconds=lease_s))
 
 
-def offset(ahead_s: float) -> None:
+def offset(ahead_s: float, put: Put = setattr) -> None:
     """Let this process's wall clock be ahead, or behind. Its monotonic clock stays."""
     if ahead_s:
-        clocks.WallClock.now = lambda _: datetime.now(UTC) + timedelta(seconds=ahead_s)  # type: ignore[method-assign]
+        put(clocks.WallClock, "now", lambda _: datetime.now(UTC) + timedelta(seconds=ahead_s))
 
 
 def session_of(house: House, name: str) -> str:

@@ -17,28 +17,7 @@ def scripts(monkeypatch):
     import small_world
     from processes import Forge
 
-    from signoff.adapters import clocks
-    from signoff.app import approvals, notices, observe, package, rollback
-    from signoff.app.assess import Assessor
-    from signoff.app.package import Publisher
-    from signoff.http import commands
-    from signoff.wiring import House
-
-    for place, name in (
-        (House, "registry"),
-        (House, "feed"),
-        (Assessor, "assess"),
-        (Publisher, "publish"),
-        (approvals, "submission_errors"),
-        (rollback, "rendered"),
-        (package, "rendered"),
-        (notices, "LEASE"),
-        (observe, "observe"),
-        (commands, "UNDER_WAY"),
-        (clocks.WallClock, "now"),
-    ):
-        monkeypatch.setattr(place, name, place.__dict__[name])
-    small_world.install()
+    small_world.install(put=monkeypatch.setattr)
     with Forge() as forge:
         yield chaos_boundaries, forge
     for name in set(sys.modules) - before:
