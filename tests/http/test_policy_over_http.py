@@ -1,6 +1,8 @@
 """The submitter does not bring the policy, and one person does not change it: asked of a real server."""
 
 import json
+import re
+import shutil
 
 import firm_policy
 import httpx
@@ -16,6 +18,7 @@ from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.people import enrol
 from signoff.domain.access import Verb
+from signoff.domain.errors import RefusedError
 from signoff.domain.policy import Role
 from signoff.ledger.text import decoded
 from signoff.verbs.local import Local, PolicyHand
@@ -61,21 +64,24 @@ def having(path, value):
 
 LAX = {
     "approvals.roles": [Role.RISK_MANAGER.value],
+    "gates.pbo.threshold": 1.0,
+    "phases.calendar": "24/7",
+    "rollback.rehearsal_max_age_days": 3650,
+    "version": "2018.3",
+}
+# What tells two policies apart is asked of every kind of key; that a server asks it, of the few above.
+LAXER = {
     "approvals.compliance_required": False,
     "approvals.override_roles": ["model_owner", "lead_quant"],
     "approvals.expires_days": 3650,
     "approvals.unread_commits": "tell",
-    "gates.pbo.threshold": 1.0,
     "gates.var.blocking": False,
     "gates.near_miss_pct": 0,
     "phases.limited_allocation_pct": 50,
-    "phases.calendar": "24/7",
     "hotfix.roles": ["risk_manager"],
     "redeployment.advisory_gates": ["spa", "dsr", "pbo", "walk_forward", "deflated_sharpe", "hansen_spa"],
-    "rollback.rehearsal_max_age_days": 3650,
     "triggers.sharpe.minimum_days": 10_000,
     "success.uptime_pct": 0.0,
-    "version": "2018.3",
 }
 
 
@@ -89,6 +95,15 @@ def test_an_archive_with_another_policy_is_refused_and_says_where_it_differs(ser
     assert f"{path}: expected" in said
     assert "signoff policy propose" in said
     assert server.house.store.size() == before
+
+
+@pytest.mark.abuse
+@pytest.mark.parametrize("path", LAXER)
+def test_every_other_key_of_a_policy_tells_it_apart_too(server, folder, tmp_path, path):
+    shutil.copytree(folder, tmp_path / "sent")
+    (tmp_path / "sent" / "policy.yaml").write_text(having(path, LAXER[path]))
+    with pytest.raises(RefusedError, match=rf"{re.escape(path)}: expected"):
+        server.house.reader.read(tmp_path / "sent", None, server.house.policy_in_force, is_submission=True)
 
 
 def test_a_person_is_refused_like_a_machine(server, folder):
