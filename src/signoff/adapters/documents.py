@@ -24,6 +24,7 @@ from signoff.ledger.canonical import digest
 
 T = TypeVar("T")
 MAX_BYTES: Final = 2_000_000
+_ADAPTERS: Final[dict[type[Any], TypeAdapter[Any]]] = {}
 DOSSIER: Final = "dossier.yaml"
 NUMERIC: Final = tuple("+-.~0123456789")
 PLACEHOLDER: Final = "FILL IN"
@@ -194,12 +195,19 @@ def _load(path: Path, kind: type[T], folder: Path | None) -> Located[T]:
 def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
     data, lines = parse(path, content)
     try:
-        value: T = TypeAdapter(kind).validate_json(json.dumps(data), strict=True)
+        value: T = _adapter(kind).validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
         _raise_all(path, _explained_all(error, kind, lines))
         raise
     _raise_all(path, _placeholders(data, lines))
     return Located(value, path, content, lines)
+
+
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    """Making one takes as long as reading a dossier with it, so it is made once."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 def _placeholders(data: object, lines: Mapping[str, int]) -> list[_Problem]:

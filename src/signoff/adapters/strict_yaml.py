@@ -31,10 +31,7 @@ def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
     """The document as dicts, lists, texts, numbers, truths and None; and the line of every dotted key."""
     try:
         text = content.decode("utf-8-sig")
-        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken) for token in yaml.scan(text)):
-            raise BadInputError(
-                f"{path} uses a YAML anchor, alias or tag; write the values out, so that all can see them."
-            )
+        _refuse_hidden_or_deep(path, text)
         loader = _Loader(text)
         reading = _Reading(path, loader)
         return reading.value(loader.get_single_node(), "", 0), reading.lines
@@ -52,6 +49,33 @@ def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
         raise BadInputError(f"{path} is no YAML: {said}. Nothing was written.") from error
     except RecursionError as error:
         raise BadInputError(f"{path} is nested too deeply to be a document of this kind.") from error
+
+
+def _refuse_hidden_or_deep(path: Path, text: str) -> None:
+    """Refuse aliases, anchors and tags; and nesting while it is read, for the time it takes grows with its square."""
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, _HIDDEN):
+            raise BadInputError(
+                f"{path} uses a YAML anchor, alias or tag; write the values out, so that all can see them."
+            )
+        depth += isinstance(token, _BEGINS) - isinstance(token, _ENDS)
+        _refuse_depth(path, depth)
+
+
+def _refuse_depth(path: Path, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise BadInputError(f"{path} is nested more than {MAX_DEPTH} levels deep; it is no document of this kind.")
+
+
+_HIDDEN: Final = (yaml.AliasToken, yaml.AnchorToken, yaml.TagToken)
+_BEGINS: Final = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_ENDS: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 class _Loader(yaml.SafeLoader):
@@ -72,10 +96,7 @@ class _Reading:
     lines: dict[str, int] = field(default_factory=dict)
 
     def value(self, node: yaml.Node | None, prefix: str, depth: int) -> object:
-        if depth > MAX_DEPTH:
-            raise BadInputError(
-                f"{self.path} is nested more than {MAX_DEPTH} levels deep; it is no document of this kind."
-            )
+        _refuse_depth(self.path, depth)
         match node:
             case yaml.MappingNode():
                 return self._mapping(node, prefix, depth)
