@@ -9,14 +9,12 @@ from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from random import random
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.documents import parse_policy
-from signoff.adapters.evidence.reader import FolderReader
-from signoff.adapters.feature_replay import FeatureReplays
 from signoff.adapters.folders import KeptFile, NoticeFile, ReleaseFolders, read_folder, write_file
 from signoff.adapters.foreign_files import (
     open_regular,
@@ -33,10 +31,8 @@ from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
-from signoff.adapters.live_folder import LiveFolder
 from signoff.adapters.outside import Outside, bare
 from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private, make_private_inside
-from signoff.adapters.sandbox.child import Sandbox, installed_packages
 from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
@@ -87,6 +83,12 @@ from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
 from signoff.ports.shelf import Shelf
 from signoff.ports.store import Store
+
+# What reads tables takes as long to import as everything else, and a kill reads none.
+if TYPE_CHECKING:
+    from signoff.adapters.evidence.reader import FolderReader
+    from signoff.adapters.live_folder import LiveFolder
+    from signoff.adapters.sandbox.child import Sandbox
 
 # A rollback waits for a registered model to be tried; its first five minutes hold whatever the model does.
 MODEL_SECONDS: Final = 120.0
@@ -264,7 +266,9 @@ class House:
         return MlflowRuns.open(known.registry, known.registry_budget, artifacts=known.artifacts)
 
     @cached_property
-    def reader(self) -> FolderReader:
+    def reader(self) -> "FolderReader":
+        from signoff.adapters.evidence.reader import FolderReader  # noqa: PLC0415 - it reads tables
+
         return FolderReader(self.runs, keep=self.settings.releases)
 
     @cached_property
@@ -283,6 +287,8 @@ class House:
 
     @cached_property
     def assessor(self) -> Assessor:
+        from signoff.adapters.feature_replay import FeatureReplays  # noqa: PLC0415 - it reads tables
+
         return Assessor(
             reader=self.reader,
             registry=self.registry,
@@ -306,8 +312,10 @@ class House:
         return "store" in self.__dict__ or (self.settings.home / "signoff.db").exists() or any(k.exists() for k in keys)
 
     @cached_property
-    def sandbox(self) -> Sandbox:
+    def sandbox(self) -> "Sandbox":
         """Where code that comes with a dossier or from a registry runs: out of reach of all that is in the home."""
+        from signoff.adapters.sandbox.child import Sandbox, installed_packages  # noqa: PLC0415 - it reads tables
+
         home, foreign = self.settings.home, self.settings.foreign_code
         return Sandbox(
             isolation=foreign.isolation,
@@ -424,8 +432,10 @@ class House:
                     told[model] = killed(told[model], 1)
         return told
 
-    def feed(self, model: str) -> LiveFolder:
+    def feed(self, model: str) -> "LiveFolder":
         """The journal of one model's trading process."""
+        from signoff.adapters.live_folder import LiveFolder  # noqa: PLC0415 - it reads tables
+
         return LiveFolder(self.settings.live(model), looks=self._looks.setdefault(model, {}))
 
     @cached_property

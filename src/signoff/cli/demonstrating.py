@@ -10,8 +10,6 @@ from rich.table import Table
 from signoff.adapters.clocks import SimulatedClock
 from signoff.cli.session import Session
 from signoff.config.settings import settings
-from signoff.demo.example import SUBMITTED_AT, prepare
-from signoff.demo.story import Story, timeline
 from signoff.domain.venue import VenueKind
 from signoff.wiring import House
 
@@ -29,6 +27,10 @@ def demo(
 
     Example: `signoff demo --out demo-output`
     """
+    from signoff.demo.example import SUBMITTED_AT, prepare  # noqa: PLC0415 - it makes models, which loads slowly
+    from signoff.demo.page import write_pages  # noqa: PLC0415 - as above
+    from signoff.demo.story import Story, timeline  # noqa: PLC0415 - as above
+
     session: Session = context.obj
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
@@ -47,8 +49,6 @@ def demo(
         example = prepare(house.settings, out, report)
         story = Story(house=house, example=example, console=console, set_time=clock.set, progress=report)
         state = story.tell()
-        from signoff.demo.page import write_pages  # noqa: PLC0415 - it draws, which loads slowly
-
         report("writing the pages", 0, 1)
         pages = write_pages(house, example, state, out)
     table = Table("When (UTC)", "Who", "What", box=None, pad_edge=False)

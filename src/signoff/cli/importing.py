@@ -5,9 +5,8 @@ from typing import Annotated
 
 import typer
 
-from signoff.adapters.evidence.frames import SUFFIXES
 from signoff.adapters.folders import write_file
-from signoff.adapters.results.conversion import FORMATS, TABLES, Request, convert
+from signoff.adapters.results.formats import FORMATS, TABLES
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
 
@@ -32,6 +31,8 @@ def import_result(
 
     Example: `signoff import lean backtest.json --out release`
     """
+    from signoff.adapters.results.conversion import Request, convert  # noqa: PLC0415 - it reads tables
+
     session: Session = context.obj
     request = Request(format=kind, source=file, table=table, zone=zone, is_values=is_values, fills=fills, prices=prices)
     converted = convert(request)
@@ -57,6 +58,8 @@ def import_result(
 
 def _refuse_second(out: Path, table: str) -> None:
     """A folder with two files of one name is refused by `check`; better said now."""
+    from signoff.adapters.evidence.frames import SUFFIXES  # noqa: PLC0415 - it reads tables
+
     others = [*(f"{table}{suffix}" for suffix in SUFFIXES if suffix != ".parquet"), f"{table}.link"]
     for name in others:
         if (out / name).exists():

@@ -1,17 +1,18 @@
 """replay: the whole history of a release's features, where `check` looks at a sample of dates."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from signoff.adapters.documents import load_dossier
-from signoff.adapters.feature_replay import FullReplay, replay_folders
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
-from signoff.pit import PitReport
+
+if TYPE_CHECKING:
+    from signoff.pit import PitReport
 
 Folders = Annotated[list[Path], typer.Argument(help="Dossier folders; several versions over the same inputs at once.")]
 
@@ -34,6 +35,8 @@ def replay(
 
     Example: `signoff replay release --dates 5000 --journal replay.journal --cluster tcp://127.0.0.1:8786`
     """
+    from signoff.adapters.feature_replay import FullReplay, replay_folders  # noqa: PLC0415 - it reads tables
+
     session: Session = context.obj
     named = {str(folder): folder for folder in folders}
     declared = {name: (folder, load_dossier(folder).value.validation.pit) for name, folder in named.items()}
@@ -61,7 +64,7 @@ def replay(
     raise typer.Exit(1 if any(found.values()) else 0)
 
 
-def _document(report: PitReport) -> dict[str, object]:
+def _document(report: "PitReport") -> dict[str, object]:
     return {
         "passed": not report,
         "dates_checked": report.dates_checked,
@@ -83,7 +86,7 @@ def _document(report: PitReport) -> dict[str, object]:
     }
 
 
-def _lines(name: str, report: PitReport) -> tuple[object, ...]:
+def _lines(name: str, report: "PitReport") -> tuple[object, ...]:
     said = f"{name}: {report.features_checked} features on {report.dates_checked} dates, {len(report)} moved."
     if not report:
         return (Text(said, style="bold green"),)

@@ -3,10 +3,9 @@
 import csv
 from datetime import datetime, time
 from io import BytesIO, StringIO
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xlsxwriter
 
 from signoff.domain.assessment import Assessment, PaperSummary
 from signoff.domain.charts import EquityChart, Line
@@ -26,6 +25,9 @@ from signoff.domain.quantity import Unit, number, signed_percent
 from signoff.domain.spreadsheets import inert
 from signoff.rendering import palette
 from signoff.rendering.pdf import report
+
+if TYPE_CHECKING:
+    import xlsxwriter
 
 PAPER_COLUMNS: Final = (
     "timestamp",
@@ -85,6 +87,8 @@ def paper_trading_logs(paper: PaperLog | None, summary: PaperSummary | None) -> 
 
 def risk_matrix(dossier: Dossier) -> bytes:
     """Likelihood by impact, and the register behind it, as XLSX."""
+    import xlsxwriter  # noqa: PLC0415 - only who writes a sheet loads what writes it
+
     out = BytesIO()
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(out, options) as book:
@@ -223,7 +227,7 @@ def _paper_row(paper: PaperLog, row: int) -> tuple[object, ...]:
     )
 
 
-def _matrix_sheet(book: xlsxwriter.Workbook, dossier: Dossier) -> None:
+def _matrix_sheet(book: "xlsxwriter.Workbook", dossier: Dossier) -> None:
     sheet = book.add_worksheet("Matrix")
     title = book.add_format({"bold": True, "font_size": 14, "font_color": palette.INK})
     head = book.add_format(
@@ -245,7 +249,7 @@ def _matrix_sheet(book: xlsxwriter.Workbook, dossier: Dossier) -> None:
             sheet.write_string(row, column, "\n".join(f"• {r.risk}" for r in here), style)
 
 
-def _register_sheet(book: xlsxwriter.Workbook, dossier: Dossier) -> None:
+def _register_sheet(book: "xlsxwriter.Workbook", dossier: Dossier) -> None:
     sheet = book.add_worksheet("Register")
     head = book.add_format({"bold": True, "border": 1, "bg_color": palette.TINT})
     wrap = book.add_format({"text_wrap": True, "valign": "top", "border": 1})

@@ -7,8 +7,6 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 
-import typst
-
 from signoff.domain.charts import Chart
 from signoff.domain.memo.document import (
     Align,
@@ -86,6 +84,8 @@ def report(title: str, subtitle: str, footer: str, sections: Sequence[Section], 
 
 def typeset(document: Json) -> bytes:
     """The PDF of a document as the template understands it."""
+    import typst  # noqa: PLC0415 - only who sets a page loads a typesetter
+
     colours = {
         "ink": palette.INK,
         "text": palette.TEXT,

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
+from signoff.stats._special import ndtri
 from signoff.stats.sample import Floats, pair, share, unit_scaled, varying
 
 MIN_PAIRS: Final = 4
@@ -50,7 +50,7 @@ def pearson_correlation(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95)
     x, y = _standardised(varying(first, "a")), _standardised(varying(second, "b"))
     r = float(np.clip(np.mean(x * y), -1.0, 1.0))
     centre = atanh(r) if abs(r) < 1 else inf * r
-    half = float(ndtri((1 + confidence) / 2)) / sqrt(x.size - 3)
+    half = ndtri((1 + confidence) / 2) / sqrt(x.size - 3)
     return PearsonCorrelation(
         correlation=r,
         low=tanh(centre - half),

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
+from signoff.stats._special import ndtr
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.long_run import automatic_lags, long_run_covariance
 from signoff.stats.sample import Floats, one_of, pair, positive, unit_scaled, varying, whole
@@ -94,7 +94,7 @@ def sharpe_difference_test(
         difference=(sharpe_a - sharpe_b) * root,
         standard_error=error * root,
         statistic=statistic,
-        p_value=float(2 * ndtr(-abs(statistic)))
+        p_value=2 * ndtr(-abs(statistic))
         if held is None
         else _bootstrapped_p(sample, abs(statistic), held, repetitions, seed),
         sharpe_a=sharpe_a * root,

@@ -9,8 +9,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, xlogy
 
+from signoff.stats._special import chdtrc, xlogy
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.frames import floats, row_name
 from signoff.stats.sample import Flags, share, whole
@@ -136,14 +136,14 @@ def _flags(hits: ArrayLike) -> Flags:
 
 
 def _log_likelihood(hits: int, n: int, probability: float) -> float:
-    return float(xlogy(hits, probability) + xlogy(n - hits, 1 - probability))
+    return xlogy(hits, probability) + xlogy(n - hits, 1 - probability)
 
 
 def _result(statistic: float, degrees: int, n: int, exceptions: int, level: float, convention: str) -> LikelihoodRatio:
     statistic = max(statistic, 0.0)
     return LikelihoodRatio(
         statistic=statistic,
-        p_value=float(chdtrc(degrees, statistic)),
+        p_value=chdtrc(degrees, statistic),
         degrees=degrees,
         n=n,
         exceptions=exceptions,

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from math import e, sqrt
 from typing import Final
 
-from scipy.special import ndtr, ndtri
-
+from signoff.stats._special import ndtr, ndtri
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sample import finite, positive, share, whole
 
@@ -56,7 +55,7 @@ def probabilistic_sharpe_ratio(
     finite(benchmark, "benchmark")
     if finite(n, "n") < 2:
         raise InsufficientData(f"n: {n} periods; a Sharpe ratio takes at least 2.")
-    return float(ndtr((sharpe - benchmark) * sqrt(n - 1) / sqrt(variance)))
+    return ndtr((sharpe - benchmark) * sqrt(n - 1) / sqrt(variance))
 
 
 def deflated_sharpe_ratio(
@@ -117,8 +116,8 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
         raise InputError(f"trial_sharpe_variance: expected at least 0, found {variance}; a variance has no sign.")
     if variance == 0:
         raise InsufficientData(f"trials: the Sharpe ratios of all {trials} are equal; they are not different trials.")
-    quantiles = -ndtri([1 / trials, 1 / trials / e])
-    return sqrt(variance) * float((1 - EULER_MASCHERONI) * quantiles[0] + EULER_MASCHERONI * quantiles[1])
+    nearer, farther = -ndtri(1 / trials), -ndtri(1 / trials / e)
+    return sqrt(variance) * ((1 - EULER_MASCHERONI) * nearer + EULER_MASCHERONI * farther)
 
 
 def minimum_track_record_length(
@@ -141,7 +140,7 @@ def minimum_track_record_length(
         raise InputError(f"confidence: expected at least 0.5, found {confidence}.")
     if not sharpe > finite(benchmark, "benchmark"):
         raise InsufficientData(f"sharpe: {sharpe:g} is not above {benchmark:g}; no record is long enough to show it.")
-    return 1 + variance * (float(ndtri(confidence)) / (sharpe - benchmark)) ** 2
+    return 1 + variance * (ndtri(confidence) / (sharpe - benchmark)) ** 2
 
 
 def minimum_backtest_length(trials: int, sharpe: float) -> float:

@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
+from signoff.stats._special import ndtri
 from signoff.stats.sample import Floats, share, unit_scaled, varying, vector, whole
 
 MIN_OBSERVATIONS: Final = 20
@@ -64,7 +64,7 @@ def volatility_ratio(
     kurtosis = _pooled_kurtosis(first, second)
     error = sqrt(sum((kurtosis - (x.size - 3) / x.size) / (x.size - 1) for x in (first, second))) / 2
     centre = log(float(second.std(ddof=1)) / float(first.std(ddof=1)))
-    half = float(ndtri((1 + confidence) / 2)) * error
+    half = ndtri((1 + confidence) / 2) * error
     return VolatilityRatio(
         value=exp(centre),
         low=exp(centre - half),

@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, kolmogorov
 
+from signoff.stats._special import chdtrc, kolmogorov
 from signoff.stats.sample import Floats, varying, vector, whole
 
 MIN_OBSERVATIONS: Final = 200
@@ -127,7 +127,7 @@ def kolmogorov_smirnov(
     root = np.sqrt(before.size * after.size / (before.size + after.size))
     return KolmogorovSmirnov(
         value=distance,
-        p_value=float(kolmogorov((root + 0.12 + 0.11 / root) * distance)),
+        p_value=kolmogorov((root + 0.12 + 0.11 / root) * distance),
         n_reference=before.size,
         n_current=after.size,
         ties=everywhere.size - np.unique(everywhere).size,
@@ -207,4 +207,4 @@ def _homogeneity_p(first: NDArray[np.int64], second: NDArray[np.int64]) -> float
     """Pearson's χ² of two rows of counts; every bin holds some of the reference."""
     weight = np.sqrt(second.sum() / first.sum())
     statistic = np.sum((first * weight - second / weight) ** 2 / (first + second))
-    return float(chdtrc(first.size - 1, statistic))
+    return chdtrc(first.size - 1, statistic)

@@ -9,8 +9,8 @@ from math import sqrt
 from typing import Final
 
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
+from signoff.stats._special import ndtr
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sample import Flags, finite, pair, whole
 
@@ -102,7 +102,7 @@ def symmetric_prediction_accuracy(
         gap=abs(long_accuracy - short_accuracy),
         balanced_accuracy=_balanced_accuracy(is_long, is_up),
         pesaran_timmermann=statistic,
-        pesaran_timmermann_p_value=None if statistic is None else float(ndtr(-statistic)),
+        pesaran_timmermann_p_value=None if statistic is None else ndtr(-statistic),
         neutral=neutral,
         convention="smaller of the one-sided 95% Wilson lower bounds of long and short accuracy; flat predictions and "
         "zero realised returns excluded",

@@ -9,22 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 
 from signoff import __version__
 from signoff.adapters.evidence.finding import NOTE
 from signoff.adapters.evidence.tables import read_bytes
+from signoff.adapters.results.formats import FORMATS, TABLES
 from signoff.adapters.results.lean import read_lean
 from signoff.adapters.results.nautilus import read_nautilus
 from signoff.adapters.results.series import DAY, Labelled, as_returns, numbers, read_labelled
 from signoff.domain.errors import BadInputError
 from signoff.ledger.canonical import canonical, digest
-
-FORMATS: Final = ("lean", "nautilus", "vectorbt", "pyfolio", "zipline")
-RETURNS: Final = ("backtest", "backtest_previous", "paper_returns")
-TABLES: Final = (*RETURNS, "trials")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
