@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import firm_policy
 import pytest
@@ -7,6 +8,7 @@ from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
 from signoff.adapters.killed_writer import KilledWriter
+from signoff.app import package
 from signoff.cli.main import main
 from signoff.ports.durability import Kept
 from signoff.wiring import House
@@ -15,11 +17,13 @@ from signoff.wiring import House
 class Desk:
     """The command line as people use it, on an installation of its own with the venue that is named."""
 
-    def __init__(self, home, folder, capsys, venue="simulated"):
+    def __init__(self, home, folder, capsys, venue="simulated", stages=None):
         self.home, self.folder, self.capsys, self.venue = home, folder, capsys, venue
+        self.commands, self.stages = [], stages
 
     def __call__(self, *arguments):
         """Run a command with --json; (exit code, document, messages)."""
+        self.commands.append(tuple(map(str, arguments)))
         self.capsys.readouterr()
         venue = ["--venue", self.venue] if self.venue else []
         code = main([*map(str, arguments), "--home", str(self.home), *venue, "--json"])
@@ -38,12 +42,27 @@ class Desk:
         return said
 
     def with_people(self):
+        self._led(self._with_people)
+        return self
+
+    def submitted(self):
+        """The id of a release that waits for signatures, its gates overridden where they block."""
+        return self._led(self._submitted)
+
+    def approved(self):
+        return self._led(self._approved)
+
+    def _led(self, lead):
+        """Lead the home to a stage, or put back what an earlier test of the same commands led to it."""
+        return lead() if self.stages is None else self.stages.led(self, lead)
+
+    def _with_people(self):
         for role, name in PEOPLE.items():
             self.ok("people", "add", name, "--role", role)
         self.ok("policy", "propose", firm_policy.FILE, "--as", PEOPLE["risk_manager"])
         self.ok("policy", "confirm", "--as", PEOPLE["cto"])
         self.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
-        return self.rehearsed()
+        self.rehearsed()
 
     def rehearsed(self):
         """A rehearsal on record; its registry is there for that moment only, and nothing is really killed."""
@@ -53,8 +72,7 @@ class Desk:
             self.ok("rehearse", "momentum", "--dossier", self.folder)
         return self
 
-    def submitted(self):
-        """The id of a release that waits for signatures, its gates overridden where they block."""
+    def _submitted(self):
         _, document, said = self("submit", self.folder, "--as", "Q. Ferrari")
         assert document is not None, said
         identity = document["deployment"]
@@ -64,12 +82,49 @@ class Desk:
         assert document["state"] == "awaiting_approval"
         return identity
 
-    def approved(self):
+    def _approved(self):
         identity = self.submitted()
         for role in PEOPLE:
             document = self.ok("approve", identity, "--role", role)
         assert document["state"] == "approved"
         return identity
+
+
+class Stages:
+    """One place where homes stand, and copies of it at the stages that many tests begin with.
+
+    The same commands on the same dossier lead to the same home; it is put back at its own path, which the record names.
+    """
+
+    def __init__(self, place, copies):
+        self.place, self.copies, self._kept = place, copies, {}
+
+    def led(self, desk, lead):
+        key = (lead.__name__, tuple(desk.commands), self._dossier(), desk.venue, package.rendered.__name__)
+        if key in self._kept:
+            copy, result, desk.commands = self._kept[key][0], self._kept[key][1], [*self._kept[key][2]]
+            shutil.rmtree(self.place)
+            shutil.copytree(copy, self.place, symlinks=True)
+            return result
+        result = lead()
+        copy = self.copies / str(len(self._kept))
+        shutil.copytree(self.place, copy, symlinks=True)
+        self._kept[key] = copy, result, tuple(desk.commands)
+        return result
+
+    def cleared(self, pristine):
+        """An empty place with a fresh dossier."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        shutil.copytree(pristine, self.place / "dossier")
+
+    def _dossier(self):
+        files = sorted(path for path in (self.place / "dossier").rglob("*") if path.is_file())
+        return tuple((path.name, path.read_bytes()) for path in files)
+
+
+@pytest.fixture(scope="session")
+def stages(tmp_path_factory):
+    return Stages(tmp_path_factory.mktemp("installation") / "at", tmp_path_factory.mktemp("stages"))
 
 
 @pytest.fixture(scope="session")
@@ -79,15 +134,13 @@ def pristine(tmp_path_factory):
 
 @pytest.fixture
 def folder(pristine, tmp_path):
-    import shutil
-
     return shutil.copytree(pristine, tmp_path / "dossier")
 
 
 @pytest.fixture
 def unprinted(monkeypatch):
     """Memos as a line of text, where a test is not about documents: typesetting takes seconds."""
-    from signoff.app import package, rollback
+    from signoff.app import rollback
 
     def plain(memo):
         return {"deployment_memo.md": memo.tldr.encode(), "deployment_memo.pdf": repr(memo.decision).encode()}
@@ -102,5 +155,12 @@ def unprinted(monkeypatch):
 
 
 @pytest.fixture
-def desk(tmp_path, folder, capsys):
+def desk(stages, pristine, capsys):
+    stages.cleared(pristine)
+    return Desk(stages.place / "home", stages.place / "dossier", capsys, stages=stages)
+
+
+@pytest.fixture
+def own_desk(tmp_path, folder, capsys):
+    """A desk at a place of its own, for libraries that remember a place."""
     return Desk(tmp_path / "home", folder, capsys)

@@ -11,6 +11,12 @@ mlflow = pytest.importorskip("mlflow")
 
 
 @pytest.fixture
+def desk(own_desk):
+    """MLflow remembers the place of a registry."""
+    return own_desk
+
+
+@pytest.fixture
 def linked(desk, monkeypatch):
     """The folder's trials as child runs in the installation's own registry; the client and the runs' ids."""
     place = desk.home / "registry"
