@@ -65,7 +65,8 @@ class FolderReader:
                 f"Expected a dossier folder, found nothing at {folder}. "
                 f"`signoff init MODEL VERSION --dir {folder}` writes one."
             )
-        dossier = load_dossier(folder)
+        is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
+        dossier = load_dossier(folder, is_kept=is_kept)
         given = _given(folder, policy)
         if is_submission or given is None:
             standing = in_force()
@@ -77,7 +78,6 @@ class FolderReader:
             floor = _trial(given, POLICY_BESIDE if policy is None else str(policy))
         effective = effective_policy(given, dossier)
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
-        is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
         evidence = _evidence(folder, tables, reports)
         refuse_no_probabilities(folder, evidence, dossier.value.validation.prediction)

@@ -5,12 +5,11 @@ and what keeps the release from advancing. `interim` does so with the operationa
 A figure that cannot be computed is unknown, and unknown blocks an advance.
 """
 
-import operator
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from signoff.domain.assumptions import holds
 from signoff.domain.events import Observed, Reading
 from signoff.domain.monitoring import operational, quality, returns
 from signoff.domain.monitoring.measurement import Measurement
@@ -145,16 +144,3 @@ def _in_order(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
     """What the model did comes before what is wrong with the data."""
     place = {key: n for n, key in enumerate(_FIRST)}
     return tuple(sorted(readings, key=lambda reading: place.get(reading.key, len(place))))
-
-
-_EXPRESSION: Final = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*")
-_COMPARE: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-
-
-def holds(monitor: str, values: Mapping[str, float | None]) -> bool:
-    """Whether an assumption's expression holds on these figures; an unknown figure or expression does not hold."""
-    match = _EXPRESSION.fullmatch(monitor)
-    if match is None:
-        return False
-    value = values.get(match[1])
-    return value is not None and _COMPARE[match[2]](value, float(match[3]))
