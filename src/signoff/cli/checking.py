@@ -142,4 +142,9 @@ def _paper(document: Document) -> tuple[str, ...]:
         return ()
     paper = fields(document, "paper")
     declared = "; ".join(str(text) for text in paper["declared"])
-    return (f"Paper trading: {paper['says']}", *((f"Declared of it: {declared}",) if declared else ()))
+    refused = paper.get("correlation_refused")
+    return (
+        f"Paper trading: {paper['says']}",
+        *((f"Correlation with the backtest, not evidenced: {refused}.",) if refused else ()),
+        *((f"Declared of it: {declared}",) if declared else ()),
+    )

@@ -92,6 +92,7 @@ class PaperSummary:
     """Section 2.4. Slippage is the implementation shortfall against the decision price, positive where it costs.
 
     `slippage` weighs orders by quantity; `slippage_per_trade` is the plain mean over orders with its standard error.
+    `correlation_refused` says why there is no correlation with the backtest that would say anything.
     """
 
     start: date
@@ -113,6 +114,7 @@ class PaperSummary:
     orders: int
     anomalies: tuple[Anomaly, ...]
     checks: tuple[PaperCheck, ...] = ()
+    correlation_refused: str = ""
 
     @property
     def anomalies_text(self) -> str:

@@ -72,7 +72,8 @@ class Predictions:
 class PaperLog:
     """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there).
 
-    `bar_low` and `bar_high` are the prices that were traded at in the bar of the fill, NaN where unknown.
+    `bar_low` and `bar_high` are the prices that were traded at in the bar of the fill, NaN where unknown. `versions`
+    and `runs` are those that the log names as the model's, none where it names none.
     """
 
     source: Source
@@ -87,6 +88,8 @@ class PaperLog:
     fill_price: Floats
     bar_low: Floats | None = None
     bar_high: Floats | None = None
+    versions: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

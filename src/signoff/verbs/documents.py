@@ -627,6 +627,7 @@ class PaperDocument(TypedDict):
     """What is odd about the paper period, what was checked, and what the author declares of it."""
 
     says: str
+    correlation_refused: str | None
     anomalies: list[AnomalyDocument]
     checks: list[PaperCheckDocument]
     declared: list[str]
@@ -679,6 +680,7 @@ def _paper_document(paper: PaperSummary | None, declared: tuple[str, ...]) -> Pa
         return None
     return {
         "says": paper.anomalies_text,
+        "correlation_refused": paper.correlation_refused or None,
         "anomalies": [{"kind": a.kind.value, "count": a.count, "text": a.text} for a in paper.anomalies],
         "checks": [{"name": c.name, "n": c.n, "not_checked": c.not_checked or None} for c in paper.checks],
         "declared": list(declared),

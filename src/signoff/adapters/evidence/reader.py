@@ -32,6 +32,8 @@ MOST_TRIALS: Final = 25_000_000
 POLICY_BESIDE: Final = f"{POLICY} beside the dossier"
 LINKED_BYTES: Final = 1_000_000
 BAR: Final = ("bar_low", "bar_high")
+MODEL_OF: Final = ("version", "run_id")
+"""Columns by which a paper log says which model predicted."""
 
 
 class FolderReader:
@@ -234,7 +236,7 @@ def _paper(table: EvidenceTable) -> PaperLog:
     table.require(
         *("timestamp", "symbol", "prediction", "latency_ms", "error", "side", "quantity"),
         *("decision_price", "fill_price"),
-        optional=BAR,
+        optional=(*BAR, *MODEL_OF),
     )
     bars = [column for column in BAR if column in table.frame.columns]
     if len(bars) == 1:
@@ -260,7 +262,16 @@ def _paper(table: EvidenceTable) -> PaperLog:
         fill_price=table.prices("fill_price", ordered),
         bar_low=table.numbers_where("bar_low", np.zeros_like(ordered)) if bars else None,
         bar_high=table.numbers_where("bar_high", np.zeros_like(ordered)) if bars else None,
+        versions=_named(table, "version"),
+        runs=_named(table, "run_id"),
     )
+
+
+def _named(table: EvidenceTable, column: str) -> tuple[str, ...]:
+    """Every different text of a column, none where the table has no such column."""
+    if column not in table.frame.columns:
+        return ()
+    return tuple(sorted(set(table.texts(column).tolist())))
 
 
 def _positions(table: EvidenceTable) -> Positions:

@@ -80,7 +80,7 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progr
         latency_p95_new=_latency_new(evidence),
         latency_p95_old=_latency_old(evidence),
         pit=point_in_time(evidence.pit, dossier.validation.pit),
-        paper=paper_summary(evidence),
+        paper=paper_summary(evidence, header.version),
         stress=stress_rows(evidence, dossier.risk.stress_windows),
         regimes=regime_rows(evidence.backtest),
         trend_contrast=trend,

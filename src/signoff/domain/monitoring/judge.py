@@ -11,6 +11,7 @@ from typing import Final
 
 from signoff.domain.assumptions import holds
 from signoff.domain.events import Observed, Reading
+from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring import operational, quality, returns
 from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.operational import MIN_PREDICTIONS, Outcomes
@@ -74,6 +75,9 @@ def explain(trigger: str, observed: Observed, policy: Policy) -> str:
     values = {reading.key: reading.value for reading in observed.readings}
     triggers = policy.triggers
 
+    def limit(key: str) -> str:
+        return threshold(policy, key, Kind.TRIGGER).figure
+
     def said(key: str) -> str:
         value = values.get(key)
         return "unknown" if value is None else f"{value:.3g}".replace("-", "−")
@@ -81,18 +85,18 @@ def explain(trigger: str, observed: Observed, policy: Policy) -> str:
     match trigger:
         case "sharpe":
             return (
-                f"rolling Sharpe ratio {said('rolling_sharpe_30d')}, below {triggers.sharpe.below:g} for "
-                f"{said('sharpe_days_below')} sessions in a row (limit {triggers.sharpe.consecutive_days})"
+                f"rolling Sharpe ratio {said('rolling_sharpe_30d')}, below {limit('rolling_sharpe_30d')} for "
+                f"{said('sharpe_days_below')} sessions in a row (limit {limit('sharpe_days_below')})"
             )
         case "var":
             return (
                 f"{said('var_exceptions_attributed')} value-at-risk breaches attributed to the model within "
-                f"{triggers.var.window_days} sessions (limit {triggers.var.exceptions})"
+                f"{triggers.var.window_days} sessions (limit {limit('var_exceptions_attributed')})"
             )
         case "error_rate":
-            return f"error rate {said('error_rate_pct')}%, limit {triggers.error_rate_pct:g}%{_of_few(observed)}"
+            return f"error rate {said('error_rate_pct')}%, limit {limit('error_rate_pct')}{_of_few(observed)}"
         case _:
-            return f"latency p95 {said('latency_p95_ms')} ms, limit {triggers.latency_p95_ms:g} ms"
+            return f"latency p95 {said('latency_p95_ms')} ms, limit {limit('latency_p95_ms')}"
 
 
 def _of_few(observed: Observed) -> str:
