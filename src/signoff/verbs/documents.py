@@ -35,7 +35,7 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
-from signoff.domain.monitoring import still_open
+from signoff.domain.monitoring import Level, still_open
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
 from signoff.domain.recognition import Recognition
@@ -392,9 +392,10 @@ def observed_document(state: Deployment, observed: Observed) -> ObservedDocument
 
 
 class ReviewedDocument(TypedDict):
-    """The 30-day review."""
+    """The 30-day review. `result` is its one line: what was met, missed or not measured, or that it was rolled back."""
 
     deployment: str
+    result: str
     targets_met: bool
     notes: str
     readings: dict[str, ReadingDocument]
@@ -404,10 +405,21 @@ def reviewed_document(identity: str, reviewed: Reviewed, today: date) -> Reviewe
     """The 30-day review."""
     return {
         "deployment": identity,
+        "result": reviewed.ended or _result(reviewed),
         "targets_met": reviewed.targets_met,
         "notes": reviewed.notes,
         "readings": _readings(reviewed.readings, today),
     }
+
+
+def _result(reviewed: Reviewed) -> str:
+    """Every target met, or which were missed and which nobody measured."""
+    if reviewed.targets_met:
+        return "every target met"
+    missed = [r.key for r in reviewed.readings if r.level == Level.CRITICAL]
+    unknown = [r.key for r in reviewed.readings if r.level == Level.UNKNOWN]
+    parts = (("targets missed", missed), ("not measured", unknown))
+    return "; ".join(f"{title}: {', '.join(keys)}" for title, keys in parts if keys)
 
 
 class RehearsedDocument(TypedDict):
