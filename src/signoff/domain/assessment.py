@@ -4,7 +4,7 @@
 output; nothing downstream computes a statistic again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -134,6 +134,36 @@ class PaperSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkSummary:
+    """What section 11.2 prints of inference, and where the figures come from; `refused` says why there are none."""
+
+    median: Quantity
+    p95: Quantity
+    p99: Quantity
+    memory: Quantity
+    rate: Quantity
+    words: str = ""
+    refused: str = ""
+
+
+class LatencyKind(StrEnum):
+    """By what a latency was measured: two of different kinds are not comparable."""
+
+    BENCHMARK = "signoff benchmark"
+    PAPER = "paper log"
+    DECLARED = "declared in the registry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """The p95 of inference of both versions, each with its kind; `incomparable` says why there is no change."""
+
+    new: LatencyKind | None = None
+    old: LatencyKind | None = None
+    incomparable: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StressRow:
     """One named window of section 3.3; figures are not provided where the data do not cover the window.
 
@@ -205,6 +235,8 @@ class Assessment:
     volatility_contrast: RegimeContrast
     curves: Curves
     charts: tuple[Chart, ...] = ()
+    latencies: Latencies = field(default_factory=Latencies)
+    benchmark: BenchmarkSummary | None = None
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

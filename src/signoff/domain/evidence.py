@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from signoff.domain.benchmark import Benchmark, RegisteredBytes
 from signoff.domain.isolation import Protection
 
 Floats = NDArray[np.float64]
@@ -203,7 +204,10 @@ class RegisteredModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredVersion:
-    """One version as the registry knows it; what it does not know is empty or None."""
+    """One version as the registry knows it; what it does not know is empty or None.
+
+    `held` says which bytes lie there, where a benchmark asks for it.
+    """
 
     model: str
     version: str
@@ -221,6 +225,7 @@ class RegisteredVersion:
     artifacts: tuple[str, ...]
     model_uri: str
     users: tuple[str, ...] = ()
+    held: RegisteredBytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,3 +258,5 @@ class Evidence:
     champion: RegisteredVersion | None = None
     sources: tuple[Source, ...] = ()
     tracked: tuple[TrackedTable, ...] = ()
+    benchmark: Benchmark | None = None
+    benchmark_previous: Benchmark | None = None

@@ -1,6 +1,7 @@
 """A dossier folder as one reading: declarations, measurements, and the exact bytes behind them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -9,6 +10,8 @@ import polars as pl
 
 from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy, policy_text
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
+from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
+from signoff.adapters.evidence.benchmark_file import read_benchmark
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
@@ -81,7 +84,8 @@ class FolderReader:
         effective = effective_policy(given, dossier)
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
-        evidence = _evidence(folder, tables, reports)
+        evidence, benchmarks = _with_benchmarks(folder, _evidence(folder, tables, reports))
+        files |= benchmarks
         refuse_no_probabilities(folder, evidence, dossier.value.validation.prediction)
         for found in tables.values():
             files |= found.files
@@ -164,6 +168,15 @@ def _evidence(folder: Path, tables: Mapping[str, Found], reports: Reports) -> Ev
     )
     refuse_disagreement(folder, evidence)
     return evidence
+
+
+def _with_benchmarks(folder: Path, evidence: Evidence) -> tuple[Evidence, dict[str, bytes]]:
+    """The evidence with what was measured of the version and of the previous one, and the bytes of these files."""
+    found = {name: read for name in BENCHMARKS if (read := read_benchmark(folder / name, folder)) is not None}
+    own, previous = (found[name][0] if name in found else None for name in BENCHMARKS)
+    sources = (*evidence.sources, *(source for _, _, source in found.values()))
+    measured = replace(evidence, benchmark=own, benchmark_previous=previous, sources=sources)
+    return measured, {name: content for name, (_, content, _) in found.items()}
 
 
 def _optional(table: EvidenceTable | None, parse: Callable[[EvidenceTable], T]) -> T | None:
