@@ -1,8 +1,8 @@
 """Both versions and every configuration tried, in MLflow: parameters, metrics, features, model, training range.
 
 Each model carries `inference.json`, which names its format, a known input and the output it gave when it was
-registered; that is how a rollback checks that the version it returns to still works. What inference costs is measured by
-`signoff benchmark` and not declared here.
+registered; that is how a rollback checks that the version it returns to still works. What inference costs is
+measured by `signoff benchmark` and not declared here.
 """
 
 import json

@@ -58,15 +58,15 @@ FORMATS = {"lightgbm-text": lightgbm, "xgboost-json": xgboost, "onnx": onnx, "py
 class Models:
     """A registry in a folder, and models registered in it."""
 
-    def __init__(self, place):
+    def __init__(self, place, name="m"):
         from mlflow import MlflowClient
 
-        self.place, self.uri = place, f"sqlite:///{place / 'mlflow.db'}"
+        self.name, self.place, self.uri = name, place, f"sqlite:///{place / 'mlflow.db'}"
         self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
         self.experiment = self.client.create_experiment("m", artifact_location=(place / "artifacts").as_uri())
-        self.client.create_registered_model("m")
+        self.client.create_registered_model(name)
 
-    def register(self, version, make=python, *, says=None, metrics=None, name="m"):
+    def register(self, version, make=python, *, says=None, metrics=None):
         """The number that the registry gives to another registration under this version."""
         folder = self.place / f"made-{version}-{len(list(self.place.iterdir()))}"
         folder.mkdir()
@@ -83,5 +83,5 @@ class Models:
             self.client.log_metric(run, key, value)
         self.client.log_artifacts(run, str(folder), "model")
         source = f"{self.client.get_run(run).info.artifact_uri}/model"
-        made = self.client.create_model_version(name, source, run, tags={"version": version})
+        made = self.client.create_model_version(self.name, source, run, tags={"version": version})
         return int(made.version)
