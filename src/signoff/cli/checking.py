@@ -120,6 +120,7 @@ def _lines(document: Document) -> tuple[object, ...]:
         *_why(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
         *_paper(document),
+        *((f"Inference: {inference}.",) if (inference := document.get("inference")) else ()),
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         verdict,

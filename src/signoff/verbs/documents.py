@@ -14,7 +14,7 @@ from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
-from signoff.domain.assessment import MetricRow, MetricStatus, PaperSummary
+from signoff.domain.assessment import BenchmarkSummary, MetricRow, MetricStatus, PaperSummary
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
@@ -662,6 +662,7 @@ class AssessmentDocument(TypedDict):
     gates: list[GateDocument]
     figures: dict[str, float | None]
     paper: PaperDocument | None
+    inference: str
     policy: FloorDocument
 
 
@@ -683,8 +684,16 @@ def assessment_document(release: Release) -> AssessmentDocument:
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
+        "inference": _inference(assessment.benchmark),
         "policy": floor_document(release.inputs.floor),
     }
+
+
+def _inference(measured: BenchmarkSummary | None) -> str:
+    """Whether the dossier's benchmark counts, and why it does not."""
+    if measured is None:
+        return "not measured: the dossier has no benchmark.json of signoff benchmark"
+    return measured.words or f"not measured: benchmark.json does not count, {measured.refused}"
 
 
 def _paper_document(paper: PaperSummary | None, declared: tuple[str, ...]) -> PaperDocument | None:
