@@ -94,7 +94,6 @@ def test_a_call_that_died_half_way_is_completed_by_the_next(study, tmp_path, mon
     def dies(*_):
         raise PowerCutError
 
-    monkeypatch.setattr(registry, "_memory", lambda _: 1.0)
     with monkeypatch.context() as patch:
         patch.setattr(registry, stopped_in, dies)
         with pytest.raises(PowerCutError):
