@@ -1,16 +1,14 @@
 """Both versions and every configuration tried, in MLflow: parameters, metrics, features, model, training range.
 
 Each model carries `inference.json`, which names its format, a known input and the output it gave when it was
-registered; that is how a rollback checks that the version it returns to still works.
+registered; that is how a rollback checks that the version it returns to still works. What inference costs is
+measured by `signoff benchmark` and not declared here.
 """
 
 import json
 import logging
 import platform
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -32,14 +30,6 @@ if TYPE_CHECKING:
 MODEL: Final = "momentum"
 FROM_2019: Final = date(LAST_YEAR + 1, 1, 1)
 RESEARCHER: Final = "Q. Ferrari"
-TIMED_CALLS: Final = 200
-MEASURE_MEMORY: Final = """
-import resource, sys
-import lightgbm, numpy
-model = lightgbm.Booster(model_file=sys.argv[1])
-model.predict(numpy.zeros((20, model.num_feature())))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +140,6 @@ def _log_version(client: "MlflowClient", research: Research, version: Version, g
     }.items():
         client.set_tag(run, key, value)
     client.log_metric(run, "walk_forward_sharpe", sharpe(research.tracks[configuration.name].returns))
-    for key, measured in _speed(model, known).items():
-        client.log_metric(run, key, measured)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model.save_model(folder / "model.txt")
@@ -183,37 +171,6 @@ def _parameters(client: "MlflowClient", run: str, research: Research, configurat
     }
     for key, value in said.items():
         client.log_param(run, key, value)
-
-
-def _speed(model: lgb.Booster, rows: Floats) -> dict[str, float]:
-    """Single-row calls, timed here and now."""
-    milliseconds = []
-    for call in range(TIMED_CALLS):
-        row = rows[call % len(rows)][None, :]
-        began = time.perf_counter()
-        predict(model, row)
-        milliseconds.append(1000.0 * (time.perf_counter() - began))
-    began = time.perf_counter()
-    predict(model, np.tile(rows, (50, 1)))
-    batch = time.perf_counter() - began
-    return {
-        "inference_median_ms": float(np.median(milliseconds)),
-        "inference_p95_ms": float(np.quantile(milliseconds, 0.95)),
-        "latency_p95_ms": float(np.quantile(milliseconds, 0.95)),
-        "predictions_per_second": 50 * len(rows) / batch,
-        "memory_mb": _memory(model),
-    }
-
-
-def _memory(model: lgb.Booster) -> float:
-    """Peak resident memory, in MB, of a process that loads and runs this model and nothing else."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.txt"
-        model.save_model(path)
-        said = subprocess.run(  # noqa: S603 - this very interpreter
-            [sys.executable, "-c", MEASURE_MEMORY, str(path)], capture_output=True, check=True, text=True
-        )
-    return float(said.stdout) / 1024.0
 
 
 def _register_once(client: "MlflowClient", run: str, version: Version) -> None:

@@ -62,6 +62,7 @@ from signoff.app.rollout import Rollout
 from signoff.app.undertaken import Undertakings
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.settings import Settings
+from signoff.domain.benchmark import Benchmark
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
@@ -244,6 +245,21 @@ class House:
         quick = replace(self.sandbox, seconds=min(self.sandbox.seconds, MODEL_SECONDS))
         known = self.settings
         return MlflowRegistry.open(known.registry, quick, known.registry_budget, artifacts=known.artifacts)
+
+    def benchmark(self, model: str, version: str, *, calls: int) -> Benchmark:
+        """Measure a registered version on this machine, in a child process of its own."""
+        if self._has_no_registry:
+            raise UnavailableError(
+                f"Expected a model registry at {bare(self.settings.registry)}, found none: only a registered version "
+                "is measured. Name the registry with --registry, and install `signoff[mlflow]`."
+            )
+        from signoff.adapters.mlflow_registry import MlflowRegistry  # noqa: PLC0415 - an optional extra
+
+        known = self.settings
+        opened = MlflowRegistry.open(known.registry, self.sandbox, known.registry_budget, artifacts=known.artifacts)
+        if opened is None:
+            raise UnavailableError(f"Expected a model registry at {bare(known.registry)}, found none there any more.")
+        return opened.benchmark(model, version, calls=calls, now=self.clock.now)
 
     @property
     def _has_no_registry(self) -> bool:

@@ -208,7 +208,7 @@ class TestUptime:
         sessions(house, 10, without=(date(2019, 1, 8),))
         found = uptime(house)
         assert (found.value, found.level) == (90.0, "critical")
-        assert "9 of 10 sessions had data, the first without is 2019-01-08" in found.detail
+        assert "9 of 10 sessions were served, the first that was not is 2019-01-08" in found.detail
 
     def test_sessions_that_nobody_observed_are_none_either(self, tmp_path):
         house = world(tmp_path)

@@ -66,8 +66,7 @@ def test_a_version_carries_what_the_memo_asks_for(client, alias, features):
     run = client.get_run(version(client, alias).run_id)
     assert run.data.tags["training_end"] < "2018-12-25"
     assert {"training_start", "git_commit", "architecture"} <= set(run.data.tags)
-    measured = ("inference_median_ms", "inference_p95_ms", "memory_mb", "predictions_per_second")
-    assert all(run.data.metrics[name] > 0 for name in measured)
+    assert set(run.data.metrics) == {"walk_forward_sharpe"}  # what inference costs is measured, never declared
     schema = json.loads(Path(client.download_artifacts(run.info.run_id, "model/feature_schema.json")).read_text())
     assert len(schema["features"]) == features
 
@@ -95,7 +94,6 @@ def test_a_call_that_died_half_way_is_completed_by_the_next(study, tmp_path, mon
     def dies(*_):
         raise PowerCutError
 
-    monkeypatch.setattr(registry, "_memory", lambda _: 1.0)
     with monkeypatch.context() as patch:
         patch.setattr(registry, stopped_in, dies)
         with pytest.raises(PowerCutError):

@@ -90,9 +90,8 @@ class TestPaper:
 
     @pytest.mark.parametrize(("dates", "is_enough"), [(9, False), (10, True)])
     def test_ten_shared_dates_make_a_correlation(self, dates, is_enough, evidence):
-        tail = replace(
-            evidence.backtest, dates=evidence.backtest.dates[-dates:], returns=evidence.backtest.returns[-dates:] * 0.9
-        )
+        lived = evidence.backtest.returns[-dates:] * 0.9 + np.random.default_rng(1).normal(0.0, 0.002, dates)
+        tail = replace(evidence.backtest, dates=evidence.backtest.dates[-dates:], returns=lived)
 
         assert self.summary(evidence, [row()], paper_returns=tail).correlation.is_provided is is_enough
 

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.adapters.strict_yaml import parse
+from signoff.domain.assumptions import objection
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import HIGHER, FallingAlert, GatePolicy, Policy, RisingAlert, Threshold, thresholds, tighten
@@ -71,12 +72,16 @@ def policy_text(content: str) -> bytes:
     return yaml.dump(named, Dumper=_Quoting, sort_keys=False, width=120, allow_unicode=True).encode()
 
 
-def load_dossier(path: Path) -> Located[Dossier]:
-    """A dossier from its folder or file; what single fields cannot show is checked as well."""
+def load_dossier(path: Path, *, is_kept: bool = False) -> Located[Dossier]:
+    """A dossier from its folder or file; what single fields cannot show is checked as well.
+
+    `is_kept` is one that was submitted before: what is refused in new ones only is read there as it was signed.
+    """
     path = path / DOSSIER if path.is_dir() or not path.suffix else path
     located = _load(path, Dossier, path.parent)
     problems = [_Problem(located.line_of(key), key, text) for key, text in inconsistencies(located.value)]
-    _raise_all(path, [*problems, *_unknown_gates(located)])
+    monitors = [] if is_kept else _unevaluable_monitors(located)
+    _raise_all(path, [*problems, *_unknown_gates(located), *monitors])
     return located
 
 
@@ -173,6 +178,16 @@ def _unknown_gates(dossier: Located[Dossier]) -> list[_Problem]:
         for name in dossier.value.validation.near_misses
         if name not in gates
     ]
+
+
+def _unevaluable_monitors(dossier: Located[Dossier]) -> list[_Problem]:
+    """An assumption is monitored by an expression that can be evaluated."""
+    has_previous = dossier.value.header.previous_version is not None
+    keys = {
+        f"boundaries.assumptions.{number}.monitor": objection(one.monitor, has_previous=has_previous)
+        for number, one in enumerate(dossier.value.boundaries.assumptions)
+    }
+    return [_Problem(dossier.line_of(key), key, text) for key, text in keys.items() if text is not None]
 
 
 def _raise_all(path: Path, problems: list[_Problem]) -> None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Final, Generic, TypeVar
 
 from signoff.adapters.outside import Outside
+from signoff.domain.benchmark import RegisteredBytes
 from signoff.domain.errors import UnavailableError
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
@@ -66,6 +67,11 @@ class GuardedRegistry(Guarded[Registry]):
     def verify(self, model: str, version: str) -> PreviousCheck:
         """Load a version and run it on its recorded input."""
         return self._ask(f"verify {model} v{version}", lambda registry: registry.verify(model, version), VERIFYING)
+
+    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
+        """Which registration a version is, and the digest of its files."""
+        what = f"read the files of {model} v{version}"
+        return self._ask(what, lambda registry: registry.registered_bytes(model, version), VERIFYING)
 
     def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach documents."""

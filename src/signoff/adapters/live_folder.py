@@ -6,6 +6,7 @@
 - `exposure.parquet`: `date`, `version`, `gross_exposure_pct`
 - `baseline_features.parquet`: the features of the training period, the reference for drift
 - `history.parquet`: as `returns.parquet`, from backtest and paper trading, before the release was live
+- `backtest.parquet`, if there is one: `date`, `version`, `return`: the registered version run over the lived sessions
 
 A row's timestamp belongs to the session of its exchange; one without a zone is read as UTC. The files are read, their
 types checked, and nothing is judged here: what is doubled, missing or no number goes on as it stands.
@@ -57,6 +58,7 @@ FLAG: Final = Kind("true or false", lambda found: found in {pl.Boolean, pl.Null}
 COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "returns": {"date": DAY, "version": TEXT, "return": NUMBER},
     "history": {"date": DAY, "version": TEXT, "return": NUMBER},
+    "backtest": {"date": DAY, "version": TEXT, "return": NUMBER},
     "predictions": {"timestamp": MOMENT, "version": TEXT, "symbol": TEXT, "latency_ms": NUMBER, "error": FLAG},
     "features": {"timestamp": MOMENT},
     "baseline_features": {"timestamp": MOMENT},
@@ -160,6 +162,7 @@ class LiveFolder:
             history=self._daily("history", version, session),
             live=live,
             champion=None if champion is None else self._daily("returns", champion, session, name="champion's returns"),
+            backtest=self._daily("backtest", version, session) if self._has("backtest") else None,
             expected=_expected(live, predictions, live_since, session, days),
             predictions=_predictions(today),
             features=self._features(days, live_since, session),
@@ -168,6 +171,10 @@ class LiveFolder:
             seen=seen | self._seen_before(session, days),
             previous_symbols=_last_symbols(earlier),
         )
+
+    def _has(self, table: str) -> bool:
+        """Whether there is such a file, which is then refused where it cannot be read."""
+        return os.path.lexists(self.folder / f"{table}.parquet")
 
     def _daily(self, table: str, version: str, session: date, *, name: str | None = None) -> DailyReturns:
         rows = self._table(table).filter((pl.col("version") == version) & (pl.col("date") <= session))

@@ -8,9 +8,9 @@ writes to the registry writes that file and the model, so that neither is loaded
 import json
 import logging
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
@@ -31,11 +31,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from signoff.adapters.artifact_places import ArtifactPlaces
+from signoff.adapters.benchmarking import files_digest, measure
 from signoff.adapters.foreign_files import kind_of, read_regular
 from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
 from signoff.adapters.sqlite_files import sqlite_file
+from signoff.domain.benchmark import Benchmark, RegisteredBytes
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, UnavailableError
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
@@ -174,6 +176,53 @@ class MlflowRegistry:
         except Exception as error:  # noqa: BLE001 - any failure to load or run means that it does not work
             detail, is_working = f"{type(error).__name__}: {error}", False
         return PreviousCheck(version=version, run_id=_run_of(found), is_working=is_working, detail=detail)
+
+    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
+        """Which registration a version is, and the digest of its model's files as they lie there now."""
+        with self._held(model, version) as held:
+            return None if held is None else held[1]
+
+    def benchmark(self, model: str, version: str, *, calls: int, now: Callable[[], datetime]) -> Benchmark:
+        """Measure a registered version in a child process of this machine."""
+        with self._held(model, version) as held:
+            if held is None:
+                raise NotFoundError(
+                    f"Expected {model} v{version} in the model registry at {bare(self._uri)}, found no such version; "
+                    "register it."
+                )
+            folder, registered = held
+            if not (folder / INFERENCE).exists():
+                raise BadInputError(
+                    f"Expected {INFERENCE} beside the model of {model} v{version} (registered version "
+                    f"{registered.number}), found none: it says how the model is loaded and run. Log it with the model "
+                    "and register again."
+                )
+            declared = declared_in(folder)
+            return measure(folder, declared, registered, self._sandbox, calls=calls, now=now, tolerance=TOLERANCE)
+
+    @contextmanager
+    def _held(self, model: str, version: str) -> Iterator[tuple[Path, RegisteredBytes] | None]:
+        """A version's model as the registry holds it now, in a folder of its own; None without such a version."""
+        with tempfile.TemporaryDirectory() as name:
+            with answering(self._uri):
+                held = self._fetched(model, version, name)
+            yield held
+
+    def _fetched(self, model: str, version: str, into: str) -> tuple[Path, RegisteredBytes] | None:
+        found = self._find(model, version)
+        if found is None:
+            return None
+        run = self._run(found)
+        folder = self._model_folder(found, run)
+        self._places.check_links(run.info.artifact_uri, folder)
+        local = Path(self._client.download_artifacts(_run_of(found), folder, into))
+        return local, RegisteredBytes(
+            model=model,
+            version=version,
+            number=int(found.version),
+            run_id=_run_of(found),
+            digest=files_digest(local),
+        )
 
     def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach documents; the tag `governance_ready` is true only while every required one is there."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from signoff.domain.assessment import Assessment
+from signoff.domain.benchmark import Benchmark
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, PitEvidence, Predictions, RegisteredVersion
@@ -112,11 +113,22 @@ class Assessor:
         header = inputs.dossier.header
         model = inputs.dossier.registered_model or header.model
         previous = header.previous_version
-        return replace(
+        found = replace(
             inputs.evidence,
             candidate=self.registry.version(model, header.version),
             champion=self.registry.version(model, previous) if previous else None,
         )
+        return replace(
+            found,
+            candidate=self._held(found.candidate, found.benchmark),
+            champion=self._held(found.champion, found.benchmark_previous),
+        )
+
+    def _held(self, found: RegisteredVersion | None, benchmark: Benchmark | None) -> RegisteredVersion | None:
+        """A version with the bytes that the registry has of it, where a benchmark is held against them."""
+        if found is None or benchmark is None or self.registry is None:
+            return found
+        return replace(found, held=self.registry.registered_bytes(found.model, found.version))
 
 
 def submission_errors(release: Release) -> None:

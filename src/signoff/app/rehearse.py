@@ -14,6 +14,7 @@ from typing import Final
 
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import RollbackProcedure, order_scope
+from signoff.domain.benchmark import RegisteredBytes
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.errors import NotFoundError, SignoffError
@@ -81,6 +82,10 @@ class StagedRegistry:
     def verify(self, model: str, version: str) -> PreviousCheck:
         """Load and run the version."""
         return self.real.verify(model, version)
+
+    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
+        """What is registered."""
+        return self.real.registered_bytes(model, version)
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
         """What is registered."""

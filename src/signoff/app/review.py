@@ -1,20 +1,47 @@
-"""The 30-day review: what the dossier promised against what the release did."""
+"""The 30-day review: what the dossier promised against what the release did.
 
-from datetime import date, timedelta
+Every target is the row of the table of thresholds that the memo's 10.1 prints. A target without data is not met, and a
+release that was killed or rolled back is no success, whatever its figures read.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Final, TypeGuard
 
 import numpy as np
 
 from signoff.app.observe import Watch, live_since
-from signoff.app.record import Change, Record, deployment_stream
+from signoff.app.record import Change, Record, deployment_stream, model_stream
 from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.errors import RefusedError
-from signoff.domain.events import DeadlineBreached, Observed, PhaseEntered, Reading, Reviewed
-from signoff.domain.monitoring import Level, Track
+from signoff.domain.events import (
+    DeadlineBreached,
+    Killed,
+    Observed,
+    Occasion,
+    PhaseEntered,
+    Reading,
+    Recorded,
+    Reinstated,
+    Reviewed,
+    RollbackStarted,
+    Superseded,
+)
+from signoff.domain.gates.own_returns import own_returns
+from signoff.domain.live_thresholds import LiveThreshold, targets
+from signoff.domain.monitoring import Level, Measurement, Track
+from signoff.stats.association import pearson_correlation
+from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import hit_rate, max_drawdown, sharpe_ratio
 
 MIN_SESSIONS: Final = 5
+MIN_SHARED_SESSIONS: Final = 10
 GRACE: Final = timedelta(days=1)
+ALL_PCT: Final = 100.0
+ROLLED_BACK: Final = "ROLLED BACK"
+
+Targets = Mapping[str, LiveThreshold]
 
 
 def review(record: Record, watch: Watch, identity: str, *, notes: str, actor: str) -> Reviewed:
@@ -22,12 +49,25 @@ def review(record: Record, watch: Watch, identity: str, *, notes: str, actor: st
     state = record.deployment(identity)
     if state.undertakings is None:
         raise RefusedError(f"{identity} was adopted and has no targets to be reviewed against.")
-    found = {r.event.session: r.event for r in record.history(deployment_stream(identity)) if _is_observed(r.event)}
-    if not found:
+    told = record.history(deployment_stream(identity))
+    incidents = _incidents(record, state, told)
+    ended = next((f"{ROLLED_BACK}: {incident.text}" for incident in incidents if incident.is_end), "")
+    found = {r.event.session: r.event for r in told if _is_observed(r.event)}
+    if not found and not ended:
         raise RefusedError(f"{identity} has no observed session yet; run `signoff observe {identity}` first.")
     observed = tuple(found[session] for session in sorted(found))
-    readings = _readings(record, watch, state, observed)
-    event = Reviewed(readings=readings, targets_met=all(r.level == Level.OK for r in readings), notes=notes)
+    held_to = targets(state.policy, state.undertakings.success)
+    readings = (
+        *_performance(watch, state, observed, held_to),
+        _uptime(record, watch, state, observed, told, held_to["uptime_pct"]),
+        *(
+            _largest(key, observed, held_to[key])
+            for key in ("latency_p95_ms", "error_rate_pct", "var_exceptions_attributed", "psi_max")
+        ),
+        _of_incidents(incidents, held_to["critical_incidents"], record.now().date()),
+    )
+    is_met = not ended and all(r.level == Level.OK for r in readings)
+    event = Reviewed(readings=readings, targets_met=is_met, notes=notes, ended=ended)
     record.commit(
         Change(stream=deployment_stream(identity), state=state, events=(event,)),
         actor=actor,
@@ -40,85 +80,162 @@ def _is_observed(event: object) -> TypeGuard[Observed]:
     return isinstance(event, Observed)
 
 
-def _readings(record: Record, watch: Watch, state: Deployment, observed: tuple[Observed, ...]) -> tuple[Reading, ...]:
-    assert state.undertakings is not None
-    targets, policy, last = state.undertakings.success, state.policy, observed[-1].session
-    late = [r for r in record.history(deployment_stream(state.id)) if isinstance(r.event, DeadlineBreached)]
-    return (
-        *_performance(watch, state, last),
-        _uptime(record, watch, state, observed),
-        _largest("latency_p95_ms", observed, targets.latency_p95_ms),
-        _largest("error_rate_pct", observed, policy.success.error_rate_pct),
-        _largest("var_exceptions_attributed", observed, 0.0),
-        _largest("psi_max", observed, policy.alerts.psi.critical),
-        Reading(
-            key="critical_incidents",
-            value=float(len(late)),
-            level=Level.CRITICAL if late else Level.OK,
-            detail="target ≤ 0",
-            as_of=last,
-        ),
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Something critical that happened to a live release; `is_end` where it was killed or rolled back by it."""
+
+    at: datetime
+    text: str
+    is_end: bool
+
+
+def _incidents(record: Record, state: Deployment, told: tuple[Recorded, ...]) -> tuple[Incident, ...]:
+    """Kills while the release was live, its rollback, and the deadlines that were missed."""
+    found = list(_of_release(told))
+    begin, end = _lived(state, told, record.now())
+    for recorded in record.history(model_stream(state.model)):
+        if isinstance(recorded.event, Killed) and begin is not None and begin <= recorded.at <= end:
+            text = f"killed on {recorded.at:%Y-%m-%d %H:%M} UTC by {recorded.actor}: {recorded.event.reason}"
+            found.append(Incident(at=recorded.at, text=text, is_end=True))
+    return tuple(sorted(found, key=lambda incident: incident.at))
+
+
+def _of_release(told: tuple[Recorded, ...]) -> Iterator[Incident]:
+    for recorded in told:
+        event, at = recorded.event, f"{recorded.at:%Y-%m-%d %H:%M} UTC"
+        if isinstance(event, RollbackStarted) and event.occasion is not Occasion.REHEARSAL:
+            text = f"rolled back on {at}, {event.trigger}: {event.reason}"
+            yield Incident(at=recorded.at, text=text, is_end=True)
+        elif isinstance(event, DeadlineBreached):
+            yield Incident(at=recorded.at, text=f"the deadline {event.name} was missed on {at}", is_end=False)
+
+
+def _lived(state: Deployment, told: tuple[Recorded, ...], now: datetime) -> tuple[datetime | None, datetime]:
+    """From when to when a release was live; up to now where it still is."""
+    entered = next((r.at for r in told if isinstance(r.event, PhaseEntered)), None)
+    left = next((r for r in reversed(told) if isinstance(r.event, RollbackStarted | Superseded | Reinstated)), None)
+    is_over = left is not None and not isinstance(left.event, Reinstated) and state.state not in LIVE
+    return entered, left.at if left is not None and is_over else now
+
+
+def _of_incidents(incidents: tuple[Incident, ...], target: LiveThreshold, today: date) -> Reading:
+    said = "; ".join(incident.text for incident in incidents)
+    return Reading(
+        key=target.key,
+        value=float(len(incidents)),
+        level=_level(len(incidents), target),
+        detail=f"target {target.text}" + (f"; {said}" if said else ""),
+        as_of=incidents[-1].at.date() if incidents else today,
     )
 
 
-def _performance(watch: Watch, state: Deployment, last: date) -> tuple[Reading, ...]:
+def _performance(
+    watch: Watch, state: Deployment, observed: tuple[Observed, ...], held_to: Targets
+) -> tuple[Reading, ...]:
     """What the lived returns say; unknown where one of them is missing, doubled or no number."""
-    assert state.undertakings is not None
-    targets, phases = state.undertakings.success, state.policy.phases
-    track = Track.of(watch.feed.measure(state.model, state.version, last, live_since(state), phases=phases))
+    keys = ("sharpe", "hit_rate_pct", "max_drawdown_pct")
+    if not observed:
+        nothing = "not measured: no session was observed"
+        return tuple(_judged(held_to[key], None, nothing, 0) for key in (*keys, "correlation_with_backtest"))
+    last, phases = observed[-1].session, state.policy.phases
+    measured = watch.feed.measure(state.model, state.version, last, live_since(state), phases=phases)
+    track = Track.of(measured)
     n = track.n_lived
     lived = track.returns[track.returns.size - n :]
     why = track.flaw(max(n, MIN_SESSIONS)) or ("" if float(np.std(lived)) > 0 else f"the {n} returns do not vary")
-    found = {
-        "sharpe": (None if why else float(sharpe_ratio(lived)), targets.sharpe),
-        "hit_rate_pct": (None if why else 100.0 * hit_rate(lived), targets.hit_rate_pct),
-        "max_drawdown_pct": (None if why else 100.0 * max_drawdown(lived), targets.max_drawdown_pct),
-    }
-    return tuple(
-        Reading(
-            key=key,
-            value=value,
-            level=_level(value, is_met=value is not None and value >= target),
-            detail=f"target ≥ {target:g}{'; ' + why if why else ''}",
-            n=n,
-            needed=MIN_SESSIONS,
-            as_of=track.newest,
-        )
-        for key, (value, target) in found.items()
+    found = (
+        (None, None, None)
+        if why
+        else (float(sharpe_ratio(lived)), ALL_PCT * hit_rate(lived), ALL_PCT * max_drawdown(lived))
+    )
+    return (
+        *(_judged(held_to[key], value, why, n, track.newest) for key, value in zip(keys, found, strict=True)),
+        _correlation(measured, track, why, held_to["correlation_with_backtest"]),
     )
 
 
-def _uptime(record: Record, watch: Watch, state: Deployment, observed: tuple[Observed, ...]) -> Reading:
-    """Sessions with data, of all that the calendar names from the start of shadow on.
+def _correlation(measured: Measurement, track: Track, why: str, target: LiveThreshold) -> Reading:
+    """With the registered version run again over the lived sessions; not measured where nobody journaled that."""
+    replayed = measured.backtest
+    if replayed is None:
+        why = "not measured: backtest.parquet, the registered version run over the lived sessions, is not journaled"
+        return _judged(target, None, why, 0, needed=MIN_SHARED_SESSIONS)
+    lived = track.dates >= np.datetime64(measured.live_since, "D")
+    dates, own = track.dates[lived], track.returns[lived]
+    shared, at_own, at_theirs = np.intersect1d(dates, replayed.dates, return_indices=True)
+    mine, theirs = own[at_own], replayed.returns[at_theirs]
+    if np.unique(replayed.dates).size != replayed.dates.size:
+        why = why or "a day of backtest.parquet stands there more than once"
+    if not np.isfinite(theirs).all():
+        why = why or "a return of backtest.parquet is no number"
+    if (missing := int(lived.sum()) - shared.size) > 0:
+        why = why or f"{missing} of {int(lived.sum())} lived sessions are not in backtest.parquet"
+    if not why and shared.size < MIN_SHARED_SESSIONS:
+        why = f"n {shared.size}, needs {MIN_SHARED_SESSIONS}"
+    if not why and (copied := own_returns(mine, theirs)) is not None:
+        why = f"not evidenced: the live returns are the backtest's own: {copied}"
+    value = None
+    if not why:
+        try:
+            value = pearson_correlation(mine, theirs).correlation
+        except InsufficientData as error:
+            why = str(error)
+    return _judged(target, value, why, shared.size, track.newest, needed=MIN_SHARED_SESSIONS)
 
-    One that closed a day ago and was not observed is one without data, while the release is live.
+
+def _judged(
+    target: LiveThreshold, value: float | None, why: str, n: int, as_of: date | None = None, needed: int = MIN_SESSIONS
+) -> Reading:
+    return Reading(
+        key=target.key,
+        value=value,
+        level=_level(value, target),
+        detail=f"target {target.text}{'; ' + why if why else ''}",
+        n=n,
+        needed=needed,
+        as_of=as_of,
+    )
+
+
+def _uptime(
+    record: Record,
+    watch: Watch,
+    state: Deployment,
+    observed: tuple[Observed, ...],
+    told: tuple[Recorded, ...],
+    target: LiveThreshold,
+) -> Reading:
+    """Sessions that were served, of all that the calendar names from the start of shadow on.
+
+    One that closed a day ago and was not observed was not served, while the release is live.
     """
-    days, target, now = watch.days(state), state.policy.success.uptime_pct, record.now()
-    entered = next(
-        (r.at for r in record.history(deployment_stream(state.id)) if isinstance(r.event, PhaseEntered)), None
-    )
-    end = observed[-1].session
+    days, now = watch.days(state), record.now()
+    entered = next((r.at for r in told if isinstance(r.event, PhaseEntered)), None)
+    end = observed[-1].session if observed else live_since(state)
     if state.state in LIVE and (closed := days.last_closed(now - GRACE)) is not None:
         end = max(end, closed)
     start = live_since(state) if entered is None else days.of(entered)
     named = [day for day in days.between(start, end) if entered is None or days.close(day) > entered]
-    held = {each.session for each in observed if each.counts}
-    without = [day for day in named if day not in held]
-    value = 100.0 * (len(named) - len(without)) / len(named) if named else None
-    said = f"{len(named) - len(without)} of {len(named)} sessions had data"
-    first = f", the first without is {without[0]}" if without else ""
-    return Reading(
-        key="uptime_pct",
-        value=value,
-        level=_level(value, is_met=value is not None and value >= target),
-        detail=f"target ≥ {target:g}; {said}{first}",
-        n=len(named),
-        needed=1,
-        as_of=max(held, default=None),
-    )
+    served = {each.session for each in observed if _is_served(each)}
+    without = [day for day in named if day not in served]
+    value = ALL_PCT * (len(named) - len(without)) / len(named) if named else None
+    said = f"{len(named) - len(without)} of {len(named)} sessions were served"
+    first = f", the first that was not is {without[0]}" if without else ""
+    return _judged(target, value, f"{said}{first}", len(named), max(served, default=None), needed=1)
 
 
-def _largest(key: str, observed: tuple[Observed, ...], target: float) -> Reading:
+def _is_served(observed: Observed) -> bool:
+    """Whether a prediction of the session is journaled that did not fail, whatever could be concluded from it."""
+    readings = {reading.key: reading for reading in observed.readings}
+    predictions = readings.get("predictions")
+    if predictions is None:  # an older Signoff did not count them
+        return observed.counts
+    errors = readings.get("error_rate_pct")
+    has_failed = errors is not None and errors.value is not None and errors.value >= ALL_PCT
+    return predictions.value is not None and predictions.value > 0 and not has_failed
+
+
+def _largest(key: str, observed: tuple[Observed, ...], target: LiveThreshold) -> Reading:
     """The largest reading of all sessions. One that was unknown may have been larger, so it is not within the target.
 
     A session that had too few data for it, as drift has at first, is none of these; at least one must have had enough.
@@ -127,26 +244,17 @@ def _largest(key: str, observed: tuple[Observed, ...], target: float) -> Reading
     known = [(day, r.value) for day, r in found if r.value is not None and r.level != Level.UNKNOWN]
     unknown = [day for day, r in found if r.level == Level.UNKNOWN and not _has_too_few(r)]
     value = max((value for _, value in known), default=None)
-    is_over = value is not None and value > target
-    if unknown and not is_over:
+    if unknown and (value is None or target.holds(value)):
         value = None
-    why = f"; unknown on {len(unknown)} of {len(observed)} sessions, first on {unknown[0]}" if unknown else ""
-    return Reading(
-        key=key,
-        value=value,
-        level=_level(value, is_met=not is_over),
-        detail=f"target ≤ {target:g}{why}",
-        n=len(known),
-        needed=1,
-        as_of=max((day for day, _ in known), default=None),
-    )
+    why = f"unknown on {len(unknown)} of {len(observed)} sessions, first on {unknown[0]}" if unknown else ""
+    return _judged(target, value, why, len(known), max((day for day, _ in known), default=None), needed=1)
 
 
 def _has_too_few(reading: Reading) -> bool:
     return reading.n is not None and reading.needed is not None and reading.n < reading.needed
 
 
-def _level(value: float | None, *, is_met: bool) -> Level:
+def _level(value: float | None, target: LiveThreshold) -> Level:
     if value is None:
         return Level.UNKNOWN
-    return Level.OK if is_met else Level.CRITICAL
+    return Level.OK if target.holds(value) else Level.CRITICAL

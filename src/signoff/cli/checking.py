@@ -120,6 +120,7 @@ def _lines(document: Document) -> tuple[object, ...]:
         *_why(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
         *_paper(document),
+        *((f"Inference: {inference}.",) if (inference := document.get("inference")) else ()),
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         verdict,
@@ -142,4 +143,9 @@ def _paper(document: Document) -> tuple[str, ...]:
         return ()
     paper = fields(document, "paper")
     declared = "; ".join(str(text) for text in paper["declared"])
-    return (f"Paper trading: {paper['says']}", *((f"Declared of it: {declared}",) if declared else ()))
+    refused = paper.get("correlation_refused")
+    return (
+        f"Paper trading: {paper['says']}",
+        *((f"Correlation with the backtest, not evidenced: {refused}.",) if refused else ()),
+        *((f"Declared of it: {declared}",) if declared else ()),
+    )

@@ -372,7 +372,7 @@ def review(
     notes: Annotated[str, typer.Option("--notes", help="Lessons learned.")] = "",
     revision: Revision = None,
 ) -> None:
-    """The 30-day review: targets against what happened. Exit 1 when a target was missed.
+    """The 30-day review: targets against what happened. Exit 1 unless every target was met.
 
     Example: `signoff review momentum-2.0.0-1a2b3c4d --notes "drift watched on two features"`
     """
@@ -381,7 +381,7 @@ def review(
     session.answer(
         document,
         *(_reading(key, r) for key, r in fields(document, "readings").items()),
-        "every target met" if document["targets_met"] else "targets missed",
+        str(document.get("result") or ("every target met" if document["targets_met"] else "targets missed")),
     )
     raise typer.Exit(0 if document["targets_met"] else 1)
 

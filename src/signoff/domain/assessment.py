@@ -4,7 +4,7 @@
 output; nothing downstream computes a statistic again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -92,6 +92,7 @@ class PaperSummary:
     """Section 2.4. Slippage is the implementation shortfall against the decision price, positive where it costs.
 
     `slippage` weighs orders by quantity; `slippage_per_trade` is the plain mean over orders with its standard error.
+    `correlation_refused` says why there is no correlation with the backtest that would say anything.
     """
 
     start: date
@@ -113,6 +114,7 @@ class PaperSummary:
     orders: int
     anomalies: tuple[Anomaly, ...]
     checks: tuple[PaperCheck, ...] = ()
+    correlation_refused: str = ""
 
     @property
     def anomalies_text(self) -> str:
@@ -129,6 +131,36 @@ class PaperSummary:
         else:
             said = [f"Nothing found in what was checked: {ran}." if unable else f"None found. Checked: {ran}."]
         return " ".join([*said, *([f"{unable[0].upper()}{unable[1:]}."] if unable else [])])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkSummary:
+    """What section 11.2 prints of inference, and where the figures come from; `refused` says why there are none."""
+
+    median: Quantity
+    p95: Quantity
+    p99: Quantity
+    memory: Quantity
+    rate: Quantity
+    words: str = ""
+    refused: str = ""
+
+
+class LatencyKind(StrEnum):
+    """By what a latency was measured: two of different kinds are not comparable."""
+
+    BENCHMARK = "signoff benchmark"
+    PAPER = "paper log"
+    DECLARED = "declared in the registry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """The p95 of inference of both versions, each with its kind; `incomparable` says why there is no change."""
+
+    new: LatencyKind | None = None
+    old: LatencyKind | None = None
+    incomparable: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +235,8 @@ class Assessment:
     volatility_contrast: RegimeContrast
     curves: Curves
     charts: tuple[Chart, ...] = ()
+    latencies: Latencies = field(default_factory=Latencies)
+    benchmark: BenchmarkSummary | None = None
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

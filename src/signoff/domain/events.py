@@ -484,12 +484,13 @@ class NoticeSent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reviewed(Event):
-    """The 30-day review, closed with its figures."""
+    """The 30-day review, closed with its figures. `ended` says how a release that is no success came to its end."""
 
     kind: Literal["reviewed"] = "reviewed"
     readings: tuple[Reading, ...]
     targets_met: bool
     notes: str = ""
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

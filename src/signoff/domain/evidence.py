@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from signoff.domain.benchmark import Benchmark, RegisteredBytes
 from signoff.domain.isolation import Protection
 
 Floats = NDArray[np.float64]
@@ -72,7 +73,8 @@ class Predictions:
 class PaperLog:
     """One row a prediction in paper trading; quantity 0 where no order followed (prices are NaN there).
 
-    `bar_low` and `bar_high` are the prices that were traded at in the bar of the fill, NaN where unknown.
+    `bar_low` and `bar_high` are the prices that were traded at in the bar of the fill, NaN where unknown. `versions`
+    and `runs` are those that the log names as the model's, none where it names none.
     """
 
     source: Source
@@ -87,6 +89,8 @@ class PaperLog:
     fill_price: Floats
     bar_low: Floats | None = None
     bar_high: Floats | None = None
+    versions: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -200,7 +204,10 @@ class RegisteredModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredVersion:
-    """One version as the registry knows it; what it does not know is empty or None."""
+    """One version as the registry knows it; what it does not know is empty or None.
+
+    `held` says which bytes lie there, where a benchmark asks for it.
+    """
 
     model: str
     version: str
@@ -218,6 +225,7 @@ class RegisteredVersion:
     artifacts: tuple[str, ...]
     model_uri: str
     users: tuple[str, ...] = ()
+    held: RegisteredBytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,3 +258,5 @@ class Evidence:
     champion: RegisteredVersion | None = None
     sources: tuple[Source, ...] = ()
     tracked: tuple[TrackedTable, ...] = ()
+    benchmark: Benchmark | None = None
+    benchmark_previous: Benchmark | None = None

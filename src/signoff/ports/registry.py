@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
+from signoff.domain.benchmark import RegisteredBytes
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
 
@@ -15,6 +16,9 @@ class Registry(Protocol):
 
     def verify(self, model: str, version: str) -> PreviousCheck:
         """Load a version and run it on its recorded input; a failure is a result, not an exception."""
+
+    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
+        """Which registration a version is, and the digest of its files as they lie there now; nothing is loaded."""
 
     def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach documents under ``governance/`` and set or remove ``governance_ready`` by what is then attached.

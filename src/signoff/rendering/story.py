@@ -88,7 +88,7 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
         case e.NoticeSent():
             return f"told {event.channel}: {event.notice}"
         case e.Reviewed():
-            return f"reviewed: {'every target met' if event.targets_met else 'targets missed'}"
+            return f"reviewed: {event.ended or ('every target met' if event.targets_met else 'targets not met')}"
         case e.Killed():
             return f"KILLED {event.model}: {event.reason}"
         case e.RearmSigned():

@@ -14,7 +14,7 @@ from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
-from signoff.domain.assessment import MetricRow, MetricStatus, PaperSummary
+from signoff.domain.assessment import BenchmarkSummary, MetricRow, MetricStatus, PaperSummary
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
@@ -35,7 +35,7 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
-from signoff.domain.monitoring import still_open
+from signoff.domain.monitoring import Level, still_open
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
 from signoff.domain.recognition import Recognition
@@ -392,9 +392,10 @@ def observed_document(state: Deployment, observed: Observed) -> ObservedDocument
 
 
 class ReviewedDocument(TypedDict):
-    """The 30-day review."""
+    """The 30-day review. `result` is its one line: what was met, missed or not measured, or that it was rolled back."""
 
     deployment: str
+    result: str
     targets_met: bool
     notes: str
     readings: dict[str, ReadingDocument]
@@ -404,10 +405,21 @@ def reviewed_document(identity: str, reviewed: Reviewed, today: date) -> Reviewe
     """The 30-day review."""
     return {
         "deployment": identity,
+        "result": reviewed.ended or _result(reviewed),
         "targets_met": reviewed.targets_met,
         "notes": reviewed.notes,
         "readings": _readings(reviewed.readings, today),
     }
+
+
+def _result(reviewed: Reviewed) -> str:
+    """Every target met, or which were missed and which nobody measured."""
+    if reviewed.targets_met:
+        return "every target met"
+    missed = [r.key for r in reviewed.readings if r.level == Level.CRITICAL]
+    unknown = [r.key for r in reviewed.readings if r.level == Level.UNKNOWN]
+    parts = (("targets missed", missed), ("not measured", unknown))
+    return "; ".join(f"{title}: {', '.join(keys)}" for title, keys in parts if keys)
 
 
 class RehearsedDocument(TypedDict):
@@ -627,6 +639,7 @@ class PaperDocument(TypedDict):
     """What is odd about the paper period, what was checked, and what the author declares of it."""
 
     says: str
+    correlation_refused: str | None
     anomalies: list[AnomalyDocument]
     checks: list[PaperCheckDocument]
     declared: list[str]
@@ -649,6 +662,7 @@ class AssessmentDocument(TypedDict):
     gates: list[GateDocument]
     figures: dict[str, float | None]
     paper: PaperDocument | None
+    inference: str
     policy: FloorDocument
 
 
@@ -670,8 +684,16 @@ def assessment_document(release: Release) -> AssessmentDocument:
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
+        "inference": _inference(assessment.benchmark),
         "policy": floor_document(release.inputs.floor),
     }
+
+
+def _inference(measured: BenchmarkSummary | None) -> str:
+    """Whether the dossier's benchmark counts, and why it does not."""
+    if measured is None:
+        return "not measured: the dossier has no benchmark.json of signoff benchmark"
+    return measured.words or f"not measured: benchmark.json does not count, {measured.refused}"
 
 
 def _paper_document(paper: PaperSummary | None, declared: tuple[str, ...]) -> PaperDocument | None:
@@ -679,6 +701,7 @@ def _paper_document(paper: PaperSummary | None, declared: tuple[str, ...]) -> Pa
         return None
     return {
         "says": paper.anomalies_text,
+        "correlation_refused": paper.correlation_refused or None,
         "anomalies": [{"kind": a.kind.value, "count": a.count, "text": a.text} for a in paper.anomalies],
         "checks": [{"name": c.name, "n": c.n, "not_checked": c.not_checked or None} for c in paper.checks],
         "declared": list(declared),

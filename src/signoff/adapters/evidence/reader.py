@@ -1,6 +1,7 @@
 """A dossier folder as one reading: declarations, measurements, and the exact bytes behind them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -9,6 +10,8 @@ import polars as pl
 
 from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy, policy_text
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
+from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
+from signoff.adapters.evidence.benchmark_file import read_benchmark
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
@@ -32,6 +35,8 @@ MOST_TRIALS: Final = 25_000_000
 POLICY_BESIDE: Final = f"{POLICY} beside the dossier"
 LINKED_BYTES: Final = 1_000_000
 BAR: Final = ("bar_low", "bar_high")
+MODEL_OF: Final = ("version", "run_id")
+"""Columns by which a paper log says which model predicted."""
 
 
 class FolderReader:
@@ -65,7 +70,8 @@ class FolderReader:
                 f"Expected a dossier folder, found nothing at {folder}. "
                 f"`signoff init MODEL VERSION --dir {folder}` writes one."
             )
-        dossier = load_dossier(folder)
+        is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
+        dossier = load_dossier(folder, is_kept=is_kept)
         given = _given(folder, policy)
         if is_submission or given is None:
             standing = in_force()
@@ -77,9 +83,9 @@ class FolderReader:
             floor = _trial(given, POLICY_BESIDE if policy is None else str(policy))
         effective = effective_policy(given, dossier)
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
-        is_kept = self._keep is not None and folder.resolve().is_relative_to(self._keep.resolve())
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
-        evidence = _evidence(folder, tables, reports)
+        evidence, benchmarks = _with_benchmarks(folder, _evidence(folder, tables, reports))
+        files |= benchmarks
         refuse_no_probabilities(folder, evidence, dossier.value.validation.prediction)
         for found in tables.values():
             files |= found.files
@@ -164,6 +170,15 @@ def _evidence(folder: Path, tables: Mapping[str, Found], reports: Reports) -> Ev
     return evidence
 
 
+def _with_benchmarks(folder: Path, evidence: Evidence) -> tuple[Evidence, dict[str, bytes]]:
+    """The evidence with what was measured of the version and of the previous one, and the bytes of these files."""
+    found = {name: read for name in BENCHMARKS if (read := read_benchmark(folder / name, folder)) is not None}
+    own, previous = (found[name][0] if name in found else None for name in BENCHMARKS)
+    sources = (*evidence.sources, *(source for _, _, source in found.values()))
+    measured = replace(evidence, benchmark=own, benchmark_previous=previous, sources=sources)
+    return measured, {name: content for name, (_, content, _) in found.items()}
+
+
 def _optional(table: EvidenceTable | None, parse: Callable[[EvidenceTable], T]) -> T | None:
     return None if table is None else parse(table)
 
@@ -234,7 +249,7 @@ def _paper(table: EvidenceTable) -> PaperLog:
     table.require(
         *("timestamp", "symbol", "prediction", "latency_ms", "error", "side", "quantity"),
         *("decision_price", "fill_price"),
-        optional=BAR,
+        optional=(*BAR, *MODEL_OF),
     )
     bars = [column for column in BAR if column in table.frame.columns]
     if len(bars) == 1:
@@ -260,7 +275,16 @@ def _paper(table: EvidenceTable) -> PaperLog:
         fill_price=table.prices("fill_price", ordered),
         bar_low=table.numbers_where("bar_low", np.zeros_like(ordered)) if bars else None,
         bar_high=table.numbers_where("bar_high", np.zeros_like(ordered)) if bars else None,
+        versions=_named(table, "version"),
+        runs=_named(table, "run_id"),
     )
+
+
+def _named(table: EvidenceTable, column: str) -> tuple[str, ...]:
+    """Every different text of a column, none where the table has no such column."""
+    if column not in table.frame.columns:
+        return ()
+    return tuple(sorted(set(table.texts(column).tolist())))
 
 
 def _positions(table: EvidenceTable) -> Positions:

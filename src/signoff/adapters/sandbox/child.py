@@ -147,6 +147,22 @@ def installed_packages() -> tuple[Path, ...]:
     return tuple(dict.fromkeys(path for path in named if path.is_dir()))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """What the child measured, as the bytes of doubles, and what was seen of it from here.
+
+    `singles` are seconds of each call with one row, `batches` the rows of the large table, then seconds of each call
+    with it. `took` are this process's seconds for all of these calls, `memory` the child's peak in bytes.
+    """
+
+    expected: bytes
+    found: bytes
+    singles: bytes
+    batches: bytes
+    took: float
+    memory: int | None
+
+
 class Child:
     """One child process for one folder, as a context manager. Every call may raise BrokenChildError."""
 
@@ -224,6 +240,25 @@ class Child:
         _, expected = self._asked(inside.MODEL, json.dumps(dict(declared)).encode(), inside.NUMBERS)
         _, found = self._answered(b"", inside.NUMBERS)
         return expected, found
+
+    def benchmark(self, declared: Mapping[str, str], *, calls: int, batch_rows: int, seconds: float) -> "Timings":
+        """How long a registered model takes in this process, and how much memory the process then has used at most."""
+        asked = {**declared, "calls": calls, "batch_rows": batch_rows, "seconds": seconds}
+        _, expected = self._asked(inside.BENCHMARK, json.dumps(asked).encode(), inside.NUMBERS)
+        self._answered(b"", inside.NUMBERS)  # the model is ready
+        began = time.monotonic()
+        _, singles = self._answered(b"", inside.NUMBERS)
+        _, batches = self._answered(b"", inside.NUMBERS)
+        took = time.monotonic() - began
+        _, found = self._answered(b"", inside.NUMBERS)
+        return Timings(
+            expected=expected, found=found, singles=singles, batches=batches, took=took, memory=self._peak_memory()
+        )
+
+    def _peak_memory(self) -> int | None:
+        """The most memory in bytes that the child or what it runs in ever held; None where the system does not tell."""
+        peaks = [peak for process in _descendants(self._started.pid) if (peak := _peak_of(process)) is not None]
+        return max(peaks, default=None)
 
     def close(self) -> None:
         """End the child and its process group."""
@@ -335,6 +370,31 @@ class _Exchange:
         if not part:
             raise _EndedError(_end_of(self._process))
         self._answer += part
+
+
+def _descendants(root: int) -> list[int]:
+    """A process and all that descends from it."""
+    found, waiting = list[int](), [root]
+    while waiting and len(found) <= MOST_TASKS:
+        found.append(process := waiting.pop())
+        with suppress(OSError):
+            for thread in Path("/proc", str(process), "task").iterdir():
+                with suppress(OSError):
+                    waiting += [int(child) for child in (thread / "children").read_text().split()]
+    return found
+
+
+def _peak_of(process: int) -> int | None:
+    """The peak of a process's resident memory in bytes.
+
+    It is the kernel's mark of this process image alone. `ru_maxrss` of a child begins with its parent's, whose memory
+    it shared until it was executed.
+    """
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc", str(process), "status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) << 10
+    return None
 
 
 def _tasks_of(root: int) -> int:

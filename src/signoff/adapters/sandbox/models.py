@@ -1,10 +1,10 @@
-"""Loading a registered model and running it on its known input, in the child only.
+"""Loading a registered model, running it on its known input and timing it, in the child only.
 
 `inference.json` beside the model names `format`, `model`, `input` and `output`; the list of formats is closed. The
 recorded output is read before the model is loaded, so the model's code cannot change the values it is compared with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from signoff.domain.errors import BadInputError
 
 Floats = NDArray[np.float64]
 Predict = Callable[[pl.DataFrame], Any]
+WARM_UP = 20
+FEWEST_CALLS = 20
+BATCHES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +41,48 @@ def known(folder: str, declared: dict[str, str]) -> tuple[Floats, KnownInput]:
 
 def predicted(case: KnownInput) -> Floats:
     """The model's present predictions for its known input."""
-    loaded = LOADERS[case.declared["format"]](case)
-    return np.ascontiguousarray(np.asarray(loaded(case.frame), dtype=np.float64).ravel())
+    return _numbers(_loaded(case)(case.frame))
+
+
+def timed(case: KnownInput, asked: Mapping[str, Any], clock: Callable[[], float]) -> Iterator[Floats]:
+    """Nothing once the model is ready, then the seconds of each call with one row, then of each with one large table.
+
+    A call takes a table's row and gives a number: it ends when the prediction is there. Calls end early when `seconds`
+    of the clock have passed.
+    """
+    predict = _loaded(case)
+    rows = [case.frame.slice(n, 1) for n in range(case.frame.height)]
+    table = pl.concat([case.frame] * -(-int(asked["batch_rows"]) // case.frame.height))
+    for n in range(WARM_UP):
+        _numbers(predict(rows[n % len(rows)]))
+    yield np.empty(0)
+    calls, until = int(asked["calls"]), clock() + float(asked["seconds"])
+    singles = []
+    for n in range(calls):
+        row = rows[n % len(rows)]
+        began = clock()
+        _numbers(predict(row))
+        ended = clock()
+        singles.append(ended - began)
+        if ended > until and n + 1 >= FEWEST_CALLS:
+            break
+    yield np.asarray(singles)
+    batches = []
+    for _ in range(BATCHES):
+        began = clock()
+        _numbers(predict(table))
+        batches.append(clock() - began)
+        if clock() > until:
+            break
+    yield np.asarray([float(table.height), *batches])
+
+
+def _loaded(case: KnownInput) -> Predict:
+    return LOADERS[case.declared["format"]](case)
+
+
+def _numbers(found: object) -> Floats:
+    return np.ascontiguousarray(np.asarray(found, dtype=np.float64).ravel())
 
 
 def _lightgbm(case: KnownInput) -> Predict:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import numpy as np
-
 from signoff.domain.assessment import Assessment, Curves
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError
@@ -14,8 +12,9 @@ from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.figures import absent
 from signoff.domain.gates.hansen_spa import hansen_spa
+from signoff.domain.gates.inference import benchmark_summary, inference_latencies
 from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
-from signoff.domain.gates.paper import latency_quantile, paper_summary
+from signoff.domain.gates.paper import paper_summary
 from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
 from signoff.domain.gates.regimes import regime_contrasts, regime_rows
@@ -65,6 +64,7 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progr
     compared = sharpe_comparison(evidence.backtest, evidence.backtest_previous)
     trend, volatility = regime_contrasts(evidence.backtest)
     header = dossier.header
+    latency_new, latency_old, latencies = inference_latencies(evidence, header.version, header.previous_version)
     return Assessment(
         findings=tuple(_judged(evidence, dossier, policy, progress)),
         period=evidence.backtest.period,
@@ -77,10 +77,12 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progr
         conditional_value_at_risk=conditional_value_at_risk_figure(
             "risk.conditional_value_at_risk.new", evidence.backtest, var
         ),
-        latency_p95_new=_latency_new(evidence),
-        latency_p95_old=_latency_old(evidence),
+        latency_p95_new=latency_new,
+        latency_p95_old=latency_old,
+        latencies=latencies,
+        benchmark=benchmark_summary(evidence, header.version),
         pit=point_in_time(evidence.pit, dossier.validation.pit),
-        paper=paper_summary(evidence),
+        paper=paper_summary(evidence, header.version),
         stress=stress_rows(evidence, dossier.risk.stress_windows),
         regimes=regime_rows(evidence.backtest),
         trend_contrast=trend,
@@ -102,25 +104,6 @@ def _value_at_risk_old(evidence: Evidence, gate: VarGate) -> Quantity:
         return absent("risk.value_at_risk.old", NO_PREVIOUS, unit=Unit.PERCENT, digits=2)
     shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)
     return value_at_risk_figure("risk.value_at_risk.old", shared, gate)
-
-
-def _latency_new(evidence: Evidence) -> Quantity:
-    if evidence.paper is None:
-        return absent("latency_p95.new", "no paper log was given", unit=Unit.MILLISECONDS)
-    return latency_quantile("latency_p95.new", evidence.paper, 0.95)
-
-
-def _latency_old(evidence: Evidence) -> Quantity:
-    champion = evidence.champion
-    value = None if champion is None else champion.metrics.get("latency_p95_ms")
-    if champion is None or value is None or not np.isfinite(value):
-        return absent("latency_p95.old", "the registry has no metric latency_p95_ms", unit=Unit.MILLISECONDS)
-    return Quantity(
-        name="latency_p95.old",
-        value=value,
-        unit=Unit.MILLISECONDS,
-        source=f"registry, {champion.model} {champion.version}",
-    )
 
 
 def _curves(evidence: Evidence) -> Curves:

@@ -34,6 +34,8 @@ def _facts(assessment: Assessment) -> Iterator[Quantity]:
     yield assessment.conditional_value_at_risk
     yield assessment.latency_p95_new
     yield assessment.latency_p95_old
+    if (measured := assessment.benchmark) is not None:
+        yield from (measured.median, measured.p95, measured.p99, measured.memory, measured.rate)
     if assessment.paper is not None:
         yield from _of_paper(assessment.paper)
     for stress in assessment.stress:

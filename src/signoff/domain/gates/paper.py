@@ -10,9 +10,10 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.assessment import PaperSummary
-from signoff.domain.evidence import Evidence, PaperLog, Returns
+from signoff.domain.evidence import Days, Evidence, Floats, PaperLog, Returns
 from signoff.domain.gates.anomalies import anomaly_checks
 from signoff.domain.gates.figures import absent, figure
+from signoff.domain.gates.own_returns import own_returns
 from signoff.domain.gates.paper_rows import Mask, days, is_order, is_priced, signs, slippage_bps
 from signoff.domain.quantity import Quantity, Unit
 from signoff.stats.association import PearsonCorrelation, pearson_correlation
@@ -21,20 +22,23 @@ from signoff.stats.performance import sharpe_ratio, sharpe_standard_error
 
 MIN_SHARED_DATES: Final = 10
 MIN_TRADES: Final = 2
+MOST_NAMED: Final = 5
 
 
-def paper_summary(evidence: Evidence) -> PaperSummary | None:
-    """The figures of the paper period; None where no log was given or it is empty."""
+def paper_summary(evidence: Evidence, version: str = "") -> PaperSummary | None:
+    """The figures of the paper period; None where no log was given or it is empty. `version` is the release's."""
     log = evidence.paper
     if log is None or log.timestamps.size == 0:
         return None
     dates, checks = days(log), anomaly_checks(log, evidence)
+    refused = _another_model(log, evidence, version) or _not_lived(evidence, log)
     return PaperSummary(
         start=dates[0].item(),
         end=dates[-1].item(),
         days=int(np.unique(dates).size),
         sharpe=_sharpe(evidence.paper_returns),
-        **_correlation(evidence.paper_returns, evidence.backtest),
+        **_correlation(evidence, log, refused),
+        correlation_refused=refused,
         slippage=_slippage(log),
         slippage_per_trade=_slippage_per_trade("paper.slippage_per_trade", log, is_priced(log)),
         slippage_buys=_slippage_per_trade("paper.slippage_buys", log, is_priced(log) & (signs(log) > 0)),
@@ -82,11 +86,49 @@ def _sharpe(returns: Returns | None) -> Quantity:
     )
 
 
-def _correlation(paper: Returns | None, backtest: Returns) -> dict[str, Quantity]:
-    """The correlation over the shared dates and its 95% limits."""
-    keys = ("correlation", "correlation_low", "correlation_high")
+def _another_model(log: PaperLog, evidence: Evidence, version: str) -> str:
+    """That the log names another model than the registered one; "" where it does not."""
+    run = "" if evidence.candidate is None else evidence.candidate.run_id
+    for what, named, own in (("version", log.versions, version), ("run_id", log.runs, run)):
+        others = [name or "none" for name in named if name.removeprefix("v") != own.removeprefix("v")]
+        if own and others:
+            return (
+                f"{log.source.name} is of another model than the registered one: its column {what} names "
+                f"{', '.join(others[:MOST_NAMED])}, and the release is of {own}"
+            )
+    return ""
+
+
+def _not_lived(evidence: Evidence, log: PaperLog) -> str:
+    """That the paper returns are the backtest's own less costs; "" where nothing says so."""
+    paper, backtest = evidence.paper_returns, evidence.backtest
     if paper is None:
-        return {key: absent(f"paper.{key}", "no paper returns were given") for key in keys}
+        return ""
+    shared, at_paper, at_backtest = np.intersect1d(paper.dates, backtest.dates, return_indices=True)
+    stated = [column[at_paper] for column in (paper.turnover, paper.cost) if column is not None]
+    stated += [column[at_backtest] for column in (backtest.turnover, backtest.cost) if column is not None]
+    stated += [] if log.timestamps.size == 0 else [_shortfall_of(log, shared)]
+    found = own_returns(paper.returns[at_paper], backtest.returns[at_backtest], stated)
+    return "" if found is None else f"the paper returns are the backtest's own less costs: {found}"
+
+
+def _shortfall_of(log: PaperLog, dates: Days) -> Floats:
+    """What the orders of each day cost against their decision prices, in money."""
+    rows = is_priced(log)
+    cost = slippage_bps(log, rows) * np.abs(log.quantity[rows]) * log.decision_price[rows]
+    found: Floats = np.zeros(dates.size)
+    placed, of = days(log)[rows], np.searchsorted(dates, days(log)[rows])
+    is_shared = (of < dates.size) & (dates[np.minimum(of, dates.size - 1)] == placed) if dates.size else of < 0
+    np.add.at(found, of[is_shared], cost[is_shared])
+    return found
+
+
+def _correlation(evidence: Evidence, log: PaperLog, refused: str) -> dict[str, Quantity]:
+    """The correlation over the shared dates and its 95% limits; no figure where `refused` says why."""
+    keys = ("correlation", "correlation_low", "correlation_high")
+    paper, backtest = evidence.paper_returns, evidence.backtest
+    if paper is None or refused:
+        return {key: absent(f"paper.{key}", refused or "no paper returns were given") for key in keys}
     shared, at_paper, at_backtest = np.intersect1d(paper.dates, backtest.dates, return_indices=True)
 
     def estimate() -> PearsonCorrelation:
@@ -96,7 +138,8 @@ def _correlation(paper: Returns | None, backtest: Returns) -> dict[str, Quantity
             )
         return pearson_correlation(paper.returns[at_paper], backtest.returns[at_backtest])
 
-    source = f"{paper.source.name}; Fisher's 95% interval"
+    named = ", ".join(log.versions or log.runs)
+    source = f"{paper.source.name}; Fisher's 95% interval; model {named or 'declared'}"
     parts: tuple[Callable[[], float], ...] = (
         lambda: estimate().correlation,
         lambda: estimate().low,

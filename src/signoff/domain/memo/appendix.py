@@ -2,12 +2,14 @@
 
 from typing import Final
 
+from signoff.domain.assessment import BenchmarkSummary
 from signoff.domain.dossier import Person
-from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
-from signoff.domain.memo.pieces import ABSENT, Line, figure, lead_in, linked, placed, words
+from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Section
+from signoff.domain.memo.pieces import Line, figure, lead_in, linked, placed, words
 from signoff.domain.memo.release import Release
-from signoff.domain.quantity import Quantity, Unit
+from signoff.domain.quantity import Quantity, number
 
+NOT_MEASURED: Final = Cell("not measured", mark=Mark.NOT_PROVIDED)
 _REFERENCES: Final = (
     Line("Model Card", "card"),
     Line("Backtest Report", "backtest"),
@@ -45,7 +47,7 @@ def _references(release: Release) -> Fields:
 
 
 def _specifications(release: Release) -> tuple[Block, ...]:
-    declared, links = release.dossier.appendix, release.standing.links
+    declared, links, measured = release.dossier.appendix, release.standing.links, release.assessment.benchmark
     return (
         lead_in("Model Artifacts"),
         Fields(
@@ -58,30 +60,39 @@ def _specifications(release: Release) -> tuple[Block, ...]:
         lead_in("Performance Benchmarks"),
         Fields(
             (
-                ("Inference time", _inference_time(release)),
-                ("Memory usage", figure(_benchmark(release, "memory_mb", Unit.MEGABYTES))),
-                ("Throughput", _throughput(release)),
+                ("Inference time", _inference_time(measured)),
+                ("Memory usage", NOT_MEASURED if measured is None else _measured(measured.memory)),
+                ("Throughput", _throughput(measured)),
+                ("Source", _source(measured)),
             )
         ),
     )
 
 
-def _inference_time(release: Release) -> Cell:
-    median = _benchmark(release, "inference_median_ms", Unit.MILLISECONDS)
-    p95 = _benchmark(release, "inference_p95_ms", Unit.MILLISECONDS)
-    if not median.is_provided and not p95.is_provided:
-        return ABSENT
-    return Cell(f"{median.text} (median), {p95.text} (p95)", is_figure=True)
+def _inference_time(measured: BenchmarkSummary | None) -> Cell:
+    if measured is None or not measured.median.is_provided:
+        return NOT_MEASURED
+    return Cell(
+        f"{measured.median.text} (median), {measured.p95.text} (p95), {measured.p99.text} (p99)", is_figure=True
+    )
 
 
-def _throughput(release: Release) -> Cell:
-    rate = _benchmark(release, "predictions_per_second", Unit.COUNT)
-    return Cell(f"{rate.text} predictions/sec", is_figure=True) if rate.is_provided else ABSENT
+def _throughput(measured: BenchmarkSummary | None) -> Cell:
+    if measured is None or measured.rate.value is None:
+        return NOT_MEASURED
+    return Cell(f"{number(measured.rate.value, measured.rate.unit)} predictions/sec", is_figure=True)
 
 
-def _benchmark(release: Release, name: str, unit: Unit) -> Quantity:
-    candidate = release.evidence.candidate
-    return Quantity(name=f"benchmarks.{name}", value=candidate.metrics.get(name) if candidate else None, unit=unit)
+def _measured(found: Quantity) -> Cell:
+    return figure(found) if found.is_provided else NOT_MEASURED
+
+
+def _source(measured: BenchmarkSummary | None) -> Cell:
+    if measured is None:
+        return Cell("not measured: the dossier has no benchmark.json of signoff benchmark", mark=Mark.NOT_PROVIDED)
+    if measured.refused:
+        return Cell(f"not measured: benchmark.json does not count, {measured.refused}", mark=Mark.NOT_PROVIDED)
+    return Cell(measured.words)
 
 
 def _contacts(release: Release) -> tuple[Block, ...]:

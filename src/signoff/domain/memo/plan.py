@@ -10,10 +10,11 @@ from typing import Final
 from signoff.domain.dossier import Signatory
 from signoff.domain.events import Signature, Verdict
 from signoff.domain.independence import told
+from signoff.domain.live_thresholds import Kind, LiveThreshold, threshold
 from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section, Table
 from signoff.domain.memo.pieces import ABSENT, lead_in, linked, listed, one, plain, words
 from signoff.domain.memo.release import Release
-from signoff.domain.policy import DayCount, FallingAlert, Policy, RisingAlert, Role, Tier
+from signoff.domain.policy import DayCount, Policy, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
 from signoff.domain.silence import rule
 
@@ -101,12 +102,17 @@ def _rollout(release: Release) -> tuple[Block, ...]:
 def rollback_triggers(policy: Policy) -> tuple[str, ...]:
     """The four triggers in the policy's numbers."""
     sharpe, var = policy.triggers.sharpe, policy.triggers.var
+
+    def at(key: str) -> LiveThreshold:
+        return threshold(policy, key, Kind.TRIGGER)
+
     return (
-        f"Sharpe < {plain(sharpe.below)} for {sharpe.consecutive_days} consecutive days "
+        f"Sharpe {at('rolling_sharpe_30d').text} for {at('sharpe_days_below').figure} consecutive days "
         f"(annualised, rolling {sharpe.window_days} days, judged from {sharpe.minimum_days} live days on)",
-        f"VaR breach attributed to model: {var.exceptions} or more exceptions within {var.window_days} days",
-        f"Error rate > {plain(policy.triggers.error_rate_pct)}%",
-        f"Latency p95 > {plain(policy.triggers.latency_p95_ms)} ms",
+        f"VaR breach attributed to model: {at('var_exceptions_attributed').figure} or more exceptions within "
+        f"{var.window_days} days",
+        f"Error rate {at('error_rate_pct').text}",
+        f"Latency p95 {at('latency_p95_ms').text}",
     )
 
 
@@ -150,18 +156,17 @@ def _monitoring(release: Release) -> tuple[Block, ...]:
 def _alerts(policy: Policy) -> Table:
     alerts = policy.alerts
     rows = (
-        _alert("Sharpe (30d)", alerts.sharpe_30d, ""),
-        _alert("PSI", alerts.psi, ""),
-        _alert("Latency p95", alerts.latency_p95_ms, " ms"),
-        _alert("Error rate", alerts.error_rate_pct, "%"),
+        _alert(policy, "Sharpe (30d)", "rolling_sharpe_30d", alerts.sharpe_30d.action),
+        _alert(policy, "PSI", "psi_max", alerts.psi.action),
+        _alert(policy, "Latency p95", "latency_p95_ms", alerts.latency_p95_ms.action),
+        _alert(policy, "Error rate", "error_rate_pct", alerts.error_rate_pct.action),
     )
     return Table(tuple(Column(title) for title in ("Metric", "Warning", "Critical", "Action")), rows)
 
 
-def _alert(title: str, alert: FallingAlert | RisingAlert, suffix: str) -> tuple[Cell, ...]:
-    sign = "<" if isinstance(alert, FallingAlert) else ">"
-    levels = (f"{sign} {plain(level)}{suffix}" for level in (alert.warning, alert.critical))
-    return Cell(title), *(Cell(level, is_figure=True) for level in levels), Cell(alert.action)
+def _alert(policy: Policy, title: str, key: str, action: str) -> tuple[Cell, ...]:
+    levels = (threshold(policy, key, kind).text for kind in (Kind.WARNING, Kind.CRITICAL))
+    return Cell(title), *(Cell(level, is_figure=True) for level in levels), Cell(action)
 
 
 def _approvals(release: Release) -> tuple[Block, ...]:

@@ -1,5 +1,6 @@
 """Section 1: why this release, what it is expected to bring, what changed, and why now."""
 
+from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import Trigger
 from signoff.domain.memo.changes import what_changed
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Section
@@ -42,7 +43,7 @@ def _objective(release: Release) -> tuple[Block, ...]:
                 ("Risk", _risk(release)),
                 (
                     "Operations",
-                    _against("Inference latency p95", assessment.latency_p95_new, assessment.latency_p95_old),
+                    _latency(assessment),
                 ),
             )
         ),
@@ -69,6 +70,19 @@ def _risk(release: Release) -> Cell:
         return cell
     size = f"{number(abs(change), Unit.PERCENT)}% {'smaller' if change >= 0 else 'larger'}"
     return Cell(f"{cell.text.rpartition(' (')[0]} (a loss {size})")
+
+
+def _latency(assessment: Assessment) -> Cell:
+    """Old and new with what each was measured by; a change only where both were measured alike."""
+    new, old, kinds = assessment.latency_p95_new, assessment.latency_p95_old, assessment.latencies
+    subject = "Inference latency p95"
+    if kinds.incomparable and new.is_provided and old.is_provided:
+        return Cell(
+            f"{subject} {new.text} ({kinds.new}); previous version {old.text} ({kinds.old}): not comparable, "
+            f"{kinds.incomparable}"
+        )
+    cell = _against(subject, new, old)
+    return Cell(f"{cell.text}; by {kinds.new}") if new.is_provided and kinds.new is not None else cell
 
 
 def _against(subject: str, new: Quantity, old: Quantity) -> Cell:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from signoff.domain.dossier import Fallback
+from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -51,9 +52,9 @@ def _procedure(release: Release) -> tuple[Block, ...]:
 
 
 def _occasions(release: Release) -> tuple[Block, ...]:
-    sharpe = release.policy.triggers.sharpe
+    floor, days = (threshold(release.policy, key, Kind.TRIGGER) for key in ("rolling_sharpe_30d", "sharpe_days_below"))
     occasions = (
-        f"Performance falls below Sharpe {plain(sharpe.below)} for {sharpe.consecutive_days} days",
+        f"Performance falls below Sharpe {floor.figure} for {days.figure} days",
         "Critical bug or error discovered",
         "Risk breach attributed to model",
         "Regulatory or compliance issue",

@@ -1,7 +1,8 @@
 """Section 10: what the first 30 days are held against, and who looks at them."""
 
+from signoff.domain.live_thresholds import targets
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
-from signoff.domain.memo.pieces import lead_in, one, plain
+from signoff.domain.memo.pieces import lead_in, one
 from signoff.domain.memo.release import Release
 
 
@@ -18,38 +19,38 @@ def success(release: Release) -> Section:
 
 
 def _metrics(release: Release) -> tuple[Block, ...]:
-    declared, floor = release.dossier.success, release.policy.success
+    held_to = targets(release.policy, release.dossier.success)
+
+    def target(title: str, key: str) -> tuple[str, Cell]:
+        return title, Cell(held_to[key].text, is_figure=True)
+
     return (
         lead_in("Performance Targets"),
         Fields(
             (
-                ("Sharpe Ratio", _target("≥", declared.sharpe)),
-                ("Hit Rate", _target("≥", declared.hit_rate_pct, "%")),
-                ("Max Drawdown", _target("≥", declared.max_drawdown_pct, "%")),
-                ("Correlation with backtest", _target(">", floor.correlation_with_backtest)),
+                target("Sharpe Ratio", "sharpe"),
+                target("Hit Rate", "hit_rate_pct"),
+                target("Max Drawdown", "max_drawdown_pct"),
+                target("Correlation with backtest", "correlation_with_backtest"),
             )
         ),
         lead_in("Operational Targets"),
         Fields(
             (
-                ("Uptime", _target(">", floor.uptime_pct, "%")),
-                ("Latency p95", _target("<", declared.latency_p95_ms, " ms")),
-                ("Error rate", _target("<", floor.error_rate_pct, "%")),
+                target("Uptime", "uptime_pct"),
+                target("Latency p95", "latency_p95_ms"),
+                target("Error rate", "error_rate_pct"),
             )
         ),
         lead_in("Risk Targets"),
         Bullets(
             (
                 "No VaR breaches attributed to model",
-                f"Drift metrics within acceptable ranges (PSI ≤ {plain(release.policy.alerts.psi.warning)})",
+                f"Drift metrics within acceptable ranges (PSI {held_to['psi_max'].text})",
                 "No critical incidents",
             )
         ),
     )
-
-
-def _target(sign: str, value: float, suffix: str = "") -> Cell:
-    return Cell(f"{sign} {plain(value)}{suffix}", is_figure=True)
 
 
 def _review(release: Release) -> tuple[Block, ...]:

@@ -63,7 +63,8 @@ def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> I
         yield Quantity(name=f"training_days.{side}", value=training_days(version), unit=Unit.DAYS)
     yield from _feature_moves(evidence.candidate, evidence.champion)
     yield _change("risk.value_at_risk", assessment.value_at_risk_new, assessment.value_at_risk_old)
-    yield _change("latency_p95", assessment.latency_p95_new, assessment.latency_p95_old)
+    if not assessment.latencies.incomparable:
+        yield _change("latency_p95", assessment.latency_p95_new, assessment.latency_p95_old)
     yield Quantity(name="risk.value_at_risk.level", value=policy.gates.var.level, unit=Unit.PERCENT)
     yield Quantity(name="plan.allocation", value=policy.phases.limited_allocation_pct / 100, unit=Unit.PERCENT)
     yield Quantity(name="plan.allocation_in_full", value=1.0, unit=Unit.PERCENT)

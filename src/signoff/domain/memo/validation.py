@@ -359,6 +359,8 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
 
 
 def _correlated(paper: PaperSummary) -> Cell:
+    if paper.correlation_refused:
+        return Cell(f"not evidenced: {paper.correlation_refused}", mark=Mark.NOT_PROVIDED)
     if not paper.correlation_low.is_provided:
         return figure(paper.correlation)
     interval = f"{paper.correlation_low.text} to {paper.correlation_high.text}"

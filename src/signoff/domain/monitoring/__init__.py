@@ -1,7 +1,8 @@
 """A live release judged from what its trading process journaled: returns, operation, drift, and the data themselves."""
 
+from signoff.domain.assumptions import holds
 from signoff.domain.monitoring.drift import Drift, Reference
-from signoff.domain.monitoring.judge import explain, holds, interim, observe, still_open
+from signoff.domain.monitoring.judge import explain, interim, observe, still_open
 from signoff.domain.monitoring.measurement import Baseline, DailyReturns, Features, Measurement, Predictions
 from signoff.domain.monitoring.operational import MIN_PREDICTIONS
 from signoff.domain.monitoring.readings import Level

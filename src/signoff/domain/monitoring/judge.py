@@ -5,13 +5,13 @@ and what keeps the release from advancing. `interim` does so with the operationa
 A figure that cannot be computed is unknown, and unknown blocks an advance.
 """
 
-import operator
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
+from signoff.domain.assumptions import holds
 from signoff.domain.events import Observed, Reading
+from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring import operational, quality, returns
 from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.operational import MIN_PREDICTIONS, Outcomes
@@ -75,6 +75,9 @@ def explain(trigger: str, observed: Observed, policy: Policy) -> str:
     values = {reading.key: reading.value for reading in observed.readings}
     triggers = policy.triggers
 
+    def limit(key: str) -> str:
+        return threshold(policy, key, Kind.TRIGGER).figure
+
     def said(key: str) -> str:
         value = values.get(key)
         return "unknown" if value is None else f"{value:.3g}".replace("-", "−")
@@ -82,18 +85,18 @@ def explain(trigger: str, observed: Observed, policy: Policy) -> str:
     match trigger:
         case "sharpe":
             return (
-                f"rolling Sharpe ratio {said('rolling_sharpe_30d')}, below {triggers.sharpe.below:g} for "
-                f"{said('sharpe_days_below')} sessions in a row (limit {triggers.sharpe.consecutive_days})"
+                f"rolling Sharpe ratio {said('rolling_sharpe_30d')}, below {limit('rolling_sharpe_30d')} for "
+                f"{said('sharpe_days_below')} sessions in a row (limit {limit('sharpe_days_below')})"
             )
         case "var":
             return (
                 f"{said('var_exceptions_attributed')} value-at-risk breaches attributed to the model within "
-                f"{triggers.var.window_days} sessions (limit {triggers.var.exceptions})"
+                f"{triggers.var.window_days} sessions (limit {limit('var_exceptions_attributed')})"
             )
         case "error_rate":
-            return f"error rate {said('error_rate_pct')}%, limit {triggers.error_rate_pct:g}%{_of_few(observed)}"
+            return f"error rate {said('error_rate_pct')}%, limit {limit('error_rate_pct')}{_of_few(observed)}"
         case _:
-            return f"latency p95 {said('latency_p95_ms')} ms, limit {triggers.latency_p95_ms:g} ms"
+            return f"latency p95 {said('latency_p95_ms')} ms, limit {limit('latency_p95_ms')}"
 
 
 def _of_few(observed: Observed) -> str:
@@ -145,16 +148,3 @@ def _in_order(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
     """What the model did comes before what is wrong with the data."""
     place = {key: n for n, key in enumerate(_FIRST)}
     return tuple(sorted(readings, key=lambda reading: place.get(reading.key, len(place))))
-
-
-_EXPRESSION: Final = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*")
-_COMPARE: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-
-
-def holds(monitor: str, values: Mapping[str, float | None]) -> bool:
-    """Whether an assumption's expression holds on these figures; an unknown figure or expression does not hold."""
-    match = _EXPRESSION.fullmatch(monitor)
-    if match is None:
-        return False
-    value = values.get(match[1])
-    return value is not None and _COMPARE[match[2]](value, float(match[3]))

@@ -64,8 +64,9 @@ class Measurement:
     """What is journaled of a release up to the end of one session.
 
     `history` is from backtest and paper trading, `live` from the rollout; together they fill long windows on the first
-    day. `expected` are the lived sessions that must have a return. `seen` are the symbols that were known before the
-    session, and `previous_symbols` those of the release's session before it, None on its first.
+    day. `backtest` is the registered version run again over the lived sessions, None where nobody journaled that.
+    `expected` are the lived sessions that must have a return. `seen` are the symbols known before the session,
+    and `previous_symbols` those of the release's session before it, None on its first.
     """
 
     session: date
@@ -73,6 +74,7 @@ class Measurement:
     history: DailyReturns = field(default_factory=lambda: DailyReturns(name="history"))
     live: DailyReturns = field(default_factory=DailyReturns)
     champion: DailyReturns | None = None
+    backtest: DailyReturns | None = None
     expected: Days = field(default_factory=lambda: NO_DAYS)
     predictions: Predictions = field(default_factory=Predictions)
     features: Features = field(default_factory=Features)

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from signoff.domain.events import Reading
 from signoff.domain.evidence import Floats
+from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring.measurement import Predictions
-from signoff.domain.monitoring.readings import Figure, Level, finding, reading, rising, some, too_few
+from signoff.domain.monitoring.readings import Figure, Level, finding, judged, reading, some, too_few
 from signoff.domain.policy import Policy
 
 MIN_PREDICTIONS: Final = 5
@@ -101,9 +102,10 @@ class Outcomes:
 
 def fired(found: Outcomes, policy: Policy) -> Iterator[str]:
     """The operational triggers that hold for sure, whatever is unknown."""
-    if found.n and (found.n_failed == found.n or _failed_pct(found) > policy.triggers.error_rate_pct):
+    errors, latency = (threshold(policy, key, Kind.TRIGGER) for key in ("error_rate_pct", "latency_p95_ms"))
+    if found.n and (found.n_failed == found.n or errors.holds(_failed_pct(found))):
         yield "error_rate"
-    slow = int((found.slowest > policy.triggers.latency_p95_ms).sum())
+    slow = sum(latency.holds(each) for each in found.slowest.tolist())
     if slow > floor(SLOW_SHARE * max(found.slowest.size, MIN_PREDICTIONS)):
         yield "latency_p95"
 
@@ -130,14 +132,14 @@ def _failed_pct(found: Outcomes) -> float:
 
 
 def _error_rate(found: Outcomes, policy: Policy) -> Reading:
-    alert, n = policy.alerts.error_rate_pct, found.n
+    critical, n = threshold(policy, "error_rate_pct", Kind.CRITICAL), found.n
     least = _failed_pct(found) if n else 0.0
     is_fired = "error_rate" in fired(found, policy)
     said = f"{found.n_failed} of {n} predictions failed"
     figure = Figure(n=n, needed=found.needed, as_of=found.as_of)
-    if is_fired or least > alert.critical:
+    if is_fired or critical.holds(least):
         value = 100.0 * found.n_failed / n
-        detail = f"{said}, critical above {min(alert.critical, policy.triggers.error_rate_pct):g}%"
+        detail = f"{said}, critical above {critical.figure}"
         if n < MIN_PREDICTIONS:
             detail = explain_errors(found)
         counted = Figure(value=value, n=n, needed=figure.needed, as_of=figure.as_of)
@@ -152,16 +154,16 @@ def _error_rate(found: Outcomes, policy: Policy) -> Reading:
         why = found.incomplete
     rate = 100.0 * found.n_failed / n if n else None
     counted = Figure(value=rate, n=n, needed=found.needed, as_of=found.as_of, why=why)
-    return reading("error_rate_pct", counted, rising(alert), detail=said)
+    return reading("error_rate_pct", counted, judged(policy, "error_rate_pct"), detail=said)
 
 
 def _latency(found: Outcomes, policy: Policy) -> Reading:
     """The nearest-rank 95th percentile: a latency that was measured, not one between two."""
-    alert, known = policy.alerts.latency_p95_ms, found.slowest
+    critical, known = threshold(policy, "latency_p95_ms", Kind.CRITICAL), found.slowest
     gaps = int(found.untimed.sum())
     rank = known.size - floor(SLOW_SHARE * known.size) - 1
     value = float(known[rank]) if known.size else None
-    detail = f"critical above {min(alert.critical, policy.triggers.latency_p95_ms):g} ms"
+    detail = f"critical above {critical.figure}"
     as_of = found.session if known.size else None
     figure = Figure(value=value, n=int(known.size), needed=found.needed, as_of=as_of)
     if "latency_p95" in fired(found, policy):
@@ -174,10 +176,10 @@ def _latency(found: Outcomes, policy: Policy) -> Reading:
         why = f"{found.doubled} rows stand there more than once"
     else:
         why = found.incomplete
-    if why and value is not None and known.size >= found.needed and value > alert.critical:
+    if why and value is not None and known.size >= found.needed and critical.holds(value):
         why = ""  # what is known is too slow already
-    judged = Figure(value=value, n=figure.n, needed=figure.needed, as_of=as_of, why=why)
-    return reading("latency_p95_ms", judged, rising(alert), detail=detail)
+    known_so_far = Figure(value=value, n=figure.n, needed=figure.needed, as_of=as_of, why=why)
+    return reading("latency_p95_ms", known_so_far, judged(policy, "latency_p95_ms"), detail=detail)
 
 
 def _count(found: Outcomes, count: int | None) -> Figure:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from signoff.domain.events import Reading
 from signoff.domain.evidence import Days, Floats
+from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring.drift import MOST_SESSIONS, Drift, watched
 from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.operational import Outcomes
-from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, newest, reading, rising, some
+from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, judged, newest, reading, some
 from signoff.domain.policy import Policy
 
 
@@ -101,7 +102,7 @@ def drifts(measured: Measurement) -> tuple[Drift, ...]:
 
 def _psi(measured: Measurement, drift: tuple[Drift, ...], policy: Policy) -> Reading:
     """The largest stability index of the features that drifted; unknown if any is, unless it is critical."""
-    alert = policy.alerts.psi
+    critical = threshold(policy, "psi_max", Kind.CRITICAL)
     significant = [each for each in drift if each.is_significant and each.psi is not None]
     worst = max((each for each in drift if each.psi is not None), key=_psi_of, default=None)
     value = max((_psi_of(each) for each in significant), default=None if worst is None else 0.0)
@@ -110,10 +111,10 @@ def _psi(measured: Measurement, drift: tuple[Drift, ...], policy: Policy) -> Rea
     as_of = newest(measured.features.sessions)
     n, needed = (0, None) if least is None else (least.n, least.needed)
     why = _drift_unknown(measured, drift, unknown)
-    if why and value is not None and value > alert.critical and not _is_doubled(measured):
+    if why and value is not None and critical.holds(value) and not _is_doubled(measured):
         why = ""
     figure = Figure(value=value, n=n, needed=needed, as_of=as_of, why=why)
-    made = reading("psi_max", figure, rising(alert), detail=_drift_detail(worst, bool(significant)))
+    made = reading("psi_max", figure, judged(policy, "psi_max"), detail=_drift_detail(worst, bool(significant)))
     return replace(made, is_young=True) if made.level == Level.UNKNOWN and _is_young(measured, drift) else made
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from signoff.domain.events import Reading
 from signoff.domain.evidence import Days
-from signoff.domain.policy import FallingAlert, RisingAlert
+from signoff.domain.live_thresholds import Kind, threshold
+from signoff.domain.policy import Policy
 
 SHOWN: Final = 3
 
@@ -56,17 +57,11 @@ def finding(key: str, count: int, figure: Figure, detail: str) -> Reading:
     )
 
 
-def falling(alert: FallingAlert) -> Callable[[float], Level]:
-    """Judge a figure that is bad when low."""
+def judged(policy: Policy, key: str) -> Callable[[float], Level]:
+    """Judge a figure by the alerts that the table of thresholds has for it."""
+    critical, warning = (threshold(policy, key, kind) for kind in (Kind.CRITICAL, Kind.WARNING))
     return lambda value: (
-        Level.CRITICAL if value < alert.critical else Level.WARNING if value < alert.warning else Level.OK
-    )
-
-
-def rising(alert: RisingAlert) -> Callable[[float], Level]:
-    """Judge a figure that is bad when high."""
-    return lambda value: (
-        Level.CRITICAL if value > alert.critical else Level.WARNING if value > alert.warning else Level.OK
+        Level.CRITICAL if critical.holds(value) else Level.WARNING if warning.holds(value) else Level.OK
     )
 
 

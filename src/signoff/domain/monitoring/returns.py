@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from signoff.domain.events import Reading
 from signoff.domain.evidence import Days, Floats
+from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring.measurement import DailyReturns, Measurement
-from signoff.domain.monitoring.readings import Figure, Level, as_date, falling, finding, newest, reading, some, too_few
+from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, judged, newest, reading, some, too_few
 from signoff.domain.policy import Policy
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.performance import sharpe_ratio
@@ -207,6 +208,7 @@ def days_below(track: Track, policy: Policy) -> Streak:
     trigger, since = policy.triggers.sharpe, np.datetime64(track.measured.live_since, "D")
     dates, returns, _ = track.known()
     lived = np.unique(track.dates[track.dates >= since])
+    floor = threshold(policy, "rolling_sharpe_30d", Kind.TRIGGER)
     first = int(np.searchsorted(dates, since))
     judged, why = max(0, lived.size - trigger.minimum_days + 1), ""
     for back in range(judged):
@@ -217,16 +219,16 @@ def days_below(track: Track, policy: Policy) -> Streak:
         value = rolling_sharpe(window, window.size) if window.size else None
         if value is None:
             return Streak(days=back, why=why or f"the {n} returns up to {as_date(day)} do not vary")
-        if value >= trigger.below:
+        if not floor.holds(value):
             return Streak(days=back, why=why)
     return Streak(days=judged, why=why)
 
 
 def fired(track: Track, policy: Policy) -> Iterator[str]:
     """The triggers on returns that hold by what is known, whatever else is unknown."""
-    if days_below(track, policy).days >= policy.triggers.sharpe.consecutive_days:
+    if threshold(policy, "sharpe_days_below", Kind.TRIGGER).holds(days_below(track, policy).days):
         yield "sharpe"
-    if var_exceptions(track, policy).attributed >= policy.triggers.var.exceptions:
+    if threshold(policy, "var_exceptions_attributed", Kind.TRIGGER).holds(var_exceptions(track, policy).attributed):
         yield "var"
 
 
@@ -263,15 +265,15 @@ def _figures(track: Track, policy: Policy) -> Iterator[Reading]:
 def _sharpe(track: Track, key: str, window: int, policy: Policy | None) -> Reading:
     value = rolling_sharpe(track.returns, window)
     why = track.flaw(window) or ("" if value is not None else f"the {window} returns do not vary")
-    judge = falling(policy.alerts.sharpe_30d) if policy is not None else None
-    return reading(key, track.figure(value, window, why), judge, detail=_bounds(policy))
+    judge = judged(policy, key) if policy is not None else None
+    return reading(key, track.figure(value, window, why), judge, detail=_bounds(key, policy))
 
 
-def _bounds(policy: Policy | None) -> str:
+def _bounds(key: str, policy: Policy | None) -> str:
     if policy is None:
         return ""
-    alert = policy.alerts.sharpe_30d
-    return f"warning below {alert.warning:g}, critical below {alert.critical:g}"
+    warning, critical = (threshold(policy, key, kind) for kind in (Kind.WARNING, Kind.CRITICAL))
+    return f"warning below {warning.value:g}, critical below {critical.value:g}"
 
 
 def _below(track: Track, policy: Policy) -> Reading:
