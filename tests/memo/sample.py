@@ -21,10 +21,20 @@ from signoff.domain.assessment import (
 )
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.events import NoticeSent, Rehearsed, Signature, Step, Verdict
-from signoff.domain.evidence import Evidence, PitEvidence, RegisteredVersion, Returns, Source, SuiteName, SuiteResult
+from signoff.domain.evidence import (
+    Evidence,
+    PitEvidence,
+    RegisteredVersion,
+    ReportedTest,
+    Returns,
+    Source,
+    SuiteName,
+    SuiteResult,
+)
 from signoff.domain.finding import Comparison, Finding, Outcome
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Checklist, Fields, Memo, Section, Table
+from signoff.domain.memo.proof import Found, Proof, Trail
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.policy import Policy, Role
@@ -117,7 +127,7 @@ def dossier() -> d.Dossier:
         ),
         governance=d.Governance(
             requirements=(
-                d.Requirement(name="SEC 15c3-5", evidence="limits.md"),
+                d.Requirement(name="SEC 15c3-5", evidence="limits.md", test="test_limits::test_refuses"),
                 d.Requirement(name="MiFID II", evidence="trades US stocks alone", applies=False),
                 d.Requirement(name="Internal policy 7", evidence="policy7.pdf"),
             ),
@@ -185,6 +195,11 @@ CANDIDATE = version(
 )
 
 
+CASES = dict.fromkeys(SuiteName, ()) | {
+    SuiteName.UNIT: (ReportedTest("test_limits", "test_refuses", has_passed=True, day="2018-12-19"),)
+}
+
+
 def source(name: str) -> Source:
     return Source(name=name, sha256="cd" * 32, size=1, rows=1)
 
@@ -192,7 +207,10 @@ def source(name: str) -> Source:
 def evidence() -> Evidence:
     return Evidence(
         backtest=Returns(source=source("backtest.csv"), dates=DAYS, returns=RETURNS),
-        suites={name: SuiteResult(passed=9, total=9, source=source(f"{name.value}.xml")) for name in SuiteName},
+        suites={
+            name: SuiteResult(passed=9, total=9, source=source(f"{name.value}.xml"), cases=CASES[name])
+            for name in SuiteName
+        },
         pit=PitEvidence(findings=(), dates_checked=24, features_checked=75, seed=0),
         candidate=CANDIDATE,
         champion=CHAMPION,
@@ -428,9 +446,13 @@ def standing() -> Standing:
         previous_check=PreviousCheck(version="1.1.0", run_id="run-1.1.0", is_working=True, detail="ran on 20 rows"),
         links={"https://grafana/momentum": True, "card.md": True, "limits.md": True, "https://git/momentum": False},
         notices=tuple(NoticeSent(notice=text, audience=(), channel="email") for text in dossier().communication.before),
-        predictions_logged=True,
-        trades_attributed=True,
-        is_reproducible=True,
+        trail=Trail(
+            predictions=Proof(Found.PROVEN, "20 sessions, 400 predictions"),
+            trades=Proof(Found.PROVEN, "120 of 120 orders"),
+            reproducibility=Proof(Found.PROVEN, "400 of 400 predictions made again"),
+            paper=Proof(Found.PROVEN, "880 of 880 predictions have their line, 120 of 120 orders a prediction"),
+        ),
+        candidate_check=PreviousCheck(version="2.0.0", run_id="run-2.0.0", is_working=True, detail="20 known rows"),
     )
 
 

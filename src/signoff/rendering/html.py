@@ -22,7 +22,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.rendering import palette
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import escaped, words_beside
+from signoff.rendering.words import escaped, says_its_mark, words_beside
 
 STYLE: Final = f"""
 :root {{ color-scheme: light; }}
@@ -195,6 +195,8 @@ def _table(table: Table) -> Iterator[str]:
 
 def _cell(cell: Cell) -> str:
     text = escape(words_beside(cell))
+    if cell.mark is not None and says_its_mark(cell):
+        return f'<span class="said {cell.mark.tone}">{text}</span>'
     if cell.is_figure and text:
         text = f'<span class="figure">{text}</span>'
     if cell.is_strong and text:

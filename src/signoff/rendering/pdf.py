@@ -26,7 +26,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.rendering import palette
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import escaped, words_beside
+from signoff.rendering.words import escaped, says_its_mark, words_beside
 
 Json = dict[str, object]
 
@@ -149,8 +149,14 @@ def _block(block: Block) -> Json:  # noqa: PLR0911 - one visible table
 
 
 def _cell(cell: Cell) -> Json:
-    mark = _mark(cell.mark) if cell.mark else None
-    return {"text": words_beside(cell), "mark": mark, "figure": cell.is_figure, "strong": cell.is_strong}
+    is_said = says_its_mark(cell)
+    return {
+        "text": words_beside(cell),
+        "mark": _mark(cell.mark) if cell.mark and not is_said else None,
+        "tone": cell.mark.tone if cell.mark and is_said else None,
+        "figure": cell.is_figure,
+        "strong": cell.is_strong,
+    }
 
 
 def _mark(mark: Mark) -> Json:

@@ -24,13 +24,16 @@ class Mark(StrEnum):
     REJECTED = "REJECTED"
     PENDING = "PENDING"
     OVERRIDDEN = "OVERRIDDEN"
+    MISSED = "MISSED"
+    NOT_EVIDENCED = "NOT EVIDENCED"
+    NOT_COMPARABLE = "NOT COMPARABLE"
 
     @property
     def tone(self) -> str:
         """One of good, caution, bad."""
         if self in {Mark.PASS, Mark.APPROVED}:
             return "good"
-        if self in {Mark.FAIL, Mark.ERROR, Mark.REJECTED}:
+        if self in {Mark.FAIL, Mark.ERROR, Mark.REJECTED, Mark.MISSED}:
             return "bad"
         return "caution"
 
@@ -70,7 +73,7 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class CheckItem:
-    """A box: ticked only by what the record shows."""
+    """A box: ticked only where a check ran and found it so. What people declare stands in the note."""
 
     text: str
     is_checked: bool

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from signoff.domain.finding import Finding
 from signoff.domain.memo.document import Align, Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Table
+from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 
 ABSENT = Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)
@@ -50,23 +51,28 @@ def listed(items: Sequence[str], nothing: str) -> Block:
 
 
 def linked(link: str | None, links: Mapping[str, bool | None]) -> Cell:
-    """A link with what a check of it found."""
+    """A link with what a check of it found: that something is there says nothing of what it holds."""
     if not link or not link.strip():
         return ABSENT
     match links.get(link):
         case True:
-            return Cell(link, mark=Mark.PASS)
+            return Cell(f"{link} (exists)")
         case False:
             return Cell(f"{link} (does not exist)", mark=Mark.FAIL)
         case None:
-            return Cell(f"{link} (not checked)", mark=Mark.INCONCLUSIVE)
+            return Cell(f"{link} (not checked)")
 
 
-def claim(is_true: bool | None, *, when_true: str, when_false: str) -> Cell:
-    """A claim that a check proved, refuted, or never looked at."""
-    if is_true is None:
+def checked_version(check: PreviousCheck | None) -> Cell:
+    """What running a registered version on its known input showed."""
+    if check is None:
         return ABSENT
-    return Cell(when_true, mark=Mark.PASS) if is_true else Cell(when_false, mark=Mark.FAIL)
+    return Cell(check.detail, mark=Mark.PASS if check.is_working else Mark.FAIL)
+
+
+def declared(author: str, what: str = "") -> str:
+    """That a person says so, and that nothing checked it."""
+    return f"declared by {author}" + (f": {what}" if what else "")
 
 
 def plain(value: float) -> str:

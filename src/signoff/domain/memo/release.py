@@ -32,6 +32,11 @@ class Release:
         return self.dossier.header.deployment_type is DeploymentType.INITIAL
 
     @property
+    def author(self) -> str:
+        """Whose declarations these are: the person who deploys gives the dossier."""
+        return self.dossier.header.deployed_by.name
+
+    @property
     def shortenings(self) -> tuple[Shortening, ...]:
         """What this type of deployment leaves out, each with the rule of the policy."""
         return shortenings(self.policy, self.dossier.header.deployment_type)

@@ -17,7 +17,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, one, plain, versioned, words
+from signoff.domain.memo.pieces import NO_PREVIOUS, checked_version, declared, lead_in, one, plain, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.rehearsal import Rehearsal, budget_in_words, left_in_words, step_in_words
 from signoff.domain.venue import VenueKind
@@ -135,12 +135,13 @@ def _flatness(release: Release) -> tuple[Block, ...]:
 
 
 def _fallback(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.rollback
+    given = release.dossier.rollback
     items = []
     for fallback, title in _FALLBACKS.items():
-        is_named = fallback is Fallback.OTHER and bool(declared.fallback_other)
-        text = f"{title}: {declared.fallback_other}" if is_named else title
-        items.append(CheckItem(text, is_checked=declared.fallback is fallback))
+        is_named = fallback is Fallback.OTHER and bool(given.fallback_other)
+        text = f"{title}: {given.fallback_other}" if is_named else title
+        note = declared(release.author) if given.fallback is fallback else ""
+        items.append(CheckItem(text, is_checked=False, note=note))
     return (
         lead_in("If rollback to previous version not possible"),
         Checklist(tuple(items)),
@@ -159,12 +160,9 @@ def _previous(release: Release) -> tuple[tuple[str, Cell], ...]:
     if check is not None and check.version != previous:
         check = None
     run_id = check.run_id if check else (champion.run_id if champion else None)
-    verified = ABSENT
-    if check is not None:
-        verified = Cell(check.detail, mark=Mark.PASS if check.is_working else Mark.FAIL)
     return (
         ("Version", Cell(versioned(previous))),
         ("MLflow Run ID", words(run_id)),
         package,
-        ("Verified working", verified),
+        ("Verified working", checked_version(check)),
     )

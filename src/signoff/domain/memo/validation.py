@@ -26,6 +26,7 @@ from signoff.domain.memo.document import (
 )
 from signoff.domain.memo.pieces import (
     ABSENT,
+    declared,
     figure,
     figures_table,
     joined,
@@ -273,12 +274,14 @@ def _point_in_time(release: Release) -> tuple[Block, ...]:
 
 def _code_review(release: Release) -> CheckItem:
     reviewer = release.dossier.validation.pit.code_review_by
-    return CheckItem("Manual code review", bool(reviewer), f"declared: {reviewer}" if reviewer else NOT_PROVIDED)
+    note = declared(release.author, f"reviewed by {reviewer}") if reviewer else NOT_PROVIDED
+    return CheckItem("Manual code review", is_checked=False, note=note)
 
 
 def _audit(release: Release) -> CheckItem:
     audit = release.dossier.validation.pit.third_party_audit
-    return CheckItem("Third-party audit", bool(audit), f"declared: {audit}" if audit else NOT_PROVIDED)
+    note = declared(release.author, audit) if audit else NOT_PROVIDED
+    return CheckItem("Third-party audit", is_checked=False, note=note)
 
 
 def _pit_tests(release: Release) -> CheckItem:
@@ -314,20 +317,20 @@ def _audits(release: Release) -> Iterator[CheckItem]:
 
 
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
-    """Declared issues and what the replay found; None where neither says anything."""
-    declared, replay = release.dossier.validation.pit.issues, release.evidence.pit
+    """Issues that people declare and what the replay found; None where neither says anything."""
+    known, replay = release.dossier.validation.pit.issues, release.evidence.pit
     if replay is None or replay.error is not None:
-        return declared or None
+        return known or None
     found = tuple(
         f"{finding.feature}: {finding.kind.replace('_', ' ')}, first {finding.first_date}, size {finding.size:.3g}"
         + (f", {finding.detail}" if finding.detail else "")
         for finding in replay.findings
     )
-    return (*found, *declared)
+    return (*found, *known)
 
 
 def _paper_trading(release: Release) -> tuple[Block, ...]:
-    paper, declared = release.assessment.paper, release.dossier.validation.paper
+    paper, given = release.assessment.paper, release.dossier.validation.paper
     if paper is None:
         period, results, anomalies, log = ABSENT, (ABSENT,) * 5, ABSENT, ABSENT
     else:
@@ -342,16 +345,16 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
         anomalies = Cell(paper.anomalies_text)
         log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders")
     titles = ("Sharpe Ratio", "Correlation with backtest", "Execution slippage", "Model latency", "Error rate")
-    explained = "; ".join(declared.explanations)
+    explained = "; ".join(given.explanations)
     return (
         one("Paper Trading Period", period),
-        one("Method", words(declared.method)),
+        one("Method", words(given.method)),
         lead_in("Results"),
         Fields(tuple(zip(titles, results, strict=True))),
         Fields(
             (
                 ("Anomalies / Issues", anomalies),
-                ("Explanations", Cell(f"declared: {explained}" if explained else "none declared")),
+                ("Explanations", Cell(declared(release.author, explained) if explained else "none declared")),
             )
         ),
         one("Paper Trading Artifacts", log),
