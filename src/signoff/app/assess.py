@@ -16,7 +16,9 @@ from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.point_in_time import SEED
 from signoff.domain.memo.changes import unjustified
+from signoff.domain.memo.promises import untrue_in_dossier
 from signoff.domain.memo.summary import summary_contradictions
+from signoff.domain.policy import tighten
 from signoff.domain.quantity import Quantity, count
 from signoff.ledger.canonical import canonical
 from signoff.ledger.floor import built_in
@@ -132,6 +134,8 @@ def submission_errors(release: Release) -> None:
         for finding in release.assessment.findings
         if finding.is_near_miss and not dossier.validation.near_misses.get(finding.key)
     ]
+    policy, _ = tighten(release.inputs.policy, dossier.plan.tighten)
+    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, policy)]
     if dossier.header.summary:
         found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
         problems += [f"header.summary: {contradiction}" for contradiction in found]

@@ -4,7 +4,7 @@ from typing import Final
 
 from signoff.domain.dossier import Person
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
-from signoff.domain.memo.pieces import ABSENT, Line, figure, lead_in, linked, placed, words
+from signoff.domain.memo.pieces import ABSENT, Line, declared_by, figure, lead_in, linked, placed, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, Unit
 
@@ -87,7 +87,7 @@ def _benchmark(release: Release, name: str, unit: Unit) -> Quantity:
 def _contacts(release: Release) -> tuple[Block, ...]:
     contacts = release.dossier.appendix.contacts
     return (
-        lead_in("Deployment Team"),
+        declared_by("Deployment Team", release.author),
         Fields(
             (
                 ("Model Owner", _person(contacts.owner)),
@@ -95,7 +95,7 @@ def _contacts(release: Release) -> tuple[Block, ...]:
                 ("On-Call", words(contacts.on_call)),
             )
         ),
-        lead_in("Escalation"),
+        declared_by("Escalation", release.author),
         Bullets(contacts.escalation, is_numbered=True),
     )
 

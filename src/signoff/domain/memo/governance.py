@@ -12,7 +12,7 @@ from signoff.domain.dossier import Requirement
 from signoff.domain.events import Barred, Because
 from signoff.domain.evidence import RegisteredVersion, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Mark, Section
-from signoff.domain.memo.pieces import ABSENT, Line, checked_version, lead_in, linked, one, placed, words
+from signoff.domain.memo.pieces import ABSENT, Line, checked_version, declared, lead_in, linked, one, placed, words
 from signoff.domain.memo.proof import Found, Proof
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
@@ -66,10 +66,10 @@ def is_governance_ready(candidate: RegisteredVersion | None) -> bool:
 
 
 def _regulation(release: Release) -> tuple[Block, ...]:
-    declared = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
+    given = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
     items = tuple(
-        _requirement(title, declared[name] if name is not None else None, release)
-        for title, name in placed(_REQUIREMENTS, declared)
+        _requirement(title, given[name] if name is not None else None, release)
+        for title, name in placed(_REQUIREMENTS, given)
     )
     trail = release.standing.trail
     return (
@@ -92,23 +92,22 @@ def _proven(proof: Proof) -> Cell:
     return Cell(proof.words, mark=_PROOF_MARK[proof.found])
 
 
-def _requirement(title: str, declared: Requirement | None, release: Release) -> CheckItem:
+def _requirement(title: str, given: Requirement | None, release: Release) -> CheckItem:
     """Evidence, when and by what test; else who declares it; else that it is not evidenced."""
-    if declared is None:
+    if given is None:
         return CheckItem(title, is_checked=False, note=NOT_EVIDENCED)
-    text = title if declared.name in title else f"{title} ({declared.name})"
-    author = f"declared by {declared.declared_by}" if declared.declared_by else NOT_EVIDENCED
-    if not declared.applies:
-        said = f"{author}: does not apply, {declared.evidence}"
-        return CheckItem(text, is_checked=False, note=said)
-    if release.standing.links.get(declared.evidence) is False:
-        return CheckItem(text, is_checked=False, note=f"{NOT_EVIDENCED}: {declared.evidence} does not exist")
-    if declared.test is None:
-        return CheckItem(text, is_checked=False, note=f"{author}: {declared.evidence}, no test of it is named")
-    lacking, passed = _tested(declared.test, release)
+    text = title if given.name in title else f"{title} ({given.name})"
+    author = declared(given.declared_by) if given.declared_by else NOT_EVIDENCED
+    if not given.applies:
+        return CheckItem(text, is_checked=False, note=f"{author}: does not apply, {given.evidence}")
+    if release.standing.links.get(given.evidence) is False:
+        return CheckItem(text, is_checked=False, note=f"{NOT_EVIDENCED}: {given.evidence} does not exist")
+    if given.test is None:
+        return CheckItem(text, is_checked=False, note=f"{author}: {given.evidence}, no test of it is named")
+    lacking, passed = _tested(given.test, release)
     if lacking:
-        return CheckItem(text, is_checked=False, note=f"{author}: {declared.evidence}, {lacking}")
-    return CheckItem(text, is_checked=True, note=f"evidence: {declared.evidence}; {passed}")
+        return CheckItem(text, is_checked=False, note=f"{author}: {given.evidence}, {lacking}")
+    return CheckItem(text, is_checked=True, note=f"evidence: {given.evidence}; {passed}")
 
 
 def _tested(test: str, release: Release) -> tuple[str, str]:
@@ -132,13 +131,16 @@ def _cases(suite: SuiteResult, test: str) -> Iterator[ReportedTest]:
 
 
 def _model_governance(release: Release) -> tuple[Block, ...]:
-    declared, candidate = release.dossier.governance, release.evidence.candidate
+    given, candidate = release.dossier.governance, release.evidence.candidate
     return (
-        one("Model Card", linked(declared.model_card, release.standing.links)),
+        one("Model Card", linked(given.model_card, release.standing.links)),
         lead_in("MLflow Tracking"),
         Fields(
             (
-                ("Experiment", words(candidate.experiment if candidate else declared.experiment)),
+                (
+                    "Experiment",
+                    words(candidate.experiment if candidate else declared(release.author, given.experiment)),
+                ),
                 ("Run ID", words(candidate.run_id if candidate else None)),
                 ("Governance tag", _governance_tag(candidate)),
             )
@@ -166,17 +168,17 @@ def _artifact(title: str, names: frozenset[str], candidate: RegisteredVersion | 
 
 
 def _change_management(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.governance
-    wrote = {ground.name for ground in _wrote(release)} | set(declared.commit_authors)
-    authors = sorted(set(declared.reviewers) & wrote)
-    review = f"Approved by: {', '.join(declared.reviewers)} (declared)"
+    given, author = release.dossier.governance, release.author
+    wrote = {ground.name for ground in _wrote(release)} | set(given.commit_authors)
+    authors = sorted(set(given.reviewers) & wrote)
+    review = f"Approved by: {', '.join(given.reviewers)} ({declared(author)})"
     if authors:
         review += f"; not independent, wrote commits themselves: {', '.join(authors)}"
     return (
         Fields(
             (
-                ("Jira Ticket", words(declared.ticket)),
-                ("Pull Request", words(declared.pull_request)),
+                ("Jira Ticket", Cell(f"{given.ticket} ({declared(author)})")),
+                ("Pull Request", Cell(f"{given.pull_request} ({declared(author)})")),
                 ("Code Review", Cell(review)),
                 ("Commit Authors", words("; ".join(_authors(release)))),
             )

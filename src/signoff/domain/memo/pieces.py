@@ -80,6 +80,11 @@ def plain(value: float) -> str:
     return f"{value:,g}".replace("-", "−")
 
 
+def upper_first(text: str) -> str:
+    """A clause as the beginning of a sentence; names in it keep their letters."""
+    return text[:1].upper() + text[1:]
+
+
 def versioned(version: str) -> str:
     """A version as people print it: 2.0.0 is v2.0.0; a name such as "candidate" stays as it is."""
     return f"v{version}" if version[:1].isdigit() else version
@@ -111,6 +116,11 @@ def figures_table(title: str, quantities: Iterable[Quantity]) -> Table:
         for quantity in quantities
     )
     return Table((Column("Figure"), Column("Value", Align.RIGHT), Column("n", Align.RIGHT)), rows, caption=title)
+
+
+def declared_by(label: str, author: str) -> Fields:
+    """A lead-in of what people declare, with the person whose word it is."""
+    return lead_in(f"{label} ({declared(author)})")
 
 
 @dataclass(frozen=True, slots=True)

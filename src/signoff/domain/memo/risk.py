@@ -9,6 +9,7 @@ from typing import Final
 
 from signoff.domain.assessment import Assessment, RegimeContrast, RegimeRow, StressRow
 from signoff.domain.dossier import Dependency, Grade, Risk
+from signoff.domain.memo.boundaries import BY_THE_GATE
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -21,7 +22,8 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, figure, joined, lead_in, listed, one, plain, words
+from signoff.domain.memo.pieces import ABSENT, declared_by, figure, joined, lead_in, listed, one, plain, words
+from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.rehearsal import Rehearsal, recovery_time, recovery_time_in_words
@@ -83,7 +85,7 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
             Cell(r.risk),
             Cell(r.likelihood.value.capitalize()),
             Cell(r.impact.value.capitalize()),
-            Cell(r.mitigation),
+            promised(r.mitigation, release.dossier, release.policy),
             Cell(r.owner),
             Cell(grade(r).value.capitalize()),
         )
@@ -92,21 +94,28 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
     caption = (
         "Level: likelihood × impact, each 1 to 3; up to 2 low, 3 and 4 medium, 6 and 9 high. The worst one counts."
     )
-    return one("Risk Level", said), lead_in("Identified Risks"), Table(columns, rows, caption)
+    return (
+        one("Risk Level", said),
+        lead_in("Identified Risks (grades and mitigations declared by their owners)"),
+        Table(columns, rows, caption),
+    )
 
 
 def _operational_risk(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.risk
+    given = release.dossier.risk
     rows = (
-        *_dependencies("External services", declared.external_services),
-        *_dependencies("Data feeds", declared.data_feeds),
-        *_dependencies("Infrastructure", declared.infrastructure),
+        *_dependencies("External services", given.external_services),
+        *_dependencies("Data feeds", given.data_feeds),
+        *_dependencies("Infrastructure", given.infrastructure),
     )
-    points = [f"{point.name}: {point.mitigation}" for point in declared.single_points_of_failure]
+    points = [
+        f"{point.name}: {promised(point.mitigation, release.dossier, release.policy).text}"
+        for point in given.single_points_of_failure
+    ]
     return (
-        lead_in("Dependencies"),
+        declared_by("Dependencies", release.author),
         Table(tuple(Column(t) for t in ("Kind", "Dependency", "SLA", "Fallback")), rows),
-        lead_in("Single Points of Failure"),
+        declared_by("Single Points of Failure", release.author),
         listed(points, "None declared."),
         lead_in("Disaster Recovery"),
         *_recovery(release),
@@ -192,7 +201,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
                 ("Maximum sector exposure", Cell(f"{plain(limits.max_sector_pct)}%", is_figure=True)),
             )
         ),
-        Paragraph(f"Unknown figures: {release.policy.order_gate.words}.", is_note=True),
+        Paragraph(f"{BY_THE_GATE} Unknown figures: {release.policy.order_gate.words}.", is_note=True),
     )
 
 

@@ -26,9 +26,11 @@ from signoff.domain.memo.document import (
 )
 from signoff.domain.memo.pieces import (
     ABSENT,
+    MEMO_GATES,
     declared,
     figure,
     figures_table,
+    gates_in_words,
     joined,
     lead_in,
     one,
@@ -200,7 +202,7 @@ def _how(finding: Finding) -> str:
 
 def _gates(release: Release) -> Iterator[Block]:
     assessment = release.assessment
-    yield Paragraph("All gates must PASS for production deployment.")
+    yield Paragraph(_must_pass(release))
     yield _full_gates(release)
     if assessment.blocking and release.overrides:
         who = joined(f"{s.person} ({s.role.title})" for s in release.overrides)
@@ -216,6 +218,17 @@ def _gates(release: Release) -> Iterator[Block]:
             yield figures_table(f"{finding.title}: {finding.method}", finding.figures)
     yield from _pictures(release)
     yield one("Validation report", Cell(VALIDATION_RESULTS))
+
+
+def _must_pass(release: Release) -> str:
+    """Which gates keep the release from production, by the findings themselves."""
+    own = release.assessment.memo_gates
+    advisory = [finding for finding in own if not finding.is_blocking]
+    if len(own) == MEMO_GATES and not advisory:
+        return "All gates must PASS for production deployment."
+    blocking = [finding for finding in release.assessment.findings if finding.is_blocking]
+    said = f"Must PASS for production deployment: {gates_in_words(blocking) or 'none'}."
+    return f"{said} Advisory by policy: {gates_in_words(advisory)}." if advisory else said
 
 
 def _full_gates(release: Release) -> Table:
@@ -348,7 +361,7 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
     explained = "; ".join(given.explanations)
     return (
         one("Paper Trading Period", period),
-        one("Method", words(given.method)),
+        one("Method", Cell(declared(release.author, given.method))),
         lead_in("Results"),
         Fields(tuple(zip(titles, results, strict=True))),
         Fields(
