@@ -109,7 +109,7 @@ def dossier() -> d.Dossier:
         ),
         boundaries=d.Boundaries(
             assumptions=(
-                d.Assumption(title="Liquid", description="ADV stays", monitor="adv_min > 5", if_violated="disable"),
+                d.Assumption(title="Liquid", description="ADV stays", monitor="psi_max < 0.25", if_violated="disable"),
             ),
             does_not=("Predict swans",),
             restrictions=d.Restrictions(min_adv_usd=5_000_000, excluded_symbols=("XYZ",), halt_if_vix_above=40),
@@ -228,7 +228,7 @@ def metric(
         change=relative_change(new, old),
         target=Quantity(name=f"metrics.{key}.target", value=target, unit=unit),
         target_sign="≥",
-        status=MetricStatus.PASS if new >= target else MetricStatus.FAIL,
+        status=MetricStatus.PASS if new >= target else MetricStatus.MISSED,
     )
 
 
@@ -357,7 +357,7 @@ def assessment() -> Assessment:
             start=date(2018, 10, 1),
             end=date(2018, 12, 1),
             days=44,
-            sharpe=Quantity(name="paper.sharpe", value=0.9),
+            sharpe=Quantity(name="paper.sharpe", value=0.9, standard_error=1.1),
             correlation=Quantity(name="paper.correlation", value=0.81, n=44),
             correlation_low=Quantity(name="paper.correlation_low", value=0.67),
             correlation_high=Quantity(name="paper.correlation_high", value=0.89),

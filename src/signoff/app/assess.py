@@ -121,8 +121,8 @@ class Assessor:
         )
 
 
-def submission_errors(release: Release) -> None:
-    """Raise BadInputError for what may be checked freely but must not be submitted."""
+def refusals(release: Release) -> tuple[str, ...]:
+    """What may be checked freely, and what `memo` and `submit` refuse: each with its key."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     problems = [
         f"rationale.justifications.{category}: {category.replace('_', ' ')} changed between the registered versions, "
@@ -139,9 +139,14 @@ def submission_errors(release: Release) -> None:
     if dossier.header.summary:
         found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
         problems += [f"header.summary: {contradiction}" for contradiction in found]
-    if problems:
-        message = f"The dossier of {dossier.model} v{dossier.version} cannot be submitted: " + "; ".join(problems) + "."
-        raise BadInputError(message)
+    return tuple(problems)
+
+
+def submission_errors(release: Release) -> None:
+    """Raise BadInputError for what must not be submitted."""
+    if problems := refusals(release):
+        named = f"{release.inputs.dossier.model} v{release.inputs.dossier.version}"
+        raise BadInputError(f"The dossier of {named} cannot be submitted: {'; '.join(problems)}.")
 
 
 def figures_json(release: Release, *, seed: int | None = None) -> bytes:

@@ -93,6 +93,7 @@ class Publisher:
             unread=state.unread,
             floor=state.floor,
             notices=tuple(r.event for r in history if isinstance(r.event, NoticeSent)),
+            open_conditions=tuple((c.role, c.text) for c in state.open_conditions),
             trail=journaled(tuple(r.event for r in history if isinstance(r.event, Observed)), on_paper),
         )
 

@@ -44,6 +44,7 @@ p, li {{ max-width: 75ch; }}
 .figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 1.2rem 0; }}
 .figures div {{ border-top: 2px solid {palette.INK}; padding-top: .25rem; }}
 .figures b {{ display: block; font-size: 1.3rem; }}
+.worst {{ border-left: 5px solid {palette.BAD}; padding: .1rem 1rem; margin: 1rem 0; font-size: .92rem; }}
 .scroll {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; width: 100%; margin: .8rem 0; border-top: 2px solid {palette.INK}; }}
 th, td {{ text-align: left; padding: .35rem .6rem .35rem .2rem; vertical-align: top;
@@ -125,7 +126,13 @@ def _memo(memo: Memo) -> Iterator[str]:
     yield from (f'<p class="notice">{escape(notice)}</p>' for notice in memo.notices)
     yield f'<div class="tldr"><p>{escape(memo.tldr)}</p></div><div class="figures">'
     yield from (f"<div>{escape(k.label)}<b>{escape(k.text)}</b></div>" for k in memo.key_figures)
-    yield "</div><nav>"
+    yield "</div>"
+    if memo.worst:
+        yield '<div class="worst">'
+        for block in memo.worst:
+            yield from _block(block, "w-")
+        yield "</div>"
+    yield "<nav>"
     yield from (f'<a href="#s{escape(s.number)}">{escape(s.number)} {escape(s.title)}</a>' for s in memo.sections)
     yield "</nav>"
     for n, section in enumerate(memo.front):

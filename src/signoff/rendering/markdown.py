@@ -72,6 +72,9 @@ def _front(memo: Memo) -> Iterator[str]:
     yield "|" + "---|" * len(memo.key_figures)
     yield "| " + " | ".join(f"**{escape(k.text)}**" for k in memo.key_figures) + " |"
     yield ""
+    for block in memo.worst:
+        yield from _block(block, {})
+        yield ""
 
 
 def _section(section: Section, depth: int, pictures: dict[str, bytes]) -> Iterator[str]:

@@ -73,11 +73,15 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class CheckItem:
-    """A box: ticked only where a check ran and found it so. What people declare stands in the note."""
+    """A box: ticked only where a check ran and found it so. What people declare stands in the note.
+
+    `mark` is the status of a box that is not ticked, for page one.
+    """
 
     text: str
     is_checked: bool
     note: str = ""
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ class KeyFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """The whole document. `front` is what page one shows beneath the TL;DR and the key figures."""
+    """The whole document. `worst` and then `front` are what page one shows beneath the TL;DR and the key figures."""
 
     model: str
     version: str
@@ -146,5 +150,6 @@ class Memo:
     document_version: str
     status: Mark
     evidence_digest: str
+    worst: tuple[Block, ...] = ()
     kind: str = "Deployment memo"
     colophon: str = field(default="")

@@ -164,7 +164,8 @@ def _artifact(title: str, names: frozenset[str], candidate: RegisteredVersion | 
     attached = next((a for a in candidate.artifacts if PurePosixPath(a).stem.lower() in names), None)
     if attached is None and "repository" in names:
         attached = next((candidate.tags[tag] for tag in sorted(_REPOSITORY_TAGS & candidate.tags.keys())), None)
-    return CheckItem(title, attached is not None, attached or "not attached in the registry")
+    mark = None if attached else Mark.NOT_PROVIDED
+    return CheckItem(title, attached is not None, attached or "not attached in the registry", mark)
 
 
 def _change_management(release: Release) -> tuple[Block, ...]:
@@ -207,4 +208,5 @@ def _suite(title: str, name: SuiteName, release: Release) -> CheckItem:
     if suite is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
     is_green = 0 < suite.total == suite.passed
-    return CheckItem(title, is_green, f"{suite.passed}/{suite.total} passed ({suite.source.name})")
+    note = f"{suite.passed}/{suite.total} passed ({suite.source.name})"
+    return CheckItem(title, is_green, note, None if is_green else Mark.FAIL)

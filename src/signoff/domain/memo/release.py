@@ -65,6 +65,17 @@ class Release:
         return tuple(f"{s.role.title} ({s.person}): {text}" for s in self.approvals for text in s.conditions)
 
     @property
+    def open_conditions(self) -> tuple[str, ...]:
+        """Conditions that nobody has said are met."""
+        known = self.standing.open_conditions
+        return tuple(
+            f"{s.role.title} ({s.person}): {text}"
+            for s in self.approvals
+            for text in s.conditions
+            if known is None or (s.role, text) in known
+        )
+
+    @property
     def decision(self) -> Mark:
         if self.standing.is_rejected:
             return Mark.REJECTED

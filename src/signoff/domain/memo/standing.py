@@ -26,6 +26,7 @@ class Standing:
 
     `floor` is None for a release that an older Signoff opened, whose policy came with it. `candidate_check` is the
     version of this release run on its known input; `breach` is what the ledger last saw the previous version break.
+    `open_conditions` are those that nobody said are met, None where nobody looked: then each one is.
     """
 
     required: tuple[Role, ...]
@@ -42,6 +43,7 @@ class Standing:
     trail: Trail = field(default_factory=Trail)
     candidate_check: PreviousCheck | None = None
     breach: str = ""
+    open_conditions: tuple[tuple[Role, str], ...] | None = None
     barred: tuple[str, ...] = ()
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()

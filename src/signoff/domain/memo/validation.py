@@ -50,7 +50,7 @@ PAPER_LOGS: Final = "attachments/paper_trading_logs.csv"
 _METRIC_MARK: Final = {
     MetricStatus.PASS: Mark.PASS,
     MetricStatus.WARN: Mark.NEAR_MISS,
-    MetricStatus.FAIL: Mark.FAIL,
+    MetricStatus.MISSED: Mark.MISSED,
     MetricStatus.NOT_PROVIDED: Mark.NOT_PROVIDED,
 }
 _PIT_MARK: Final = {
@@ -303,7 +303,7 @@ def _pit_tests(release: Release) -> CheckItem:
         return CheckItem("Automated PIT validation tests", is_checked=False, note=NOT_PROVIDED)
     is_green = 0 < suite.total == suite.passed
     note = f"{suite.passed}/{suite.total} passed ({suite.source.name})"
-    return CheckItem("Automated PIT validation tests", is_green, note)
+    return CheckItem("Automated PIT validation tests", is_green, note, None if is_green else Mark.FAIL)
 
 
 def _replay(release: Release) -> CheckItem:
@@ -311,7 +311,7 @@ def _replay(release: Release) -> CheckItem:
     if replay is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
     if replay.error is not None:
-        return CheckItem(title, is_checked=False, note=f"could not run: {replay.error}")
+        return CheckItem(title, is_checked=False, note=f"could not run: {replay.error}", mark=Mark.ERROR)
     has_looked = replay.dates_checked > 0 and replay.features_checked > 0
     note = (
         f"{replay.features_checked} features on {replay.dates_checked} dates, seed {replay.seed}: "
@@ -319,14 +319,16 @@ def _replay(release: Release) -> CheckItem:
     )
     if replay.protection is not None:
         note += f"; the feature code ran {replay.protection.words}"
-    return CheckItem(title, has_looked and not replay.findings, note)
+    is_clean = has_looked and not replay.findings
+    return CheckItem(title, is_clean, note, None if is_clean else Mark.FAIL)
 
 
 def _audits(release: Release) -> Iterator[CheckItem]:
     """What a replay cannot see, where the dossier brings files for it."""
     for audit in () if release.evidence.pit is None else release.evidence.pit.audits:
         note = f"{audit.rows_checked:,} rows on {audit.dates_checked:,} dates: {audit.findings} findings"
-        yield CheckItem(f"Audit: {audit.name}", audit.has_looked and not audit.findings, note)
+        is_clean = audit.has_looked and not audit.findings
+        yield CheckItem(f"Audit: {audit.name}", is_clean, note, None if is_clean else Mark.FAIL)
 
 
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
