@@ -224,9 +224,9 @@ def test_page_one_shows_backtest_and_gates_as_sketched() -> None:
     (table,) = gates.blocks
     assert [column.title for column in table.columns] == ["Gate", "Threshold", "Result", "How", "Status"]
     assert [row[0].text for row in table.rows] == [
-        "SPA Symmetric Prediction Accuracy",
-        "DSR Downside Sensitivity Ratio",
-        "PBO Probability of Backtest Overfitting",
+        "SPA (Symmetric Prediction Accuracy)",
+        "DSR (Downside Sensitivity Ratio)",
+        "PBO (Probability of Backtest Overfitting)",
         "Walk-Forward Consistency",
         "VaR Compliance",
         "Deflated Sharpe Ratio (policy: advisory)",

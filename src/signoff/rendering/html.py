@@ -21,6 +21,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering import palette
+from signoff.rendering.once import once
 from signoff.rendering.pictures import svg
 from signoff.rendering.words import escaped, says_its_mark, words_beside
 
@@ -85,7 +86,7 @@ def escape(text: str) -> str:
 def html(memo: Memo) -> bytes:
     """The whole memo."""
     title = f"{memo.kind}: {memo.model} v{memo.version}"
-    return page(title, "".join(_memo(memo)))
+    return page(title, "".join(_memo(once(memo))))
 
 
 def page(title: str, body: str) -> bytes:

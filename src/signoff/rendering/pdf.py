@@ -25,6 +25,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering import palette
+from signoff.rendering.once import once
 from signoff.rendering.pictures import svg
 from signoff.rendering.words import escaped, says_its_mark, words_beside
 
@@ -33,6 +34,7 @@ Json = dict[str, object]
 
 def pdf(memo: Memo) -> bytes:
     """The whole memo."""
+    memo = once(memo)
     previous = (
         f"{memo.deployment_type} from v{memo.previous_version}" if memo.previous_version else memo.deployment_type
     )

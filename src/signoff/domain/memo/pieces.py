@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from signoff.domain.finding import Finding
-from signoff.domain.memo.document import Align, Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Table
+from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Paragraph
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 
@@ -103,19 +103,6 @@ def short_title(finding: Finding) -> str:
 
 def gates_in_words(findings: Iterable[Finding]) -> str:
     return joined(short_title(finding) for finding in findings)
-
-
-def figures_table(title: str, quantities: Iterable[Quantity]) -> Table:
-    """Figures under the table's caption: name, value and sample."""
-    rows = tuple(
-        (
-            Cell(quantity.label),
-            figure(quantity),
-            Cell(f"{quantity.n:,}" if quantity.n is not None else "", is_figure=True),
-        )
-        for quantity in quantities
-    )
-    return Table((Column("Figure"), Column("Value", Align.RIGHT), Column("n", Align.RIGHT)), rows, caption=title)
 
 
 def declared_by(label: str, author: str) -> Fields:

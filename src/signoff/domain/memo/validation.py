@@ -13,7 +13,6 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import (
     Align,
     Block,
-    Bullets,
     Cell,
     CheckItem,
     Checklist,
@@ -29,7 +28,6 @@ from signoff.domain.memo.pieces import (
     MEMO_GATES,
     declared,
     figure,
-    figures_table,
     gates_in_words,
     joined,
     lead_in,
@@ -78,7 +76,7 @@ def front(release: Release) -> tuple[Section, ...]:
     start, end = release.assessment.period
     return (
         Section("2.1", f"Backtest, {start} to {end}", (_equity(release), _metrics_table(release))),
-        Section("2.2", "Risk validation gates", (_front_gates(release),)),
+        Section("2.2", "Risk validation gates", (_gates_table(release),)),
     )
 
 
@@ -159,7 +157,7 @@ def _previous(release: Release) -> str:
     return "previous" if previous is None else versioned(previous)
 
 
-def _front_gates(release: Release) -> Table:
+def _gates_table(release: Release) -> Table:
     columns = (
         Column("Gate"),
         Column("Threshold", Align.RIGHT),
@@ -170,7 +168,7 @@ def _front_gates(release: Release) -> Table:
     own = {finding.key for finding in release.assessment.memo_gates}
     rows = tuple(
         (
-            Cell(_front_title(finding), is_strong=finding.key in own),
+            Cell(_titled(finding), is_strong=finding.key in own),
             _threshold(finding),
             figure(finding.statistic),
             Cell(_how(finding)),
@@ -181,9 +179,8 @@ def _front_gates(release: Release) -> Table:
     return Table(columns, rows)
 
 
-def _front_title(finding: Finding) -> str:
-    title = finding.title.replace("(", "").replace(")", "")
-    return title if finding.is_blocking else f"{title} (policy: advisory)"
+def _titled(finding: Finding) -> str:
+    return finding.title if finding.is_blocking else f"{finding.title} (policy: advisory)"
 
 
 def _threshold(finding: Finding) -> Cell:
@@ -203,21 +200,18 @@ def _how(finding: Finding) -> str:
 def _gates(release: Release) -> Iterator[Block]:
     assessment = release.assessment
     yield Paragraph(_must_pass(release))
-    yield _full_gates(release)
+    yield _gates_table(release)
     if assessment.blocking and release.overrides:
         who = joined(f"{s.person} ({s.role.title})" for s in release.overrides)
         word = Mark.OVERRIDDEN if release.is_overridden else Mark.PENDING
         yield one("Override", Cell(f"{who}: {release.overrides[0].reason}", mark=word))
     yield lead_in("Details")
-    yield Bullets(tuple(f"{short_title(finding)}: {finding.reason}" for finding in assessment.findings))
+    yield _details(release)
     if explanations := tuple(_explanations(release)):
         yield lead_in("Near misses and failures explained")
         yield Fields(explanations)
-    for finding in assessment.findings:
-        if finding.figures:
-            yield figures_table(f"{finding.title}: {finding.method}", finding.figures)
     yield from _pictures(release)
-    yield one("Validation report", Cell(VALIDATION_RESULTS))
+    yield one("Validation report", Cell(f"{VALIDATION_RESULTS}: every figure behind the gates"))
 
 
 def _must_pass(release: Release) -> str:
@@ -231,23 +225,15 @@ def _must_pass(release: Release) -> str:
     return f"{said} Advisory by policy: {gates_in_words(advisory)}." if advisory else said
 
 
-def _full_gates(release: Release) -> Table:
-    columns = (
-        Column("Gate"),
-        Column("Threshold", Align.RIGHT),
-        Column("Result", Align.RIGHT),
-        Column("n", Align.RIGHT),
-        Column("How"),
-        Column("Status", Align.RIGHT),
-    )
+def _details(release: Release) -> Table:
+    """What page one has no room for: how each gate is computed, and its reason in a sentence."""
+    columns = (Column("Gate"), Column("n", Align.RIGHT), Column("How"), Column("Why"))
     rows = tuple(
         (
-            strong(finding.title if finding.is_blocking else f"{finding.title} (policy: advisory)"),
-            _threshold(finding),
-            figure(finding.statistic),
+            strong(short_title(finding)),
             Cell(f"{finding.n:,}", is_figure=True),
             Cell(finding.method),
-            status(Mark(finding.word)),
+            Cell(finding.reason),
         )
         for finding in release.assessment.findings
     )
