@@ -119,7 +119,7 @@ def rich() -> dict[str, Any]:
 def covered(rows: tuple) -> tuple:
     """Every window with all of its figures."""
     return tuple(
-        sample.stress(key, row.title, -0.5, "A note.")
+        sample.stress(key, row.title, -0.5, f"A note on {key}.")
         for key, row in zip(("crisis_2008", "covid_2020", "flash"), rows, strict=True)
     )
 
@@ -724,9 +724,14 @@ ROWS: tuple[Row, ...] = (
         row(
             f"the {n}. window is not covered",
             assessed(f"stress.{n}", replace(r, **{k: replace(getattr(r, k), value=None) for k in FIGURES})),
-            ("3.3", f"^{re.escape(r.title)}"),
+            ("3.3", f"^{re.escape(r.title)}, "),
         )
         for n, r in enumerate(RICH["assessment"].stress)
+    ),
+    row(
+        "windows without a note",
+        assessed("stress", tuple(replace(r, note="") for r in RICH["assessment"].stress)),
+        ("3.3", ": A note on"),
     ),
     row(
         "other limits",

@@ -36,6 +36,7 @@ h1 .version, h2, h3, a {{ color: {palette.INK}; }}
 h2 {{ margin: 2.6rem 0 .6rem; font-size: 1.45rem; border-bottom: 2px solid {palette.INK}; padding-bottom: .2rem; }}
 h3 {{ margin: 1.8rem 0 .4rem; font-size: 1.15rem; }}
 p, li {{ max-width: 75ch; }}
+h1, h2, h3, p, li, pre, figcaption {{ overflow-wrap: anywhere; }}
 .label {{ font-variant-caps: all-small-caps; letter-spacing: .08em; color: {palette.MUTED}; }}
 .muted, .note, figcaption {{ color: {palette.MUTED}; font-size: .92rem; }}
 .tldr {{ background: {palette.TINT}; padding: .9rem 1.1rem; border-radius: 4px; margin: 1rem 0; }}
@@ -53,7 +54,8 @@ th, td {{ text-align: left; padding: .35rem .6rem .35rem .2rem; vertical-align: 
 th {{ font-size: .92rem; }}
 .right {{ text-align: right; }}
 .figure {{ font: .86rem/1.6 "DejaVu Sans Mono", ui-monospace, Menlo, Consolas, monospace;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }}
+  font-variant-numeric: tabular-nums; }}
+td .figure {{ white-space: nowrap; }}
 .mark {{ display: inline-block; font-size: .74rem; font-weight: 700; letter-spacing: .05em; padding: 0 .45em;
   border: 1px solid; border-radius: 3px; white-space: nowrap; }}
 .good {{ color: {palette.GOOD}; background: {palette.TONE_TINT["good"]}; }}

@@ -13,6 +13,7 @@ from signoff.domain.memo.boundaries import BY_THE_GATE
 from signoff.domain.memo.document import (
     Align,
     Block,
+    Bullets,
     Cell,
     CheckItem,
     Checklist,
@@ -192,7 +193,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
         _sensitivity(release.assessment),
         _regimes(release.assessment.regimes),
         lead_in("Stress Testing"),
-        _stress(release.assessment.stress),
+        *_stress(release.assessment.stress),
         lead_in("Position Limits"),
         Fields(
             (
@@ -269,33 +270,30 @@ def _regimes(rows: tuple[RegimeRow, ...]) -> Table:
     return Table(columns, body or ((Cell("All regimes"), ABSENT, ABSENT, ABSENT, ABSENT),))
 
 
-def _stress(rows: tuple[StressRow, ...]) -> Table:
+def _stress(rows: tuple[StressRow, ...]) -> Iterator[Block]:
+    """The figures of each window, and beneath the table what is to be known of them."""
     columns = (
         Column("Window"),
-        Column("Period"),
         Column("Sharpe", Align.RIGHT),
         Column("Max DD", Align.RIGHT),
         Column("Return", Align.RIGHT),
         Column("Benchmark", Align.RIGHT),
         Column("Portfolio today", Align.RIGHT),
-        Column("Note"),
     )
     body = [
         (
-            Cell(row.title),
-            Cell(f"{row.start} to {row.end}"),
+            Cell(f"{row.title}, {row.start} to {row.end}"),
             figure(row.sharpe),
             figure(row.max_drawdown),
             figure(row.total_return),
             figure(row.benchmark_return),
             figure(row.portfolio_return),
-            Cell(row.note),
         )
         for row in rows
     ]
     titles = " ".join(row.title.lower() for row in rows)
     body += [
-        (Cell(title), ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, Cell(""))
+        (Cell(title), *(ABSENT,) * 5)
         for title, known_by in _TEMPLATE_WINDOWS
         if not any(word in titles for word in known_by)
     ]
@@ -303,4 +301,10 @@ def _stress(rows: tuple[StressRow, ...]) -> Table:
         "The model's own figures over the window. Portfolio today: the weights last held, bought before the window and "
         "held through it."
     )
-    return Table(columns, tuple(body), caption)
+    yield Table(columns, tuple(body), caption)
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            notes.setdefault(row.note, []).append(row.title)
+    if notes:
+        yield Bullets(tuple(f"{'; '.join(named)}: {note}" for note, named in notes.items()))

@@ -123,7 +123,7 @@ def _said(text: str) -> str:
 
 def _short(subject: str) -> str:
     """A line's name as people call it: `SEC Rule 15c3-5: Pre-trade risk checks enabled` is "SEC Rule 15c3-5"."""
-    return re.split(r": | \(", subject, maxsplit=1)[0].rstrip(":")
+    return re.split(r": | \(|, (?=\d{4}-)", subject, maxsplit=1)[0].rstrip(":")
 
 
 def _sharpe(release: Release) -> str:
