@@ -33,6 +33,10 @@ POLICY = Policy(name="firm", version="1")
         ("Orders are refused beyond 20% in one position", "single position is 10%"),
         ("Orders of a sector are rejected at 50%", "sector exposure is 30%"),
         ("rollback above two hundred milliseconds", "write it in digits"),
+        ("Rolled back at a drawdown of 10%", "the rollback trigger knows no drawdown"),
+        ("Slippage is watched, disabled beyond 20 bps", "the rollback trigger knows no slippage"),
+        ("roll back if the correlation falls below 0.5", "the rollback trigger knows no correlation"),
+        ("Orders are refused above an exposure of 150%", "exposure is 100%"),
     ],
 )
 def test_a_promise_that_nothing_keeps_names_what_acts_instead(text: str, instead: str) -> None:

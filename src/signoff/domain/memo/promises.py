@@ -20,7 +20,7 @@ _CLAUSE: Final = re.compile(r"[;\n]|[.!?,](?=\s|$)|\s(?:and|but|then|while)\s", 
 # A bare number before a noun counts something else: "20 stocks" is no Sharpe ratio.
 _NUMBER: Final = re.compile(
     r"(?<![\w.])(?P<sign>[\-−–])?(?P<digits>\d[\d,]*(?:\.\d+)?)"
-    r"(?:\s?(?P<unit>ms|milliseconds?|seconds?|s|%|per ?cent|(?:(?:consecutive|trading) ){0,2}(?:days?|sessions?)"
+    r"(?:\s?(?P<unit>ms|milliseconds?|seconds?|s|%|per ?cent|bps|(?:(?:consecutive|trading) ){0,2}(?:days?|sessions?)"
     r"|(?:VaR )?(?:exceptions?|breach(?:es)?))(?!\w)"
     r"|(?![\w%]|\.\d|-\w)(?!\s+(?!(?:for|on|in|at|or|over|is|it|the|during|within|by|to|of|then|until)\b)[A-Za-z]))",
     re.IGNORECASE,
@@ -69,8 +69,13 @@ _MEASURES: Final = (
     Measure("Sharpe ratio's days in a row", r"sharpe", _DAYS),
     Measure("VaR exceptions", r"VaR|value at risk|breach(?:es)?|exceptions?", _COUNT),
     Measure("VIX", r"VIX", {"": 1.0}),
-    Measure("single position", r"(?:single )?positions?", _PCT, "%"),
     Measure("sector exposure", r"sectors?", _PCT, "%"),
+    Measure("drawdown", r"draw-?downs?", _PCT, "%"),
+    Measure("volatility", r"volatility|vol", _PCT, "%"),
+    Measure("exposure", r"exposure|leverage|gross", _PCT, "%"),
+    Measure("slippage", r"slippage|shortfall", {"bps": 1.0}, " bps"),
+    Measure("correlation", r"correlations?", {"": 1.0}),
+    Measure("single position", r"(?:single )?positions?", _PCT, "%"),
 )
 
 
@@ -179,6 +184,7 @@ def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[
     )
     refused = {
         "VIX": () if halt is None else (halt,),
+        "exposure": (limits.max_portfolio_weight_pct,),
         "single position": (limits.max_single_position_pct,),
         "sector exposure": (limits.max_sector_pct,),
     }
@@ -197,6 +203,10 @@ _METRIC_OF: Final = {
     "psi_max": "PSI",
     "rolling_sharpe_30d": "Sharpe ratio",
     "rolling_sharpe_7d": "Sharpe ratio",
+    "gross_exposure_pct": "exposure",
+    "index_vol_30d_pct": "volatility",
+    "var_exceptions": "VaR exceptions",
+    "var_exceptions_attributed": "VaR exceptions",
 }
 _DOES: Final = {
     Act.ROLL_BACK: "the rollback trigger",
