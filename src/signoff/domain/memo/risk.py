@@ -282,7 +282,7 @@ def _stress(rows: tuple[StressRow, ...]) -> Iterator[Block]:
     )
     body = [
         (
-            Cell(f"{row.title}, {row.start} to {row.end}"),
+            Cell(window_in_words(row)),
             figure(row.sharpe),
             figure(row.max_drawdown),
             figure(row.total_return),
@@ -302,6 +302,16 @@ def _stress(rows: tuple[StressRow, ...]) -> Iterator[Block]:
         "held through it."
     )
     yield Table(columns, tuple(body), caption)
+    yield from window_notes(rows)
+
+
+def window_in_words(row: StressRow) -> str:
+    """A window with its first and last day."""
+    return f"{row.title}, {row.start} to {row.end}"
+
+
+def window_notes(rows: Iterable[StressRow]) -> Iterator[Bullets]:
+    """What is to be known of the windows, each note once, beneath the table that has no room for it."""
     notes: dict[str, list[str]] = {}
     for row in rows:
         if row.note:
