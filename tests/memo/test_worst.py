@@ -158,7 +158,7 @@ def test_the_terminal_names_reason_and_turning_point_of_every_gate_that_is_no_pl
     said = [text.plain for text in reasons(map(gate_document, found))]
 
     assert said == [
-        "PBO (Probability of Backtest Overfitting), near miss: The reason of pbo. Turning point: pbo turns.",
-        "VaR Compliance, fail: The reason of var. Turning point: var turns.",
-        "Deflated Sharpe Ratio, fail: The reason of deflated_sharpe. Turning point: deflated_sharpe turns.",
+        "pbo, near miss: The reason of pbo. Turning point: pbo turns.",
+        "var, fail: The reason of var. Turning point: var turns.",
+        "deflated_sharpe, fail: The reason of deflated_sharpe. Turning point: deflated_sharpe turns.",
     ]

@@ -63,7 +63,7 @@ def reasons(gates: Iterable[Mapping[str, Any]]) -> tuple[Text, ...]:
     """Beneath the table: why each gate that is not a plain pass stands where it does, and what would change it."""
     return tuple(
         Text.assemble(
-            (f"{gate['title']}, {str(gate['status']).lower()}: ", "bold"),
+            (f"{gate['key']}, {str(gate['status']).lower()}: ", "bold"),
             gate["reason"],
             f" Turning point: {gate['turning_point'] or NO_TURNING_POINT}",
         )
