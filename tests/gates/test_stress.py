@@ -22,7 +22,7 @@ def made_by(*runs):
     """A stress file of these runs, beside a registered version whose run is run-2."""
     return {
         "candidate": CANDIDATE,
-        "tracked": (TrackedTable(name="stress", runs=len(runs), users={}, run_ids=runs),),
+        "tracked": (TrackedTable(name="stress", runs=len(runs), users={}, ids=runs),),
     }
 
 
@@ -142,7 +142,7 @@ class TestRunAgain:
             made_by("run-2", "run-3"),
             made_by(""),
             {**made_by("run-2"), "candidate": None},
-            {"candidate": CANDIDATE, "tracked": (TrackedTable(name="backtest", runs=1, users={}, run_ids=("run-2",)),)},
+            {"candidate": CANDIDATE, "tracked": (TrackedTable(name="backtest", runs=1, users={}, ids=("run-2",)),)},
         ],
         ids=["a file", "not tracked", "another run", "two runs", "unnamed run", "no registry", "another table's run"],
     )

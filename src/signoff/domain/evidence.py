@@ -239,7 +239,7 @@ class TrackedTable:
     runs: int
     users: Mapping[str, int]
     unnamed: int = 0
-    run_ids: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

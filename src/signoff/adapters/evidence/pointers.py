@@ -126,13 +126,11 @@ def _tracked(name: str, where: Path, note: bytes) -> TrackedTable:
     """Whose runs a table came from, by its note; one that an older Signoff wrote names nobody."""
     try:
         said = json.loads(note)
-        made_by = (*said["runs"], *said.get("run_again", []))
-        makers = [run.get("users", []) for run in made_by]
-        run_ids = tuple(str(run.get("run", "")) for run in made_by)
+        makers = [run.get("users", []) for run in (*said["runs"], *said.get("run_again", []))]
+        ids = tuple(str(run["run"]) for run in said["runs"])
         users = Counter(str(user) for run in makers for user in run)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"{where}: expected the note of what was fetched, found another text. Submit again."
         ) from error
-    unnamed = sum(not run for run in makers)
-    return TrackedTable(name=name, runs=len(makers), users=dict(users), unnamed=unnamed, run_ids=run_ids)
+    return TrackedTable(name=name, runs=len(makers), users=dict(users), unnamed=sum(not run for run in makers), ids=ids)

@@ -119,8 +119,8 @@ def _covering(window: Window, evidence: Evidence) -> tuple[Returns, str]:
 
 def _is_of_the_version(evidence: Evidence) -> bool:
     """Whether the registered version's own run made the returns of the windows, as the tracker has it."""
-    run_ids = next((table.run_ids for table in evidence.tracked if table.name == "stress"), ())
-    return evidence.candidate is not None and run_ids == (evidence.candidate.run_id,)
+    ids = next((table.ids for table in evidence.tracked if table.name == "stress"), ())
+    return evidence.candidate is not None and ids == (evidence.candidate.run_id,)
 
 
 def _inside(dates: Days, window: Window) -> NDArray[np.bool_]:
