@@ -556,7 +556,7 @@ ROWS: tuple[Row, ...] = (
     row(
         "a venue is there",
         RICH,
-        (PAGE_ONE, "^Notice: The rollback was|^Figure: Rehearsal|^NOT CERTIFIED"),
+        (PAGE_ONE, "^Notice: The rollback was|^Figure: Rehearsal|^NOT CERTIFIED|^NOT MEASURED: 3.2"),
         ("3.2", "^RTO|^The RTO"),
         ("5.1", "no venue|not rehearsed|^Rollback Rehearsal|left open|unknown"),
         ("12", "Rollback plan"),

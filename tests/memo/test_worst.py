@@ -51,6 +51,7 @@ def test_a_line_with_a_red_or_missing_mark_is_found_wherever_it_stands(mark: Mar
     [
         (Fields((("RTO", Cell("not measured, no venue connected")),)), "NOT MEASURED"),
         (Fields((("RTO", Cell("unknown since Monday")),)), "UNKNOWN"),
+        (Fields((("RTO", Cell("not rehearsed with a venue: not measured")),)), "NOT MEASURED"),
         (Fields((("RTO", Cell("stale: of 2018")),)), "STALE"),
         (Bullets(("RTO: not evidenced, nobody looked",)), "NOT EVIDENCED"),
         (Checklist((CheckItem("RTO", is_checked=False, note="not provided"),)), "NOT PROVIDED"),
@@ -66,6 +67,7 @@ def test_a_line_that_says_so_in_words_alone_is_found_too(block, word: str) -> No
         Fields((("RTO", Cell("41 s", mark=Mark.PASS)), ("PBO", Cell("0.47", mark=Mark.NEAR_MISS)))),
         Checklist((CheckItem("Tests", is_checked=True, note="not provided elsewhere"),)),
         Bullets(("Unknown regimes are not traded",)),
+        Fields((("Unknown figures", Cell("unknown ADV is taken as $50,000,000, by policy")),)),
     ],
 )
 def test_what_is_good_is_not_told_as_bad(block) -> None:

@@ -30,7 +30,11 @@ _TOLD: Final = (
     "STALE",
     "UNKNOWN",
 )
-_SAID: Final = re.compile(r"(not provided|not evidenced|not comparable|not measured|stale|unknown)\b", re.IGNORECASE)
+# "unknown since Monday" is a status; "unknown ADV is taken as $5" is a rule.
+_SAID: Final = re.compile(
+    r"(?:^|: )(not provided|not evidenced|not comparable|not measured|stale|unknown)(?=$|[:;,(]| since\b)",
+    re.IGNORECASE,
+)
 _IN_BULLET: Final = re.compile(r"^(?P<subject>[^:]+): (?P<word>not measured|not evidenced)\b")
 CERTIFICATIONS: Final = "12"
 # A table whose first column groups its rows names them in the second.
@@ -117,7 +121,7 @@ def _word(cell: Cell) -> str:
 
 
 def _said(text: str) -> str:
-    found = _SAID.match(text)
+    found = _SAID.search(text)
     return found[1].upper() if found else ""
 
 
