@@ -294,6 +294,25 @@ def test_only_a_test_that_ran_and_held_has_passed(folder, case, namespace):
     assert suites(folder) == {SuiteName.UNIT: (1, 2)}
 
 
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        (f'<testsuite timestamp="2018-12-19T10:00:00">{PASS}</testsuite>', "2018-12-19"),
+        (f'<testsuites><testsuite name="x" timestamp="2018-12-19T10:00:00.1+00:00">{PASS}</testsuite></testsuites>',
+         "2018-12-19"),
+        (f'<testsuites timestamp="2018-12-18"><testsuite name="x">{PASS}</testsuite></testsuites>', "2018-12-18"),
+        ('<testsuite timestamp="2018-12-19"><testcase name="a" timestamp="2018-12-20T01:00:00Z"/></testsuite>',
+         "2018-12-20"),
+        (f'<testsuite timestamp="yesterday">{PASS}</testsuite>', ""),
+        (f"<testsuite>{PASS}</testsuite>", ""),
+    ],
+)  # fmt: skip
+def test_a_test_has_the_day_of_the_nearest_timestamp_and_none_without_one(folder, text, day):
+    report(folder, "unit.xml", text)
+    (case,) = FolderReader().read(folder, None).evidence.suites[SuiteName.UNIT].cases
+    assert (case.name, case.has_passed, case.day) == ("a", True, day)
+
+
 def test_a_report_from_outside_of_the_folder_is_refused(folder, tmp_path):
     report(folder, "other.txt", "")
     (tmp_path / "o.xml").write_text(f'<testsuite name="unit">{PASS}</testsuite>')

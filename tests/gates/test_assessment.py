@@ -22,13 +22,17 @@ class TestMetrics:
     @pytest.mark.parametrize(
         ("value", "target", "status"),
         [
-            (1.0, 1.0, MetricStatus.PASS),
-            (0.96, 1.0, MetricStatus.WARN),
-            (19.0, 20.0, MetricStatus.WARN),
-            (0.94, 1.0, MetricStatus.FAIL),
+            (1.1, 1.0, MetricStatus.PASS),
+            (1.0, 1.0, MetricStatus.WARN),
+            (1.04, 1.0, MetricStatus.WARN),
+            (0.999, 1.0, MetricStatus.MISSED),
+            (0.96, 1.0, MetricStatus.MISSED),
+            (19.0, 20.0, MetricStatus.MISSED),
             (-0.15, -0.20, MetricStatus.PASS),
-            (-0.209, -0.20, MetricStatus.WARN),
-            (-0.22, -0.20, MetricStatus.FAIL),
+            (-0.195, -0.20, MetricStatus.WARN),
+            (-0.209, -0.20, MetricStatus.MISSED),
+            (0.0, 0.0, MetricStatus.WARN),
+            (float("nan"), 1.0, MetricStatus.MISSED),
             (None, 1.0, MetricStatus.NOT_PROVIDED),
         ],
     )

@@ -8,8 +8,22 @@ import pytest
 from releases import asset_returns, backtest, positions, weekdays
 
 from signoff.domain.dossier import StressWindow
-from signoff.domain.evidence import Evidence
+from signoff.domain.evidence import Evidence, RegisteredVersion, TrackedTable
 from signoff.domain.gates.stress import WINDOWS, stress_rows
+
+CANDIDATE = RegisteredVersion(
+    model="momentum", version="2.0.0", run_id="run-2", experiment="", parameters={}, metrics={}, features=(),
+    training_start=None, training_end=None, git_commit=None, architecture="", tags={}, aliases=(), artifacts=(),
+    model_uri="",
+)  # fmt: skip
+
+
+def made_by(*runs):
+    """A stress file of these runs, beside a registered version whose run is run-2."""
+    return {
+        "candidate": CANDIDATE,
+        "tracked": (TrackedTable(name="stress", runs=len(runs), users={}, ids=runs),),
+    }
 
 
 def rows_of(given, own=(), **more):
@@ -112,18 +126,40 @@ class TestRunAgain:
         given = backtest(np.resize([0.01, -0.012, 0.003], 800), start="2016-01-01")
         again = backtest(np.full(40, -0.01), start="2020-02-17", name="stress.parquet", benchmark=np.full(40, -0.02))
 
-        covid = next(row for row in rows_of(given, stress=again) if "COVID" in row.title)
+        covid = next(row for row in rows_of(given, stress=again, **made_by("run-2")) if "COVID" in row.title)
 
         assert covid.total_return.value == pytest.approx(0.99**24 - 1)
         assert covid.benchmark_return.value == pytest.approx(0.98**24 - 1)
         assert covid.total_return.source == "stress.parquet"
-        assert "run again" in covid.note
+        assert covid.note == "By the registered version's run (stress.parquet)."
+
+    @pytest.mark.parametrize(
+        "more",
+        [
+            {},
+            {"candidate": CANDIDATE},
+            made_by("run-1"),
+            made_by("run-2", "run-3"),
+            made_by(""),
+            {**made_by("run-2"), "candidate": None},
+            {"candidate": CANDIDATE, "tracked": (TrackedTable(name="backtest", runs=1, users={}, ids=("run-2",)),)},
+        ],
+        ids=["a file", "not tracked", "another run", "two runs", "unnamed run", "no registry", "another table's run"],
+    )
+    def test_returns_that_no_run_of_the_registered_version_made_are_not_provided(self, more):
+        given = backtest(np.resize([0.01, -0.012, 0.003], 800), start="2016-01-01")
+        again = backtest(np.full(40, -0.01), start="2020-02-17", name="stress.parquet")
+
+        covid = next(row for row in rows_of(given, stress=again, **more) if "COVID" in row.title)
+
+        assert not any(q.is_provided for q in (covid.sharpe, covid.max_drawdown, covid.total_return))
+        assert "stress.parquet is declared: no run of the registered version made it" in covid.note
 
     def test_the_backtest_comes_first_where_both_cover_a_window(self):
         given = backtest(np.full(800, 0.001), start="2018-01-01")
         again = backtest(np.full(40, -0.01), start="2020-02-17", name="stress.parquet")
 
-        covid = next(row for row in rows_of(given, stress=again) if "COVID" in row.title)
+        covid = next(row for row in rows_of(given, stress=again, **made_by("run-2")) if "COVID" in row.title)
 
         assert covid.total_return.source == "backtest.parquet"
         assert covid.note == ""
@@ -132,7 +168,7 @@ class TestRunAgain:
         given = backtest(np.full(200, 0.001), start="2016-01-01")
         again = backtest(np.full(10, -0.01), start="2020-02-19", name="stress.parquet")
 
-        covid = next(row for row in rows_of(given, stress=again) if "COVID" in row.title)
+        covid = next(row for row in rows_of(given, stress=again, **made_by("run-2")) if "COVID" in row.title)
 
         assert not covid.total_return.is_provided
 

@@ -21,10 +21,20 @@ from signoff.domain.assessment import (
 )
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.events import NoticeSent, Rehearsed, Signature, Step, Verdict
-from signoff.domain.evidence import Evidence, PitEvidence, RegisteredVersion, Returns, Source, SuiteName, SuiteResult
+from signoff.domain.evidence import (
+    Evidence,
+    PitEvidence,
+    RegisteredVersion,
+    ReportedTest,
+    Returns,
+    Source,
+    SuiteName,
+    SuiteResult,
+)
 from signoff.domain.finding import Comparison, Finding, Outcome
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Checklist, Fields, Memo, Section, Table
+from signoff.domain.memo.proof import Found, Proof, Trail
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.policy import Policy, Role
@@ -99,7 +109,7 @@ def dossier() -> d.Dossier:
         ),
         boundaries=d.Boundaries(
             assumptions=(
-                d.Assumption(title="Liquid", description="ADV stays", monitor="adv_min > 5", if_violated="disable"),
+                d.Assumption(title="Liquid", description="ADV stays", monitor="psi_max < 0.25", if_violated="disable"),
             ),
             does_not=("Predict swans",),
             restrictions=d.Restrictions(min_adv_usd=5_000_000, excluded_symbols=("XYZ",), halt_if_vix_above=40),
@@ -117,7 +127,7 @@ def dossier() -> d.Dossier:
         ),
         governance=d.Governance(
             requirements=(
-                d.Requirement(name="SEC 15c3-5", evidence="limits.md"),
+                d.Requirement(name="SEC 15c3-5", evidence="limits.md", test="test_limits::test_refuses"),
                 d.Requirement(name="MiFID II", evidence="trades US stocks alone", applies=False),
                 d.Requirement(name="Internal policy 7", evidence="policy7.pdf"),
             ),
@@ -185,6 +195,11 @@ CANDIDATE = version(
 )
 
 
+CASES = dict.fromkeys(SuiteName, ()) | {
+    SuiteName.UNIT: (ReportedTest("test_limits", "test_refuses", has_passed=True, day="2018-12-19"),)
+}
+
+
 def source(name: str) -> Source:
     return Source(name=name, sha256="cd" * 32, size=1, rows=1)
 
@@ -192,7 +207,10 @@ def source(name: str) -> Source:
 def evidence() -> Evidence:
     return Evidence(
         backtest=Returns(source=source("backtest.csv"), dates=DAYS, returns=RETURNS),
-        suites={name: SuiteResult(passed=9, total=9, source=source(f"{name.value}.xml")) for name in SuiteName},
+        suites={
+            name: SuiteResult(passed=9, total=9, source=source(f"{name.value}.xml"), cases=CASES[name])
+            for name in SuiteName
+        },
         pit=PitEvidence(findings=(), dates_checked=24, features_checked=75, seed=0),
         candidate=CANDIDATE,
         champion=CHAMPION,
@@ -210,7 +228,7 @@ def metric(
         change=relative_change(new, old),
         target=Quantity(name=f"metrics.{key}.target", value=target, unit=unit),
         target_sign="≥",
-        status=MetricStatus.PASS if new >= target else MetricStatus.FAIL,
+        status=MetricStatus.PASS if new >= target else MetricStatus.MISSED,
     )
 
 
@@ -339,7 +357,7 @@ def assessment() -> Assessment:
             start=date(2018, 10, 1),
             end=date(2018, 12, 1),
             days=44,
-            sharpe=Quantity(name="paper.sharpe", value=0.9),
+            sharpe=Quantity(name="paper.sharpe", value=0.9, standard_error=1.1),
             correlation=Quantity(name="paper.correlation", value=0.81, n=44),
             correlation_low=Quantity(name="paper.correlation_low", value=0.67),
             correlation_high=Quantity(name="paper.correlation_high", value=0.89),
@@ -428,9 +446,13 @@ def standing() -> Standing:
         previous_check=PreviousCheck(version="1.1.0", run_id="run-1.1.0", is_working=True, detail="ran on 20 rows"),
         links={"https://grafana/momentum": True, "card.md": True, "limits.md": True, "https://git/momentum": False},
         notices=tuple(NoticeSent(notice=text, audience=(), channel="email") for text in dossier().communication.before),
-        predictions_logged=True,
-        trades_attributed=True,
-        is_reproducible=True,
+        trail=Trail(
+            predictions=Proof(Found.PROVEN, "20 sessions, 400 predictions"),
+            trades=Proof(Found.PROVEN, "120 of 120 orders"),
+            reproducibility=Proof(Found.PROVEN, "400 of 400 predictions made again"),
+            paper=Proof(Found.PROVEN, "880 of 880 predictions have their line, 120 of 120 orders a prediction"),
+        ),
+        candidate_check=PreviousCheck(version="2.0.0", run_id="run-2.0.0", is_working=True, detail="20 known rows"),
     )
 
 

@@ -11,7 +11,7 @@ from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import Grade, Risk
 from signoff.domain.events import NoticeSent, Verdict
-from signoff.domain.evidence import PitEvidence, PitFinding, SuiteName, SuiteResult
+from signoff.domain.evidence import PitEvidence, PitFinding, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.finding import Outcome
 from signoff.domain.memo.document import Mark
 from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
@@ -224,9 +224,9 @@ def test_page_one_shows_backtest_and_gates_as_sketched() -> None:
     (table,) = gates.blocks
     assert [column.title for column in table.columns] == ["Gate", "Threshold", "Result", "How", "Status"]
     assert [row[0].text for row in table.rows] == [
-        "SPA Symmetric Prediction Accuracy",
-        "DSR Downside Sensitivity Ratio",
-        "PBO Probability of Backtest Overfitting",
+        "SPA (Symmetric Prediction Accuracy)",
+        "DSR (Downside Sensitivity Ratio)",
+        "PBO (Probability of Backtest Overfitting)",
         "Walk-Forward Consistency",
         "VaR Compliance",
         "Deflated Sharpe Ratio (policy: advisory)",
@@ -307,19 +307,51 @@ def test_recovery_is_measured_from_the_decision_to_the_verified_revert() -> None
     assert sample.cell(memo, "3.2", "RTO (Recovery Time Objective)").text == "not provided"
 
 
-def test_a_requirement_is_ticked_only_when_its_evidence_was_found() -> None:
-    boxes = {
-        text.partition(":")[0].partition(" (")[0]: item for text, item in sample.boxes(sample.memo(), "8.1").items()
-    }
+def requirement(cases: tuple = sample.CASES[SuiteName.UNIT], link: bool | None = True, **changed):
+    """The box of 15c3-5 with this declaration, these reported tests and this finding about its evidence."""
+    dossier, evidence = sample.dossier(), sample.evidence()
+    given = replace(dossier.governance.requirements[0], **changed)
+    unit = replace(evidence.suites[SuiteName.UNIT], cases=cases)
+    memo = sample.memo(
+        dossier=replace(dossier, governance=replace(dossier.governance, requirements=(given,))),
+        evidence=replace(evidence, suites={SuiteName.UNIT: unit}),
+        **standing(links={"limits.md": link}),
+    )
+    return next(item for text, item in sample.boxes(memo, "8.1").items() if "15c3-5" in text)
 
-    assert {name: item.is_checked for name, item in boxes.items()} == {
-        "SEC Rule 15c3-5": True,
-        "MiFID II": False,
-        "FINRA 3110": False,
-        "Internal policies": False,
-    }
-    assert boxes["FINRA 3110"].note == "not provided"
-    assert boxes["MiFID II"].note.startswith("does not apply")
+
+def test_a_requirement_is_ticked_by_a_named_test_that_passed_and_says_when() -> None:
+    item = requirement()
+
+    assert item.is_checked
+    assert item.note == "evidence: limits.md; test test_limits::test_refuses passed on 2018-12-19 (unit.xml)"
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"test": None}, "not evidenced: limits.md, no test of it is named"),
+        ({"test": None, "declared_by": "S. Brandt"}, "declared by S. Brandt: limits.md, no test of it is named"),
+        ({"test": "test_limits::test_other"}, "not evidenced: limits.md, no report holds the test"),
+        ({"cases": ()}, "not evidenced: limits.md, no report holds the test"),
+        (
+            {"cases": (ReportedTest("test_limits", "test_refuses", has_passed=False, day="2018-12-19"),)},
+            "not evidenced: limits.md, the test test_limits::test_refuses did not pass",
+        ),
+        (
+            {"cases": (ReportedTest("test_limits", "test_refuses", has_passed=True),)},
+            "not evidenced: limits.md, the report of the test test_limits::test_refuses gives no day",
+        ),
+        ({"link": False}, "not evidenced: limits.md does not exist"),
+        ({"applies": False}, "not evidenced: does not apply"),
+        ({"applies": False, "declared_by": "S. Brandt"}, "declared by S. Brandt: does not apply"),
+    ],
+)
+def test_no_requirement_is_ticked_by_a_file_or_a_word_alone(changed: dict, said: str) -> None:
+    item = requirement(**changed)
+
+    assert not item.is_checked
+    assert item.note.startswith(said)
 
 
 def test_tests_are_ticked_only_when_all_of_at_least_one_passed() -> None:

@@ -7,6 +7,7 @@ one suite are refused, and so is a test that belongs to none.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from defusedxml.ElementTree import iterparse
 
 from signoff.adapters.folder_files import read_inside, unreadable
 from signoff.domain.errors import BadInputError
-from signoff.domain.evidence import Source, SuiteName, SuiteResult
+from signoff.domain.evidence import ReportedTest, Source, SuiteName, SuiteResult
 from signoff.ledger.canonical import digest
 
 FOLDER: Final = "junit"
@@ -49,16 +50,16 @@ def read_reports(folder: Path) -> Reports:
         content = _read(path, folder)
         relative = path.relative_to(folder).as_posix()
         counted = _counted(path, content)
-        source = Source(
-            name=relative, sha256=digest(content), size=len(content), rows=sum(n for _, n in counted.values())
-        )
-        for name, (passed, total) in counted.items():
+        source = Source(name=relative, sha256=digest(content), size=len(content), rows=sum(map(len, counted.values())))
+        for name, cases in counted.items():
             if name in found.suites:
                 raise BadInputError(
                     f"{path}: expected one report for the {name.value} tests, found another in "
                     f"{found.suites[name].source.name}. Merge the two, so that neither hides the other."
                 )
-            found.suites[name] = SuiteResult(passed=passed, total=total, source=source)
+            found.suites[name] = SuiteResult(
+                passed=sum(case.has_passed for case in cases), total=len(cases), source=source, cases=tuple(cases)
+            )
         found.files[relative] = content
     return found
 
@@ -77,8 +78,8 @@ def _read(path: Path, folder: Path) -> bytes:
     return content
 
 
-def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
-    """Passed and total by suite."""
+def _counted(path: Path, content: bytes) -> dict[SuiteName, list[ReportedTest]]:
+    """The tests by suite."""
     try:
         # A document type can give every element attributes that the report never spells out.
         root = _parsed(path, content)
@@ -93,15 +94,16 @@ def _counted(path: Path, content: bytes) -> dict[SuiteName, tuple[int, int]]:
         ) from error
     if _tag(root) not in {"testsuite", "testsuites"}:
         raise BadInputError(f"{path}: expected a JUnit report, found <{_tag(root)}>. Export the tests as JUnit XML.")
-    found: dict[SuiteName, tuple[int, int]] = {}
-    for name, case in _every_case(root, path):
+    found: dict[SuiteName, list[ReportedTest]] = {}
+    for name, case, day in _every_case(root, path):
         if name is None:
             raise BadInputError(
                 f"{path}: expected tests of a suite named {_KNOWN}, found the test {case.get('name')!r} in none of "
                 "them. Name the file or the testsuite after the suite."
             )
-        passed, total = found.get(name, (0, 0))
-        found[name] = (passed + _has_passed(case), total + 1)
+        found.setdefault(name, []).append(
+            ReportedTest(case.get("classname", ""), case.get("name", ""), _has_passed(case), _day(case) or day)
+        )
     if not found:
         raise BadInputError(f"{path}: expected tests, found a report without any. Run them again, or remove the file.")
     return found
@@ -121,32 +123,40 @@ def _parsed(path: Path, content: bytes) -> Element:
     return root
 
 
-def _every_case(root: Element, path: Path) -> Iterator[tuple[SuiteName | None, Element]]:
+def _every_case(root: Element, path: Path) -> Iterator[tuple[SuiteName | None, Element, str]]:
     own = _named(path.stem)
     try:
-        yield from _cases(root, own, is_fixed=own is not None)
+        yield from _cases(root, own, _day(root), is_fixed=own is not None)
     except ValueError as error:
         raise BadInputError(f"{path}: expected a JUnit report, found one in which {error}. Flatten it.") from error
 
 
 def _cases(
-    node: Element, name: SuiteName | None, *, is_fixed: bool, depth: int = 0
-) -> Iterator[tuple[SuiteName | None, Element]]:
-    """Every test with its suite: the file's, else the nearest enclosing element's that names one."""
+    node: Element, name: SuiteName | None, day: str, *, is_fixed: bool, depth: int = 0
+) -> Iterator[tuple[SuiteName | None, Element, str]]:
+    """Every test with its suite and its day: the file's, else those of the nearest enclosing element that names one."""
     if depth > MAX_DEPTH:
         raise ValueError(f"suites are nested more than {MAX_DEPTH} deep")
     for child in node:
         if _tag(child) == "testcase":
-            yield (name or _named(node.get("name", ""))), child
+            yield (name or _named(node.get("name", ""))), child, day
         elif _tag(child) == "testsuite":
             own = name if is_fixed else _named(child.get("name", "")) or name
-            yield from _cases(child, own, is_fixed=is_fixed, depth=depth + 1)
+            yield from _cases(child, own, _day(child) or day, is_fixed=is_fixed, depth=depth + 1)
 
 
 def _has_passed(case: Element) -> bool:
     if {_tag(child) for child in case} & _UNMET:
         return False
     return not {case.get("status", "").lower(), case.get("result", "").lower()} & _NOT_RUN
+
+
+def _day(node: Element) -> str:
+    """The day of an element's timestamp, "" where it has none that can be read."""
+    try:
+        return str(datetime.fromisoformat(node.get("timestamp", "").strip()).date())
+    except ValueError:
+        return ""
 
 
 def _named(text: str) -> SuiteName | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from signoff.app.assess import Assessor, Release, submission_errors
+from signoff.app.assess import Assessor, Release, refusals, submission_errors
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
@@ -17,7 +17,7 @@ from signoff.domain import decisions
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import RefusedError, SignoffError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalsVoided,
@@ -79,6 +79,28 @@ class ApprovalRound:
             _refuse_other_leaks(state, first.inputs.evidence.pit, release.inputs.evidence.pit)
             release = first
         return self._issue_if_free(state, release, actor=actor)
+
+    def foreseen(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
+        """What a submission of this release would be refused for today; nothing is recorded."""
+        asked: tuple[Callable[[], object], ...] = (
+            lambda: self._refuse_other_policy(release),
+            lambda: independence(self.record, self.commits, folder, release, actor=actor),
+            lambda: _champion_checked(self.record, release),
+        )
+        try:
+            if self.record.find(release.identity) is not None:
+                return refusals(release)
+        except SignoffError as error:
+            return (*refusals(release), f"what is on record cannot be told: {error}")
+        return (*refusals(release), *(said for ask in asked if (said := _refused(ask))))
+
+    def _refuse_other_policy(self, release: Release) -> None:
+        in_force = self.assessor.in_force()
+        if release.inputs.floor.digest != in_force.floor.digest:
+            raise RefusedError(
+                f"this release was assessed under the {release.inputs.floor.words}, and a submission is held to the "
+                f"{in_force.floor.words}"
+            )
 
     def _open(self, identity: str, folder: Path, release: Release, *, actor: str) -> None:
         """Put the release on record once; of two that are opened at the same time, one is refused.
@@ -400,6 +422,15 @@ def _refuse_other_leaks(state: Deployment, validated: PitEvidence | None, found:
 def opening_key(record: Record, model: str) -> str:
     """The idempotency key of a model's next release."""
     return f"open:{model}:{len(record.deployments(model))}"
+
+
+def _refused(ask: Callable[[], object]) -> str:
+    """Why a question of the submission would be answered with no, "" where it would not."""
+    try:
+        ask()
+    except SignoffError as error:
+        return str(error)
+    return ""
 
 
 def _opened(record: Record, release: Release, identity: str, actor: str, found: Independence) -> Opened:

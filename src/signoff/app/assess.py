@@ -17,7 +17,9 @@ from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.point_in_time import SEED
 from signoff.domain.memo.changes import unjustified
+from signoff.domain.memo.promises import untrue_in_dossier
 from signoff.domain.memo.summary import summary_contradictions
+from signoff.domain.policy import tighten
 from signoff.domain.quantity import Quantity, count
 from signoff.ledger.canonical import canonical
 from signoff.ledger.floor import built_in
@@ -131,8 +133,8 @@ class Assessor:
         return replace(found, held=self.registry.registered_bytes(found.model, found.version))
 
 
-def submission_errors(release: Release) -> None:
-    """Raise BadInputError for what may be checked freely but must not be submitted."""
+def refusals(release: Release) -> tuple[str, ...]:
+    """What may be checked freely, and what `memo` and `submit` refuse: each with its key."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     problems = [
         f"rationale.justifications.{category}: {category.replace('_', ' ')} changed between the registered versions, "
@@ -144,12 +146,19 @@ def submission_errors(release: Release) -> None:
         for finding in release.assessment.findings
         if finding.is_near_miss and not dossier.validation.near_misses.get(finding.key)
     ]
+    policy, _ = tighten(release.inputs.policy, dossier.plan.tighten)
+    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, policy)]
     if dossier.header.summary:
         found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
         problems += [f"header.summary: {contradiction}" for contradiction in found]
-    if problems:
-        message = f"The dossier of {dossier.model} v{dossier.version} cannot be submitted: " + "; ".join(problems) + "."
-        raise BadInputError(message)
+    return tuple(problems)
+
+
+def submission_errors(release: Release) -> None:
+    """Raise BadInputError for what must not be submitted."""
+    if problems := refusals(release):
+        named = f"{release.inputs.dossier.model} v{release.inputs.dossier.version}"
+        raise BadInputError(f"The dossier of {named} cannot be submitted: {'; '.join(problems)}.")
 
 
 def figures_json(release: Release, *, seed: int | None = None) -> bytes:

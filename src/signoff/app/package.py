@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from signoff.app.assess import Release
 from signoff.app.record import Record, deployment_stream
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.events import NoticeSent
-from signoff.domain.evidence import PaperLog, Predictions
+from signoff.domain.events import NoticeSent, Observed
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
+from signoff.domain.memo.proof import Trail, journaled, paper_log, performance_breach
 from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.rehearsal import Rehearsal
 from signoff.ledger.manifest import manifest_of
@@ -68,14 +66,15 @@ class Publisher:
 
     def _standing(self, release: Release, state: Deployment | None) -> Standing:
         inputs, model = release.inputs, release.inputs.dossier.model
+        on_paper = paper_log(inputs.evidence.paper, inputs.evidence.predictions)
         standing = Standing(
             required=inputs.policy.approvals.required,
             rehearsal=latest_rehearsal(self.record, model),
             previous_check=self._previous(release),
             links=inputs.links,
-            predictions_logged=_every_prediction_logged(inputs.evidence.paper, inputs.evidence.predictions),
-            trades_attributed=_every_order_attributed(inputs.evidence.paper),
-            is_reproducible=self._reproducible(release),
+            trail=Trail(paper=on_paper),
+            candidate_check=self._candidate(release),
+            breach=self._breach(release),
             floor=inputs.floor,
         )
         if state is None:
@@ -94,6 +93,8 @@ class Publisher:
             unread=state.unread,
             floor=state.floor,
             notices=tuple(r.event for r in history if isinstance(r.event, NoticeSent)),
+            open_conditions=tuple((c.role, c.text) for c in state.open_conditions),
+            trail=journaled(tuple(r.event for r in history if isinstance(r.event, Observed)), on_paper),
         )
 
     def _previous(self, release: Release) -> PreviousCheck | None:
@@ -102,14 +103,22 @@ class Publisher:
             return None
         return self.registry.verify(_registered(release), header.previous_version)
 
-    def _reproducible(self, release: Release) -> bool | None:
+    def _breach(self, release: Release) -> str:
+        """What the ledger last saw the version that trades break, with its name."""
+        header = release.inputs.dossier.header
+        for state in reversed(self.record.deployments(header.model)):
+            if state.version == header.previous_version:
+                found = (r.event for r in self.record.history(deployment_stream(state.id)))
+                said = performance_breach([e for e in found if isinstance(e, Observed)], state.policy)
+                if said:
+                    return f"v{state.version}, {said}"
+        return ""
+
+    def _candidate(self, release: Release) -> PreviousCheck | None:
         candidate = release.inputs.evidence.candidate
         if self.registry is None or candidate is None:
             return None
-        return (
-            candidate.git_commit is not None
-            and self.registry.verify(_registered(release), candidate.version).is_working
-        )
+        return self.registry.verify(_registered(release), candidate.version)
 
 
 def rendered(memo: Memo) -> dict[str, bytes]:
@@ -150,21 +159,3 @@ def latest_rehearsal(record: Record, model: str) -> Rehearsal | None:
 def _registered(release: Release) -> str:
     dossier = release.inputs.dossier
     return dossier.registered_model or dossier.model
-
-
-def _every_prediction_logged(paper: PaperLog | None, predictions: Predictions | None) -> bool | None:
-    """Whether each prediction of the paper period has its line in the paper log."""
-    if paper is None or predictions is None or paper.timestamps.size == 0:
-        return None
-    inside = (predictions.timestamps >= paper.timestamps.min()) & (predictions.timestamps <= paper.timestamps.max())
-    made = set(zip(predictions.timestamps[inside].tolist(), predictions.symbols[inside].tolist(), strict=True))
-    logged = set(zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True))
-    return bool(made) and made <= logged
-
-
-def _every_order_attributed(paper: PaperLog | None) -> bool | None:
-    """Whether each order in the paper log stands on the line of a prediction of its own."""
-    if paper is None or paper.quantity.size == 0:
-        return None
-    ordered = paper.quantity != 0
-    return bool(ordered.any()) and bool(np.isfinite(paper.prediction[ordered]).all())

@@ -1,7 +1,7 @@
 """init, check, memo: a release before anybody signs."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -11,11 +11,10 @@ from signoff.adapters.templates import write_dossier
 from signoff.cli.session import Session, fields, rows
 from signoff.domain.errors import BadInputError
 from signoff.rendering.junit_report import junit_report
-from signoff.rendering.terminal import gate_table, metric_table
+from signoff.rendering.terminal import gate_table, metric_table, reasons
 from signoff.verbs.documents import Document
 
 Folder = Annotated[Path, typer.Argument(help="The dossier folder: dossier.yaml and its evidence.")]
-NEEDS_EXPLAINING: Final = " `signoff submit` asks for its explanation in the dossier, validation.near_misses.{key}."
 PolicyFile = Annotated[
     Path | None,
     typer.Option("--policy", help="A trial policy; default DIR/policy.yaml, else the installation's policy."),
@@ -59,7 +58,9 @@ def check(
     junit: Annotated[Path | None, typer.Option("--junit", help="Also write the gates as a JUnit report.")] = None,
     seed: Seed = None,
 ) -> None:
-    """Validate the dossier, run every gate, print the table. Exit 0 when all blocking gates pass, else 1.
+    """Validate the dossier, run every gate, print the table, and say what `memo` and `submit` will refuse.
+
+    Exit 0 when all blocking gates pass and `memo` refuses nothing, else 1.
 
     Example: `signoff check release --policy policy.yaml --junit gates.xml`
     """
@@ -69,7 +70,7 @@ def check(
     if junit is not None:
         _write_junit(junit, document)
     session.answer(document, *_lines(document))
-    raise typer.Exit(0 if document["passed"] else 1)
+    raise typer.Exit(0 if document["passed"] and not document.get("refused") else 1)
 
 
 def memo(
@@ -117,23 +118,24 @@ def _lines(document: Document) -> tuple[object, ...]:
         f"Held to {fields(document, 'policy')['says']}.",
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
-        *_why(rows(document, "gates")),
+        *reasons(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",
         *_paper(document),
         *((f"Inference: {inference}.",) if (inference := document.get("inference")) else ()),
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
+        *_refused(document),
         verdict,
     )
 
 
-def _why(gates: list[dict[str, Any]]) -> tuple[str, ...]:
-    """Why each gate that has not plainly passed stands where it does; an unexplained near miss is not submitted."""
+def _refused(document: Document) -> tuple[Text, ...]:
+    """What `memo` and `submit` will refuse; an older server says nothing of it."""
+    told = (("`signoff memo` and `signoff submit` refuse", "refused"), ("`signoff submit` refuses", "submit_refused"))
     return tuple(
-        f"{gate['key']}, {str(gate['status']).lower()}: {gate['reason']}"
-        + (NEEDS_EXPLAINING.format(key=gate["key"]) if gate["near_miss"] else "")
-        for gate in gates
-        if gate["status"] != "PASS"
+        Text.assemble((f"{who}: ", "bold red"), str(text))
+        for who, key in told
+        for text in (rows(document, key) if document.get(key) else ())
     )
 
 

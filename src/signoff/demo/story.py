@@ -33,7 +33,7 @@ from signoff.domain.policy import Role
 from signoff.domain.rehearsal import budget_in_words, recovery_time_in_words
 from signoff.ports.orders import OpenOrder
 from signoff.rendering.story import sentence
-from signoff.rendering.terminal import gate_table, metric_table
+from signoff.rendering.terminal import gate_table, metric_table, reasons
 from signoff.verbs.documents import gate_document, metric_document
 from signoff.wiring import House
 
@@ -87,7 +87,10 @@ class Story:
         assessment = release.assessment
         self.say("Gates", f"{release.inputs.dossier.model} v{release.inputs.dossier.version}, as the evidence has it")
         self.console.print(metric_table(map(metric_document, assessment.metrics)))
-        self.console.print(gate_table(map(gate_document, assessment.findings)))
+        gates = [gate_document(finding) for finding in assessment.findings]
+        self.console.print(gate_table(gates))
+        for text in reasons(gates):
+            self.console.print(text)
         self.console.print(f"Point in time: {assessment.pit.status.value}. {assessment.pit.reason}")
         return release
 

@@ -15,9 +15,11 @@ from signoff.domain.quantity import Quantity
 
 
 class MetricStatus(StrEnum):
+    """How a figure stands to its target; a near miss reached it, within the margin."""
+
     PASS = "pass"
     WARN = "near miss"
-    FAIL = "fail"
+    MISSED = "missed"
     NOT_PROVIDED = "not provided"
 
 

@@ -353,11 +353,16 @@ class Infrastructure(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement(Strict):
-    """One regulation of section 8.1 with the evidence that it is met."""
+    """One regulation of section 8.1 with the evidence that it is met.
+
+    `test` is a test in one of the dossier's JUnit reports that shows it; `declared_by`, who answers for it without one.
+    """
 
     name: Text
     evidence: Text
     applies: bool = True
+    test: Text | None = None
+    declared_by: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

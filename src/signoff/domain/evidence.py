@@ -124,6 +124,16 @@ class SuiteName(StrEnum):
     PERFORMANCE = "performance"
 
 
+@dataclass(frozen=True, slots=True)
+class ReportedTest:
+    """One test of a report; `day` is the day that its report says it ran, "" where it says none."""
+
+    group: str
+    name: str
+    has_passed: bool
+    day: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteResult:
     """What a JUnit file says of one suite; skipped tests have not passed."""
@@ -131,6 +141,7 @@ class SuiteResult:
     passed: int
     total: int
     source: Source
+    cases: tuple[ReportedTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +247,7 @@ class TrackedTable:
     runs: int
     users: Mapping[str, int]
     unnamed: int = 0
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

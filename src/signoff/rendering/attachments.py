@@ -21,6 +21,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
+from signoff.domain.memo.risk import window_in_words, window_notes
 from signoff.domain.quantity import Unit, number, signed_percent
 from signoff.domain.spreadsheets import inert
 from signoff.rendering import palette
@@ -51,7 +52,7 @@ def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
     sections = (
         Section("1", f"Performance, {start} to {end}", (_equity(assessment, memo), _metrics(assessment, memo))),
         Section("2", "Years and months", (_months(assessment),)),
-        Section("3", "Stress windows", (_stress(assessment),)),
+        Section("3", "Stress windows", (_stress(assessment), *window_notes(assessment.stress))),
         Section("4", "Regimes", (_regimes(assessment),)),
         Section(
             "5",
@@ -173,11 +174,10 @@ def _compounded(returns: np.ndarray) -> str:
 
 def _stress(assessment: Assessment) -> Table:
     titles = ("Sharpe", "Max drawdown", "Return", "Benchmark", "Portfolio today", "its drawdown")
-    columns = (Column("Window"), Column("Dates"), *(Column(t, Align.RIGHT) for t in titles), Column("Note"))
+    columns = (Column("Window"), *(Column(t, Align.RIGHT) for t in titles))
     rows = tuple(
         (
-            Cell(row.title),
-            Cell(f"{row.start} to {row.end}"),
+            Cell(window_in_words(row)),
             *(
                 Cell(q.text, is_figure=q.is_provided)
                 for q in (
@@ -189,7 +189,6 @@ def _stress(assessment: Assessment) -> Table:
                     row.portfolio_drawdown,
                 )
             ),
-            Cell(row.note),
         )
         for row in assessment.stress
     )
@@ -253,7 +252,7 @@ def _register_sheet(book: "xlsxwriter.Workbook", dossier: Dossier) -> None:
     sheet = book.add_worksheet("Register")
     head = book.add_format({"bold": True, "border": 1, "bg_color": palette.TINT})
     wrap = book.add_format({"text_wrap": True, "valign": "top", "border": 1})
-    titles = ("Risk", "Likelihood", "Impact", "Level", "Mitigation", "Owner")
+    titles = ("Risk", "Likelihood", "Impact", "Level", "Mitigation (declared)", "Owner")
     for column, (name, width) in enumerate(zip(titles, (44, 12, 12, 12, 60, 20), strict=True)):
         sheet.set_column(column, column, width)
         sheet.write_string(0, column, name, head)

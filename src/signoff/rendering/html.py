@@ -21,8 +21,9 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering import palette
+from signoff.rendering.once import once
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import escaped, words_beside
+from signoff.rendering.words import escaped, says_its_mark, words_beside
 
 STYLE: Final = f"""
 :root {{ color-scheme: light; }}
@@ -35,6 +36,7 @@ h1 .version, h2, h3, a {{ color: {palette.INK}; }}
 h2 {{ margin: 2.6rem 0 .6rem; font-size: 1.45rem; border-bottom: 2px solid {palette.INK}; padding-bottom: .2rem; }}
 h3 {{ margin: 1.8rem 0 .4rem; font-size: 1.15rem; }}
 p, li {{ max-width: 75ch; }}
+h1, h2, h3, p, li, pre, figcaption {{ overflow-wrap: anywhere; }}
 .label {{ font-variant-caps: all-small-caps; letter-spacing: .08em; color: {palette.MUTED}; }}
 .muted, .note, figcaption {{ color: {palette.MUTED}; font-size: .92rem; }}
 .tldr {{ background: {palette.TINT}; padding: .9rem 1.1rem; border-radius: 4px; margin: 1rem 0; }}
@@ -44,6 +46,7 @@ p, li {{ max-width: 75ch; }}
 .figures {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 1.2rem 0; }}
 .figures div {{ border-top: 2px solid {palette.INK}; padding-top: .25rem; }}
 .figures b {{ display: block; font-size: 1.3rem; }}
+.worst {{ border-left: 5px solid {palette.BAD}; padding: .1rem 1rem; margin: 1rem 0; font-size: .92rem; }}
 .scroll {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; width: 100%; margin: .8rem 0; border-top: 2px solid {palette.INK}; }}
 th, td {{ text-align: left; padding: .35rem .6rem .35rem .2rem; vertical-align: top;
@@ -51,7 +54,8 @@ th, td {{ text-align: left; padding: .35rem .6rem .35rem .2rem; vertical-align: 
 th {{ font-size: .92rem; }}
 .right {{ text-align: right; }}
 .figure {{ font: .86rem/1.6 "DejaVu Sans Mono", ui-monospace, Menlo, Consolas, monospace;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }}
+  font-variant-numeric: tabular-nums; }}
+td .figure {{ white-space: nowrap; }}
 .mark {{ display: inline-block; font-size: .74rem; font-weight: 700; letter-spacing: .05em; padding: 0 .45em;
   border: 1px solid; border-radius: 3px; white-space: nowrap; }}
 .good {{ color: {palette.GOOD}; background: {palette.TONE_TINT["good"]}; }}
@@ -84,7 +88,7 @@ def escape(text: str) -> str:
 def html(memo: Memo) -> bytes:
     """The whole memo."""
     title = f"{memo.kind}: {memo.model} v{memo.version}"
-    return page(title, "".join(_memo(memo)))
+    return page(title, "".join(_memo(once(memo))))
 
 
 def page(title: str, body: str) -> bytes:
@@ -125,7 +129,13 @@ def _memo(memo: Memo) -> Iterator[str]:
     yield from (f'<p class="notice">{escape(notice)}</p>' for notice in memo.notices)
     yield f'<div class="tldr"><p>{escape(memo.tldr)}</p></div><div class="figures">'
     yield from (f"<div>{escape(k.label)}<b>{escape(k.text)}</b></div>" for k in memo.key_figures)
-    yield "</div><nav>"
+    yield "</div>"
+    if memo.worst:
+        yield '<div class="worst">'
+        for block in memo.worst:
+            yield from _block(block, "w-")
+        yield "</div>"
+    yield "<nav>"
     yield from (f'<a href="#s{escape(s.number)}">{escape(s.number)} {escape(s.title)}</a>' for s in memo.sections)
     yield "</nav>"
     for n, section in enumerate(memo.front):
@@ -195,6 +205,8 @@ def _table(table: Table) -> Iterator[str]:
 
 def _cell(cell: Cell) -> str:
     text = escape(words_beside(cell))
+    if cell.mark is not None and says_its_mark(cell):
+        return f'<span class="said {cell.mark.tone}">{text}</span>'
     if cell.is_figure and text:
         text = f'<span class="figure">{text}</span>'
     if cell.is_strong and text:

@@ -19,7 +19,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import escaped, words_beside
+from signoff.rendering.words import escaped, says_its_mark, words_beside
 
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~])")
 
@@ -72,6 +72,9 @@ def _front(memo: Memo) -> Iterator[str]:
     yield "|" + "---|" * len(memo.key_figures)
     yield "| " + " | ".join(f"**{escape(k.text)}**" for k in memo.key_figures) + " |"
     yield ""
+    for block in memo.worst:
+        yield from _block(block, {})
+        yield ""
 
 
 def _section(section: Section, depth: int, pictures: dict[str, bytes]) -> Iterator[str]:
@@ -129,5 +132,5 @@ def _row(cells: Iterable[str]) -> str:
 def _cell(cell: Cell) -> str:
     said = escape(words_beside(cell))
     text = f"**{said}**" if cell.is_strong and said else said
-    word = f"**{cell.mark.value}**" if cell.mark else ""
+    word = f"**{cell.mark.value}**" if cell.mark and not says_its_mark(cell) else ""
     return " ".join(part for part in (text, word) if part)

@@ -23,14 +23,16 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.rendering import palette
+from signoff.rendering.once import once
 from signoff.rendering.pictures import svg
-from signoff.rendering.words import escaped, words_beside
+from signoff.rendering.words import escaped, says_its_mark, words_beside
 
 Json = dict[str, object]
 
 
 def pdf(memo: Memo) -> bytes:
     """The whole memo."""
+    memo = once(memo)
     previous = (
         f"{memo.deployment_type} from v{memo.previous_version}" if memo.previous_version else memo.deployment_type
     )
@@ -46,6 +48,7 @@ def pdf(memo: Memo) -> bytes:
             "notices": list(memo.notices),
             "tldr": memo.tldr,
             "figures": [{"label": k.label, "text": k.text} for k in memo.key_figures],
+            "worst": [_block(block) for block in memo.worst],
             "front": [_section(s) for s in memo.front],
             "sections": [_section(s) for s in memo.sections],
             "paged": False,
@@ -71,6 +74,7 @@ def report(title: str, subtitle: str, footer: str, sections: Sequence[Section], 
             "notices": [],
             "tldr": "",
             "figures": [],
+            "worst": [],
             "front": [],
             "sections": [_section(s) for s in sections],
             "paged": is_paged,
@@ -149,8 +153,14 @@ def _block(block: Block) -> Json:  # noqa: PLR0911 - one visible table
 
 
 def _cell(cell: Cell) -> Json:
-    mark = _mark(cell.mark) if cell.mark else None
-    return {"text": words_beside(cell), "mark": mark, "figure": cell.is_figure, "strong": cell.is_strong}
+    is_said = says_its_mark(cell)
+    return {
+        "text": words_beside(cell),
+        "mark": _mark(cell.mark) if cell.mark and not is_said else None,
+        "tone": cell.mark.tone if cell.mark and is_said else None,
+        "figure": cell.is_figure,
+        "strong": cell.is_strong,
+    }
 
 
 def _mark(mark: Mark) -> Json:

@@ -14,13 +14,23 @@ from signoff.domain.assessment import MetricStatus
 from signoff.domain.quantity import signed_percent
 from signoff.rendering.palette import BAD, CAUTION, GOOD, MUTED
 
+NO_TURNING_POINT = "nothing near these data."
 _COLOUR = {
     "PASS": GOOD,
     "NEAR MISS": CAUTION,
     "FAIL": BAD,
+    "MISSED": BAD,
     "INCONCLUSIVE": CAUTION,
     "ERROR": BAD,
     "NOT PROVIDED": CAUTION,
+}
+
+# An older server says that a metric failed; it missed its target.
+_METRIC_WORD = {
+    MetricStatus.PASS.value: "PASS",
+    MetricStatus.WARN.value: "NEAR MISS",
+    MetricStatus.MISSED.value: "MISSED",
+    "fail": "MISSED",
 }
 
 
@@ -49,6 +59,19 @@ def gate_table(gates: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
+def reasons(gates: Iterable[Mapping[str, Any]]) -> tuple[Text, ...]:
+    """Beneath the table: why each gate that is not a plain pass stands where it does, and what would change it."""
+    return tuple(
+        Text.assemble(
+            (f"{gate['key']}, {str(gate['status']).lower()}: ", "bold"),
+            gate["reason"],
+            f" Turning point: {gate['turning_point'] or NO_TURNING_POINT}",
+        )
+        for gate in gates
+        if gate["status"] != "PASS"
+    )
+
+
 def metric_table(rows: Iterable[Mapping[str, Any]]) -> Table:
     """The backtest: new, old, change, target, status."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
@@ -57,9 +80,7 @@ def metric_table(rows: Iterable[Mapping[str, Any]]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("Status", no_wrap=True)
     for row in rows:
-        word = {MetricStatus.PASS: "PASS", MetricStatus.WARN: "NEAR MISS", MetricStatus.FAIL: "FAIL"}.get(
-            MetricStatus(row["status"]), "NOT PROVIDED"
-        )
+        word = _METRIC_WORD.get(row["status"], "NOT PROVIDED")
         change = signed_percent(row["change"])
         table.add_row(row["title"], row["new_text"], row["old_text"], change, row["target_text"], mark(word))
     return table

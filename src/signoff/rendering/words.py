@@ -14,6 +14,11 @@ def escaped(text: str) -> str:
     return _OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def says_its_mark(cell: Cell) -> bool:
+    """Whether a cell begins with the words of its mark, as in "not evidenced: no live journal"."""
+    return cell.mark is not None and cell.text.upper().startswith(f"{cell.mark.value}:")
+
+
 def words_beside(cell: Cell) -> str:
     """The text of a cell, empty where its mark says the same."""
     return "" if cell.mark is not None and cell.text.upper() == cell.mark.value else cell.text

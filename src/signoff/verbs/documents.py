@@ -9,7 +9,7 @@ from datetime import date
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
-from signoff.app.assess import Release
+from signoff.app.assess import Release, refusals
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
@@ -664,10 +664,16 @@ class AssessmentDocument(TypedDict):
     paper: PaperDocument | None
     inference: str
     policy: FloorDocument
+    refused: list[str]
+    submit_refused: list[str]
 
 
-def assessment_document(release: Release) -> AssessmentDocument:
-    """What `check` and `memo` found: every metric, every gate and every figure."""
+def assessment_document(release: Release, submit_refused: tuple[str, ...] = ()) -> AssessmentDocument:
+    """What `check` and `memo` found: every metric, every gate and every figure.
+
+    `refused` is what both `memo` and `submit` refuse, `submit_refused` what `submit` refuses beside that.
+    """
+    refused = refusals(release)
     assessment, dossier = release.assessment, release.inputs.dossier
     return {
         "model": dossier.model,
@@ -686,6 +692,8 @@ def assessment_document(release: Release) -> AssessmentDocument:
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
         "inference": _inference(assessment.benchmark),
         "policy": floor_document(release.inputs.floor),
+        "refused": list(refused),
+        "submit_refused": [text for text in submit_refused if text not in refused],
     }
 
 

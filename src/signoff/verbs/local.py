@@ -227,7 +227,10 @@ class Local:
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> AssessmentDocument:
         """Run every gate; nothing is recorded. `seed` repeats the replay of an earlier assessment."""
-        return assessment_document(self.house.assessor.assess(folder, policy, progress, seed=seed))
+        release = self.house.assessor.assess(folder, policy, progress, seed=seed)
+        is_there = self.house.settings.home.is_dir()
+        foreseen = self.house.approvals.foreseen(folder, release, actor=self.actor) if is_there else ()
+        return assessment_document(release, foreseen)
 
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None

@@ -1,7 +1,7 @@
 """Section 2.1: five figures of the backtest, new against old against target, and whether the Sharpe ratio moved.
 
 All five are better when higher (a drawdown is a negative figure), so a row passes at its target or above. A near miss
-here is a shortfall of at most five percent of the target: it did not reach what was aimed for, and says so.
+is a pass by at most five percent of the target; below the target it is missed, by however little.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from signoff.stats.performance import (
     win_loss_ratio,
 )
 
-SHORTFALL: Final = 0.05
+MARGIN: Final = 0.05
 REPETITIONS: Final = 9_999
 NO_PREVIOUS: Final = "no backtest_previous file was given"
 
@@ -112,9 +112,9 @@ def metric_status(value: float | None, target: float) -> MetricStatus:
     """How a figure that is better when higher stands to its target."""
     if value is None:
         return MetricStatus.NOT_PROVIDED
-    if value >= target:
-        return MetricStatus.PASS
-    return MetricStatus.WARN if target - value <= SHORTFALL * abs(target) else MetricStatus.FAIL
+    if not value >= target:
+        return MetricStatus.MISSED
+    return MetricStatus.WARN if value - target <= MARGIN * abs(target) else MetricStatus.PASS
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,9 @@ def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration) -> 
             status=PitStatus.CONDITIONAL,
             reason=f"{replay}; no code review is declared (validation.pit.code_review_by).",
         )
-    return PitSummary(status=PitStatus.VERIFIED, reason=f"{replay}; code reviewed by {declaration.code_review_by}.")
+    return PitSummary(
+        status=PitStatus.VERIFIED, reason=f"{replay}; code reviewed by {declaration.code_review_by}, as declared."
+    )
 
 
 def _key(name: str) -> str:

@@ -1,8 +1,8 @@
 """Section 3.3: the model, and the portfolio it holds today, inside named market crises.
 
 A window counts only when the data cover all of it. Otherwise its figures are not provided, and the note says where the
-data begin or end: a crisis outside the data is unknown, never survived. A model that was run again on windows outside
-of its backtest brings those returns in the file `stress`.
+data begin or end: a crisis outside the data is unknown, never survived. Returns of windows outside of the backtest come
+in the file `stress`, and count where the run of the registered version made them; anything else is a declaration.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ from signoff.stats.performance import max_drawdown, sharpe_ratio
 MIN_SHARPE_SESSIONS: Final = 10
 MIN_COVERED_WEIGHT: Final = 0.95
 _MIN_SHARE_OF_WEEKDAYS: Final = 0.9
+NOT_RUN: Final = "no run of the registered version made it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
 
     portfolio = _portfolio(window, book, evidence.asset_returns)
     is_again = returns is not evidence.backtest and not gap
-    again = f"The model run again on the window ({returns.source.name})." if is_again else ""
+    again = f"By the registered version's run ({returns.source.name})." if is_again else ""
     return StressRow(
         title=window.title,
         start=window.start,
@@ -109,9 +110,17 @@ def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
 def _covering(window: Window, evidence: Evidence) -> tuple[Returns, str]:
     """The returns that cover the window, the backtest's first, and what is missing where none do."""
     gap = _gap(window, evidence.backtest.dates)
-    if gap and evidence.stress is not None and not _gap(window, evidence.stress.dates):
-        return evidence.stress, ""
-    return evidence.backtest, gap
+    if not gap or evidence.stress is None or _gap(window, evidence.stress.dates):
+        return evidence.backtest, gap
+    if not _is_of_the_version(evidence):
+        return evidence.backtest, f"{gap} {evidence.stress.source.name} is declared: {NOT_RUN}."
+    return evidence.stress, ""
+
+
+def _is_of_the_version(evidence: Evidence) -> bool:
+    """Whether the registered version's own run made the returns of the windows, as the tracker has it."""
+    ids = next((table.ids for table in evidence.tracked if table.name == "stress"), ())
+    return evidence.candidate is not None and ids == (evidence.candidate.run_id,)
 
 
 def _inside(dates: Days, window: Window) -> NDArray[np.bool_]:

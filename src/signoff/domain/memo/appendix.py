@@ -5,7 +5,7 @@ from typing import Final
 from signoff.domain.assessment import BenchmarkSummary
 from signoff.domain.dossier import Person
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Section
-from signoff.domain.memo.pieces import Line, figure, lead_in, linked, placed, words
+from signoff.domain.memo.pieces import Line, declared_by, figure, lead_in, linked, placed, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, number
 
@@ -98,7 +98,7 @@ def _source(measured: BenchmarkSummary | None) -> Cell:
 def _contacts(release: Release) -> tuple[Block, ...]:
     contacts = release.dossier.appendix.contacts
     return (
-        lead_in("Deployment Team"),
+        declared_by("Deployment Team", release.author),
         Fields(
             (
                 ("Model Owner", _person(contacts.owner)),
@@ -106,7 +106,7 @@ def _contacts(release: Release) -> tuple[Block, ...]:
                 ("On-Call", words(contacts.on_call)),
             )
         ),
-        lead_in("Escalation"),
+        declared_by("Escalation", release.author),
         Bullets(contacts.escalation, is_numbered=True),
     )
 

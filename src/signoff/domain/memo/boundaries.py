@@ -1,17 +1,28 @@
 """Section 6: what the model assumes, what it does not do, and where it may not trade."""
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from signoff.domain.dossier import Restrictions
-from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
-from signoff.domain.memo.pieces import ABSENT, lead_in, plain, words
+from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Paragraph, Section
+from signoff.domain.memo.pieces import ABSENT, declared, declared_by, lead_in, plain, upper_first
+from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release
+from signoff.domain.monitoring.tracked import tracked
 from signoff.domain.policy import OrderGatePolicy
+
+BY_THE_GATE: Final = (
+    "Held by the order gate, for orders that leave through it; an order that reduces risk always passes."
+)
+HOLDS_THE_ADVANCE: Final = (
+    "By itself, an assumption that is violated or unknown is told to people and holds the advance; all else is theirs."
+)
 
 
 def boundaries(release: Release) -> Section:
     """Chapter 6."""
-    declared = release.dossier.boundaries
+    given = release.dossier.boundaries
     return Section(
         "6",
         "Assumptions & Limitations",
@@ -21,10 +32,11 @@ def boundaries(release: Release) -> Section:
                 "6.2",
                 "Known Limitations",
                 (
-                    lead_in("The model does NOT"),
-                    Bullets(declared.does_not),
+                    declared_by("The model does NOT", release.author),
+                    Bullets(given.does_not),
                     lead_in("Trading Restrictions"),
-                    _restrictions(declared.restrictions, release.policy.order_gate),
+                    _restrictions(given.restrictions, release.policy.order_gate),
+                    Paragraph(BY_THE_GATE, is_note=True),
                 ),
             ),
         ),
@@ -33,24 +45,34 @@ def boundaries(release: Release) -> Section:
 
 def _assumptions(release: Release) -> Iterator[Block]:
     yield lead_in("Critical Assumptions (model performance depends on these)")
+    yield Paragraph(f"{upper_first(declared(release.author))}. {HOLDS_THE_ADVANCE}", is_note=True)
     for number, assumption in enumerate(release.dossier.boundaries.assumptions, start=1):
         yield Fields(
             (
-                (f"{number}. {assumption.title}", words(assumption.description)),
-                ("Validation", Cell(f"monitored daily: {assumption.monitor}")),
-                ("If violated", words(assumption.if_violated)),
+                (f"{number}. {assumption.title}", promised(assumption.description, release.dossier, release.policy)),
+                ("Validation", _monitored(assumption.monitor, release)),
+                ("If violated", promised(assumption.if_violated, release.dossier, release.policy)),
             )
         )
 
 
-def _restrictions(declared: Restrictions, unknown: OrderGatePolicy) -> Fields:
-    halt = declared.halt_if_vix_above
+def _monitored(monitor: str, release: Release) -> Cell:
+    """The expression that monitoring evaluates every session, where there is such a reading."""
+    known = {each.key for each in tracked(has_champion=release.dossier.header.previous_version is not None)}
+    key = re.match(r"\s*([a-z_0-9]+)\s*[<>]", monitor)
+    if key is None or key[1] not in known:
+        return Cell(f"cannot be evaluated: {monitor}", mark=Mark.FAIL)
+    return Cell(f"checked every session: {monitor}")
+
+
+def _restrictions(given: Restrictions, unknown: OrderGatePolicy) -> Fields:
+    halt = given.halt_if_vix_above
     return Fields(
         (
-            ("Minimum liquidity", Cell(f"ADV ≥ ${declared.min_adv_usd:,.0f}")),
-            ("Excluded symbols", Cell(", ".join(declared.excluded_symbols) or "none")),
-            ("Event window", Cell(f"no trading within ±{declared.event_window_days} days of an earnings announcement")),
-            ("Market conditions", ABSENT if halt is None else Cell(f"halt if VIX > {plain(halt)}")),
+            ("Minimum liquidity", Cell(f"ADV ≥ ${given.min_adv_usd:,.0f}")),
+            ("Excluded symbols", Cell(", ".join(given.excluded_symbols) or "none")),
+            ("Event window", Cell(f"no order within ±{given.event_window_days} days of an event such as earnings")),
+            ("Market conditions", ABSENT if halt is None else Cell(f"no order while VIX > {plain(halt)}")),
             ("Unknown figures", Cell(unknown.words)),
         )
     )

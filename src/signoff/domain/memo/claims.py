@@ -145,7 +145,7 @@ _SPOKEN: Final = (
     rf"{'|'.join(_WORDS)}|(?:thir|four|fif|six|seven|eigh|nine)teen|"
     r"(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?:[ -]\w+)?|hundred|half a"
 )
-_IN_WORDS: Final = re.compile(
+AMOUNT_IN_WORDS: Final = re.compile(
     rf"\b(?:{_SPOKEN})\s+(?:per ?cent|percentage points?|basis points?|bps|ms|milliseconds?|seconds?)\b"
     r"|\d{0,9}[¼½¾⅓⅔]",
     re.IGNORECASE,
@@ -497,7 +497,7 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
 
 def _unreadable(text: str) -> Iterator[str]:
     """Amounts in words, which cannot be held against a figure: they have to be written in digits."""
-    for match in _IN_WORDS.finditer(text):
+    for match in AMOUNT_IN_WORDS.finditer(text):
         yield f"“{match[0]}” cannot be held against the evidence; write the figure in digits."
     for match in _MULTIPLES.finditer(text):
         if _subjects(text, *_clause(text, match.start(), match.end())):

@@ -5,7 +5,7 @@ from typing import Final
 
 from signoff.domain.events import NoticeSent
 from signoff.domain.memo.document import Block, CheckItem, Checklist, Section
-from signoff.domain.memo.pieces import Line, lead_in, placed
+from signoff.domain.memo.pieces import Line, declared, lead_in, placed
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
 
@@ -94,18 +94,18 @@ def _sending(notice: NoticeSent) -> str:
 
 
 def _training(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.communication
+    given, author = release.dossier.communication, release.author
     return (
         lead_in("Documentation Updated"),
-        _declared(_DOCUMENTS, declared.documents),
+        _declared(_DOCUMENTS, given.documents, author),
         lead_in("Training Provided"),
-        _declared(_TRAINING, declared.training),
+        _declared(_TRAINING, given.training, author),
     )
 
 
-def _declared(lines: tuple[Line, ...], given: Mapping[str, bool]) -> Checklist:
+def _declared(lines: tuple[Line, ...], given: Mapping[str, bool], author: str) -> Checklist:
     items = []
     for title, name in placed(lines, given):
-        note = NOT_PROVIDED if name is None else "declared" if given[name] else "declared as not done"
-        items.append(CheckItem(title, name is not None and given[name], note))
+        note = NOT_PROVIDED if name is None else declared(author, "done" if given[name] else "not done")
+        items.append(CheckItem(title, is_checked=False, note=note))
     return Checklist(tuple(items))

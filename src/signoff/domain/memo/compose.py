@@ -30,6 +30,7 @@ from signoff.domain.memo.standing import Standing
 from signoff.domain.memo.success import success
 from signoff.domain.memo.summary import draft, summary_contradictions
 from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATION_RESULTS, front, validation
+from signoff.domain.memo.worst import red_or_missing
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 from signoff.domain.rehearsal import recovery_time_in_words
@@ -57,6 +58,7 @@ def compose(
     policy, _ = tighten(policy, dossier.plan.tighten)
     release = Release(dossier=dossier, policy=policy, evidence=evidence, assessment=assessment, standing=standing)
     header = dossier.header
+    sections = _sections(release, last_updated or _last_signed(standing))
     return Memo(
         model=header.model,
         version=header.version,
@@ -69,11 +71,12 @@ def compose(
         tldr=header.summary or draft(release),
         key_figures=_key_figures(release),
         front=front(release),
-        sections=_sections(release, last_updated or _last_signed(standing)),
+        sections=sections,
         attachments=_attachments(release),
         document_version=header.document_version,
         status=release.decision,
         evidence_digest=evidence_digest,
+        worst=red_or_missing(release, sections),
         colophon=_held_to(policy, standing.floor),
     )
 

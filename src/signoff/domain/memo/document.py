@@ -24,13 +24,16 @@ class Mark(StrEnum):
     REJECTED = "REJECTED"
     PENDING = "PENDING"
     OVERRIDDEN = "OVERRIDDEN"
+    MISSED = "MISSED"
+    NOT_EVIDENCED = "NOT EVIDENCED"
+    NOT_COMPARABLE = "NOT COMPARABLE"
 
     @property
     def tone(self) -> str:
         """One of good, caution, bad."""
         if self in {Mark.PASS, Mark.APPROVED}:
             return "good"
-        if self in {Mark.FAIL, Mark.ERROR, Mark.REJECTED}:
+        if self in {Mark.FAIL, Mark.ERROR, Mark.REJECTED, Mark.MISSED}:
             return "bad"
         return "caution"
 
@@ -70,11 +73,15 @@ class Bullets:
 
 @dataclass(frozen=True, slots=True)
 class CheckItem:
-    """A box: ticked only by what the record shows."""
+    """A box: ticked only where a check ran and found it so. What people declare stands in the note.
+
+    `mark` is the status of a box that is not ticked, for page one.
+    """
 
     text: str
     is_checked: bool
     note: str = ""
+    mark: Mark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ class KeyFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """The whole document. `front` is what page one shows beneath the TL;DR and the key figures."""
+    """The whole document. `worst` and then `front` are what page one shows beneath the TL;DR and the key figures."""
 
     model: str
     version: str
@@ -143,5 +150,6 @@ class Memo:
     document_version: str
     status: Mark
     evidence_digest: str
+    worst: tuple[Block, ...] = ()
     kind: str = "Deployment memo"
     colophon: str = field(default="")

@@ -1,31 +1,42 @@
 """Section 8: regulation, governance and change management.
 
-A declaration alone ticks no box here: a requirement needs evidence whose link was found, an artefact must be attached
-in the registry, a suite must have passed.
+A box is ticked by a check that ran: a requirement by a named test that passed, an artefact by the registry's listing, a
+suite by its report. A file that merely exists ticks nothing, and a declaration reads "declared by" its author.
 """
 
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Final
 
 from signoff.domain.dossier import Requirement
 from signoff.domain.events import Barred, Because
-from signoff.domain.evidence import RegisteredVersion, SuiteName
+from signoff.domain.evidence import RegisteredVersion, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Mark, Section
-from signoff.domain.memo.pieces import ABSENT, Line, claim, lead_in, linked, one, placed, words
+from signoff.domain.memo.pieces import ABSENT, Line, checked_version, declared, lead_in, linked, one, placed, words
+from signoff.domain.memo.proof import Found, Proof
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
 
+NOT_EVIDENCED: Final = Found.NOT_EVIDENCED.value
+_PROOF_MARK: Final = {
+    Found.PROVEN: Mark.PASS,
+    Found.REFUTED: Mark.FAIL,
+    Found.NOT_EVIDENCED: Mark.NOT_EVIDENCED,
+    Found.NOT_COMPARABLE: Mark.NOT_COMPARABLE,
+}
 _REQUIREMENTS: Final = (
     Line("SEC Rule 15c3-5: Pre-trade risk checks enabled", "15c3"),
     Line("MiFID II: Algo registration filed, documentation complete", "mifid"),
     Line("FINRA 3110: Supervisory procedures updated", "finra"),
     Line("Internal policies", "internal"),
 )
+# By the name of the attached file without its folder and its ending.
 _ARTIFACTS: Final = (
-    ("Model card", ("model_card",)),
-    ("This deployment memo", ("deployment_memo",)),
-    ("Backtest report", ("backtest_report",)),
-    ("Validation report", ("validation_report", "validation_results")),
-    ("Code repository link", ("repository", "repo_url")),
+    ("Model card", frozenset({"model_card"})),
+    ("This deployment memo", frozenset({"deployment_memo"})),
+    ("Backtest report", frozenset({"backtest_report"})),
+    ("Validation report", frozenset({"validation_report", "validation_results"})),
+    ("Code repository link", frozenset({"repository", "repo_url"})),
 )
 _SUITES: Final = (
     ("Unit tests", SuiteName.UNIT),
@@ -55,58 +66,81 @@ def is_governance_ready(candidate: RegisteredVersion | None) -> bool:
 
 
 def _regulation(release: Release) -> tuple[Block, ...]:
-    declared = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
+    given = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
     items = tuple(
-        _requirement(title, declared[name] if name is not None else None, release)
-        for title, name in placed(_REQUIREMENTS, declared)
+        _requirement(title, given[name] if name is not None else None, release)
+        for title, name in placed(_REQUIREMENTS, given)
     )
-    standing = release.standing
+    trail = release.standing.trail
     return (
         lead_in("Regulatory Requirements Met"),
         Checklist(items),
         lead_in("Audit Trail"),
         Fields(
             (
-                (
-                    "All predictions logged",
-                    claim(standing.predictions_logged, when_true="checked", when_false="checked: some are missing"),
-                ),
-                (
-                    "All trades attributed",
-                    claim(standing.trades_attributed, when_true="checked", when_false="checked: some are not"),
-                ),
-                (
-                    "Full reproducibility",
-                    claim(standing.is_reproducible, when_true="checked", when_false="checked: results differ"),
-                ),
+                ("All predictions logged", _proven(trail.predictions)),
+                ("All trades attributed", _proven(trail.trades)),
+                ("Full reproducibility", _proven(trail.reproducibility)),
+                ("Paper log", _proven(trail.paper)),
+                ("Known input of this version", checked_version(release.standing.candidate_check)),
             )
         ),
     )
 
 
-def _requirement(title: str, declared: Requirement | None, release: Release) -> CheckItem:
-    if declared is None:
-        return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
-    text = title if declared.name in title else f"{title} ({declared.name})"
-    if not declared.applies:
-        return CheckItem(text, is_checked=False, note=f"does not apply: {declared.evidence}")
-    match release.standing.links.get(declared.evidence):
-        case True:
-            return CheckItem(text, is_checked=True, note=f"evidence: {declared.evidence}")
-        case False:
-            return CheckItem(text, is_checked=False, note=f"evidence does not exist: {declared.evidence}")
-        case None:
-            return CheckItem(text, is_checked=False, note=f"declared, evidence not checked: {declared.evidence}")
+def _proven(proof: Proof) -> Cell:
+    return Cell(proof.words, mark=_PROOF_MARK[proof.found])
+
+
+def _requirement(title: str, given: Requirement | None, release: Release) -> CheckItem:
+    """Evidence, when and by what test; else who declares it; else that it is not evidenced."""
+    if given is None:
+        return CheckItem(title, is_checked=False, note=NOT_EVIDENCED)
+    text = title if given.name in title else f"{title} ({given.name})"
+    author = declared(given.declared_by) if given.declared_by else NOT_EVIDENCED
+    if not given.applies:
+        return CheckItem(text, is_checked=False, note=f"{author}: does not apply, {given.evidence}")
+    if release.standing.links.get(given.evidence) is False:
+        return CheckItem(text, is_checked=False, note=f"{NOT_EVIDENCED}: {given.evidence} does not exist")
+    if given.test is None:
+        return CheckItem(text, is_checked=False, note=f"{author}: {given.evidence}, no test of it is named")
+    lacking, passed = _tested(given.test, release)
+    if lacking:
+        return CheckItem(text, is_checked=False, note=f"{author}: {given.evidence}, {lacking}")
+    return CheckItem(text, is_checked=True, note=f"evidence: {given.evidence}; {passed}")
+
+
+def _tested(test: str, release: Release) -> tuple[str, str]:
+    """Why a named test shows nothing, or when and where it passed."""
+    found = [(suite, case) for suite in release.evidence.suites.values() for case in _cases(suite, test)]
+    if not found:
+        return f"no report holds the test {test}", ""
+    if any(not case.has_passed for _, case in found):
+        return f"the test {test} did not pass", ""
+    days = sorted({case.day for _, case in found if case.day})
+    if len(days) < 1 or any(not case.day for _, case in found):
+        return f"the report of the test {test} gives no day", ""
+    reports = ", ".join(dict.fromkeys(suite.source.name for suite, _ in found))
+    return "", f"test {test} passed on {days[0]} ({reports})"
+
+
+def _cases(suite: SuiteResult, test: str) -> Iterator[ReportedTest]:
+    return (
+        case for case in suite.cases if test in {case.name, f"{case.group}.{case.name}", f"{case.group}::{case.name}"}
+    )
 
 
 def _model_governance(release: Release) -> tuple[Block, ...]:
-    declared, candidate = release.dossier.governance, release.evidence.candidate
+    given, candidate = release.dossier.governance, release.evidence.candidate
     return (
-        one("Model Card", linked(declared.model_card, release.standing.links)),
+        one("Model Card", linked(given.model_card, release.standing.links)),
         lead_in("MLflow Tracking"),
         Fields(
             (
-                ("Experiment", words(candidate.experiment if candidate else declared.experiment)),
+                (
+                    "Experiment",
+                    words(candidate.experiment if candidate else declared(release.author, given.experiment)),
+                ),
                 ("Run ID", words(candidate.run_id if candidate else None)),
                 ("Governance tag", _governance_tag(candidate)),
             )
@@ -123,27 +157,29 @@ def _governance_tag(candidate: RegisteredVersion | None) -> Cell:
     return Cell(f"governance_ready={value}", mark=Mark.PASS if is_governance_ready(candidate) else Mark.FAIL)
 
 
-def _artifact(title: str, names: tuple[str, ...], candidate: RegisteredVersion | None) -> CheckItem:
+def _artifact(title: str, names: frozenset[str], candidate: RegisteredVersion | None) -> CheckItem:
+    """Attached under the name that `governance_ready` asks for; what it holds is not read here."""
     if candidate is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
-    attached = next((a for a in candidate.artifacts if any(name in a.lower() for name in names)), None)
+    attached = next((a for a in candidate.artifacts if PurePosixPath(a).stem.lower() in names), None)
     if attached is None and "repository" in names:
         attached = next((candidate.tags[tag] for tag in sorted(_REPOSITORY_TAGS & candidate.tags.keys())), None)
-    return CheckItem(title, attached is not None, attached or "not attached in the registry")
+    mark = None if attached else Mark.NOT_PROVIDED
+    return CheckItem(title, attached is not None, attached or "not attached in the registry", mark)
 
 
 def _change_management(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.governance
-    wrote = {ground.name for ground in _wrote(release)} | set(declared.commit_authors)
-    authors = sorted(set(declared.reviewers) & wrote)
-    review = f"Approved by: {', '.join(declared.reviewers)} (declared)"
+    given, author = release.dossier.governance, release.author
+    wrote = {ground.name for ground in _wrote(release)} | set(given.commit_authors)
+    authors = sorted(set(given.reviewers) & wrote)
+    review = f"Approved by: {', '.join(given.reviewers)} ({declared(author)})"
     if authors:
         review += f"; not independent, wrote commits themselves: {', '.join(authors)}"
     return (
         Fields(
             (
-                ("Jira Ticket", words(declared.ticket)),
-                ("Pull Request", words(declared.pull_request)),
+                ("Jira Ticket", Cell(f"{given.ticket} ({declared(author)})")),
+                ("Pull Request", Cell(f"{given.pull_request} ({declared(author)})")),
                 ("Code Review", Cell(review)),
                 ("Commit Authors", words("; ".join(_authors(release)))),
             )
@@ -172,4 +208,5 @@ def _suite(title: str, name: SuiteName, release: Release) -> CheckItem:
     if suite is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
     is_green = 0 < suite.total == suite.passed
-    return CheckItem(title, is_green, f"{suite.passed}/{suite.total} passed ({suite.source.name})")
+    note = f"{suite.passed}/{suite.total} passed ({suite.source.name})"
+    return CheckItem(title, is_green, note, None if is_green else Mark.FAIL)

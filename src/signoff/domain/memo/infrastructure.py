@@ -6,7 +6,7 @@ from typing import Final
 
 from signoff.domain.dossier import Feed
 from signoff.domain.memo.document import Align, Block, Cell, Code, Column, Fields, Paragraph, Section, Table
-from signoff.domain.memo.pieces import ABSENT, lead_in, one, versioned, words
+from signoff.domain.memo.pieces import ABSENT, declared, declared_by, lead_in, one, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import ChampionShare
 from signoff.domain.quantity import NOT_PROVIDED
@@ -29,19 +29,19 @@ def infrastructure(release: Release) -> Section:
 
 
 def _environment(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.infrastructure
+    given = release.dossier.infrastructure
     return (
-        one("Environment", Cell(declared.environment.value.capitalize())),
-        lead_in("Infrastructure"),
+        one("Environment", Cell(given.environment.value.capitalize())),
+        declared_by("Infrastructure", release.author),
         Fields(
             (
-                ("Platform", words(declared.platform)),
-                ("Container", words(declared.container)),
-                ("Resources", words(declared.resources)),
-                ("Auto-scaling", words(declared.autoscaling)),
+                ("Platform", words(given.platform)),
+                ("Container", words(given.container)),
+                ("Resources", words(given.resources)),
+                ("Auto-scaling", words(given.autoscaling)),
             )
         ),
-        lead_in("Configuration"),
+        declared_by("Configuration", release.author),
         Code(_configuration(release), "yaml"),
     )
 
@@ -81,7 +81,7 @@ def _flags(release: Release) -> tuple[Block, ...]:
     if header.previous_version is not None:
         rows += _rows_of(header.previous_version, header.model, champion)
     return (
-        one("Controlled via", words(release.dossier.infrastructure.flag_service)),
+        one("Controlled via", Cell(declared(release.author, release.dossier.infrastructure.flag_service))),
         lead_in("Flags"),
         Table(titles, rows),
         Paragraph(_who_trades(release), is_note=True),
@@ -118,13 +118,13 @@ def _who_trades(release: Release) -> str:
 
 
 def _data(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.infrastructure
+    given = release.dossier.infrastructure
     columns = tuple(Column(t) for t in ("Feed", "Provider", "SLA", "Measured", "Fallback"))
-    service = declared.feature_service
+    service = given.feature_service
     return (
-        lead_in("Critical Data Feeds"),
-        Table(columns, tuple(_feed(feed) for feed in declared.feeds)),
-        lead_in("Feature Service"),
+        declared_by("Critical Data Feeds", release.author),
+        Table(columns, tuple(_feed(feed) for feed in given.feeds)),
+        declared_by("Feature Service", release.author),
         Fields(
             (
                 ("Endpoint", words(service.endpoint)),

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from signoff.domain.finding import Finding
-from signoff.domain.memo.document import Align, Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Table
+from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Paragraph
+from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 
 ABSENT = Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)
@@ -50,28 +51,38 @@ def listed(items: Sequence[str], nothing: str) -> Block:
 
 
 def linked(link: str | None, links: Mapping[str, bool | None]) -> Cell:
-    """A link with what a check of it found."""
+    """A link with what a check of it found: that something is there says nothing of what it holds."""
     if not link or not link.strip():
         return ABSENT
     match links.get(link):
         case True:
-            return Cell(link, mark=Mark.PASS)
+            return Cell(f"{link} (exists)")
         case False:
             return Cell(f"{link} (does not exist)", mark=Mark.FAIL)
         case None:
-            return Cell(f"{link} (not checked)", mark=Mark.INCONCLUSIVE)
+            return Cell(f"{link} (not checked)")
 
 
-def claim(is_true: bool | None, *, when_true: str, when_false: str) -> Cell:
-    """A claim that a check proved, refuted, or never looked at."""
-    if is_true is None:
+def checked_version(check: PreviousCheck | None) -> Cell:
+    """What running a registered version on its known input showed."""
+    if check is None:
         return ABSENT
-    return Cell(when_true, mark=Mark.PASS) if is_true else Cell(when_false, mark=Mark.FAIL)
+    return Cell(check.detail, mark=Mark.PASS if check.is_working else Mark.FAIL)
+
+
+def declared(author: str, what: str = "") -> str:
+    """That a person says so, and that nothing checked it."""
+    return f"declared by {author}" + (f": {what}" if what else "")
 
 
 def plain(value: float) -> str:
     """A threshold as its owner wrote it: 5, 0.5, 99.9."""
     return f"{value:,g}".replace("-", "−")
+
+
+def upper_first(text: str) -> str:
+    """A clause as the beginning of a sentence; names in it keep their letters."""
+    return text[:1].upper() + text[1:]
 
 
 def versioned(version: str) -> str:
@@ -94,17 +105,9 @@ def gates_in_words(findings: Iterable[Finding]) -> str:
     return joined(short_title(finding) for finding in findings)
 
 
-def figures_table(title: str, quantities: Iterable[Quantity]) -> Table:
-    """Figures under the table's caption: name, value and sample."""
-    rows = tuple(
-        (
-            Cell(quantity.label),
-            figure(quantity),
-            Cell(f"{quantity.n:,}" if quantity.n is not None else "", is_figure=True),
-        )
-        for quantity in quantities
-    )
-    return Table((Column("Figure"), Column("Value", Align.RIGHT), Column("n", Align.RIGHT)), rows, caption=title)
+def declared_by(label: str, author: str) -> Fields:
+    """A lead-in of what people declare, with the person whose word it is."""
+    return lead_in(f"{label} ({declared(author)})")
 
 
 @dataclass(frozen=True, slots=True)

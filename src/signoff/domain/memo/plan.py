@@ -1,6 +1,7 @@
 """Section 4: how the release is rolled out, watched and approved.
 
-Every threshold stands here as the policy has it, which is also where the monitoring reads it.
+Every threshold stands here as the policy has it, which is also where the monitoring reads it. A promise of the template
+that nothing keeps reads "not measured" or "not evidenced"; what people ask for is their declaration.
 """
 
 from collections.abc import Mapping
@@ -12,8 +13,9 @@ from signoff.domain.events import Signature, Verdict
 from signoff.domain.independence import told
 from signoff.domain.live_thresholds import Kind, LiveThreshold, threshold
 from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section, Table
-from signoff.domain.memo.pieces import ABSENT, lead_in, linked, listed, one, plain, words
+from signoff.domain.memo.pieces import ABSENT, declared, lead_in, linked, listed, one, plain, versioned, words
 from signoff.domain.memo.release import Release
+from signoff.domain.monitoring.tracked import Group, tracked
 from signoff.domain.policy import DayCount, Policy, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
 from signoff.domain.silence import rule
@@ -25,14 +27,6 @@ _VERDICT_MARK: Final = {
     Verdict.CONDITIONAL: Mark.CONDITIONAL,
     Verdict.REJECT: Mark.REJECTED,
 }
-_METRICS_TRACKED: Final = (
-    ("Performance", "Rolling Sharpe (1d, 7d, 30d), daily P&L"),
-    ("Predictions", "Distribution, confidence scores, volume"),
-    ("Drift", "PSI, KS test, feature distributions"),
-    ("Against the champion", "Mean daily difference with its 95% confidence sequence; below zero, no advance"),
-    ("Operations", "Latency, error rate, throughput"),
-    ("Risk", "VaR, position concentration, exposure"),
-)
 
 
 def plan(release: Release) -> Section:
@@ -64,29 +58,33 @@ def _rollout(release: Release) -> tuple[Block, ...]:
     shadow, limited = phases.shadow_days, phases.shadow_days + phases.limited_days
     days = f"sessions of {phases.calendar}" if phases.days is DayCount.SESSIONS else "calendar days"
     tightened = release.dossier.plan.tighten
+    previous = release.dossier.header.previous_version
+    beside = f"; its returns are held against {versioned(previous)}'s" if previous else ""
+    readings = len(tracked(has_champion=previous is not None))
     return (
         Paragraph(f"Days are {days}; a day counts only when it was observed and nothing was paused.", is_note=True),
         lead_in(f"Phase 1: Shadow Mode (Days 1-{shadow})"),
         Bullets(
             (
-                "Model runs in parallel, predictions logged but not traded",
-                "Compare predictions with live market outcomes",
-                "Monitor for anomalies",
+                "Model runs in parallel, predictions logged but not traded: no day counts without a journaled one",
+                f"Compare predictions with live market outcomes: not measured{beside}",
+                f"Monitor for anomalies: the {readings} readings of 4.2, every session",
             )
         ),
         lead_in(f"Phase 2: Limited Deployment (Days {shadow + 1}-{limited})"),
         Bullets(
             (
                 f"Enable trading with {phases.limited_allocation_pct}% of target allocation",
-                "Monitor performance, latency, error rates",
-                "Daily review with risk team",
+                "Monitor performance, latency, error rates: a reading that is critical or unknown holds the advance",
+                "Daily review with risk team: not evidenced, no step waits for it",
             )
         ),
         lead_in(f"Phase 3: Full Deployment (Days {limited + 1}+)"),
         Bullets(
             (
-                "Ramp to 100% allocation if Phase 2 successful",
-                f"Continue enhanced monitoring for {phases.enhanced_monitoring_days} days",
+                "Ramp to 100% allocation if Phase 2 successful: no trigger holds and every assumption does",
+                f"Continue enhanced monitoring for {phases.enhanced_monitoring_days} days: not evidenced, "
+                "every session is monitored alike",
             )
         ),
         lead_in("Rollback Triggers (any phase)"),
@@ -136,27 +134,49 @@ def _false_alarm(release: Release) -> str:
 
 
 def _monitoring(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.plan.monitoring
-    alerts = f"{declared.pager}; {', '.join(declared.channels)}"
+    given = release.dossier.plan.monitoring
+    alerts = declared(release.author, f"{given.pager}; {', '.join(given.channels)}")
     return (
         lead_in("Real-Time Monitoring"),
         Fields(
             (
-                ("Dashboard", linked(declared.dashboard, release.standing.links)),
-                ("Alerts", words(alerts)),
+                ("Dashboard", linked(given.dashboard, release.standing.links)),
+                ("Alerts", Cell(alerts)),
             )
         ),
         lead_in("Metrics Tracked"),
-        Fields(tuple((title, Cell(text)) for title, text in _METRICS_TRACKED)),
+        _tracked(release),
         lead_in("Alert Thresholds"),
         _alerts(release.policy),
+        Paragraph(_acts(release), is_note=True),
+    )
+
+
+def _tracked(release: Release) -> Fields:
+    """What monitoring reads every session, and nothing else."""
+    window = release.policy.triggers.sharpe.window_days
+    rows: dict[Group, list[str]] = {}
+    for each in tracked(has_champion=release.dossier.header.previous_version is not None):
+        rows.setdefault(each.group, []).append(each.words.format(window=window))
+    return Fields(tuple((group.value, Cell(", ".join(texts))) for group, texts in rows.items()))
+
+
+def _acts(release: Release) -> str:
+    """What follows by itself, and whose word the actions are."""
+    policy = release.policy
+    return (
+        "By itself: a warning is shown; a critical or unknown reading is told to "
+        f"{release.dossier.rollback.incident_channel} and holds the advance; a trigger of 4.1 rolls back. The actions "
+        f"are declared by policy {policy.name} {policy.version}, for people."
     )
 
 
 def _alerts(policy: Policy) -> Table:
     alerts = policy.alerts
     rows = (
-        _alert(policy, "Sharpe (30d)", "rolling_sharpe_30d", alerts.sharpe_30d.action),
+        _alert(
+            policy, f"Sharpe ({policy.triggers.sharpe.window_days}d)", "rolling_sharpe_30d", alerts.sharpe_30d.action
+        ),
         _alert(policy, "PSI", "psi_max", alerts.psi.action),
         _alert(policy, "Latency p95", "latency_p95_ms", alerts.latency_p95_ms.action),
         _alert(policy, "Error rate", "error_rate_pct", alerts.error_rate_pct.action),

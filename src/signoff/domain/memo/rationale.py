@@ -4,7 +4,7 @@ from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import Trigger
 from signoff.domain.memo.changes import what_changed
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Section
-from signoff.domain.memo.pieces import ABSENT, lead_in, one, words
+from signoff.domain.memo.pieces import ABSENT, declared, lead_in, one, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, Unit, number, relative_change, signed_percent
 
@@ -94,14 +94,24 @@ def _against(subject: str, new: Quantity, old: Quantity) -> Cell:
 
 
 def _why_now(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.rationale
+    given = release.dossier.rationale
     items = []
     for trigger, title in _TRIGGERS.items():
-        is_named = trigger is Trigger.OTHER and bool(declared.trigger_other)
-        text = f"{title}: {declared.trigger_other}" if is_named else title
-        items.append(CheckItem(text, is_checked=trigger in declared.triggers))
+        is_named = trigger is Trigger.OTHER and bool(given.trigger_other)
+        text = f"{title}: {given.trigger_other}" if is_named else title
+        items.append(_trigger(trigger, text, release))
     return (
         lead_in("Deployment Triggers"),
         Checklist(tuple(items)),
-        one("Timing Considerations", words(declared.timing)),
+        one("Timing Considerations", words(given.timing)),
     )
+
+
+def _trigger(trigger: Trigger, text: str, release: Release) -> CheckItem:
+    """Ticked where the ledger shows it, which it can of one trigger alone: the breach of the version that trades."""
+    if trigger not in release.dossier.rationale.triggers:
+        return CheckItem(text, is_checked=False)
+    breach = release.standing.breach
+    if trigger is Trigger.PERFORMANCE_DEGRADATION and breach:
+        return CheckItem(text, is_checked=True, note=breach)
+    return CheckItem(text, is_checked=False, note=declared(release.author))

@@ -32,6 +32,11 @@ class Release:
         return self.dossier.header.deployment_type is DeploymentType.INITIAL
 
     @property
+    def author(self) -> str:
+        """Whose declarations these are: the person who deploys gives the dossier."""
+        return self.dossier.header.deployed_by.name
+
+    @property
     def shortenings(self) -> tuple[Shortening, ...]:
         """What this type of deployment leaves out, each with the rule of the policy."""
         return shortenings(self.policy, self.dossier.header.deployment_type)
@@ -58,6 +63,17 @@ class Release:
     def conditions(self) -> tuple[str, ...]:
         """What the approvals depend on, with the role that asked for it."""
         return tuple(f"{s.role.title} ({s.person}): {text}" for s in self.approvals for text in s.conditions)
+
+    @property
+    def open_conditions(self) -> tuple[str, ...]:
+        """Conditions that nobody has said are met."""
+        known = self.standing.open_conditions
+        return tuple(
+            f"{s.role.title} ({s.person}): {text}"
+            for s in self.approvals
+            for text in s.conditions
+            if known is None or (s.role, text) in known
+        )
 
     @property
     def decision(self) -> Mark:

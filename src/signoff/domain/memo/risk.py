@@ -9,9 +9,11 @@ from typing import Final
 
 from signoff.domain.assessment import Assessment, RegimeContrast, RegimeRow, StressRow
 from signoff.domain.dossier import Dependency, Grade, Risk
+from signoff.domain.memo.boundaries import BY_THE_GATE
 from signoff.domain.memo.document import (
     Align,
     Block,
+    Bullets,
     Cell,
     CheckItem,
     Checklist,
@@ -21,7 +23,8 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, figure, joined, lead_in, listed, one, plain, words
+from signoff.domain.memo.pieces import ABSENT, declared_by, figure, joined, lead_in, listed, one, plain, words
+from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.rehearsal import Rehearsal, recovery_time, recovery_time_in_words
@@ -83,7 +86,7 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
             Cell(r.risk),
             Cell(r.likelihood.value.capitalize()),
             Cell(r.impact.value.capitalize()),
-            Cell(r.mitigation),
+            promised(r.mitigation, release.dossier, release.policy),
             Cell(r.owner),
             Cell(grade(r).value.capitalize()),
         )
@@ -92,21 +95,28 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
     caption = (
         "Level: likelihood × impact, each 1 to 3; up to 2 low, 3 and 4 medium, 6 and 9 high. The worst one counts."
     )
-    return one("Risk Level", said), lead_in("Identified Risks"), Table(columns, rows, caption)
+    return (
+        one("Risk Level", said),
+        lead_in("Identified Risks (grades and mitigations declared by their owners)"),
+        Table(columns, rows, caption),
+    )
 
 
 def _operational_risk(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.risk
+    given = release.dossier.risk
     rows = (
-        *_dependencies("External services", declared.external_services),
-        *_dependencies("Data feeds", declared.data_feeds),
-        *_dependencies("Infrastructure", declared.infrastructure),
+        *_dependencies("External services", given.external_services),
+        *_dependencies("Data feeds", given.data_feeds),
+        *_dependencies("Infrastructure", given.infrastructure),
     )
-    points = [f"{point.name}: {point.mitigation}" for point in declared.single_points_of_failure]
+    points = [
+        f"{point.name}: {promised(point.mitigation, release.dossier, release.policy).text}"
+        for point in given.single_points_of_failure
+    ]
     return (
-        lead_in("Dependencies"),
+        declared_by("Dependencies", release.author),
         Table(tuple(Column(t) for t in ("Kind", "Dependency", "SLA", "Fallback")), rows),
-        lead_in("Single Points of Failure"),
+        declared_by("Single Points of Failure", release.author),
         listed(points, "None declared."),
         lead_in("Disaster Recovery"),
         *_recovery(release),
@@ -183,7 +193,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
         _sensitivity(release.assessment),
         _regimes(release.assessment.regimes),
         lead_in("Stress Testing"),
-        _stress(release.assessment.stress),
+        *_stress(release.assessment.stress),
         lead_in("Position Limits"),
         Fields(
             (
@@ -192,7 +202,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
                 ("Maximum sector exposure", Cell(f"{plain(limits.max_sector_pct)}%", is_figure=True)),
             )
         ),
-        Paragraph(f"Unknown figures: {release.policy.order_gate.words}.", is_note=True),
+        Paragraph(f"{BY_THE_GATE} Unknown figures: {release.policy.order_gate.words}.", is_note=True),
     )
 
 
@@ -260,33 +270,30 @@ def _regimes(rows: tuple[RegimeRow, ...]) -> Table:
     return Table(columns, body or ((Cell("All regimes"), ABSENT, ABSENT, ABSENT, ABSENT),))
 
 
-def _stress(rows: tuple[StressRow, ...]) -> Table:
+def _stress(rows: tuple[StressRow, ...]) -> Iterator[Block]:
+    """The figures of each window, and beneath the table what is to be known of them."""
     columns = (
         Column("Window"),
-        Column("Period"),
         Column("Sharpe", Align.RIGHT),
         Column("Max DD", Align.RIGHT),
         Column("Return", Align.RIGHT),
         Column("Benchmark", Align.RIGHT),
         Column("Portfolio today", Align.RIGHT),
-        Column("Note"),
     )
     body = [
         (
-            Cell(row.title),
-            Cell(f"{row.start} to {row.end}"),
+            Cell(window_in_words(row)),
             figure(row.sharpe),
             figure(row.max_drawdown),
             figure(row.total_return),
             figure(row.benchmark_return),
             figure(row.portfolio_return),
-            Cell(row.note),
         )
         for row in rows
     ]
     titles = " ".join(row.title.lower() for row in rows)
     body += [
-        (Cell(title), ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, ABSENT, Cell(""))
+        (Cell(title), *(ABSENT,) * 5)
         for title, known_by in _TEMPLATE_WINDOWS
         if not any(word in titles for word in known_by)
     ]
@@ -294,4 +301,20 @@ def _stress(rows: tuple[StressRow, ...]) -> Table:
         "The model's own figures over the window. Portfolio today: the weights last held, bought before the window and "
         "held through it."
     )
-    return Table(columns, tuple(body), caption)
+    yield Table(columns, tuple(body), caption)
+    yield from window_notes(rows)
+
+
+def window_in_words(row: StressRow) -> str:
+    """A window with its first and last day."""
+    return f"{row.title}, {row.start} to {row.end}"
+
+
+def window_notes(rows: Iterable[StressRow]) -> Iterator[Bullets]:
+    """What is to be known of the windows, each note once, beneath the table that has no room for it."""
+    notes: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            notes.setdefault(row.note, []).append(row.title)
+    if notes:
+        yield Bullets(tuple(f"{'; '.join(named)}: {note}" for note, named in notes.items()))

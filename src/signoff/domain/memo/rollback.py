@@ -18,10 +18,10 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, one, plain, versioned, words
+from signoff.domain.memo.pieces import NO_PREVIOUS, checked_version, declared, lead_in, one, plain, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.rehearsal import Rehearsal, budget_in_words, left_in_words, step_in_words
-from signoff.domain.venue import VenueKind
+from signoff.domain.venue import NO_VENUE, VenueKind
 
 _FALLBACKS: Final = {
     Fallback.MANUAL: "Disable model completely, use manual trading",
@@ -45,10 +45,6 @@ def rollback(release: Release) -> Section:
             Section("5.2", "Fallback Strategy", _fallback(release)),
         ),
     )
-
-
-def _procedure(release: Release) -> tuple[Block, ...]:
-    return (*_occasions(release), *_steps(release), *_flatness(release), *_rehearsal(release))
 
 
 def _occasions(release: Release) -> tuple[Block, ...]:
@@ -78,21 +74,49 @@ def _steps(release: Release) -> tuple[Block, ...]:
         Bullets(
             (
                 f"Disable model via feature flag: models.{header.model}.enabled = false",
-                "Halt all open orders from this model",
+                f"Halt all open orders from this model{_halted(release)}",
                 f"Alert stakeholders via {channel}",
             )
         ),
         lead_in(f"2. Revert (< {plain(budget.revert_minutes)} min)"),
-        Bullets((redeploy, "Verify previous version functioning correctly", "Re-enable trading if appropriate")),
+        Bullets(
+            (
+                redeploy,
+                f"Verify previous version functioning correctly{_verified(release)}",
+                "Re-enable trading if appropriate",
+            )
+        ),
         lead_in(f"3. Post-Rollback (< {plain(budget.review_minutes / 60)} hours)"),
         Bullets(
             (
-                "Root cause analysis",
-                "Notify all stakeholders",
-                f"Schedule post-mortem (within {plain(budget.post_mortem_hours)} hours)",
+                "Root cause analysis: by a person",
+                f"Notify all stakeholders: via {channel}",
+                f"Schedule post-mortem (within {plain(budget.post_mortem_hours)} hours): by a person, a breach if late",
             )
         ),
     )
+
+
+def _halted(release: Release) -> str:
+    """Who would halt them, as far as a rehearsal has shown it."""
+    rehearsal = release.standing.rehearsal
+    if rehearsal is None:
+        return ": not evidenced, not rehearsed"
+    match rehearsal.result.venue:
+        case VenueKind.NONE:
+            return f": not by Signoff, {NO_VENUE}"
+        case VenueKind.SIMULATED:
+            return ": rehearsed at the simulated venue"
+        case VenueKind.CONNECTED:
+            return ""
+
+
+def _verified(release: Release) -> str:
+    """Whether there is anything that can be run to verify it."""
+    if release.dossier.header.previous_version is None:
+        return f": {NO_PREVIOUS}"
+    check = release.standing.previous_check
+    return ": not evidenced, no registry holds it" if check is None else ": run on its known input"
 
 
 def _rehearsal(release: Release) -> tuple[Block, ...]:
@@ -136,12 +160,13 @@ def _flatness(release: Release) -> tuple[Block, ...]:
 
 
 def _fallback(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.rollback
+    given = release.dossier.rollback
     items = []
     for fallback, title in _FALLBACKS.items():
-        is_named = fallback is Fallback.OTHER and bool(declared.fallback_other)
-        text = f"{title}: {declared.fallback_other}" if is_named else title
-        items.append(CheckItem(text, is_checked=declared.fallback is fallback))
+        is_named = fallback is Fallback.OTHER and bool(given.fallback_other)
+        text = f"{title}: {given.fallback_other}" if is_named else title
+        note = declared(release.author) if given.fallback is fallback else ""
+        items.append(CheckItem(text, is_checked=False, note=note))
     return (
         lead_in("If rollback to previous version not possible"),
         Checklist(tuple(items)),
@@ -153,19 +178,16 @@ def _fallback(release: Release) -> tuple[Block, ...]:
 def _previous(release: Release) -> tuple[tuple[str, Cell], ...]:
     previous, champion = release.dossier.header.previous_version, release.evidence.champion
     check = release.standing.previous_check
-    package = ("Deployment package", words(release.dossier.rollback.deployment_package))
+    package = ("Deployment package", Cell(declared(release.author, release.dossier.rollback.deployment_package)))
     if previous is None:
         nothing = Cell(NO_PREVIOUS)
         return ("Version", nothing), ("MLflow Run ID", nothing), package, ("Verified working", nothing)
     if check is not None and check.version != previous:
         check = None
     run_id = check.run_id if check else (champion.run_id if champion else None)
-    verified = ABSENT
-    if check is not None:
-        verified = Cell(check.detail, mark=Mark.PASS if check.is_working else Mark.FAIL)
     return (
         ("Version", Cell(versioned(previous))),
         ("MLflow Run ID", words(run_id)),
         package,
-        ("Verified working", verified),
+        ("Verified working", checked_version(check)),
     )

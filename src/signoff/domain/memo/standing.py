@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 
 from signoff.domain.events import Barred, NoticeSent, Signature
 from signoff.domain.floor import Floor
+from signoff.domain.memo.proof import Trail
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviousCheck:
-    """The previous version loaded from the registry and run on a known input; `detail` says what was seen."""
+    """A version loaded from the registry and run on its known input; `detail` says what was seen."""
 
     version: str
     run_id: str
@@ -23,7 +24,9 @@ class PreviousCheck:
 class Standing:
     """A draft knows no signatures and is pending; the approved edition lists them all.
 
-    `floor` is None for a release that an older Signoff opened, whose policy came with it.
+    `floor` is None for a release that an older Signoff opened, whose policy came with it. `candidate_check` is the
+    version of this release run on its known input; `breach` is what the ledger last saw the previous version break.
+    `open_conditions` are those that nobody said are met, None where nobody looked: then each one is.
     """
 
     required: tuple[Role, ...]
@@ -37,9 +40,10 @@ class Standing:
     previous_check: PreviousCheck | None = None
     links: Mapping[str, bool | None] = field(default_factory=dict)
     notices: tuple[NoticeSent, ...] = ()
-    predictions_logged: bool | None = None
-    trades_attributed: bool | None = None
-    is_reproducible: bool | None = None
+    trail: Trail = field(default_factory=Trail)
+    candidate_check: PreviousCheck | None = None
+    breach: str = ""
+    open_conditions: tuple[tuple[Role, str], ...] | None = None
     barred: tuple[str, ...] = ()
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()

@@ -13,7 +13,6 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import (
     Align,
     Block,
-    Bullets,
     Cell,
     CheckItem,
     Checklist,
@@ -26,8 +25,10 @@ from signoff.domain.memo.document import (
 )
 from signoff.domain.memo.pieces import (
     ABSENT,
+    MEMO_GATES,
+    declared,
     figure,
-    figures_table,
+    gates_in_words,
     joined,
     lead_in,
     one,
@@ -47,7 +48,7 @@ PAPER_LOGS: Final = "attachments/paper_trading_logs.csv"
 _METRIC_MARK: Final = {
     MetricStatus.PASS: Mark.PASS,
     MetricStatus.WARN: Mark.NEAR_MISS,
-    MetricStatus.FAIL: Mark.FAIL,
+    MetricStatus.MISSED: Mark.MISSED,
     MetricStatus.NOT_PROVIDED: Mark.NOT_PROVIDED,
 }
 _PIT_MARK: Final = {
@@ -75,7 +76,7 @@ def front(release: Release) -> tuple[Section, ...]:
     start, end = release.assessment.period
     return (
         Section("2.1", f"Backtest, {start} to {end}", (_equity(release), _metrics_table(release))),
-        Section("2.2", "Risk validation gates", (_front_gates(release),)),
+        Section("2.2", "Risk validation gates", (_gates_table(release),)),
     )
 
 
@@ -156,7 +157,7 @@ def _previous(release: Release) -> str:
     return "previous" if previous is None else versioned(previous)
 
 
-def _front_gates(release: Release) -> Table:
+def _gates_table(release: Release) -> Table:
     columns = (
         Column("Gate"),
         Column("Threshold", Align.RIGHT),
@@ -167,7 +168,7 @@ def _front_gates(release: Release) -> Table:
     own = {finding.key for finding in release.assessment.memo_gates}
     rows = tuple(
         (
-            Cell(_front_title(finding), is_strong=finding.key in own),
+            Cell(_titled(finding), is_strong=finding.key in own),
             _threshold(finding),
             figure(finding.statistic),
             Cell(_how(finding)),
@@ -178,9 +179,8 @@ def _front_gates(release: Release) -> Table:
     return Table(columns, rows)
 
 
-def _front_title(finding: Finding) -> str:
-    title = finding.title.replace("(", "").replace(")", "")
-    return title if finding.is_blocking else f"{title} (policy: advisory)"
+def _titled(finding: Finding) -> str:
+    return finding.title if finding.is_blocking else f"{finding.title} (policy: advisory)"
 
 
 def _threshold(finding: Finding) -> Cell:
@@ -199,41 +199,41 @@ def _how(finding: Finding) -> str:
 
 def _gates(release: Release) -> Iterator[Block]:
     assessment = release.assessment
-    yield Paragraph("All gates must PASS for production deployment.")
-    yield _full_gates(release)
+    yield Paragraph(_must_pass(release))
+    yield _gates_table(release)
     if assessment.blocking and release.overrides:
         who = joined(f"{s.person} ({s.role.title})" for s in release.overrides)
         word = Mark.OVERRIDDEN if release.is_overridden else Mark.PENDING
         yield one("Override", Cell(f"{who}: {release.overrides[0].reason}", mark=word))
     yield lead_in("Details")
-    yield Bullets(tuple(f"{short_title(finding)}: {finding.reason}" for finding in assessment.findings))
+    yield _details(release)
     if explanations := tuple(_explanations(release)):
         yield lead_in("Near misses and failures explained")
         yield Fields(explanations)
-    for finding in assessment.findings:
-        if finding.figures:
-            yield figures_table(f"{finding.title}: {finding.method}", finding.figures)
     yield from _pictures(release)
-    yield one("Validation report", Cell(VALIDATION_RESULTS))
+    yield one("Validation report", Cell(f"{VALIDATION_RESULTS}: every figure behind the gates"))
 
 
-def _full_gates(release: Release) -> Table:
-    columns = (
-        Column("Gate"),
-        Column("Threshold", Align.RIGHT),
-        Column("Result", Align.RIGHT),
-        Column("n", Align.RIGHT),
-        Column("How"),
-        Column("Status", Align.RIGHT),
-    )
+def _must_pass(release: Release) -> str:
+    """Which gates keep the release from production, by the findings themselves."""
+    own = release.assessment.memo_gates
+    advisory = [finding for finding in own if not finding.is_blocking]
+    if len(own) == MEMO_GATES and not advisory:
+        return "All gates must PASS for production deployment."
+    blocking = [finding for finding in release.assessment.findings if finding.is_blocking]
+    said = f"Must PASS for production deployment: {gates_in_words(blocking) or 'none'}."
+    return f"{said} Advisory by policy: {gates_in_words(advisory)}." if advisory else said
+
+
+def _details(release: Release) -> Table:
+    """What page one has no room for: how each gate is computed, and its reason in a sentence."""
+    columns = (Column("Gate"), Column("n", Align.RIGHT), Column("How"), Column("Why"))
     rows = tuple(
         (
-            strong(finding.title if finding.is_blocking else f"{finding.title} (policy: advisory)"),
-            _threshold(finding),
-            figure(finding.statistic),
+            strong(short_title(finding)),
             Cell(f"{finding.n:,}", is_figure=True),
             Cell(finding.method),
-            status(Mark(finding.word)),
+            Cell(finding.reason),
         )
         for finding in release.assessment.findings
     )
@@ -273,12 +273,14 @@ def _point_in_time(release: Release) -> tuple[Block, ...]:
 
 def _code_review(release: Release) -> CheckItem:
     reviewer = release.dossier.validation.pit.code_review_by
-    return CheckItem("Manual code review", bool(reviewer), f"declared: {reviewer}" if reviewer else NOT_PROVIDED)
+    note = declared(release.author, f"reviewed by {reviewer}") if reviewer else NOT_PROVIDED
+    return CheckItem("Manual code review", is_checked=False, note=note)
 
 
 def _audit(release: Release) -> CheckItem:
     audit = release.dossier.validation.pit.third_party_audit
-    return CheckItem("Third-party audit", bool(audit), f"declared: {audit}" if audit else NOT_PROVIDED)
+    note = declared(release.author, audit) if audit else NOT_PROVIDED
+    return CheckItem("Third-party audit", is_checked=False, note=note)
 
 
 def _pit_tests(release: Release) -> CheckItem:
@@ -287,7 +289,7 @@ def _pit_tests(release: Release) -> CheckItem:
         return CheckItem("Automated PIT validation tests", is_checked=False, note=NOT_PROVIDED)
     is_green = 0 < suite.total == suite.passed
     note = f"{suite.passed}/{suite.total} passed ({suite.source.name})"
-    return CheckItem("Automated PIT validation tests", is_green, note)
+    return CheckItem("Automated PIT validation tests", is_green, note, None if is_green else Mark.FAIL)
 
 
 def _replay(release: Release) -> CheckItem:
@@ -295,7 +297,7 @@ def _replay(release: Release) -> CheckItem:
     if replay is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
     if replay.error is not None:
-        return CheckItem(title, is_checked=False, note=f"could not run: {replay.error}")
+        return CheckItem(title, is_checked=False, note=f"could not run: {replay.error}", mark=Mark.ERROR)
     has_looked = replay.dates_checked > 0 and replay.features_checked > 0
     note = (
         f"{replay.features_checked} features on {replay.dates_checked} dates, seed {replay.seed}: "
@@ -303,31 +305,33 @@ def _replay(release: Release) -> CheckItem:
     )
     if replay.protection is not None:
         note += f"; the feature code ran {replay.protection.words}"
-    return CheckItem(title, has_looked and not replay.findings, note)
+    is_clean = has_looked and not replay.findings
+    return CheckItem(title, is_clean, note, None if is_clean else Mark.FAIL)
 
 
 def _audits(release: Release) -> Iterator[CheckItem]:
     """What a replay cannot see, where the dossier brings files for it."""
     for audit in () if release.evidence.pit is None else release.evidence.pit.audits:
         note = f"{audit.rows_checked:,} rows on {audit.dates_checked:,} dates: {audit.findings} findings"
-        yield CheckItem(f"Audit: {audit.name}", audit.has_looked and not audit.findings, note)
+        is_clean = audit.has_looked and not audit.findings
+        yield CheckItem(f"Audit: {audit.name}", is_clean, note, None if is_clean else Mark.FAIL)
 
 
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
-    """Declared issues and what the replay found; None where neither says anything."""
-    declared, replay = release.dossier.validation.pit.issues, release.evidence.pit
+    """Issues that people declare and what the replay found; None where neither says anything."""
+    known, replay = release.dossier.validation.pit.issues, release.evidence.pit
     if replay is None or replay.error is not None:
-        return declared or None
+        return known or None
     found = tuple(
         f"{finding.feature}: {finding.kind.replace('_', ' ')}, first {finding.first_date}, size {finding.size:.3g}"
         + (f", {finding.detail}" if finding.detail else "")
         for finding in replay.findings
     )
-    return (*found, *declared)
+    return (*found, *known)
 
 
 def _paper_trading(release: Release) -> tuple[Block, ...]:
-    paper, declared = release.assessment.paper, release.dossier.validation.paper
+    paper, given = release.assessment.paper, release.dossier.validation.paper
     if paper is None:
         period, results, anomalies, log = ABSENT, (ABSENT,) * 5, ABSENT, ABSENT
     else:
@@ -342,16 +346,16 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
         anomalies = Cell(paper.anomalies_text)
         log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders")
     titles = ("Sharpe Ratio", "Correlation with backtest", "Execution slippage", "Model latency", "Error rate")
-    explained = "; ".join(declared.explanations)
+    explained = "; ".join(given.explanations)
     return (
         one("Paper Trading Period", period),
-        one("Method", words(declared.method)),
+        one("Method", Cell(declared(release.author, given.method))),
         lead_in("Results"),
         Fields(tuple(zip(titles, results, strict=True))),
         Fields(
             (
                 ("Anomalies / Issues", anomalies),
-                ("Explanations", Cell(f"declared: {explained}" if explained else "none declared")),
+                ("Explanations", Cell(declared(release.author, explained) if explained else "none declared")),
             )
         ),
         one("Paper Trading Artifacts", log),

@@ -1,0 +1,223 @@
+"""What people's words promise to happen at a threshold, held against the thresholds that make it happen.
+
+A mitigation or an "if violated" that names an action and a figure is true where the thing that acts has that figure:
+the rollback triggers, the alerts that hold an advance, the order gate. Words that name neither stay a declaration.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from signoff.domain.dossier import Dossier
+from signoff.domain.memo.claims import AMOUNT_IN_WORDS
+from signoff.domain.memo.document import Cell, Mark
+from signoff.domain.memo.pieces import plain, words
+from signoff.domain.policy import Policy
+
+_CLAUSE: Final = re.compile(r"[;\n]|[.!?,](?=\s|$)|\s(?:and|but|then|while)\s", re.IGNORECASE)
+# A bare number before a noun counts something else: "20 stocks" is no Sharpe ratio.
+_NUMBER: Final = re.compile(
+    r"(?<![\w.])(?P<sign>[\-−–])?(?P<digits>\d[\d,]*(?:\.\d+)?)"
+    r"(?:\s?(?P<unit>ms|milliseconds?|seconds?|s|%|per ?cent|bps|(?:(?:consecutive|trading) ){0,2}(?:days?|sessions?)"
+    r"|(?:VaR )?(?:exceptions?|breach(?:es)?))(?!\w)"
+    r"|(?![\w%]|\.\d|-\w)(?!\s+(?!(?:for|on|in|at|or|over|is|it|the|during|within|by|to|of|then|until)\b)[A-Za-z]))",
+    re.IGNORECASE,
+)
+
+
+class Act(Enum):
+    """What words may promise, by the thing that would do it."""
+
+    ROLL_BACK = auto()
+    HOLD = auto()
+    TELL = auto()
+    STOP_ORDERS = auto()
+
+
+_ACTS: Final = (
+    (
+        Act.ROLL_BACK,
+        r"roll(?:s|ed|ing)?[ -]?back|rollback|revert\w*|(?:auto-?)?disabl\w*|(?:switch|turn|shut)\w* (?:off|down)",
+    ),
+    (Act.HOLD, r"no advance|not advance|hold\w*|block\w*|pause\w*"),
+    (Act.TELL, r"alert\w*|warn\w*|notif\w*|page[sd]?|told|tell"),
+    (Act.STOP_ORDERS, r"halt\w*|stop\w*|refus\w*|no (?:new )?orders?|reject\w*"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What a figure is about: its words, the unit that it must or may have, and the factor to the thresholds' unit."""
+
+    name: str
+    words: str
+    units: Mapping[str, float]
+    suffix: str = ""
+
+
+_MS: Final = {"ms": 1.0, "millisecond": 1.0, "milliseconds": 1.0, "s": 1e3, "second": 1e3, "seconds": 1e3}
+_PCT: Final = {"%": 1.0, "percent": 1.0}
+_DAYS: Final = {"days": 1.0}
+_COUNT: Final = {"exceptions": 1.0}
+_MEASURES: Final = (
+    Measure("latency p95", r"latenc\w*|slow\w*|late|p95", _MS, " ms"),
+    Measure("error rate", r"errors?|failures?|error rate", _PCT, "%"),
+    Measure("PSI", r"PSI|drift\w*|stability", {"": 1.0}),
+    Measure("Sharpe ratio", r"sharpe", {"": 1.0}),
+    Measure("Sharpe ratio's days in a row", r"sharpe", _DAYS),
+    Measure("VaR exceptions", r"VaR|value at risk|breach(?:es)?|exceptions?", _COUNT),
+    Measure("VIX", r"VIX", {"": 1.0}),
+    Measure("sector exposure", r"sectors?", _PCT, "%"),
+    Measure("drawdown", r"draw-?downs?", _PCT, "%"),
+    Measure("volatility", r"volatility|vol", _PCT, "%"),
+    Measure("exposure", r"exposure|leverage|gross", _PCT, "%"),
+    Measure("slippage", r"slippage|shortfall", {"bps": 1.0}, " bps"),
+    Measure("correlation", r"correlations?", {"": 1.0}),
+    Measure("single position", r"(?:single )?positions?", _PCT, "%"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Untrue:
+    """A promise that nothing keeps: the words, and what acts instead."""
+
+    words: str
+    instead: str
+
+    @property
+    def text(self) -> str:
+        return f"“{self.words}” is not so: {self.instead}"
+
+
+def untrue(text: str, dossier: Dossier, policy: Policy) -> tuple[Untrue, ...]:
+    """Every promise of a text that names another threshold than the one that acts; `policy` is the tightened one."""
+    return tuple(_untrue(text, dossier, policy))
+
+
+def promised(text: str, dossier: Dossier, policy: Policy) -> Cell:
+    """Words that people declare, marked where they promise what nothing keeps."""
+    found = untrue(text, dossier, policy)
+    return Cell("; ".join((text, *(one.text for one in found))), mark=Mark.FAIL) if found else words(text)
+
+
+def untrue_in_dossier(dossier: Dossier, policy: Policy) -> tuple[tuple[str, Untrue], ...]:
+    """The same over every text of a dossier that promises something, each with its key."""
+    texts = [(f"risk.risks.{n}.mitigation", r.mitigation) for n, r in enumerate(dossier.risk.risks)]
+    points = dossier.risk.single_points_of_failure
+    texts += [(f"risk.single_points_of_failure.{n}.mitigation", p.mitigation) for n, p in enumerate(points)]
+    for n, assumption in enumerate(dossier.boundaries.assumptions):
+        texts.append((f"boundaries.assumptions.{n}.if_violated", assumption.if_violated))
+        texts.append((f"boundaries.assumptions.{n}.description", assumption.description))
+    return tuple((key, found) for key, text in texts for found in untrue(text, dossier, policy))
+
+
+def _untrue(text: str, dossier: Dossier, policy: Policy) -> Iterator[Untrue]:
+    subject: Measure | None = None
+    for clause in _clauses(text):
+        act = next((act for act, words in _ACTS if _says(words, clause)), None)
+        if act is not None and (spoken := AMOUNT_IN_WORDS.search(clause)):
+            yield Untrue(clause.strip(), f"“{spoken[0]}” cannot be held against a threshold; write it in digits")
+        for number in _NUMBER.finditer(clause):
+            measure = _measure(clause, number) or (subject if _fits(subject, number) else None)
+            if act is None or measure is None:
+                continue
+            known = _thresholds(act, measure.name, dossier, policy)
+            value = float(number["digits"].replace(",", "")) * measure.units[_unit(number)]
+            value *= -1 if number["sign"] else 1
+            if not any(abs(value - threshold) <= 1e-9 * max(1.0, abs(threshold)) for threshold in known):
+                yield Untrue(clause.strip(), _instead(act, measure, known))
+        subject = next((m for m in _MEASURES if _says(m.words, clause)), subject)
+
+
+def _clauses(text: str) -> Iterator[str]:
+    return (part for part in _CLAUSE.split(text) if part.strip())
+
+
+def _says(words: str, text: str) -> bool:
+    return re.search(rf"(?<!\w)(?:{words})(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _unit(number: re.Match[str]) -> str:
+    """The unit in one form: any count of days is "days", any count of breaches "exceptions"."""
+    unit = (number["unit"] or "").lower()
+    for ending, form in ((r".*(?:days?|sessions?)", "days"), (r".*(?:exceptions?|breach(?:es)?)", "exceptions")):
+        unit = re.sub(rf"^{ending}$", form, unit)
+    return re.sub(r"per ?cent", "percent", unit)
+
+
+def _fits(measure: Measure | None, number: re.Match[str]) -> bool:
+    return measure is not None and _unit(number) in measure.units
+
+
+def _measure(clause: str, number: re.Match[str]) -> Measure | None:
+    """What a figure is about: the measure that its clause names and its unit allows; milliseconds are a latency."""
+    fitting = [m for m in _MEASURES if _fits(m, number)]
+    named = next((m for m in fitting if _says(m.words, clause)), None)
+    is_latency = _unit(number) in {"ms", "millisecond", "milliseconds"}
+    return named or (_MEASURES[0] if is_latency else None)
+
+
+def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[float, ...]:
+    """The figures at which this happens by itself; none where nothing does it."""
+    triggers, alerts, limits = policy.triggers, policy.alerts, dossier.risk.position_limits
+    halt = dossier.boundaries.restrictions.halt_if_vix_above
+    rolls_back = {
+        "latency p95": (triggers.latency_p95_ms,),
+        "error rate": (triggers.error_rate_pct,),
+        "Sharpe ratio": (triggers.sharpe.below,),
+        "Sharpe ratio's days in a row": (float(triggers.sharpe.consecutive_days),),
+        "VaR exceptions": (float(triggers.var.exceptions),),
+    }
+    told = {
+        "latency p95": (alerts.latency_p95_ms.critical,),
+        "error rate": (alerts.error_rate_pct.critical,),
+        "PSI": (alerts.psi.critical,),
+        "Sharpe ratio": (alerts.sharpe_30d.critical,),
+    }
+    monitors = tuple(
+        float(found[2])
+        for assumption in dossier.boundaries.assumptions
+        if (found := re.fullmatch(r"\s*([a-z_0-9]+)\s*[<>]=?\s*(-?\d+(?:\.\d+)?)\s*", assumption.monitor))
+        and _METRIC_OF.get(found[1]) == name
+    )
+    refused = {
+        "VIX": () if halt is None else (halt,),
+        "exposure": (limits.max_portfolio_weight_pct,),
+        "single position": (limits.max_single_position_pct,),
+        "sector exposure": (limits.max_sector_pct,),
+    }
+    match act:
+        case Act.ROLL_BACK:
+            return rolls_back.get(name, ())
+        case Act.HOLD | Act.TELL:
+            return (*told.get(name, ()), *rolls_back.get(name, ()), *monitors)
+        case Act.STOP_ORDERS:
+            return (*refused.get(name, ()), *rolls_back.get(name, ()))
+
+
+_METRIC_OF: Final = {
+    "latency_p95_ms": "latency p95",
+    "error_rate_pct": "error rate",
+    "psi_max": "PSI",
+    "rolling_sharpe_30d": "Sharpe ratio",
+    "rolling_sharpe_7d": "Sharpe ratio",
+    "gross_exposure_pct": "exposure",
+    "index_vol_30d_pct": "volatility",
+    "var_exceptions": "VaR exceptions",
+    "var_exceptions_attributed": "VaR exceptions",
+}
+_DOES: Final = {
+    Act.ROLL_BACK: "the rollback trigger",
+    Act.HOLD: "what holds an advance",
+    Act.TELL: "what people are told of",
+    Act.STOP_ORDERS: "what stops orders",
+}
+
+
+def _instead(act: Act, measure: Measure, known: tuple[float, ...]) -> str:
+    if not known:
+        return f"{_DOES[act]} knows no {measure.name}"
+    figures = " or ".join(dict.fromkeys(f"{plain(value)}{measure.suffix}" for value in known))
+    return f"{_DOES[act]} of the {measure.name} is {figures}"

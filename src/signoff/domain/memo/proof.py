@@ -1,0 +1,138 @@
+"""The audit trail of section 8.1: what a journal proves, what it refutes, and what nobody has looked at.
+
+A claim holds only where a check of a live journal ran. Paper trading proves nothing about live trading, and two periods
+without a moment in common prove nothing about each other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.events import Observed
+from signoff.domain.evidence import PaperLog, Predictions
+from signoff.domain.monitoring import Level, explain
+from signoff.domain.policy import Policy
+
+
+class Found(StrEnum):
+    """What a check came to, or why none ran."""
+
+    PROVEN = "checked"
+    REFUTED = "refuted"
+    NOT_EVIDENCED = "not evidenced"
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """One claim: what was found, and over what."""
+
+    found: Found
+    detail: str
+
+    @property
+    def words(self) -> str:
+        """The claim's standing in one clause."""
+        return f"{self.found.value}: {self.detail}"
+
+
+BREACH_SESSIONS: Final = 30
+NO_JOURNAL: Final = Proof(Found.NOT_EVIDENCED, "no live journal")
+NO_ORDERS: Final = Proof(Found.NOT_EVIDENCED, "the live journal holds no orders")
+NOT_RECOMPUTED: Final = Proof(Found.NOT_EVIDENCED, "no journaled prediction was recomputed")
+NO_PAPER: Final = Proof(Found.NOT_EVIDENCED, "no paper log beside a predictions file")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trail:
+    """The three claims of the audit trail, and what the paper log shows of its own predictions."""
+
+    predictions: Proof = NO_JOURNAL
+    trades: Proof = NO_JOURNAL
+    reproducibility: Proof = NO_JOURNAL
+    paper: Proof = NO_PAPER
+
+
+def journaled(observed: Sequence[Observed], paper: Proof = NO_PAPER) -> Trail:
+    """What the sessions that monitoring read prove. The journal holds no orders, and no prediction is made again."""
+    if not observed:
+        return Trail(paper=paper)
+    return Trail(predictions=_predictions(observed), trades=NO_ORDERS, reproducibility=NOT_RECOMPUTED, paper=paper)
+
+
+def _predictions(observed: Sequence[Observed]) -> Proof:
+    """Every observed session has predictions, of every symbol that the session before had."""
+    latest = {each.session: each for each in observed}
+    sessions = [latest[session] for session in sorted(latest)]
+    period = f"{len(sessions)} sessions, {sessions[0].session} to {sessions[-1].session}"
+    counts = [_value(each, "predictions") for each in sessions]
+    if not any(counts):
+        return NO_JOURNAL
+    silent = [each for each, n in zip(sessions, counts, strict=True) if not n]
+    if silent:
+        return Proof(
+            Found.REFUTED,
+            f"{len(silent)} of {period} have no journaled prediction, the first {silent[0].session}",
+        )
+    for key, what in (("symbols_lost", "lack predictions"), ("prediction_gaps", "hold predictions that are no number")):
+        lacking = [each for each in sessions if _value(each, key) != 0]
+        if lacking:
+            return Proof(Found.REFUTED, f"{len(lacking)} of {period} {what}, the first {lacking[0].session}")
+    total = sum(int(n or 0) for n in counts)
+    return Proof(Found.PROVEN, f"{period}, {total:,} predictions; no symbol of the session before is missing")
+
+
+def _value(observed: Observed, key: str) -> float | None:
+    """A reading's figure; a count of faults is one, unknown though its level is."""
+    found = next((reading for reading in observed.readings if reading.key == key), None)
+    return None if found is None or (found.value is None and found.level == Level.UNKNOWN) else found.value
+
+
+def performance_breach(observed: Sequence[Observed], policy: Policy) -> str:
+    """The last breach of performance among the newest sessions of a version, with its figures; "" where none is."""
+    latest = {each.session: each for each in observed}
+    for session in sorted(latest, reverse=True)[:BREACH_SESSIONS]:
+        each = latest[session]
+        fired = [explain(name, each, policy) for name in each.fired if name in {"sharpe", "var"}]
+        sharpe = next((r for r in each.readings if r.key == "rolling_sharpe_30d" and r.level == Level.CRITICAL), None)
+        if not fired and sharpe is not None and sharpe.value is not None:
+            level = policy.alerts.sharpe_30d.critical
+            fired = [f"rolling Sharpe ratio {sharpe.value:.2f}, critical below {level:g}".replace("-", "−")]
+        if fired:
+            return f"{session}: {'; '.join(fired)}"
+    return ""
+
+
+def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
+    """Whether the log has a line for each prediction of the time that both cover, and a prediction for each order."""
+    if paper is None or predictions is None or not paper.timestamps.size or not predictions.timestamps.size:
+        return NO_PAPER
+    start = max(paper.timestamps.min(), predictions.timestamps.min())
+    end = min(paper.timestamps.max(), predictions.timestamps.max())
+    moments = np.intersect1d(paper.timestamps, predictions.timestamps)
+    if not moments.size:
+        periods = f"predictions {_period(predictions.timestamps)}, paper log {_period(paper.timestamps)}"
+        return Proof(Found.NOT_COMPARABLE, f"{periods}, no moment in common")
+    inside = (predictions.timestamps >= start) & (predictions.timestamps <= end)
+    made = set(zip(predictions.timestamps[inside].tolist(), predictions.symbols[inside].tolist(), strict=True))
+    logged = set(zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True))
+    ordered = paper.quantity != 0
+    based = int((ordered & np.isfinite(paper.prediction)).sum())
+    said = (
+        f"{len(made & logged):,} of {len(made):,} predictions {_day(start)} to {_day(end)} have their line, "
+        f"{based:,} of {int(ordered.sum()):,} orders a prediction"
+    )
+    is_whole = made <= logged and based == int(ordered.sum())
+    return Proof(Found.PROVEN if is_whole else Found.REFUTED, said)
+
+
+def _period(timestamps: NDArray[np.datetime64]) -> str:
+    return f"{_day(timestamps.min())} to {_day(timestamps.max())}"
+
+
+def _day(moment: np.datetime64) -> str:
+    return str(moment.astype("datetime64[D]"))

@@ -1,0 +1,161 @@
+"""What page one tells first: everything of the memo that is red or missing, by section, in one compact block.
+
+It is read from the composed sections, so that no line can be red inside and absent in front.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from signoff.domain.assessment import PaperSummary
+from signoff.domain.memo.document import Block, Bullets, Cell, CheckItem, Checklist, Fields, Mark, Section, Table
+from signoff.domain.memo.pieces import joined
+from signoff.domain.memo.release import Release
+from signoff.domain.quantity import NOT_PROVIDED, Quantity, number
+
+Z_95: Final = 1.96
+# In this order; a status that is not among them is neither red nor missing.
+_TOLD: Final = (
+    Mark.FAIL.value,
+    Mark.ERROR.value,
+    Mark.REJECTED.value,
+    Mark.MISSED.value,
+    Mark.INCONCLUSIVE.value,
+    Mark.NOT_PROVIDED.value,
+    Mark.NOT_EVIDENCED.value,
+    Mark.NOT_COMPARABLE.value,
+    "NOT MEASURED",
+    "NOT CERTIFIED",
+    "STALE",
+    "UNKNOWN",
+)
+# "unknown since Monday" is a status; "unknown ADV is taken as $5" is a rule.
+_SAID: Final = re.compile(
+    r"(?:^|: )(not provided|not evidenced|not comparable|not measured|stale|unknown)(?=$|[:;,(]| since\b)",
+    re.IGNORECASE,
+)
+_IN_BULLET: Final = re.compile(r"^(?P<subject>[^:]+): (?P<word>not measured|not evidenced)\b")
+CERTIFICATIONS: Final = "12"
+# A table whose first column groups its rows names them in the second.
+KIND: Final = "Kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the memo that is red or missing."""
+
+    word: str
+    section: str
+    subject: str
+
+
+def worst(sections: Iterable[Section]) -> tuple[Line, ...]:
+    """Every such line, each once, in the memo's order."""
+    found = (line for section in sections for line in _of_section(section))
+    return tuple(dict.fromkeys(found))
+
+
+def red_or_missing(release: Release, sections: Iterable[Section]) -> tuple[Block, ...]:
+    """The block of page one: the count, the lines by their word, and what else a reader must see at once."""
+    lines = worst(sections)
+    rows = [(word, Cell(_listed(word, lines))) for word in _TOLD if any(line.word == word for line in lines)]
+    rows += [
+        ("Sharpe Ratio", Cell(_sharpe(release))),
+        ("Overrides", Cell(_overrides(release))),
+        ("Open conditions", Cell("; ".join(release.open_conditions) or "none")),
+    ]
+    count = f"{len(lines)} line{'' if len(lines) == 1 else 's'} red or missing"
+    return (Fields(((count if lines else "Nothing red or missing", Cell("")), *rows)),)
+
+
+def _listed(word: str, lines: tuple[Line, ...]) -> str:
+    """The lines of one word: `3.3 2020 COVID crash, Flash crash; 7.3 Closes`."""
+    by_section: dict[str, list[str]] = {}
+    for line in lines:
+        if line.word == word:
+            by_section.setdefault(line.section, []).append(line.subject)
+    return "; ".join(f"{section} {', '.join(subjects)}" for section, subjects in by_section.items())
+
+
+def _of_section(section: Section) -> Iterator[Line]:
+    for block in section.blocks:
+        for word, subject in _of_block(block, section.number):
+            yield Line(word, section.number, _short(subject))
+    for inner in section.sections:
+        yield from _of_section(inner)
+
+
+def _of_block(block: Block, section: str) -> Iterator[tuple[str, str]]:
+    match block:
+        case Fields():
+            yield from ((word, label) for label, cell in block.rows if (word := _word(cell)))
+        case Table():
+            named = 1 if block.columns[0].title == KIND else 0
+            for row in block.rows:
+                yield from ((word, row[named].text) for cell in row if (word := _word(cell)))
+        case Checklist():
+            yield from ((word, item.text) for item in block.items if (word := _of_box(item, section)))
+        case Bullets():
+            for text in block.items:
+                if found := _IN_BULLET.match(text):
+                    yield found["word"].upper(), found["subject"]
+        case _:
+            return
+
+
+def _of_box(item: CheckItem, section: str) -> str:
+    """The status of a box that is not ticked, by its mark or by its note; an open certification is one in any case."""
+    if item.is_checked:
+        return ""
+    if section == CERTIFICATIONS:
+        return "NOT CERTIFIED"
+    word = _said(item.note) if item.mark is None else item.mark.value
+    return word if word in _TOLD else ""
+
+
+def _word(cell: Cell) -> str:
+    """The status of a cell that is red or missing, by its mark or by its first words."""
+    word = cell.mark.value if cell.mark is not None else _said(cell.text)
+    return word if word in _TOLD else ""
+
+
+def _said(text: str) -> str:
+    found = _SAID.search(text)
+    return found[1].upper() if found else ""
+
+
+def _short(subject: str) -> str:
+    """A line's name as people call it: `SEC Rule 15c3-5: Pre-trade risk checks enabled` is "SEC Rule 15c3-5"."""
+    return re.split(r": | \(|, (?=\d{4}-)", subject, maxsplit=1)[0].rstrip(":")
+
+
+def _sharpe(release: Release) -> str:
+    row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
+    backtest = f"backtest {NOT_PROVIDED if row is None else _interval(row.new)}"
+    return f"{backtest}; paper trading {_paper(release.assessment.paper)}"
+
+
+def _paper(paper: PaperSummary | None) -> str:
+    if paper is None or not paper.sharpe.is_provided:
+        return NOT_PROVIDED
+    return f"{_interval(paper.sharpe)} over {paper.days} days"
+
+
+def _interval(figure: Quantity) -> str:
+    """A figure with its 95% interval, which is unknown without a standard error."""
+    if figure.value is None or not figure.is_provided:
+        return NOT_PROVIDED
+    value = number(figure.value, figure.unit, figure.digits)
+    if figure.standard_error is None:
+        return f"{value} (95% interval {NOT_PROVIDED})"
+    low, high = (
+        number(figure.value + sign * Z_95 * figure.standard_error, figure.unit, figure.digits) for sign in (-1, 1)
+    )
+    return f"{value} (95%: {low} to {high})"
+
+
+def _overrides(release: Release) -> str:
+    if not release.overrides:
+        return "none"
+    return joined(f"{s.person} ({s.role.title}): {s.reason or NOT_PROVIDED}" for s in release.overrides)

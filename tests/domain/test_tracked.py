@@ -1,0 +1,25 @@
+"""What the memo says is tracked is what monitoring reads, each of it and nothing more."""
+
+import live_days
+import numpy as np
+
+from signoff.domain.monitoring import DailyReturns, observe
+from signoff.domain.monitoring.tracked import TRACKED, Group, tracked
+from signoff.domain.policy import Policy
+
+
+def keys(**changes) -> set[str]:
+    observed = observe(live_days.measured(**changes), Policy(name="firm", version="1"), {})
+    return {reading.key for reading in observed.readings}
+
+
+def test_the_catalogue_is_what_an_observation_reads() -> None:
+    assert {each.key for each in tracked(has_champion=False)} == keys()
+
+
+def test_against_a_champion_one_reading_more_is_read() -> None:
+    healthy = live_days.measured(lived=40)
+    champion = DailyReturns(dates=healthy.live.dates, returns=np.full(healthy.live.dates.size, 0.001))
+
+    assert {each.key for each in TRACKED} == keys(lived=40, champion=champion)
+    assert [each.key for each in TRACKED if each.group is Group.CHAMPION] == ["less_champion_bps"]
