@@ -160,7 +160,8 @@ def test_the_terminal_names_reason_and_turning_point_of_every_gate_that_is_no_pl
     said = [text.plain for text in reasons(map(gate_document, found))]
 
     assert said == [
-        "pbo, near miss: The reason of pbo. Turning point: pbo turns.",
+        "pbo, near miss: The reason of pbo. Turning point: pbo turns. `signoff submit` asks for its "
+        "explanation in the dossier, validation.near_misses.pbo.",
         "var, fail: The reason of var. Turning point: var turns.",
         "deflated_sharpe, fail: The reason of deflated_sharpe. Turning point: deflated_sharpe turns.",
     ]

@@ -14,6 +14,7 @@ from signoff.domain.assessment import MetricStatus
 from signoff.domain.quantity import signed_percent
 from signoff.rendering.palette import BAD, CAUTION, GOOD, MUTED
 
+NEEDS_EXPLAINING = " `signoff submit` asks for its explanation in the dossier, validation.near_misses.{key}."
 NO_TURNING_POINT = "nothing near these data."
 _COLOUR = {
     "PASS": GOOD,
@@ -66,6 +67,7 @@ def reasons(gates: Iterable[Mapping[str, Any]]) -> tuple[Text, ...]:
             (f"{gate['key']}, {str(gate['status']).lower()}: ", "bold"),
             gate["reason"],
             f" Turning point: {gate['turning_point'] or NO_TURNING_POINT}",
+            NEEDS_EXPLAINING.format(key=gate["key"]) if gate["near_miss"] else "",
         )
         for gate in gates
         if gate["status"] != "PASS"
