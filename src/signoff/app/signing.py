@@ -131,6 +131,7 @@ def sign(
         key_id=signer.key_id,
         envelope=envelope,
         tier=Tier.KEY if credential is None else Tier.WEBAUTHN,
+        key_made_by=holder.key_made_by if credential is None else "",
     )
     if verdict in _OF_NO_RELEASE and (weak := too_weak(policy, signature)) is not None:
         raise RefusedError(f"This signature does not count: {weak}")

@@ -1,15 +1,19 @@
 """people, submit, override, approve, reject, meet, adopt: the approval round."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from signoff.adapters.signing_keys import KeyFile
+from signoff.adapters.folders import write_file
+from signoff.adapters.signing_keys import KeyFile, load_public
 from signoff.cli.checking import Folder
 from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import State
+from signoff.domain.errors import BadInputError, UnavailableError
 from signoff.domain.policy import Role
+from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document
 
 Identity = Annotated[str, typer.Argument(help="The deployment's id, as `signoff status` lists it.", callback=a_name)]
@@ -38,32 +42,113 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@people_app.command("key")
+def make_key(context: typer.Context, key: Key = None) -> None:
+    """Make your own key on your own machine, and write its public half beside it, to be handed to who enrols you.
+
+    Example: `signoff people key --key moreau.pem`, then `signoff people add "R. Moreau" --public-key moreau.pem.pub`
+    """
+    session: Session = context.obj
+    path = key or session.key_path(session.actor)
+    held = KeyFile.held(path)
+    public = path.with_name(f"{path.name}.pub")
+    try:
+        write_file(public, held.public_pem)
+    except OSError as error:
+        raise UnavailableError(f"Cannot write the public key to {public}: {error.strerror}.") from error
+    session.answer(
+        {"key": str(path), "public_key": str(public), "key_id": held.key_id},
+        f"the private key is {path}; it stays with you (key id {held.key_id[:16]}…)",
+        f"hand over {public}, which whoever enrols you gives to: signoff people add NAME --public-key {public}",
+    )
+
+
 @people_app.command("add")
 def add_person(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The person's name, as the dossier writes it.")],
-    role: Annotated[list[Role], typer.Option("--role", help="A role; repeat for several.")],
-    key: Key = None,
+    role: Annotated[
+        list[Role] | None, typer.Option("--role", help="A role; repeat for several. Without one they approve nothing.")
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", help="The public half of the person's own key.")
+    ] = None,
+    is_making: Annotated[
+        bool,
+        typer.Option("--make-key", help="Make their private key here: every signature made with it is marked."),
+    ] = False,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="With --make-key, where it is; default <home>/keys/<person>.pem.")
+    ] = None,
     login: Annotated[
         list[str] | None,
         typer.Option("--login", help="What git or MLflow calls them; may repeat."),
     ] = None,
 ) -> None:
-    """Enrol a person: makes their key unless there is one, and records the public half.
+    """Enrol a person by the public half of a key that they made themselves (`signoff people key`).
 
-    Example: `signoff people add "R. Moreau" --role risk_manager --login rmoreau --login r.moreau@example.com`
+    Somebody who is enrolled already keeps their key, where none is given. You may enrol yourself with your own key.
+
+    Example: `signoff people add "R. Moreau" --role risk_manager --public-key moreau.pub --login rmoreau`
     """
     session: Session = context.obj
-    path = key or session.key_path(name)
-    held = KeyFile.held(path)
-    logins = tuple(dict.fromkeys(login or ()))
-    document = session.verbs.enrol(name, tuple(role), key_id=held.key_id, public_key=held.public_key, logins=logins)
-    done = f"{name} may sign as {', '.join(role)}; the private key is {path} (key id {held.key_id[:16]}…)."
+    logins, roles = tuple(dict.fromkeys(login or ())), tuple(dict.fromkeys(role or ()))
+    theirs = _their_key(session, name, public_key, key, is_making=is_making)
+    document = session.verbs.enrol(
+        name,
+        roles,
+        key_id=theirs.key_id,
+        public_key=theirs.public_key,
+        logins=logins,
+        key_made_by=theirs.made_by,
+    )
+    where = "" if theirs.path is None else f"; the private key is {theirs.path}"
+    marked = document.get("key_made_by") or theirs.made_by
+    as_whom = f" as {', '.join(roles)}" if roles else ", and approves nothing,"
+    done = f"{name} may sign{as_whom} with the key id {theirs.key_id[:16]}…{where}."
     if "proposal" in document:
-        done = (
-            f"proposed {document['proposal']}: {document['says']}. A second person confirms; the private key is {path}."
-        )
-    session.answer({**document, "key": str(path)}, done)
+        done = f"proposed {document['proposal']}: {document['says']}. A second person confirms{where}."
+    mark = (f"{marked} made this private key: every signature made with it is marked.",) if marked else ()
+    session.answer({**document, "key": None if theirs.path is None else str(theirs.path)}, done, *mark)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """The key that a person is enrolled with; `path` is that of the private half, where it lies here."""
+
+    public_key: str
+    made_by: str = ""
+    path: Path | None = None
+
+    @property
+    def key_id(self) -> str:
+        return key_id(bytes.fromhex(self.public_key))
+
+
+def _their_key(session: Session, name: str, public: Path | None, private: Path | None, *, is_making: bool) -> _Key:
+    """The key to enrol: handed over by its person, known already, one's own, or made for them, which is marked."""
+    if public is not None:
+        if is_making or private is not None:
+            raise BadInputError("Expected --public-key alone, found --make-key or --key beside it; leave one out.")
+        return _Key(public_key=load_public(public))
+    path = private or session.key_path(name)
+    if is_making:
+        return _Key(public_key=KeyFile.held(path).public_key, made_by=session.actor, path=path)
+    if private is None and (known := _enrolled_key(session, name)):
+        return _Key(public_key=known)
+    if name == session.actor:
+        return _Key(public_key=KeyFile.held(path).public_key, path=path)
+    raise BadInputError(
+        f"Expected the public half of {name}'s own key, found none; nobody was enrolled. Let them run `signoff people "
+        f"key` and give the file as --public-key FILE. `--make-key` makes their private key here instead, and marks "
+        "every signature made with it."
+    )
+
+
+def _enrolled_key(session: Session, name: str) -> str:
+    """The public key with which a person is enrolled already, empty when they are not; an older server tells none."""
+    known = rows(session.verbs.people(), "people")
+    return next((str(p.get("public_key") or "") for p in known if p["name"] == name), "")
 
 
 @people_app.command("list")
@@ -74,9 +159,13 @@ def list_people(context: typer.Context) -> None:
     known = rows(document, "people")
     session.answer(
         document,
-        *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…)" for p in known),
-        *(() if known else ("Nobody yet. Enrol with: signoff people add NAME --role ROLE",)),
+        *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…){_made(p)}" for p in known),
+        *(() if known else ("Nobody yet. Enrol with: signoff people add NAME --role ROLE --public-key FILE",)),
     )
+
+
+def _made(person: dict[str, Any]) -> str:
+    return f", made by {person['key_made_by']}" if person.get("key_made_by") else ""
 
 
 def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None) -> None:

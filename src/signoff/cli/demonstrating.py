@@ -12,6 +12,7 @@ from signoff.cli.session import Session
 from signoff.config.settings import settings
 from signoff.demo.example import SUBMITTED_AT, prepare
 from signoff.demo.story import Story, timeline
+from signoff.domain.events import Proof
 from signoff.domain.venue import VenueKind
 from signoff.wiring import House
 
@@ -33,7 +34,7 @@ def demo(
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
     known = settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value)
-    house = House(known, clock, session.undertakings)
+    house = House(known, clock, session.undertakings, Proof.UNAUTHENTICATED)
     console.print(
         Panel(
             "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "

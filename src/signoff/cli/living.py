@@ -11,7 +11,7 @@ from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError
-from signoff.domain.events import Occasion, PauseReason
+from signoff.domain.events import Occasion, PauseReason, Proof
 from signoff.domain.monitoring import Level
 from signoff.domain.venue import NOBODY_ASKED, NOT_REHEARSED
 from signoff.verbs.documents import Document
@@ -399,11 +399,12 @@ def worker(
     Several may run at once, on one machine or many. Example: `signoff worker --watch`
     """
     session: Session = context.obj
+    house = session.installation.known_by(Proof.PROGRAM)
     if watch:
-        work = Worker(session.installation, lanes=Lanes())
+        work = Worker(house, lanes=Lanes())
         follow(work, is_observing=observe_sessions, is_advancing=advance_phases, finish=work.finish)
         return
-    work = Worker(session.installation)
+    work = Worker(house)
     done = work.work(is_observing=observe_sessions, is_advancing=advance_phases)
     session.answer(
         done.document(),

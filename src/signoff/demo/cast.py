@@ -29,5 +29,6 @@ def enrol_cast(house: House, dossier: Dossier) -> Cast:
             public_key=key.public_key,
             actor="demo",
             note="example person with a key made by the demonstration",
+            key_made_by="demo",
         )
     return Cast(submitter=dossier.header.deployed_by.name, by_role=by_role)

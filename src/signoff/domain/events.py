@@ -72,11 +72,17 @@ class Verdict(StrEnum):
     CONFIRM_POLICY = "confirm_policy"
 
 
+def key_mark(made_by: str) -> str:
+    """What is said of a signature whose private key was not made by its person; nothing where it was."""
+    return f" (key made by {made_by})" if made_by else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """One person's signed decision; `envelope` is the DSSE envelope as JSON, verified before it got here.
 
-    Of tier webauthn it carries an authenticator's assertion, and `key_id` is that of the credential.
+    Of tier webauthn it carries an authenticator's assertion, and `key_id` is that of the credential. `key_made_by`
+    names who else made the private key, and so may have signed with it; empty where nobody else did.
     """
 
     person: str
@@ -90,6 +96,12 @@ class Signature:
     key_id: str
     envelope: str
     tier: Tier = Tier.KEY
+    key_made_by: str = ""
+
+    @property
+    def made_with(self) -> str:
+        """What made the signature, as tables print it; who made the key is said where it was not the person."""
+        return f"{self.tier.value} {self.key_id[:12]}…" + key_mark(self.key_made_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -520,6 +532,7 @@ class PersonEnrolled(Event):
     """A person may sign in these roles with this key.
 
     `logins` is what git, the experiment tracker or the machine call them; none says nothing new about that.
+    `key_made_by` names who made the private key where it was not the person.
     """
 
     kind: Literal["person_enrolled"] = "person_enrolled"
@@ -529,6 +542,7 @@ class PersonEnrolled(Event):
     public_key: str
     note: str = ""
     logins: tuple[str, ...] = ()
+    key_made_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -745,12 +759,27 @@ AnyEvent = (
 )
 
 
+class Proof(StrEnum):
+    """What the name of an actor rests on.
+
+    `unauthenticated` is a name that was given on the machine itself, with --as or by the account: nobody checked it.
+    `authenticated` came in at a server, by a token or a sign-in. `program` is the worker of the installation. An older
+    Signoff recorded nothing.
+    """
+
+    UNRECORDED = ""
+    UNAUTHENTICATED = "unauthenticated"
+    AUTHENTICATED = "authenticated"
+    PROGRAM = "program"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """An event as it happened: who, when, in which stream, as which revision of it."""
+    """An event as it happened: who, when, in which stream, as which revision of it. `proof` is of the actor's name."""
 
     stream: str
     revision: int
     at: datetime
     actor: str
     event: AnyEvent
+    proof: Proof = Proof.UNRECORDED

@@ -22,6 +22,7 @@ from signoff.domain.events import (
     DutiesGranted,
     Observed,
     PersonEnrolled,
+    Proof,
     Reading,
     Recorded,
     Rehearsed,
@@ -64,6 +65,7 @@ class SignatureDocument(TypedDict):
     signed_at: str
     key_id: str
     tier: Tier
+    key_made_by: str | None
 
 
 class ConditionDocument(TypedDict):
@@ -320,10 +322,11 @@ def flags_document(flags: Flags) -> FlagsDocument:
 
 
 class EventDocument(TypedDict):
-    """One event, with the sentence that tells it."""
+    """One event, with the sentence that tells it. `proof` is of the actor's name; an older Signoff recorded none."""
 
     at: str
     actor: str
+    proof: Proof | None
     stream: str
     revision: int
     kind: str
@@ -335,6 +338,7 @@ def event_document(recorded: Recorded) -> EventDocument:
     return {
         "at": recorded.at.isoformat(),
         "actor": recorded.actor,
+        "proof": recorded.proof or None,
         "stream": recorded.stream,
         "revision": recorded.revision,
         "kind": recorded.event.kind,
@@ -734,6 +738,8 @@ class PersonDocument(TypedDict):
     roles: list[Role]
     duties: list[Duty]
     key_id: str
+    public_key: str
+    key_made_by: str | None
     logins: list[str]
     is_bound: bool
 
@@ -752,6 +758,8 @@ def person_document(person: Person, people: People) -> PersonDocument:
         "roles": list(person.roles),
         "duties": sorted(person.duties),
         "key_id": person.key_id,
+        "public_key": person.public_key,
+        "key_made_by": person.key_made_by or None,
         "logins": list(person.logins),
         "is_bound": any(subject.name == person.name for subject in people.subjects),
     }
@@ -803,7 +811,9 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
         case PersonEnrolled():
             roles = ", ".join(role.value for role in change.roles)
             known_as = f", known as {', '.join(change.logins)}" if change.logins else ""
-            return f"enrol {change.name} as {roles} with the key {change.key_id[:16]}…{known_as}"
+            made = f", which {change.key_made_by} made" if change.key_made_by else ""
+            as_whom = roles or "nobody who approves"
+            return f"enrol {change.name} as {as_whom} with the key {change.key_id[:16]}…{made}{known_as}"
         case DutiesGranted():
             return f"let {change.name} act as {', '.join(duty.value for duty in change.duties)}"
         case SubjectBound():
@@ -897,6 +907,7 @@ class EnrolledDocument(TypedDict):
     name: str
     roles: list[Role]
     key_id: str
+    key_made_by: str | None
     logins: list[str]
 
 
@@ -975,4 +986,5 @@ def _signature(signature: Signature) -> SignatureDocument:
         "signed_at": signature.signed_at.isoformat(),
         "key_id": signature.key_id,
         "tier": signature.tier,
+        "key_made_by": signature.key_made_by or None,
     }

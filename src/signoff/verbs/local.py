@@ -134,9 +134,19 @@ class Local:
         return {"models": shown, "next": further}
 
     def enrol(
-        self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
+        self,
+        name: str,
+        roles: tuple[Role, ...],
+        *,
+        key_id: str,
+        public_key: str,
+        logins: tuple[str, ...] = (),
+        key_made_by: str = "",
     ) -> EnrolledDocument:
-        """Let a person sign in these roles with this public key; `logins` is what else they are known as."""
+        """Let a person sign in these roles with this public key; `logins` is what else they are known as.
+
+        `key_made_by` is who made the private key, where it was not the person.
+        """
         enrol(
             self.house.record,
             name=name,
@@ -145,9 +155,16 @@ class Local:
             public_key=public_key,
             actor=self.actor,
             logins=logins,
+            key_made_by=key_made_by,
         )
         known = self.house.record.people().named(name)
-        return {"name": name, "roles": list(roles), "key_id": key_id, "logins": list(known.logins)}
+        return {
+            "name": name,
+            "roles": list(roles),
+            "key_id": key_id,
+            "key_made_by": known.key_made_by or None,
+            "logins": list(known.logins),
+        }
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> DutiesDocument:
         """Give a person duties beside those of their roles; at the installation itself nobody confirms it."""

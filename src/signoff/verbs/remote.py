@@ -85,11 +85,22 @@ class Remote:
         return self._every("/people", "people")
 
     def enrol(
-        self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
+        self,
+        name: str,
+        roles: tuple[Role, ...],
+        *,
+        key_id: str,
+        public_key: str,
+        logins: tuple[str, ...] = (),
+        key_made_by: str = "",
     ) -> Document:
-        """Let a person sign in these roles with this public key; `logins` is what else they are known as."""
+        """Propose that a person signs in these roles with this public key; `logins` is what else they are known as.
+
+        `key_made_by` is who made the private key, where it was not the person.
+        """
         said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
-        change = {"kind": "person_enrolled", **said, "logins": list(logins)}
+        made = {"key_made_by": key_made_by} if key_made_by else {}
+        change = {"kind": "person_enrolled", **said, **made, "logins": list(logins)}
         return self._post("/proposals", {"change": change})
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:

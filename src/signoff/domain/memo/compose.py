@@ -111,6 +111,7 @@ def _notices(release: Release) -> Iterator[str]:
     if (replay := release.evidence.pit) is not None and (ran := replay.protection) is not None and not ran.is_full:
         yield f"The feature code ran {ran.words}."
     yield from _venue_notices(release)
+    yield from _key_notices(release.standing)
     pit = release.assessment.pit
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"
@@ -130,6 +131,14 @@ def _venue_notices(release: Release) -> Iterator[str]:
         yield f"The rollback was {NOT_REHEARSED}; {NO_VENUE}. {by_policy}"
     else:
         yield f"The rollback was rehearsed at the simulated venue: its orders and its RTO are simulated. {by_policy}"
+
+
+def _key_notices(standing: Standing) -> Iterator[str]:
+    """Whose signatures somebody else could have made."""
+    signed = (*standing.overrides, *standing.approvals)
+    marked = dict.fromkeys(f"{s.person} (by {s.key_made_by})" for s in signed if s.key_made_by)
+    if marked:
+        yield f"Signed with a private key that somebody else made: {', '.join(marked)}."
 
 
 def _floor_notices(floor: Floor | None) -> Iterator[str]:
