@@ -42,6 +42,8 @@ INPUTS = "assessed"
 SUBMITTED = "submitted"
 BEFORE_ROLLOUT = SIGNED | {State.VALIDATED}
 APPROVED = "approved"
+# A release is opened and validated by its first events.
+BEGINNING = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +141,25 @@ class ApprovalRound:
             )
         return self._issue_if_free(self.record.deployment(identity), release, actor=signatory.person)
 
-    def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
-        """Sign the manifest in a role, with conditions or without. What this person signed already stands."""
+    def to_sign(self, state: Deployment) -> tuple[Path | None, tuple[GateResult, ...]]:
+        """Where the memo lies that an approval is a signature over, and what the gates were when it was validated."""
+        memo = self.releases.folder(state.id, SUBMITTED) / "deployment_memo.pdf"
+        told = self.record.told({deployment_stream(state.id)}, limit=BEGINNING)
+        results = [recorded.event.results for _, recorded in told if isinstance(recorded.event, Validated)]
+        return memo if memo.is_file() else None, results[-1] if results else ()
+
+    def approve(
+        self,
+        identity: str,
+        signatory: Signatory,
+        *,
+        conditions: tuple[str, ...] = (),
+        manifest: str | None = None,
+    ) -> Deployment:
+        """Sign the manifest in a role, with conditions or without. What this person signed already stands.
+
+        `manifest` is the one that the person was shown; another is refused.
+        """
         state = self.record.deployment(identity)
         self._independent(state, signatory.person)
         package = self.package(state)
@@ -149,7 +168,7 @@ class ApprovalRound:
             self._append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
-        signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
+        signature = self._signed(state, signatory, verdict, manifest or state.manifest or "", conditions=conditions)
         again: list[Release] = []
 
         def decide(present: Deployment) -> tuple[AnyEvent, ...]:

@@ -1,5 +1,7 @@
 """people, submit, override, approve, reject, meet, adopt: the approval round."""
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,8 +12,8 @@ from signoff.adapters.folders import write_file
 from signoff.adapters.signing_keys import KeyFile, load_public
 from signoff.cli.checking import Folder
 from signoff.cli.session import Session, a_name, rows
-from signoff.domain.deployment import State
-from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.domain.deployment import State, phase_blocked
+from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document
@@ -203,21 +205,54 @@ def approve(
     condition: Annotated[list[str] | None, typer.Option("--condition", help="Approve only if …; may repeat.")] = None,
     key: Key = None,
     revision: Revision = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign what is shown without being asked.")] = False,
 ) -> None:
-    """Sign the manifest in a role.
+    """Sign the manifest in a role, once it was shown what is signed; at a terminal you are asked first.
 
-    Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review in limited phase"`
+    A condition blocks the start until it is met; one that says "while limited" or "while full" blocks that phase.
+
+    Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "while limited: daily review"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).approve(
-        identity, session.hand(role, key), conditions=tuple(condition or ())
-    )
+    verbs, conditions, hand = session.at(identity, revision), tuple(condition or ()), session.hand(role, key)
+    if session.reached is None:
+        session.house.signatory(role, hand.person, key)  # whoever cannot sign need not read
+    shown = verbs.to_sign(identity)
+    for line in _to_sign(session, shown, role, conditions):
+        session.console.tell(line)
+    is_asked = not (yes or session.is_json) and sys.stdin.isatty() and session.console.is_terminal
+    if is_asked and shown["manifest"] and not typer.confirm("Sign this?"):
+        raise RefusedError("Nothing was signed.")
+    manifest = shown["manifest"]
+    document = verbs.approve(identity, hand, conditions=conditions, manifest=str(manifest) if manifest else None)
     signed = (s for s in rows(document, "approvals") if s["role"] == role.value)
     _answer(
         session,
-        document,
+        {**document, "to_sign": shown},
         *(f"the signature of {s['person']} as {s['role']} stands, signed {s['signed_at'][:19]}Z" for s in signed),
     )
+
+
+def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[str, ...]) -> Iterator[str]:
+    """What is about to be signed, so that nobody signs what they were not shown."""
+    manifest, memo = shown["manifest"], shown["memo"]
+    yield f"to be signed as {role.value}: {shown['deployment']}, manifest {manifest or 'none: no memo was issued yet'}"
+    where = f"{session.reached}{memo}" if memo and session.reached else memo
+    yield f"  the memo: {where or 'not found: read it before you sign'}"
+    gates = rows(shown, "gates")
+    for gate in gates:
+        blocks = "" if gate["outcome"] == "pass" else ", blocks" if gate["blocking"] else ", advisory"
+        yield f"  gate {gate['gate']}: {str(gate['outcome']).replace('_', ' ')}{blocks}"
+    if not gates:
+        yield "  gates: not told by this server; they stand in the memo"
+    if overriding := rows(shown, "overridden_by"):
+        yield f"  overridden by: {', '.join(overriding)}"
+    for one in rows(shown, "open_conditions"):
+        yield f"  open condition of {one['role']}, blocks {one.get('blocks', 'the start')}: {one['condition']}"
+    if not rows(shown, "open_conditions"):
+        yield "  open conditions: none"
+    for text in conditions:
+        yield f"  your condition, blocks {phase_blocked(text).value}: {text}"
 
 
 def reject(

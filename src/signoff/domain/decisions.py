@@ -145,8 +145,10 @@ def reject(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
 
 def meet_condition(state: Deployment, role: Role, condition: str, person: str, note: str) -> tuple[AnyEvent, ...]:
     """The person who set a condition says that it is met."""
-    if state.state not in SIGNED:
-        raise GuardError("state", f"the release is {state.state.value}; conditions are met before its rollout.")
+    if state.state not in SIGNED | LIVE:
+        raise GuardError(
+            "state", f"the release is {state.state.value}; conditions are met of one that is signed, or live."
+        )
     setter = next((s for s in state.approvals if s.role is role and condition in s.conditions), None)
     if setter is None or all(c.text != condition or c.role is not role for c in state.open_conditions):
         found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions) or "none"
@@ -161,7 +163,7 @@ def start(state: Deployment, package: Package, latch: Latch | None, now: datetim
     _in_state(state, State.APPROVED, action="start")
     if package.changed or package.manifest != state.manifest:
         return (e.ApprovalsVoided(changed=package.changed or ("manifest.json",)),)
-    _free_to_trade(state, latch, now)
+    _free_to_trade(state, latch, now, Phase.SHADOW)
     return (e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="approved by every required role"),)
 
 
@@ -181,7 +183,7 @@ def advance(
         )
     if not state.was_adopted:
         _unchanged(state, package)
-    _free_to_trade(state, latch, now)
+    _free_to_trade(state, latch, now, Phase.LIMITED if state.state is State.SHADOW else Phase.FULL)
     if state.pause_reasons:
         reasons = ", ".join(state.pause_reasons)
         raise GuardError("paused", f"paused for: {reasons}; `signoff rollout resume {state.id}` when resolved.")
@@ -481,7 +483,7 @@ def _expired(state: Deployment, now: datetime) -> str | None:
     return next((s.person for s in state.approvals if not approval_is_valid(s, state.manifest, now)), None)
 
 
-def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime) -> None:
+def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime, phase: Phase) -> None:
     if latch is not None and latch.is_latched:
         raise GuardError("kill_latch", f"{state.model} was killed ({latch.reason}); re-arm it first, with two people.")
     if state.missing_roles and not state.was_adopted:
@@ -490,9 +492,9 @@ def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime) -> Non
         raise GuardError("expiry", f"the approval of {stale} has expired; submit again.")
     if state.phase is None and not state.is_free_at(now):
         raise GuardError("expiry", f"an override of {', '.join(state.blocking)} has expired; submit again.")
-    if state.open_conditions:
-        found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions)
-        raise GuardError("approval_conditions", f"conditions not met yet: {found}.")
+    if unmet := state.conditions_before(phase):
+        found = "; ".join(f"{c.role.value}: {c.text}" for c in unmet)
+        raise GuardError("approval_conditions", f"conditions not met yet, which {phase.value} waits for: {found}.")
 
 
 def _short(digest: str | None) -> str:

@@ -3,6 +3,7 @@
 `evolve` applies what happened and never judges; whether something may happen is decided in `decisions`.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -72,7 +73,7 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.ApprovalRejected: frozenset({State.VALIDATED}) | SIGNED,
     e.Approved: frozenset({State.AWAITING_APPROVAL}),
     e.ApprovalsVoided: SIGNED,
-    e.ConditionMet: SIGNED,
+    e.ConditionMet: SIGNED | LIVE,
     e.PhaseEntered: frozenset({State.APPROVED}) | LIVE,
     e.Observed: LIVE,
     e.CapitalCut: LIVE,
@@ -94,12 +95,30 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
 }
 
 
+_WHILE: Final = re.compile(r"\bwhile (?:in )?(?:the )?(shadow|limited|full)\b", re.IGNORECASE)
+PHASES: Final = tuple(Phase)
+
+
+def phase_blocked(condition: str) -> Phase:
+    """The phase that a condition blocks until it is met: the one that it names, as in "while limited"; else the start.
+
+    Of several that it names, the first.
+    """
+    named = [Phase(found.lower()) for found in _WHILE.findall(condition)]
+    return min(named, key=PHASES.index, default=Phase.SHADOW)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """What a signatory made their approval depend on."""
 
     role: Role
     text: str
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that is not entered before the condition is met."""
+        return phase_blocked(self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +233,11 @@ class Deployment:
             Condition(role=signature.role, text=text) for signature in self.approvals for text in signature.conditions
         )
         return tuple(condition for condition in every if condition not in self.met)
+
+    def conditions_before(self, phase: Phase) -> tuple[Condition, ...]:
+        """Open conditions that keep the release from entering this phase."""
+        reached = PHASES[: PHASES.index(phase) + 1]
+        return tuple(condition for condition in self.open_conditions if condition.phase in reached)
 
     @property
     def missing_roles(self) -> tuple[Role, ...]:
@@ -385,7 +409,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.MemoIssued():
             return replace(state, editions=(*state.editions, (event.edition, event.manifest)))
         case e.PhaseEntered():
-            _must(not state.open_conditions, state, "entered a phase with conditions open")
+            _must(not state.conditions_before(event.phase), state, "entered a phase with conditions open")
             _must(event.allocation_pct in _allocations(state, event.phase), state, "was given another share of capital")
             _must(not state.is_cut or event.phase is Phase.SHADOW, state, "was given capital back during silence")
             return _in_phase(_moved(state, State(event.phase.value)), event, at)

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Annotated, Any, BinaryIO, Final
+from urllib.parse import quote
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -9,7 +10,7 @@ from typing_extensions import TypedDict
 
 from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
-from signoff.app.approvals import Signatory
+from signoff.app.approvals import SUBMITTED, Signatory
 from signoff.app.signing import Presented
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import State
@@ -51,6 +52,7 @@ from signoff.verbs.documents import (
     ReleaseDocument,
     ReviewedDocument,
     RolledBackDocument,
+    ToSignDocument,
     latch_document,
 )
 from signoff.verbs.local import Local
@@ -213,6 +215,16 @@ def statement(
         reason=body.reason,
     )
     return {"statement": encoded(said), "says": said.decode()}
+
+
+@router.get("/deployments/{identity}/to-sign", tags=["signatures"])
+def to_sign(
+    identity: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
+) -> ToSignDocument:
+    """What an approval is about to be a signature over: where the memo is, its manifest, the gates, open conditions."""
+    document = Local(house, principal.name).to_sign(identity)
+    memo = f"/api/v1/deployments/{quote(identity, safe='')}/editions/{SUBMITTED}/deployment_memo.pdf"
+    return {**document, "memo": None if document["memo"] is None else memo}
 
 
 @router.post("/deployments/{identity}/approvals", tags=["signatures"])

@@ -15,13 +15,15 @@ from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
 from signoff.domain.assessment import MetricRow, MetricStatus, PaperSummary
-from signoff.domain.deployment import Deployment, State
+from signoff.domain.deployment import Condition, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     Credential,
     DutiesGranted,
+    GateResult,
     Observed,
     PersonEnrolled,
+    Phase,
     Proof,
     Reading,
     Recorded,
@@ -69,10 +71,16 @@ class SignatureDocument(TypedDict):
 
 
 class ConditionDocument(TypedDict):
-    """A condition of an approval that is not met yet."""
+    """A condition of an approval that is not met yet, and the phase that waits for it."""
 
     role: Role
     condition: str
+    blocks: Phase
+
+
+def condition_document(condition: Condition) -> ConditionDocument:
+    """An open condition."""
+    return {"role": condition.role, "condition": condition.text, "blocks": condition.phase}
 
 
 class BarredDocument(TypedDict):
@@ -188,7 +196,7 @@ def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
         "approvals": [_signature(s) for s in state.approvals],
         "overrides": [_signature(s) for s in state.overrides],
         "rejected_by": state.rejection.person if state.rejection else None,
-        "open_conditions": [{"role": c.role, "condition": c.text} for c in state.open_conditions],
+        "open_conditions": [condition_document(c) for c in state.open_conditions],
         "pause_reasons": [reason.value for reason in state.pause_reasons],
         "unmet": list(state.unmet),
         "fired": list(state.fired),
@@ -211,6 +219,56 @@ def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
     }
 
 
+class GateSignedDocument(TypedDict):
+    """A gate as the ledger has it of the validation."""
+
+    gate: str
+    outcome: str
+    blocking: bool
+    statistic: float | None
+    threshold: float | None
+    n: int
+
+
+class ToSignDocument(TypedDict):
+    """What an approval is about to be a signature over; `memo` is where the memo lies, at a server its path there."""
+
+    deployment: str
+    model: str
+    version: str
+    manifest: str | None
+    memo: str | None
+    gates: list[GateSignedDocument]
+    overridden_by: list[str]
+    open_conditions: list[ConditionDocument]
+    missing_roles: list[Role]
+
+
+def to_sign_document(state: Deployment, results: Iterable[GateResult], memo: str | None) -> ToSignDocument:
+    """What an approval of this release is a signature over."""
+    return {
+        "deployment": state.id,
+        "model": state.model,
+        "version": state.version,
+        "manifest": state.manifest,
+        "memo": memo,
+        "gates": [
+            {
+                "gate": r.key,
+                "outcome": r.outcome,
+                "blocking": r.is_blocking,
+                "statistic": r.statistic,
+                "threshold": r.threshold,
+                "n": r.n,
+            }
+            for r in results
+        ],
+        "overridden_by": [f"{s.person} ({s.role.value})" for s in state.overrides],
+        "open_conditions": [condition_document(c) for c in state.open_conditions],
+        "missing_roles": list(state.missing_roles),
+    }
+
+
 def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one visible table
     """What would move a release on, in a few words; empty where it waits for nothing."""
     match now.word:
@@ -227,7 +285,7 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one vi
         case "awaiting_approval":
             return ", ".join(role.value for role in state.missing_roles) or "submit it again"
         case "approved":
-            return "; ".join(c.text for c in state.open_conditions) or "start"
+            return "; ".join(c.text for c in state.conditions_before(Phase.SHADOW)) or "start"
         case "shadow" | "limited" | "full":
             return _in_phase(state)
         case "rolling_back" | "rollback_stuck":

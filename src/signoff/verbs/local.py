@@ -57,6 +57,7 @@ from signoff.verbs.documents import (
     RolledBackDocument,
     StoppedManyDocument,
     TokensPage,
+    ToSignDocument,
     UnboundDocument,
     assessment_document,
     credentials_document,
@@ -72,6 +73,7 @@ from signoff.verbs.documents import (
     reviewed_document,
     shares_document,
     stopped_many_document,
+    to_sign_document,
     token_document,
 )
 from signoff.verbs.policy_documents import (
@@ -290,9 +292,25 @@ class Local:
         """Take responsibility for the gates that block."""
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
-    def approve(self, identity: str, signing: Hand | Signatory, *, conditions: tuple[str, ...] = ()) -> ReleaseDocument:
-        """Sign the manifest."""
-        return self._released(self.house.approvals.approve(identity, self._signatory(signing), conditions=conditions))
+    def to_sign(self, identity: str) -> ToSignDocument:
+        """What an approval is about to be a signature over: the memo, its digest, the gates, the open conditions."""
+        state = self.house.record.deployment(identity)
+        memo, results = self.house.approvals.to_sign(state)
+        return to_sign_document(state, results, None if memo is None else str(memo))
+
+    def approve(
+        self,
+        identity: str,
+        signing: Hand | Signatory,
+        *,
+        conditions: tuple[str, ...] = (),
+        manifest: str | None = None,
+    ) -> ReleaseDocument:
+        """Sign the manifest; where one was shown, that one alone."""
+        signatory = self._signatory(signing)
+        return self._released(
+            self.house.approvals.approve(identity, signatory, conditions=conditions, manifest=manifest)
+        )
 
     def reject(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
         """End a release before its rollout."""

@@ -254,10 +254,19 @@ class Remote:
         """Take responsibility for the gates that block."""
         return self._signed(identity, signing, Verdict.OVERRIDE, "overrides", reason=reason)
 
-    def approve(self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = ()) -> Document:
-        """Sign the manifest."""
+    def to_sign(self, identity: str) -> Document:
+        """What an approval is about to be a signature over; a server of before tells less."""
+        try:
+            return self._get(f"/deployments/{_part(identity)}/to-sign")
+        except NotFoundError:
+            return {**self.deployment(identity), "memo": None, "gates": [], "overridden_by": []}
+
+    def approve(
+        self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = (), manifest: str | None = None
+    ) -> Document:
+        """Sign the manifest; where one was shown, that one alone."""
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
-        return self._signed(identity, signing, verdict, "approvals", conditions=conditions)
+        return self._signed(identity, signing, verdict, "approvals", conditions=conditions, subject=manifest)
 
     def reject(self, identity: str, signing: Hand, *, reason: str) -> Document:
         """End a release before its rollout."""
@@ -389,12 +398,18 @@ class Remote:
         *,
         conditions: tuple[str, ...] = (),
         reason: str = "",
+        subject: str | None = None,
     ) -> Document:
         path = f"/deployments/{_part(identity)}"
         key = self._key(signing)
         statement = self._statement(
             f"{path}/statements", signing, verdict, identity=identity, conditions=conditions, reason=reason
         )
+        if subject is not None and read_statement(statement).subject != subject:
+            raise TamperedError(
+                f"The server asks for a signature over {read_statement(statement).subject[:12]}…, and showed "
+                f"{subject[:12]}…; nothing was signed. Look at the memo again, then repeat the command."
+            )
         said = {"role": signing.role.value, "conditions": list(conditions), "reason": reason}
         return self._post(f"{path}/{kind}", said | {"envelope": key.sign_statement(statement)})
 
