@@ -245,12 +245,14 @@ class ApprovalRound:
     def publish_approved(self, state: Deployment, *, actor: str, release: Release | None = None) -> Path:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
         self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
-        files = self.publisher.publish(release or self.reassessed(state), state)
+        release = release or self.reassessed(state)
+        memo = self.publisher.compose(release, state)
+        files = self.publisher.files(release, memo)
         self.publisher.attach(state, files)
         folder = self._keep(state.id, APPROVED, files)
         digest = parse(files[MANIFEST]).digest
         if (APPROVED, digest) not in state.editions:
-            events = (MemoIssued(edition=APPROVED, manifest=digest),)
+            events = (MemoIssued(edition=APPROVED, manifest=digest, certified=memo.certified),)
             self._append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
         return folder
 
@@ -372,7 +374,7 @@ class ApprovalRound:
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 actor=actor,
                 key=self.record.key(f"{verb}:{identity}:{state.revision}"),
-                effects=before_deployment(state) if is_last else (),
+                effects=before_deployment(state, self.record.now()) if is_last else (),
             )
 
         if not self.record.was_carried_out():
@@ -441,6 +443,7 @@ def _opened(record: Record, release: Release, identity: str, actor: str, found: 
         grounds=found.grounds,
         unread=(*found.unread, *found.unnamed),
         desk=header.desk,
+        deployment_date=header.deployment_date,
     )
 
 

@@ -1,6 +1,6 @@
 """The memo and everything it rests on, as files with one manifest over them all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +8,11 @@ import numpy as np
 from signoff.app.assess import Release
 from signoff.app.record import Record, deployment_stream
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.events import NoticeSent
+from signoff.domain.events import ItemDone, NoticeSent, Phase, PhaseEntered, Recorded
 from signoff.domain.evidence import PaperLog, Predictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
+from signoff.domain.memo.lived import lived
 from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.rehearsal import Rehearsal
 from signoff.ledger.manifest import manifest_of
@@ -34,8 +35,18 @@ class Publisher:
 
     def publish(self, release: Release, state: Deployment | None) -> dict[str, bytes]:
         """Every file of an edition; the same record and inputs give the same bytes."""
-        memo = self.compose(release, state)
+        return self.files(release, self.compose(release, state))
+
+    def files(self, release: Release, memo: Memo) -> dict[str, bytes]:
+        """The files of an edition whose memo was composed."""
         return with_manifest({**rendered(memo), **attachments(release, memo), **release.files})
+
+    def living(self, release: Release, state: Deployment) -> dict[str, bytes]:
+        """The memo as it reads now, with what happened since it was signed; it replaces no edition that was."""
+        history = self.record.history(deployment_stream(state.id))
+        memo = lived(self.compose(release, state), history, self.record.now())
+        named = rendered(memo).items()
+        return {name.replace("deployment_memo", "living_memo"): content for name, content in named}
 
     def attach(self, state: Deployment, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach a release's documents to its registered version; what is still missing for `governance_ready`."""
@@ -94,6 +105,9 @@ class Publisher:
             unread=state.unread,
             floor=state.floor,
             notices=tuple(r.event for r in history if isinstance(r.event, NoticeSent)),
+            done=tuple((r.event, r.at) for r in history if isinstance(r.event, ItemDone)),
+            deployer=state.deployer,
+            started_by=_started_by(history),
         )
 
     def _previous(self, release: Release) -> PreviousCheck | None:
@@ -110,6 +124,12 @@ class Publisher:
             candidate.git_commit is not None
             and self.registry.verify(_registered(release), candidate.version).is_working
         )
+
+
+def _started_by(history: Iterable[Recorded]) -> str | None:
+    """Who started the rollout, None before."""
+    starts = (r.actor for r in history if isinstance(r.event, PhaseEntered) and r.event.phase is Phase.SHADOW)
+    return next(starts, None)
 
 
 def rendered(memo: Memo) -> dict[str, bytes]:

@@ -90,6 +90,8 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.Superseded: frozenset({State.FULL}),
     e.Reinstated: frozenset({State.SUPERSEDED}),
     e.MemoIssued: frozenset(State),
+    e.DeployerSigned: frozenset({State.APPROVED}),
+    e.ItemDone: frozenset(State),
     e.NoticeSent: frozenset(State),
     e.Reviewed: frozenset(State),
 }
@@ -119,6 +121,14 @@ class Condition:
     def phase(self) -> Phase:
         """The phase that is not entered before the condition is met."""
         return phase_blocked(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """When people were told something: by a notice that somebody took, or by a person who says so."""
+
+    item: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +162,8 @@ class Deployment:
 
     `unjudged` are observed sessions without a conclusive day, `not_held` sessions that a person declared the venue did
     not hold; of both the newest. `cut` says why capital was cut by silence, and `approved_pct` is then the share that a
-    person's resume restores. `concerns` are those of the last session observed.
+    person's resume restores. `concerns` are those of the last session observed. `certified` is section 12 as the last
+    edition that has one says, `told` when which notice was taken by somebody, `deployer` who signed for the start.
     """
 
     id: str
@@ -201,6 +212,10 @@ class Deployment:
     concerns: tuple[str, ...] = ()
     approved_pct: int | None = None
     cut: str = ""
+    deployment_date: date | None = None
+    certified: tuple[e.Certified, ...] = ()
+    told: tuple[Told, ...] = ()
+    deployer: e.DeployerSigned | None = None
 
     @property
     def registry_name(self) -> str:
@@ -322,6 +337,7 @@ def _born(recorded: e.Recorded) -> Deployment:
                 unread=event.unread,
                 desk=event.desk,
                 floor=event.floor,
+                deployment_date=event.deployment_date,
                 state=State.VALIDATING,
                 revision=recorded.revision,
                 opened_at=recorded.at,
@@ -403,11 +419,19 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return _moved(state, State.APPROVED)
         case e.ApprovalsVoided():
             moved = _moved(state, State.AWAITING_APPROVAL) if state.state is State.APPROVED else state
-            return replace(moved, approvals=(), met=())
+            return replace(moved, approvals=(), met=(), deployer=None)
+        case e.DeployerSigned():
+            _must(event.manifest == state.manifest, state, "was signed for its start over other bytes")
+            return replace(state, deployer=event)
+        case e.NoticeSent() if event.is_received:
+            return _told(state, event.notice, at)
+        case e.ItemDone():
+            return _told(state, event.item, at)
         case e.ConditionMet():
             return replace(state, met=(*state.met, Condition(role=event.role, text=event.condition)))
         case e.MemoIssued():
-            return replace(state, editions=(*state.editions, (event.edition, event.manifest)))
+            editions = (*state.editions, (event.edition, event.manifest))
+            return replace(state, editions=editions, certified=event.certified or state.certified)
         case e.PhaseEntered():
             _must(not state.conditions_before(event.phase), state, "entered a phase with conditions open")
             _must(event.allocation_pct in _allocations(state, event.phase), state, "was given another share of capital")
@@ -436,6 +460,14 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return replace(state, rollback=_reckoned(state, event, at))
         case _:
             return state
+
+
+def _told(state: Deployment, item: str, at: datetime) -> Deployment:
+    """The state once people were told of an item of T-24h; the first time counts."""
+    before = state.undertakings.communication.before if state.undertakings else ()
+    if item not in before or any(told.item == item for told in state.told):
+        return state
+    return replace(state, told=(*state.told, Told(item=item, at=at)))
 
 
 def _allocations(state: Deployment, phase: Phase) -> range:
@@ -571,7 +603,7 @@ def _reckoned(state: Deployment, event: e.DeadlineBreached | e.PostMortemHeld, a
         message = f"{event.kind!r} before any rollback of deployment {state.id}"
         raise IllegalHistoryError(message)
     if isinstance(event, e.PostMortemHeld):
-        return replace(rollback, post_mortem_at=at)
+        return replace(rollback, post_mortem_at=rollback.post_mortem_at or at)
     return replace(rollback, breached=(*rollback.breached, event.name))
 
 

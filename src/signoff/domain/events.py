@@ -13,7 +13,7 @@ from typing import Literal
 from signoff.domain.access import Duty, Verb
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.floor import Floor
-from signoff.domain.policy import Policy, Role, Tier
+from signoff.domain.policy import Certification, Policy, Role, Tier
 from signoff.domain.venue import VenueKind
 
 
@@ -160,7 +160,7 @@ class Opened(Event):
 
     `grounds` says of each of the barred why, `unread` whose work could not be read. `floor` names the installation's
     policy; `policy` is that one for this type of deployment, with the dossier's stricter thresholds. A release that an
-    older Signoff opened has no floor: its policy came with it.
+    older Signoff opened has no floor: its policy came with it. It is not started before its `deployment_date`.
     """
 
     kind: Literal["opened"] = "opened"
@@ -180,6 +180,7 @@ class Opened(Event):
     unread: tuple[str, ...] = ()
     desk: str | None = None
     floor: Floor | None = None
+    deployment_date: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,12 +279,48 @@ class ConditionMet(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """What an edition of the memo says of one certification of section 12; `against` is empty where it is evidenced.
+
+    Contradicted is what the evidence says the opposite of; the rest lacks evidence.
+    """
+
+    certification: Certification
+    against: str = ""
+    is_contradicted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoIssued(Event):
-    """An edition of a memo was written: its manifest's digest, and what it is."""
+    """An edition of a memo was written: its manifest's digest, and what it is, with what section 12 certifies in it."""
 
     kind: Literal["memo_issued"] = "memo_issued"
     edition: str
     manifest: str
+    certified: tuple[Certified, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployerSigned(Event):
+    """Who starts the rollout signed section 12, over the manifest that was approved; this approves nothing."""
+
+    kind: Literal["deployer_signed"] = "deployer_signed"
+    person: str
+    manifest: str
+    signed_at: datetime
+    key_id: str
+    envelope: str
+    key_made_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemDone(Event):
+    """A person did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
+
+    kind: Literal["item_done"] = "item_done"
+    item: str
+    person: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -462,6 +499,28 @@ class Reinstated(Event):
     after_deployment: str
 
 
+class Delivery(StrEnum):
+    """How a notice went out. An older Signoff did not record it."""
+
+    UNRECORDED = ""
+    FILE = "file"
+    RECEIVER = "receiver"
+    EMAIL = "email"
+
+
+def receipt_in_words(delivery: Delivery, receiver: str, channel: str) -> str:
+    """What became of a notice; "sent by email" only where a mail server took it."""
+    match delivery:
+        case Delivery.FILE:
+            return f"written to {receiver}"
+        case Delivery.RECEIVER:
+            return f"taken by {receiver}"
+        case Delivery.EMAIL:
+            return f"sent by email, taken by {receiver}"
+        case Delivery.UNRECORDED:
+            return f"sent on the channel {channel}, by whom it was taken was not recorded"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed(Event):
     """A rollback was rehearsed; seconds a step, and whether each budget held.
@@ -486,12 +545,25 @@ class Rehearsed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeSent(Event):
-    """People were told something, once."""
+    """A notice went out, once: by which delivery, and who took it. `channel` is the one that it was meant for."""
 
     kind: Literal["notice_sent"] = "notice_sent"
     notice: str
     audience: tuple[str, ...]
     channel: str
+    delivery: Delivery = Delivery.UNRECORDED
+    receiver: str = ""
+    at: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """What became of the notice, as pages print it."""
+        return receipt_in_words(self.delivery, self.receiver, self.channel)
+
+    @property
+    def is_received(self) -> bool:
+        """Whether somebody else took it; a file in the home is nobody's."""
+        return self.delivery is not Delivery.FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -547,10 +619,11 @@ class PersonEnrolled(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostMortemHeld(Event):
-    """People met over a rollback and wrote down what they learned."""
+    """People met over a rollback and wrote down what they learned; without a `root_cause` that stays open."""
 
     kind: Literal["post_mortem_held"] = "post_mortem_held"
     notes: str
+    root_cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -718,6 +791,8 @@ AnyEvent = (
     | ApprovalsVoided
     | ConditionMet
     | MemoIssued
+    | DeployerSigned
+    | ItemDone
     | PhaseEntered
     | Observed
     | CapitalCut

@@ -39,7 +39,9 @@ def shortened(policy: Policy, kind: DeploymentType) -> Policy:
         limited_days=min(policy.phases.limited_days, short.limited_days),
     )
     approvals = replace(policy.approvals, roles=signing(short), compliance_required=False)
-    return replace(policy, gates=replace(gates, **changed), phases=phases, approvals=approvals)
+    hours = min(policy.sign_off.notice_hours, short.notice_hours)
+    sign_off = replace(policy.sign_off, notice_hours=hours)
+    return replace(policy, gates=replace(gates, **changed), phases=phases, approvals=approvals, sign_off=sign_off)
 
 
 def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
@@ -56,6 +58,10 @@ def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
         Shortening(rule=f"{name}.shadow_days", text=f"shadow mode lasts {policy.phases.shadow_days} {unit}"),
         Shortening(rule=f"{name}.limited_days", text=f"the limited phase lasts {policy.phases.limited_days} {unit}"),
         Shortening(rule=f"{name}.roles", text=f"signed by {signing_roles} alone"),
+        Shortening(
+            rule=f"{name}.notice_hours",
+            text=f"the notices of T-24h are due {policy.sign_off.notice_hours:g} h before the start",
+        ),
     )
     return told if short.advisory_gates else told[1:]
 

@@ -94,6 +94,26 @@ class ReviewRequest(Body):
     notes: Text = ""
 
 
+class PostMortemRequest(Body):
+    """What was learned; the root cause is somebody's statement, and may come later."""
+
+    notes: Text = ""
+    root_cause: Text = ""
+
+
+class StartRequest(Body):
+    """The signature of who starts the rollout, over what `start-statement` says."""
+
+    envelope: Envelope | None = None
+
+
+class ItemDoneRequest(Body):
+    """An item of section 9, in its own words, and how it was done."""
+
+    item: Annotated[Text, Field(min_length=1)]
+    note: Text = ""
+
+
 class RearmRequest(Body):
     role: Role
     envelope: Envelope

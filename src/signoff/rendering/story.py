@@ -57,6 +57,11 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"condition met ({event.role}): {event.condition}"
         case e.MemoIssued():
             return f"issued the {event.edition} memo, manifest {event.manifest[:12]}…"
+        case e.DeployerSigned():
+            made = e.key_mark(event.key_made_by)
+            return f"signed section 12 as the one who starts the rollout, manifest {event.manifest[:12]}…{made}"
+        case e.ItemDone():
+            return f"says it is done: {event.item}" + (f" ({event.note})" if event.note else "")
         case e.PhaseEntered():
             return f"entered {event.phase} at {event.allocation_pct}%" + (f": {event.reason}" if event.reason else "")
         case e.Observed():
@@ -88,7 +93,7 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
         case e.Rehearsed():
             return _rehearsed(event)
         case e.NoticeSent():
-            return f"told {event.channel}: {event.notice}"
+            return f"notice {event.notice!r}: {event.words}"
         case e.Reviewed():
             return f"reviewed: {'every target met' if event.targets_met else 'targets missed'}"
         case e.Killed():
@@ -110,7 +115,8 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
         case e.PolicyDeclined():
             return f"declined the policy proposal {event.proposal}"
         case e.PostMortemHeld():
-            return f"held the post-mortem: {event.notes}"
+            cause = f"; root cause: {event.root_cause}" if event.root_cause else "; the root cause stays open"
+            return f"held the post-mortem: {event.notes}{cause}"
         case _:
             return _of_people(event)
 

@@ -128,6 +128,8 @@ class DeploymentDocument(TypedDict):
     may_not_sign: list[BarredDocument]
     unread: list[str]
     editions: list[str]
+    deployment_date: str | None
+    deployed_by: str | None
     opened_at: str
     policy: FloorDocument | None
 
@@ -214,6 +216,8 @@ def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
         ],
         "unread": list(state.unread),
         "editions": [edition for edition, _ in state.editions],
+        "deployment_date": None if state.deployment_date is None else state.deployment_date.isoformat(),
+        "deployed_by": None if state.deployer is None else state.deployer.person,
         "opened_at": state.opened_at.isoformat(),
         "policy": None if state.floor is None else floor_document(state.floor),
     }

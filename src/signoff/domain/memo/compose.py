@@ -25,7 +25,7 @@ from signoff.domain.memo.rationale import rationale
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.risk import risk
 from signoff.domain.memo.rollback import rollback
-from signoff.domain.memo.sign_off import sign_off
+from signoff.domain.memo.sign_off import accepted, certified, sign_off
 from signoff.domain.memo.standing import Standing
 from signoff.domain.memo.success import success
 from signoff.domain.memo.summary import draft, summary_contradictions
@@ -75,6 +75,7 @@ def compose(
         status=release.decision,
         evidence_digest=evidence_digest,
         colophon=_held_to(policy, standing.floor),
+        certified=certified(release),
     )
 
 
@@ -112,6 +113,12 @@ def _notices(release: Release) -> Iterator[str]:
         yield f"The feature code ran {ran.words}."
     yield from _venue_notices(release)
     yield from _key_notices(release.standing)
+    if unevidenced := accepted(release):
+        policy = release.policy
+        yield (
+            f"Not evidenced, and accepted by policy {policy.name} {policy.version} (sign_off.accepted_not_evidenced): "
+            f"{', '.join(unevidenced)}."
+        )
     pit = release.assessment.pit
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"

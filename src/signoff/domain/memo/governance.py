@@ -54,13 +54,17 @@ def is_governance_ready(candidate: RegisteredVersion | None) -> bool:
     return candidate is not None and candidate.tags.get("governance_ready") == "true"
 
 
-def _regulation(release: Release) -> tuple[Block, ...]:
+def regulation(release: Release) -> tuple[CheckItem, ...]:
+    """The rows of the requirements, each with its evidence."""
     declared = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
-    items = tuple(
+    return tuple(
         _requirement(title, declared[name] if name is not None else None, release)
         for title, name in placed(_REQUIREMENTS, declared)
     )
-    standing = release.standing
+
+
+def _regulation(release: Release) -> tuple[Block, ...]:
+    items, standing = regulation(release), release.standing
     return (
         lead_in("Regulatory Requirements Met"),
         Checklist(items),

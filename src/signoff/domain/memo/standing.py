@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from signoff.domain.events import Barred, NoticeSent, Signature
+from signoff.domain.events import Barred, DeployerSigned, ItemDone, NoticeSent, Signature
 from signoff.domain.floor import Floor
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
@@ -23,7 +24,8 @@ class PreviousCheck:
 class Standing:
     """A draft knows no signatures and is pending; the approved edition lists them all.
 
-    `floor` is None for a release that an older Signoff opened, whose policy came with it.
+    `floor` is None for a release that an older Signoff opened, whose policy came with it. `done` is what people say
+    that they did, `deployer` who signed for the start, `started_by` who started the rollout, signed or not.
     """
 
     required: tuple[Role, ...]
@@ -44,3 +46,6 @@ class Standing:
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
     floor: Floor | None = None
+    done: tuple[tuple[ItemDone, datetime], ...] = ()
+    deployer: DeployerSigned | None = None
+    started_by: str | None = None
