@@ -10,7 +10,7 @@ from pathlib import Path
 from signoff.app.assess import Assessor, Release, submission_errors
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
-from signoff.app.package import MANIFEST, Publisher
+from signoff.app.package import MANIFEST, Edition, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
@@ -246,13 +246,13 @@ class ApprovalRound:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
         self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
         release = release or self.reassessed(state)
-        memo = self.publisher.compose(release, state)
-        files = self.publisher.files(release, memo)
+        files = self.publisher.publish(release, state)
+        certified = files.certified if isinstance(files, Edition) else ()
         self.publisher.attach(state, files)
         folder = self._keep(state.id, APPROVED, files)
         digest = parse(files[MANIFEST]).digest
         if (APPROVED, digest) not in state.editions:
-            events = (MemoIssued(edition=APPROVED, manifest=digest, certified=memo.certified),)
+            events = (MemoIssued(edition=APPROVED, manifest=digest, certified=certified),)
             self._append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
         return folder
 
@@ -443,7 +443,6 @@ def _opened(record: Record, release: Release, identity: str, actor: str, found: 
         grounds=found.grounds,
         unread=(*found.unread, *found.unnamed),
         desk=header.desk,
-        deployment_date=header.deployment_date,
     )
 
 

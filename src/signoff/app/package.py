@@ -8,7 +8,7 @@ import numpy as np
 from signoff.app.assess import Release
 from signoff.app.record import Record, deployment_stream
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.events import ItemDone, NoticeSent, Phase, PhaseEntered, Recorded
+from signoff.domain.events import Certified, ItemDone, NoticeSent, Phase, PhaseEntered, Recorded
 from signoff.domain.evidence import PaperLog, Predictions
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
@@ -26,6 +26,12 @@ from signoff.rendering.validation_report import validation_html, validation_pdf
 MANIFEST = "manifest.json"
 
 
+class Edition(dict[str, bytes]):
+    """The files of an edition, and what section 12 certifies in them."""
+
+    certified: tuple[Certified, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
     """Composes and renders memos from a release and what the record knows of it."""
@@ -35,11 +41,10 @@ class Publisher:
 
     def publish(self, release: Release, state: Deployment | None) -> dict[str, bytes]:
         """Every file of an edition; the same record and inputs give the same bytes."""
-        return self.files(release, self.compose(release, state))
-
-    def files(self, release: Release, memo: Memo) -> dict[str, bytes]:
-        """The files of an edition whose memo was composed."""
-        return with_manifest({**rendered(memo), **attachments(release, memo), **release.files})
+        memo = self.compose(release, state)
+        edition = Edition(with_manifest({**rendered(memo), **attachments(release, memo), **release.files}))
+        edition.certified = memo.certified
+        return edition
 
     def living(self, release: Release, state: Deployment) -> dict[str, bytes]:
         """The memo as it reads now, with what happened since it was signed; it replaces no edition that was."""

@@ -212,7 +212,6 @@ class Deployment:
     concerns: tuple[str, ...] = ()
     approved_pct: int | None = None
     cut: str = ""
-    deployment_date: date | None = None
     certified: tuple[e.Certified, ...] = ()
     told: tuple[Told, ...] = ()
     deployer: e.DeployerSigned | None = None
@@ -221,6 +220,11 @@ class Deployment:
     def registry_name(self) -> str:
         """What the model registry calls the model."""
         return self.registered_model or self.model
+
+    @property
+    def deployment_date(self) -> date | None:
+        """The day before which it is not started; None for what an older Signoff opened."""
+        return None if self.undertakings is None else self.undertakings.deployment_date
 
     @property
     def phase(self) -> Phase | None:
@@ -337,7 +341,6 @@ def _born(recorded: e.Recorded) -> Deployment:
                 unread=event.unread,
                 desk=event.desk,
                 floor=event.floor,
-                deployment_date=event.deployment_date,
                 state=State.VALIDATING,
                 revision=recorded.revision,
                 opened_at=recorded.at,

@@ -160,7 +160,7 @@ class Opened(Event):
 
     `grounds` says of each of the barred why, `unread` whose work could not be read. `floor` names the installation's
     policy; `policy` is that one for this type of deployment, with the dossier's stricter thresholds. A release that an
-    older Signoff opened has no floor: its policy came with it. It is not started before its `deployment_date`.
+    older Signoff opened has no floor: its policy came with it.
     """
 
     kind: Literal["opened"] = "opened"
@@ -180,7 +180,6 @@ class Opened(Event):
     unread: tuple[str, ...] = ()
     desk: str | None = None
     floor: Floor | None = None
-    deployment_date: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

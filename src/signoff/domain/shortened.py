@@ -58,10 +58,6 @@ def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
         Shortening(rule=f"{name}.shadow_days", text=f"shadow mode lasts {policy.phases.shadow_days} {unit}"),
         Shortening(rule=f"{name}.limited_days", text=f"the limited phase lasts {policy.phases.limited_days} {unit}"),
         Shortening(rule=f"{name}.roles", text=f"signed by {signing_roles} alone"),
-        Shortening(
-            rule=f"{name}.notice_hours",
-            text=f"the notices of T-24h are due {policy.sign_off.notice_hours:g} h before the start",
-        ),
     )
     return told if short.advisory_gates else told[1:]
 
@@ -69,6 +65,11 @@ def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
 def signing(short: ShortenedPolicy) -> tuple[Role, ...]:
     """The roles that sign, the ones that always do among them, in the memo's order."""
     return tuple(role for role in Role if role in {*short.roles, *ALWAYS_SIGNING})
+
+
+def shortening_of(kind: DeploymentType) -> str | None:
+    """The part of the policy that shortens a release of this type; None where nothing does."""
+    return {DeploymentType.HOTFIX: "hotfix", DeploymentType.ROLLBACK: "redeployment"}.get(kind)
 
 
 def _rule(policy: Policy, kind: DeploymentType) -> tuple[str, ShortenedPolicy] | None:

@@ -13,6 +13,7 @@ from signoff.domain.memo.pieces import Line, lead_in, placed, plain
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import Certification
 from signoff.domain.quantity import NOT_PROVIDED
+from signoff.domain.shortened import shortening_of
 
 # Once a week and once a month after the deployment: an item of that list is done when both were sent.
 _MOMENTS_AFTER: Final = ("T+7d", "T+30d")
@@ -85,7 +86,9 @@ def unsent_before(release: Release) -> tuple[str, ...]:
 def _hold(release: Release) -> str:
     """When the notices of T-24h are due, and whether the start waits for them."""
     sign_off = release.policy.sign_off
-    due = f"Due {plain(sign_off.notice_hours)} h before the deployment (policy, sign_off.notice_hours)"
+    short = shortening_of(release.dossier.header.deployment_type)
+    rule = "sign_off.notice_hours" if short is None else f"{short}.notice_hours"
+    due = f"Due {plain(sign_off.notice_hours)} h before the deployment (policy, {rule})"
     if Certification.STAKEHOLDERS in sign_off.accepted_not_evidenced:
         return f"{due}; the policy lets a start go ahead without them (sign_off.accepted_not_evidenced)."
     return f"{due}; the start waits until everybody has had them for so long."
