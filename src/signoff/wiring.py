@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from random import random
+from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final, cast
 
 from signoff.adapters.anchors import FileAnchor, anchor_at
@@ -66,11 +67,13 @@ from signoff.domain.benchmark import Benchmark
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
+from signoff.domain.events import Proof
 from signoff.domain.flags import KILLED, Flags, killed
 from signoff.domain.floor import InForce
 from signoff.domain.monitoring import Measurement
 from signoff.domain.policy import Policy, Role
 from signoff.domain.venue import VenueKind
+from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
@@ -108,17 +111,24 @@ CLOSED = (
 )
 MAX_VERIFIED = 64 << 20
 OBSERVING: Final = "observing"
+# For whom a server started a command: the command takes the name once, and may then act under it as authenticated.
+SENT_FOR: Final = "sent for"
 # A worker that runs once a day counts as one that observes.
 OBSERVED_WITHIN: Final = timedelta(hours=26)
 
 
 @dataclass(frozen=True)
 class House:
-    """Everything an installation can do, built on first use."""
+    """Everything an installation can do, built on first use. `proof` is of the names of those who act by it."""
 
     settings: Settings
     clock: Clock = field(default_factory=WallClock)
     undertakings: Undertakings | None = None
+    proof: Proof = Proof.UNRECORDED
+
+    def known_by(self, proof: Proof) -> "House":
+        """The same installation for those whose names rest on this."""
+        return House(self.settings, self.clock, self.undertakings, proof)
 
     def refuse_open_home(self) -> None:
         """Refuse a home that others may write to, and what decides something in it and is somebody else's.
@@ -210,7 +220,7 @@ class House:
 
     @cached_property
     def record(self) -> Record:
-        return Record(self.store, self.clock, undertakings=self.undertakings)
+        return Record(self.store, self.clock, undertakings=self.undertakings, proof=self.proof)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -397,7 +407,8 @@ class House:
         """Stops a model also where the record cannot be opened; the kill then waits in the journal until it can."""
         if self.kill_drop is not None and self.kill_drop.is_for_guests:
             shut = ShutStore(UnavailableError(f"The home {self.settings.home} is another account's."))
-            return KillSwitch(record=Record(cast("Store", shut), self.clock), orders=NoVenue(), journal=self.kills)
+            record = Record(cast("Store", shut), self.clock, proof=self.proof)
+            return KillSwitch(record=record, orders=NoVenue(), journal=self.kills)
         return KillSwitch(
             record=self._record_or_shut,
             orders=self.broker,
@@ -417,7 +428,7 @@ class House:
             if not is_fault(error):
                 raise
             shut = UnavailableError(f"The record in {self.settings.home} cannot be opened: {described(error)}.")
-        return Record(cast("Store", ShutStore(shut)), self.clock)
+        return Record(cast("Store", ShutStore(shut)), self.clock, proof=self.proof)
 
     def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
@@ -433,9 +444,9 @@ class House:
             "kills",
             "_looks",
         )
-        house = House(self.settings, self.clock, self.undertakings)
+        house = House(self.settings, self.clock, self.undertakings, self.proof)
         house.__dict__.update({name: getattr(self, name) for name in shared})
-        house.__dict__["record"] = Record(self.store, self.clock, expected, request, self.undertakings)
+        house.__dict__["record"] = Record(self.store, self.clock, expected, request, self.undertakings, self.proof)
         return house
 
     def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
@@ -462,6 +473,22 @@ class House:
     def watch(self, model: str) -> Watch:
         """Monitoring of one model."""
         return Watch(record=self.record, feed=self.feed(model), calendar=ExchangeCalendar(), rollback=self.rollback)
+
+    def sent_for(self, actor: str, until: timedelta) -> str:
+        """A secret by which a command that this process starts may act in the name of somebody who came in here."""
+        secret, now = token_urlsafe(24), self.clock.now()
+        self.shelf.put(SENT_FOR, digest(secret.encode()), actor.encode(), now + until)
+        return secret
+
+    def is_sent_for(self, actor: str) -> bool:
+        """Whether a server that knows this person started this command for them; its secret holds once."""
+        if not self.settings.sent or not self.is_there:
+            return False
+        try:
+            found = self.shelf.take(SENT_FOR, digest(self.settings.sent.encode()), self.clock.now())
+        except SignoffError:
+            return False
+        return found == actor.encode()
 
     def say_observing(self, *, is_observing: bool) -> None:
         """Leave word whether the last pass of a worker observed sessions, for who asks where things stand."""
@@ -590,7 +617,7 @@ class House:
                 found = ", ".join(holders) or "nobody"
                 raise NotFoundError(
                     f"Expected one person enrolled as {role.value}, found {found}. Name the person with --as NAME, or "
-                    f"enrol with `signoff people add NAME --role {role.value}`."
+                    f"enrol with `signoff people add NAME --role {role.value} --public-key FILE`."
                 )
             person = holders[0]
         return Signatory(person=person, role=role, signer=KeyFile.load(key or self.key_path(person)))

@@ -219,7 +219,14 @@ def planted(folder):
 @needs_root
 @pytest.mark.parametrize(
     "command",
-    [["status"], ["verify"], ["worker"], ["check", "."], ["people", "add", "R", "--role", "cto"], ["policy", "show"]],
+    [
+        ["status"],
+        ["verify"],
+        ["worker"],
+        ["check", "."],
+        ["people", "add", "R", "--make-key", "--role", "cto"],
+        ["policy", "show"],
+    ],
 )
 def test_root_believes_no_home_of_another_account_that_lies_in_the_current_folder(planted, command):
     before = sorted(planted.rglob("*"))

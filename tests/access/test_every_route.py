@@ -40,6 +40,7 @@ BODIES = {
     "pause": {"reason": "manual"},
     "resume": {"reason": "manual"},
     "attest-flat": {"reason": "looked"},
+    "items-done": {"item": "Retrospective"},
     "sessions-not-held": {"session": "2019-01-04", "reason": "storm"},
     "proposals": {"change": {"kind": "duties_granted", "name": "New", "duties": ["operator"]}},
     "withdrawals": {"name": "Nobody", "powers": ["cto"]},

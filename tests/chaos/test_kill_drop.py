@@ -45,8 +45,11 @@ def drop(place, monkeypatch):
 @pytest.fixture
 def home(place, drop):
     home = place / "home"
-    assert main(["people", "add", "C. Yamada", "--role", "cto", "--home", str(home)]) == 0
-    assert main(["people", "add", "Rae", "--role", "risk_manager", "--login", "nobody", "--home", str(home)]) == 0
+    assert main(["people", "add", "C. Yamada", "--make-key", "--role", "cto", "--home", str(home)]) == 0
+    assert (
+        main(["people", "add", "Rae", "--make-key", "--role", "risk_manager", "--login", "nobody", "--home", str(home)])
+        == 0
+    )
     home.chmod(0o700)
     return home
 
@@ -188,7 +191,7 @@ def test_a_file_that_others_could_have_written_names_the_group_as_its_actor(home
 
 
 def test_a_login_that_no_person_holds_is_named_as_the_account(home, drop, capsys):
-    arguments = ["people", "add", "Rae", "--role", "risk_manager", "--login", "rae", "--home", str(home)]
+    arguments = ["people", "add", "Rae", "--make-key", "--role", "risk_manager", "--login", "rae", "--home", str(home)]
     assert main(arguments) == 0
     left(drop)
     worked(home, capsys)

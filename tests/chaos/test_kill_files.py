@@ -31,7 +31,7 @@ LONG_AGO = datetime(2019, 1, 2, tzinfo=UTC)
 @pytest.fixture
 def home(tmp_path):
     home = tmp_path / "home"
-    assert main(["people", "add", "C. Yamada", "--role", "cto", "--home", str(home)]) == 0
+    assert main(["people", "add", "C. Yamada", "--make-key", "--role", "cto", "--home", str(home)]) == 0
     return home
 
 
@@ -237,7 +237,7 @@ def test_an_invalid_proof_does_not_count_as_a_missing_one(home, capsys, proof):
 
 def test_a_proof_of_another_installation_is_refused(home, tmp_path, capsys):
     other = tmp_path / "other"
-    assert main(["people", "add", "C. Yamada", "--role", "cto", "--home", str(other)]) == 0
+    assert main(["people", "add", "C. Yamada", "--make-key", "--role", "cto", "--home", str(other)]) == 0
     _, path = journaled(other)
     planted(home / "kills", json.loads(path.read_bytes()))
     worked(home, capsys)

@@ -17,7 +17,7 @@ from signoff.wiring import House
 
 @pytest.fixture
 def home(tmp_path):
-    assert main(["people", "add", "Rae", "--role", "risk_manager", "--home", str(tmp_path)]) == 0
+    assert main(["people", "add", "Rae", "--make-key", "--role", "risk_manager", "--home", str(tmp_path)]) == 0
     return tmp_path
 
 

@@ -19,7 +19,7 @@ SHOWN_ID = "1f2e3d4c5b6a7980"
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, role in (("R. Moreau", "risk_manager"), ("C. Yamada", "cto")):
-        assert main(["people", "add", name, "--role", role]) == 0
+        assert main(["people", "add", name, "--make-key", "--role", role]) == 0
     (release_folder.make(tmp_path / "release", sessions=600) / "policy.yaml").unlink()
     return tmp_path
 

@@ -123,7 +123,7 @@ def test_a_policy_without_roles_is_refused_in_our_own_words(tmp_path):
 
 def test_whoever_declines_a_policy_is_found_where_there_is_only_one(tmp_path):
     home, file = tmp_path / "h", tmp_path / "policy.yaml"
-    assert command("people", "add", "C. Yamada", "--role", "cto", home=home).returncode == 0
+    assert command("people", "add", "C. Yamada", "--make-key", "--role", "cto", home=home).returncode == 0
     assert command("policy", "template", file, home=home).returncode == 0
     made = json.loads(command("policy", "propose", file, "--role", "cto", "--json", home=home).stdout)
     said = command("policy", "decline", made["proposal"], home=home)

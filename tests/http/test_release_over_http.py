@@ -101,9 +101,17 @@ def test_a_release_is_submitted_signed_and_started_through_the_server(own_server
     for role in PEOPLE:
         document = desks[role].ok("approve", identity, "--role", role)
     assert document["state"] == "approved"
+    assert document["to_sign"]["manifest"] == document["manifest"]
+    assert document["to_sign"]["memo"].endswith(f"/deployments/{identity}/editions/submitted/deployment_memo.pdf")
+    assert {gate["gate"] for gate in document["to_sign"]["gates"]} >= {"spa", "pbo"}
     started = desks["head_of_trading"].ok("rollout", "start", identity)
     assert started["flags"]["models.momentum.shadow_mode"] is True
+    assert started["deployed_by"] == PEOPLE["head_of_trading"]
     history = desks["compliance"].ok("history", identity)["history"]
+    assert {e["proof"] for e in history if e["kind"] in {"opened", "approval_signed", "deployer_signed"}} <= {
+        None,
+        "authenticated",
+    }
     assert [e["actor"] for e in history if e["kind"] == "approval_signed"] == list(PEOPLE.values())
     assert own_server.house.record.deployment(identity).approvals[0].person == PEOPLE["model_owner"]
     assert "inputs/example_features.py" in own_server.house.releases.read(identity, "submitted")

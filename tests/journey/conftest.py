@@ -58,7 +58,7 @@ class Desk:
 
     def _with_people(self):
         for role, name in PEOPLE.items():
-            self.ok("people", "add", name, "--role", role)
+            self.ok("people", "add", name, "--make-key", "--role", role)
         self.ok("policy", "propose", firm_policy.FILE, "--as", PEOPLE["risk_manager"])
         self.ok("policy", "confirm", "--as", PEOPLE["cto"])
         self.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")

@@ -69,7 +69,7 @@ class TestLinkedTrials:
         client, runs = linked
         client.set_tag(runs[3], "mlflow.user", "rmoreau")
         desk.with_people()
-        desk.ok("people", "add", PEOPLE["risk_manager"], "--role", "risk_manager", "--login", "rmoreau")
+        desk.ok("people", "add", PEOPLE["risk_manager"], "--make-key", "--role", "risk_manager", "--login", "rmoreau")
         _, document, said = desk("submit", desk.folder, "--as", "Q. Ferrari")
         assert document is not None, said
         refusal = desk.refused("override", document["deployment"], "--role", "risk_manager", "--reason", "r")

@@ -36,7 +36,7 @@ def short(monkeypatch):
 
 def enrolled(desk):
     for role, name in PEOPLE.items():
-        desk.ok("people", "add", name, "--role", role)
+        desk.ok("people", "add", name, "--make-key", "--role", role)
     return desk
 
 

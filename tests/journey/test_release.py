@@ -42,13 +42,13 @@ class TestApprovals:
 
     def test_nobody_approves_what_they_submitted(self, desk):
         identity = desk.with_people().submitted()
-        desk.ok("people", "add", "Q. Ferrari", "--role", "cto")
+        desk.ok("people", "add", "Q. Ferrari", "--make-key", "--role", "cto")
         assert "independence" in desk.refused("approve", identity, "--role", "cto", "--as", "Q. Ferrari")
 
     def test_a_person_with_two_roles_signs_once(self, desk):
         desk.with_people()
         identity = desk.submitted()
-        desk.ok("people", "add", "A. Lindqvist", "--role", "model_owner", "--role", "lead_quant")
+        desk.ok("people", "add", "A. Lindqvist", "--role", "model_owner", "--make-key", "--role", "lead_quant")
         desk.ok("approve", identity, "--role", "model_owner")
         said = desk.refused("approve", identity, "--role", "lead_quant", "--as", "A. Lindqvist")
         assert "person_twice" in said

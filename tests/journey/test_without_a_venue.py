@@ -124,7 +124,7 @@ def test_a_policy_that_takes_no_rehearsal_without_a_venue_keeps_the_release_from
     policy = user.folder / "policy.yaml"
     policy.write_text(policy.read_text().replace("rollback:\n", "rollback:\n  rehearsal_venue: simulated\n"))
     for role, name in PEOPLE.items():
-        user.ok("people", "add", name, "--role", role)
+        user.ok("people", "add", name, "--make-key", "--role", role)
     user.ok("policy", "propose", policy, "--as", PEOPLE["risk_manager"])
     user.ok("policy", "confirm", "--as", PEOPLE["cto"])
     user.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")

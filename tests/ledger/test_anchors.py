@@ -247,7 +247,7 @@ def test_the_commands_anchor_everywhere_and_verify_with_what_was_kept(tmp_path, 
     assert main(["anchor", *here]) == 0
     assert main(["verify", *here]) == 0
     assert "existed on 20" in " ".join(capsys.readouterr().out.split())
-    assert main(["people", "add", "Zoe", "--role", "cto", *here]) == 0
+    assert main(["people", "add", "Zoe", "--make-key", "--role", "cto", *here]) == 0
     assert main(["export", str(tmp_path / "out"), *here]) == 0
     root = ["--tsa-root", str(authority.root)]
     (tmp_path / "from-git").write_text(git(repository, "show", "signoff-checkpoints:000000000001"))

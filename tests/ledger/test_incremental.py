@@ -213,7 +213,7 @@ def test_nothing_is_remembered_of_a_ledger_in_which_something_was_found(ours):
 def test_the_command_remembers_and_full_forgets(tmp_path, capsys):
     home = ["--home", str(tmp_path)]
     for name in ("Rae", "Zoe"):
-        assert main(["people", "add", name, "--role", "cto", *home]) == 0
+        assert main(["people", "add", name, "--make-key", "--role", "cto", *home]) == 0
         assert main(["verify", *home]) in {0, 2}
     told = " ".join(capsys.readouterr().out.split())
     assert "Read were the 1 events after the 1 that were verified before" in told

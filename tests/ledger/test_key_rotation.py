@@ -186,7 +186,7 @@ def test_an_installation_verifies_after_its_keys_were_rotated(tmp_path, capsys):
     enrol(house.record, name="Rae", roles=(Role.CTO,), key_id=one.key_id, public_key=one.public_key, actor="t")
     house.anchor()
     assert main(["ledger", "rotate-key", "--home", str(tmp_path / "home")]) == 0
-    assert main(["people", "add", "Zoe", "--role", "cto", "--home", str(tmp_path / "home")]) == 0
+    assert main(["people", "add", "Zoe", "--make-key", "--role", "cto", "--home", str(tmp_path / "home")]) == 0
     house.anchor()
     assert main(["verify", "--home", str(tmp_path / "home")]) == 0
     assert "took over" in capsys.readouterr().out.replace("\n", " ")

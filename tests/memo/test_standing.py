@@ -10,7 +10,7 @@ import sample
 from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import Grade, Risk
-from signoff.domain.events import NoticeSent, Verdict
+from signoff.domain.events import Delivery, DeployerSigned, ItemDone, NoticeSent, Verdict
 from signoff.domain.evidence import PitEvidence, PitFinding, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.finding import Outcome
 from signoff.domain.memo.document import Mark
@@ -27,12 +27,16 @@ STAKEHOLDERS = "All stakeholders have been notified"
 GOVERNANCE = "This deployment meets governance requirements"
 
 
+LINKS = {**sample.standing().links, "policy7.pdf": True}
+DASHBOARD = "https://grafana/momentum"
+
+
 def good() -> dict:
-    return {"assessment": replace(sample.assessment(), findings=sample.PASSING)}
+    return {"assessment": replace(sample.assessment(), findings=sample.PASSING), **standing()}
 
 
 def standing(**changed) -> dict:
-    return {"standing": replace(sample.standing(), **changed)}
+    return {"standing": replace(sample.standing(), **{"links": LINKS, **changed})}
 
 
 def rehearsed(at: datetime = sample.REHEARSAL.at, **changed) -> dict:
@@ -75,10 +79,13 @@ def test_every_certification_holds_when_the_record_shows_all_of_it() -> None:
         (ROLLBACK, rehearsed(at=datetime(2018, 10, 3, tzinfo=UTC))),
         (ROLLBACK, rehearsed(at=datetime(2019, 1, 3, tzinfo=UTC))),
         (ROLLBACK, rehearsed(seconds=sample.REHEARSAL.result.seconds[:3])),
-        (MONITORING, standing(links={})),
-        (MONITORING, standing(links={"https://grafana/momentum": False})),
+        (MONITORING, standing(links={**LINKS, DASHBOARD: None})),
+        (MONITORING, standing(links={**LINKS, DASHBOARD: False})),
         (STAKEHOLDERS, standing(notices=())),
         (STAKEHOLDERS, standing(notices=sample.standing().notices[:3])),
+        (GOVERNANCE, standing(links=sample.standing().links)),
+        (GOVERNANCE, standing(predictions_logged=None)),
+        (GOVERNANCE, standing(trades_attributed=False)),
         (GOVERNANCE, tagged()),
         (GOVERNANCE, tagged(governance_ready="True")),
         (GOVERNANCE, {"evidence": replace(sample.evidence(), candidate=None)}),
@@ -93,7 +100,7 @@ def test_no_certification_is_ticked_when_it_is_untrue(certification: str, change
 
 
 def test_a_rehearsal_exactly_as_old_as_the_policy_allows_still_counts() -> None:
-    memo = sample.memo(**good(), **rehearsed(at=datetime(2018, 10, 4, tzinfo=UTC)))
+    memo = sample.memo(**good() | rehearsed(at=datetime(2018, 10, 4, tzinfo=UTC)))
 
     assert sample.boxes(memo, "12")[ROLLBACK].is_checked
 
@@ -138,7 +145,7 @@ def test_a_failed_replay_is_a_notice_on_page_one() -> None:
         features_checked=75,
         seed=0,
     )
-    memo = sample.memo(**assessed(pit=pit), evidence=replace(sample.evidence(), pit=leak))
+    memo = sample.memo(**assessed(pit=pit), **standing(), evidence=replace(sample.evidence(), pit=leak))
 
     assert memo.notices == ("Point-in-time validation failed: 1 feature uses what was not yet known: f1.",)
     assert sample.cell(memo, "2.3", "PIT Compliance").mark is Mark.FAIL
@@ -376,13 +383,65 @@ def test_a_notice_is_ticked_only_when_it_was_sent() -> None:
     assert [text for text, item in boxes.items() if item.is_checked] == ["Trading desk notified"]
 
 
-def test_an_item_of_the_weeks_after_is_ticked_when_it_was_sent_at_both_moments() -> None:
+def test_a_meeting_is_ticked_by_the_person_who_held_it_and_by_no_reminder() -> None:
     week, month = (NoticeSent(notice=f"{at}: Retrospective", audience=(), channel="email") for at in ("T+7d", "T+30d"))
-    once = sample.boxes(sample.memo(**standing(notices=(week,))), "9.1")["Deployment retrospective"]
-    twice = sample.boxes(sample.memo(**standing(notices=(week, month))), "9.1")["Deployment retrospective"]
+    held = (ItemDone(item="Retrospective", person="A. Berg", note="minutes kept"), datetime(2019, 2, 4, 9, tzinfo=UTC))
+    reminded = sample.boxes(sample.memo(**standing(notices=(week, month))), "9.1")["Deployment retrospective"]
+    done = sample.boxes(sample.memo(**standing(notices=(week,), done=(held,))), "9.1")["Deployment retrospective"]
 
-    assert (once.is_checked, once.note) == (False, "sent T+7d by email; not yet sent: T+30d")
-    assert (twice.is_checked, twice.note) == (True, "sent T+7d by email; T+30d by email")
+    assert not reminded.is_checked
+    assert reminded.note.startswith("not evidenced: no person says that it was done; announced: T+7d sent on")
+    assert (done.is_checked, done.note) == (True, "A. Berg, 2019-02-04 09:00 UTC: minutes kept")
+
+
+RECEIPTS = {
+    Delivery.FILE: (False, "written to notices.jsonl on 2019-01-01 00:00 UTC"),
+    Delivery.RECEIVER: (True, "taken by notices.jsonl on 2019-01-01 00:00 UTC"),
+    Delivery.EMAIL: (True, "sent by email, taken by notices.jsonl on 2019-01-01 00:00 UTC"),
+    Delivery.UNRECORDED: (True, "sent on the channel email, by whom it was taken was not recorded on 2019-01-01"),
+}
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+def test_a_notice_says_who_took_it_and_a_file_in_the_home_ticks_nothing(delivery) -> None:
+    at = datetime(2019, 1, 1, tzinfo=UTC)
+    sent = NoticeSent(
+        notice="Trading desk", audience=(), channel="email", delivery=delivery, receiver="notices.jsonl", at=at
+    )
+    box = sample.boxes(sample.memo(**standing(notices=(sent,))), "9.1")["Trading desk notified"]
+    is_checked, note = RECEIPTS[delivery]
+    assert (box.is_checked, box.note.startswith(note)) == (is_checked, True)
+    assert ("sent by email" in box.note) == (delivery is Delivery.EMAIL)
+
+
+@pytest.mark.parametrize("number", ["9.2"])
+def test_no_document_and_no_training_is_ticked_by_a_declaration(number) -> None:
+    boxes = sample.boxes(sample.memo(), number)
+    assert boxes
+    assert not [text for text, item in boxes.items() if item.is_checked]
+
+
+def test_what_lacks_evidence_and_is_accepted_stands_on_page_one() -> None:
+    (said,) = (n for n in sample.memo(**good() | standing(links={}, notices=())).notices if "Not evidenced" in n)
+    assert said.endswith("(sign_off.accepted_not_evidenced): monitoring, stakeholders, governance.")
+    assert not any("Not evidenced" in n for n in sample.memo(**good()).notices)
+
+
+def test_section_12_shows_who_started_the_rollout_and_whether_they_signed() -> None:
+    signed = DeployerSigned(
+        person="O. Perez",
+        manifest=sample.MANIFEST,
+        signed_at=datetime(2019, 1, 2, 9, tzinfo=UTC),
+        key_id="ab" * 32,
+        envelope="{}",
+        key_made_by="T. Adeyemi",
+    )
+    memo = sample.memo(**standing(deployer=signed))
+    assert sample.cell(memo, "12", "Deployed By").text == "O. Perez"
+    assert sample.cell(memo, "12", "Date").text == "2019-01-02"
+    assert "(key made by T. Adeyemi) over manifest" in sample.cell(memo, "12", "Signature").text
+    unsigned = sample.memo(**standing(started_by="O. Perez"))
+    assert sample.cell(unsigned, "12", "Deployed By").text == "O. Perez, who started it and did not sign"
 
 
 def test_the_day_of_the_last_update_is_that_of_the_latest_signature_unless_told() -> None:

@@ -428,7 +428,7 @@ def test_an_initial_deployment_composes_without_a_previous_version() -> None:
     assert sample.cell(memo, "5.2", "Version").text == "N/A - Initial Deployment"
     assert sample.cell(memo, "5.2", "Verified working").mark is None
     assert {row[1].text for row in sample.tables(memo, "1.2")[0].rows} == {"N/A - Initial Deployment"}
-    assert memo.notices == ("Blocked by gates that did not pass: VaR Compliance FAIL.",)
+    assert memo.notices[0] == "Blocked by gates that did not pass: VaR Compliance FAIL."
     assert all(not line.label.startswith("v1") for block in memo.front[0].blocks[:1] for line in block.lines)
 
 

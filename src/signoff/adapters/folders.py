@@ -16,7 +16,8 @@ from signoff.adapters.folder_files import read_inside
 from signoff.adapters.foreign_files import ForeignFileError, own_users, read_regular
 from signoff.adapters.own_files import PRIVATE_FILE, close_handle_to_others, give_to_owner_of, make_private
 from signoff.domain.errors import NotFoundError, NotTakenError, SignoffError, UnavailableError
-from signoff.ports.notices import Severity
+from signoff.domain.events import Delivery
+from signoff.ports.notices import Receipt, Severity
 
 log = logging.getLogger("signoff")
 MAX_BYTES: Final = 4 << 30
@@ -234,7 +235,7 @@ class NoticeFile:
         """The file, as whoever takes these notices."""
         return str(self._path.absolute())
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
+    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
         """Append a notice unless its identity is there already; of several workers one writes at a time."""
         told = {"identity": identity, "severity": severity, "channel": channel, "subject": subject, "text": text}
         line = json.dumps(told)
@@ -248,3 +249,4 @@ class NoticeFile:
                 f"Cannot write the notice to {self._path}: {error.strerror}. It stays due; make room.",
                 is_of_receiver=True,
             ) from error
+        return Receipt(Delivery.FILE, self._path.name)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
+    load_ssh_public_key,
 )
 
 from signoff.adapters.foreign_files import own_users, read_regular
@@ -80,6 +82,11 @@ class KeyFile:
         return self.public_bytes.hex()
 
     @property
+    def public_pem(self) -> bytes:
+        """The public half as a file that may be handed to anybody."""
+        return self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    @property
     def key_id(self) -> str:
         return envelope.key_id(self.public_bytes)
 
@@ -95,6 +102,42 @@ class KeyFile:
     def verifier_line(self) -> bytes:
         """The public key as the export carries it."""
         return notes.key_line(notes.ORIGIN, self.public_bytes)
+
+
+def load_public(path: Path) -> str:
+    """The raw public key in hex, from a file that a person handed over: PEM, OpenSSH's one line, or the hex itself.
+
+    A private key is refused by name: whoever has seen it could sign with it.
+    """
+    try:
+        content = path.read_bytes()[:MAX_BYTES].strip()
+    except FileNotFoundError as error:
+        raise NotFoundError(f"Expected a public key at {path}, found none. `signoff people key` makes one.") from error
+    except OSError as error:
+        raise UnavailableError(f"Cannot read the public key {path}: {error.strerror}.") from error
+    if b"PRIVATE KEY" in content:
+        raise BadInputError(
+            f"Expected a public key in {path}, found a private one. Nobody but its person may hold that: ask for the "
+            "public half, which `signoff people key` or `openssl pkey -pubout` writes. Their key is best made anew."
+        )
+    try:
+        if len(content) == 64:
+            public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(content.decode()))
+        elif content.startswith(b"ssh-"):
+            public = _ed25519(load_ssh_public_key(content), path)
+        else:
+            public = _ed25519(load_pem_public_key(content), path)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise BadInputError(
+            f"Expected an Ed25519 public key in {path}, as PEM, as OpenSSH writes it, or in hex: {error}"
+        ) from error
+    return public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def _ed25519(key: object, path: Path) -> Ed25519PublicKey:
+    if not isinstance(key, Ed25519PublicKey):
+        raise BadInputError(f"Expected an Ed25519 public key in {path}, found {type(key).__name__}.")
+    return key
 
 
 def read_private(path: Path) -> bytes:

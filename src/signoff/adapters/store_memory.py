@@ -251,7 +251,16 @@ def bodies_of(append: Append, commit: Commit, before: StoredStream | None) -> tu
         raise BadInputError(f"Expected events for {append.stream}, found none; state changes only by events.")
     first = revision_of(before) + 1
     return tuple(
-        _readable(Recorded(stream=append.stream, revision=first + n, at=commit.at, actor=commit.actor, event=event))
+        _readable(
+            Recorded(
+                stream=append.stream,
+                revision=first + n,
+                at=commit.at,
+                actor=commit.actor,
+                event=event,
+                proof=commit.proof,
+            )
+        )
         for n, event in enumerate(append.events)
     )
 

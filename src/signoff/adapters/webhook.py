@@ -21,8 +21,9 @@ from urllib.parse import quote, urlsplit
 
 from signoff.adapters.clocks import WallClock
 from signoff.domain.errors import BadInputError, NotTakenError, UnavailableError
+from signoff.domain.events import Delivery
 from signoff.ports.clock import Clock
-from signoff.ports.notices import Notifier, Severity
+from signoff.ports.notices import Notifier, Receipt, Severity
 
 if TYPE_CHECKING:
     from signoff.adapters.bounded_post import Post
@@ -85,6 +86,11 @@ class Receiver:
     def place(self) -> str:
         """Whoever this is, for what it asks of all who post to it."""
         return f"{self._host}:{self._port}"
+
+    @property
+    def _receipt(self) -> Receipt:
+        """What is said of a message that was taken."""
+        return Receipt(Delivery.RECEIVER, f"the {self.kind} at {self._host}")
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> None:
         """Post a body. NotTakenError when it was not taken, and then it stays due."""
@@ -151,7 +157,7 @@ class Webhook(Receiver):
     kind: ClassVar[str] = "webhook"
     setting: ClassVar[str] = "SIGNOFF_WEBHOOK"
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
+    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
         """Post one notice."""
         told = {
             "identity": identity,
@@ -165,6 +171,7 @@ class Webhook(Receiver):
         if self.secret is not None:
             headers[SIGNATURE] = signature(self.secret, int(self.clock.now().timestamp()), body)
         self._post(body, headers)
+        return self._receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +187,7 @@ class Pager(Receiver):
         if not self.key:
             raise BadInputError("Expected the pager's routing key in the file that SIGNOFF_PAGER_KEY_FILE names.")
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
+    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt:
         """Call people once; whatever goes to a pager is critical."""
         event = {
             "routing_key": self.key,
@@ -195,6 +202,7 @@ class Pager(Receiver):
             },
         }
         self._post(json.dumps(event).encode(), {})
+        return self._receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,10 +212,10 @@ class BySeverity:
     calls: Notifier
     notices: Notifier
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
+    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
         """Deliver to whichever it is for."""
         place = self.calls if severity is Severity.PAGE else self.notices
-        place.send(identity, channel, subject, text, severity)
+        return place.send(identity, channel, subject, text, severity)
 
 
 def signature(secret: str, at: int, body: bytes) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from signoff.app.assess import Assessor, Release, refusals, submission_errors
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
-from signoff.app.package import MANIFEST, Publisher
+from signoff.app.package import MANIFEST, Edition, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
@@ -42,6 +42,8 @@ INPUTS = "assessed"
 SUBMITTED = "submitted"
 BEFORE_ROLLOUT = SIGNED | {State.VALIDATED}
 APPROVED = "approved"
+# A release is opened and validated by its first events.
+BEGINNING = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +163,25 @@ class ApprovalRound:
             )
         return self._issue_if_free(self.record.deployment(identity), release, actor=signatory.person)
 
-    def approve(self, identity: str, signatory: Signatory, *, conditions: tuple[str, ...] = ()) -> Deployment:
-        """Sign the manifest in a role, with conditions or without. What this person signed already stands."""
+    def to_sign(self, state: Deployment) -> tuple[Path | None, tuple[GateResult, ...]]:
+        """Where the memo lies that an approval is a signature over, and what the gates were when it was validated."""
+        memo = self.releases.folder(state.id, SUBMITTED) / "deployment_memo.pdf"
+        told = self.record.told({deployment_stream(state.id)}, limit=BEGINNING)
+        results = [recorded.event.results for _, recorded in told if isinstance(recorded.event, Validated)]
+        return memo if memo.is_file() else None, results[-1] if results else ()
+
+    def approve(
+        self,
+        identity: str,
+        signatory: Signatory,
+        *,
+        conditions: tuple[str, ...] = (),
+        manifest: str | None = None,
+    ) -> Deployment:
+        """Sign the manifest in a role, with conditions or without. What this person signed already stands.
+
+        `manifest` is the one that the person was shown; another is refused.
+        """
         state = self.record.deployment(identity)
         self._independent(state, signatory.person)
         package = self.package(state)
@@ -171,7 +190,7 @@ class ApprovalRound:
             self._append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
-        signature = self._signed(state, signatory, verdict, state.manifest or "", conditions=conditions)
+        signature = self._signed(state, signatory, verdict, manifest or state.manifest or "", conditions=conditions)
         again: list[Release] = []
 
         def decide(present: Deployment) -> tuple[AnyEvent, ...]:
@@ -248,12 +267,14 @@ class ApprovalRound:
     def publish_approved(self, state: Deployment, *, actor: str, release: Release | None = None) -> Path:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
         self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
-        files = self.publisher.publish(release or self.reassessed(state), state)
+        release = release or self.reassessed(state)
+        files = self.publisher.publish(release, state)
+        certified = files.certified if isinstance(files, Edition) else ()
         self.publisher.attach(state, files)
         folder = self._keep(state.id, APPROVED, files)
         digest = parse(files[MANIFEST]).digest
         if (APPROVED, digest) not in state.editions:
-            events = (MemoIssued(edition=APPROVED, manifest=digest),)
+            events = (MemoIssued(edition=APPROVED, manifest=digest, certified=certified),)
             self._append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
         return folder
 
@@ -375,7 +396,7 @@ class ApprovalRound:
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 actor=actor,
                 key=self.record.key(f"{verb}:{identity}:{state.revision}"),
-                effects=before_deployment(state) if is_last else (),
+                effects=before_deployment(state, self.record.now()) if is_last else (),
             )
 
         if not self.record.was_carried_out():

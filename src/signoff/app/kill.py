@@ -29,7 +29,7 @@ from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, is_fault
-from signoff.domain.events import Killed, Phase, PhaseEntered, Rearmed, RearmSigned, Signature, Verdict
+from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.flags import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
@@ -180,7 +180,14 @@ class KillSwitch:
 
     def begin(self, model: str, *, reason: str, actor: str) -> Begun:
         """Journal a kill; from here on it is in force wherever the journal is read."""
-        kill = Kill(id=uuid4().hex, model=model, reason=written(reason), actor=written(actor), at=self.record.now())
+        kill = Kill(
+            id=uuid4().hex,
+            model=model,
+            reason=written(reason),
+            actor=written(actor),
+            at=self.record.now(),
+            proof=self.record.proof,
+        )
         return self._begun(kill)
 
     def _begun(self, kill: Kill) -> Begun:
@@ -204,6 +211,7 @@ class KillSwitch:
             reason=written(reason),
             actor=written(actor),
             at=self.record.now(),
+            proof=self.record.proof,
         )
         return self._begun(kill)
 
@@ -434,7 +442,13 @@ class KillSwitch:
             key=key,
             at=self._dated(kill, model),
             effects=() if is_told else (self._told(kill, model, actor),),
+            proof=self._proof(kill),
         )
+
+    def _proof(self, kill: Kill) -> Proof:
+        """What the actor's name rests on; of an order that was read back from a file, on nothing."""
+        is_marking = self.record.proof is not Proof.UNRECORDED
+        return Proof.UNAUTHENTICATED if is_marking and kill.proof is Proof.UNRECORDED else kill.proof
 
     def _told(self, kill: Kill, model: str, actor: str) -> Effect:
         """The call to people over a kill, which a worker sends; what of the record cannot be read is left out of it."""

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from signoff.app.pacing import Pacing
 from signoff.app.record import Change, Record, decided_again, deployment_stream
-from signoff.domain.deployment import Deployment
+from signoff.domain.decisions import notices_due
+from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import (
     BadInputError,
     NotFoundError,
@@ -20,11 +21,11 @@ from signoff.domain.errors import (
     TamperedError,
     UnavailableError,
 )
-from signoff.domain.events import NoticeSent
+from signoff.domain.events import Delivery, NoticeSent
 from signoff.domain.retries import BackOff
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state
-from signoff.ports.notices import Notifier, Severity
+from signoff.ports.notices import Notifier, Receipt, Severity
 from signoff.ports.shelf import Shelf
 from signoff.ports.store import Backlog, Effect, Tried
 
@@ -85,10 +86,33 @@ def effect(notice: Notice) -> Effect:
     )
 
 
-def before_deployment(state: Deployment) -> tuple[Effect, ...]:
-    """The notices of T-24h, due once the release is approved."""
+def before_deployment(state: Deployment, now: datetime) -> tuple[Effect, ...]:
+    """The notices of T-24h, once they are due: so many hours before the deployment date, of a release that is signed.
+
+    One that is signed later than that has them at once.
+    """
+    due = notices_due(state)
+    if due is not None and now < due:
+        return ()
     items = state.undertakings.communication.before if state.undertakings else ()
-    return _all(state, items, f"{state.model} v{state.version} is approved; shadow mode follows")
+    day = f" on {state.deployment_date}" if state.deployment_date else ""
+    return _all(state, items, f"{state.model} v{state.version} is approved; shadow mode follows{day}")
+
+
+def tell_before(record: Record, *, actor: str) -> tuple[str, ...]:
+    """Let the notices of T-24h out of every signed release of which they are due by now; which releases these are."""
+    now = record.now()
+    told = (tell_of(record, state, now, actor=actor) for state in record.in_states(State.APPROVED))
+    return tuple(identity for identity in told if identity is not None)
+
+
+def tell_of(record: Record, state: Deployment, now: datetime, *, actor: str) -> str | None:
+    """Let the notices of T-24h out of one signed release; its id, None where they are not due or went out before."""
+    effects, key = before_deployment(state, now), f"before:{state.id}:{state.manifest}"
+    if state.state is not State.APPROVED or not effects or record.store.request_of(key) is not None:
+        return None
+    record.commit(actor=actor, key=key, effects=effects)
+    return state.id
 
 
 def at_deployment(state: Deployment) -> tuple[Effect, ...]:
@@ -306,7 +330,7 @@ class _Round:
         if self.refused[notice.channel] >= TRIED:
             return
         try:
-            self.notifier.send(due.identity, notice.channel, notice.subject, notice.text, notice.severity)
+            receipt = self.notifier.send(due.identity, notice.channel, notice.subject, notice.text, notice.severity)
         except NotTakenError as refusal:
             self._not_taken(due.identity, notice, refusal)
             return
@@ -316,11 +340,11 @@ class _Round:
             return
         self.in_a_row = 0
         self.terms.taken(self.severity)
-        self._record(due.identity, notice)
+        self._record(due.identity, notice, receipt)
 
-    def _record(self, identity: str, notice: Notice) -> None:
+    def _record(self, identity: str, notice: Notice, receipt: Receipt | None) -> None:
         try:
-            decided_again(partial(_record_sent, self.record, notice, identity))
+            decided_again(partial(_record_sent, self.record, notice, identity, receipt))
         except (BadInputError, RefusedError) as error:
             said = f"{notice.channel}: a notice was sent and cannot be recorded: {error}"
             self._put_off(identity, said, is_own=True)
@@ -380,10 +404,18 @@ def is_dead(tried: Tried, now: datetime, attempts: int, *, is_own: bool) -> bool
     return tried.attempts >= attempts and (is_own or now - since >= OUTAGE)
 
 
-def _record_sent(record: Record, notice: Notice, identity: str) -> None:
+def _record_sent(record: Record, notice: Notice, identity: str, receipt: Receipt | None) -> None:
     if not notice.deployment:
         return  # a notice of the installation itself, which no release tells of
     state = record.deployment(notice.deployment)
-    event = NoticeSent(notice=notice.notice, audience=(), channel=notice.channel)
+    went = receipt or Receipt(Delivery.UNRECORDED, "")
+    event = NoticeSent(
+        notice=notice.notice,
+        audience=(),
+        channel=notice.channel,
+        delivery=went.delivery,
+        receiver=went.receiver,
+        at=record.now(),
+    )
     change = Change(stream=deployment_stream(state.id), state=state, events=(event,))
     record.commit(change, actor="outbox", key=f"sent:{identity}")

@@ -1,14 +1,15 @@
 """The memo and everything it rests on, as files with one manifest over them all."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from signoff.app.assess import Release
 from signoff.app.record import Record, deployment_stream
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.events import NoticeSent, Observed
+from signoff.domain.events import Certified, ItemDone, NoticeSent, Observed, Phase, PhaseEntered, Recorded
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
+from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Trail, journaled, paper_log, performance_breach
 from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.rehearsal import Rehearsal
@@ -23,6 +24,12 @@ from signoff.rendering.validation_report import validation_html, validation_pdf
 MANIFEST = "manifest.json"
 
 
+class Edition(dict[str, bytes]):
+    """The files of an edition, and what section 12 certifies in them."""
+
+    certified: tuple[Certified, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publisher:
     """Composes and renders memos from a release and what the record knows of it."""
@@ -33,7 +40,16 @@ class Publisher:
     def publish(self, release: Release, state: Deployment | None) -> dict[str, bytes]:
         """Every file of an edition; the same record and inputs give the same bytes."""
         memo = self.compose(release, state)
-        return with_manifest({**rendered(memo), **attachments(release, memo), **release.files})
+        edition = Edition(with_manifest({**rendered(memo), **attachments(release, memo), **release.files}))
+        edition.certified = memo.certified
+        return edition
+
+    def living(self, release: Release, state: Deployment) -> dict[str, bytes]:
+        """The memo as it reads now, with what happened since it was signed; it replaces no edition that was."""
+        history = self.record.history(deployment_stream(state.id))
+        memo = lived(self.compose(release, state), history, self.record.now())
+        named = rendered(memo).items()
+        return {name.replace("deployment_memo", "living_memo"): content for name, content in named}
 
     def attach(self, state: Deployment, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach a release's documents to its registered version; what is still missing for `governance_ready`."""
@@ -95,6 +111,9 @@ class Publisher:
             notices=tuple(r.event for r in history if isinstance(r.event, NoticeSent)),
             open_conditions=tuple((c.role, c.text) for c in state.open_conditions),
             trail=journaled(tuple(r.event for r in history if isinstance(r.event, Observed)), on_paper),
+            done=tuple((r.event, r.at) for r in history if isinstance(r.event, ItemDone)),
+            deployer=state.deployer,
+            started_by=_started_by(history),
         )
 
     def _previous(self, release: Release) -> PreviousCheck | None:
@@ -119,6 +138,12 @@ class Publisher:
         if self.registry is None or candidate is None:
             return None
         return self.registry.verify(_registered(release), candidate.version)
+
+
+def _started_by(history: Iterable[Recorded]) -> str | None:
+    """Who started the rollout, None before."""
+    starts = (r.actor for r in history if isinstance(r.event, PhaseEntered) and r.event.phase is Phase.SHADOW)
+    return next(starts, None)
 
 
 def rendered(memo: Memo) -> dict[str, bytes]:

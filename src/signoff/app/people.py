@@ -6,7 +6,7 @@ by an administrator and takes effect when a second person confirms it; one that 
 
 import hmac
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -55,15 +55,38 @@ def enrol(
     actor: str,
     note: str = "",
     logins: tuple[str, ...] = (),
+    key_made_by: str = "",
 ) -> None:
-    """Let a person sign in these roles with this key; enrolling the same again changes nothing."""
+    """Let a person sign in these roles with this key; enrolling the same again changes nothing.
+
+    `key_made_by` is who made the private key, where it was not the person. A key keeps this mark for good.
+    """
     people = record.people()
-    event = PersonEnrolled(name=name, roles=roles, key_id=key_id, public_key=public_key, note=note, logins=logins)
     known = people.by_name.get(name)
-    if known is not None and (known.roles, known.key_id, known.logins) == (roles, key_id, logins or known.logins):
+    event = PersonEnrolled(
+        name=name,
+        roles=roles,
+        key_id=key_id,
+        public_key=public_key,
+        note=note,
+        logins=logins,
+        key_made_by=made_by(people, name, key_id) or key_made_by,
+    )
+    if known is not None and (known.roles, known.key_id, known.logins, known.key_made_by) == (
+        roles,
+        key_id,
+        logins or known.logins,
+        event.key_made_by,
+    ):
         return
     _check(people, event)
     _commit(record, people, event, actor=actor, key=f"enrol:{name}:{key_id}:{people.revision}")
+
+
+def made_by(people: People, name: str, key_id: str) -> str:
+    """Who else made this key of a person, as far as it is on record; empty where nobody did, or it is another key."""
+    known = people.by_name.get(name)
+    return known.key_made_by if known is not None and known.key_id == key_id else ""
 
 
 def grant(record: Record, name: str, duties: frozenset[Duty], *, actor: str) -> None:
@@ -89,6 +112,8 @@ def bind(record: Record, name: str, *, issuer: str, subject: str, actor: str) ->
 def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
     """Put a change before a second person; proposing the same again finds the open proposal."""
     people, now = record.people(), record.now()
+    if isinstance(change, PersonEnrolled) and (mark := made_by(people, change.name, change.key_id)):
+        change = replace(change, key_made_by=mark)
     for open_one in people.proposals.values():
         if open_one.change == change and open_one.expires_at > now:
             return open_one

@@ -14,7 +14,7 @@ from signoff.app.undertaken import Undertaking, Undertakings
 from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
-from signoff.domain.events import AnyEvent, Recorded
+from signoff.domain.events import AnyEvent, Proof, Recorded
 from signoff.domain.flags import Flags, flags
 from signoff.domain.installation_policy import InstallationPolicy
 from signoff.domain.latch import Latch
@@ -78,13 +78,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The store and the clock, and nothing kept between calls."""
+    """The store and the clock, and nothing kept between calls. `proof` is of the names of those who act by it."""
 
     store: Store
     clock: Clock
     expected: Expectation | None = None
     request: Request | None = None
     undertakings: Undertakings | None = None
+    proof: Proof = Proof.UNRECORDED
 
     def key(self, otherwise: str) -> str:
         """The key of a commit that is all a request does: the request's own name, so that it is done once."""
@@ -230,10 +231,11 @@ class Record:
         effects: tuple[Effect, ...] = (),
         at: datetime | None = None,
         unchanged: tuple[tuple[str, int], ...] = (),
+        proof: Proof | None = None,
     ) -> None:
         """Add events to their streams, all or none, as long as the `unchanged` streams are at these revisions.
 
-        The same key and events again change nothing.
+        The same key and events again change nothing. `proof` is of this actor's name, where it is not the record's.
         """
         at = at or self.now()
         changes = tuple(change for change in changes if change.events)
@@ -256,6 +258,7 @@ class Record:
                 appends=appends,
                 effects=effects,
                 unchanged=unchanged,
+                proof=self.proof if proof is None else proof,
             )
         )
         if self.expected is not None:

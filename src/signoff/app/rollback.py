@@ -165,12 +165,12 @@ class RollbackProcedure:
 
         return decided_again(commit)
 
-    def hold_post_mortem(self, identity: str, notes: str, *, actor: str) -> Deployment:
-        """Put the post-mortem on record; its deadline is then met."""
+    def hold_post_mortem(self, identity: str, notes: str, *, actor: str, root_cause: str = "") -> Deployment:
+        """Put the post-mortem on record; its deadline is then met. The root cause may be stated now or later."""
 
         def commit() -> Deployment:
             state = self.record.deployment(identity)
-            events = decisions.hold_post_mortem(state, notes)
+            events = decisions.hold_post_mortem(state, notes, root_cause)
             self.record.commit(
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 actor=actor,
@@ -240,7 +240,7 @@ class RollbackProcedure:
             case Step.REVIEW:
                 assert state.rollback is not None
                 hours = state.policy.rollback.post_mortem_hours
-                return f"root cause on record: {state.rollback.trigger}; post-mortem due within {hours:g} h"
+                return f"root cause open; trigger: {state.rollback.trigger}; post-mortem due within {hours:g} h"
 
     def _fenced(self, scope: str, epoch: int) -> str:
         kind = self.orders.kind

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from signoff.app.approvals import APPROVED, ApprovalRound
 from signoff.app.champion import naming
-from signoff.app.notices import at_deployment
+from signoff.app.notices import at_deployment, tell_of
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
+from signoff.app.signing import sign_start
 from signoff.domain import decisions
 from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
 from signoff.domain.latch import Latch
+from signoff.ports.signing import Signer
 from signoff.ports.store import Effect
 
 
@@ -20,9 +22,10 @@ class Rollout:
     record: Record
     approvals: ApprovalRound
 
-    def start(self, identity: str, *, actor: str) -> Deployment:
+    def start(self, identity: str, *, actor: str, signer: Signer | None = None) -> Deployment:
         """Enter shadow; files that changed since the signatures void them instead, and the start is refused.
 
+        With a signer, who starts it signs section 12. The notices of T-24h go out where they are due and did not yet.
         A crash after the last signature may have left the approved edition unwritten; it is written first.
         """
         if self.record.was_carried_out():
@@ -33,7 +36,12 @@ class Rollout:
             self.approvals.publish_approved(state, actor=actor)
             state = self.record.deployment(identity)
         latch = self.record.latch(state.model)
-        events = decisions.start(state, package, latch, self.record.now())
+        tell_of(self.record, state, self.record.now(), actor=actor)
+        deployer = None
+        if signer is not None and state.state is State.APPROVED and not package.changed:
+            deployer = sign_start(self.record, signer, state, actor)
+        unrehearsed = self.approvals.unrehearsed(state) if state.state is State.APPROVED else ()
+        events = decisions.start(state, package, latch, self.record.now(), deployer=deployer, unrehearsed=unrehearsed)
         self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state), latch=_seen(state, latch))
         if any(isinstance(event, ApprovalsVoided) for event in events):
             decisions.refuse_changed(package)

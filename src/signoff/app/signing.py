@@ -5,15 +5,25 @@ A private key never leaves its holder. Where the holder sits elsewhere, `prepare
 """
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from signoff.app.record import Record
 from signoff.domain.decisions import too_weak
+from signoff.domain.deployment import Deployment
 from signoff.domain.errors import BadInputError, RefusedError, TamperedError
-from signoff.domain.events import Signature, Verdict
+from signoff.domain.events import DeployerSigned, Signature, Verdict
+from signoff.domain.people import Person
 from signoff.domain.policy import Policy, Role, Tier
-from signoff.ledger.envelope import Statement, read_statement, statement, verify
+from signoff.ledger.envelope import (
+    Statement,
+    deployer_signed_at,
+    deployer_statement,
+    opened,
+    read_statement,
+    statement,
+    verify,
+)
 from signoff.ledger.holders import named_key
 from signoff.ledger.webauthn import verify_decision
 from signoff.ports.signing import Signer
@@ -131,10 +141,68 @@ def sign(
         key_id=signer.key_id,
         envelope=envelope,
         tier=Tier.KEY if credential is None else Tier.WEBAUTHN,
+        key_made_by=holder.key_made_by if credential is None else "",
     )
     if verdict in _OF_NO_RELEASE and (weak := too_weak(policy, signature)) is not None:
         raise RefusedError(f"This signature does not count: {weak}")
     return signature
+
+
+def deployer_prepared(record: Record, state: Deployment, person: str) -> bytes:
+    """What this person would sign now to start a rollout; they must be enrolled with a key, in any role or none."""
+    _deployer(record, person)
+    return _of_start(state, person, record.now())
+
+
+def sign_start(record: Record, signer: Signer, state: Deployment, person: str) -> DeployerSigned:
+    """The signature of who starts a rollout under section 12, over the manifest. Whoever is barred may sign it."""
+    holder = _deployer(record, person)
+    if signer.key_id != holder.key_id:
+        raise RefusedError(
+            f"{person} is enrolled with key {holder.key_id[:16]}…, and the key given is {signer.key_id[:16]}…. Sign "
+            "with what is enrolled."
+        )
+    now = record.now()
+    envelope = signer.sign_statement(_of_start(state, person, now))
+    try:
+        payload = opened(envelope, holder.public_key)
+        signed_at = deployer_signed_at(payload)
+    except TamperedError as error:
+        raise RefusedError(f"The envelope does not hold, and nothing was recorded: {error} Sign again.") from error
+    if payload != _of_start(state, person, signed_at) or abs(signed_at - now) > JUST_NOW:
+        raise RefusedError(
+            f"The envelope signs something else than the start of {state.id} over {(state.manifest or '')[:12]}… by "
+            f"{person}, or was not made within the last five minutes. Sign again."
+        )
+    return DeployerSigned(
+        person=person,
+        manifest=state.manifest or "",
+        signed_at=signed_at,
+        key_id=signer.key_id,
+        envelope=envelope,
+        key_made_by=holder.key_made_by,
+    )
+
+
+def _deployer(record: Record, person: str) -> Person:
+    holder = record.people().named(person)
+    if not holder.key_id:
+        raise RefusedError(
+            f"{person} is enrolled without a key, and who starts a rollout signs section 12. Enrol the public half of "
+            f'their key: `signoff people add "{person}" --public-key FILE`.'
+        )
+    return holder
+
+
+def _of_start(state: Deployment, person: str, at: datetime) -> bytes:
+    return deployer_statement(
+        manifest=state.manifest or "",
+        deployment=state.id,
+        model=state.model,
+        version=state.version,
+        person=person,
+        signed_at=at,
+    )
 
 
 def _must_say(said: Statement, expected: Statement) -> None:

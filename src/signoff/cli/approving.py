@@ -1,15 +1,21 @@
 """people, submit, override, approve, reject, meet, adopt: the approval round."""
 
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
-from signoff.adapters.signing_keys import KeyFile
+from signoff.adapters.folders import write_file
+from signoff.adapters.signing_keys import KeyFile, load_public
 from signoff.cli.checking import Folder
 from signoff.cli.session import Session, a_name, rows
-from signoff.domain.deployment import State
+from signoff.domain.deployment import State, phase_blocked
+from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.policy import Role
+from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document
 
 Identity = Annotated[str, typer.Argument(help="The deployment's id, as `signoff status` lists it.", callback=a_name)]
@@ -38,32 +44,113 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
+@people_app.command("key")
+def make_key(context: typer.Context, key: Key = None) -> None:
+    """Make your own key on your own machine, and write its public half beside it, to be handed to who enrols you.
+
+    Example: `signoff people key --key moreau.pem`, then `signoff people add "R. Moreau" --public-key moreau.pem.pub`
+    """
+    session: Session = context.obj
+    path = key or session.key_path(session.actor)
+    held = KeyFile.held(path)
+    public = path.with_name(f"{path.name}.pub")
+    try:
+        write_file(public, held.public_pem)
+    except OSError as error:
+        raise UnavailableError(f"Cannot write the public key to {public}: {error.strerror}.") from error
+    session.answer(
+        {"key": str(path), "public_key": str(public), "key_id": held.key_id},
+        f"the private key is {path}; it stays with you (key id {held.key_id[:16]}…)",
+        f"hand over {public}, which whoever enrols you gives to: signoff people add NAME --public-key {public}",
+    )
+
+
 @people_app.command("add")
 def add_person(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The person's name, as the dossier writes it.")],
-    role: Annotated[list[Role], typer.Option("--role", help="A role; repeat for several.")],
-    key: Key = None,
+    role: Annotated[
+        list[Role] | None, typer.Option("--role", help="A role; repeat for several. Without one they approve nothing.")
+    ] = None,
+    public_key: Annotated[
+        Path | None, typer.Option("--public-key", help="The public half of the person's own key.")
+    ] = None,
+    is_making: Annotated[
+        bool,
+        typer.Option("--make-key", help="Make their private key here: every signature made with it is marked."),
+    ] = False,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="With --make-key, where it is; default <home>/keys/<person>.pem.")
+    ] = None,
     login: Annotated[
         list[str] | None,
         typer.Option("--login", help="What git or MLflow calls them; may repeat."),
     ] = None,
 ) -> None:
-    """Enrol a person: makes their key unless there is one, and records the public half.
+    """Enrol a person by the public half of a key that they made themselves (`signoff people key`).
 
-    Example: `signoff people add "R. Moreau" --role risk_manager --login rmoreau --login r.moreau@example.com`
+    Somebody who is enrolled already keeps their key, where none is given. You may enrol yourself with your own key.
+
+    Example: `signoff people add "R. Moreau" --role risk_manager --public-key moreau.pub --login rmoreau`
     """
     session: Session = context.obj
-    path = key or session.key_path(name)
-    held = KeyFile.held(path)
-    logins = tuple(dict.fromkeys(login or ()))
-    document = session.verbs.enrol(name, tuple(role), key_id=held.key_id, public_key=held.public_key, logins=logins)
-    done = f"{name} may sign as {', '.join(role)}; the private key is {path} (key id {held.key_id[:16]}…)."
+    logins, roles = tuple(dict.fromkeys(login or ())), tuple(dict.fromkeys(role or ()))
+    theirs = _their_key(session, name, public_key, key, is_making=is_making)
+    document = session.verbs.enrol(
+        name,
+        roles,
+        key_id=theirs.key_id,
+        public_key=theirs.public_key,
+        logins=logins,
+        key_made_by=theirs.made_by,
+    )
+    where = "" if theirs.path is None else f"; the private key is {theirs.path}"
+    marked = document.get("key_made_by") or theirs.made_by
+    as_whom = f" as {', '.join(roles)}" if roles else ", and approves nothing,"
+    done = f"{name} may sign{as_whom} with the key id {theirs.key_id[:16]}…{where}."
     if "proposal" in document:
-        done = (
-            f"proposed {document['proposal']}: {document['says']}. A second person confirms; the private key is {path}."
-        )
-    session.answer({**document, "key": str(path)}, done)
+        done = f"proposed {document['proposal']}: {document['says']}. A second person confirms{where}."
+    mark = (f"{marked} made this private key: every signature made with it is marked.",) if marked else ()
+    session.answer({**document, "key": None if theirs.path is None else str(theirs.path)}, done, *mark)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Key:
+    """The key that a person is enrolled with; `path` is that of the private half, where it lies here."""
+
+    public_key: str
+    made_by: str = ""
+    path: Path | None = None
+
+    @property
+    def key_id(self) -> str:
+        return key_id(bytes.fromhex(self.public_key))
+
+
+def _their_key(session: Session, name: str, public: Path | None, private: Path | None, *, is_making: bool) -> _Key:
+    """The key to enrol: handed over by its person, known already, one's own, or made for them, which is marked."""
+    if public is not None:
+        if is_making or private is not None:
+            raise BadInputError("Expected --public-key alone, found --make-key or --key beside it; leave one out.")
+        return _Key(public_key=load_public(public))
+    path = private or session.key_path(name)
+    if is_making:
+        return _Key(public_key=KeyFile.held(path).public_key, made_by=session.actor, path=path)
+    if private is None and (known := _enrolled_key(session, name)):
+        return _Key(public_key=known)
+    if name == session.actor:
+        return _Key(public_key=KeyFile.held(path).public_key, path=path)
+    raise BadInputError(
+        f"Expected the public half of {name}'s own key, found none; nobody was enrolled. Let them run `signoff people "
+        f"key` and give the file as --public-key FILE. `--make-key` makes their private key here instead, and marks "
+        "every signature made with it."
+    )
+
+
+def _enrolled_key(session: Session, name: str) -> str:
+    """The public key with which a person is enrolled already, empty when they are not; an older server tells none."""
+    known = rows(session.verbs.people(), "people")
+    return next((str(p.get("public_key") or "") for p in known if p["name"] == name), "")
 
 
 @people_app.command("list")
@@ -74,9 +161,13 @@ def list_people(context: typer.Context) -> None:
     known = rows(document, "people")
     session.answer(
         document,
-        *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…)" for p in known),
-        *(() if known else ("Nobody yet. Enrol with: signoff people add NAME --role ROLE",)),
+        *(f"{p['name']}: {', '.join(p['roles'])} (key {p['key_id'][:16]}…){_made(p)}" for p in known),
+        *(() if known else ("Nobody yet. Enrol with: signoff people add NAME --role ROLE --public-key FILE",)),
     )
+
+
+def _made(person: dict[str, Any]) -> str:
+    return f", made by {person['key_made_by']}" if person.get("key_made_by") else ""
 
 
 def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None) -> None:
@@ -114,21 +205,54 @@ def approve(
     condition: Annotated[list[str] | None, typer.Option("--condition", help="Approve only if …; may repeat.")] = None,
     key: Key = None,
     revision: Revision = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Sign what is shown without being asked.")] = False,
 ) -> None:
-    """Sign the manifest in a role.
+    """Sign the manifest in a role, once it was shown what is signed; at a terminal you are asked first.
 
-    Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review in limited phase"`
+    A condition blocks the start until it is met; one that says "while limited" or "while full" blocks that phase.
+
+    Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "while limited: daily review"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).approve(
-        identity, session.hand(role, key), conditions=tuple(condition or ())
-    )
+    verbs, conditions, hand = session.at(identity, revision), tuple(condition or ()), session.hand(role, key)
+    if session.reached is None:
+        session.house.signatory(role, hand.person, key)  # whoever cannot sign need not read
+    shown = verbs.to_sign(identity)
+    for line in _to_sign(session, shown, role, conditions):
+        session.console.tell(line)
+    is_asked = not (yes or session.is_json) and sys.stdin.isatty() and session.console.is_terminal
+    if is_asked and shown["manifest"] and not typer.confirm("Sign this?"):
+        raise RefusedError("Nothing was signed.")
+    manifest = shown["manifest"]
+    document = verbs.approve(identity, hand, conditions=conditions, manifest=str(manifest) if manifest else None)
     signed = (s for s in rows(document, "approvals") if s["role"] == role.value)
     _answer(
         session,
-        document,
+        {**document, "to_sign": shown},
         *(f"the signature of {s['person']} as {s['role']} stands, signed {s['signed_at'][:19]}Z" for s in signed),
     )
+
+
+def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[str, ...]) -> Iterator[str]:
+    """What is about to be signed, so that nobody signs what they were not shown."""
+    manifest, memo = shown["manifest"], shown["memo"]
+    yield f"to be signed as {role.value}: {shown['deployment']}, manifest {manifest or 'none: no memo was issued yet'}"
+    where = f"{session.reached}{memo}" if memo and session.reached else memo
+    yield f"  the memo: {where or 'not found: read it before you sign'}"
+    gates = rows(shown, "gates")
+    for gate in gates:
+        blocks = "" if gate["outcome"] == "pass" else ", blocks" if gate["blocking"] else ", advisory"
+        yield f"  gate {gate['gate']}: {str(gate['outcome']).replace('_', ' ')}{blocks}"
+    if not gates:
+        yield "  gates: not told by this server; they stand in the memo"
+    if overriding := rows(shown, "overridden_by"):
+        yield f"  overridden by: {', '.join(overriding)}"
+    for one in rows(shown, "open_conditions"):
+        yield f"  open condition of {one['role']}, blocks {one.get('blocks', 'the start')}: {one['condition']}"
+    if not rows(shown, "open_conditions"):
+        yield "  open conditions: none"
+    for text in conditions:
+        yield f"  your condition, blocks {phase_blocked(text).value}: {text}"
 
 
 def reject(

@@ -75,16 +75,24 @@ def check(
 
 def memo(
     context: typer.Context,
-    directory: Folder,
-    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    directory: Annotated[Path, typer.Argument(help="The dossier folder, or the id of a release.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write.")] = None,
     policy: PolicyFile = None,
     seed: Seed = None,
 ) -> None:
     """Write the deployment memo (Markdown, HTML, PDF), its four attachments and the manifest.
 
-    Example: `signoff memo release --out memo`
+    Of a release on record it writes the living memo: with the receipts of its notices, its readings, what people did.
+    The signed memo stays as it is.
+
+    Example: `signoff memo release --out memo`, later `signoff memo momentum-2.0.0-1a2b3c4d`
     """
     session: Session = context.obj
+    if not directory.is_dir():
+        _living(session, str(directory), out)
+        return
+    if out is None:
+        raise BadInputError("Expected the folder to write as --out DIR, found none.")
     with session.progress() as report:
         document, files = session.verbs.memo(directory, policy, report, seed=seed)
     write_folder(out, files)
@@ -94,6 +102,21 @@ def memo(
         f"The memo is {out / 'deployment_memo.pdf'}; {len(files)} files in {out}.",
     )
     raise typer.Exit(0 if document["passed"] else 1)
+
+
+def _living(session: Session, identity: str, out: Path | None) -> None:
+    """The memo of a release as it reads now, beside the signed one."""
+    with session.progress() as report:
+        report("composing and rendering the living memo", 0, 1)
+        document, signed, files = session.verbs.living_memo(identity)
+    folder = out or Path(f"{identity}-living")
+    write_folder(folder, files)
+    living = folder / "living_memo.pdf"
+    session.answer(
+        {**document, "living_memo": str(living), "signed_memo": signed or None, "files": sorted(files)},
+        f"the living memo, as of now: {living}",
+        f"the signed memo, not altered: {signed}" if signed else "no memo was put to signature yet",
+    )
 
 
 def _write_junit(path: Path, document: Document) -> None:

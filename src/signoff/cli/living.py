@@ -11,7 +11,7 @@ from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError
-from signoff.domain.events import Occasion, PauseReason
+from signoff.domain.events import Occasion, PauseReason, Proof
 from signoff.domain.monitoring import Level
 from signoff.domain.venue import NOBODY_ASKED, NOT_REHEARSED
 from signoff.verbs.documents import Document
@@ -31,15 +31,21 @@ rollout_app = typer.Typer(name="rollout", help="The phases of a release.", no_ar
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.add_typer(rollout_app)
-    for command in (observe, kill, rearm, rehearse, review, post_mortem, worker):
+    for command in (observe, kill, rearm, rehearse, review, post_mortem, done, worker):
         app.command()(command)
 
 
 @rollout_app.command()
-def start(context: typer.Context, identity: Identity, revision: Revision = None) -> None:
-    """Enter shadow. Example: `signoff rollout start momentum-2.0.0-1a2b3c4d`"""
+def start(context: typer.Context, identity: Identity, key: Key = None, revision: Revision = None) -> None:
+    """Enter shadow. Who starts it signs section 12 of the memo, with their own key where it is at hand.
+
+    Example: `signoff rollout start momentum-2.0.0-1a2b3c4d --as "T. Haddad"`
+    """
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).start(identity))
+    document = session.at(identity, revision).start(identity, key)
+    signed = document.get("deployed_by")
+    said = f"{signed} signed section 12" if signed else "nobody signed section 12; the memo says so"
+    _answer(session, document, said)
 
 
 @rollout_app.command()
@@ -399,20 +405,21 @@ def worker(
     Several may run at once, on one machine or many. Example: `signoff worker --watch`
     """
     session: Session = context.obj
+    house = session.installation.known_by(Proof.PROGRAM)
     if watch:
-        work = Worker(session.installation, lanes=Lanes())
+        work = Worker(house, lanes=Lanes())
         follow(work, is_observing=observe_sessions, is_advancing=advance_phases, finish=work.finish)
         return
-    work = Worker(session.installation)
-    done = work.work(is_observing=observe_sessions, is_advancing=advance_phases)
+    work = Worker(house)
+    did = work.work(is_observing=observe_sessions, is_advancing=advance_phases)
     session.answer(
-        done.document(),
-        f"{len(done.rollbacks)} rollback(s) finished, {len(done.observed)} session(s) observed, "
-        f"{done.notices} notice(s) sent",
-        *done.problems,
-        *(f"{version} is not governance_ready; missing: {', '.join(gone)}" for version, gone in done.unready.items()),
-        *((NO_REPOSITORY,) if any("repository.txt" in gone for gone in done.unready.values()) else ()),
-        *(text for texts in done.differs.values() for text in texts),
+        did.document(),
+        f"{len(did.rollbacks)} rollback(s) finished, {len(did.observed)} session(s) observed, "
+        f"{did.notices} notice(s) sent",
+        *did.problems,
+        *(f"{version} is not governance_ready; missing: {', '.join(gone)}" for version, gone in did.unready.items()),
+        *((NO_REPOSITORY,) if any("repository.txt" in gone for gone in did.unready.values()) else ()),
+        *(text for texts in did.differs.values() for text in texts),
     )
 
 
@@ -420,14 +427,35 @@ def post_mortem(
     context: typer.Context,
     identity: Identity,
     notes: Annotated[str, typer.Option("--notes", help="What was learned.")],
+    root_cause: Annotated[
+        str, typer.Option("--root-cause", help="Why it happened, in words; open until somebody states it.")
+    ] = "",
     revision: Revision = None,
 ) -> None:
     """Put the post-mortem of a rollback on record; it is due within 48 hours.
 
-    Example: `signoff post-mortem momentum-2.0.0-1a2b3c4d --notes "feed sent yesterday's prices; check added"`
+    The root cause is a statement, and never the trigger's name; repeat the command to state it later.
+
+    Example: `signoff post-mortem momentum-2.0.0-1a2b3c4d --notes "check added" --root-cause "feed sent old prices"`
     """
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).post_mortem(identity, notes=notes))
+    _answer(session, session.at(identity, revision).post_mortem(identity, notes=notes, root_cause=root_cause))
+
+
+def done(
+    context: typer.Context,
+    identity: Identity,
+    item: Annotated[str, typer.Argument(help="The item of section 9, in the dossier's own words.")],
+    note: Annotated[str, typer.Option("--note", help="How it was done.")] = "",
+    revision: Revision = None,
+) -> None:
+    """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody.
+
+    Example: `signoff done momentum-2.0.0-1a2b3c4d "Performance review meeting" --as "A. Lindqvist"`
+    """
+    session: Session = context.obj
+    document = session.at(identity, revision).mark_done(identity, item, note=note)
+    _answer(session, document, f"on record as done: {item}")
 
 
 def _answer(session: Session, document: Document, *further: str) -> None:

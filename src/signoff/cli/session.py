@@ -27,6 +27,7 @@ from signoff.cli.screen import Screen
 from signoff.config.settings import settings
 from signoff.domain.access import Verb, permitted
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
+from signoff.domain.events import Proof
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
 from signoff.domain.policy import Role
@@ -68,8 +69,10 @@ class Session:
         """The installation, built on first use."""
         if self._house is None:
             known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
-            self._house = House(known, undertakings=self.undertakings)
+            self._house = House(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
             self._look_at(self._house)
+            if known.is_sent and not self.is_exit and self._house.is_sent_for(known.actor):
+                self._house = self._house.known_by(Proof.AUTHENTICATED)
         return self._house
 
     def _look_at(self, house: House) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import LIVE, State
+from signoff.domain.events import Proof
 from signoff.verbs.documents import Document
 
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")]
@@ -77,15 +78,25 @@ def history(
     model: Annotated[str, typer.Argument(help="The model, or one deployment's id.", callback=a_name)],
     limit: Limit = None,
 ) -> None:
-    """Who did what, in the ledger's order. Example: `signoff history momentum`"""
+    """Who did what, in the ledger's order.
+
+    A name that was given on the machine itself is marked [unauthenticated]: nobody checked it.
+
+    Example: `signoff history momentum`
+    """
     session: Session = context.obj
     document = session.verbs.history(model, limit=limit)
     told = rows(document, "history")
     session.answer(
         document,
-        *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}" for e in told),
+        *(f"{_moment(e['at'])}  {e['actor']:<18.18}  {e['what']}{_proof(e)}" for e in told),
         *(() if told else (f"Nothing on record for {model}. `signoff status` lists what there is.",)),
     )
+
+
+def _proof(event: Mapping[str, object]) -> str:
+    """That nobody checked the name; an older server does not say."""
+    return "  [unauthenticated]" if event.get("proof") == Proof.UNAUTHENTICATED.value else ""
 
 
 def _unobserved(document: Document) -> tuple[str, ...]:

@@ -30,6 +30,9 @@ def write_pages(house: House, example: Example, state: Deployment, out: Path) ->
     signed = APPROVED if APPROVED in editions else SUBMITTED
     if signed in editions:
         write_folder(out / "memo", house.releases.read(state.id, signed))
+    if state.undertakings is not None:
+        release = house.approvals.reassessed(state)
+        write_folder(out / "living", house.publisher.living(release, state))
     if EDITION in editions:
         write_folder(out / "rollback", house.releases.read(state.id, EDITION))
     index = out / "index.html"
@@ -62,6 +65,7 @@ fills, the broker and the clock are simulated.</p>
 <div>Way back<b>{escape(moment)}</b></div>
 </div>
 <p><a href="memo/deployment_memo.pdf">Deployment memo (PDF)</a> · <a href="memo/deployment_memo.html">as a page</a> ·
+<a href="living/living_memo.pdf">living memo, not signed (PDF)</a> ·
 <a href="memo/attachments/validation_results.pdf">validation results</a> ·
 <a href="memo/attachments/backtest_report.pdf">backtest report</a> ·
 <a href="rollback/rollback_memo.pdf">rollback memo (PDF)</a> · <a href="memo/manifest.json">manifest</a></p>

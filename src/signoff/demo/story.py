@@ -16,6 +16,7 @@ from signoff.adapters.documents import load_dossier, load_policy
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.assess import Release
 from signoff.app.champion import name_champions
+from signoff.app.notices import tell_before
 from signoff.app.package import latest_rehearsal
 from signoff.app.record import Record, deployment_stream
 from signoff.app.rehearse import rehearse
@@ -23,7 +24,7 @@ from signoff.app.rollback import order_scope
 from signoff.demo.cast import Cast, enrol_cast
 from signoff.demo.example import Example
 from signoff.desk.gate import OrderGate
-from signoff.domain.decisions import GuardError
+from signoff.domain.decisions import GuardError, notices_due
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
 from signoff.domain.events import Observed, Occasion, Phase
 from signoff.domain.finding import Outcome
@@ -40,7 +41,7 @@ from signoff.wiring import House
 CLOSE: Final = time(21, 0, tzinfo=UTC)
 LAST_SESSION: Final = date(2020, 12, 31)
 POLICY_MAKERS: Final = (Role.RISK_MANAGER, Role.CTO)
-CONDITION: Final = "daily review with the risk team while capital is limited"
+CONDITION: Final = "while limited: daily review with the risk team"
 OVERRIDE_REASON: Final = (
     "Demonstration: capital begins at the limited phase's share, and every trigger rolls back by itself"
 )
@@ -68,7 +69,7 @@ class Story:
         state = self.approve(cast, self.submit(release, cast))
         if state.state is State.REJECTED:
             return state
-        state = self.roll_out(state)
+        state = self.roll_out(state, cast)
         self.house.deliver_notices()
         self.house.anchor()
         return state
@@ -174,21 +175,30 @@ class Story:
                 state.id, person=person, role=condition.role, condition=condition.text, note="the review is scheduled"
             )
             self.say("Condition", f"{person} says it is met: {condition.text}")
-        sent, _ = self.house.deliver_notices()
-        state = self.house.record.deployment(state.id)
-        if sent and state.state is State.APPROVED:
-            self.house.approvals.publish_approved(state, actor="demo")
-            self.say("Memo", f"every role has signed, {sent} notices went out; the approved edition shows both")
         return self.house.record.deployment(state.id)
 
-    def roll_out(self, state: Deployment) -> Deployment:
+    def announce(self, state: Deployment) -> None:
+        """The notices of T-24h, when they are due; a file takes them here, and nobody else."""
+        due = notices_due(state)
+        if due is not None and due > self.house.record.now():
+            self.at(due)
+        tell_before(self.house.record, actor="demo")
+        sent, _ = self.house.deliver_notices()
+        self.say(
+            "T-24h", f"{due:%Y-%m-%d %H:%M} UTC: {sent} notices written to notices.jsonl; no receiver is connected"
+        )
+
+    def roll_out(self, state: Deployment, cast: Cast) -> Deployment:
         """Live through 2019 and 2020, session by session, until a trigger fires or the time is over."""
         watch, model = self.house.watch(state.model), state.model
         sessions = watch.calendar.days(state.policy.phases.calendar, watch.feed.sessions(model)[0], LAST_SESSION)
         if state.state is State.APPROVED:
+            self.announce(state)
             self.at(datetime.combine(sessions[0], time(13, 30, tzinfo=UTC)))
-            state = self.house.rollout.start(state.id, actor="demo")
-            self.say("Shadow", f"{sessions[0]}: predictions are logged, none is traded")
+            deployer = cast.submitter
+            state = self.house.rollout.start(state.id, actor=deployer, signer=self.house.key_of(deployer))
+            self.house.deliver_notices()
+            self.say("Shadow", f"{sessions[0]}: {deployer} signs section 12; predictions are logged, none is traded")
             self.say("Order gate", state.policy.order_gate.words)
         for done, session in enumerate(sessions):
             if state.last_session is not None and session <= state.last_session:

@@ -56,6 +56,7 @@ class Verb(StrEnum):
     OBSERVE = "observe"
     NOT_HELD = "not_held"
     REVIEW = "review"
+    MARK_DONE = "mark_done"
     EXPORT = "export"
     ENROL = "enrol"
     CONFIRM = "confirm"
@@ -74,10 +75,12 @@ DUTY_OF: Final = {
     Role.CTO: Duty.CTO,
 }
 _LOOK: Final = frozenset({Verb.READ, Verb.READ_FLAGS})
+# What people did by hand: whoever works on a release says so, and no machine.
+_WORK: Final = frozenset({Verb.MARK_DONE})
 _STOP: Final = frozenset({Verb.PAUSE, Verb.ROLLBACK, Verb.KILL})
 # Beside the rollback, which a machine may start: a person alone vouches for what no venue says.
 _LEAVE: Final = _STOP | {Verb.ATTEST_FLAT}
-_SIGN: Final = frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
+_SIGN: Final = _WORK | frozenset({Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS})
 _RUN: Final = frozenset({Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.NOT_HELD})
 _LEAD: Final = frozenset({Verb.OVERRIDE, Verb.ADOPT, Verb.REARM})
 _POLICY: Final = frozenset({Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY})
@@ -89,7 +92,7 @@ MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
     Duty.COMPLIANCE: _LOOK | {Verb.CHECK, Verb.EXPORT, Verb.CONFIRM} | _LEAVE | _SIGN | _POLICY,
     Duty.HEAD_OF_TRADING: _JUDGE | _RUN | _LEAD | _POLICY,
     Duty.CTO: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.EXPORT} | _LEAVE | _SIGN | _LEAD | _POLICY,
-    Duty.OPERATOR: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS} | _RUN | _LEAVE,
+    Duty.OPERATOR: _LOOK | {Verb.CHECK, Verb.REHEARSE, Verb.OBSERVE, Verb.MANAGE_TOKENS} | _RUN | _LEAVE | _WORK,
     Duty.AUDITOR: _LOOK | {Verb.EXPORT},
     Duty.ADMINISTRATOR: _LOOK | {Verb.ENROL, Verb.CONFIRM, Verb.MANAGE_TOKENS, Verb.KILL},
     Duty.MACHINE: _LOOK | {Verb.CHECK, Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE, Verb.EXPORT} | _STOP,
@@ -97,7 +100,7 @@ MATRIX: Final[dict[Duty, frozenset[Verb]]] = {
 # Done by a person, never by a machine.
 PERSONAL: Final = frozenset(
     {Verb.OVERRIDE, Verb.APPROVE, Verb.REJECT, Verb.MEET, Verb.ADOPT, Verb.REARM, Verb.ENROL, Verb.CONFIRM}
-    | {Verb.ATTEST_FLAT, Verb.NOT_HELD, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
+    | {Verb.ATTEST_FLAT, Verb.NOT_HELD, Verb.MARK_DONE, Verb.MANAGE_TOKENS, Verb.MANAGE_CREDENTIALS}
     | _POLICY
 )
 # Done by a person who signed in: a token that leaked must not beget others.

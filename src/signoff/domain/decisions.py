@@ -6,7 +6,7 @@ release.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NoReturn
 
 from signoff.domain import events as e
@@ -25,7 +25,7 @@ from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.independence import objection
 from signoff.domain.latch import Latch
-from signoff.domain.policy import Policy, Role
+from signoff.domain.policy import Certification, Policy, Role
 from signoff.domain.rehearsal import Rehearsal, objections
 from signoff.domain.silence import concerns_of, cut_by, in_sessions
 from signoff.domain.venue import VenueKind
@@ -145,8 +145,10 @@ def reject(state: Deployment, signature: Signature) -> tuple[AnyEvent, ...]:
 
 def meet_condition(state: Deployment, role: Role, condition: str, person: str, note: str) -> tuple[AnyEvent, ...]:
     """The person who set a condition says that it is met."""
-    if state.state not in SIGNED:
-        raise GuardError("state", f"the release is {state.state.value}; conditions are met before its rollout.")
+    if state.state not in SIGNED | LIVE:
+        raise GuardError(
+            "state", f"the release is {state.state.value}; conditions are met of one that is signed, or live."
+        )
     setter = next((s for s in state.approvals if s.role is role and condition in s.conditions), None)
     if setter is None or all(c.text != condition or c.role is not role for c in state.open_conditions):
         found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions) or "none"
@@ -156,13 +158,119 @@ def meet_condition(state: Deployment, role: Role, condition: str, person: str, n
     return (e.ConditionMet(role=role, condition=condition, person=person, note=note),)
 
 
-def start(state: Deployment, package: Package, latch: Latch | None, now: datetime) -> tuple[AnyEvent, ...]:
-    """Enter shadow: approved, unchanged, unexpired, every condition met, not latched."""
+def start(
+    state: Deployment,
+    package: Package,
+    latch: Latch | None,
+    now: datetime,
+    *,
+    deployer: e.DeployerSigned | None = None,
+    unrehearsed: tuple[str, ...] = (),
+) -> tuple[AnyEvent, ...]:
+    """Enter shadow: approved, unchanged, unexpired, on its day, every condition met, certified, told, not latched.
+
+    `deployer` is the signature of who starts it, `unrehearsed` what the last rehearsal lacks by now.
+    """
     _in_state(state, State.APPROVED, action="start")
     if package.changed or package.manifest != state.manifest:
         return (e.ApprovalsVoided(changed=package.changed or ("manifest.json",)),)
-    _free_to_trade(state, latch, now)
-    return (e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="approved by every required role"),)
+    _free_to_trade(state, latch, now, Phase.SHADOW)
+    _on_its_day(state, now)
+    if unrehearsed:
+        raise GuardError(
+            "rehearsal",
+            f"no rollback rehearsal stands for this release: {'; '.join(unrehearsed)}. Run `signoff rehearse "
+            f"{state.model}`, then start again.",
+        )
+    _certified(state, Phase.SHADOW)
+    if untold := notice_objections(state, now):
+        raise GuardError("notices", f"{'; '.join(untold)} (policy, sign_off.notice_hours).")
+    if deployer is None and state.policy.sign_off.deployer_signs:
+        raise GuardError(
+            "deployer",
+            "who starts a rollout signs section 12, and nobody did (policy, sign_off.deployer_signs). Start it as an "
+            "enrolled person whose key is at hand: `signoff rollout start ID --as NAME`, or with --key FILE.",
+        )
+    signed = () if deployer is None else (deployer,)
+    return (*signed, e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="approved by every required role"))
+
+
+def _on_its_day(state: Deployment, now: datetime) -> None:
+    day = state.deployment_date
+    if day is not None and now.date() < day:
+        raise GuardError(
+            "deployment_date",
+            f"the deployment date is {day} (header.deployment_date), and it is {now:%Y-%m-%d %H:%M} UTC. Start it on "
+            "that day, or submit the release with another date.",
+        )
+
+
+def _certified(state: Deployment, phase: Phase) -> None:
+    """Refuse a phase that a certification of section 12 guards, unless the policy accepts that it lacks evidence.
+
+    Gates, rehearsal and notices have guards of their own, which look at what is so now. A release whose memo an older
+    Signoff wrote has no certifications on record, and is held to what it was approved under.
+    """
+    accepted = state.policy.sign_off.accepted_not_evidenced
+    own = {Certification.GATES, Certification.ROLLBACK, Certification.STAKEHOLDERS}
+    lacking = [
+        f"{c.certification.value}: {c.against}"
+        for c in state.certified
+        if c.certification.phase == phase.value and c.certification not in own and c.against
+        if c.is_contradicted or c.certification not in accepted
+    ]
+    if lacking:
+        raise GuardError(
+            "certification",
+            f"section 12 does not certify what {phase.value} waits for: {'; '.join(lacking)}. Mend it and submit "
+            "again; where evidence is lacking, the policy may accept that (sign_off.accepted_not_evidenced).",
+        )
+
+
+def notices_due(state: Deployment) -> datetime | None:
+    """When the notices of T-24h are due: so many hours before the deployment date begins, UTC; None without a date."""
+    if state.deployment_date is None:
+        return None
+    begins = datetime.combine(state.deployment_date, time(), UTC)
+    return begins - timedelta(hours=state.policy.sign_off.notice_hours)
+
+
+def notice_objections(state: Deployment, now: datetime) -> tuple[str, ...]:
+    """What keeps the notices of T-24h from letting the start through; empty where the policy accepts their lack."""
+    sign_off, undertakings = state.policy.sign_off, state.undertakings
+    if undertakings is None or Certification.STAKEHOLDERS in sign_off.accepted_not_evidenced:
+        return ()
+    told = {one.item: one.at for one in state.told}
+    if missing := [item for item in undertakings.communication.before if item not in told]:
+        return (
+            f"nobody took these notices of T-24h: {', '.join(missing)}. A worker sends them to the webhook; a person "
+            f"who told people says so with `signoff done {state.id} ITEM`",
+        )
+    last = max(told[item] for item in undertakings.communication.before)
+    free = last + timedelta(hours=sign_off.notice_hours)
+    if now >= free:
+        return ()
+    return (
+        f"people were told at {last:%Y-%m-%d %H:%M} UTC, and have {sign_off.notice_hours:g} h: start at "
+        f"{free:%Y-%m-%d %H:%M} UTC or later",
+    )
+
+
+def mark_done(state: Deployment, item: str, person: str, note: str) -> tuple[AnyEvent, ...]:
+    """A person says that they did what section 9 announces; once for each item and person."""
+    if state.undertakings is None:
+        raise GuardError("item", f"{state.id} was adopted, and announces nothing.")
+    declared = state.undertakings.communication
+    known = (
+        *declared.before,
+        *declared.at_deployment,
+        *declared.after,
+        *declared.documents,
+        *declared.training,
+    )
+    if item not in known:
+        raise GuardError("item", f"expected an item of section 9, found {item!r}; there are: {'; '.join(known)}.")
+    return (e.ItemDone(item=item, person=person, note=note),)
 
 
 def advance(
@@ -181,7 +289,9 @@ def advance(
         )
     if not state.was_adopted:
         _unchanged(state, package)
-    _free_to_trade(state, latch, now)
+    _free_to_trade(state, latch, now, Phase.LIMITED if state.state is State.SHADOW else Phase.FULL)
+    if state.state is State.SHADOW:
+        _certified(state, Phase.LIMITED)
     if state.pause_reasons:
         reasons = ", ".join(state.pause_reasons)
         raise GuardError("paused", f"paused for: {reasons}; `signoff rollout resume {state.id}` when resolved.")
@@ -420,14 +530,20 @@ def page_due(state: Deployment, now: datetime) -> Page | None:
     return Page(number=number, minutes=minutes, is_escalated=minutes >= state.policy.rollback.escalate_after_minutes)
 
 
-def hold_post_mortem(state: Deployment, notes: str) -> tuple[AnyEvent, ...]:
-    """Put the post-mortem of a rollback on record."""
+def hold_post_mortem(state: Deployment, notes: str, root_cause: str = "") -> tuple[AnyEvent, ...]:
+    """Put the post-mortem of a rollback on record. The root cause is a statement; the trigger's name is none."""
     _in_state(state, State.ROLLED_BACK, action="hold a post-mortem")
     if not notes.strip():
         raise GuardError("notes", "a post-mortem needs its findings in words.")
-    if state.rollback is not None and state.rollback.post_mortem_at is not None:
+    is_held = state.rollback is not None and state.rollback.post_mortem_at is not None
+    if is_held and not root_cause.strip():
         return ()
-    return (e.PostMortemHeld(notes=notes),)
+    trigger = state.rollback.trigger if state.rollback is not None else ""
+    if root_cause.strip() and root_cause.strip() == trigger:
+        raise GuardError(
+            "root_cause", f"{trigger!r} names the trigger, and not its cause. Say in words why it fired, or leave it."
+        )
+    return (e.PostMortemHeld(notes=notes, root_cause=root_cause.strip()),)
 
 
 def _in_state(state: Deployment, expected: State, *, action: str) -> None:
@@ -481,7 +597,7 @@ def _expired(state: Deployment, now: datetime) -> str | None:
     return next((s.person for s in state.approvals if not approval_is_valid(s, state.manifest, now)), None)
 
 
-def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime) -> None:
+def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime, phase: Phase) -> None:
     if latch is not None and latch.is_latched:
         raise GuardError("kill_latch", f"{state.model} was killed ({latch.reason}); re-arm it first, with two people.")
     if state.missing_roles and not state.was_adopted:
@@ -490,9 +606,9 @@ def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime) -> Non
         raise GuardError("expiry", f"the approval of {stale} has expired; submit again.")
     if state.phase is None and not state.is_free_at(now):
         raise GuardError("expiry", f"an override of {', '.join(state.blocking)} has expired; submit again.")
-    if state.open_conditions:
-        found = "; ".join(f"{c.role.value}: {c.text}" for c in state.open_conditions)
-        raise GuardError("approval_conditions", f"conditions not met yet: {found}.")
+    if unmet := state.conditions_before(phase):
+        found = "; ".join(f"{c.role.value}: {c.text}" for c in unmet)
+        raise GuardError("approval_conditions", f"conditions not met yet, which {phase.value} waits for: {found}.")
 
 
 def _short(digest: str | None) -> str:

@@ -3,6 +3,7 @@
 `evolve` applies what happened and never judges; whether something may happen is decided in `decisions`.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -72,7 +73,7 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.ApprovalRejected: frozenset({State.VALIDATED}) | SIGNED,
     e.Approved: frozenset({State.AWAITING_APPROVAL}),
     e.ApprovalsVoided: SIGNED,
-    e.ConditionMet: SIGNED,
+    e.ConditionMet: SIGNED | LIVE,
     e.PhaseEntered: frozenset({State.APPROVED}) | LIVE,
     e.Observed: LIVE,
     e.CapitalCut: LIVE,
@@ -89,9 +90,24 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.Superseded: frozenset({State.FULL}),
     e.Reinstated: frozenset({State.SUPERSEDED}),
     e.MemoIssued: frozenset(State),
+    e.DeployerSigned: frozenset({State.APPROVED}),
+    e.ItemDone: frozenset(State),
     e.NoticeSent: frozenset(State),
     e.Reviewed: frozenset(State),
 }
+
+
+_WHILE: Final = re.compile(r"\bwhile (?:in )?(?:the )?(shadow|limited|full)\b", re.IGNORECASE)
+PHASES: Final = tuple(Phase)
+
+
+def phase_blocked(condition: str) -> Phase:
+    """The phase that a condition blocks until it is met: the one that it names, as in "while limited"; else the start.
+
+    Of several that it names, the first.
+    """
+    named = [Phase(found.lower()) for found in _WHILE.findall(condition)]
+    return min(named, key=PHASES.index, default=Phase.SHADOW)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +116,19 @@ class Condition:
 
     role: Role
     text: str
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that is not entered before the condition is met."""
+        return phase_blocked(self.text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """When people were told something: by a notice that somebody took, or by a person who says so."""
+
+    item: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +162,8 @@ class Deployment:
 
     `unjudged` are observed sessions without a conclusive day, `not_held` sessions that a person declared the venue did
     not hold; of both the newest. `cut` says why capital was cut by silence, and `approved_pct` is then the share that a
-    person's resume restores. `concerns` are those of the last session observed.
+    person's resume restores. `concerns` are those of the last session observed. `certified` is section 12 as the last
+    edition that has one says, `told` when which notice was taken by somebody, `deployer` who signed for the start.
     """
 
     id: str
@@ -182,11 +212,19 @@ class Deployment:
     concerns: tuple[str, ...] = ()
     approved_pct: int | None = None
     cut: str = ""
+    certified: tuple[e.Certified, ...] = ()
+    told: tuple[Told, ...] = ()
+    deployer: e.DeployerSigned | None = None
 
     @property
     def registry_name(self) -> str:
         """What the model registry calls the model."""
         return self.registered_model or self.model
+
+    @property
+    def deployment_date(self) -> date | None:
+        """The day before which it is not started; None for what an older Signoff opened."""
+        return None if self.undertakings is None else self.undertakings.deployment_date
 
     @property
     def phase(self) -> Phase | None:
@@ -214,6 +252,11 @@ class Deployment:
             Condition(role=signature.role, text=text) for signature in self.approvals for text in signature.conditions
         )
         return tuple(condition for condition in every if condition not in self.met)
+
+    def conditions_before(self, phase: Phase) -> tuple[Condition, ...]:
+        """Open conditions that keep the release from entering this phase."""
+        reached = PHASES[: PHASES.index(phase) + 1]
+        return tuple(condition for condition in self.open_conditions if condition.phase in reached)
 
     @property
     def missing_roles(self) -> tuple[Role, ...]:
@@ -379,13 +422,21 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return _moved(state, State.APPROVED)
         case e.ApprovalsVoided():
             moved = _moved(state, State.AWAITING_APPROVAL) if state.state is State.APPROVED else state
-            return replace(moved, approvals=(), met=())
+            return replace(moved, approvals=(), met=(), deployer=None)
+        case e.DeployerSigned():
+            _must(event.manifest == state.manifest, state, "was signed for its start over other bytes")
+            return replace(state, deployer=event)
+        case e.NoticeSent() if event.is_received:
+            return _told(state, event.notice, at)
+        case e.ItemDone():
+            return _told(state, event.item, at)
         case e.ConditionMet():
             return replace(state, met=(*state.met, Condition(role=event.role, text=event.condition)))
         case e.MemoIssued():
-            return replace(state, editions=(*state.editions, (event.edition, event.manifest)))
+            editions = (*state.editions, (event.edition, event.manifest))
+            return replace(state, editions=editions, certified=event.certified or state.certified)
         case e.PhaseEntered():
-            _must(not state.open_conditions, state, "entered a phase with conditions open")
+            _must(not state.conditions_before(event.phase), state, "entered a phase with conditions open")
             _must(event.allocation_pct in _allocations(state, event.phase), state, "was given another share of capital")
             _must(not state.is_cut or event.phase is Phase.SHADOW, state, "was given capital back during silence")
             return _in_phase(_moved(state, State(event.phase.value)), event, at)
@@ -412,6 +463,14 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             return replace(state, rollback=_reckoned(state, event, at))
         case _:
             return state
+
+
+def _told(state: Deployment, item: str, at: datetime) -> Deployment:
+    """The state once people were told of an item of T-24h; the first time counts."""
+    before = state.undertakings.communication.before if state.undertakings else ()
+    if item not in before or any(told.item == item for told in state.told):
+        return state
+    return replace(state, told=(*state.told, Told(item=item, at=at)))
 
 
 def _allocations(state: Deployment, phase: Phase) -> range:
@@ -547,7 +606,7 @@ def _reckoned(state: Deployment, event: e.DeadlineBreached | e.PostMortemHeld, a
         message = f"{event.kind!r} before any rollback of deployment {state.id}"
         raise IllegalHistoryError(message)
     if isinstance(event, e.PostMortemHeld):
-        return replace(rollback, post_mortem_at=at)
+        return replace(rollback, post_mortem_at=rollback.post_mortem_at or at)
     return replace(rollback, breached=(*rollback.breached, event.name))
 
 

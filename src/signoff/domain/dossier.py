@@ -467,6 +467,7 @@ class Undertakings(Strict):
     position_limits: PositionLimits
     incident_channel: str
     documents: Mapping[str, str] = field(default_factory=dict)
+    deployment_date: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -514,6 +515,7 @@ class Dossier(Strict):
             position_limits=self.risk.position_limits,
             incident_channel=self.rollback.incident_channel,
             documents=self._documents(),
+            deployment_date=self.header.deployment_date,
         )
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 from signoff.domain.access import Duty, Verb
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.floor import Floor
-from signoff.domain.policy import Policy, Role, Tier
+from signoff.domain.policy import Certification, Policy, Role, Tier
 from signoff.domain.venue import VenueKind
 
 
@@ -72,11 +72,17 @@ class Verdict(StrEnum):
     CONFIRM_POLICY = "confirm_policy"
 
 
+def key_mark(made_by: str) -> str:
+    """What is said of a signature whose private key was not made by its person; nothing where it was."""
+    return f" (key made by {made_by})" if made_by else ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """One person's signed decision; `envelope` is the DSSE envelope as JSON, verified before it got here.
 
-    Of tier webauthn it carries an authenticator's assertion, and `key_id` is that of the credential.
+    Of tier webauthn it carries an authenticator's assertion, and `key_id` is that of the credential. `key_made_by`
+    names who else made the private key, and so may have signed with it; empty where nobody else did.
     """
 
     person: str
@@ -90,6 +96,12 @@ class Signature:
     key_id: str
     envelope: str
     tier: Tier = Tier.KEY
+    key_made_by: str = ""
+
+    @property
+    def made_with(self) -> str:
+        """What made the signature, as tables print it; who made the key is said where it was not the person."""
+        return f"{self.tier.value} {self.key_id[:12]}…" + key_mark(self.key_made_by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,12 +278,48 @@ class ConditionMet(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Certified:
+    """What an edition of the memo says of one certification of section 12; `against` is empty where it is evidenced.
+
+    Contradicted is what the evidence says the opposite of; the rest lacks evidence.
+    """
+
+    certification: Certification
+    against: str = ""
+    is_contradicted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemoIssued(Event):
-    """An edition of a memo was written: its manifest's digest, and what it is."""
+    """An edition of a memo was written: its manifest's digest, and what it is, with what section 12 certifies in it."""
 
     kind: Literal["memo_issued"] = "memo_issued"
     edition: str
     manifest: str
+    certified: tuple[Certified, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployerSigned(Event):
+    """Who starts the rollout signed section 12, over the manifest that was approved; this approves nothing."""
+
+    kind: Literal["deployer_signed"] = "deployer_signed"
+    person: str
+    manifest: str
+    signed_at: datetime
+    key_id: str
+    envelope: str
+    key_made_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemDone(Event):
+    """A person did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
+
+    kind: Literal["item_done"] = "item_done"
+    item: str
+    person: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -450,6 +498,28 @@ class Reinstated(Event):
     after_deployment: str
 
 
+class Delivery(StrEnum):
+    """How a notice went out. An older Signoff did not record it."""
+
+    UNRECORDED = ""
+    FILE = "file"
+    RECEIVER = "receiver"
+    EMAIL = "email"
+
+
+def receipt_in_words(delivery: Delivery, receiver: str, channel: str) -> str:
+    """What became of a notice; "sent by email" only where a mail server took it."""
+    match delivery:
+        case Delivery.FILE:
+            return f"written to {receiver}"
+        case Delivery.RECEIVER:
+            return f"taken by {receiver}"
+        case Delivery.EMAIL:
+            return f"sent by email, taken by {receiver}"
+        case Delivery.UNRECORDED:
+            return f"sent on the channel {channel}, by whom it was taken was not recorded"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed(Event):
     """A rollback was rehearsed; seconds a step, and whether each budget held.
@@ -474,12 +544,25 @@ class Rehearsed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeSent(Event):
-    """People were told something, once."""
+    """A notice went out, once: by which delivery, and who took it. `channel` is the one that it was meant for."""
 
     kind: Literal["notice_sent"] = "notice_sent"
     notice: str
     audience: tuple[str, ...]
     channel: str
+    delivery: Delivery = Delivery.UNRECORDED
+    receiver: str = ""
+    at: datetime | None = None
+
+    @property
+    def words(self) -> str:
+        """What became of the notice, as pages print it."""
+        return receipt_in_words(self.delivery, self.receiver, self.channel)
+
+    @property
+    def is_received(self) -> bool:
+        """Whether somebody else took it; a file in the home is nobody's."""
+        return self.delivery is not Delivery.FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -521,6 +604,7 @@ class PersonEnrolled(Event):
     """A person may sign in these roles with this key.
 
     `logins` is what git, the experiment tracker or the machine call them; none says nothing new about that.
+    `key_made_by` names who made the private key where it was not the person.
     """
 
     kind: Literal["person_enrolled"] = "person_enrolled"
@@ -530,14 +614,16 @@ class PersonEnrolled(Event):
     public_key: str
     note: str = ""
     logins: tuple[str, ...] = ()
+    key_made_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostMortemHeld(Event):
-    """People met over a rollback and wrote down what they learned."""
+    """People met over a rollback and wrote down what they learned; without a `root_cause` that stays open."""
 
     kind: Literal["post_mortem_held"] = "post_mortem_held"
     notes: str
+    root_cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -705,6 +791,8 @@ AnyEvent = (
     | ApprovalsVoided
     | ConditionMet
     | MemoIssued
+    | DeployerSigned
+    | ItemDone
     | PhaseEntered
     | Observed
     | CapitalCut
@@ -746,12 +834,27 @@ AnyEvent = (
 )
 
 
+class Proof(StrEnum):
+    """What the name of an actor rests on.
+
+    `unauthenticated` is a name that was given on the machine itself, with --as or by the account: nobody checked it.
+    `authenticated` came in at a server, by a token or a sign-in. `program` is the worker of the installation. An older
+    Signoff recorded nothing.
+    """
+
+    UNRECORDED = ""
+    UNAUTHENTICATED = "unauthenticated"
+    AUTHENTICATED = "authenticated"
+    PROGRAM = "program"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """An event as it happened: who, when, in which stream, as which revision of it."""
+    """An event as it happened: who, when, in which stream, as which revision of it. `proof` is of the actor's name."""
 
     stream: str
     revision: int
     at: datetime
     actor: str
     event: AnyEvent
+    proof: Proof = Proof.UNRECORDED

@@ -19,9 +19,11 @@ from signoff.domain.venue import PositionsAfter, VenueKind
 
 BUILT_IN: Final = Policy(name="default", version="1")
 # Switches that are stricter when they are true.
-_STRICTER_WHEN_TRUE: Final = frozenset({"blocking", "compliance_required"})
+_STRICTER_WHEN_TRUE: Final = frozenset({"blocking", "compliance_required", "deployer_signs"})
 # Lists that are stricter when they are longer: roles that must sign, and roles that must sign with an authenticator.
 _STRICTER_WHEN_LONGER: Final = frozenset({"approvals.roles", "approvals.webauthn_roles"})
+# Lists that are looser when they are longer: what a release may lack the evidence for.
+_LOOSER_WHEN_LONGER: Final = frozenset({"sign_off.accepted_not_evidenced"})
 # Figures of the order gate where the higher one lets more orders leave, and where the lower one does.
 _LOOSER_WHEN_HIGHER: Final = frozenset({"order_gate.unknown_adv_usd", "order_gate.max_age_days"})
 _LOOSER_WHEN_LOWER: Final = frozenset({"order_gate.unknown_vix"})
@@ -177,6 +179,8 @@ def _tendency(path: str, before: object, after: object) -> Tendency:
     if (ladder := _LADDERS.get(path)) is not None:
         is_tighter = ladder.index(after) > ladder.index(before)
         return Tendency.TIGHTER if is_tighter else Tendency.LOOSER
+    if path in _LOOSER_WHEN_LONGER and isinstance(before, tuple) and isinstance(after, tuple):
+        before, after, path = after, before, "approvals.roles"
     if path in _STRICTER_WHEN_LONGER and isinstance(before, tuple) and isinstance(after, tuple):
         if set(after) < set(before):
             return Tendency.LOOSER

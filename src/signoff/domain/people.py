@@ -14,7 +14,10 @@ from signoff.domain.policy import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """One human being, however many roles they hold. Who never signs has no key."""
+    """One human being, however many roles they hold. Who never signs has no key.
+
+    `key_made_by` names who made their private key, where it was not themselves.
+    """
 
     name: str
     roles: tuple[Role, ...]
@@ -23,6 +26,7 @@ class Person:
     granted: tuple[Duty, ...] = ()
     credentials: tuple[e.Credential, ...] = ()
     logins: tuple[str, ...] = ()
+    key_made_by: str = ""
 
     @property
     def known_as(self) -> tuple[str, ...]:
@@ -97,7 +101,7 @@ class People:
             known = ", ".join(sorted(self.by_name)) or "nobody yet"
             message = (
                 f"Expected an enrolled person, found {name!r}; enrolled are: {known}. "
-                f"Enrol with `signoff people add NAME --role ROLE`."
+                f"Enrol with `signoff people add NAME --role ROLE --public-key FILE`."
             )
             raise NotFoundError(message) from None
 
@@ -160,7 +164,13 @@ def _or_new(people: People, name: str) -> Person:
 
 def _enrolled(people: People, event: e.PersonEnrolled, _recorded: e.Recorded) -> People:
     person = _or_new(people, event.name)
-    known = replace(person, roles=event.roles, key_id=event.key_id, public_key=event.public_key)
+    known = replace(
+        person,
+        roles=event.roles,
+        key_id=event.key_id,
+        public_key=event.public_key,
+        key_made_by=event.key_made_by,
+    )
     return _with(people, replace(known, logins=event.logins or person.logins))
 
 

@@ -197,6 +197,42 @@ class ApprovalPolicy(Strict):
         return self.roles
 
 
+class Certification(StrEnum):
+    """The six sentences that section 12 certifies, and the phase that waits for each: from then on it can be true."""
+
+    GATES = "gates"
+    RISK = "risk"
+    ROLLBACK = "rollback"
+    MONITORING = "monitoring"
+    STAKEHOLDERS = "stakeholders"
+    GOVERNANCE = "governance"
+
+    @property
+    def phase(self) -> Literal["shadow", "limited"]:
+        """The phase that it guards."""
+        late = {Certification.MONITORING, Certification.GOVERNANCE}
+        return "limited" if self in late else "shadow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignOffPolicy(Strict):
+    """What section 12 takes.
+
+    The notices of T-24h are due `notice_hours` before the start, and hold it unless `stakeholders` is accepted.
+    `accepted_not_evidenced` are the certifications that a release may lack the evidence for; page one lists them. What
+    the evidence contradicts is never accepted. `deployer_signs` refuses a start that nobody signed.
+    """
+
+    notice_hours: Annotated[float, Ge(0), HIGHER] = 24.0
+    accepted_not_evidenced: tuple[Certification, ...] = (
+        Certification.RISK,
+        Certification.MONITORING,
+        Certification.STAKEHOLDERS,
+        Certification.GOVERNANCE,
+    )
+    deployer_signs: bool = False
+
+
 class DayCount(StrEnum):
     """What one day of a phase is."""
 
@@ -341,6 +377,7 @@ class ShortenedPolicy(Strict):
     shadow_days: Annotated[int, Ge(1)] = 1
     limited_days: Annotated[int, Ge(1)] = 1
     roles: Annotated[tuple[Role, ...], MinLen(1)] = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING)
+    notice_hours: Annotated[float, Ge(0)] = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -428,6 +465,7 @@ class Policy(Strict):
     )
     success: SuccessPolicy = field(default_factory=SuccessPolicy)
     order_gate: OrderGatePolicy = field(default_factory=OrderGatePolicy)
+    sign_off: SignOffPolicy = field(default_factory=SignOffPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

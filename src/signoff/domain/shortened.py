@@ -39,7 +39,9 @@ def shortened(policy: Policy, kind: DeploymentType) -> Policy:
         limited_days=min(policy.phases.limited_days, short.limited_days),
     )
     approvals = replace(policy.approvals, roles=signing(short), compliance_required=False)
-    return replace(policy, gates=replace(gates, **changed), phases=phases, approvals=approvals)
+    hours = min(policy.sign_off.notice_hours, short.notice_hours)
+    sign_off = replace(policy.sign_off, notice_hours=hours)
+    return replace(policy, gates=replace(gates, **changed), phases=phases, approvals=approvals, sign_off=sign_off)
 
 
 def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
@@ -63,6 +65,11 @@ def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
 def signing(short: ShortenedPolicy) -> tuple[Role, ...]:
     """The roles that sign, the ones that always do among them, in the memo's order."""
     return tuple(role for role in Role if role in {*short.roles, *ALWAYS_SIGNING})
+
+
+def shortening_of(kind: DeploymentType) -> str | None:
+    """The part of the policy that shortens a release of this type; None where nothing does."""
+    return {DeploymentType.HOTFIX: "hotfix", DeploymentType.ROLLBACK: "redeployment"}.get(kind)
 
 
 def _rule(policy: Policy, kind: DeploymentType) -> tuple[str, ShortenedPolicy] | None:

@@ -94,6 +94,26 @@ class ReviewRequest(Body):
     notes: Text = ""
 
 
+class PostMortemRequest(Body):
+    """What was learned; the root cause is somebody's statement, and may come later."""
+
+    notes: Text = ""
+    root_cause: Text = ""
+
+
+class StartRequest(Body):
+    """The signature of who starts the rollout, over what `start-statement` says."""
+
+    envelope: Envelope | None = None
+
+
+class ItemDoneRequest(Body):
+    """An item of section 9, in its own words, and how it was done."""
+
+    item: Annotated[Text, Field(min_length=1)]
+    note: Text = ""
+
+
 class RearmRequest(Body):
     role: Role
     envelope: Envelope
@@ -101,21 +121,31 @@ class RearmRequest(Body):
 
 
 class PersonToEnrol(Body):
-    """Somebody with the public half of their key; without one they sign with an authenticator alone."""
+    """Somebody with the public half of their key; without one they sign with an authenticator alone.
+
+    `key_made_by` is who made the private key, where it was not the person. Without a role a person approves nothing;
+    who starts a rollout signs it all the same.
+    """
 
     kind: Literal["person_enrolled"]
     name: Name
-    roles: Annotated[list[Role], Field(min_length=1, max_length=len(Role))]
+    roles: Annotated[list[Role], Field(max_length=len(Role))]
     key_id: Hex | Literal[""] = ""
     public_key: Hex | Literal[""] = ""
     logins: Annotated[list[Name], Field(max_length=20)] = []
+    key_made_by: Name | Literal[""] = ""
 
     def to_event(self) -> PersonEnrolled:
         """As it would be recorded."""
         roles = tuple(dict.fromkeys(self.roles))
         logins = tuple(dict.fromkeys(self.logins))
         return PersonEnrolled(
-            name=self.name, roles=roles, key_id=self.key_id, public_key=self.public_key, logins=logins
+            name=self.name,
+            roles=roles,
+            key_id=self.key_id,
+            public_key=self.public_key,
+            logins=logins,
+            key_made_by=self.key_made_by,
         )
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Annotated, Any, BinaryIO, Final
+from urllib.parse import quote
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -9,7 +10,7 @@ from typing_extensions import TypedDict
 
 from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
-from signoff.app.approvals import Signatory
+from signoff.app.approvals import SUBMITTED, Signatory
 from signoff.app.signing import Presented
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import State
@@ -22,15 +23,18 @@ from signoff.http.bodies import (
     AdoptionStatementRequest,
     AttestFlatRequest,
     ConditionRequest,
+    ItemDoneRequest,
     Limit,
     Name,
     NotHeldRequest,
     ObservationRequest,
     PauseRequest,
+    PostMortemRequest,
     RearmRequest,
     ReviewRequest,
     RollbackRequest,
     SignatureRequest,
+    StartRequest,
     StatementRequest,
 )
 from signoff.http.commands import Command, Expecting, Naming
@@ -51,6 +55,7 @@ from signoff.verbs.documents import (
     ReleaseDocument,
     ReviewedDocument,
     RolledBackDocument,
+    ToSignDocument,
     latch_document,
 )
 from signoff.verbs.local import Local
@@ -215,6 +220,16 @@ def statement(
     return {"statement": encoded(said), "says": said.decode()}
 
 
+@router.get("/deployments/{identity}/to-sign", tags=["signatures"])
+def to_sign(
+    identity: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
+) -> ToSignDocument:
+    """What an approval is about to be a signature over: where the memo is, its manifest, the gates, open conditions."""
+    document = Local(house, principal.name).to_sign(identity)
+    memo = f"/api/v1/deployments/{quote(identity, safe='')}/editions/{SUBMITTED}/deployment_memo.pdf"
+    return {**document, "memo": None if document["memo"] is None else memo}
+
+
 @router.post("/deployments/{identity}/approvals", tags=["signatures"])
 def approve(
     identity: Name,
@@ -262,12 +277,49 @@ def meet(
     return Local(house, principal.name).meet(identity, signatory, condition=body.condition, note=body.note)
 
 
+@router.post("/deployments/{identity}/start-statement", tags=["rollout"])
+def start_statement(
+    identity: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.START))]
+) -> StatementDocument:
+    """What you would sign under section 12 to start this rollout, to be presented with the start."""
+    said = Local(house, principal.name).start_statement(identity)
+    return {"statement": encoded(said), "says": said.decode()}
+
+
 @router.post("/deployments/{identity}/start", tags=["rollout"])
 def start(
-    identity: Name, house: Expecting, principal: Annotated[Principal, Depends(allowed(Verb.START))]
+    identity: Name,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.START))],
+    body: StartRequest | None = None,
 ) -> ReleaseDocument:
-    """Enter shadow."""
-    return Local(house, principal.name).start(identity)
+    """Enter shadow; with an envelope, who starts it signs section 12."""
+    state = house.rollout.start(
+        identity,
+        actor=principal.name,
+        signer=None if body is None or body.envelope is None else Presented(body.envelope),
+    )
+    return Local(house, principal.name).started(state)
+
+
+@router.post("/deployments/{identity}/items-done", tags=["rollout"])
+def mark_done(
+    identity: Name,
+    body: ItemDoneRequest,
+    house: Expecting,
+    principal: Annotated[Principal, Depends(allowed(Verb.MARK_DONE))],
+) -> ReleaseDocument:
+    """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
+    return Local(house, principal.name).mark_done(identity, body.item, note=body.note)
+
+
+@router.get("/deployments/{identity}/living-memo", tags=["releases"], response_class=Response, responses=AN_ARCHIVE)
+async def living_memo(
+    identity: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
+) -> Response:
+    """The memo with what happened since it was signed, as a zip archive; the signed editions are not touched."""
+    composed = await run_sync(_living, house, principal.name, identity, limiter=ASSESSING)
+    return Response(composed, media_type="application/zip")
 
 
 @router.post("/deployments/{identity}/advance", tags=["rollout"])
@@ -360,12 +412,12 @@ def review(
 @router.post("/deployments/{identity}/post-mortem", tags=["rollout"])
 def post_mortem(
     identity: Name,
-    body: ReviewRequest,
+    body: PostMortemRequest,
     house: Expecting,
     principal: Annotated[Principal, Depends(allowed(Verb.REVIEW))],
 ) -> ReleaseDocument:
-    """Put what was learned from a rollback on record; it is due within 48 hours."""
-    return Local(house, principal.name).post_mortem(identity, notes=body.notes)
+    """Put what was learned from a rollback on record; it is due within 48 hours. The root cause may come later."""
+    return Local(house, principal.name).post_mortem(identity, notes=body.notes, root_cause=body.root_cause)
 
 
 @router.get("/models", tags=["models"])
@@ -479,6 +531,13 @@ def _assessed(house: House, actor: str, content: BinaryIO, verb: str) -> Documen
 def _composed(house: House, actor: str, content: BinaryIO) -> bytes:
     with unpacked(house, content) as folder, written_folder(house) as out:
         document = carried_out(house, actor, "memo", str(folder), "--out", str(out))
+        return zipped({**read_folder(out), "answer.json": canonical(document)})
+
+
+def _living(house: House, actor: str, identity: str) -> bytes:
+    house.record.deployment(identity)
+    with written_folder(house) as out:
+        document = carried_out(house, actor, "memo", identity, "--out", str(out))
         return zipped({**read_folder(out), "answer.json": canonical(document)})
 
 

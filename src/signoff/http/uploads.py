@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 from typing import BinaryIO, Final, cast
@@ -146,7 +147,8 @@ def carried_out(house: House, actor: str, *command: str, folder: Path | None = N
     environment |= {"SIGNOFF_DATABASE": known.database, "SIGNOFF_REGISTRY": known.registry}
     environment |= {name: os.environ[name] for name in FOREIGN_CODE if name in os.environ}  # noqa: TID251 - handed on
     repositories = (*known.repositories, *(() if folder is None else (str(folder.resolve()),)))
-    environment |= {"SIGNOFF_SENT": "1", "SIGNOFF_REPOSITORIES": ",".join(repositories)}
+    sent = house.sent_for(actor, timedelta(seconds=TIME_LIMIT_S))
+    environment |= {"SIGNOFF_SENT": sent, "SIGNOFF_REPOSITORIES": ",".join(repositories)}
     process = child_processes.start(line, environment)
     try:
         written, complained = process.communicate(timeout=TIME_LIMIT_S)

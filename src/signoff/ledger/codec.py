@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from signoff.domain.errors import BadInputError, TamperedError
-from signoff.domain.events import AnyEvent, Recorded
+from signoff.domain.events import AnyEvent, Proof, Recorded
 from signoff.ledger.canonical import canonical
 
 SCHEMA: Final = 1
@@ -52,7 +52,7 @@ def decode_state(kind: type[T], content: bytes) -> T:
 
 
 def _written(recorded: Recorded) -> object:
-    return {
+    written = {
         "schema": SCHEMA,
         "stream": recorded.stream,
         "revision": recorded.revision,
@@ -60,6 +60,7 @@ def _written(recorded: Recorded) -> object:
         "actor": recorded.actor,
         "event": _plain(recorded.event),
     }
+    return written if recorded.proof is Proof.UNRECORDED else {**written, "proof": recorded.proof.value}
 
 
 def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
@@ -73,7 +74,9 @@ def _recorded(said: Any) -> Recorded:  # noqa: ANN401 - whatever JSON held
             event = _adapter(kind).validate_python(said["event"])
         case _:
             raise ValueError("a field is missing or of another type")
-    return Recorded(stream=stream, revision=revision, at=datetime.fromisoformat(at), actor=actor, event=event)
+    proof = Proof(said.get("proof", ""))
+    moment = datetime.fromisoformat(at)
+    return Recorded(stream=stream, revision=revision, at=moment, actor=actor, event=event, proof=proof)
 
 
 def holds(written: object, said: object) -> bool:

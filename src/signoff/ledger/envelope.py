@@ -22,6 +22,7 @@ from signoff.ledger.text import decoded, encoded
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://signoff.example/decision/v1"
+DEPLOYMENT_TYPE: Final = "https://signoff.example/deployment/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,34 @@ def encoding(payload: bytes) -> bytes:
     """DSSE's pre-authentication encoding: what is really signed."""
     kind = PAYLOAD_TYPE.encode()
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+
+
+def deployer_statement(
+    *, manifest: str, deployment: str, model: str, version: str, person: str, signed_at: datetime
+) -> bytes:
+    """What who starts a rollout signs: section 12 of the memo in this manifest. It approves nothing."""
+    return canonical(
+        {
+            "_type": STATEMENT_TYPE,
+            "subject": [{"name": "manifest.json", "digest": {"sha256": manifest}}],
+            "predicateType": DEPLOYMENT_TYPE,
+            "predicate": {
+                "deployment": deployment,
+                "model": model,
+                "version": version,
+                "person": person,
+                "signed_at": signed_at.astimezone(UTC).isoformat(),
+            },
+        }
+    )
+
+
+def deployer_signed_at(payload: bytes) -> datetime:
+    """When such a statement says that it was signed. TamperedError when it is none."""
+    try:
+        return datetime.fromisoformat(json.loads(payload)["predicate"]["signed_at"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TamperedError(f"This is no statement of who starts a rollout: {error}") from error
 
 
 def read_statement(payload: bytes) -> Statement:

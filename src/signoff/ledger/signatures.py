@@ -10,6 +10,7 @@ from signoff.domain.events import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalSigned,
+    DeployerSigned,
     DutiesWithdrawn,
     Opened,
     OverrideSigned,
@@ -27,7 +28,7 @@ from signoff.domain.independence import objection
 from signoff.domain.installation_policy import is_same_person, may_sign
 from signoff.domain.policy import Policy, Tier
 from signoff.ledger.codec import decode_state
-from signoff.ledger.envelope import Statement, verify
+from signoff.ledger.envelope import Statement, deployer_statement, opened, verify
 from signoff.ledger.holders import Holders
 from signoff.ledger.webauthn import verify_decision
 
@@ -77,7 +78,32 @@ class Signatories:
             or self._not_of_two(recorded.event, signature)
             for signature in signatures_of(recorded.event)
         )
-        return tuple(problem for problem in (self.uncounted, *found, self._not_held(recorded.event)) if problem)
+        others = (self.uncounted, self._not_held(recorded.event), self._not_deployed(recorded))
+        return tuple(problem for problem in (*found, *others) if problem)
+
+    def _not_deployed(self, recorded: Recorded) -> str | None:
+        """Why the signature of who started the rollout does not hold."""
+        event, opened_by = recorded.event, self.opened.get(recorded.stream)
+        if not isinstance(event, DeployerSigned):
+            return None
+        person = self.people.get(event.person)
+        if person is None or person.key_id != event.key_id or opened_by is None:
+            return f"{event.person} signed section 12 with another key than the one enrolled by then"
+        if event.manifest not in self.asked.get(recorded.stream, ())[-1:]:
+            return f"{event.person} signed section 12 over {event.manifest[:12]}…, which was not put to signature here"
+        expected = deployer_statement(
+            manifest=event.manifest,
+            deployment=opened_by.deployment,
+            model=opened_by.model,
+            version=opened_by.version,
+            person=event.person,
+            signed_at=event.signed_at,
+        )
+        try:
+            is_said = opened(event.envelope, person.public_key) == expected
+        except TamperedError as error:
+            return f"the signature of {event.person} under section 12 does not hold: {error}"
+        return None if is_said else f"the envelope of {event.person} says something else than the start of this release"
 
     def _not_of_two(self, event: AnyEvent, signature: Signature) -> str | None:
         """Why a policy is not put in force by two people who may."""

@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
+from signoff.domain.events import Proof
+
 
 class Reach(StrEnum):
     """How far a kill reaches."""
@@ -22,7 +24,8 @@ class Kill:
     """One person's order to stop a model, those of a desk, or all; `id` makes its entry in the ledger happen once.
 
     `account` is the local account that a drop folder had the order from: `actor` is then replaced by the person whose
-    login it is, once the record says who that is.
+    login it is, once the record says who that is. `proof` is of the actor's name, for as long as the process lives that
+    took the order: what is read back from a file proves nothing.
     """
 
     id: str
@@ -33,6 +36,7 @@ class Kill:
     reach: Reach = Reach.MODEL
     desk: str = ""
     account: str = ""
+    proof: Proof = Proof.UNRECORDED
 
     @property
     def is_wide(self) -> bool:

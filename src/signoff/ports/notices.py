@@ -1,7 +1,10 @@
 """Telling people."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from signoff.domain.events import Delivery
 
 
 class Severity(StrEnum):
@@ -11,8 +14,19 @@ class Severity(StrEnum):
     PAGE = "page"
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """How a message went out, and who took it."""
+
+    delivery: Delivery
+    receiver: str
+
+
 class Notifier(Protocol):
     """`send` may be repeated with the same identity; people are told once."""
 
-    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> None:
-        """Deliver one message. Raises UnavailableError when the channel cannot be reached."""
+    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
+        """Deliver one message; who took it, where that is known.
+
+        Raises UnavailableError when the channel cannot be reached.
+        """

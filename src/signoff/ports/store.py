@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
-from signoff.domain.events import AnyEvent
+from signoff.domain.events import AnyEvent, Proof
 
 T = TypeVar("T")
 # Nothing is put off for longer. A later time was set by a clock that was ahead, and counts for nothing.
@@ -77,7 +77,8 @@ class Commit:
 
     `key` is the idempotency key and `request` the digest of the request's body: the same pair returns the stored
     result, the same key with another body is a conflict. `unchanged` are the revisions of other streams that were
-    decided upon: a commit that lets a release trade must not pass a kill that was recorded meanwhile.
+    decided upon: a commit that lets a release trade must not pass a kill that was recorded meanwhile. `proof` says what
+    the name of the actor rests on.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Commit:
     appends: tuple[Append, ...]
     effects: tuple[Effect, ...] = ()
     unchanged: tuple[tuple[str, int], ...] = ()
+    proof: Proof = Proof.UNRECORDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

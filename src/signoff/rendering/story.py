@@ -30,7 +30,7 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             before = f", to replace v{event.previous_version}" if event.previous_version else ""
             return f"opened {event.model} v{event.version} ({event.deployment_type}){before}"
         case e.Adopted():
-            signers = " and ".join(s.person for s in event.signatures)
+            signers = " and ".join(f"{s.person}{_key(s)}" for s in event.signatures)
             return f"adopted {event.model} v{event.version} as it was live, never validated here; signed by {signers}"
         case e.Validated():
             passed = sum(r.outcome == "pass" for r in event.results)
@@ -39,14 +39,16 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
                 f", blocked by {', '.join(blocked)}" if blocked else ""
             )
         case e.OverrideSigned():
-            return f"overrode the gates as {event.signature.role}: {event.signature.reason}"
+            return f"overrode the gates as {event.signature.role}{_key(event.signature)}: {event.signature.reason}"
         case e.ApprovalRequested():
             return f"asked for signatures over manifest {event.manifest[:12]}…"
         case e.ApprovalSigned():
             conditions = "; ".join(event.signature.conditions)
-            return f"approved as {event.signature.role}" + (f", on condition: {conditions}" if conditions else "")
+            return f"approved as {event.signature.role}{_key(event.signature)}" + (
+                f", on condition: {conditions}" if conditions else ""
+            )
         case e.ApprovalRejected():
-            return f"rejected as {event.signature.role}: {event.signature.reason}"
+            return f"rejected as {event.signature.role}{_key(event.signature)}: {event.signature.reason}"
         case e.Approved():
             return "every required role has signed"
         case e.ApprovalsVoided():
@@ -55,6 +57,11 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"condition met ({event.role}): {event.condition}"
         case e.MemoIssued():
             return f"issued the {event.edition} memo, manifest {event.manifest[:12]}…"
+        case e.DeployerSigned():
+            made = e.key_mark(event.key_made_by)
+            return f"signed section 12 as the one who starts the rollout, manifest {event.manifest[:12]}…{made}"
+        case e.ItemDone():
+            return f"says it is done: {event.item}" + (f" ({event.note})" if event.note else "")
         case e.PhaseEntered():
             return f"entered {event.phase} at {event.allocation_pct}%" + (f": {event.reason}" if event.reason else "")
         case e.Observed():
@@ -86,29 +93,30 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
         case e.Rehearsed():
             return _rehearsed(event)
         case e.NoticeSent():
-            return f"told {event.channel}: {event.notice}"
+            return f"notice {event.notice!r}: {event.words}"
         case e.Reviewed():
             return f"reviewed: {event.ended or ('every target met' if event.targets_met else 'targets not met')}"
         case e.Killed():
             return f"KILLED {event.model}: {event.reason}"
         case e.RearmSigned():
-            return f"signed for re-arming as {event.signature.role}"
+            return f"signed for re-arming as {event.signature.role}{_key(event.signature)}"
         case e.Rearmed():
             return f"re-armed by {' and '.join(event.persons)}"
         case e.PersonEnrolled():
-            return f"enrolled {event.name} as {', '.join(event.roles)}"
+            return f"enrolled {event.name} as {', '.join(event.roles) or 'nobody who approves'}{_made(event)}"
         case e.CredentialEnrolled():
             return f"enrolled the authenticator {event.credential.label!r} of {event.name}"
         case e.CredentialWithdrawn():
             return f"withdrew an authenticator of {event.name}: {event.reason}"
         case e.PolicyProposed():
-            return f"proposed the policy {_policy_name(event.content)} as version {event.number}"
+            return f"proposed the policy {_policy_name(event.content)} as version {event.number}{_key(event.signature)}"
         case e.PolicyConfirmed():
-            return f"confirmed the policy proposal {event.proposal}"
+            return f"confirmed the policy proposal {event.proposal}{_key(event.signature)}"
         case e.PolicyDeclined():
             return f"declined the policy proposal {event.proposal}"
         case e.PostMortemHeld():
-            return f"held the post-mortem: {event.notes}"
+            cause = f"; root cause: {event.root_cause}" if event.root_cause else "; the root cause stays open"
+            return f"held the post-mortem: {event.notes}{cause}"
         case _:
             return _of_people(event)
 
@@ -139,6 +147,14 @@ def _of_people(event: AccountEvent) -> str:  # noqa: C901, PLR0911 - one visible
             return f"{event.name} signed in as the first administrator"
         case _:
             assert_never(event)
+
+
+def _key(signature: e.Signature) -> str:
+    return e.key_mark(signature.key_made_by)
+
+
+def _made(event: e.PersonEnrolled) -> str:
+    return f"; their private key was made by {event.key_made_by}" if event.key_made_by else ""
 
 
 def _rehearsed(event: e.Rehearsed) -> str:

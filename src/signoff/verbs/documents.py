@@ -15,13 +15,16 @@ from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
 from signoff.domain.assessment import BenchmarkSummary, MetricRow, MetricStatus, PaperSummary
-from signoff.domain.deployment import Deployment, State
+from signoff.domain.deployment import Condition, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
     Credential,
     DutiesGranted,
+    GateResult,
     Observed,
     PersonEnrolled,
+    Phase,
+    Proof,
     Reading,
     Recorded,
     Rehearsed,
@@ -64,13 +67,20 @@ class SignatureDocument(TypedDict):
     signed_at: str
     key_id: str
     tier: Tier
+    key_made_by: str | None
 
 
 class ConditionDocument(TypedDict):
-    """A condition of an approval that is not met yet."""
+    """A condition of an approval that is not met yet, and the phase that waits for it."""
 
     role: Role
     condition: str
+    blocks: Phase
+
+
+def condition_document(condition: Condition) -> ConditionDocument:
+    """An open condition."""
+    return {"role": condition.role, "condition": condition.text, "blocks": condition.phase}
 
 
 class BarredDocument(TypedDict):
@@ -118,6 +128,8 @@ class DeploymentDocument(TypedDict):
     may_not_sign: list[BarredDocument]
     unread: list[str]
     editions: list[str]
+    deployment_date: str | None
+    deployed_by: str | None
     opened_at: str
     policy: FloorDocument | None
 
@@ -186,7 +198,7 @@ def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
         "approvals": [_signature(s) for s in state.approvals],
         "overrides": [_signature(s) for s in state.overrides],
         "rejected_by": state.rejection.person if state.rejection else None,
-        "open_conditions": [{"role": c.role, "condition": c.text} for c in state.open_conditions],
+        "open_conditions": [condition_document(c) for c in state.open_conditions],
         "pause_reasons": [reason.value for reason in state.pause_reasons],
         "unmet": list(state.unmet),
         "fired": list(state.fired),
@@ -204,8 +216,60 @@ def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
         ],
         "unread": list(state.unread),
         "editions": [edition for edition, _ in state.editions],
+        "deployment_date": None if state.deployment_date is None else state.deployment_date.isoformat(),
+        "deployed_by": None if state.deployer is None else state.deployer.person,
         "opened_at": state.opened_at.isoformat(),
         "policy": None if state.floor is None else floor_document(state.floor),
+    }
+
+
+class GateSignedDocument(TypedDict):
+    """A gate as the ledger has it of the validation."""
+
+    gate: str
+    outcome: str
+    blocking: bool
+    statistic: float | None
+    threshold: float | None
+    n: int
+
+
+class ToSignDocument(TypedDict):
+    """What an approval is about to be a signature over; `memo` is where the memo lies, at a server its path there."""
+
+    deployment: str
+    model: str
+    version: str
+    manifest: str | None
+    memo: str | None
+    gates: list[GateSignedDocument]
+    overridden_by: list[str]
+    open_conditions: list[ConditionDocument]
+    missing_roles: list[Role]
+
+
+def to_sign_document(state: Deployment, results: Iterable[GateResult], memo: str | None) -> ToSignDocument:
+    """What an approval of this release is a signature over."""
+    return {
+        "deployment": state.id,
+        "model": state.model,
+        "version": state.version,
+        "manifest": state.manifest,
+        "memo": memo,
+        "gates": [
+            {
+                "gate": r.key,
+                "outcome": r.outcome,
+                "blocking": r.is_blocking,
+                "statistic": r.statistic,
+                "threshold": r.threshold,
+                "n": r.n,
+            }
+            for r in results
+        ],
+        "overridden_by": [f"{s.person} ({s.role.value})" for s in state.overrides],
+        "open_conditions": [condition_document(c) for c in state.open_conditions],
+        "missing_roles": list(state.missing_roles),
     }
 
 
@@ -225,7 +289,7 @@ def waits_for(state: Deployment, now: Trading) -> str:  # noqa: PLR0911 - one vi
         case "awaiting_approval":
             return ", ".join(role.value for role in state.missing_roles) or "submit it again"
         case "approved":
-            return "; ".join(c.text for c in state.open_conditions) or "start"
+            return "; ".join(c.text for c in state.conditions_before(Phase.SHADOW)) or "start"
         case "shadow" | "limited" | "full":
             return _in_phase(state)
         case "rolling_back" | "rollback_stuck":
@@ -320,10 +384,11 @@ def flags_document(flags: Flags) -> FlagsDocument:
 
 
 class EventDocument(TypedDict):
-    """One event, with the sentence that tells it."""
+    """One event, with the sentence that tells it. `proof` is of the actor's name; an older Signoff recorded none."""
 
     at: str
     actor: str
+    proof: Proof | None
     stream: str
     revision: int
     kind: str
@@ -335,6 +400,7 @@ def event_document(recorded: Recorded) -> EventDocument:
     return {
         "at": recorded.at.isoformat(),
         "actor": recorded.actor,
+        "proof": recorded.proof or None,
         "stream": recorded.stream,
         "revision": recorded.revision,
         "kind": recorded.event.kind,
@@ -765,6 +831,8 @@ class PersonDocument(TypedDict):
     roles: list[Role]
     duties: list[Duty]
     key_id: str
+    public_key: str
+    key_made_by: str | None
     logins: list[str]
     is_bound: bool
 
@@ -783,6 +851,8 @@ def person_document(person: Person, people: People) -> PersonDocument:
         "roles": list(person.roles),
         "duties": sorted(person.duties),
         "key_id": person.key_id,
+        "public_key": person.public_key,
+        "key_made_by": person.key_made_by or None,
         "logins": list(person.logins),
         "is_bound": any(subject.name == person.name for subject in people.subjects),
     }
@@ -834,7 +904,9 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
         case PersonEnrolled():
             roles = ", ".join(role.value for role in change.roles)
             known_as = f", known as {', '.join(change.logins)}" if change.logins else ""
-            return f"enrol {change.name} as {roles} with the key {change.key_id[:16]}…{known_as}"
+            made = f", which {change.key_made_by} made" if change.key_made_by else ""
+            as_whom = roles or "nobody who approves"
+            return f"enrol {change.name} as {as_whom} with the key {change.key_id[:16]}…{made}{known_as}"
         case DutiesGranted():
             return f"let {change.name} act as {', '.join(duty.value for duty in change.duties)}"
         case SubjectBound():
@@ -928,6 +1000,7 @@ class EnrolledDocument(TypedDict):
     name: str
     roles: list[Role]
     key_id: str
+    key_made_by: str | None
     logins: list[str]
 
 
@@ -1006,4 +1079,5 @@ def _signature(signature: Signature) -> SignatureDocument:
         "signed_at": signature.signed_at.isoformat(),
         "key_id": signature.key_id,
         "tier": signature.tier,
+        "key_made_by": signature.key_made_by or None,
     }

@@ -1,7 +1,7 @@
 """Each verb carried out on this machine's installation."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,17 +12,19 @@ from signoff.adapters.documents import load_policy, parse_policy
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.adopt import Adoption, adoption_statement, countersign
 from signoff.app.adopt import adopt as adopt_version
-from signoff.app.approvals import Signatory
+from signoff.app.approvals import APPROVED, SUBMITTED, Signatory
 from signoff.app.assess import submission_errors
 from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
-from signoff.app.record import Expectation
+from signoff.app.record import Change, Expectation, decided_again, deployment_stream
 from signoff.app.registered import standing
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
+from signoff.app.signing import deployer_prepared
+from signoff.domain import decisions
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, is_fault
+from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError, is_fault
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
@@ -57,6 +59,7 @@ from signoff.verbs.documents import (
     RolledBackDocument,
     StoppedManyDocument,
     TokensPage,
+    ToSignDocument,
     UnboundDocument,
     assessment_document,
     credentials_document,
@@ -72,6 +75,7 @@ from signoff.verbs.documents import (
     reviewed_document,
     shares_document,
     stopped_many_document,
+    to_sign_document,
     token_document,
 )
 from signoff.verbs.policy_documents import (
@@ -134,9 +138,19 @@ class Local:
         return {"models": shown, "next": further}
 
     def enrol(
-        self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
+        self,
+        name: str,
+        roles: tuple[Role, ...],
+        *,
+        key_id: str,
+        public_key: str,
+        logins: tuple[str, ...] = (),
+        key_made_by: str = "",
     ) -> EnrolledDocument:
-        """Let a person sign in these roles with this public key; `logins` is what else they are known as."""
+        """Let a person sign in these roles with this public key; `logins` is what else they are known as.
+
+        `key_made_by` is who made the private key, where it was not the person.
+        """
         enrol(
             self.house.record,
             name=name,
@@ -145,9 +159,16 @@ class Local:
             public_key=public_key,
             actor=self.actor,
             logins=logins,
+            key_made_by=key_made_by,
         )
         known = self.house.record.people().named(name)
-        return {"name": name, "roles": list(roles), "key_id": key_id, "logins": list(known.logins)}
+        return {
+            "name": name,
+            "roles": list(roles),
+            "key_id": key_id,
+            "key_made_by": known.key_made_by or None,
+            "logins": list(known.logins),
+        }
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> DutiesDocument:
         """Give a person duties beside those of their roles; at the installation itself nobody confirms it."""
@@ -276,9 +297,25 @@ class Local:
         """Take responsibility for the gates that block."""
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
-    def approve(self, identity: str, signing: Hand | Signatory, *, conditions: tuple[str, ...] = ()) -> ReleaseDocument:
-        """Sign the manifest."""
-        return self._released(self.house.approvals.approve(identity, self._signatory(signing), conditions=conditions))
+    def to_sign(self, identity: str) -> ToSignDocument:
+        """What an approval is about to be a signature over: the memo, its digest, the gates, the open conditions."""
+        state = self.house.record.deployment(identity)
+        memo, results = self.house.approvals.to_sign(state)
+        return to_sign_document(state, results, None if memo is None else str(memo))
+
+    def approve(
+        self,
+        identity: str,
+        signing: Hand | Signatory,
+        *,
+        conditions: tuple[str, ...] = (),
+        manifest: str | None = None,
+    ) -> ReleaseDocument:
+        """Sign the manifest; where one was shown, that one alone."""
+        signatory = self._signatory(signing)
+        return self._released(
+            self.house.approvals.approve(identity, signatory, conditions=conditions, manifest=manifest)
+        )
 
     def reject(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
         """End a release before its rollout."""
@@ -310,9 +347,62 @@ class Local:
         adoption = self._adoption(model, version, reason)
         return adoption_statement(self.house.record, adoption, person=person, role=role)
 
-    def start(self, identity: str) -> ReleaseDocument:
-        """Enter shadow."""
-        return self._released(self.house.rollout.start(identity, actor=self.actor))
+    def start(self, identity: str, key: Path | None = None) -> ReleaseDocument:
+        """Enter shadow; who starts it signs section 12 where their key is at hand.
+
+        The notices that are due go out now.
+        """
+        signer = None
+        if self.is_at_hand(key):
+            signer = KeyFile.load(key or self.house.key_path(self.actor))
+        try:
+            state = self.house.rollout.start(identity, actor=self.actor, signer=signer)
+        except SignoffError:
+            self._tell_in_time(self._tell)  # a start that waits for the notices lets them out
+            raise
+        return self.started(state)
+
+    def started(self, state: Deployment) -> ReleaseDocument:
+        """A release that has just started: T=0 goes out at T=0."""
+        self._tell_in_time(self._tell)
+        return self._released(state)
+
+    def is_at_hand(self, key: Path | None) -> bool:
+        """Whether the actor can sign here: a key was named, or they are enrolled and their key lies in the home."""
+        if key is not None:
+            return True
+        if not self.house.is_there or not (path := self.house.key_path(self.actor)).is_file():
+            return False
+        known = self.house.record.people().by_name.get(self.actor)
+        return known is not None and known.key_id == KeyFile.load(path).key_id
+
+    def start_statement(self, identity: str) -> bytes:
+        """What the actor would sign to start a rollout, for one who signs elsewhere."""
+        return deployer_prepared(self.house.record, self.house.record.deployment(identity), self.actor)
+
+    def mark_done(self, identity: str, item: str, *, note: str) -> ReleaseDocument:
+        """Say that one did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
+        record = self.house.record
+        self.house.record.people().named(self.actor)
+
+        def commit() -> Deployment:
+            state = record.deployment(identity)
+            events = decisions.mark_done(state, item, self.actor, note)
+            change = Change(stream=deployment_stream(identity), state=state, events=events)
+            record.commit(change, actor=self.actor, key=record.key(f"done:{identity}:{state.revision}"))
+            return record.deployment(identity)
+
+        return self._released(record.deployment(identity) if record.was_carried_out() else decided_again(commit))
+
+    def living_memo(self, identity: str) -> tuple[ReleaseDocument, str, dict[str, bytes]]:
+        """The memo with what happened since it was signed, and where the signed one lies, which is not touched."""
+        approvals = self.house.approvals
+        state = self.house.record.deployment(identity)
+        files = approvals.publisher.living(approvals.reassessed(state), state)
+        editions = dict(state.editions)
+        signed = next((e for e in (APPROVED, SUBMITTED) if e in editions), None)
+        where = "" if signed is None else str(self.house.releases.folder(identity, signed) / "deployment_memo.pdf")
+        return self._released(state), where, files
 
     def advance(self, identity: str) -> ReleaseDocument:
         """Go one phase further."""
@@ -338,14 +428,24 @@ class Local:
 
     def _taken_back(self, state: Deployment) -> RolledBackDocument:
         owed = self.house.rollback.tell(state, actor=self.actor)
-        telling = Thread(target=self._tell_and_anchor, daemon=True)
-        telling.start()
-        telling.join(TELLING_S)  # nobody who asks for a rollback waits long for a messenger
+        self._tell_in_time(self._tell_and_anchor)
         return {**self._released(self.house.record.deployment(state.id)), "memo_owed_because": owed}
+
+    def _tell_in_time(self, tell: Callable[[], None]) -> None:
+        telling = Thread(target=tell, daemon=True)
+        telling.start()
+        telling.join(TELLING_S)  # nobody who asks for a rollback or a start waits long for a messenger
+
+    def _tell(self) -> None:
+        """Send what is due."""
+        self._carefully(self.house.deliver_notices)
 
     def _tell_and_anchor(self) -> None:
         """Send what is due, and anchor."""
-        for act in (self.house.deliver_notices, self.house.anchor):
+        self._carefully(self.house.deliver_notices, self.house.anchor)
+
+    def _carefully(self, *acts: Callable[[], object]) -> None:
+        for act in acts:
             try:
                 act()
             except BaseException as error:
@@ -463,9 +563,10 @@ class Local:
             "next": shown[-1][0] if len(page) > len(shown) else None,
         }
 
-    def post_mortem(self, identity: str, *, notes: str) -> ReleaseDocument:
-        """Put what was learned from a rollback on record; its 48 hours are then met."""
-        return self._released(self.house.rollback.hold_post_mortem(identity, notes, actor=self.actor))
+    def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> ReleaseDocument:
+        """Put what was learned from a rollback on record; its 48 hours are then met. The root cause may come later."""
+        procedure = self.house.rollback
+        return self._released(procedure.hold_post_mortem(identity, notes, actor=self.actor, root_cause=root_cause))
 
     def export(self) -> dict[str, bytes]:
         """Every file of an export."""

@@ -36,7 +36,7 @@ from signoff.domain.events import Occasion, PauseReason, Verdict
 from signoff.domain.floor import subject_of
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
-from signoff.ledger.envelope import Statement, read_statement
+from signoff.ledger.envelope import Statement, deployer_signed_at, deployer_statement, read_statement
 from signoff.ledger.floor import content_of
 from signoff.verbs.documents import Document
 from signoff.verbs.local import PAGE, Hand, PolicyHand, checked_vouching, only_open, policy_role
@@ -85,11 +85,22 @@ class Remote:
         return self._every("/people", "people")
 
     def enrol(
-        self, name: str, roles: tuple[Role, ...], *, key_id: str, public_key: str, logins: tuple[str, ...] = ()
+        self,
+        name: str,
+        roles: tuple[Role, ...],
+        *,
+        key_id: str,
+        public_key: str,
+        logins: tuple[str, ...] = (),
+        key_made_by: str = "",
     ) -> Document:
-        """Let a person sign in these roles with this public key; `logins` is what else they are known as."""
+        """Propose that a person signs in these roles with this public key; `logins` is what else they are known as.
+
+        `key_made_by` is who made the private key, where it was not the person.
+        """
         said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
-        change = {"kind": "person_enrolled", **said, "logins": list(logins)}
+        made = {"key_made_by": key_made_by} if key_made_by else {}
+        change = {"kind": "person_enrolled", **said, **made, "logins": list(logins)}
         return self._post("/proposals", {"change": change})
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
@@ -243,10 +254,19 @@ class Remote:
         """Take responsibility for the gates that block."""
         return self._signed(identity, signing, Verdict.OVERRIDE, "overrides", reason=reason)
 
-    def approve(self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = ()) -> Document:
-        """Sign the manifest."""
+    def to_sign(self, identity: str) -> Document:
+        """What an approval is about to be a signature over; a server of before tells less."""
+        try:
+            return self._get(f"/deployments/{_part(identity)}/to-sign")
+        except NotFoundError:
+            return {**self.deployment(identity), "memo": None, "gates": [], "overridden_by": []}
+
+    def approve(
+        self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = (), manifest: str | None = None
+    ) -> Document:
+        """Sign the manifest; where one was shown, that one alone."""
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
-        return self._signed(identity, signing, verdict, "approvals", conditions=conditions)
+        return self._signed(identity, signing, verdict, "approvals", conditions=conditions, subject=manifest)
 
     def reject(self, identity: str, signing: Hand, *, reason: str) -> Document:
         """End a release before its rollout."""
@@ -270,9 +290,42 @@ class Remote:
         statement = self._statement(f"{path}/statements", hand, Verdict.ADOPT, reason=reason, asked=said)
         return self._post(path, said | {"envelope": key.sign_statement(statement)})
 
-    def start(self, identity: str) -> Document:
-        """Enter shadow."""
-        return self._post(f"/deployments/{_part(identity)}/start", {})
+    def start(self, identity: str, key: Path | None = None) -> Document:
+        """Enter shadow; who starts it signs section 12 where their key is at hand."""
+        path, name = f"/deployments/{_part(identity)}", str(self._get("/me")["name"])
+        held = key or self.keys(name)
+        if key is None and not held.is_file():
+            return self._post(f"{path}/start", {})
+        content = base64.b64decode(str(self._post(f"{path}/start-statement", {})["statement"]))
+        shown = self.deployment(identity)
+        expected = deployer_statement(
+            manifest=str(shown["manifest"]),
+            deployment=identity,
+            model=str(shown["model"]),
+            version=str(shown["version"]),
+            person=name,
+            signed_at=deployer_signed_at(content),
+        )
+        if content != expected:
+            raise TamperedError(
+                f"The server asks for a signature over something else than the start of {identity}; nothing was "
+                "signed. Tell the operators."
+            )
+        return self._post(f"{path}/start", {"envelope": KeyFile.load(held).sign_statement(content)})
+
+    def mark_done(self, identity: str, item: str, *, note: str) -> Document:
+        """Say that one did what section 9 announces."""
+        return self._post(f"/deployments/{_part(identity)}/items-done", {"item": item, "note": note})
+
+    def living_memo(self, identity: str) -> tuple[Document, str, dict[str, bytes]]:
+        """The memo with what happened since it was signed, and where the signed one lies at the server."""
+        answer = self._answered("GET", f"/deployments/{_part(identity)}/living-memo", timeout=LONG)
+        files = _unzipped(answer.content)
+        document: Document = json.loads(files.pop("answer.json"))
+        editions = _listed(document, "editions")
+        signed = next((edition for edition in ("approved", "submitted") if edition in editions), None)
+        path = f"/deployments/{_part(identity)}/editions/{signed}/deployment_memo.pdf"
+        return document, "" if signed is None else f"{str(self.client.base_url).rstrip('/')}{path}", files
 
     def advance(self, identity: str) -> Document:
         """Go one phase further."""
@@ -331,9 +384,10 @@ class Remote:
         """The 30-day review."""
         return self._post(f"/deployments/{_part(identity)}/reviews", {"notes": notes})
 
-    def post_mortem(self, identity: str, *, notes: str) -> Document:
+    def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> Document:
         """Put what was learned from a rollback on record."""
-        return self._post(f"/deployments/{_part(identity)}/post-mortem", {"notes": notes})
+        said = {"notes": notes, **({"root_cause": root_cause} if root_cause else {})}
+        return self._post(f"/deployments/{_part(identity)}/post-mortem", said)
 
     def deployment(self, identity: str) -> Document:
         """One release with the flags of its version."""
@@ -378,12 +432,18 @@ class Remote:
         *,
         conditions: tuple[str, ...] = (),
         reason: str = "",
+        subject: str | None = None,
     ) -> Document:
         path = f"/deployments/{_part(identity)}"
         key = self._key(signing)
         statement = self._statement(
             f"{path}/statements", signing, verdict, identity=identity, conditions=conditions, reason=reason
         )
+        if subject is not None and read_statement(statement).subject != subject:
+            raise TamperedError(
+                f"The server asks for a signature over {read_statement(statement).subject[:12]}…, and showed "
+                f"{subject[:12]}…; nothing was signed. Look at the memo again, then repeat the command."
+            )
         said = {"role": signing.role.value, "conditions": list(conditions), "reason": reason}
         return self._post(f"{path}/{kind}", said | {"envelope": key.sign_statement(statement)})
 

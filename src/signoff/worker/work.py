@@ -16,7 +16,7 @@ from typing import Any, Final
 from signoff.app.champion import name_champion, to_name
 from signoff.app.deadlines import WATCHED, check_deadline
 from signoff.app.governance import AT_STAKE, check_release
-from signoff.app.notices import IN_ORDER
+from signoff.app.notices import IN_ORDER, tell_before
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
 from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, discrepancies, tell
@@ -111,6 +111,7 @@ class Worker:
             self._beside("advance", done, self._advance_ready)
         if is_tidying:
             self._beside("registry", done, self._registered)
+        self._beside("announcements", done, lambda _: tell_before(self.house.record, actor=self.actor))
         self._beside("notices", done, self._notices)
         if is_tidying:
             self._beside("watch", done, lambda _: self.house.say_observing(is_observing=is_observing))

@@ -1,16 +1,25 @@
-"""Section 9: who is told when, and who was trained. A notice is ticked only when the ledger says that it was sent."""
+"""Section 9: who is told when, and who was trained.
+
+A notice is ticked when somebody took it, and a meeting, a dashboard or a document by the person who says that it was
+done. A file in the home is nobody's receipt.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from signoff.domain.events import NoticeSent
-from signoff.domain.memo.document import Block, CheckItem, Checklist, Section
-from signoff.domain.memo.pieces import Line, declared, lead_in, placed
+from signoff.domain.memo.document import Block, CheckItem, Checklist, Paragraph, Section
+from signoff.domain.memo.pieces import Line, declared, lead_in, placed, plain
 from signoff.domain.memo.release import Release
+from signoff.domain.policy import Certification
 from signoff.domain.quantity import NOT_PROVIDED
+from signoff.domain.shortened import shortening_of
 
 # Once a week and once a month after the deployment: an item of that list is done when both were sent.
 _MOMENTS_AFTER: Final = ("T+7d", "T+30d")
+# What a person does, and no message can show.
+_ACTS: Final = ("meeting", "retrospective", "dashboard", "document", "review", "walkthrough", "handoff", "training")
+NOT_EVIDENCED: Final = "not evidenced"
 _BEFORE: Final = (
     Line("Trading desk notified", "desk"),
     Line("Risk management briefed", "risk"),
@@ -52,6 +61,7 @@ def communication(release: Release) -> Section:
                 "Stakeholder Notifications",
                 (
                     lead_in("Pre-Deployment (T-24h)"),
+                    Paragraph(_hold(release), is_note=True),
                     _notices(release, _BEFORE, declared.before),
                     lead_in("At Deployment (T=0)"),
                     _notices(release, _AT_DEPLOYMENT, declared.at_deployment),
@@ -65,8 +75,23 @@ def communication(release: Release) -> Section:
 
 
 def unsent_before(release: Release) -> tuple[str, ...]:
-    """Declared notices of T-24h that nobody was sent yet."""
-    return tuple(t for t in release.dossier.communication.before if not release.notices(t))
+    """Declared notices of T-24h that nobody took yet, and that nobody says to have told."""
+    return tuple(
+        item
+        for item in release.dossier.communication.before
+        if not any(sent.is_received for sent in release.notices(item)) and not release.done(item)
+    )
+
+
+def _hold(release: Release) -> str:
+    """When the notices of T-24h are due, and whether the start waits for them."""
+    sign_off = release.policy.sign_off
+    short = shortening_of(release.dossier.header.deployment_type)
+    rule = "sign_off.notice_hours" if short is None else f"{short}.notice_hours"
+    due = f"Due {plain(sign_off.notice_hours)} h before the deployment (policy, {rule})"
+    if Certification.STAKEHOLDERS in sign_off.accepted_not_evidenced:
+        return f"{due}; the policy lets a start go ahead without them (sign_off.accepted_not_evidenced)."
+    return f"{due}; the start waits until everybody has had them for so long."
 
 
 def _notices(
@@ -79,33 +104,45 @@ def _notice(release: Release, title: str, declared: str | None, moments: tuple[s
     if declared is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
     text = title if declared.lower() in title.lower() else f"{title}: {declared}"
-    sent = release.notices(declared)
+    done, sent = release.done(declared), release.notices(declared)
+    if done:
+        return CheckItem(text, is_checked=True, note="; ".join(done))
+    if is_an_act(text):
+        reminded = f"; announced: {'; '.join(map(_sending, sent))}" if sent else ""
+        return CheckItem(text, is_checked=False, note=f"{NOT_EVIDENCED}: no person says that it was done{reminded}")
     if not sent:
         return CheckItem(text, is_checked=False, note="not sent")
     missing = [moment for moment in moments if not any(n.notice.startswith(moment) for n in sent)]
     still = f"; not yet sent: {', '.join(missing)}" if missing else ""
-    return CheckItem(text, not missing, f"sent {'; '.join(_sending(notice) for notice in sent)}{still}")
+    is_received = all(notice.is_received for notice in sent)
+    return CheckItem(text, not missing and is_received, f"{'; '.join(_sending(notice) for notice in sent)}{still}")
+
+
+def is_an_act(text: str) -> bool:
+    """Whether an item is something that a person does, which no notice proves."""
+    return any(word in text.lower() for word in _ACTS)
 
 
 def _sending(notice: NoticeSent) -> str:
     moment = notice.notice.rpartition(": ")[0]
-    to = f" to {', '.join(notice.audience)}" if notice.audience else ""
-    return f"{moment}{to} by {notice.channel}".strip()
+    when = f" on {notice.at:%Y-%m-%d %H:%M} UTC" if notice.at else ""
+    return f"{moment} {notice.words}{when}".strip()
 
 
 def _training(release: Release) -> tuple[Block, ...]:
-    given, author = release.dossier.communication, release.author
+    given = release.dossier.communication
     return (
         lead_in("Documentation Updated"),
-        _declared(_DOCUMENTS, given.documents, author),
+        _declared(release, _DOCUMENTS, given.documents),
         lead_in("Training Provided"),
-        _declared(_TRAINING, given.training, author),
+        _declared(release, _TRAINING, given.training),
     )
 
 
-def _declared(lines: tuple[Line, ...], given: Mapping[str, bool], author: str) -> Checklist:
+def _declared(release: Release, lines: tuple[Line, ...], given: Mapping[str, bool]) -> Checklist:
     items = []
     for title, name in placed(lines, given):
-        note = NOT_PROVIDED if name is None else declared(author, "done" if given[name] else "not done")
-        items.append(CheckItem(title, is_checked=False, note=note))
+        done = () if name is None else release.done(name)
+        word = NOT_PROVIDED if name is None else declared(release.author, "done" if given[name] else "not done")
+        items.append(CheckItem(title, bool(done), "; ".join(done) or word))
     return Checklist(tuple(items))

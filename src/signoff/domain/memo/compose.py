@@ -25,7 +25,7 @@ from signoff.domain.memo.rationale import rationale
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.risk import risk
 from signoff.domain.memo.rollback import rollback
-from signoff.domain.memo.sign_off import sign_off
+from signoff.domain.memo.sign_off import accepted, certified, sign_off
 from signoff.domain.memo.standing import Standing
 from signoff.domain.memo.success import success
 from signoff.domain.memo.summary import draft, summary_contradictions
@@ -78,6 +78,7 @@ def compose(
         evidence_digest=evidence_digest,
         worst=red_or_missing(release, sections),
         colophon=_held_to(policy, standing.floor),
+        certified=certified(release),
     )
 
 
@@ -114,6 +115,13 @@ def _notices(release: Release) -> Iterator[str]:
     if (replay := release.evidence.pit) is not None and (ran := replay.protection) is not None and not ran.is_full:
         yield f"The feature code ran {ran.words}."
     yield from _venue_notices(release)
+    yield from _key_notices(release.standing)
+    if unevidenced := accepted(release):
+        policy = release.policy
+        yield (
+            f"Not evidenced, and accepted by policy {policy.name} {policy.version} (sign_off.accepted_not_evidenced): "
+            f"{', '.join(unevidenced)}."
+        )
     pit = release.assessment.pit
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"
@@ -133,6 +141,14 @@ def _venue_notices(release: Release) -> Iterator[str]:
         yield f"The rollback was {NOT_REHEARSED}; {NO_VENUE}. {by_policy}"
     else:
         yield f"The rollback was rehearsed at the simulated venue: its orders and its RTO are simulated. {by_policy}"
+
+
+def _key_notices(standing: Standing) -> Iterator[str]:
+    """Whose signatures somebody else could have made."""
+    signed = (*standing.overrides, *standing.approvals)
+    marked = dict.fromkeys(f"{s.person} (by {s.key_made_by})" for s in signed if s.key_made_by)
+    if marked:
+        yield f"Signed with a private key that somebody else made: {', '.join(marked)}."
 
 
 def _floor_notices(floor: Floor | None) -> Iterator[str]:

@@ -8,6 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from signoff.domain.charts import Chart
+from signoff.domain.events import Certified
 
 
 class Mark(StrEnum):
@@ -153,3 +154,4 @@ class Memo:
     worst: tuple[Block, ...] = ()
     kind: str = "Deployment memo"
     colophon: str = field(default="")
+    certified: tuple[Certified, ...] = ()

@@ -65,13 +65,26 @@ def is_governance_ready(candidate: RegisteredVersion | None) -> bool:
     return candidate is not None and candidate.tags.get("governance_ready") == "true"
 
 
-def _regulation(release: Release) -> tuple[Block, ...]:
+def regulation(release: Release) -> tuple[CheckItem, ...]:
+    """The rows of the requirements, each with its evidence."""
+    return tuple(_requirement(title, given, release) for title, given in _placed(release))
+
+
+def _placed(release: Release) -> Iterator[tuple[str, Requirement | None]]:
+    """Each row's title with the requirement that stands there."""
     given = {requirement.name: requirement for requirement in release.dossier.governance.requirements}
-    items = tuple(
-        _requirement(title, given[name] if name is not None else None, release)
-        for title, name in placed(_REQUIREMENTS, given)
-    )
-    trail = release.standing.trail
+    for title, name in placed(_REQUIREMENTS, given):
+        yield title, None if name is None else given[name]
+
+
+def unevidenced(release: Release) -> tuple[str, ...]:
+    """The requirements that are said to apply and that no test shows to be met."""
+    rows = zip(regulation(release), _placed(release), strict=True)
+    return tuple(row.text for row, (_, given) in rows if given is not None and given.applies and not row.is_checked)
+
+
+def _regulation(release: Release) -> tuple[Block, ...]:
+    items, trail = regulation(release), release.standing.trail
     return (
         lead_in("Regulatory Requirements Met"),
         Checklist(items),

@@ -234,7 +234,7 @@ def _approval(role: Role, release: Release) -> tuple[Cell, ...]:
         _signer(signature, signatory),
         _verdict(signature, release),
         Cell(str(signature.signed_at.date()), is_figure=True),
-        Cell(f"{signature.tier.value} {signature.key_id[:12]}…", is_figure=True),
+        Cell(signature.made_with, is_figure=True),
         Cell("; ".join(signature.conditions) or (signature.reason or "none")),
     )
 

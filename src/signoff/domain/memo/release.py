@@ -109,6 +109,15 @@ class Release:
             if wanted in {_slug(notice.notice), _slug(notice.notice.rpartition(": ")[2])}
         )
 
+    def done(self, text: str) -> tuple[str, ...]:
+        """Who says that an item of section 9 was done, and when."""
+        wanted = _slug(text)
+        return tuple(
+            f"{event.person}, {at:%Y-%m-%d %H:%M} UTC" + (f": {event.note}" if event.note else "")
+            for event, at in self.standing.done
+            if _slug(event.item) == wanted
+        )
+
 
 def events_lost(rehearsal: Rehearsal | None) -> Quantity:
     """How many acknowledged events were gone after the process that had written them was killed."""

@@ -26,6 +26,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
+from signoff.domain.memo.lived import OPEN
 from signoff.domain.memo.pieces import ABSENT, lead_in, one, plain, versioned, words
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
@@ -396,7 +397,7 @@ def _detail(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911 - one visible tabl
         case e.RolledBack():
             return f"restored: {versioned(event.restored_version or 'nothing')}"
         case e.NoticeSent():
-            return f"{event.notice} to {', '.join(event.audience)} by {event.channel}"
+            return f"{event.notice}: {event.words}"
         case e.Killed() | e.CapitalCut():
             return event.reason
         case e.SessionNotHeld():
@@ -448,8 +449,7 @@ def _questions(story: Story) -> Iterator[str]:
             yield f"What were the figures that could not be computed: {', '.join(unknown)}?"
     for name in story.breached:
         yield f"Why was the deadline '{_name(name)}' missed?"
-    review = story.done(e.Step.REVIEW)
-    yield "What was the root cause?" if review is None else f"Is the root cause settled? Recorded: {review[1].detail}"
+    yield f"What was the root cause? It is {OPEN}: trigger {story.start.trigger} says what was seen, not why."
     if (due := story.due("post_mortem")) is not None:
         yield f"Post-mortem, due by {_time(due)}: what has to change before this model is deployed again?"
 

@@ -6,15 +6,24 @@ An override lets a release go on; it does not make a gate pass, and the certific
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import date
+from typing import Final
 
+from signoff.domain.events import Certified, DeployerSigned, Signature, key_mark
 from signoff.domain.finding import Outcome
-from signoff.domain.memo.communication import unsent_before
-from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Section
-from signoff.domain.memo.governance import is_governance_ready
+from signoff.domain.memo.communication import NOT_EVIDENCED, unsent_before
+from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Paragraph, Section
+from signoff.domain.memo.governance import is_governance_ready, unevidenced
 from signoff.domain.memo.pieces import ABSENT, MEMO_GATES, gates_in_words, joined, lead_in, words
+from signoff.domain.memo.proof import Found
 from signoff.domain.memo.release import Release
+from signoff.domain.policy import Certification
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
+
+GUARDED: Final = (
+    "Shadow waits for the gates, the risk assessment, the rollback plan and the stakeholders; the limited phase waits "
+    "for monitoring and governance."
+)
 
 
 def sign_off(release: Release, *, last_updated: date | None) -> Section:
@@ -28,16 +37,8 @@ def sign_off(release: Release, *, last_updated: date | None) -> Section:
         (
             lead_in("I certify that"),
             Checklist(certifications(release)),
-            Fields(
-                (
-                    ("Deployed By", words(certifier)),
-                    ("Date", Cell(str(signature.signed_at.date()), is_figure=True) if signature else ABSENT),
-                    (
-                        "Signature",
-                        Cell(f"{signature.tier.value} {signature.key_id}", is_figure=True) if signature else ABSENT,
-                    ),
-                )
-            ),
+            Paragraph(GUARDED, is_note=True),
+            _deployer(release.standing.deployer) if release.standing.deployer else _named(release, signature),
             Fields(
                 (
                     ("Document Version", words(header.document_version)),
@@ -47,6 +48,70 @@ def sign_off(release: Release, *, last_updated: date | None) -> Section:
             ),
         ),
     )
+
+
+def _deployer(signed: DeployerSigned) -> Fields:
+    """Who started the rollout and signed this, over the manifest that was approved."""
+    return Fields(
+        (
+            ("Deployed By", Cell(signed.person)),
+            ("Date", Cell(str(signed.signed_at.date()), is_figure=True)),
+            (
+                "Signature",
+                Cell(
+                    f"key {signed.key_id}{key_mark(signed.key_made_by)} over manifest {signed.manifest}", is_figure=True
+                ),
+            ),
+        )
+    )
+
+
+def _named(release: Release, signature: Signature | None) -> Fields:
+    """Who was declared to deploy, or started the rollout without a signature."""
+    started = release.standing.started_by
+    name = release.dossier.sign_off.signed_by if started is None else f"{started}, who started it and did not sign"
+    return Fields(
+        (
+            ("Deployed By", words(name)),
+            ("Date", Cell(str(signature.signed_at.date()), is_figure=True) if signature else ABSENT),
+            ("Signature", Cell(f"{signature.tier.value} {signature.key_id}", is_figure=True) if signature else ABSENT),
+        )
+    )
+
+
+def certified(release: Release) -> tuple[Certified, ...]:
+    """Each certification as it goes on record: what speaks against it, and whether the evidence contradicts it."""
+    boxes = zip(Certification, certifications(release), strict=True)
+    return tuple(
+        Certified(
+            certification=certification,
+            against="" if box.is_checked else box.note,
+            is_contradicted=not box.is_checked and _is_contradicted(certification, release),
+        )
+        for certification, box in boxes
+    )
+
+
+def accepted(release: Release) -> tuple[str, ...]:
+    """The certifications that lack evidence here and that the policy accepts all the same."""
+    allowed = release.policy.sign_off.accepted_not_evidenced
+    return tuple(
+        one.certification.value
+        for one in certified(release)
+        if one.against and not one.is_contradicted and one.certification in allowed
+    )
+
+
+def _is_contradicted(certification: Certification, release: Release) -> bool:
+    """Whether what was found says the opposite, which no policy accepts."""
+    match certification:
+        case Certification.MONITORING:
+            return release.standing.links.get(release.dossier.plan.monitoring.dashboard) is False
+        case Certification.GOVERNANCE:
+            candidate = release.evidence.candidate
+            return candidate is not None and candidate.tags.get("governance_ready") == "false"
+        case _:
+            return False
 
 
 def certifications(release: Release) -> tuple[CheckItem, ...]:
@@ -117,9 +182,14 @@ def _monitoring(release: Release) -> Iterator[str]:
 
 def _stakeholders(release: Release) -> Iterator[str]:
     if unsent := unsent_before(release):
-        yield f"not sent: {', '.join(unsent)}"
+        yield f"{NOT_EVIDENCED}, nobody took: {', '.join(unsent)}"
 
 
 def _governance(release: Release) -> Iterator[str]:
     if not is_governance_ready(release.evidence.candidate):
         yield "the registry does not carry governance_ready=true"
+    if rows := unevidenced(release):
+        yield f"{NOT_EVIDENCED}: {', '.join(rows)}"
+    trail = release.standing.trail
+    if any(proof.found is not Found.PROVEN for proof in (trail.predictions, trail.trades)):
+        yield f"{NOT_EVIDENCED}: the counts of predictions logged and trades attributed"

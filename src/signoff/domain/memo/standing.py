@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
-from signoff.domain.events import Barred, NoticeSent, Signature
+from signoff.domain.events import Barred, DeployerSigned, ItemDone, NoticeSent, Signature
 from signoff.domain.floor import Floor
 from signoff.domain.memo.proof import Trail
 from signoff.domain.policy import Role
@@ -26,7 +27,8 @@ class Standing:
 
     `floor` is None for a release that an older Signoff opened, whose policy came with it. `candidate_check` is the
     version of this release run on its known input; `breach` is what the ledger last saw the previous version break.
-    `open_conditions` are those that nobody said are met, None where nobody looked: then each one is.
+    `open_conditions` are those that nobody said are met, None where nobody looked: then each one is. `done` is what
+    people say that they did, `deployer` who signed for the start, `started_by` who started the rollout, signed or not.
     """
 
     required: tuple[Role, ...]
@@ -48,3 +50,6 @@ class Standing:
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
     floor: Floor | None = None
+    done: tuple[tuple[ItemDone, datetime], ...] = ()
+    deployer: DeployerSigned | None = None
+    started_by: str | None = None
