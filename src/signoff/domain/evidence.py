@@ -12,6 +12,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from signoff.domain.artifacts import Pin
+from signoff.domain.environment import Environment
 from signoff.domain.isolation import Protection
 
 Floats = NDArray[np.float64]
@@ -162,7 +164,8 @@ class PitEvidence:
     """The point-in-time replay: what was recomputed and what moved. `error` when it could not run.
 
     `findings` are those of the replay and of every audit; the counts are the replay's. `protection` says what the
-    feature code could not reach while it ran, None where it did not run.
+    feature code could not reach while it ran, None where it did not run. `code` is what ran, by path;
+    `environment` what it could import.
     """
 
     findings: tuple[PitFinding, ...]
@@ -172,14 +175,16 @@ class PitEvidence:
     error: str | None = None
     audits: tuple[PitAudit, ...] = ()
     protection: Protection | None = None
+    code: Mapping[str, bytes] = field(default_factory=dict)
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
     """What the registry knows of a model: which of the versions asked for are there, and what an alias names.
 
-    `numbers` is the registry's own number of each version found, the latest where several have its tag. `namesakes` are
-    other registered models that have every version that is missing here.
+    `numbers` is the registry's own number of each version found, the latest where several have its tag; `registrations`
+    are all of them. `namesakes` are other registered models that have every version that is missing here.
     """
 
     is_registered: bool
@@ -187,6 +192,7 @@ class RegisteredModel:
     alias_number: int | None = None
     alias_version: str = ""
     namesakes: tuple[str, ...] = ()
+    registrations: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def alias_words(self) -> str:
@@ -200,7 +206,10 @@ class RegisteredModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredVersion:
-    """One version as the registry knows it; what it does not know is empty or None."""
+    """One version as the registry knows it; what it does not know is empty or None.
+
+    `pin` names its files and `contents` holds the bytes of those that are kept; both only where they were asked for.
+    """
 
     model: str
     version: str
@@ -218,16 +227,23 @@ class RegisteredVersion:
     artifacts: tuple[str, ...]
     model_uri: str
     users: tuple[str, ...] = ()
+    number: int | None = None
+    pin: Pin | None = None
+    contents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedTable:
-    """A table that was fetched from the experiment tracker: whose runs it came from, and how many named nobody."""
+    """A table that was fetched from the experiment tracker: whose runs it came from, and how many named nobody.
+
+    `ids` are the ids of these runs; an older Signoff kept none.
+    """
 
     name: str
     runs: int
     users: Mapping[str, int]
     unnamed: int = 0
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from signoff.app.governance import AT_STAKE, check_release
 from signoff.app.notices import IN_ORDER
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
-from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, discrepancies, tell
+from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, alarms, discrepancies, tell
 from signoff.app.rollback import HALTING, is_memo_owed
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
@@ -337,6 +337,7 @@ class Worker:
         found: dict[str, tuple[Discrepancy, ...]] = {}
 
         def look(model: str) -> None:
+            alarms(record, registry, model, actor=self.actor)
             found[model] = discrepancies(record, registry, model)
 
         for model in sorted({state.model for _, state in self._releases("registry", done, *KEPT_IN_REGISTRY)}):
