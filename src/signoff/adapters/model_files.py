@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from signoff.adapters.foreign_files import kind_of, open_regular
-from signoff.domain.artifacts import Artifact, OtherBytesError, Pin, is_kept, refusal
-from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.domain.artifacts import Artifact, OddArtifactError, OtherBytesError, Pin, is_kept, refusal
+from signoff.domain.errors import BadInputError
 
 MOST_FILES: Final = 10_000
 CHUNK: Final = 1 << 20
@@ -17,7 +17,7 @@ CHUNK: Final = 1 << 20
 def hashed(folder: Path, *, keeps: bool = False) -> tuple[tuple[Artifact, ...], dict[str, bytes]]:
     """Every file beneath a folder, in the order of their paths, and the bytes of those that are kept, if any are asked.
 
-    UnavailableError for what is neither file nor folder: a copy of it would be the copy of something else.
+    OddArtifactError for what is neither file nor folder: a copy of it would be the copy of something else.
     """
     found: list[Artifact] = []
     contents: dict[str, bytes] = {}
@@ -46,7 +46,7 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
             path = Path(place, name)
             relative = path.relative_to(folder).as_posix()
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise UnavailableError(f"{path}: expected an artefact, found {kind_of(path)}. Log the file itself.")
+                raise OddArtifactError(f"{path}: expected an artefact, found {kind_of(path)}. Log the file itself.")
             if path.is_dir():
                 continue
             if (count := count + 1) > MOST_FILES:

@@ -11,7 +11,7 @@ from typing import Final
 from signoff.app.notices import Notice, effect
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.trouble import CHANNEL
-from signoff.domain.artifacts import Pin, refusal
+from signoff.domain.artifacts import OddArtifactError, Pin, refusal
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import UnavailableError
@@ -27,7 +27,12 @@ AT_STAKE: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
 
 def otherwise(registry: Registry, version: str, pin: Pin) -> str | None:
     """What is wrong with a pinned version in the registry, in words; None where every byte is as pinned."""
-    found = registry.artifacts(pin.model, version, number=pin.number)
+    try:
+        found = registry.artifacts(pin.model, version, number=pin.number)
+    except OddArtifactError as error:
+        return (
+            f"the files of {pin.model} number {pin.number} in the registry are not the ones that were approved: {error}"
+        )
     if found is None:
         return (
             f"expected v{version} in the registry as {pin.words}, found no such number: deleted, or the model was "

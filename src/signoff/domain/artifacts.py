@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import RefusedError, UnavailableError
 
 BEFORE_BINDING: Final = "registered before Signoff bound artefacts"
 NO_REGISTRY: Final = "no registry was connected"
@@ -23,6 +23,10 @@ MOST_KEPT_TOGETHER: Final = 128 << 20
 
 class OtherBytesError(RefusedError):
     """The registry holds other bytes than the ones that were approved."""
+
+
+class OddArtifactError(UnavailableError):
+    """Something that is no regular file lies among the artefacts: its bytes are those of another place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
