@@ -203,7 +203,8 @@ def _lay_out(model: Model, folder: Path) -> None:
         shutil.copyfile(path, folder / path.name)
     model.known_input.write_parquet(folder / KNOWN_INPUT)
     pl.DataFrame({"prediction": [float(one) for one in model.known_output]}).write_parquet(folder / KNOWN_OUTPUT)
-    names = [{"name": feature} for feature in model.features]
+    kinds = model.known_input.schema
+    names = [{"name": feature, "type": str(kinds[feature]).lower()} for feature in model.features]
     (folder / SCHEMA).write_text(json.dumps({"features": names}, indent=1))
     says = {"format": model.format, "input": KNOWN_INPUT, "output": KNOWN_OUTPUT}
     says |= {"loader": model.loader} if model.loader is not None else {"model": model.file.name}

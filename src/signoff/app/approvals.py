@@ -258,7 +258,9 @@ class ApprovalRound:
         """What the validation put on record: pins, and the environment that the replay ran in."""
         if state.unbound == BEFORE_BINDING:
             return Fixed(binds=False)
-        environment = self.releases.read(state.id, INPUTS).get(ENVIRONMENT)
+        entries = parse(self.record.store.blob(state.package or "")).entries
+        kept = next((entry.sha256 for entry in entries if entry.path == ENVIRONMENT), None)
+        environment = None if kept is None else self.record.store.blob(kept)
         return Fixed(bound=state.bound, bound_previous=state.bound_previous, environment=environment)
 
     def _drawn_again(self, state: Deployment) -> Release:

@@ -16,7 +16,7 @@ from signoff.domain.gates import assess
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.point_in_time import SEED
-from signoff.domain.memo.changes import unjustified
+from signoff.domain.memo.changes import Category, is_declared, unjustified
 from signoff.domain.memo.summary import summary_contradictions
 from signoff.domain.quantity import Quantity, count
 from signoff.ledger.canonical import canonical, digest
@@ -205,6 +205,7 @@ class Assessor:
         previous = header.previous_version
         return replace(
             inputs.evidence,
+            has_registry=True,
             candidate=_version(self.registry, model, header.version, validated.bound, binds=validated.binds),
             champion=_version(self.registry, model, previous, validated.bound_previous, binds=validated.binds)
             if previous
@@ -242,8 +243,7 @@ def submission_errors(release: Release) -> None:
     """Raise BadInputError for what may be checked freely but must not be submitted."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     problems = [
-        f"rationale.justifications.{category}: {category.replace('_', ' ')} changed between the registered versions, "
-        "and a change needs its justification"
+        f"rationale.justifications.{category}: {_needs_words(category, evidence)}"
         for category in unjustified(evidence, dossier)
     ]
     problems += [
@@ -257,6 +257,14 @@ def submission_errors(release: Release) -> None:
     if problems:
         message = f"The dossier of {dossier.model} v{dossier.version} cannot be submitted: " + "; ".join(problems) + "."
         raise BadInputError(message)
+
+
+def _needs_words(category: Category, evidence: Evidence) -> str:
+    """Why a category needs its justification: it changed, or nobody can compare it."""
+    name = category.replace("_", " ")
+    if (because := is_declared(evidence)) is not None:
+        return f"{because}, and nothing is declared of {name}. Write what changed, or that nothing did"
+    return f"{name} changed between the registered versions, and a change needs its justification"
 
 
 def figures_json(release: Release, *, seed: int | None = None) -> bytes:

@@ -248,7 +248,10 @@ class TrackedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was measured about one release; `stress` is the model run again outside of the backtest."""
+    """Everything that was measured about one release; `stress` is the model run again outside of the backtest.
+
+    `has_registry` says whether a model registry was asked for the two versions.
+    """
 
     backtest: Returns
     backtest_previous: Returns | None = None
@@ -266,3 +269,4 @@ class Evidence:
     champion: RegisteredVersion | None = None
     sources: tuple[Source, ...] = ()
     tracked: tuple[TrackedTable, ...] = ()
+    has_registry: bool = False

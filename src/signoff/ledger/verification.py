@@ -552,7 +552,7 @@ def artifact_facts(states: Iterable[Deployment]) -> tuple[str, ...]:
         if state.bound is None:
             facts.append(f"{state.id}: artefacts not bound: {state.unbound or NOT_VALIDATED}.")
             continue
-        alone = state.bound.by_digest_alone
+        alone = state.bound.files if state.was_adopted else state.bound.by_digest_alone
         named = f"; by digest alone: {', '.join(file.path for file in alone)}" if alone else ""
         facts.append(f"{state.id}: bound to {state.bound.words}{named}.")
     return tuple(facts)

@@ -128,8 +128,9 @@ def _tracked(name: str, where: Path, note: bytes) -> TrackedTable:
         said = json.loads(note)
         makers = [run.get("users", []) for run in (*said["runs"], *said.get("run_again", []))]
         users = Counter(str(user) for run in makers for user in run)
+        ids = tuple(str(run["run"]) for run in said["runs"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"{where}: expected the note of what was fetched, found another text. Submit again."
         ) from error
-    return TrackedTable(name=name, runs=len(makers), users=dict(users), unnamed=sum(not run for run in makers))
+    return TrackedTable(name=name, runs=len(makers), users=dict(users), unnamed=sum(not run for run in makers), ids=ids)

@@ -5,6 +5,7 @@ from typing import Final
 from signoff.domain.dossier import Person
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
 from signoff.domain.memo.pieces import ABSENT, Line, figure, lead_in, linked, placed, words
+from signoff.domain.memo.provenance import bound_artifacts
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, Unit
 
@@ -55,6 +56,7 @@ def _specifications(release: Release) -> tuple[Block, ...]:
                 ("Inference script", linked(declared.inference_script, links)),
             )
         ),
+        *bound_artifacts(release.evidence),
         lead_in("Performance Benchmarks"),
         Fields(
             (
