@@ -21,7 +21,7 @@ from typing import Any, Final
 import polars as pl
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
+from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY, MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
@@ -186,6 +186,7 @@ def pin_of(document: Mapping[str, Any]) -> Pin:
 def _client(uri: str) -> MlflowClient:
     """A client; unlike for reading, a database file may be made."""
     MLFLOW_DISABLE_TELEMETRY.set(True)  # type: ignore[no-untyped-call]
+    MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT.set(True)  # type: ignore[no-untyped-call]
     if (client := connected(uri)) is not None:
         return client
     with answering(uri):

@@ -31,7 +31,7 @@ def registered(place, uri, version, factor, name="momentum", **described):
 
 def folder_of(place, registered):
     """Where the registry keeps the files of a version."""
-    (found,) = Path(place).glob(f"artifacts/{registered.run_id}/artifacts/model")
+    (found,) = Path(place).glob(f"**/{registered.run_id}/artifacts/model")
     return found
 
 
