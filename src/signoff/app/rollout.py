@@ -48,17 +48,20 @@ class Rollout:
         if self.record.was_carried_out():
             return self.record.deployment(identity)
         state = self._bound(self.record.deployment(identity), actor=actor)
-        candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
         latch = self.record.latch(state.model)
-        events = decisions.advance(
-            state,
-            self.approvals.package(state),
-            latch,
-            self.record.now(),
-            first=candidates[0] if candidates else None,
-        )
+        events = self._advanced(state, latch)
         self._commit(state, events, actor=actor, verb="advance", latch=_seen(state, latch))
         return self.record.deployment(identity)
+
+    def refuse_unready(self, identity: str) -> None:
+        """Refuse what may not advance by the record alone, for one who asks often: the registry is asked afterwards."""
+        state = self.record.deployment(identity)
+        self._advanced(state, self.record.latch(state.model))
+
+    def _advanced(self, state: Deployment, latch: Latch | None) -> tuple[AnyEvent, ...]:
+        candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
+        first = candidates[0] if candidates else None
+        return decisions.advance(state, self.approvals.package(state), latch, self.record.now(), first=first)
 
     def _bound(self, state: Deployment, *, actor: str) -> Deployment:
         """The release, once its registered version is found to be what was approved; a second registration is told."""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from signoff.app.bound import GUARD as OTHER_BYTES
 from signoff.app.champion import name_champion, to_name
 from signoff.app.deadlines import WATCHED, check_deadline
 from signoff.app.governance import AT_STAKE, check_release
@@ -305,8 +306,14 @@ class Worker:
 
         def advance(state: Deployment) -> None:
             try:
-                self.house.rollout.advance(state.id, actor=self.actor)
+                self.house.rollout.refuse_unready(state.id)
             except GuardError:
+                return
+            try:
+                self.house.rollout.advance(state.id, actor=self.actor)
+            except GuardError as error:
+                if error.guard == OTHER_BYTES:
+                    raise
                 return
             done.advanced.append(state.id)
 
