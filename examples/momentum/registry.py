@@ -1,11 +1,10 @@
 """Both versions and every configuration tried, in MLflow: parameters, metrics, features, model, training range.
 
-Each model carries `inference.json`, which names its format, a known input and the output it gave when it was
-registered; that is how a rollback checks that the version it returns to still works. What inference costs is
-measured by `signoff benchmark` and not declared here.
+`signoff.registry.register` writes what Signoff reads beside each model: its format, a known input and the output that
+it gave when it was registered. That is how a rollback checks that the version it returns to still works. What inference
+costs is measured by `signoff benchmark` and not declared here.
 """
 
-import json
 import logging
 import platform
 import tempfile
@@ -54,7 +53,10 @@ def registered(uri: str, version: str) -> lgb.Booster:
 
     client = Client(tracking_uri=uri, registry_uri=uri)
     every = client.search_model_versions(f"name = '{MODEL}'")
-    found = max((v for v in every if v.tags.get("version") == version), key=lambda v: int(v.version))
+    found, *again = (v for v in every if v.tags.get("version") == version)
+    if again:
+        numbers = ", ".join(str(v.version) for v in (found, *again))
+        raise RuntimeError(f"Expected one registration of {MODEL} v{version}, found the numbers {numbers}.")
     with tempfile.TemporaryDirectory() as folder:
         return lgb.Booster(model_file=client.download_artifacts(str(found.run_id), "model/model.txt", folder))
 
@@ -94,10 +96,8 @@ def register(research: Research, uri: str, artifacts: Path, git_commit: str, pro
     for done, version in enumerate(versions(research)):
         progress(f"registering v{version.version}", len(every) + done, len(every) + 2)
         name = f"{MODEL}-{version.version}"
-        run = _log_once(
-            client, identity, name, research.key, partial(_log_version, client, research, version, git_commit)
-        )
-        _register_once(client, run, version)
+        run = _log_once(client, identity, name, research.key, partial(_log_version, client, research, version))
+        _register_once(client, research, version, run, uri, git_commit)
 
 
 def _log_once(client: "MlflowClient", experiment: str, name: str, key: str, log: Callable[[str], None]) -> str:
@@ -123,38 +123,41 @@ def _log_trial(client: "MlflowClient", research: Research, configuration: Config
         client.log_artifact(run, str(path))
 
 
-def _log_version(client: "MlflowClient", research: Research, version: Version, git_commit: str, run: str) -> None:
+def _log_version(client: "MlflowClient", research: Research, version: Version, run: str) -> None:
+    _parameters(client, run, research, version.configuration)
+    client.log_metric(run, "walk_forward_sharpe", sharpe(research.tracks[version.configuration.name].returns))
+
+
+def _register(research: Research, version: Version, run: str, uri: str, git_commit: str) -> None:
+    """Train the version and register it with what it gave for the newest rows of its training."""
+    from signoff.registry import Model  # noqa: PLC0415 - it imports MLflow, which takes two seconds
+    from signoff.registry import register as register_model  # noqa: PLC0415
+
     configuration, data = version.configuration, research.panel
     model = fit_before(data, configuration, FROM_2019)
     rows = training_rows(data, configuration, FROM_2019)
     known = data.features[rows[-1]][:, data.columns(configuration.features)]
     frame = pl.DataFrame(known, schema=list(configuration.features))
-    _parameters(client, run, research, configuration)
-    for key, value in {
-        "version": version.version,
-        "architecture": configuration.kind.value,
-        "training_start": str(data.dates[rows[0]]),
-        "training_end": str(data.dates[rows[-1]]),
-        "git_commit": git_commit,
-        "runtime": f"python {platform.python_version()}, lightgbm {lgb.__version__}",
-    }.items():
-        client.set_tag(run, key, value)
-    client.log_metric(run, "walk_forward_sharpe", sharpe(research.tracks[configuration.name].returns))
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model.save_model(folder / "model.txt")
-        frame.write_parquet(folder / "known_input.parquet")
-        pl.DataFrame({"prediction": predict(model, known)}).write_parquet(folder / "known_output.parquet")
-        schema = {"features": [{"name": f, "type": "float64"} for f in configuration.features]}
-        (folder / "feature_schema.json").write_text(json.dumps(schema, indent=1))
-        says = {
-            "format": "lightgbm-text",
-            "model": "model.txt",
-            "input": "known_input.parquet",
-            "output": "known_output.parquet",
-        }
-        (folder / "inference.json").write_text(json.dumps(says, indent=1))
-        client.log_artifacts(run, str(folder), "model")
+        file = Path(name) / "model.txt"
+        model.save_model(file)
+        register_model(
+            Model(
+                file=file,
+                format="lightgbm-text",
+                features=configuration.features,
+                known_input=frame,
+                known_output=predict(model, known).tolist(),
+            ),
+            uri=uri,
+            name=MODEL,
+            version=version.version,
+            run_id=run,
+            architecture=configuration.kind.value,
+            training=(data.dates[rows[0]].item(), data.dates[rows[-1]].item()),
+            git_commit=git_commit,
+            tags={"runtime": f"python {platform.python_version()}, lightgbm {lgb.__version__}"},
+        )
 
 
 def _parameters(client: "MlflowClient", run: str, research: Research, configuration: Configuration) -> None:
@@ -173,11 +176,17 @@ def _parameters(client: "MlflowClient", run: str, research: Research, configurat
         client.log_param(run, key, value)
 
 
-def _register_once(client: "MlflowClient", run: str, version: Version) -> None:
-    if not any(m.name == MODEL for m in client.search_registered_models(f"name = '{MODEL}'")):
-        client.create_registered_model(MODEL)
-    known = [v for v in client.search_model_versions(f"name = '{MODEL}'") if v.run_id == run]
-    source = f"{client.get_run(run).info.artifact_uri}/model"
-    made = known[0] if known else client.create_model_version(MODEL, source, run, tags={"version": version.version})
+def _register_once(
+    client: "MlflowClient", research: Research, version: Version, run: str, uri: str, git_commit: str
+) -> None:
+    """Register the version unless its run is registered already, and let its alias name it."""
+    if not _known(client, run):
+        _register(research, version, run, uri, git_commit)
+    (made,) = _known(client, run)
     if version.alias not in client.get_registered_model(MODEL).aliases:
-        client.set_registered_model_alias(MODEL, version.alias, made.version)
+        client.set_registered_model_alias(MODEL, version.alias, made)
+
+
+def _known(client: "MlflowClient", run: str) -> list[str]:
+    """The registry's numbers of what came from this run."""
+    return [str(v.version) for v in client.search_model_versions(f"name = '{MODEL}'") if v.run_id == run]

@@ -49,6 +49,8 @@ from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
+from signoff.app.bound import AT_STAKE, held_against
+from signoff.app.champion import ALIAS
 from signoff.app.credentials import Authenticators
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import IN_ORDER, Terms, deliver, reminder
@@ -77,7 +79,7 @@ from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import claimed
 from signoff.ledger.floor import built_in
 from signoff.ledger.keychain import KeyChain
-from signoff.ledger.verification import Kept, StampCheck, Verification
+from signoff.ledger.verification import Kept, StampCheck, Verification, deployments_in
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
 from signoff.ports.kills import Reach
@@ -576,7 +578,17 @@ class House:
         if verified is not None:
             with suppress(OSError):  # a convenience: without it the next time reads everything
                 write_file(place, verified.to_bytes(), mode=PRIVATE_FILE)
-        return result
+        return self._held_against_registry(result)
+
+    def _held_against_registry(self, result: Verification) -> Verification:
+        """The same, with what the registry has otherwise than the releases that are bound to it."""
+        stored = {each.stream: each.state for each in self.record.stored_in(*AT_STAKE)}
+        told = tuple(held_against(deployments_in(stored), self.registry, ALIAS))
+        return replace(
+            result,
+            findings=(*result.findings, *((where, what) for where, what, is_known in told if is_known)),
+            inconclusive=(*result.inconclusive, *((where, what) for where, what, is_known in told if not is_known)),
+        )
 
     def _verified(self) -> bytes:
         return read_regular(self.settings.verified, limit=MAX_VERIFIED, owners=own_users(self.settings.home))

@@ -12,6 +12,7 @@ from signoff.adapters.sandbox.child import Sandbox
 from signoff.domain.dossier import PitAudits, PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Predictions, Source
+from signoff.domain.isolation import Isolation
 from signoff.pit.replay import Plan
 
 replay_features = FeatureReplays(Sandbox())
@@ -257,3 +258,39 @@ class TestFullReplay:
 
         with pytest.raises(BadInputError, match="could not be replayed"):
             replay_folders({"v": (folder, DECLARED)}, FullReplay(dates=9), lambda *_: None)
+
+
+def test_a_replay_tells_the_code_that_ran_and_every_distribution_with_its_hash(folder):
+    told = replayed(folder)
+    assert dict(told.code) == {"audited_features.py": FEATURES.encode()}
+    known = {one.name: one for one in told.environment.distributions}
+    assert len(known["polars"].sha256) == len(known["numpy"].sha256) == 64
+    assert known["polars"].version == pl.__version__
+
+
+def test_code_that_is_installed_elsewhere_is_told_too(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("installed")
+    package = elsewhere / "installed_features"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "made.py").write_text(FEATURES)
+    declaration = PitDeclaration(compute="installed_features.made:compute", inputs={"bars": "bars.parquet"})
+    told = FeatureReplays(Sandbox(packages=(elsewhere,)))(folder, declaration, None)
+    assert told.error is None
+    assert dict(told.code) == {"installed_features/__init__.py": b"", "installed_features/made.py": FEATURES.encode()}
+
+
+def test_code_in_place_tells_what_else_it_imported(folder):
+    (folder / "beside.py").write_text("WINDOW = 5\n")
+    (folder / "audited_features.py").write_text("import beside\n" + FEATURES)
+    declaration = PitDeclaration(compute="audited_features:compute", inputs={"bars": "bars.parquet"})
+    told = FeatureReplays(Sandbox(isolation=Isolation.TRUSTED))(folder, declaration, None)
+    assert told.error is None
+    assert set(told.code) == {"audited_features.py", "beside.py"}
+    assert len({one.name for one in told.environment.distributions}) > 10
+
+
+def test_other_code_leaves_another_record(folder):
+    before = replayed(folder).code
+    (folder / "audited_features.py").write_text(FEATURES + "\n")
+    assert replayed(folder).code != before

@@ -6,7 +6,7 @@ import pytest
 
 from signoff.domain.errors import TamperedError
 from signoff.ledger.canonical import canonical
-from signoff.ledger.manifest import differences, manifest_of, parse
+from signoff.ledger.manifest import Entry, differences, manifest_of, parse
 
 FILES = {"b.txt": b"two", "a.txt": b"one", "dir/ü.txt": b""}
 MANIFEST = manifest_of(FILES)
@@ -36,6 +36,18 @@ def test_a_file_of_another_size_than_listed_differs():
     assert differences(replace(MANIFEST, entries=entries), FILES) == tuple(sorted(FILES))
 
 
+LARGE = Entry(path="c.bin", size=9, sha256="c" * 64, is_kept=False)
+
+
+def test_a_large_file_is_named_by_its_digest_alone_and_its_bytes_need_not_be_there():
+    manifest = manifest_of(FILES, (LARGE,))
+    assert parse(manifest.to_bytes()) == manifest
+    assert differences(manifest, FILES) == ()
+    assert differences(manifest, {**FILES, "c.bin": b"other"}) == ("c.bin",)
+    assert manifest.digest != manifest_of(FILES, (replace(LARGE, sha256="d" * 64),)).digest
+    assert manifest.digest != manifest_of(FILES, (replace(LARGE, is_kept=True),)).digest
+
+
 def listing(*entries) -> bytes:
     return canonical({"files": list(entries)})
 
@@ -56,6 +68,8 @@ ONE = {"path": "a", "sha256": "b" * 64, "size": 1}
         listing(ONE, ONE),
         listing(ONE | {"path": "b"}, ONE),
         listing(ONE | {"size": "1"}),
+        listing(ONE | {"kept": True}),
+        listing(ONE | {"kept": 0}),
         listing(ONE | {"size": True}),
         listing(ONE | {"path": None}),
         listing(ONE | {"other": 1}),

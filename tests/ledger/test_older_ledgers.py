@@ -22,6 +22,7 @@ from small_ledger import (
 from signoff.app.approvals import Signatory
 from signoff.app.record import replay
 from signoff.config.settings import settings
+from signoff.domain.artifacts import Artifact, Pin
 from signoff.domain.deployment import Deployment
 from signoff.domain.events import ApprovalRequested, ApprovalSigned, Approved, Validated
 from signoff.domain.floor import Origin
@@ -31,7 +32,17 @@ from signoff.ledger.codec import decode_state
 from signoff.ledger.manifest import manifest_of
 from signoff.wiring import House
 
-SINCE = {"grounds", "unread", "logins", "unread_commits", "unknown_makers", "floor"}
+SINCE = {
+    "grounds",
+    "unread",
+    "logins",
+    "unread_commits",
+    "unknown_makers",
+    "floor",
+    "bound",
+    "bound_previous",
+    "unbound",
+}
 
 
 def without(value):
@@ -57,11 +68,28 @@ def older():
 
 
 def test_they_verify_and_replay_as_they_are(older):
-    assert verified(exported(older)).exit_code == 0
+    result = verified(exported(older))
+    assert result.exit_code == 0
+    assert f"{DEPLOYMENT}: artefacts not bound: registered before Signoff bound artefacts." in result.facts
     state = decode_state(Deployment, older.load(STREAM).state)
     assert (state.id, state.barred, state.grounds, state.unread) == (DEPLOYMENT, ("Quinn",), (), ())
     assert SINCE.isdisjoint(json.loads(older.load(STREAM).state))
     assert set(json.loads(replay(codec.decode(row.body) for row in older.rows())[STREAM])) >= {"grounds", "unread"}
+
+
+def test_a_release_that_is_bound_to_files_which_its_manifest_does_not_name_is_found():
+    pin = Pin(model="m", number=1, run_id="r", files=(Artifact(path="model.txt", size=1, sha256="0" * 64),))
+    plain = codec._plain
+
+    def binding(value):
+        said = plain(value)
+        return {**said, "bound": plain(pin), "unbound": ""} if isinstance(value, Validated) else said
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "_plain", binding)
+        store = approved_release(memory_store())
+    found = [what for _, what in verified(exported(store)).findings]
+    assert any("names other files than it is bound to: model.txt: expected sha256" in what for what in found), found
 
 
 def test_they_go_on_under_this_signoff_and_verify(older):

@@ -7,22 +7,29 @@ import numpy as np
 import pytest
 import sample
 
-from signoff.domain.benchmark import Benchmark, RegisteredBytes, objection
+from signoff.domain.artifacts import Artifact, Pin
+from signoff.domain.benchmark import Benchmark, objection
 from signoff.domain.evidence import PaperLog
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
 from signoff.domain.memo.document import Mark
 from signoff.domain.memo.summary import contradictions
 
-NEW = RegisteredBytes(model="momentum", version="2.0.0", number=7, run_id="run-2.0.0", digest="a" * 64)
-OLD = RegisteredBytes(model="momentum", version="1.1.0", number=3, run_id="run-1.1.0", digest="b" * 64)
+
+def registration(number, run, model="momentum", sha256="a" * 64):
+    files = (Artifact(path="model.txt", size=9, sha256=sha256),)
+    return Pin(model=model, number=number, run_id=run, files=files)
+
+
+NEW, OLD = registration(7, "run-2.0.0"), registration(3, "run-1.1.0", sha256="b" * 64)
+VERSIONS = {7: "2.0.0", 3: "1.1.0"}
 MACHINE = "AMD EPYC, 2 cores, Linux x86_64"
 
 
 def measured(of, p95, **changed):
     said = Benchmark(
         model=of.model,
-        version=of.version,
+        version=VERSIONS[of.number],
         registry_version=of.number,
         run_id=of.run_id,
         digest=of.digest,
@@ -49,7 +56,7 @@ def evidence(*, new=None, old=None, paper=None, declared_new=None, declared_old=
 
     def version(held, declared):
         metrics = {} if declared is None else {"latency_p95_ms": declared}
-        return replace(sample.version(held.version), metrics=metrics, held=held)
+        return replace(sample.version(VERSIONS[held.number]), metrics=metrics, pin=held)
 
     return replace(
         sample.evidence(),
@@ -142,8 +149,8 @@ def test_a_summary_may_not_make_a_pair_of_what_is_not_comparable():
     [
         (NEW, "2.0.0", ""),
         (replace(NEW, number=8), "2.0.0", "of registered version 7, and the registry has registered version 8"),
-        (replace(NEW, digest="c" * 64), "2.0.0", "of digest aaaaaaaaaaaa, and the registry has digest cccccccccccc"),
-        (replace(NEW, digest="a" * 63 + "d"), "2.0.0", "of digest aaaaaaaaaaaa"),
+        (registration(7, "run-2.0.0", sha256="c" * 64), "2.0.0", f"of digest {NEW.digest[:12]}, and the registry has"),
+        (registration(7, "run-2.0.0", sha256="a" * 63 + "d"), "2.0.0", f"of digest {NEW.digest[:12]}"),
         (replace(NEW, run_id="another"), "2.0.0", "of run run-2.0.0, and the registry has run another"),
         (replace(NEW, model="carry"), "2.0.0", "of model momentum, and the registry has model carry"),
         (NEW, "2.1.0", "of v2.0.0, and the release needs one of v2.1.0"),
@@ -182,7 +189,7 @@ class TestSection112:
 
     def test_one_of_other_bytes_measures_nothing(self):
         other = evidence(new=0.3)
-        other = replace(other, candidate=replace(other.candidate, held=replace(NEW, number=9)))
+        other = replace(other, candidate=replace(other.candidate, pin=replace(NEW, number=9)))
         found = self.printed(other)
         assert found["Inference time"].text == "not measured"
         assert "benchmark.json does not count, it is of registered version 7" in found["Source"].text

@@ -11,9 +11,6 @@ class WorkingRegistry:
     def verify(self, model, version):
         return PreviousCheck(version=version, run_id="r", is_working=True, detail="works")
 
-    def registered_bytes(self, model, version):
-        return None
-
     def attach(self, model, version, files):
         return ()
 

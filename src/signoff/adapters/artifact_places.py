@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from signoff.adapters.outside import bare
 from signoff.adapters.sqlite_files import sqlite_file
+from signoff.domain.artifacts import OddArtifactError
 from signoff.domain.errors import UnavailableError
 
 # The operator's credentials and settings choose the host; the location names only a bucket and a path.
@@ -45,7 +46,7 @@ class ArtifactPlaces:
         start = _local(location) / path
         for found in (start, *start.rglob("*")):
             if found.is_symlink():
-                raise UnavailableError(f"{found}: expected an artefact, found a symbolic link. Log the file itself.")
+                raise OddArtifactError(f"{found}: expected an artefact, found a symbolic link. Log the file itself.")
 
     def _is_allowed(self, location: str) -> bool:
         parts = urlsplit(location)

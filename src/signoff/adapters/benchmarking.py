@@ -17,7 +17,8 @@ import numpy as np
 
 from signoff.adapters.foreign_files import kind_of, open_regular
 from signoff.adapters.sandbox.child import Sandbox, Timings
-from signoff.domain.benchmark import Benchmark, RegisteredBytes
+from signoff.domain.artifacts import Pin
+from signoff.domain.benchmark import Benchmark
 from signoff.domain.errors import BadInputError, UnavailableError
 
 BATCH_ROWS: Final = 10_000
@@ -29,16 +30,11 @@ CHUNK: Final = 1 << 20
 LIBRARIES: Final = {"lightgbm-text": "lightgbm", "xgboost-json": "xgboost", "onnx": "onnxruntime"}
 
 
-def files_digest(folder: Path) -> str:
-    """One digest of every file of a folder: the SHA-256 of the lines that `sha256sum` prints of them, by path."""
-    listed = "".join(f"{sha256}  {path}\n" for path, sha256 in sorted(_hashed(folder)))
-    return hashlib.sha256(listed.encode()).hexdigest()
-
-
 def measure(
     folder: Path,
     declared: dict[str, str],
-    registered: RegisteredBytes,
+    registered: Pin,
+    version: str,
     sandbox: Sandbox,
     *,
     calls: int,
@@ -49,14 +45,14 @@ def measure(
     with sandbox.start(folder) as child:
         seen = child.benchmark(declared, calls=calls, batch_rows=BATCH_ROWS, seconds=min(SECONDS, sandbox.seconds / 3))
         ran = child.protection
-    where = f"{registered.model} v{registered.version} (registered version {registered.number})"
+    where = f"{registered.model} v{version} (registered version {registered.number})"
     difference, rows = _difference(seen, where, tolerance)
     singles, batches = np.frombuffer(seen.singles), np.frombuffer(seen.batches)
     _refuse_other_clock(seen, where)
     ordered = np.sort(singles) * 1000.0
     return Benchmark(
         model=registered.model,
-        version=registered.version,
+        version=version,
         registry_version=registered.number,
         run_id=registered.run_id,
         digest=registered.digest,

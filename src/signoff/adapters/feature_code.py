@@ -1,12 +1,15 @@
-"""The code of a declared feature function in the dossier's folder; the same bytes are signed and run."""
+"""The code of a declared feature function, in the dossier's folder or installed; the same bytes are signed and run."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from signoff.adapters.folder_files import read_inside, unreadable
+from signoff.domain.errors import BadInputError
 
 MOST_CODE: Final = 4_000_000
+MOST_INSTALLED: Final = 64_000_000
 
 
 def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
@@ -17,6 +20,19 @@ def feature_code(compute: str, folder: Path) -> dict[str, bytes]:
     found = (folder / f"{top}.py", *sorted((folder / top).rglob("*.py")))
     files = (path for path in found if os.path.lexists(path) and (path.is_symlink() or not path.is_dir()))
     return {path.relative_to(folder).as_posix(): _read(path, folder) for path in files}
+
+
+def installed_code(compute: str, folders: Iterable[str]) -> dict[str, bytes]:
+    """The same where it is installed: the first of these folders of modules that has it, as Python looks."""
+    for folder in map(Path, folders):
+        if found := feature_code(compute, folder):
+            if (total := sum(map(len, found.values()))) > MOST_INSTALLED:
+                raise BadInputError(
+                    f"{compute} in {folder}: expected at most {MOST_INSTALLED:,} bytes of feature code, found "
+                    f"{total:,}. Name the module that holds the features alone."
+                )
+            return found
+    return {}
 
 
 def _read(path: Path, folder: Path) -> bytes:

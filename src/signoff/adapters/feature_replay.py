@@ -10,7 +10,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, NoReturn
@@ -18,11 +18,13 @@ from typing import Final, NoReturn
 import polars as pl
 
 from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of, unpacked
-from signoff.adapters.feature_code import feature_code
+from signoff.adapters.feature_code import MOST_CODE, feature_code, installed_code
 from signoff.adapters.folder_files import read_inside
 from signoff.adapters.folders import write_pieces
-from signoff.adapters.sandbox.child import BrokenChildError, Child, Sandbox
+from signoff.adapters.sandbox.child import BrokenChildError, Child, Sandbox, environment_of
+from signoff.adapters.sandbox.environment import captured
 from signoff.domain.dossier import PitDeclaration
+from signoff.domain.environment import Environment
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError
 from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, Predictions
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
@@ -56,20 +58,23 @@ class FeatureReplays:
         would not have been isolated.
         """
         seed = drawn() if seed is None else seed
-        protection = IN_PLACE
+        protection, ran = IN_PLACE, _Ran()
         try:
             inputs = {name: _table(folder, path) for name, path in declaration.inputs.items()}
             with self.function(folder, declaration) as (compute, protection):
+                ran = self._told(folder, declaration, compute)
                 # A second child computes what is to be compared: it was never shown the rows that are taken away.
                 with self.function(folder, declaration) as (again, _):
                     report = check(compute, inputs, sample=declaration.sample_dates, seed=seed, replay=again)
                     again.refuse_broken()
                 audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
                 compute.refuse_broken()
+                code = {**ran.code, **(_imported_from(folder) if compute.child is None else {})}
         except UnavailableError:
             raise
         except _ANYTHING as error:
-            return replace(_nothing(_said(error), seed), protection=protection)
+            nothing = _nothing(_said(error), seed)
+            return replace(nothing, protection=protection, code=ran.code, environment=ran.environment)
         return PitEvidence(
             findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
             dates_checked=report.dates_checked,
@@ -86,7 +91,18 @@ class FeatureReplays:
                 for name, found in audits
             ),
             protection=protection,
+            code=code,
+            environment=ran.environment,
         )
+
+    def _told(self, folder: Path, declaration: PitDeclaration, compute: "_Function") -> "_Ran":
+        """What is about to run, and in which environment: told before any foreign code is loaded by the child."""
+        code = compute.code or feature_code(declaration.compute, folder)
+        if compute.child is None:
+            return _Ran(
+                code or installed_code(declaration.compute, sys.path), environment_of(captured(filter(None, sys.path)))
+            )
+        return _Ran(code or installed_code(declaration.compute, self.sandbox.modules), compute.child.environment())
 
     @contextmanager
     def function(self, folder: Path, declaration: PitDeclaration) -> Iterator[tuple["_Function", Protection]]:
@@ -98,7 +114,16 @@ class FeatureReplays:
         with TemporaryDirectory(prefix="signoff-code-") as name:
             write_pieces(Path(name, "code"), ((path, (content,)) for path, content in code.items()))
             with self.sandbox.start(Path(name, "code"), compute=declaration.compute) as child:
-                yield _Function(child.compute, child, source=_source_of(declaration.compute, code)), child.protection
+                source = _source_of(declaration.compute, code)
+                yield _Function(child.compute, child, source=source, code=code), child.protection
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """The code of a replay and its environment."""
+
+    code: Mapping[str, bytes] = field(default_factory=dict)
+    environment: Environment | None = None
 
 
 # Foreign code and the libraries that read its results may raise what is no Exception: `sys.exit` does, and polars too.
@@ -112,6 +137,7 @@ class _Function:
     call: Compute
     child: Child | None = None
     source: str = ""
+    code: Mapping[str, bytes] = field(default_factory=dict)
 
     def __call__(self, inputs: dict[str, pl.DataFrame]) -> pl.DataFrame:
         with _exits_refused():
@@ -140,6 +166,17 @@ def _exits_refused() -> Iterator[None]:
         yield
     finally:
         os._exit = real
+
+
+def _imported_from(folder: Path) -> dict[str, bytes]:
+    """Modules of the folder that are loaded in this process: code in place may import more than what is declared."""
+    found: dict[str, bytes] = {}
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py") and Path(file).is_relative_to(folder):
+            path = Path(file)
+            found[path.relative_to(folder).as_posix()] = read_inside(path, folder, limit=MOST_CODE)
+    return found
 
 
 def _nothing(error: str, seed: int) -> PitEvidence:

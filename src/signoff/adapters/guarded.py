@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Final, Generic, TypeVar
 
 from signoff.adapters.outside import Outside
-from signoff.domain.benchmark import RegisteredBytes
+from signoff.domain.artifacts import Pin, RegisteredArtifacts
 from signoff.domain.errors import UnavailableError
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
@@ -60,26 +60,29 @@ class Guarded(Generic[S]):
 class GuardedRegistry(Guarded[Registry]):
     """A registry each of whose calls has a budget."""
 
-    def version(self, model: str, version: str) -> RegisteredVersion | None:
+    def version(self, model: str, version: str, *, number: int | None = None) -> RegisteredVersion | None:
         """What the registry knows of a version."""
-        return self._ask(f"look up {model} v{version}", lambda registry: registry.version(model, version))
+        return self._ask(f"look up {model} v{version}", lambda r: r.version(model, version, number=number))
 
-    def verify(self, model: str, version: str) -> PreviousCheck:
-        """Load a version and run it on its recorded input."""
-        return self._ask(f"verify {model} v{version}", lambda registry: registry.verify(model, version), VERIFYING)
-
-    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
-        """Which registration a version is, and the digest of its files."""
+    def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
+        """Every file of a version's model."""
         what = f"read the files of {model} v{version}"
-        return self._ask(what, lambda registry: registry.registered_bytes(model, version), VERIFYING)
+        return self._ask(what, lambda r: r.artifacts(model, version, number=number), VERIFYING)
 
-    def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
+        """Load a version and run it on its recorded input."""
+        return self._ask(f"verify {model} v{version}", lambda r: r.verify(model, version, pin=pin), VERIFYING)
+
+    def attach(
+        self, model: str, version: str, files: Mapping[str, bytes], *, number: int | None = None
+    ) -> tuple[str, ...]:
         """Attach documents."""
-        return self._ask(f"attach to {model} v{version}", lambda registry: registry.attach(model, version, files))
+        return self._ask(f"attach to {model} v{version}", lambda r: r.attach(model, version, files, number=number))
 
-    def point(self, model: str, alias: str, version: str) -> None:
+    def point(self, model: str, alias: str, version: str, *, number: int | None = None) -> None:
         """Let an alias name a version."""
-        return self._ask(f"point {alias} of {model} at v{version}", lambda r: r.point(model, alias, version))
+        what = f"point {alias} of {model} at v{version}"
+        return self._ask(what, lambda r: r.point(model, alias, version, number=number))
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
         """Which of these versions are there, and which version an alias names."""

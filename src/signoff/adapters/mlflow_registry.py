@@ -1,8 +1,10 @@
 """The model registry in MLflow: versions as runs describe them, documents attached to them, and a look that they work.
 
-A version is found by the tag `version` of its model version. A model that carries `inference.json` next to it can be
-verified: the file names one of a closed list of formats, a known input and the output recorded at registration. Whoever
-writes to the registry writes that file and the model, so that neither is loaded here: a child process does it.
+A version is found by the tag `version` of its model version, or by the registry's number, which no later registration
+can carry: whatever is pinned is looked up by its number, and its bytes are compared. A model that carries
+`inference.json` next to it can be verified: the file names one of a closed list of formats, a known input and the
+output recorded at registration. Whoever writes to the registry writes that file and the model, so that neither is
+loaded here: a child process does it.
 """
 
 import json
@@ -31,13 +33,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from signoff.adapters.artifact_places import ArtifactPlaces
-from signoff.adapters.benchmarking import files_digest, measure
+from signoff.adapters.benchmarking import measure
 from signoff.adapters.foreign_files import kind_of, read_regular
+from signoff.adapters.model_files import hashed, refuse_others
 from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
 from signoff.adapters.sqlite_files import sqlite_file
-from signoff.domain.benchmark import Benchmark, RegisteredBytes
+from signoff.domain.artifacts import Pin, RegisteredArtifacts
+from signoff.domain.benchmark import Benchmark
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, UnavailableError
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
@@ -137,10 +141,10 @@ class MlflowRegistry:
         places = ArtifactPlaces(registry=uri, allowed=artifacts)
         return None if client is None else cls(client, uri, sandbox or Sandbox(), places)
 
-    def version(self, model: str, version: str) -> RegisteredVersion | None:
+    def version(self, model: str, version: str, *, number: int | None = None) -> RegisteredVersion | None:
         """What the registry knows of a version."""
         with answering(self._uri):
-            found = self._find(model, version)
+            found = self._find(model, version, number)
             if found is None:
                 return None
             run = self._run(found)
@@ -163,71 +167,89 @@ class MlflowRegistry:
                 artifacts=tuple(self._artifacts(_run_of(found))),
                 model_uri=found.source or "",
                 users=users_of(run),
+                number=int(found.version),
             )
 
-    def verify(self, model: str, version: str) -> PreviousCheck:
-        """Load a version, run it on its known input, and compare with the output recorded at registration."""
+    def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
+        """Every file of a version's model as it lies there now, hashed here."""
         with answering(self._uri):
-            found = self._find(model, version)
-        if found is None:
-            return PreviousCheck(version=version, run_id="", is_working=False, detail="not in the registry")
-        try:
-            detail, is_working = self._run_known_input(found)
-        except Exception as error:  # noqa: BLE001 - any failure to load or run means that it does not work
-            detail, is_working = f"{type(error).__name__}: {error}", False
-        return PreviousCheck(version=version, run_id=_run_of(found), is_working=is_working, detail=detail)
+            found = self._find(model, version, number)
+            if found is None:
+                return None
+            run = self._run(found)
+            folder = self._model_folder(found, run)
+            self._places.check_links(run.info.artifact_uri, folder)
+            with tempfile.TemporaryDirectory() as name:
+                files, contents = hashed(self._copied(run.info.run_id, folder, name), keeps=True)
+            pin = Pin(model=model, number=int(found.version), run_id=run.info.run_id, files=files)
+            return RegisteredArtifacts(pin=pin, contents=contents)
 
-    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
-        """Which registration a version is, and the digest of its model's files as they lie there now."""
-        with self._held(model, version) as held:
-            return None if held is None else held[1]
+    def fetch(self, pin: Pin, into: Path) -> Path:
+        """The folder of a pinned model, copied to an empty one; OtherBytesError where the registry holds others."""
+        with answering(self._uri):
+            found = self._find(pin.model, "", pin.number)
+            if found is None:
+                raise NotFoundError(f"Expected {pin.words} in the registry, found no such number. Restore it.")
+            run = self._run(found)
+            folder = self._model_folder(found, run)
+            self._places.check_links(run.info.artifact_uri, folder)
+            copied = self._copied(run.info.run_id, folder, str(into))
+            refuse_others(copied, pin)
+            return copied
+
+    def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
+        """Load a version, run it on its known input, and compare with the output recorded at registration.
+
+        The bytes that are run are first held against the pin.
+        """
+        with answering(self._uri):
+            found = self._find(model, version, None if pin is None else pin.number)
+        if found is None:
+            gone = "not in the registry" if pin is None else f"number {pin.number} is not in the registry any more"
+            return PreviousCheck(version=version, run_id="", is_working=False, detail=gone)
+        try:
+            detail, is_working = self._run_known_input(found, pin)
+        except Exception as error:  # noqa: BLE001 - any failure to load or run means that it does not work
+            detail, is_working = (
+                str(error) if isinstance(error, SignoffError) else f"{type(error).__name__}: {error}",
+                False,
+            )
+        return PreviousCheck(version=version, run_id=_run_of(found), is_working=is_working, detail=detail)
 
     def benchmark(self, model: str, version: str, *, calls: int, now: Callable[[], datetime]) -> Benchmark:
         """Measure a registered version in a child process of this machine."""
-        with self._held(model, version) as held:
-            if held is None:
+        with tempfile.TemporaryDirectory() as name:
+            folder, pin = self._fetched(model, version, name)
+            if not (folder / INFERENCE).exists():
+                raise BadInputError(
+                    f"Expected {INFERENCE} beside the model of {model} v{version} (registered version {pin.number}), "
+                    "found none: it says how the model is loaded and run. Log it with the model and register again."
+                )
+            declared = declared_in(folder)
+            return measure(folder, declared, pin, version, self._sandbox, calls=calls, now=now, tolerance=TOLERANCE)
+
+    def _fetched(self, model: str, version: str, into: str) -> tuple[Path, Pin]:
+        """A version's model as the registry holds it now, in this folder, and which registration it is."""
+        with answering(self._uri):
+            found = self._find(model, version)
+            if found is None:
                 raise NotFoundError(
                     f"Expected {model} v{version} in the model registry at {bare(self._uri)}, found no such version; "
                     "register it."
                 )
-            folder, registered = held
-            if not (folder / INFERENCE).exists():
-                raise BadInputError(
-                    f"Expected {INFERENCE} beside the model of {model} v{version} (registered version "
-                    f"{registered.number}), found none: it says how the model is loaded and run. Log it with the model "
-                    "and register again."
-                )
-            declared = declared_in(folder)
-            return measure(folder, declared, registered, self._sandbox, calls=calls, now=now, tolerance=TOLERANCE)
+            run = self._run(found)
+            folder = self._model_folder(found, run)
+            self._places.check_links(run.info.artifact_uri, folder)
+            local = self._copied(run.info.run_id, folder, into)
+            files, _ = hashed(local)
+            return local, Pin(model=model, number=int(found.version), run_id=run.info.run_id, files=files)
 
-    @contextmanager
-    def _held(self, model: str, version: str) -> Iterator[tuple[Path, RegisteredBytes] | None]:
-        """A version's model as the registry holds it now, in a folder of its own; None without such a version."""
-        with tempfile.TemporaryDirectory() as name:
-            with answering(self._uri):
-                held = self._fetched(model, version, name)
-            yield held
-
-    def _fetched(self, model: str, version: str, into: str) -> tuple[Path, RegisteredBytes] | None:
-        found = self._find(model, version)
-        if found is None:
-            return None
-        run = self._run(found)
-        folder = self._model_folder(found, run)
-        self._places.check_links(run.info.artifact_uri, folder)
-        local = Path(self._client.download_artifacts(_run_of(found), folder, into))
-        return local, RegisteredBytes(
-            model=model,
-            version=version,
-            number=int(found.version),
-            run_id=_run_of(found),
-            digest=files_digest(local),
-        )
-
-    def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    def attach(
+        self, model: str, version: str, files: Mapping[str, bytes], *, number: int | None = None
+    ) -> tuple[str, ...]:
         """Attach documents; the tag `governance_ready` is true only while every required one is there."""
         with answering(self._uri):
-            found = self._find(model, version)
+            found = self._find(model, version, number)
             if found is None:
                 raise NotFoundError(f"Expected {model} v{version} in the registry, found no such version; register it.")
             self._run(found)
@@ -240,23 +262,25 @@ class MlflowRegistry:
                     self._client.log_artifacts(_run_of(found), name, GOVERNANCE)
             return self._mark_ready(model, found)
 
-    def point(self, model: str, alias: str, version: str) -> None:
+    def point(self, model: str, alias: str, version: str, *, number: int | None = None) -> None:
         """Let an alias name a version."""
         with answering(self._uri):
-            found = self._find(model, version)
+            found = self._find(model, version, number)
             if found is None:
-                raise NotFoundError(f"Expected {model} v{version} in the registry, found no such version.")
+                which = f"{model} v{version}" if number is None else f"number {number} of {model} (v{version})"
+                raise NotFoundError(f"Expected {which} in the registry, found no such version.")
             self._client.set_registered_model_alias(model, alias, found.version)
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
         """Which of these versions are there, and which version an alias names."""
         with answering(self._uri):
             is_registered, aliased = self._aliased(model, alias)
-            found = {version: self._find(model, version) for version in versions} if is_registered else {}
-            missing = [version for version in versions if found.get(version) is None]
+            found = {version: self._numbers(model, version) for version in versions} if is_registered else {}
+            missing = [version for version in versions if not found.get(version)]
             return RegisteredModel(
                 is_registered=is_registered,
-                numbers={version: int(one.version) for version, one in found.items() if one is not None},
+                numbers={version: each[-1] for version, each in found.items() if each},
+                registrations={version: each for version, each in found.items() if each},
                 alias_number=None if aliased is None else int(aliased.version),
                 alias_version="" if aliased is None else aliased.tags.get("version", ""),
                 namesakes=self._namesakes(model, missing),
@@ -302,13 +326,30 @@ class MlflowRegistry:
             tags.pop("governance_ready", None)
         return tags
 
-    def _find(self, model: str, version: str) -> ModelVersion | None:
+    def _find(self, model: str, version: str, number: int | None = None) -> ModelVersion | None:
+        """The version of this number, whatever its tags say; without a number the latest that has the tag."""
+        if number is not None:
+            return self._numbered(model, number)
+        return max(self._mine(model, version), key=lambda v: int(v.version), default=None)
+
+    def _numbered(self, model: str, number: int) -> ModelVersion | None:
+        try:
+            return self._client.get_model_version(model, str(number))
+        except MlflowException as error:
+            if error.error_code != NOT_THERE:
+                raise
+            return None
+
+    def _numbers(self, model: str, version: str) -> tuple[int, ...]:
+        """The number of every registration that has this tag, in order."""
+        return tuple(sorted(int(found.version) for found in self._mine(model, version)))
+
+    def _mine(self, model: str, version: str) -> Iterator[ModelVersion]:
         if "'" in model:
             raise BadInputError(
                 f"Expected a model's name without a quotation mark, found {model!r}; MLflow finds none."
             )
-        mine = self._tagged(f"name = '{model}' AND ", version)
-        return max(mine, key=lambda v: int(v.version), default=None)
+        return self._tagged(f"name = '{model}' AND ", version)
 
     def _tagged(self, within: str, version: str) -> Iterator[ModelVersion]:
         """Every model version with this tag, however many there are: the registry is asked for it, page after page.
@@ -325,18 +366,27 @@ class MlflowRegistry:
             if not (token := page.token):
                 return
 
-    def _run_known_input(self, found: ModelVersion) -> tuple[str, bool]:
+    def _run_known_input(self, found: ModelVersion, pin: Pin | None) -> tuple[str, bool]:
         run = self._run(found)
         folder = self._model_folder(found, run)
         self._places.check_links(run.info.artifact_uri, folder)
         with tempfile.TemporaryDirectory() as name:
-            local = Path(self._client.download_artifacts(_run_of(found), folder, name))
+            local = self._copied(_run_of(found), folder, name)
+            if pin is not None:
+                refuse_others(local, pin)
             expected, given, ran = self._ran(local, declared_in(local))
         if expected.shape != given.shape or not expected.size:
             return f"expected {expected.size} predictions for its known rows, found {given.size}", False
         worst = float(np.max(np.abs(given - expected)))
         rows = f"{expected.size} known rows, largest difference {worst:.1e}"
         return rows + ("" if ran.is_full else f"; the model ran {ran.words}"), bool(worst <= TOLERANCE)
+
+    def _copied(self, run_id: str, folder: str, into: str) -> Path:
+        """The model's folder, copied into an empty one; a folder without a file where the registry has none."""
+        if not any(True for _ in self._artifacts(run_id, folder)):
+            (empty := Path(into, "model")).mkdir()
+            return empty
+        return Path(self._client.download_artifacts(run_id, folder, into))
 
     def _run(self, found: ModelVersion) -> Run:
         """The run behind a version; UnavailableError where its artefacts lie elsewhere than artefacts may."""

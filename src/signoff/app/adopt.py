@@ -13,6 +13,7 @@ from signoff.app.approvals import Signatory, opening_key
 from signoff.app.champion import naming
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.app.signing import prepare, sign
+from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Pin
 from signoff.domain.deployment import ENDED, Deployment
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.events import Adopted, Signature, Verdict
@@ -20,6 +21,7 @@ from signoff.domain.names import name_objection
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state, encode_state
+from signoff.ports.registry import Registry
 from signoff.ports.shelf import Shelf
 
 KIND: Final = "adoption"
@@ -41,7 +43,9 @@ class Adoption:
         return f"{self.model}-{self.version}-adopted"
 
 
-def adopt(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]) -> Deployment:
+def adopt(
+    record: Record, adoption: Adoption, signatories: tuple[Signatory, ...], registry: Registry | None = None
+) -> Deployment:
     """Record the live version, signed by the people given. Repeating it changes nothing."""
     if (known := record.find(adoption.deployment)) is not None:
         return known
@@ -49,10 +53,12 @@ def adopt(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]
     needed = adoption.policy.approvals.override_persons
     if len({s.person for s in signatories}) < needed:
         raise RefusedError(f"Adopting a live version takes {needed} different people, found {len(signatories)}.")
-    return _recorded(record, adoption, tuple(_signed(record, adoption, s) for s in signatories))
+    return _recorded(record, adoption, tuple(_signed(record, adoption, s) for s in signatories), registry)
 
 
-def countersign(record: Record, shelf: Shelf, adoption: Adoption, signatory: Signatory) -> Deployment | None:
+def countersign(
+    record: Record, shelf: Shelf, adoption: Adoption, signatory: Signatory, registry: Registry | None = None
+) -> Deployment | None:
     """One person's signature of several, who need not be in one room; None while others are missing.
 
     A signature waits for the others for a day, and counts only if its person still holds role and key by then.
@@ -70,7 +76,7 @@ def countersign(record: Record, shelf: Shelf, adoption: Adoption, signatory: Sig
     if len(signatures) < adoption.policy.approvals.override_persons:
         shelf.put(KIND, name, canonical([encode_state(s).decode() for s in signatures]), now + WAITS)
         return None
-    state = _recorded(record, adoption, signatures)
+    state = _recorded(record, adoption, signatures, registry)
     shelf.drop(KIND, name)
     return state
 
@@ -120,7 +126,10 @@ def _decision(adoption: Adoption) -> _Decision:
     }
 
 
-def _recorded(record: Record, adoption: Adoption, signatures: tuple[Signature, ...]) -> Deployment:
+def _recorded(
+    record: Record, adoption: Adoption, signatures: tuple[Signature, ...], registry: Registry | None
+) -> Deployment:
+    pin, unbound = _bound(registry, adoption)
     event = Adopted(
         deployment=adoption.deployment,
         model=adoption.model,
@@ -128,6 +137,8 @@ def _recorded(record: Record, adoption: Adoption, signatures: tuple[Signature, .
         policy=adoption.policy,
         signatures=signatures,
         reason=adoption.reason,
+        bound=pin,
+        unbound=unbound,
     )
     record.commit(
         Change(stream=deployment_stream(adoption.deployment), state=None, events=(event,)),
@@ -136,3 +147,14 @@ def _recorded(record: Record, adoption: Adoption, signatures: tuple[Signature, .
         effects=(naming(adoption.model, adoption.deployment),),
     )
     return record.deployment(adoption.deployment)
+
+
+def _bound(registry: Registry | None, adoption: Adoption) -> tuple[Pin | None, str]:
+    """The adopted version's files as the registry holds them now; why there are none, where there are none."""
+    if registry is None:
+        return None, NO_REGISTRY
+    found = registry.version(adoption.model, adoption.version)
+    if found is None or found.number is None:
+        return None, NOT_REGISTERED
+    held = registry.artifacts(adoption.model, adoption.version, number=found.number)
+    return (None, NOT_REGISTERED) if held is None else (held.pin, "")

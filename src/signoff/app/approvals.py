@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from signoff.app.assess import Assessor, Release, refusals, submission_errors
+from signoff.app.assess import ENVIRONMENT, Assessor, Release, refusals, submission_errors, unbound
+from signoff.app.assess import Validated as Fixed
+from signoff.app.bound import checked, refuse_other_bytes
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Edition, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
+from signoff.domain.artifacts import BEFORE_BINDING, Pin, refusal
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
@@ -124,9 +127,7 @@ class ApprovalRound:
         self._keep(identity, INPUTS, release.files)
         self.record.store.put_blob(release.package.to_bytes())
         self.releases.remember_origin(identity, folder, release.inputs.files)
-        validated = Validated(
-            results=_results(release), package=release.package.digest, replay_seed=release.replay_seed
-        )
+        validated = _validated(self.record, self.assessor, release)
         self.record.commit(
             Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),
             actor=actor,
@@ -142,7 +143,8 @@ class ApprovalRound:
                 f"Expected a model registry to verify {opened.model} v{opened.version} with, found none; a version is "
                 "redeployed only when it loads and runs. Install `signoff[mlflow]` and give --registry."
             )
-        if not (check := registry.verify(opened.registered_model or opened.model, opened.version)).is_working:
+        name = opened.registered_model or opened.model
+        if not (check := checked(registry, name, opened.version, _live_before(self.record, opened))).is_working:
             raise RefusedError(f"{opened.model} v{opened.version} cannot be redeployed: {check.detail}.")
 
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
@@ -281,7 +283,9 @@ class ApprovalRound:
     def reassessed(self, state: Deployment) -> Release:
         """The release computed again from its inputs as submitted; other bytes or other figures are refused."""
         folder = self.releases.folder(state.id, INPUTS) / "inputs"
-        release = self.assessor.assess(folder, folder / "policy.yaml", seed=state.replay_seed)
+        refuse_other_bytes(self.publisher.registry, state)
+        fixed = self._fixed(state)
+        release = self.assessor.assess(folder, folder / "policy.yaml", seed=state.replay_seed, validated=fixed)
         if release.package.digest != state.package:
             validated = parse(self.record.store.blob(state.package or ""))
             changed = ", ".join(differences(validated, release.files))
@@ -292,6 +296,15 @@ class ApprovalRound:
                 f"The files kept for {state.id} do not give what was validated; changed: {changed}. {advice}"
             )
         return release
+
+    def _fixed(self, state: Deployment) -> Fixed:
+        """What the validation put on record: pins, and the environment that the replay ran in."""
+        if state.unbound == BEFORE_BINDING:
+            return Fixed(binds=False)
+        entries = parse(self.record.store.blob(state.package or "")).entries
+        kept = next((entry.sha256 for entry in entries if entry.path == ENVIRONMENT), None)
+        environment = None if kept is None else self.record.store.blob(kept)
+        return Fixed(bound=state.bound, bound_previous=state.bound_previous, environment=environment)
 
     def _drawn_again(self, state: Deployment) -> Release:
         """The release as validated, which a replay on other dates does not contradict.
@@ -438,6 +451,32 @@ def _refuse_other_leaks(state: Deployment, validated: PitEvidence | None, found:
         f"and with seed {found.seed} it {shown}. Nothing was approved. `signoff check DIR --seed {found.seed}` "
         "repeats this replay; correct the features, reject this release and submit another."
     )
+
+
+def _validated(record: Record, assessor: Assessor, release: Release) -> Validated:
+    """The validation as it goes on record, with the pins of what was validated and of what it falls back to."""
+    candidate, champion = release.inputs.evidence.candidate, release.inputs.evidence.champion
+    bound = None if candidate is None else candidate.pin
+    bound_previous = None if champion is None else champion.pin
+    live = next((d for d in record.deployments(release.inputs.dossier.model) if d.state is State.FULL), None)
+    if live is not None and live.bound is not None and bound_previous is not None:
+        if found := live.bound.differences(bound_previous.files):
+            raise RefusedError(f"Nothing was submitted: {refusal(live.bound, found)}")
+        bound_previous = live.bound
+    return Validated(
+        results=_results(release),
+        package=release.package.digest,
+        replay_seed=release.replay_seed,
+        bound=bound,
+        bound_previous=bound_previous,
+        unbound=unbound(assessor.registry, release),
+    )
+
+
+def _live_before(record: Record, opened: Opened) -> Pin | None:
+    """The pin under which a version was live before, where it was bound then."""
+    mine = [d for d in record.deployments(opened.model) if d.version == opened.version and d.bound is not None]
+    return mine[-1].bound if mine else None
 
 
 def opening_key(record: Record, model: str) -> str:

@@ -1,13 +1,13 @@
 """From a dossier folder to an assessed release: parse, look up the registry, replay the features, run every gate."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
+from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Artifact, Pin
 from signoff.domain.assessment import Assessment
-from signoff.domain.benchmark import Benchmark
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, PitEvidence, Predictions, RegisteredVersion
@@ -16,16 +16,35 @@ from signoff.domain.gates import assess
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.point_in_time import SEED
-from signoff.domain.memo.changes import unjustified
+from signoff.domain.memo.changes import Category, is_declared, unjustified
 from signoff.domain.memo.promises import untrue_in_dossier
 from signoff.domain.memo.summary import summary_contradictions
 from signoff.domain.policy import tighten
 from signoff.domain.quantity import Quantity, count
-from signoff.ledger.canonical import canonical
+from signoff.ledger.canonical import canonical, digest
+from signoff.ledger.environment import environment_json
 from signoff.ledger.floor import built_in
-from signoff.ledger.manifest import Manifest, manifest_of
+from signoff.ledger.manifest import ARTIFACTS, Entry, Manifest, manifest_of
 from signoff.ports.registry import Registry
 from signoff.ports.releases import InputReader, Inputs
+
+CODE: Final = "code/"
+INPUTS: Final = "inputs/"
+ENVIRONMENT: Final = "environment.json"
+ASSESSMENT: Final = "assessment.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validated:
+    """What an earlier validation fixed, which an assessment that repeats it takes as it was.
+
+    A release that an older Signoff validated `binds` nothing: neither artefacts nor environment are in its package.
+    """
+
+    bound: Pin | None = None
+    bound_previous: Pin | None = None
+    environment: bytes | None = None
+    binds: bool = True
 
 
 class FeatureReplay(Protocol):
@@ -43,22 +62,82 @@ class Release:
     inputs: Inputs
     assessment: Assessment
     figures: tuple[Quantity, ...]
+    environment: bytes | None = None
+    """The environment of the replay as it was put on record when the release was validated."""
+    binds: bool = True
 
     @property
     def package(self) -> Manifest:
-        """Everything that was validated: the inputs and every computed figure."""
-        return manifest_of(self.files)
+        """Everything that was validated: the inputs, the registered version, and every computed figure."""
+        return manifest_of(self.files, self.unkept)
 
     @property
     def files(self) -> dict[str, bytes]:
-        """The inputs as given, and `assessment.json` with every number that a memo may print."""
-        given = {f"inputs/{name}": content for name, content in self.inputs.files.items()}
-        return {**given, "assessment.json": figures_json(self)}
+        """The inputs as given, the registered version's files, the code and environment of the replay, every figure.
+
+        `assessment.json` holds each number that a memo may print.
+        """
+        given = {f"{INPUTS}{name}": content for name, content in self.inputs.files.items()}
+        return {**given, **self._ran, **self._registered, ASSESSMENT: figures_json(self)}
+
+    @property
+    def unkept(self) -> tuple[Entry, ...]:
+        """Files of the registered version that are too large to be kept: their digests stand for them alone."""
+        bound, contents = self.bound, self._registered
+        if bound is None:
+            return ()
+        listed = ((f"{ARTIFACTS}{file.path}", file) for file in bound.files)
+        return tuple(
+            Entry(path=path, size=file.size, sha256=file.sha256, is_kept=False)
+            for path, file in listed
+            if path not in contents
+        )
+
+    @property
+    def bound(self) -> Pin | None:
+        """The registered version that was validated."""
+        candidate = self.inputs.evidence.candidate
+        return None if candidate is None else candidate.pin
+
+    @property
+    def _registered(self) -> dict[str, bytes]:
+        candidate = self.inputs.evidence.candidate
+        contents: Mapping[str, bytes] = {} if candidate is None else candidate.contents
+        return {f"{ARTIFACTS}{path}": content for path, content in contents.items()}
+
+    @property
+    def _ran(self) -> dict[str, bytes]:
+        """The feature code that the replay ran, where it is no input of the folder, and what it could import."""
+        pit = self.inputs.evidence.pit
+        if pit is None or not self.binds:
+            return {}
+        code = {f"{CODE}{path}": ran for path, ran in pit.code.items() if path not in self.inputs.files}
+        if self.environment is not None:
+            return {**code, ENVIRONMENT: self.environment}
+        if pit.environment is None:
+            return code
+        return {**code, ENVIRONMENT: environment_json(pit.environment, self._named_environment)}
+
+    @property
+    def _named_environment(self) -> Mapping[str, Artifact | str]:
+        """The lock file and the image that the dossier names."""
+        declared, named = self.inputs.dossier.infrastructure, dict[str, Artifact | str]()
+        if declared.lock is not None:
+            content = self.inputs.files[declared.lock]
+            named["lock"] = Artifact(path=f"{INPUTS}{declared.lock}", size=len(content), sha256=digest(content))
+        if (image := declared.image_digest) is not None:
+            named["image"] = image
+        return named
 
     @property
     def identity(self) -> str:
-        """What the release is known by. The seed of its replay is drawn anew each time and is no part of it."""
-        package = manifest_of({**self.files, "assessment.json": figures_json(self, seed=0)})
+        """What the release is known by.
+
+        The seed of its replay, which is drawn anew each time, and the environment of the replay are no part of it.
+        """
+        files = {**self.files, ASSESSMENT: figures_json(self, seed=0)}
+        files.pop(ENVIRONMENT, None)
+        package = manifest_of(files, self.unkept)
         return f"{self.inputs.dossier.model}-{self.inputs.dossier.version}-{package.digest[:8]}"
 
     @property
@@ -87,18 +166,29 @@ class Assessor:
         *,
         is_submission: bool = False,
         seed: int | None = None,
+        validated: Validated | None = None,
     ) -> Release:
-        """One folder, all the way to its findings; `seed` repeats the replay of an earlier assessment."""
+        """One folder, all the way to its findings.
+
+        `seed` repeats the replay of an earlier assessment, and `validated` says what that one fixed.
+        """
         progress("reading dossier, policy and evidence", 0, 4)
         inputs = self.reader.read(folder, policy, self.in_force, is_submission=is_submission)
         progress("looking up the registered versions", 1, 4)
-        evidence = self._registered(inputs)
+        evidence = self._registered(inputs, validated or Validated())
         progress("replaying features with the future removed", 2, 4)
         declared = inputs.dossier.validation.pit
         evidence = replace(evidence, pit=self.replay_features(folder, declared, evidence.predictions, seed=seed))
+        _refuse_other_code(inputs, evidence.pit)
         assessment = assess(evidence, inputs.dossier, inputs.policy, progress)
         progress("assessed", 4, 4)
-        return Release(inputs=replace(inputs, evidence=evidence), assessment=assessment, figures=facts(assessment))
+        return Release(
+            inputs=replace(inputs, evidence=evidence),
+            assessment=assessment,
+            figures=facts(assessment),
+            environment=None if validated is None else validated.environment,
+            binds=validated is None or validated.binds,
+        )
 
     def drawn_again(self, folder: Path, release: Release) -> PitEvidence:
         """The replay of an assessed release on other dates."""
@@ -109,36 +199,53 @@ class Assessor:
         """What a folder declares and measures, held to the policy in force."""
         return self.reader.read(folder, None, self.in_force, is_submission=True)
 
-    def _registered(self, inputs: Inputs) -> Evidence:
+    def _registered(self, inputs: Inputs, validated: Validated) -> Evidence:
         if self.registry is None:
             return inputs.evidence
         header = inputs.dossier.header
         model = inputs.dossier.registered_model or header.model
         previous = header.previous_version
-        found = replace(
-            inputs.evidence,
-            candidate=self.registry.version(model, header.version),
-            champion=self.registry.version(model, previous) if previous else None,
-        )
         return replace(
-            found,
-            candidate=self._held(found.candidate, found.benchmark),
-            champion=self._held(found.champion, found.benchmark_previous),
+            inputs.evidence,
+            has_registry=True,
+            candidate=_version(self.registry, model, header.version, validated.bound, binds=validated.binds),
+            champion=_version(self.registry, model, previous, validated.bound_previous, binds=validated.binds)
+            if previous
+            else None,
         )
 
-    def _held(self, found: RegisteredVersion | None, benchmark: Benchmark | None) -> RegisteredVersion | None:
-        """A version with the bytes that the registry has of it, where a benchmark is held against them."""
-        if found is None or benchmark is None or self.registry is None:
-            return found
-        return replace(found, held=self.registry.registered_bytes(found.model, found.version))
+
+def _version(registry: Registry, model: str, version: str, pin: Pin | None, *, binds: bool) -> RegisteredVersion | None:
+    """A registered version with its files: the one that is pinned, else the latest that has the version's tag."""
+    found = registry.version(model, version) if pin is None else registry.version(model, version, number=pin.number)
+    if found is None or not binds or found.number is None:
+        return found
+    held = registry.artifacts(model, version, number=found.number)
+    return found if held is None else replace(found, pin=held.pin, contents=held.contents)
+
+
+def unbound(registry: Registry | None, release: Release) -> str:
+    """Why the artefacts of a release are not bound; empty where they are."""
+    if release.inputs.evidence.candidate is None:
+        return NO_REGISTRY if registry is None else NOT_REGISTERED
+    return ""
+
+
+def _refuse_other_code(inputs: Inputs, ran: PitEvidence | None) -> None:
+    """Refuse feature code that was replaced between the reading that is signed and the replay that ran it."""
+    for path, content in ({} if ran is None else ran.code).items():
+        if path in inputs.files and inputs.files[path] != content:
+            raise BadInputError(
+                f"{path}: expected the feature code as it was read (sha256 {digest(inputs.files[path])}), found other "
+                f"bytes when the replay ran it (sha256 {digest(content)}). Check again once nobody writes to it."
+            )
 
 
 def refusals(release: Release) -> tuple[str, ...]:
     """What may be checked freely, and what `memo` and `submit` refuse: each with its key."""
     dossier, evidence = release.inputs.dossier, release.inputs.evidence
     problems = [
-        f"rationale.justifications.{category}: {category.replace('_', ' ')} changed between the registered versions, "
-        "and a change needs its justification"
+        f"rationale.justifications.{category}: {_needs_words(category, evidence)}"
         for category in unjustified(evidence, dossier)
     ]
     problems += [
@@ -159,6 +266,14 @@ def submission_errors(release: Release) -> None:
     if problems := refusals(release):
         named = f"{release.inputs.dossier.model} v{release.inputs.dossier.version}"
         raise BadInputError(f"The dossier of {named} cannot be submitted: {'; '.join(problems)}.")
+
+
+def _needs_words(category: Category, evidence: Evidence) -> str:
+    """Why a category needs its justification: it changed, or nobody can compare it."""
+    name = category.replace("_", " ")
+    if (because := is_declared(evidence)) is not None:
+        return f"{because}, and nothing is declared of {name}. Write what changed, or that nothing did"
+    return f"{name} changed between the registered versions, and a change needs its justification"
 
 
 def figures_json(release: Release, *, seed: int | None = None) -> bytes:
@@ -226,6 +341,7 @@ def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:
         "training_start": str(version.training_start),
         "training_end": str(version.training_end),
         "git_commit": version.git_commit,
+        **({} if version.pin is None else {"number": version.pin.number, "digest": version.pin.digest}),
     }
 
 

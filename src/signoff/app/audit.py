@@ -120,7 +120,8 @@ def export(
 ) -> Iterator[tuple[str, Iterable[bytes]]]:
     """Every file of an export in pieces, ready to be written; read each file whole before the next."""
     taken = snapshot(record, chain=chain, anchors=anchors)
-    for_reading = {names.README: readme(), names.INDEX: index_pdf(_story(taken))}
+    story = _story(taken)
+    for_reading = {names.README: readme(story.releases), names.INDEX: index_pdf(story)}
     whole = Snapshot(
         record=record,
         chain=chain,

@@ -8,6 +8,7 @@ rollback's own step points it.
 
 from typing import Final
 
+from signoff.app.bound import point
 from signoff.app.record import Record
 from signoff.domain.deployment import RETREATING, Deployment, State
 from signoff.domain.errors import NotFoundError
@@ -46,7 +47,7 @@ def _named(record: Record, registry: Registry | None, model: str) -> str:
     said, (_, champion) = None, champion_of(record, model)
     while champion is not None and champion.version != said:
         try:
-            registry.point(champion.registry_name, ALIAS, champion.version)
+            point(registry, champion.registry_name, ALIAS, champion.version, champion.bound)
         except NotFoundError:
             return f"v{champion.version} is not in the registry"
         said, (_, champion) = champion.version, champion_of(record, model)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from signoff.app.bound import attached, is_registered
 from signoff.app.record import Record
 from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.ports.registry import Registry
@@ -18,6 +19,6 @@ def check_governance(record: Record, registry: Registry | None) -> dict[str, lis
 
 def check_release(registry: Registry | None, state: Deployment) -> list[str]:
     """The documents that one version lacks; none where the registry does not know it."""
-    if registry is None or state.manifest is None or registry.version(state.registry_name, state.version) is None:
+    if registry is None or state.manifest is None or not is_registered(registry, state):
         return []
-    return list(registry.attach(state.registry_name, state.version, {}))
+    return list(attached(registry, state, {}))

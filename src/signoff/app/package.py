@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from signoff.app.assess import Release
+from signoff.app.bound import attached, checked, is_registered
 from signoff.app.record import Record, deployment_stream
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.events import Certified, ItemDone, NoticeSent, Observed, Phase, PhaseEntered, Recorded
@@ -13,7 +14,7 @@ from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Trail, journaled, paper_log, performance_breach
 from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.rehearsal import Rehearsal
-from signoff.ledger.manifest import manifest_of
+from signoff.ledger.manifest import Entry, manifest_of
 from signoff.ports.registry import Registry
 from signoff.rendering.attachments import backtest_report, paper_trading_logs, risk_matrix
 from signoff.rendering.html import html
@@ -40,7 +41,8 @@ class Publisher:
     def publish(self, release: Release, state: Deployment | None) -> dict[str, bytes]:
         """Every file of an edition; the same record and inputs give the same bytes."""
         memo = self.compose(release, state)
-        edition = Edition(with_manifest({**rendered(memo), **attachments(release, memo), **release.files}))
+        files = {**rendered(memo), **attachments(release, memo), **release.files}
+        edition = Edition(with_manifest(files, release.unkept))
         edition.certified = memo.certified
         return edition
 
@@ -53,7 +55,7 @@ class Publisher:
 
     def attach(self, state: Deployment, files: Mapping[str, bytes]) -> tuple[str, ...]:
         """Attach a release's documents to its registered version; what is still missing for `governance_ready`."""
-        if self.registry is None or self.registry.version(state.registry_name, state.version) is None:
+        if self.registry is None or not is_registered(self.registry, state):
             return ()
         documents = {
             "deployment_memo.pdf": files["deployment_memo.pdf"],
@@ -65,7 +67,7 @@ class Publisher:
             documents["model_card.md"] = card
         if (repository := links.get("repository")) is not None:
             documents["repository.txt"] = f"{repository}\n".encode()
-        return self.registry.attach(state.registry_name, state.version, documents)
+        return attached(self.registry, state, documents)
 
     def compose(self, release: Release, state: Deployment | None) -> Memo:
         """The memo as a value."""
@@ -117,10 +119,11 @@ class Publisher:
         )
 
     def _previous(self, release: Release) -> PreviousCheck | None:
-        header = release.inputs.dossier.header
+        header, champion = release.inputs.dossier.header, release.inputs.evidence.champion
         if self.registry is None or header.previous_version is None:
             return None
-        return self.registry.verify(_registered(release), header.previous_version)
+        pin = None if champion is None else champion.pin
+        return checked(self.registry, _registered(release), header.previous_version, pin)
 
     def _breach(self, release: Release) -> str:
         """What the ledger last saw the version that trades break, with its name."""
@@ -137,7 +140,7 @@ class Publisher:
         candidate = release.inputs.evidence.candidate
         if self.registry is None or candidate is None:
             return None
-        return self.registry.verify(_registered(release), candidate.version)
+        return checked(self.registry, _registered(release), candidate.version, candidate.pin)
 
 
 def _started_by(history: Iterable[Recorded]) -> str | None:
@@ -170,9 +173,9 @@ def attachments(release: Release, memo: Memo) -> dict[str, bytes]:
     }
 
 
-def with_manifest(files: dict[str, bytes]) -> dict[str, bytes]:
-    """The files and the manifest over all of them."""
-    return {**files, MANIFEST: manifest_of(files).to_bytes()}
+def with_manifest(files: dict[str, bytes], unkept: Iterable[Entry] = ()) -> dict[str, bytes]:
+    """The files and the manifest over all of them, and over those whose bytes are not kept."""
+    return {**files, MANIFEST: manifest_of(files, unkept).to_bytes()}
 
 
 def latest_rehearsal(record: Record, model: str) -> Rehearsal | None:

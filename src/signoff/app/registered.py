@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
+from signoff.app.bound import again_words, registered_again, sound_alarm
 from signoff.app.champion import ALIAS, champion_of, to_name
 from signoff.app.notices import Notice, effect
 from signoff.app.record import Record
@@ -51,6 +52,7 @@ def discrepancies(record: Record, registry: Registry, model: str) -> tuple[Discr
             continue
         seen = registry.registered(name, ALIAS, versions)
         found += _gone(name, mine, seen)
+        found += _again(mine, seen)
         if before.is_as(_expected(record, model)) and (
             moved := _moved(name, before.champion, seen, _former(record, model))
         ):
@@ -124,6 +126,7 @@ def _former(record: Record, model: str) -> frozenset[str]:
 
 def _gone(name: str, releases: list[Deployment], seen: RegisteredModel) -> list[str]:
     missing = [release for release in releases if seen.numbers.get(release.version) is None]
+    missing += [release for release in releases if release not in missing and not _has_pinned(release, seen)]
     if not missing:
         return []
     named = ", ".join(f"v{release.version} ({release.state.value.replace('_', ' ')})" for release in missing)
@@ -135,10 +138,28 @@ def _gone(name: str, releases: list[Deployment], seen: RegisteredModel) -> list[
             f"registered model {name} is not in the registry, and {named} of it on record: deleted or renamed{hint}"
         ]
     return [
-        f"{name} v{release.version}, on record as {release.state.value.replace('_', ' ')}, is not in the registry: no "
-        f"version of {name} has the tag version={release.version}; deleted, or its tag was changed{hint}"
+        f"{name} v{release.version}, on record as {release.state.value.replace('_', ' ')}, is not in the registry: "
+        f"{_what_is_gone(name, release)}; deleted, or its tag was changed{hint}"
         for release in missing
     ]
+
+
+def _has_pinned(release: Deployment, seen: RegisteredModel) -> bool:
+    """Whether the number that a release is bound to still carries its version."""
+    known = seen.registrations.get(release.version, ())
+    return release.bound is None or not known or release.bound.number in known
+
+
+def _what_is_gone(name: str, release: Deployment) -> str:
+    if release.bound is None:
+        return f"no version of {name} has the tag version={release.version}"
+    return f"number {release.bound.number} of {name}, which it is bound to, has not the tag version={release.version}"
+
+
+def _again(releases: list[Deployment], seen: RegisteredModel) -> list[str]:
+    """Registrations that came later and carry a version that is bound to an earlier number."""
+    told = ((release, registered_again(release, seen)) for release in releases)
+    return [again_words(release, numbers) for release, numbers in told if numbers]
 
 
 def _moved(name: str, champion: Deployment | None, seen: RegisteredModel, former: frozenset[str]) -> str | None:
@@ -149,7 +170,7 @@ def _moved(name: str, champion: Deployment | None, seen: RegisteredModel, former
     if champion is None:
         is_left = seen.alias_number is None or seen.alias_version in former
         return None if is_left else f"{said} that no release holds full capital: moved outside Signoff"
-    expected, says = seen.numbers.get(champion.version), f"{said} v{champion.version}"
+    expected, says = _number_of(champion, seen), f"{said} v{champion.version}"
     if seen.alias_number is None:  # of a version that is gone, its absence is told, and nothing could name it
         return None if expected is None else f"{says}: removed outside Signoff"
     if seen.alias_version != champion.version:
@@ -160,3 +181,19 @@ def _moved(name: str, champion: Deployment | None, seen: RegisteredModel, former
         f"alias {ALIAS} of {name} names number {seen.alias_number}, the record says v{champion.version}, which number "
         f"{expected} is: moved or registered again outside Signoff"
     )
+
+
+def _number_of(champion: Deployment, seen: RegisteredModel) -> int | None:
+    """The number that the alias should name: the one that was approved, else the latest with the version's tag."""
+    known = seen.registrations.get(champion.version, ())
+    if champion.bound is not None and champion.bound.number in known:
+        return champion.bound.number
+    return seen.numbers.get(champion.version)
+
+
+def alarms(record: Record, registry: Registry, model: str, *, actor: str) -> None:
+    """Put every second registration under a bound version of the model on record, once."""
+    for release in record.in_states(*KEPT_IN_REGISTRY, model=model):
+        if release.bound is not None:
+            seen = registry.registered(release.registry_name, ALIAS, (release.version,))
+            sound_alarm(record, release, seen, actor=actor)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from signoff.app.bound import checked
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import RollbackProcedure, order_scope
-from signoff.domain.benchmark import RegisteredBytes
+from signoff.domain.artifacts import Pin, RegisteredArtifacts
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.errors import NotFoundError, SignoffError
@@ -67,25 +68,35 @@ class StagedRegistry:
 
     real: Registry
 
-    def version(self, model: str, version: str) -> RegisteredVersion | None:
+    def version(self, model: str, version: str, *, number: int | None = None) -> RegisteredVersion | None:
         """What is registered."""
-        return self.real.version(model, version)
+        return self.real.version(model, version, number=number)
 
-    def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:  # noqa: ARG002 - the port's
+    def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
+        """The files that are registered."""
+        return self.real.artifacts(model, version, number=number)
+
+    def attach(
+        self,
+        model: str,  # noqa: ARG002 - the port's signature, as the following
+        version: str,  # noqa: ARG002
+        files: Mapping[str, bytes],  # noqa: ARG002
+        *,
+        number: int | None = None,  # noqa: ARG002
+    ) -> tuple[str, ...]:
         """Attach nothing."""
         return ()
 
-    def point(self, model: str, alias: str, version: str) -> None:  # noqa: ARG002 - the port's signature
+    def point(self, model: str, alias: str, version: str, *, number: int | None = None) -> None:  # noqa: ARG002 - the port's signature
         """Point the rehearsal's alias, whichever was asked for."""
-        self.real.point(model, ALIAS, version)
+        if number is None:
+            self.real.point(model, ALIAS, version)
+        else:
+            self.real.point(model, ALIAS, version, number=number)
 
-    def verify(self, model: str, version: str) -> PreviousCheck:
+    def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
         """Load and run the version."""
-        return self.real.verify(model, version)
-
-    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
-        """What is registered."""
-        return self.real.registered_bytes(model, version)
+        return checked(self.real, model, version, pin)
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
         """What is registered."""
@@ -111,7 +122,7 @@ def rehearse(
         )
     staged = _opened(model, registered_model, champion, policy, undertakings, actor)
     kept = stage.durability.measure()
-    played = _played(record, stage, staged, actor)
+    played = _played(record, stage, staged, champion, actor)
     seconds, is_blind = played.seconds, played.venue is VenueKind.NONE
     result = Rehearsed(
         seconds=seconds,
@@ -148,10 +159,10 @@ class _Played:
     because: str
 
 
-def _played(record: Record, stage: Stage, opened: Opened, actor: str) -> _Played:
+def _played(record: Record, stage: Stage, opened: Opened, champion: Deployment | None, actor: str) -> _Played:
     """The rollback; commits are part of each step's time, and the first counts from the trigger on."""
     scratch, clock, staged, model = Record(stage.store(), record.clock), record.clock, opened.deployment, opened.model
-    _stage(scratch, opened, actor)
+    _stage(scratch, opened, champion, actor)
     orders = stage.orders(order_scope(model))
     registry = None if stage.registry is None else StagedRegistry(stage.registry)
     procedure = RollbackProcedure(
@@ -218,12 +229,12 @@ def _opened(
     )
 
 
-def _stage(scratch: Record, opened: Opened, actor: str) -> None:
+def _stage(scratch: Record, opened: Opened, champion: Deployment | None, actor: str) -> None:
     """Bring the release into its limited phase, on the scratch record only."""
     marker, now, policy = opened.dossier_digest, scratch.now(), opened.policy
     events: tuple[AnyEvent, ...] = (
         opened,
-        Validated(results=(), package=marker),
+        Validated(results=(), package=marker, bound_previous=None if champion is None else champion.bound),
         ApprovalRequested(manifest=marker),
         *(ApprovalSigned(signature=_stand_in(role, marker, now, policy)) for role in policy.approvals.required),
         Approved(manifest=marker),

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
+from signoff.app.bound import checked, otherwise, point
 from signoff.app.champion import ALIAS, naming
 from signoff.app.fence import Kept, lift
 from signoff.app.notices import call, incident
 from signoff.app.package import rendered, with_manifest
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
+from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
@@ -290,8 +292,14 @@ class RollbackProcedure:
             return "no previous version; the model stays off and the declared fallback applies"
         if self.registry is None:
             raise StepError("no registry is configured, so the previous version cannot be loaded")
-        self.registry.point(state.registry_name, ALIAS, version)
-        return f"alias {ALIAS} names v{version}"
+        pin = self._pin(state)
+        if pin is None:
+            point(self.registry, state.registry_name, ALIAS, version, None)
+            return f"alias {ALIAS} names v{version}; artefacts not bound: {self._unbound(state)}"
+        if (found := otherwise(self.registry, version, pin)) is not None:
+            raise StepError(f"v{version} was not restored: {found}")
+        point(self.registry, state.registry_name, ALIAS, version, pin)
+        return f"alias {ALIAS} names v{version}, number {pin.number}; restored digest sha256:{pin.digest}"
 
     def _verified_revert(self, state: Deployment, scope: str) -> str:
         version = self._restored(state)
@@ -299,7 +307,7 @@ class RollbackProcedure:
             return "nothing to verify"
         if self.registry is None:
             raise StepError("no registry is configured, so the previous version cannot be verified")
-        check = self.registry.verify(state.registry_name, version)
+        check = checked(self.registry, state.registry_name, version, self._pin(state))
         if not check.is_working:
             raise StepError(f"v{version} does not work: {check.detail}")
         kept = lift(self.record, self.orders, self.journal, state.model, scope, besides=state.id)
@@ -310,10 +318,35 @@ class RollbackProcedure:
         """The version that trades once this release is gone; one that was itself rolled back is never restored."""
         if state.previous_deployment is None:
             return state.previous_version
-        mine = self._replaced(state) or next(
+        mine = self._restored_release(state)
+        return None if mine is None else mine.version
+
+    def _restored_release(self, state: Deployment) -> Deployment | None:
+        """The release of the version that trades once this one is gone, None where it has none."""
+        if state.previous_deployment is None:
+            return None
+        return self._replaced(state) or next(
             (d for d in self.record.deployments(state.model) if d.state is State.FULL and d.id != state.id), None
         )
-        return None if mine is None else mine.version
+
+    def _pin(self, state: Deployment) -> Pin | None:
+        """The files of the restored version: as they were approved, else as they were when this one was validated."""
+        mine = self._restored_release(state)
+        if mine is not None and mine.bound is not None:
+            return mine.bound
+        is_same = mine is None or mine.version == state.previous_version
+        return state.bound_previous if is_same else None
+
+    def _unbound(self, state: Deployment) -> str:
+        mine = self._restored_release(state)
+        return state.unbound or BEFORE_BINDING if mine is None else mine.unbound
+
+    def _digest(self, state: Deployment, step: Step) -> str | None:
+        """The digest that a step restored, once it is done."""
+        if step not in {Step.REVERT, Step.REVIEW} or self._restored(state) is None:
+            return None
+        pin = self._pin(state)
+        return None if pin is None else pin.digest
 
     def _replaced(self, state: Deployment) -> Deployment | None:
         """The release that this one superseded and that nothing has reinstated."""
@@ -338,7 +371,14 @@ class RollbackProcedure:
             if state.rollback is None or state.rollback.next_step is not step:
                 return state  # somebody else recorded it meanwhile
             events = decisions.finish_step(
-                state, step, seconds, detail, self._restored(state), self.record.now(), self.orders.kind
+                state,
+                step,
+                seconds,
+                detail,
+                self._restored(state),
+                self.record.now(),
+                self.orders.kind,
+                restored_digest=self._digest(state, step),
             )
             effects = {
                 Step.VERIFY_REVERT: (naming(state.model, f"{identity}:{state.revision}"),),

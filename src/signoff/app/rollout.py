@@ -1,9 +1,11 @@
 """The phases: start, advance, pause and resume. The guards are the domain's; the files are re-read each time."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from signoff.app.approvals import APPROVED, ApprovalRound
-from signoff.app.champion import naming
+from signoff.app.bound import look, refuse_other_bytes
+from signoff.app.champion import ALIAS, naming
 from signoff.app.notices import at_deployment, tell_of
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.signing import sign_start
@@ -13,6 +15,8 @@ from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase,
 from signoff.domain.latch import Latch
 from signoff.ports.signing import Signer
 from signoff.ports.store import Effect
+
+MOVING: Final = CANDIDATE | {State.APPROVED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,7 @@ class Rollout:
         """
         if self.record.was_carried_out():
             return self.record.deployment(identity)
-        state = self.record.deployment(identity)
+        state = self._bound(self.record.deployment(identity), actor=actor)
         package = self.approvals.package(state)
         if state.state is State.APPROVED and not package.changed and APPROVED not in dict(state.editions):
             self.approvals.publish_approved(state, actor=actor)
@@ -51,18 +55,28 @@ class Rollout:
         """Go one phase further; at full allocation the previous version is superseded in the same commit."""
         if self.record.was_carried_out():
             return self.record.deployment(identity)
-        state = self.record.deployment(identity)
-        candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
+        state = self._bound(self.record.deployment(identity), actor=actor)
         latch = self.record.latch(state.model)
-        events = decisions.advance(
-            state,
-            self.approvals.package(state),
-            latch,
-            self.record.now(),
-            first=candidates[0] if candidates else None,
-        )
+        events = self._advanced(state, latch)
         self._commit(state, events, actor=actor, verb="advance", latch=_seen(state, latch))
         return self.record.deployment(identity)
+
+    def refuse_unready(self, identity: str) -> None:
+        """Refuse what may not advance by the record alone, for one who asks often: the registry is asked afterwards."""
+        state = self.record.deployment(identity)
+        self._advanced(state, self.record.latch(state.model))
+
+    def _advanced(self, state: Deployment, latch: Latch | None) -> tuple[AnyEvent, ...]:
+        candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
+        first = candidates[0] if candidates else None
+        return decisions.advance(state, self.approvals.package(state), latch, self.record.now(), first=first)
+
+    def _bound(self, state: Deployment, *, actor: str) -> Deployment:
+        """The release, once its registered version is found to be what was approved; a second registration is told."""
+        if state.state in MOVING and state.bound is not None:
+            refuse_other_bytes(registry := self.approvals.publisher.registry, state)
+            look(self.record, registry, state, ALIAS, actor=actor)
+        return self.record.deployment(state.id)
 
     def pause(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Stop the phase clock."""

@@ -30,6 +30,7 @@ from signoff.ledger.verification import (
     StampCheck,
     Verification,
     agrees,
+    artifact_facts,
     check_blobs,
     check_checkpoints,
     check_earlier_key,
@@ -38,12 +39,13 @@ from signoff.ledger.verification import (
     check_stamps,
     checkpoints_in,
     claimed_by,
+    deployments_in,
     key_facts,
     read_chain,
 )
 
 # Another one whenever states gain fields: what an older Signoff kept of them is then read anew, not taken for altered.
-FORMAT: Final = 3
+FORMAT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,8 @@ class _Check:
         for earlier in self.kept:
             check_earlier_key(earlier, self.chain, self.audit)
         stamped = check_stamps(self.snapshot, self.names, self.stamps, self.audit)
-        facts = (*key_facts(self.chain), *stamped, *self._reach())
+        bound = artifact_facts(deployments_in(self.snapshot.states))
+        facts = (*key_facts(self.chain), *stamped, *self._reach(), *bound)
         if self.since is NOTHING:
             check_blobs(self.snapshot, self.names, self.audit)
         check_mentioned(self.snapshot, self.names, self.passage, self.audit)

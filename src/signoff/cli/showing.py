@@ -60,6 +60,10 @@ def status(
         table.add_row(d["deployment"], d["standing"], str(d["phase_days"]), f"{d['allocation_pct']}%", d["waits_for"])
     further = document["next"]
     stuck = (f"{d['deployment']} is stuck: {d['stuck_because']}" for d in found if d.get("stuck_because"))
+    restored = (
+        f"{d['deployment']} restored digest sha256:{d['restored_digest']}" for d in found if d.get("restored_digest")
+    )
+    bound = (f"{d['deployment']}: {said['words']}" for d in found if identity and (said := d.get("artifacts")))
     found_there = cast("Mapping[str, list[str]]", document.get("registry") or {})  # an older server does not say
     told = (f"Registry: {text}." for texts in found_there.values() for text in texts)
     session.answer(
@@ -67,6 +71,8 @@ def status(
         table,
         *killed,
         *stuck,
+        *restored,
+        *bound,
         *told,
         *_unobserved(document),
         *((f"There is more: signoff status --after {further}",) if further else ()),

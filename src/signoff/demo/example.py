@@ -87,8 +87,8 @@ def _measure(settings: Settings, dossier: Path, progress: Progress) -> None:
     for done, (name, version) in enumerate(zip(BENCHMARKS, VERSIONS, strict=True)):
         progress(f"measuring v{version}", done, len(VERSIONS))
         known = read_benchmark(dossier / name, dossier)
-        held = None if house.registry is None else house.registry.registered_bytes(MODEL, version)
-        if known is None or objection(known[0], held, version):
+        held = None if house.registry is None else house.registry.artifacts(MODEL, version)
+        if known is None or objection(known[0], None if held is None else held.pin, version):
             write_file(dossier / name, benchmark_json(house.benchmark(MODEL, version, calls=1000)))
 
 

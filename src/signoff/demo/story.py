@@ -110,7 +110,7 @@ class Story:
             policy=self.house.policies.in_force().policy,
             reason="it was trading before Signoff was installed",
         )
-        state = adopt(self.house.record, adoption, signatories)
+        state = adopt(self.house.record, adoption, signatories, self.house.registry)
         signed = " and ".join(s.person for s in signatories)
         self.say("Champion", f"v{previous} is adopted as it trades, never validated here; signed by {signed}")
         return state

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from annotated_types import Ge, Gt, Interval, Len, MinLen
 
+from signoff.domain.artifacts import Pin
 from signoff.domain.policy import Strict
 
 Text = Annotated[str, MinLen(1)]
@@ -61,18 +62,7 @@ class Benchmark(Strict):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisteredBytes:
-    """What the registry holds of a version now: its number, its run, and the digest of its files."""
-
-    model: str
-    version: str
-    number: int
-    run_id: str
-    digest: str
-
-
-def objection(found: Benchmark, registered: RegisteredBytes | None, version: str) -> str:
+def objection(found: Benchmark, registered: Pin | None, version: str) -> str:
     """Why a benchmark is not one of the registered version, "" where it is."""
     if found.version != version:
         return f"it is of v{found.version}, and the release needs one of v{version}"

@@ -456,15 +456,19 @@ def finish_step(
     restored: str | None,
     now: datetime,
     venue: VenueKind = VenueKind.NONE,
+    *,
+    restored_digest: str | None = None,
 ) -> tuple[AnyEvent, ...]:
     """A step is done; a deadline that has passed is recorded as breached, and the last step ends the rollback."""
     rollback = state.rollback
     if rollback is None or rollback.next_step is not step:
         expected = rollback.next_step if rollback else None
         raise GuardError("order", f"step {step.value} is not next; next is {expected.value if expected else 'none'}.")
-    done = e.StepDone(step=step, seconds=seconds, detail=detail, venue=venue)
+    digest = restored_digest if step is Step.REVERT else None
+    done = e.StepDone(step=step, seconds=seconds, detail=detail, venue=venue, restored_digest=digest)
     late = tuple(breach for breach in overdue(state, now) if breach.name == DEADLINE_OF[step])
-    last = (e.RolledBack(restored_version=restored),) if step is Step.REVIEW else ()
+    ended = e.RolledBack(restored_version=restored, restored_digest=restored_digest)
+    last = (ended,) if step is Step.REVIEW else ()
     return (done, *late, *last)
 
 

@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Final
 
 from signoff.domain import events as e
+from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.floor import Floor
@@ -92,6 +93,7 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.MemoIssued: frozenset(State),
     e.DeployerSigned: frozenset({State.APPROVED}),
     e.ItemDone: frozenset(State),
+    e.RegisteredAgain: frozenset(State),
     e.NoticeSent: frozenset(State),
     e.Reviewed: frozenset(State),
 }
@@ -148,6 +150,7 @@ class Rollback:
     breached: tuple[str, ...] = ()
     post_mortem_at: datetime | None = None
     attested_by: str | None = None
+    restored_digest: str | None = None
 
     @property
     def next_step(self) -> Step | None:
@@ -164,6 +167,8 @@ class Deployment:
     not hold; of both the newest. `cut` says why capital was cut by silence, and `approved_pct` is then the share that a
     person's resume restores. `concerns` are those of the last session observed. `certified` is section 12 as the last
     edition that has one says, `told` when which notice was taken by somebody, `deployer` who signed for the start.
+    `bound` is the registered version with its files, `bound_previous` the one that the release falls back to; without
+    them `unbound` says why. `registered_again` are numbers of later registrations under the same version.
     """
 
     id: str
@@ -215,6 +220,10 @@ class Deployment:
     certified: tuple[e.Certified, ...] = ()
     told: tuple[Told, ...] = ()
     deployer: e.DeployerSigned | None = None
+    bound: Pin | None = None
+    bound_previous: Pin | None = None
+    unbound: str = BEFORE_BINDING
+    registered_again: tuple[int, ...] = ()
 
     @property
     def registry_name(self) -> str:
@@ -365,6 +374,8 @@ def _born(recorded: e.Recorded) -> Deployment:
                 approvals=event.signatures,
                 allocation_pct=100,
                 phase_since=recorded.at,
+                bound=event.bound,
+                unbound=event.unbound,
             )
         case _:
             message = f"{recorded.stream} begins with {event.kind!r}, expected 'opened' or 'adopted'"
@@ -402,7 +413,17 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.Validated():
             blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != "pass")
             validated = _moved(state, State.VALIDATED)
-            return replace(validated, package=event.package, replay_seed=event.replay_seed, blocking=blocking)
+            return replace(
+                validated,
+                package=event.package,
+                replay_seed=event.replay_seed,
+                blocking=blocking,
+                bound=event.bound,
+                bound_previous=event.bound_previous,
+                unbound=event.unbound,
+            )
+        case e.RegisteredAgain():
+            return replace(state, registered_again=tuple(sorted({*state.registered_again, event.number})))
         case e.OverrideSigned():
             _strong(state, event.signature)
             _independent(state, event.signature)
@@ -596,7 +617,10 @@ def _stepped(
                 raise IllegalHistoryError(message)
             back = _moved(state, State.ROLLING_BACK) if state.state is State.ROLLBACK_STUCK else state
             done = (*state.rollback.done, (event.step, at))
-            moving = replace(state.rollback, done=done, stuck_at=None, stuck_since=None, stuck_because="")
+            digest = event.restored_digest or state.rollback.restored_digest
+            moving = replace(
+                state.rollback, done=done, stuck_at=None, stuck_since=None, stuck_because="", restored_digest=digest
+            )
             return replace(back, rollback=moving)
 
 

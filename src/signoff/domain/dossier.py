@@ -338,7 +338,7 @@ class FeatureService(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Infrastructure(Strict):
-    """Section 7."""
+    """Section 7. `lock` is a file of the folder that pins every package of production."""
 
     environment: Environment
     platform: Text
@@ -349,6 +349,15 @@ class Infrastructure(Strict):
     flag_service: Text
     feeds: Annotated[tuple[Feed, ...], MinLen(1)]
     feature_service: FeatureService
+    lock: Text | None = None
+
+    @property
+    def image_digest(self) -> str | None:
+        """The digest by which `container` names its image, None where it names it by a tag alone."""
+        _, _, named = self.container.partition("@sha256:")
+        digits = named.strip().lower()
+        is_digest = len(digits) == 64 and not set(digits) - set("0123456789abcdef")
+        return f"sha256:{digits}" if is_digest else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from signoff.domain.access import Duty, Verb
+from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.floor import Floor
 from signoff.domain.policy import Certification, Policy, Role, Tier
@@ -184,7 +185,10 @@ class Opened(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopted(Event):
-    """A version that was live before Signoff came is recorded as the champion: never validated here, and said so."""
+    """A version that was live before Signoff came is recorded as the champion: never validated here, and said so.
+
+    `bound` is the registered version as it was then; where there is none, `unbound` says why.
+    """
 
     kind: Literal["adopted"] = "adopted"
     deployment: str
@@ -193,6 +197,8 @@ class Adopted(Event):
     policy: Policy
     signatures: tuple[Signature, ...]
     reason: str
+    bound: Pin | None = None
+    unbound: str = BEFORE_BINDING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,12 +218,27 @@ class Validated(Event):
     """Every gate ran; `package` is the digest of the manifest of what was validated.
 
     `replay_seed` is what the dates of the point-in-time replay were drawn with; it was always 0 before it was drawn.
+    `bound` is the registered version whose files the package names, `bound_previous` the version that the release falls
+    back to, as both were then. Where nothing is bound, `unbound` says why.
     """
 
     kind: Literal["validated"] = "validated"
     results: tuple[GateResult, ...]
     package: str
     replay_seed: int = 0
+    bound: Pin | None = None
+    bound_previous: Pin | None = None
+    unbound: str = BEFORE_BINDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredAgain(Event):
+    """Another registration carries the tag of a version that was approved under its own number: an alarm."""
+
+    kind: Literal["registered_again"] = "registered_again"
+    version: str
+    number: int
+    approved_number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -437,7 +458,8 @@ class RollbackStarted(Event):
 class StepDone(Event):
     """A step of the rollback finished, with what was seen, and which venue there was to ask.
 
-    Older Signoffs had the simulated venue alone.
+    Older Signoffs had the simulated venue alone. `restored_digest` is that of the files which the alias names since the
+    step `revert`; None where no version was restored, or its artefacts are not bound.
     """
 
     kind: Literal["step_done"] = "step_done"
@@ -445,6 +467,7 @@ class StepDone(Event):
     seconds: float
     detail: str
     venue: VenueKind = VenueKind.SIMULATED
+    restored_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -473,6 +496,7 @@ class RollbackStuck(Event):
 class RolledBack(Event):
     kind: Literal["rolled_back"] = "rolled_back"
     restored_version: str | None
+    restored_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -783,6 +807,7 @@ AnyEvent = (
     Opened
     | Adopted
     | Validated
+    | RegisteredAgain
     | OverrideSigned
     | ApprovalRequested
     | ApprovalSigned

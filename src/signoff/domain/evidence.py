@@ -12,7 +12,9 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.benchmark import Benchmark, RegisteredBytes
+from signoff.domain.artifacts import Pin
+from signoff.domain.benchmark import Benchmark
+from signoff.domain.environment import Environment
 from signoff.domain.isolation import Protection
 
 Floats = NDArray[np.float64]
@@ -177,7 +179,8 @@ class PitEvidence:
     """The point-in-time replay: what was recomputed and what moved. `error` when it could not run.
 
     `findings` are those of the replay and of every audit; the counts are the replay's. `protection` says what the
-    feature code could not reach while it ran, None where it did not run.
+    feature code could not reach while it ran, None where it did not run. `code` is what ran, by path;
+    `environment` what it could import.
     """
 
     findings: tuple[PitFinding, ...]
@@ -187,14 +190,16 @@ class PitEvidence:
     error: str | None = None
     audits: tuple[PitAudit, ...] = ()
     protection: Protection | None = None
+    code: Mapping[str, bytes] = field(default_factory=dict)
+    environment: Environment | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredModel:
     """What the registry knows of a model: which of the versions asked for are there, and what an alias names.
 
-    `numbers` is the registry's own number of each version found, the latest where several have its tag. `namesakes` are
-    other registered models that have every version that is missing here.
+    `numbers` is the registry's own number of each version found, the latest where several have its tag; `registrations`
+    are all of them. `namesakes` are other registered models that have every version that is missing here.
     """
 
     is_registered: bool
@@ -202,6 +207,7 @@ class RegisteredModel:
     alias_number: int | None = None
     alias_version: str = ""
     namesakes: tuple[str, ...] = ()
+    registrations: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def alias_words(self) -> str:
@@ -217,7 +223,7 @@ class RegisteredModel:
 class RegisteredVersion:
     """One version as the registry knows it; what it does not know is empty or None.
 
-    `held` says which bytes lie there, where a benchmark asks for it.
+    `pin` names its files and `contents` holds the bytes of those that are kept; both only where they were asked for.
     """
 
     model: str
@@ -236,12 +242,17 @@ class RegisteredVersion:
     artifacts: tuple[str, ...]
     model_uri: str
     users: tuple[str, ...] = ()
-    held: RegisteredBytes | None = None
+    number: int | None = None
+    pin: Pin | None = None
+    contents: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedTable:
-    """A table that was fetched from the experiment tracker: whose runs it came from, and how many named nobody."""
+    """A table that was fetched from the experiment tracker: whose runs it came from, and how many named nobody.
+
+    `ids` are the ids of these runs; an older Signoff kept none.
+    """
 
     name: str
     runs: int
@@ -252,7 +263,10 @@ class TrackedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that was measured about one release; `stress` is the model run again outside of the backtest."""
+    """Everything that was measured about one release; `stress` is the model run again outside of the backtest.
+
+    `has_registry` says whether a model registry was asked for the two versions.
+    """
 
     backtest: Returns
     backtest_previous: Returns | None = None
@@ -272,3 +286,4 @@ class Evidence:
     tracked: tuple[TrackedTable, ...] = ()
     benchmark: Benchmark | None = None
     benchmark_previous: Benchmark | None = None
+    has_registry: bool = False

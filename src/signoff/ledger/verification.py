@@ -7,14 +7,17 @@ in its one canonical form. Events pass one by one, so that memory grows with the
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from signoff.domain.artifacts import Artifact, Pin
+from signoff.domain.deployment import Deployment, age
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import AnyEvent, ApprovalRequested, MemoIssued, Recorded, Validated
 from signoff.ledger import checkpoint as notes
 from signoff.ledger.canonical import canonical
-from signoff.ledger.codec import decode, holds
+from signoff.ledger.codec import decode, decode_state, holds
 from signoff.ledger.export import (
     ANCHORS,
     BLOBS,
@@ -32,7 +35,7 @@ from signoff.ledger.export import (
     sums_of,
 )
 from signoff.ledger.keychain import KeyChain, parse_chain
-from signoff.ledger.manifest import Entry, parse
+from signoff.ledger.manifest import ARTIFACTS, Entry, parse
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ledger.signatures import Signatories
 from signoff.ledger.source import Hashed, Held, Lines, Source, content
@@ -44,6 +47,7 @@ UNANCHORED: Final = 2
 STAMP: Final = ".tsr"
 MOST_NAMED: Final = 20
 FEWEST_DIGITS: Final = 16
+NOT_VALIDATED: Final = "not validated yet"
 
 Replay = Callable[[Iterable[Recorded]], Mapping[str, bytes]]
 StampCheck = Callable[[bytes, bytes], str]
@@ -129,6 +133,8 @@ class Passage:
     unlike: list[int] = field(default_factory=list)
     table: "hashlib._Hash | None" = None
     held: int = 0
+    pins: dict[str, Pin] = field(default_factory=dict)
+    pinned: list[tuple[str, Pin, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.roots[self.tree.size] = self.tree.root
@@ -167,6 +173,16 @@ class Passage:
             self.audit.note(where, problem)
         if (wanted := _mentioned(recorded.event)) is not None:
             self.mentioned.setdefault(wanted, where)
+        self._pin(recorded, where)
+
+    def _pin(self, recorded: Recorded, where: str) -> None:
+        """Remember which manifest must name the files that a release is bound to."""
+        event = recorded.event
+        if isinstance(event, Validated) and event.bound is not None:
+            self.pins[recorded.stream] = event.bound
+        if isinstance(event, Validated | ApprovalRequested) and (pin := self.pins.get(recorded.stream)) is not None:
+            wanted = event.package if isinstance(event, Validated) else event.manifest
+            self.pinned.append((wanted, pin, where))
 
 
 def place(recorded: Recorded) -> str:
@@ -209,6 +225,7 @@ def verify_export(
     for earlier in kept:
         check_earlier_key(earlier, chain, audit)
     facts = [*key_facts(chain), *check_stamps(source, names, check_stamp, audit)]
+    facts += artifact_facts(deployments_in(replayed or {}))
     _check_files(source, names, hashed, passage, audit)
     _check_note(source, names, chain, audit)
     check_mentioned(source, names, passage, audit)
@@ -522,6 +539,39 @@ def check_mentioned(source: Source, names: frozenset[str], passage: Passage, aud
             continue
         for path in _missing(content(source, f"{BLOBS}{wanted}"), names):
             audit.note(where, f"{path} of manifest {wanted[:12]}… is missing from the blobs")
+    for wanted, pin, where in passage.pinned:
+        if f"{BLOBS}{wanted}" in names:
+            for difference in pin.differences(_artifacts(content(source, f"{BLOBS}{wanted}"))):
+                audit.note(where, f"the manifest {wanted[:12]}… names other files than it is bound to: {difference}")
+
+
+def artifact_facts(states: Iterable[Deployment]) -> tuple[str, ...]:
+    """To which registered versions releases are bound, and which are bound to none; what the ledger alone can say."""
+    facts: list[str] = []
+    for state in sorted(states, key=age):
+        if state.bound is None:
+            facts.append(f"{state.id}: artefacts not bound: {state.unbound or NOT_VALIDATED}.")
+            continue
+        alone = state.bound.files if state.was_adopted else state.bound.by_digest_alone
+        named = f"; by digest alone: {', '.join(file.path for file in alone)}" if alone else ""
+        facts.append(f"{state.id}: bound to {state.bound.words}{named}.")
+    return tuple(facts)
+
+
+def deployments_in(states: Mapping[str, bytes]) -> Iterator[Deployment]:
+    """The releases among the states of a ledger; what is no state is told elsewhere."""
+    for stream, state in states.items():
+        if stream.startswith("deployment/"):
+            with suppress(TamperedError):
+                yield decode_state(Deployment, state)
+
+
+def _artifacts(manifest: bytes) -> Iterator[Artifact]:
+    """The files of a registered version that a manifest names."""
+    with suppress(TamperedError):
+        for entry in parse(manifest).entries:
+            if entry.path.startswith(ARTIFACTS):
+                yield Artifact(path=entry.path.removeprefix(ARTIFACTS), size=entry.size, sha256=entry.sha256)
 
 
 def _mentioned(event: AnyEvent) -> str | None:
@@ -539,7 +589,7 @@ def _missing(manifest: bytes, names: frozenset[str]) -> tuple[str, ...]:
         entries = parse(manifest).entries
     except TamperedError:
         return ("(unreadable manifest)",)
-    return tuple(e.path for e in entries if f"{BLOBS}{e.sha256}" not in names)
+    return tuple(e.path for e in entries if e.is_kept and f"{BLOBS}{e.sha256}" not in names)
 
 
 def _states(content: bytes) -> dict[str, bytes]:

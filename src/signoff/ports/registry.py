@@ -3,30 +3,39 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from signoff.domain.benchmark import RegisteredBytes
+from signoff.domain.artifacts import Pin, RegisteredArtifacts
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
 
 
 class Registry(Protocol):
-    """Every call may be repeated; attaching the same bytes again changes nothing."""
+    """Every call may be repeated; attaching the same bytes again changes nothing.
 
-    def version(self, model: str, version: str) -> RegisteredVersion | None:
+    `number` is the registry's own number of a registration. Without it the latest one that carries the version counts,
+    which somebody may have registered a moment ago.
+    """
+
+    def version(self, model: str, version: str, *, number: int | None = None) -> RegisteredVersion | None:
         """What the registry knows of a version, None where it knows nothing."""
 
-    def verify(self, model: str, version: str) -> PreviousCheck:
-        """Load a version and run it on its recorded input; a failure is a result, not an exception."""
+    def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
+        """Every file of a version's model with size and digest, None where there is no such version."""
 
-    def registered_bytes(self, model: str, version: str) -> RegisteredBytes | None:
-        """Which registration a version is, and the digest of its files as they lie there now; nothing is loaded."""
+    def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
+        """Load a version and run it on its recorded input; a failure is a result, not an exception.
 
-    def attach(self, model: str, version: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
+        With a pin, the bytes that are run are the pinned ones, and any others are such a failure.
+        """
+
+    def attach(
+        self, model: str, version: str, files: Mapping[str, bytes], *, number: int | None = None
+    ) -> tuple[str, ...]:
         """Attach documents under ``governance/`` and set or remove ``governance_ready`` by what is then attached.
 
         Returns the names of required documents that are still missing.
         """
 
-    def point(self, model: str, alias: str, version: str) -> None:
+    def point(self, model: str, alias: str, version: str, *, number: int | None = None) -> None:
         """Let an alias name a version."""
 
     def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:

@@ -13,6 +13,10 @@ from signoff.rendering.pdf import report
 
 MOST_ROWS: Final = 2000
 SignaturesOf = Callable[[Deployment], tuple[Signature, ...]]
+ARTIFACTS: Final = """ARTEFACTS OF REGISTERED VERSIONS
+
+The files of the registered version that each release is bound to. The bytes of a file lie in blobs/, or its digest
+stands for it alone: files above 32 MiB, those beyond 128 MiB together, and the files of a version that was adopted."""
 _NONE: Final = "None."
 _MORE: Final = "The newest {shown} of {all}; the others are in events.csv and states.json."
 
@@ -28,9 +32,25 @@ class Story:
     kills: tuple[Recorded, ...]
 
 
-def readme() -> bytes:
-    """What an auditor reads first: every file in plain words, and how to check them with tools that are not ours."""
-    return files("signoff.rendering").joinpath("export_readme.txt").read_bytes()
+def readme(releases: Iterable[Deployment] = ()) -> bytes:
+    """What an auditor reads first: every file in plain words, and how to check them with tools that are not ours.
+
+    Of each release it says which registered version it is bound to, and whether each file's bytes are here.
+    """
+    plain = files("signoff.rendering").joinpath("export_readme.txt").read_bytes()
+    listed = "".join(f"{line}\n" for release in releases for line in _artifacts(release))
+    return plain + (f"\n{ARTIFACTS}\n\n{listed}".encode() if listed else b"")
+
+
+def _artifacts(release: Deployment) -> Iterator[str]:
+    if release.bound is None:
+        yield f"{release.id}: artefacts not bound: {release.unbound or 'not validated yet'}"
+        return
+    yield f"{release.id}: {release.bound.words}"
+    alone = {file.path for file in release.bound.by_digest_alone}
+    for file in release.bound.files:
+        place = "digest alone" if file.path in alone or release.was_adopted else f"blobs/{file.sha256}"
+        yield f"  {file.sha256}  {file.size:>12,}  {file.path}  ({place})"
 
 
 def index_pdf(story: Story) -> bytes:

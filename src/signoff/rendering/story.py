@@ -4,6 +4,7 @@ import json
 from typing import assert_never
 
 from signoff.domain import events as e
+from signoff.domain.artifacts import Pin
 from signoff.domain.quantity import Unit, number
 from signoff.domain.rehearsal import budget_in_words
 from signoff.domain.venue import NO_VENUE, VenueKind
@@ -23,7 +24,7 @@ AccountEvent = (
 )
 
 
-def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one visible table, a line an event
+def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915 - one visible table, a line an event
     """What happened, for people who were not there."""
     match event:
         case e.Opened():
@@ -31,12 +32,18 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912 - one vi
             return f"opened {event.model} v{event.version} ({event.deployment_type}){before}"
         case e.Adopted():
             signers = " and ".join(f"{s.person}{_key(s)}" for s in event.signatures)
-            return f"adopted {event.model} v{event.version} as it was live, never validated here; signed by {signers}"
+            live = f"{event.model} v{event.version} as it was live, never validated here"
+            return f"adopted {live}; signed by {signers}; {_bound(event.bound, event.unbound)}"
         case e.Validated():
             passed = sum(r.outcome == "pass" for r in event.results)
             blocked = [r.key for r in event.results if r.is_blocking and r.outcome != "pass"]
-            return f"ran {len(event.results)} gates: {passed} passed" + (
-                f", blocked by {', '.join(blocked)}" if blocked else ""
+            blocks = f", blocked by {', '.join(blocked)}" if blocked else ""
+            bound = _bound(event.bound, event.unbound)
+            return f"ran {len(event.results)} gates: {passed} passed{blocks}; {bound}"
+        case e.RegisteredAgain():
+            return (
+                f"ALARM: v{event.version} was registered again as number {event.number}; number "
+                f"{event.approved_number} is the one that this release is bound to"
             )
         case e.OverrideSigned():
             return f"overrode the gates as {event.signature.role}{_key(event.signature)}: {event.signature.reason}"
@@ -178,3 +185,8 @@ def _observed(event: e.Observed) -> str:
             f" (+{len(event.unmet) - 1} more)" if len(event.unmet) > 1 else ""
         )
     return f"observed {event.session}: every condition holds"
+
+
+def _bound(pin: Pin | None, unbound: str) -> str:
+    """Which registered version a release is bound to."""
+    return f"artefacts not bound: {unbound}" if pin is None else f"bound to {pin.words}"

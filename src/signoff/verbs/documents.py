@@ -92,6 +92,30 @@ class BarredDocument(TypedDict):
     is_enrolled: bool
 
 
+class FileDocument(TypedDict):
+    """A file of a registered version."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+class ArtifactsDocument(TypedDict):
+    """The registered version that a release is bound to: number, digest and every file; `words` say it, or why not.
+
+    `registered_again` are the numbers of later registrations under the same version.
+    """
+
+    bound: bool
+    words: str
+    model: str | None
+    number: int | None
+    run_id: str | None
+    digest: str | None
+    files: list[FileDocument]
+    registered_again: list[int]
+
+
 class DeploymentDocument(TypedDict):
     """One release as it stands."""
 
@@ -132,6 +156,8 @@ class DeploymentDocument(TypedDict):
     deployed_by: str | None
     opened_at: str
     policy: FloorDocument | None
+    artifacts: ArtifactsDocument
+    restored_digest: str | None
 
 
 class ShareDocument(TypedDict):
@@ -220,6 +246,22 @@ def deployment_document(state: Deployment, told: Flags) -> DeploymentDocument:
         "deployed_by": None if state.deployer is None else state.deployer.person,
         "opened_at": state.opened_at.isoformat(),
         "policy": None if state.floor is None else floor_document(state.floor),
+        "artifacts": _artifacts(state),
+        "restored_digest": None if state.rollback is None else state.rollback.restored_digest,
+    }
+
+
+def _artifacts(state: Deployment) -> ArtifactsDocument:
+    pin = state.bound
+    return {
+        "bound": pin is not None,
+        "words": f"artefacts not bound: {state.unbound}" if pin is None else pin.words,
+        "model": None if pin is None else pin.model,
+        "number": None if pin is None else pin.number,
+        "run_id": None if pin is None else pin.run_id,
+        "digest": None if pin is None else pin.digest,
+        "files": [] if pin is None else [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in pin.files],
+        "registered_again": list(state.registered_again),
     }
 
 

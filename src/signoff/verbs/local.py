@@ -330,14 +330,16 @@ class Local:
     def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> ReleaseDocument:
         """Record a version that was live before Signoff came."""
         signatories = tuple(map(self._signatory, signing))
-        return self._released(adopt_version(self.house.record, self._adoption(model, version, reason), signatories))
+        return self._released(
+            adopt_version(self.house.record, self._adoption(model, version, reason), signatories, self.house.registry)
+        )
 
     def countersign(
         self, model: str, version: str, signatory: Signatory, *, reason: str
     ) -> ReleaseDocument | CountersignedDocument:
         """One person's signature for recording a live version; the last one that is needed records it."""
         adoption = self._adoption(model, version, reason)
-        state = countersign(self.house.record, self.house.shelf, adoption, signatory)
+        state = countersign(self.house.record, self.house.shelf, adoption, signatory, self.house.registry)
         if state is None:
             return {"deployment": adoption.deployment, "waits_for_persons": True}
         return self._released(state)

@@ -13,13 +13,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
+from signoff.app.bound import GUARD as OTHER_BYTES
 from signoff.app.champion import name_champion, to_name
 from signoff.app.deadlines import WATCHED, check_deadline
 from signoff.app.governance import AT_STAKE, check_release
 from signoff.app.notices import IN_ORDER, tell_before
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
-from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, discrepancies, tell
+from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, alarms, discrepancies, tell
 from signoff.app.rollback import HALTING, is_memo_owed
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
@@ -306,8 +307,14 @@ class Worker:
 
         def advance(state: Deployment) -> None:
             try:
-                self.house.rollout.advance(state.id, actor=self.actor)
+                self.house.rollout.refuse_unready(state.id)
             except GuardError:
+                return
+            try:
+                self.house.rollout.advance(state.id, actor=self.actor)
+            except GuardError as error:
+                if error.guard == OTHER_BYTES:
+                    raise
                 return
             done.advanced.append(state.id)
 
@@ -338,6 +345,7 @@ class Worker:
         found: dict[str, tuple[Discrepancy, ...]] = {}
 
         def look(model: str) -> None:
+            alarms(record, registry, model, actor=self.actor)
             found[model] = discrepancies(record, registry, model)
 
         for model in sorted({state.model for _, state in self._releases("registry", done, *KEPT_IN_REGISTRY)}):

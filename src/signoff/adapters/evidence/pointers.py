@@ -129,6 +129,7 @@ def _tracked(name: str, where: Path, note: bytes) -> TrackedTable:
         makers = [run.get("users", []) for run in (*said["runs"], *said.get("run_again", []))]
         ids = tuple(str(run["run"]) for run in said["runs"])
         users = Counter(str(user) for run in makers for user in run)
+        ids = tuple(str(run["run"]) for run in said["runs"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadInputError(
             f"{where}: expected the note of what was fetched, found another text. Submit again."

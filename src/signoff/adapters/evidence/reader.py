@@ -315,6 +315,8 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
     files |= feature_code(declared.compute, folder)
     named = {f"inputs.{name}": path for name, path in declared.inputs.items()}
     named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
+    if (lock := dossier.infrastructure.lock) is not None:
+        files[lock] = _lock(folder, lock)
     for name, relative in named.items():
         if not _is_inside(folder, relative):
             raise BadInputError(
@@ -322,6 +324,16 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
             )
         if _is_there(folder / relative):
             files[relative] = read_bytes(folder / relative, folder)
+
+
+def _lock(folder: Path, relative: str) -> bytes:
+    """The lock file that the dossier names."""
+    path = folder / relative
+    if not _is_inside(folder, relative) or not _is_file(path):
+        raise BadInputError(
+            f"{path}: infrastructure.lock names it, expected a lock file in {folder}, found none. Copy the file there."
+        )
+    return _read_linked(path, folder)
 
 
 def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str, bool | None]:

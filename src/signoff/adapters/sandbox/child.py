@@ -30,6 +30,7 @@ import polars as pl
 import signoff
 from signoff.adapters import child_processes
 from signoff.adapters.sandbox import columns, inside
+from signoff.domain.environment import Distribution, Environment
 from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.isolation import Hazard, Isolation, Protection
 
@@ -77,7 +78,7 @@ class Sandbox:
 
     def specification(self, folder: Path, compute: str) -> dict[str, Any]:
         """The first message to the child: its limits, its paths and what to probe."""
-        modules = self._modules()
+        modules = self.modules
         hidden = [str(path.resolve()) for path in self.hidden if path.exists()]
         return {
             "parent": os.getpid(),
@@ -93,7 +94,8 @@ class Sandbox:
             "cpu_seconds": max(1, int(2 * self.seconds)),
         }
 
-    def _modules(self) -> list[str]:
+    @property
+    def modules(self) -> list[str]:
         """The folders of modules: the interpreter's, ours and `packages`, without any that contains hidden files."""
         own = Path(signoff.__file__).parents[1]
         found = [*_interpreter_modules(), own, *self.packages]
@@ -103,6 +105,13 @@ class Sandbox:
                 str(path) for path in (one.resolve() for one in found) if not any(k.is_relative_to(path) for k in kept)
             )
         )
+
+
+def environment_of(said: Mapping[str, Any]) -> Environment:
+    """An environment as it was captured."""
+    return Environment(
+        python=said["python"], distributions=tuple(Distribution(**each) for each in said["distributions"])
+    )
 
 
 def detected(sandbox: Sandbox) -> Protection:
@@ -234,6 +243,11 @@ class Child:
             return columns.unpack(content)
         except columns.ColumnsError as error:
             raise self._broken(f"it answered with no table ({error})") from error
+
+    def environment(self) -> Environment:
+        """The interpreter and the distributions that the child can import; to be asked before it loads foreign code."""
+        _, content = self._asked(inside.ENVIRONMENT, b"", inside.LISTED)
+        return environment_of(json.loads(content))
 
     def model(self, declared: Mapping[str, str]) -> tuple[bytes, bytes]:
         """The recorded output for a model's known input, and its present output, as the bytes of doubles."""

@@ -17,8 +17,8 @@ from time import perf_counter
 from typing import Any, BinaryIO
 
 MESSAGE = struct.Struct(">cQ")
-SPECIFICATION, COMPUTE, MODEL, BENCHMARK = b"S", b"C", b"M", b"B"
-READY, TABLE, NUMBERS, PROBLEM = b"R", b"T", b"N", b"P"
+SPECIFICATION, COMPUTE, MODEL, BENCHMARK, ENVIRONMENT = b"S", b"C", b"M", b"B", b"E"
+READY, TABLE, NUMBERS, PROBLEM, LISTED = b"R", b"T", b"N", b"P", b"L"
 
 
 def main() -> None:
@@ -105,7 +105,7 @@ PROBES: dict[str, Callable[[dict[str, Any]], bool]] = {
 
 
 def _serve(specification: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> None:
-    from signoff.adapters.sandbox import columns, models  # noqa: PLC0415 - after confinement, since they import numpy
+    from signoff.adapters.sandbox import columns, environment, models  # noqa: PLC0415 - after confinement, since they import numpy
 
     compute: Callable[[dict[str, Any]], Any] | None = None
     while (message := _received(requests))[0]:
@@ -122,6 +122,8 @@ def _serve(specification: dict[str, Any], requests: BinaryIO, answers: BinaryIO)
                     for measured in models.timed(predict, declared, perf_counter):
                         _answer(answers, NUMBERS, measured.tobytes())
                 answer = NUMBERS, models.predicted(predict).tobytes()
+            elif kind == ENVIRONMENT:
+                answer = LISTED, json.dumps(environment.captured(specification["modules"])).encode()
             else:
                 compute = compute or function(specification["compute"], specification["folder"])
                 answer = TABLE, columns.pack(compute(_tables(content, columns.unpack)))

@@ -99,4 +99,4 @@ def _declared(name: str, registered: RegisteredVersion | None) -> tuple[Quantity
 
 
 def _objection(found: Benchmark, registered: RegisteredVersion | None, version: str) -> str:
-    return objection(found, None if registered is None else registered.held, version)
+    return objection(found, None if registered is None else registered.pin, version)

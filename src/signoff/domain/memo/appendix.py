@@ -6,6 +6,7 @@ from signoff.domain.assessment import BenchmarkSummary
 from signoff.domain.dossier import Person
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Section
 from signoff.domain.memo.pieces import Line, declared_by, figure, lead_in, linked, placed, words
+from signoff.domain.memo.provenance import bound_artifacts
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, number
 
@@ -57,6 +58,7 @@ def _specifications(release: Release) -> tuple[Block, ...]:
                 ("Inference script", linked(declared.inference_script, links)),
             )
         ),
+        *bound_artifacts(release.evidence),
         lead_in("Performance Benchmarks"),
         Fields(
             (

@@ -72,6 +72,24 @@ def unjustified(evidence: Evidence, dossier: Dossier) -> tuple[Category, ...]:
     )
 
 
+def is_declared(evidence: Evidence) -> str | None:
+    """Why the differences between two versions are declared and not computed; None where the registry has both."""
+    if evidence.candidate is not None and evidence.champion is not None:
+        return None
+    if not evidence.has_registry and evidence.candidate is None and evidence.champion is None:
+        return "no registry: the differences are declared"
+    lacking = "this version" if evidence.candidate is None else "the previous version"
+    return f"{lacking} is not in the registry: the differences are declared"
+
+
+def lacking_words(evidence: Evidence, lacking: tuple[Category, ...]) -> str:
+    """Which categories still lack their justification, in a sentence that claims no change where none was computed."""
+    names = ", ".join(category.words for category in lacking)
+    if (because := is_declared(evidence)) is None:
+        return f"Changed without a justification: {names}"
+    return f"{because[0].upper()}{because[1:]}; nothing is declared of: {names}"
+
+
 def justification(given: Justifications, category: Category) -> str | None:
     """Why a category changed, in people's words."""
     match category:
@@ -96,11 +114,16 @@ def what_changed(dossier: Dossier, evidence: Evidence) -> tuple[Block, ...]:
     )
     table = Table((Column("Category"), Column("Change"), Column("Justification")), rows)
     lacking = unjustified(evidence, dossier)
-    if not lacking:
-        return (lead_in("Changes from Previous Version"), table)
-    names = ", ".join(category.words for category in lacking)
-    note = Paragraph(f"Changed without a justification, which blocks submission: {names}.", is_note=True)
-    return (lead_in("Changes from Previous Version"), table, note)
+    notes: list[str] = []
+    if not is_initial and not lacking and (because := is_declared(evidence)) is not None:
+        notes.append(f"{because[0].upper()}{because[1:]}.")
+    if lacking and is_declared(evidence) is None:
+        names = ", ".join(category.words for category in lacking)
+        notes.append(f"Changed without a justification, which blocks submission: {names}.")
+    elif lacking:
+        notes.append(f"{lacking_words(evidence, lacking)}. This blocks submission.")
+    told = tuple(Paragraph(note, is_note=True) for note in notes)
+    return (lead_in("Changes from Previous Version"), table, *told)
 
 
 def training_days(version: RegisteredVersion | None) -> int | None:

@@ -14,7 +14,7 @@ from signoff.domain.evidence import Evidence
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.memo.appendix import appendix
 from signoff.domain.memo.boundaries import boundaries
-from signoff.domain.memo.changes import unjustified
+from signoff.domain.memo.changes import lacking_words, unjustified
 from signoff.domain.memo.communication import communication
 from signoff.domain.memo.document import KeyFigure, Memo, Section
 from signoff.domain.memo.governance import governance
@@ -126,7 +126,7 @@ def _notices(release: Release) -> Iterator[str]:
     if pit.status is PitStatus.FAILED:
         yield f"Point-in-time validation failed: {pit.reason}"
     if lacking := unjustified(release.evidence, release.dossier):
-        yield f"Changed without a justification: {', '.join(category.words for category in lacking)}."
+        yield f"{lacking_words(release.evidence, lacking)}."
 
 
 def _venue_notices(release: Release) -> Iterator[str]:

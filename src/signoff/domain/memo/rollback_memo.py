@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from signoff.domain import events as e
+from signoff.domain.artifacts import BEFORE_BINDING
 from signoff.domain.decisions import DEADLINE_OF
 from signoff.domain.deployment import IllegalHistoryError, replay
 from signoff.domain.flags import Flags, flags
@@ -236,6 +237,7 @@ def _what_happened(story: Story) -> Iterator[Block]:
             ("When", Cell(_time(story.started.at), is_figure=True)),
             ("Started by", words(story.started.actor)),
             ("Restored version", words(story.restored_version and versioned(story.restored_version))),
+            ("Restored digest", _restored_digest(story)),
         )
     )
     yield lead_in("Readings")
@@ -380,6 +382,16 @@ def _timeline(story: Story) -> Table:
     return Table((Column("When (UTC)"), Column("Who"), Column("Event"), Column("Detail")), rows)
 
 
+def _restored_digest(story: Story) -> Cell:
+    """The digest of the files that were restored, as the step on record says it."""
+    if story.restored_version is None:
+        return Cell("nothing was restored")
+    found = story.done(e.Step.REVERT)
+    if found is None or (digest := found[1].restored_digest) is None:
+        return Cell(f"artefacts not bound: {BEFORE_BINDING}, or no registry had them")
+    return Cell(f"sha256:{digest}")
+
+
 def _detail(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911 - one visible table
     match event:
         case e.Observed():
@@ -395,7 +407,8 @@ def _detail(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911 - one visible tabl
         case e.DeadlineBreached():
             return f"{_name(event.name)}, due {_time(event.due)}"
         case e.RolledBack():
-            return f"restored: {versioned(event.restored_version or 'nothing')}"
+            said = f"restored: {versioned(event.restored_version or 'nothing')}"
+            return said if event.restored_digest is None else f"{said}, digest sha256:{event.restored_digest}"
         case e.NoticeSent():
             return f"{event.notice}: {event.words}"
         case e.Killed() | e.CapitalCut():

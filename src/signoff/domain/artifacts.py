@@ -1,0 +1,115 @@
+"""The files of a registered version, pinned: what was validated, by the registry's own number and by digest.
+
+A tag such as `version` can be given to another registration later; the registry's number cannot, and a digest names the
+bytes. Whoever loads a pinned version compares what it finds with the pin and refuses anything else.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from signoff.domain.errors import RefusedError, UnavailableError
+
+BEFORE_BINDING: Final = "registered before Signoff bound artefacts"
+NO_REGISTRY: Final = "no registry was connected"
+NOT_REGISTERED: Final = "the version was not in the registry"
+MOST_NAMED: Final = 5
+MOST_KEPT: Final = 32 << 20
+"""A file of a registered version above this many bytes goes into the manifest and the export by its digest alone."""
+MOST_KEPT_TOGETHER: Final = 128 << 20
+"""And so does every file from the one on with which those that are kept would exceed this together."""
+
+
+class OtherBytesError(RefusedError):
+    """The registry holds other bytes than the ones that were approved."""
+
+
+class OddArtifactError(UnavailableError):
+    """Something that is no regular file lies among the artefacts: its bytes are those of another place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file by its path, its size in bytes and its SHA-256."""
+
+    path: str
+    size: int
+    sha256: str
+
+    @property
+    def words(self) -> str:
+        return f"sha256 {self.sha256} ({self.size:,} bytes)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A registered version as it was validated: the registry's number and run, and every file of its model.
+
+    `files` are sorted by path, which is relative to the model's folder.
+    """
+
+    model: str
+    number: int
+    run_id: str
+    files: tuple[Artifact, ...]
+
+    @property
+    def digest(self) -> str:
+        """One digest of all files: the SHA-256 of the lines that `sha256sum` prints of them, sorted by path."""
+        listed = "".join(f"{one.sha256}  {one.path}\n" for one in self.files)
+        return hashlib.sha256(listed.encode()).hexdigest()
+
+    @property
+    def words(self) -> str:
+        """Which registration this is."""
+        return f"{self.model} number {self.number} (run {self.run_id}), digest sha256:{self.digest}"
+
+    @property
+    def by_digest_alone(self) -> tuple[Artifact, ...]:
+        """The files whose bytes are not kept."""
+        alone: list[Artifact] = []
+        together = 0
+        for file in self.files:
+            if is_kept(file.size, together):
+                together += file.size
+            else:
+                alone.append(file)
+        return tuple(alone)
+
+    def differences(self, found: Iterable[Artifact]) -> tuple[str, ...]:
+        """Each file that is not as pinned: its path, what was expected and what was found."""
+        expected = {one.path: one for one in self.files}
+        there = {one.path: one for one in found}
+        return tuple(
+            f"{path}: expected {_said(expected.get(path))}, found {_said(there.get(path))}"
+            for path in sorted(expected.keys() | there.keys())
+            if expected.get(path) != there.get(path)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredArtifacts:
+    """A registered version's files as they lie in the registry now; `contents` are the bytes of those that are kept."""
+
+    pin: Pin
+    contents: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def refusal(pin: Pin, differences: tuple[str, ...]) -> str:
+    """What is said where the registry holds other files than the pinned ones."""
+    rest = len(differences) - MOST_NAMED
+    named = "; ".join(differences[:MOST_NAMED]) + (f"; and {rest} more" if rest > 0 else "")
+    return (
+        f"the files of {pin.model} number {pin.number} in the registry are not the ones that were approved: {named}. "
+        "Restore these bytes in the registry, or release what is there now as a version of its own."
+    )
+
+
+def is_kept(size: int, together: int) -> bool:
+    """Whether a file's bytes are kept beside its digest, where so many bytes are kept already."""
+    return size <= MOST_KEPT and together + size <= MOST_KEPT_TOGETHER
+
+
+def _said(file: Artifact | None) -> str:
+    return "no such file" if file is None else file.words

@@ -1,0 +1,242 @@
+"""The registered bytes that people signed are the ones that every start, advance, revert and load insists upon."""
+
+import io
+import json
+import shutil
+from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
+
+import firm_policy
+import pytest
+import release_folder
+import small_models
+from cast_of_six import PEOPLE
+
+pytest.importorskip("mlflow")
+
+from signoff.adapters.killed_writer import KilledWriter
+from signoff.app import package, rollback
+from signoff.app.record import deployment_stream
+from signoff.cli.main import main
+from signoff.config.settings import settings
+from signoff.domain.decisions import GuardError
+from signoff.domain.deployment import State
+from signoff.domain.events import Occasion, RegisteredAgain, RolledBack, Step, StepDone
+from signoff.ledger.manifest import parse
+from signoff.ports.durability import Kept
+from signoff.wiring import House
+from signoff.worker.work import Worker
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("approved is traded")]
+
+
+def plain(memo):
+    return {"deployment_memo.md": memo.tldr.encode(), "deployment_memo.pdf": repr(memo.decision).encode()}
+
+
+def said(world, *words):
+    out, err = io.StringIO(), io.StringIO()
+    line = [*map(str, words), "--home", str(world.home), "--venue", "simulated", "--registry", world.uri, "--json"]
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main(line)
+    assert code in {0, 1}, err.getvalue()
+    text = out.getvalue().strip()
+    assert text.startswith("{"), err.getvalue()
+    return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def printing():
+    """Memos as a line of text: typesetting takes seconds, and nothing is really killed by a rehearsal."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "rendered", plain)
+        patch.setattr(rollback, "rendered", plain)
+        patch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
+        reports = ("backtest_report", "validation_results")
+        patch.setattr(package, "attachments", lambda *_: {f"attachments/{name}.pdf": b"" for name in reports})
+        yield
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory, printing):
+    """A registry with two versions, and a home in which the second is approved."""
+    place = tmp_path_factory.mktemp("approved")
+    world = SimpleNamespace(place=place, home=place / "home", uri=f"sqlite:///{place / 'mlflow.db'}")
+    world.versions = {v: small_models.registered(place, world.uri, v, f) for v, f in (("1.1.0", 2), ("2.0.0", 3))}
+    world.folders = {v: small_models.folder_of(place, made) for v, made in world.versions.items()}
+    folder = release_folder.make(place / "dossier")
+    for role, name in PEOPLE.items():
+        said(world, "people", "add", name, "--role", role)
+    said(world, "policy", "propose", firm_policy.FILE, "--as", PEOPLE["risk_manager"])
+    said(world, "policy", "confirm", "--as", PEOPLE["cto"])
+    said(world, "adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+    said(world, "rehearse", "momentum", "--dossier", folder)
+    document = said(world, "submit", folder, "--as", "Q. Ferrari")
+    world.identity = document["deployment"]
+    for role in ("risk_manager", "cto"):
+        if document["state"] == "validated":
+            document = said(world, "override", world.identity, "--role", role, "--reason", "a test of the procedure")
+    for role in PEOPLE:
+        document = said(world, "approve", world.identity, "--role", role)
+    assert document["state"] == "approved", document
+    return world
+
+
+@pytest.fixture
+def world(pristine, tmp_path):
+    """A copy of the home; the registry is shared, and put back by whoever attacks it."""
+    found = SimpleNamespace(**vars(pristine))
+    found.home = shutil.copytree(pristine.home, tmp_path / "home", symlinks=True)
+    found.house = House(settings(home=str(found.home), venue="simulated", registry=found.uri))
+    return found
+
+
+def events(world, kind):
+    history = world.house.record.history(deployment_stream(world.identity))
+    return [r.event for r in history if isinstance(r.event, kind)]
+
+
+def champion(world):
+    return next(d for d in world.house.record.deployments("momentum") if d.version == "1.1.0")
+
+
+def test_the_manifest_names_every_file_of_the_version_the_feature_code_and_the_environment(world):
+    state = world.house.record.deployment(world.identity)
+    entries = {entry.path: entry for entry in parse(world.house.store.blob(state.manifest)).entries}
+    for file in world.versions["2.0.0"].pin.files:
+        named = entries[f"artifacts/{file.path}"]
+        assert (named.size, named.sha256) == (file.size, file.sha256)
+    assert {path.removeprefix("artifacts/") for path in entries if path.startswith("artifacts/")} == set(
+        small_models.FILES
+    )
+    assert "inputs/example_features.py" in entries
+    said = json.loads(world.house.store.blob(entries["environment.json"].sha256))
+    hashes = {one["name"]: one["sha256"] for one in said["captured"]["distributions"]}
+    assert len(hashes["polars"]) == 64
+    assert said["captured"]["python"].startswith("CPython 3.")
+
+
+def test_a_release_is_bound_to_number_and_digest_on_every_face(world):
+    made = world.versions["2.0.0"]
+    state = world.house.record.deployment(world.identity)
+    assert state.bound == made.pin
+    assert state.bound_previous == world.versions["1.1.0"].pin == champion(world).bound
+    (document,) = said(world, "status", world.identity)["deployments"]
+    assert document["artifacts"]["digest"] == made.digest
+    assert document["artifacts"]["number"] == made.number
+    assert [file["path"] for file in document["artifacts"]["files"]] == list(small_models.FILES)
+
+
+@pytest.mark.parametrize("name", small_models.FILES)
+@pytest.mark.parametrize("attack", small_models.ATTACKS)
+def test_a_start_refuses_other_bytes_and_names_the_file(world, attack, name):
+    attacked, refusal = small_models.attacked(world.folders["2.0.0"], attack, name), pytest.raises(GuardError)
+    with attacked, refusal as refused:
+        world.house.rollout.start(world.identity, actor="t")
+    assert name in str(refused.value)
+    assert "expected" in str(refused.value)
+    assert world.house.record.deployment(world.identity).state is State.APPROVED
+
+
+@pytest.mark.parametrize("attack", small_models.ATTACKS)
+def test_verify_finds_other_bytes_and_names_the_file(world, attack):
+    with small_models.attacked(world.folders["2.0.0"], attack, "times_model.py"):
+        result = world.house.verify(is_full=True)
+    named = [what for where, what in (*result.findings, *result.inconclusive) if "momentum v2.0.0" in where]
+    assert any("times_model.py" in what for what in named), result
+    assert result.exit_code == 1
+    assert world.house.verify(is_full=True).findings == ()
+
+
+def test_a_registry_that_is_gone_is_no_tick(world):
+    away = House(settings(home=str(world.home), venue="simulated", registry=f"sqlite:///{world.home}/none.db"))
+    result = away.verify()
+    assert [what for _, what in result.inconclusive if "not compared" in what]
+    with pytest.raises(GuardError, match="no model registry is connected"):
+        away.rollout.start(world.identity, actor="t")
+
+
+def test_a_second_registration_is_an_alarm_and_the_first_one_trades(world, pristine):
+    from mlflow import MlflowClient
+
+    number = small_models.registered_again(world.uri, world.versions["2.0.0"])
+    try:
+        found = world.house.verify().findings
+        assert any(f"was registered again, as number {number}" in what for _, what in found), found
+        done = Worker(world.house).work()
+        assert any(f"as number {number}" in text for text in done.differs["momentum"]), done.differs
+        assert [event.number for event in events(world, RegisteredAgain)] == [number]
+        Worker(world.house).work()
+        assert len(events(world, RegisteredAgain)) == 1
+        told = [json.loads(line) for line in (world.home / "notices.jsonl").read_text().splitlines()]
+        assert [one for one in told if one["subject"] == "ALARM: momentum v2.0.0 was registered again"]
+        started = world.house.rollout.start(world.identity, actor="t")
+        assert started.state is State.SHADOW
+        assert started.bound.number == world.versions["2.0.0"].number
+    finally:
+        MlflowClient(tracking_uri=world.uri, registry_uri=world.uri).delete_model_version("momentum", str(number))
+
+
+def started(world):
+    assert world.house.rollout.start(world.identity, actor="t").state is State.SHADOW
+    return world.house
+
+
+@pytest.mark.parametrize("name", ["times_model.py", "known_output.parquet"])
+def test_an_advance_refuses_other_bytes(world, name):
+    house = started(world)
+    attacked = small_models.attacked(world.folders["2.0.0"], small_models.altered, name)
+    with attacked, pytest.raises(GuardError, match=rf"{name}: expected sha256 .* found sha256"):
+        house.rollout.advance(world.identity, actor="t")
+
+
+@pytest.mark.parametrize(
+    "attack", [small_models.altered, small_models.removed, small_models.added, small_models.linked]
+)
+def test_a_rollback_to_other_bytes_fences_and_cancels_then_is_stuck_and_pages(world, attack):
+    house = started(world)
+    with small_models.attacked(world.folders["1.1.0"], attack, "times_model.py"):
+        state = house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t")
+        assert state.state is State.ROLLBACK_STUCK
+        assert [step for step, _ in state.rollback.done] == [Step.FENCE, Step.CANCEL, Step.VERIFY_FLAT]
+        assert "times_model.py" in state.rollback.stuck_because
+        assert not house.record.flags("momentum").enabled
+        house.deliver_notices()
+        told = [json.loads(line) for line in (world.home / "notices.jsonl").read_text().splitlines()]
+        assert [one for one in told if one["severity"] == "page" and "times_model.py" in one["text"]]
+        house.kill_switch.kill("momentum", reason="an exit is never blocked", actor="t")
+        assert house.record.latch("momentum").is_latched
+    assert house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t").state is State.ROLLED_BACK
+
+
+def test_a_revert_says_which_digest_it_restored(world):
+    house, digest = started(world), world.versions["1.1.0"].digest
+    state = house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t")
+    assert state.state is State.ROLLED_BACK
+    (revert,) = [done for done in events(world, StepDone) if done.step is Step.REVERT]
+    assert revert.restored_digest == digest
+    assert f"restored digest sha256:{digest}" in revert.detail
+    assert events(world, RolledBack)[0].restored_digest == digest
+    (document,) = said(world, "status", world.identity)["deployments"]
+    assert document["restored_digest"] == digest
+
+
+def test_an_export_carries_the_bytes_and_says_to_what_releases_are_bound(world):
+    from signoff.app.audit import verify
+
+    files = world.house.export()
+    for file in world.versions["2.0.0"].pin.files:
+        assert len(files[f"blobs/{file.sha256}"]) == file.size
+    result = verify(files)
+    assert result.findings == ()
+    assert any(fact.startswith(f"{world.identity}: bound to momentum number 2") for fact in result.facts), result.facts
+    wanted = world.versions["2.0.0"].pin.files[0].sha256
+    assert verify({name: c for name, c in files.items() if name != f"blobs/{wanted}"}).findings
+
+
+def test_approval_by_the_last_signatory_is_refused_over_other_bytes(world):
+    state = world.house.record.deployment(world.identity)
+    attacked = small_models.attacked(world.folders["2.0.0"], small_models.altered, "inference.json")
+    with attacked, pytest.raises(GuardError, match=r"inference\.json"):
+        world.house.approvals.reassessed(state)
+    assert world.house.approvals.reassessed(state).package.digest == state.package
