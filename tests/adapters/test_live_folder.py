@@ -9,6 +9,7 @@ import pytest
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.live_folder import LiveFolder
+from signoff.domain.errors import BadInputError
 from signoff.domain.monitoring import Level, observe
 from signoff.domain.policy import DayCount, PhasePolicy, Policy
 from signoff.ports.calendar import TradingDays
@@ -205,3 +206,18 @@ def test_an_open_session_is_read_again_only_when_its_file_changed(journal):
     assert feed.measure_open("m", "1.0.0", SESSION, SINCE, POLICY.phases).predictions.symbols.size == 2
     (journal / "predictions.parquet").unlink()
     assert feed.measure_open("m", "1.0.0", SESSION, SINCE, POLICY.phases).predictions.symbols.size == 0
+
+
+FILES = ("returns", "history", "predictions", "features", "exposure", "baseline_features")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named_with_the_page_that_says_what_it_holds(journal, name):
+    (journal / f"{name}.parquet").unlink()
+    with pytest.raises(BadInputError, match=rf"{name}\.parquet.* is missing.*docs/live-data\.md"):
+        judged(journal)
+
+
+def test_a_journal_that_nobody_wrote_is_named_with_the_page_too(tmp_path):
+    with pytest.raises(BadInputError, match=r"live/m/predictions\.parquet.*the folder is missing.*docs/live-data\.md"):
+        judged(tmp_path / "live" / "m")

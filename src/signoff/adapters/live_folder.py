@@ -255,6 +255,8 @@ class LiveFolder:
         path = self.folder / f"{name}.parquet"
         try:
             handle = open_regular(path)
+        except FileNotFoundError as error:
+            raise _missing(path) from error
         except OSError as error:
             raise _unreadable(path, error.strerror or str(error)) from error
         with os.fdopen(handle, "rb") as file:
@@ -376,6 +378,15 @@ def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, Kind]) -> None:
             raise BadInputError(
                 f"{path}, column {name!r}, row {row}: expected {kind.words}, found nothing. Journal it again."
             )
+
+
+def _missing(path: Path) -> BadInputError:
+    """Who comes here without a journal reads on the page what to write."""
+    what = f"the file {path.name}" if path.parent.is_dir() else "the folder"
+    return BadInputError(
+        f"Expected the live journal {path}, found no such file: {what} is missing. The trading process writes it; "
+        "docs/live-data.md names every file and its columns, and has a program that writes them."
+    )
 
 
 def _unreadable(path: Path, because: str) -> BadInputError:
