@@ -53,6 +53,7 @@ from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
 from signoff.app.credentials import Authenticators
+from signoff.app.held import approved
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import IN_ORDER, Terms, deliver, reminder
 from signoff.app.observe import Watch
@@ -71,7 +72,7 @@ from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
 from signoff.domain.flags import KILLED, Flags, killed
 from signoff.domain.floor import InForce
-from signoff.domain.monitoring import Measurement
+from signoff.domain.monitoring import Baseline, Measurement
 from signoff.domain.policy import Policy, Role
 from signoff.domain.venue import VenueKind
 from signoff.ledger.checkpoint import claimed
@@ -338,7 +339,9 @@ class House:
 
     @cached_property
     def rollout(self) -> Rollout:
-        return Rollout(record=self.record, approvals=self.approvals)
+        return Rollout(
+            record=self.record, approvals=self.approvals, reference=lambda model: self.feed(model).reference()
+        )
 
     @cached_property
     def rollback(self) -> RollbackProcedure:
@@ -408,6 +411,7 @@ class House:
             "broker",
             "kills",
             "_looks",
+            "_baselines",
         )
         house = House(self.settings, self.clock, self.undertakings)
         house.__dict__.update({name: getattr(self, name) for name in shared})
@@ -426,7 +430,18 @@ class House:
 
     def feed(self, model: str) -> LiveFolder:
         """The journal of one model's trading process."""
-        return LiveFolder(self.settings.live(model), looks=self._looks.setdefault(model, {}))
+        return LiveFolder(
+            self.settings.live(model),
+            looks=self._looks.setdefault(model, {}),
+            baselines=self._baselines.setdefault(model, {}),
+            approved=lambda version: approved(self.record, model, version),
+            now=self.clock.now,
+        )
+
+    @cached_property
+    def _baselines(self) -> dict[str, dict[tuple[object, ...], tuple[Baseline, frozenset[str]]]]:
+        """The training period of each model, as its file was last, kept while this process runs."""
+        return {}
 
     @cached_property
     def _looks(self) -> dict[str, dict[tuple[object, ...], Measurement]]:

@@ -26,6 +26,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.adapters.calendars import ExchangeCalendar
+from signoff.adapters.clocks import WallClock
 from signoff.adapters.foreign_files import open_regular
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.evidence import Days, Floats, Symbols
@@ -83,10 +84,6 @@ def _nothing_approved(_version: str) -> Approved | None:
     return None
 
 
-def _system_time() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class LiveFolder:
     """Reads the journal up to a session, and nothing from after it but how many rows are dated after `now`.
@@ -101,7 +98,7 @@ class LiveFolder:
     looks: dict[tuple[object, ...], Measurement] = field(default_factory=dict)
     baselines: dict[tuple[object, ...], tuple[Baseline, frozenset[str]]] = field(default_factory=dict)
     approved: Callable[[str], Approved | None] = _nothing_approved
-    now: Callable[[], datetime] = _system_time
+    now: Callable[[], datetime] = WallClock().now
 
     def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:  # noqa: ARG002 - one a model
         """Sessions with a journaled prediction."""

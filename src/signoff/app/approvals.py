@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from signoff.app.assess import Assessor, Release, submission_errors
+from signoff.app.held import profile_of
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
@@ -101,7 +102,10 @@ class ApprovalRound:
         self.record.store.put_blob(release.package.to_bytes())
         self.releases.remember_origin(identity, folder, release.inputs.files)
         validated = Validated(
-            results=_results(release), package=release.package.digest, replay_seed=release.replay_seed
+            results=_results(release),
+            package=release.package.digest,
+            replay_seed=release.replay_seed,
+            profile=profile_of(release.inputs.evidence),
         )
         self.record.commit(
             Change(stream=deployment_stream(identity), state=None, events=(opened, validated)),

@@ -1,5 +1,6 @@
 """The phases: start, advance, pause and resume. The guards are the domain's; the files are re-read each time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from signoff.app.approvals import APPROVED, ApprovalRound
@@ -10,15 +11,21 @@ from signoff.domain import decisions
 from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
 from signoff.domain.latch import Latch
+from signoff.domain.profiles import Pinned
 from signoff.ports.store import Effect
+
+
+def _no_reference(_model: str) -> Pinned | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Moves an approved release through shadow, limited and full."""
+    """Moves an approved release through shadow, limited and full; `reference` says what its data are held against."""
 
     record: Record
     approvals: ApprovalRound
+    reference: Callable[[str], Pinned | None] = _no_reference
 
     def start(self, identity: str, *, actor: str) -> Deployment:
         """Enter shadow; files that changed since the signatures void them instead, and the start is refused.
@@ -33,7 +40,8 @@ class Rollout:
             self.approvals.publish_approved(state, actor=actor)
             state = self.record.deployment(identity)
         latch = self.record.latch(state.model)
-        events = decisions.start(state, package, latch, self.record.now())
+        now, reference = self.record.now(), self.reference(state.model)
+        events = decisions.start(state, package, latch, now, reference=reference)
         self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state), latch=_seen(state, latch))
         if any(isinstance(event, ApprovalsVoided) for event in events):
             decisions.refuse_changed(package)

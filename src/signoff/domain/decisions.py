@@ -26,6 +26,7 @@ from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Pha
 from signoff.domain.independence import objection
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Policy, Role
+from signoff.domain.profiles import Pinned
 from signoff.domain.rehearsal import Rehearsal, objections
 from signoff.domain.silence import concerns_of, cut_by, in_sessions
 from signoff.domain.venue import VenueKind
@@ -156,13 +157,19 @@ def meet_condition(state: Deployment, role: Role, condition: str, person: str, n
     return (e.ConditionMet(role=role, condition=condition, person=person, note=note),)
 
 
-def start(state: Deployment, package: Package, latch: Latch | None, now: datetime) -> tuple[AnyEvent, ...]:
-    """Enter shadow: approved, unchanged, unexpired, every condition met, not latched."""
+def start(
+    state: Deployment, package: Package, latch: Latch | None, now: datetime, *, reference: Pinned | None = None
+) -> tuple[AnyEvent, ...]:
+    """Enter shadow: approved, unchanged, unexpired, every condition met, not latched.
+
+    `reference` is what the live data stand beside now; the release is held to it from here on.
+    """
     _in_state(state, State.APPROVED, action="start")
     if package.changed or package.manifest != state.manifest:
         return (e.ApprovalsVoided(changed=package.changed or ("manifest.json",)),)
     _free_to_trade(state, latch, now)
-    return (e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="approved by every required role"),)
+    why = "approved by every required role"
+    return (e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason=why, reference=reference),)
 
 
 def advance(

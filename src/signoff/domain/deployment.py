@@ -16,6 +16,7 @@ from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseRea
 from signoff.domain.floor import Floor
 from signoff.domain.independence import objection
 from signoff.domain.policy import Policy, Role
+from signoff.domain.profiles import Pinned, Profile
 
 
 class State(StrEnum):
@@ -133,7 +134,8 @@ class Deployment:
 
     `unjudged` are observed sessions without a conclusive day, `not_held` sessions that a person declared the venue did
     not hold; of both the newest. `cut` says why capital was cut by silence, and `approved_pct` is then the share that a
-    person's resume restores. `concerns` are those of the last session observed.
+    person's resume restores. `concerns` are those of the last session observed. `profile` is what was validated and
+    `reference` the reference for drift that the release is held to: what it `started_with`, or what was observed first.
     """
 
     id: str
@@ -182,6 +184,9 @@ class Deployment:
     concerns: tuple[str, ...] = ()
     approved_pct: int | None = None
     cut: str = ""
+    profile: Profile | None = None
+    reference: Pinned | None = None
+    started_with: Pinned | None = None
 
     @property
     def registry_name(self) -> str:
@@ -359,7 +364,8 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
         case e.Validated():
             blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != "pass")
             validated = _moved(state, State.VALIDATED)
-            return replace(validated, package=event.package, replay_seed=event.replay_seed, blocking=blocking)
+            made = replace(validated, package=event.package, replay_seed=event.replay_seed, blocking=blocking)
+            return replace(made, profile=event.profile)
         case e.OverrideSigned():
             _strong(state, event.signature)
             _independent(state, event.signature)
@@ -430,6 +436,8 @@ def _in_phase(state: Deployment, event: e.PhaseEntered, at: datetime) -> Deploym
         unmet=("no day of this phase observed yet",),
         fired=(),
         approved_pct=event.allocation_pct if state.is_cut else None,
+        reference=state.reference or event.reference,
+        started_with=state.started_with or event.reference,
     )
 
 
@@ -440,7 +448,12 @@ def _observed(state: Deployment, event: e.Observed) -> Deployment:
     is_new = last is None or event.session > last or event.concerns is None
     _must(is_new or was_looked_at, state, f"observed {event.session} twice")
     counted = int(event.counts and not _held_up(state, event) and _belongs_to_phase(state, event.session))
-    counting = replace(state, phase_days=state.phase_days + counted, live_days=state.live_days + counted)
+    counting = replace(
+        state,
+        phase_days=state.phase_days + counted,
+        live_days=state.live_days + counted,
+        reference=state.reference or event.reference,
+    )
     judged = _judged(counting, event)
     if is_late:
         return replace(judged, fired=event.fired or judged.fired)

@@ -14,6 +14,7 @@ from signoff.domain.access import Duty, Verb
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.floor import Floor
 from signoff.domain.policy import Policy, Role, Tier
+from signoff.domain.profiles import Pinned, Profile
 from signoff.domain.venue import VenueKind
 
 
@@ -200,12 +201,14 @@ class Validated(Event):
     """Every gate ran; `package` is the digest of the manifest of what was validated.
 
     `replay_seed` is what the dates of the point-in-time replay were drawn with; it was always 0 before it was drawn.
+    `profile` is what live data will be held against; an older Signoff kept none.
     """
 
     kind: Literal["validated"] = "validated"
     results: tuple[GateResult, ...]
     package: str
     replay_seed: int = 0
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +283,7 @@ class PhaseEntered(Event):
     phase: Phase
     allocation_pct: int
     reason: str = ""
+    reference: Pinned | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,6 +316,7 @@ class Observed(Event):
     `concerns` are the critical and unknown readings, or "no data". An older Signoff recorded None, and such a day
     counts neither as silence nor as judged. A session that was looked at before its data came is observed once more.
     `open_until` is the close of a session that was looked at before it: such a look is told and never recorded.
+    `reference` is the reference for drift that was found; the first one of a release is the one it is held to.
     """
 
     kind: Literal["observed"] = "observed"
@@ -323,6 +328,7 @@ class Observed(Event):
     is_conclusive: bool
     concerns: tuple[str, ...] | None = None
     open_until: datetime | None = None
+    reference: Pinned | None = None
 
     @property
     def is_heard(self) -> bool:

@@ -36,7 +36,9 @@ def bars(at: Instants, symbols: Symbols | None, apart_s: float) -> NDArray[np.in
 
 def _in_order(at: Instants, symbols: Symbols | None) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.int64]]:
     """Rows by symbol and time, whether each is the first of its symbol, and how far it is from the one before."""
-    code = np.zeros(at.size, dtype=np.intp) if symbols is None else np.unique(symbols, return_inverse=True)[1].reshape(-1)
+    code = (
+        np.zeros(at.size, dtype=np.intp) if symbols is None else np.unique(symbols, return_inverse=True)[1].reshape(-1)
+    )
     stamp = at.astype("datetime64[us]").astype(np.int64)
     order = np.lexsort((stamp, code))
     is_first = np.ones(order.size, dtype=np.bool_)

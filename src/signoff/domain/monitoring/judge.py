@@ -47,6 +47,7 @@ def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str
         fired=fired,
         unmet=(*no_data, *(f"trigger holds: {name}" for name in fired), *_bad(readings), *violated),
         is_conclusive=has_data and all(reading.level != Level.UNKNOWN for reading in readings),
+        reference=measured.baseline.pinned,
     )
 
 

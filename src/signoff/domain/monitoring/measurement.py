@@ -91,8 +91,8 @@ class Measurement:
     `history` is from backtest and paper trading, `live` from the rollout; together they fill long windows on the first
     day. `expected` are the lived sessions that must have a return. `seen` are the symbols that were known before the
     session, and `previous_symbols` those of the release's session before it, None on its first. `earlier` and
-    `earlier_exposures` are of the version's sessions before it, the former None where a feed does not give them. `approved` is what
-    the release was approved with, None where nobody asked.
+    `earlier_exposures` are of the version's sessions before it, the former None where a feed does not give them.
+    `approved` is what the release was approved with, None where nobody asked.
     """
 
     session: date

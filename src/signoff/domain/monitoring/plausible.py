@@ -7,6 +7,7 @@ showed, since a month hides a day. What is unusual is unknown: nobody can say wh
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,7 @@ WORDS: Final = {
     of.LOWEST: ("lowest value", "{:.4g}"),
     of.LEVEL: ("median", "{:.4g}"),
     of.SPREAD: ("spread", "{:.4g}"),
+    of.SIZE: ("largest size", "{:.4g}"),
     of.STEP: ("largest move since the session before", "{:.4g}"),
     of.AGREEMENT: ("correlation with the session before", "{:.2f}"),
     of.STILL: ("share of values as in an earlier session", "{:.0f}%"),
@@ -38,6 +40,7 @@ WORDS: Final = {
 }
 _AS_SHOWN: Final[dict[str, Callable[[float], float]]] = {
     of.SPREAD: lambda value: float(np.exp(value)),
+    of.SIZE: lambda value: float(np.exp(value)),
     of.AGREEMENT: lambda value: float(np.tanh(value)),
     of.STILL: lambda value: 100 * value,
     of.COMMONEST: lambda value: 100 * value,
@@ -62,7 +65,7 @@ def said(key: str, value: float, known: Range, where: str) -> str:
     return f"{name} {now}, {least} to {most} in {known.n:,} sessions of {where}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Features:
     """The features of the session and the few sessions before it."""
 
@@ -82,27 +85,29 @@ class _Features:
         n = int((features.sessions == today).sum())
         return cls(measured=measured, recent=recent, layout=layout, n=n)
 
+    @cached_property
+    def figures(self) -> dict[str, tuple[dict[str, Floats], int]]:
+        """The figures of each feature that training knows, and how many of its values the session has."""
+        found = {}
+        for name, reference in self.measured.baseline.columns.items():
+            if (column := self.measured.features.columns.get(name)) is not None:
+                table = self.layout.table(column[self.recent])
+                found[name] = (figures(table, reference.usual.scale), int(np.isfinite(table[-1]).sum()))
+        return found
+
     def reading(self, key: str, keys: tuple[str, ...], unjudged: dict[str, str], *, has_past: bool = False) -> Reading:
         """How many features are unusual in these figures, or cannot be judged."""
-        known = self.measured.baseline.columns
-        faults = list(unjudged.values())
-        short = 0
-        why = self._why(has_past=has_past)
-        for name, reference in known.items() if not why else ():
-            column = self.measured.features.columns.get(name)
-            if column is None or name in unjudged:
+        known, why = self.measured.baseline.columns, self._why(has_past=has_past)
+        faults, short = list(unjudged.values()), 0
+        for name, (now, n) in self.figures.items() if not why else ():
+            if name in unjudged:
                 continue
-            if of.LEVEL not in reference.usual.ranges:
-                short += 1
-                continue
-            values = self.layout.table(column[self.recent])
-            now = figures(values, reference.usual.scale)
-            n = int(np.isfinite(values[-1]).sum())
-            if (fault := unusual(now, reference.usual, keys, n)) is not None:
+            short += of.LEVEL not in known[name].usual.ranges
+            if (fault := unusual(now, known[name].usual, keys, n)) is not None:
                 faults.append(f"{name}: {said(*fault, where='training')}")
-        if short and not faults and not why:
-            sessions = max(np.unique(reference.sessions).size for reference in known.values())
-            why = f"training has too few sessions to say what is usual: {too_few(int(sessions), MIN_SESSIONS)}"
+        if short and not faults:
+            sessions = max(int(np.unique(reference.sessions).size) for reference in known.values())
+            why = f"training has too few sessions to say what is usual: {too_few(sessions, MIN_SESSIONS)}"
         figure = Figure(n=self.n, needed=1, as_of=self.measured.session if self.n else None, why=why)
         made = finding(key, len(faults), figure, some(faults))
         return replace(made, is_young=True) if why and why == self._first() else made
@@ -152,7 +157,8 @@ class _Said:
             return reading(key, replace(figure, why=self.why))
         if not is_suspect:
             return finding(key, 0, figure, "")
-        why = f"{is_suspect}, and nothing shows yet whether that is usual: {too_few(self.sessions, MIN_SESSIONS)} sessions"
+        waits = too_few(self.sessions, MIN_SESSIONS)
+        why = f"{is_suspect}, and nothing shows yet whether that is usual: {waits} sessions"
         made = reading(key, replace(figure, n=self.sessions, needed=MIN_SESSIONS, why=why))
         return replace(made, is_young=True)
 
@@ -183,7 +189,7 @@ def _predictions(measured: Measurement, found: Outcomes) -> Iterator[Reading]:
             held = replace(held, reference=journal, where="the journal")
         still = held.reading("predictions_frozen", (of.STILL,), figure)
         yield still or held.young("predictions_frozen", _frozen(recent), figure)
-    if (ranged := one.reading("predictions_out_of_range", SIZES, figure)) is not None:
+    if (ranged := one.reading("predictions_out_of_range", (of.SIZE, of.SPREAD), figure)) is not None:
         yield ranged
 
 

@@ -22,7 +22,6 @@ from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, 
 from signoff.domain.monitoring.usual import LEVEL, MIN_SESSIONS, beyond, range_of
 from signoff.domain.policy import Policy
 
-
 # No dossier may state more.
 GREATEST_EXPOSURE_PCT: Final = 1000.0
 ROUNDING_PCT: Final = 1e-6
@@ -150,13 +149,17 @@ def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: lis
         return f"no drift could be measured: {_nothing(measured, 'feature')}"
     if (last := as_date(days.max())) != measured.session:
         return f"stale: the newest features are of {last}"
+    if (why := _no_sound_window(measured)) or not unknown:
+        return why
+    more = f" (and {len(unknown) - 1} more features)" if len(unknown) > 1 else ""
+    return f"no drift could be measured: {unknown[0].why}{more}"
+
+
+def _no_sound_window(measured: Measurement) -> str:
     if _is_doubled(measured):
         return "rows of the features stand there more than once"
     if _reference(measured).level == Level.UNKNOWN:
         return "the reference for drift is another one than the release began with"
-    if unknown:
-        more = f" (and {len(unknown) - 1} more features)" if len(unknown) > 1 else ""
-        return f"no drift could be measured: {unknown[0].why}{more}"
     return ""
 
 

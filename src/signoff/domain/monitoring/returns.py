@@ -159,19 +159,22 @@ class Track:
             return too_few(end - first, n if needed is None else needed)
         if end == self.dates.size and not self.is_of_session:
             return f"stale: the newest return is of {as_date(self.dates[-1])}"
-        values = self.returns if values is None else values
-        what, odd = ("return", self.odd) if values is self.returns else ("benchmark", self.odd_market)
-        if (strange := next((row for row in odd if first <= row < end), None)) is not None:
-            return f"the {what} of {as_date(self.dates[strange])} is implausible: {odd[strange]}"
-        broken = np.flatnonzero(~np.isfinite(values[first:end]))
-        if broken.size:
-            return f"the {what} of {as_date(self.dates[first + broken[0]])} is no number"
+        if broken := self._broken(first, end, self.returns if values is None else values):
+            return broken
         begun, over = self.dates[first], self.dates[end - 1]
         if (twice := self.doubled[(self.doubled >= begun) & (self.doubled <= over)]).size:
             return f"{as_date(twice[0])} stands there more than once"
         if (gone := self.missing[(self.missing >= begun) & (self.missing <= over)]).size:
             return f"the return of {as_date(gone[0])} is missing"
         return ""
+
+    def _broken(self, first: int, end: int, values: Floats) -> str:
+        """The first row of these that is no number, or none that anybody made; "" where every one is sound."""
+        what, odd = ("return", self.odd) if values is self.returns else ("benchmark", self.odd_market)
+        if (strange := next((row for row in odd if first <= row < end), None)) is not None:
+            return f"the {what} of {as_date(self.dates[strange])} is implausible: {odd[strange]}"
+        broken = np.flatnonzero(~np.isfinite(values[first:end]))
+        return f"the {what} of {as_date(self.dates[first + broken[0]])} is no number" if broken.size else ""
 
     def figure(self, value: float | None, n: int, why: str) -> Figure:
         """A figure over the last `n` rows."""

@@ -28,9 +28,9 @@ OUTER: Final = 0.001
 
 HIGHEST, LOWEST, LEVEL, SPREAD = "highest", "lowest", "level", "spread"
 STEP, AGREEMENT, STILL = "step", "agreement", "still"
-COMMONEST, DISTINCT = "commonest", "distinct"
-IS_LOW_BAD: Final = frozenset({LOWEST, LEVEL, SPREAD, AGREEMENT, DISTINCT})
-IS_HIGH_BAD: Final = frozenset({HIGHEST, LEVEL, SPREAD, STEP, STILL, COMMONEST})
+COMMONEST, DISTINCT, SIZE = "commonest", "distinct", "size"
+IS_LOW_BAD: Final = frozenset({LOWEST, LEVEL, SPREAD, AGREEMENT, DISTINCT, SIZE})
+IS_HIGH_BAD: Final = frozenset({HIGHEST, LEVEL, SPREAD, STEP, STILL, COMMONEST, SIZE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,7 +83,9 @@ def figures(table: Floats, scale: float, *, alike: bool = False) -> dict[str, Fl
         found = {HIGHEST: at(last), LOWEST: at(np.zeros_like(last)), LEVEL: level, SPREAD: spread}
         still = _still(table, scale * (ALIKE if alike else SAME))
         found |= {STEP: _steps(table), AGREEMENT: _agreement(table), STILL: still}
-    return found | (_equal(ordered, count, scale) if alike else {})
+        least = max(ALIKE * ALIKE * scale, 1e-300)
+        size = np.log(np.maximum(np.nan_to_num(np.abs(table), nan=0.0).max(axis=1, initial=0.0), least))
+    return found | ({SIZE: np.where(some, size, np.nan)} | _equal(ordered, count, scale) if alike else {})
 
 
 def usual(table: Floats, *, alike: bool = False, days: Days | None = None) -> Usual:
@@ -107,9 +109,12 @@ def usual_so_far(table: Floats, *, alike: bool = False) -> Usual | None:
     kept = list(range(MIN_SESSIONS))
     for begun in range(MIN_SESSIONS, table.shape[0], MIN_SESSIONS):
         known = _ranges({key: values[kept] for key, values in every.items()})
-        for row in range(begun, min(begun + MIN_SESSIONS, table.shape[0])):
-            if not any(beyond(key, float(every[key][row]), each, int(n[row])) for key, each in known.items()):
-                kept.append(row)
+        rows = range(begun, min(begun + MIN_SESSIONS, table.shape[0]))
+        kept += [
+            row
+            for row in rows
+            if not any(beyond(key, float(every[key][row]), each, int(n[row])) for key, each in known.items())
+        ]
     return Usual(scale=scale, ranges=_ranges({key: values[kept] for key, values in every.items()}))
 
 
@@ -140,13 +145,16 @@ def range_of(values: Floats) -> Range | None:
 
 
 def beyond(key: str, value: float, known: Range, n: int) -> bool:
-    """Whether a figure of a session of `n` values is unusual."""
+    """Whether a figure of a session of `n` values is unusual; a share also where it is nearer to all than to most."""
     if np.isnan(value):
         return False
-    if key in {STILL, COMMONEST} and n > 1:  # one of several may stand still, or be as another, by chance
-        return bool(value > max(known.high, (1 if key == STILL else 2) / n + 1e-9))
-    if key == DISTINCT and n > 1:
-        return bool(value < min(known.low, (n - 1) / n - 1e-9))
+    if key in {STILL, COMMONEST}:
+        limit = min(known.high, (1 + known.most) / 2)
+        # One of several may stand still, or be as one other, by chance.
+        return bool(value > max(limit, (1 if key == STILL else 2) / n if n > 1 else 0.0) + SAME)
+    if key == DISTINCT:
+        limit = max(known.low, known.least / 2)
+        return bool(value < min(limit, (n - 1) / n if n > 1 else 1.0) - SAME)
     return bool((key in IS_HIGH_BAD and value > known.high) or (key in IS_LOW_BAD and value < known.low))
 
 
@@ -177,9 +185,7 @@ def _agreement(table: Floats) -> Floats:
     now, before = (np.where(both, each, 0.0) for each in (table[1:], table[:-1]))
     # Values of 1e300 have squares of no size: each session is measured by its own largest value.
     now, before = (each / np.maximum(np.abs(each).max(axis=1, initial=0.0), 1e-300)[:, None] for each in (now, before))
-    now, before = (
-        np.where(both, each - (each.sum(axis=1) / np.maximum(n, 1))[:, None], 0.0) for each in (now, before)
-    )
+    now, before = (np.where(both, each - (each.sum(axis=1) / np.maximum(n, 1))[:, None], 0.0) for each in (now, before))
     of = np.sqrt((now * now).sum(axis=1) * (before * before).sum(axis=1))
     is_known = (n >= MIN_PAIRS) & (of > 1e-12)
     ratio = np.where(is_known, (now * before).sum(axis=1) / np.where(is_known, of, 1.0), np.nan)
