@@ -84,8 +84,9 @@ def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarExcept
 class Track:
     """The release's returns in order of their days, and which of them nobody can have made.
 
-    An implausible gain is no number, for it would hide every loss around it. An implausible loss stays one: it makes
-    figures unknown, and silences no trigger. An implausible return of the benchmark is no number either way.
+    An implausible gain is no number, for it would hide every loss around it. An implausible loss stays a loss, of
+    everything at most: it makes figures unknown, and silences no trigger. An implausible return of the benchmark is no
+    number either way.
     """
 
     measured: Measurement
@@ -108,7 +109,7 @@ class Track:
         return cls(
             measured=measured,
             dates=dates[order],
-            returns=_blanked(returns, gains),
+            returns=np.maximum(_blanked(returns, gains), -GREATEST_RETURN),
             benchmark=_blanked(benchmark, list(odd_market)),
             odd=odd,
             odd_market=odd_market,

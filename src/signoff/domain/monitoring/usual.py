@@ -29,6 +29,7 @@ OUTER: Final = 0.001
 HIGHEST, LOWEST, LEVEL, SPREAD = "highest", "lowest", "level", "spread"
 STEP, AGREEMENT, STILL = "step", "agreement", "still"
 COMMONEST, DISTINCT, SIZE = "commonest", "distinct", "size"
+SHARES: Final = frozenset({STILL, COMMONEST, DISTINCT})
 IS_LOW_BAD: Final = frozenset({LOWEST, LEVEL, SPREAD, AGREEMENT, DISTINCT, SIZE})
 IS_HIGH_BAD: Final = frozenset({HIGHEST, LEVEL, SPREAD, STEP, STILL, COMMONEST, SIZE})
 
@@ -99,23 +100,35 @@ def usual(table: Floats, *, alike: bool = False, days: Days | None = None) -> Us
 def usual_so_far(table: Floats, *, alike: bool = False) -> Usual | None:
     """The same of a past that nobody approved: what was unusual in it when it came shows nothing. None of too little.
 
-    Twenty sessions begin it; those after them are admitted by what the ones before them showed.
+    Twenty sessions begin it, or of figures that are no shares twenty that differ; those after them are admitted by what
+    the ones before them showed.
     """
     if table.shape[0] < MIN_SESSIONS:
         return None
-    scale = scale_of(table)
+    scale, n = scale_of(table), np.isfinite(table).sum(axis=1)
     every = figures(table, scale, alike=alike)
-    n = np.isfinite(table).sum(axis=1)
-    kept = list(range(MIN_SESSIONS))
-    for begun in range(MIN_SESSIONS, table.shape[0], MIN_SESSIONS):
-        known = _ranges({key: values[kept] for key, values in every.items()})
-        rows = range(begun, min(begun + MIN_SESSIONS, table.shape[0]))
-        kept += [
-            row
-            for row in rows
-            if not any(beyond(key, float(every[key][row]), each, int(n[row])) for key, each in known.items())
-        ]
-    return Usual(scale=scale, ranges=_ranges({key: values[kept] for key, values in every.items()}))
+    found = {key: known for key, values in every.items() if (known := _admitted(key, values, n)) is not None}
+    return Usual(scale=scale, ranges=found)
+
+
+def _admitted(key: str, values: Floats, n: NDArray[np.intp]) -> Range | None:
+    held = np.isfinite(values)
+    values, n = values[held], n[held]
+    counted = np.arange(1, values.size + 1)
+    if key not in SHARES:  # what stands for weeks is one value, and shows little of what comes
+        first = np.zeros(values.size, dtype=np.bool_)
+        first[np.unique(values, return_index=True)[1]] = True
+        counted = np.cumsum(first)
+    begun = int(np.searchsorted(counted, MIN_SESSIONS)) + 1
+    if begun > values.size:
+        return None
+    kept = list(values[:begun])
+    for at in range(begun, values.size, MIN_SESSIONS):
+        known = range_of(np.array(kept))
+        assert known is not None
+        rows = range(at, min(at + MIN_SESSIONS, values.size))
+        kept += [values[row] for row in rows if not beyond(key, float(values[row]), known, int(n[row]))]
+    return range_of(np.array(kept))
 
 
 def scale_of(table: Floats) -> float:
