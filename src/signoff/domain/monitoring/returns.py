@@ -19,6 +19,7 @@ from signoff.domain.monitoring.measurement import DailyReturns, Measurement
 from signoff.domain.monitoring.readings import Figure, Level, as_date, falling, finding, newest, reading, some, too_few
 from signoff.domain.monitoring.usual import MIN_SESSIONS, range_of
 from signoff.domain.policy import Policy
+from signoff.domain.profiles import Range
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.performance import sharpe_ratio
 from signoff.stats.sequential import MIN_OBSERVATIONS as PAIRS
@@ -32,6 +33,8 @@ VOLATILITY_SESSIONS: Final = 30
 GREATEST_RETURN: Final = 1.0
 # A return is measured by the median size of so many before it, and its size is usual by at least a hundred others.
 SIZE_SESSIONS: Final = 60
+STORM_SESSIONS: Final = 5
+FORTY_YEARS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,10 @@ def rolling_sharpe(returns: Floats, window: int) -> float | None:
     tail = returns[-window:]
     if tail.size < window or not np.isfinite(tail).all() or float(np.std(tail)) == 0.0:
         return None
-    return float(sharpe_ratio(tail))
+    try:
+        return float(sharpe_ratio(tail))
+    except InsufficientData:  # equal returns whose deviation is a rounding
+        return None
 
 
 def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarException | None:
@@ -104,7 +110,8 @@ class Track:
         order = np.argsort(dates, kind="stable")
         returns = np.concatenate([table.returns for table in tables])[order]
         benchmark = np.concatenate([_benchmark(table) for table in tables])[order]
-        odd, odd_market = implausible(returns), implausible(benchmark)
+        past = int((dates < np.datetime64(measured.live_since, "D")).sum())
+        odd, odd_market = implausible(returns, past), implausible(benchmark, past)
         gains = [row for row in odd if returns[row] > 0]
         return cls(
             measured=measured,
@@ -330,38 +337,52 @@ def _implausible(track: Track) -> Reading:
     return finding("returns_implausible", len(said), figure, some(said))
 
 
-def implausible(values: Floats) -> dict[int, str]:
+def implausible(values: Floats, past: int = 0) -> dict[int, str]:
     """The rows of a series of daily returns that nobody can have made, and why.
 
-    A return's size is its share of the median size of the sixty before it. A hundred and more of them show how large a
-    size is usual; one as far above the largest as that is above their median is damage, such as percent for fractions.
+    A return's size is its share of the median size of the sixty before it, or of the last five in a storm. A hundred and more of the `past` rows show
+    how large a size is usual, or where they are fewer, all rows before the last month; one as far above the largest as
+    that is above their median is damage, such as percent for fractions.
     """
-    size, unit = np.abs(values), _unit(values)
+    size, unit = np.abs(values), np.fmax(_unit(values, SIZE_SESSIONS, MIN_SESSIONS), _unit(values, STORM_SESSIONS, 3))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         ratio = size / unit
-    known = range_of(ratio) if np.isfinite(ratio).sum() >= VAR_PAST else None
+    known = next(
+        (
+            range_of(shown)
+            for shown in (ratio[:past], ratio[:-VOLATILITY_SESSIONS])
+            if np.isfinite(shown).sum() >= VAR_PAST
+        ),
+        None,
+    )
     found: dict[int, str] = {}
     for row in np.flatnonzero(np.isfinite(size)):
         shown = f"{100 * values[row]:.4g}%".replace("-", "−")
         if known is None or not np.isfinite(ratio[row]):
             if size[row] > GREATEST_RETURN:
                 found[int(row)] = f"{shown} in a session is more than everything"
-        elif ratio[row] > known.high:
+        elif ratio[row] > _largest(known):
             seen = f"at most {known.most:.3g} times in {known.n:,} sessions"
             found[int(row)] = f"{shown} is {ratio[row]:.3g} times the usual size, {seen}"
     return found
 
 
-def _unit(values: Floats) -> Floats:
-    """The median size of the moves in the sessions before each row, NaN where fewer than twenty are known."""
+def _largest(known: Range) -> float:
+    """The largest size that is usual: as far again as forty years would show, by the cubic law of returns' tails."""
+    most = known.most * float(max(1.0, FORTY_YEARS / known.n) ** (1 / 3))
+    return most + (most - known.median)
+
+
+def _unit(values: Floats, sessions: int, needed: int) -> Floats:
+    """The median size of the moves in so many sessions before each row, NaN where fewer than needed are known."""
     size = np.where(np.isfinite(values) & (values != 0.0), np.abs(values), np.nan)
-    padded = np.concatenate([np.full(SIZE_SESSIONS, np.nan), size])[:-1] if size.size else size
+    padded = np.concatenate([np.full(sessions, np.nan), size])[:-1] if size.size else size
     if not size.size:
         return size
-    ordered = np.sort(np.lib.stride_tricks.sliding_window_view(padded, SIZE_SESSIONS), axis=1)
+    ordered = np.sort(np.lib.stride_tricks.sliding_window_view(padded, sessions), axis=1)
     count = np.isfinite(ordered).sum(axis=1)
     middle = ordered[np.arange(size.size), np.maximum(count - 1, 0) // 2]
-    return np.asarray(np.where(count >= MIN_SESSIONS, middle, np.nan), dtype=np.float64)
+    return np.asarray(np.where(count >= needed, middle, np.nan), dtype=np.float64)
 
 
 def _blanked(values: Floats, rows: list[int]) -> Floats:
