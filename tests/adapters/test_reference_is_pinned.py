@@ -28,7 +28,7 @@ SESSIONS = [date(2019, 1, 3), date(2019, 1, 4), date(2019, 1, 7)]
 def rows(days, seed, **columns):
     at = [datetime(day.year, day.month, day.day, 21, tzinfo=UTC) for day in days for _ in SYMBOLS]
     rng = np.random.default_rng(seed)
-    drawn = {name: rng.normal(size=len(at)) for name in ("x", "y")} if not columns else columns
+    drawn = columns or {name: rng.normal(size=len(at)) for name in ("x", "y")}
     return pl.DataFrame({"timestamp": at, "symbol": SYMBOLS * len(days), **drawn})
 
 
@@ -110,7 +110,7 @@ def test_an_exposure_is_held_against_the_limit_of_the_dossier(house):
 
 def test_rows_ahead_of_the_clock_of_the_house_are_told(house):
     alter(house, lambda t: pl.concat([t, t.tail(1).with_columns(date=date(2024, 1, 3))]), "returns")
-    assert "returns: 1 row(s), up to 2024-01-03" in observed(house, 0)["future_rows"].detail
+    assert "returns: 1 row(s), up to 2024-01-03" in observed(house, 2)["future_rows"].detail
 
 
 def test_the_start_of_a_rollout_pins_the_reference_that_stands_there(house):

@@ -340,9 +340,9 @@ def _implausible(track: Track) -> Reading:
 def implausible(values: Floats, past: int = 0) -> dict[int, str]:
     """The rows of a series of daily returns that nobody can have made, and why.
 
-    A return's size is its share of the median size of the sixty before it, or of the last five in a storm. A hundred and more of the `past` rows show
-    how large a size is usual, or where they are fewer, all rows before the last month; one as far above the largest as
-    that is above their median is damage, such as percent for fractions.
+    A return's size is its share of the median size of the sixty before it, or of the last five in a storm. A hundred
+    and more of the `past` rows show how large a size is usual, or where they are fewer, all rows before the last month.
+    What is far above the largest is damage, such as percent for fractions.
     """
     size, unit = np.abs(values), np.fmax(_unit(values, SIZE_SESSIONS, MIN_SESSIONS), _unit(values, STORM_SESSIONS, 3))
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
