@@ -18,25 +18,25 @@ from momentum.registry import FROM_2019, registered, versions
 from momentum.research import Progress, Research
 from momentum.walkforward import predict_rows, track
 
-WATCHED: Final = 12
 BASELINE_FROM: Final = np.datetime64("2009-01-01")
 
 
 def write(research: Research, uri: str, folder: Path, progress: Progress) -> None:
     """The journal's files, by the models in the registry at `uri`; what this study wrote is not written again."""
     complete = folder / "complete"
-    if complete.exists() and complete.read_text() == research.key:
+    key = f"{research.key} with every feature"
+    if complete.exists() and complete.read_text() == key:
         return
     complete.unlink(missing_ok=True)
     data = research.panel
     rows = np.flatnonzero(data.dates >= np.datetime64(FROM_2019))
     returns, predictions, exposure, weights, history = [], [], [], [], []
-    watched: list[str] = []
+    named: dict[str, None] = {}
     for done, version in enumerate(versions(research)):
         progress(f"living through 2019-2022 with v{version.version}", done, 2)
         configuration = version.configuration
         model = registered(uri, version.version)
-        watched = _most_important(model, configuration)
+        named |= dict.fromkeys(configuration.features)
         scores, latency = _predicted(model, research, configuration, rows)
         lived = track(data, configuration, scores)
         days = data.dates[lived.rows]
@@ -55,17 +55,13 @@ def write(research: Research, uri: str, folder: Path, progress: Progress) -> Non
     put(folder / "predictions.parquet", pl.concat(predictions))
     put(folder / "exposure.parquet", pl.concat(exposure))
     put(folder / "weights.parquet", pl.concat(weights))
-    columns = data.columns(tuple(watched))
-    put(folder / "features.parquet", _features(research, rows, watched, columns))
+    features = list(named)
+    columns = data.columns(tuple(features))
+    put(folder / "features.parquet", _features(research, rows, features, columns))
     inside = (data.dates >= BASELINE_FROM) & (data.dates < np.datetime64(FROM_2019))
-    put(folder / "baseline_features.parquet", _features(research, np.flatnonzero(inside), watched, columns))
-    complete.write_text(research.key)
+    put(folder / "baseline_features.parquet", _features(research, np.flatnonzero(inside), features, columns))
+    complete.write_text(key)
     progress("journal written", 2, 2)
-
-
-def _most_important(model: lgb.Booster, configuration: Configuration) -> list[str]:
-    gain = model.feature_importance("gain")
-    return [configuration.features[k] for k in np.argsort(-gain, kind="stable")[:WATCHED]]
 
 
 def _predicted(

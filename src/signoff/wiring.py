@@ -52,6 +52,7 @@ from signoff.app.board import Board, Seal
 from signoff.app.bound import AT_STAKE, held_against
 from signoff.app.champion import ALIAS
 from signoff.app.credentials import Authenticators
+from signoff.app.held import approved
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import IN_ORDER, Terms, deliver, reminder
 from signoff.app.observe import Watch
@@ -72,7 +73,7 @@ from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError,
 from signoff.domain.events import Proof
 from signoff.domain.flags import KILLED, Flags, killed
 from signoff.domain.floor import InForce
-from signoff.domain.monitoring import Measurement
+from signoff.domain.monitoring import Baseline, Measurement
 from signoff.domain.policy import Policy, Role
 from signoff.domain.venue import VenueKind
 from signoff.ledger.canonical import digest
@@ -374,7 +375,9 @@ class House:
 
     @cached_property
     def rollout(self) -> Rollout:
-        return Rollout(record=self.record, approvals=self.approvals)
+        return Rollout(
+            record=self.record, approvals=self.approvals, reference=lambda model: self.feed(model).reference()
+        )
 
     @cached_property
     def rollback(self) -> RollbackProcedure:
@@ -445,6 +448,7 @@ class House:
             "broker",
             "kills",
             "_looks",
+            "_baselines",
         )
         house = House(self.settings, self.clock, self.undertakings, self.proof)
         house.__dict__.update({name: getattr(self, name) for name in shared})
@@ -465,7 +469,18 @@ class House:
         """The journal of one model's trading process."""
         from signoff.adapters.live_folder import LiveFolder  # noqa: PLC0415 - it reads tables
 
-        return LiveFolder(self.settings.live(model), looks=self._looks.setdefault(model, {}))
+        return LiveFolder(
+            self.settings.live(model),
+            looks=self._looks.setdefault(model, {}),
+            baselines=self._baselines.setdefault(model, {}),
+            approved=lambda version: approved(self.record, model, version),
+            now=self.clock.now,
+        )
+
+    @cached_property
+    def _baselines(self) -> dict[str, dict[tuple[object, ...], tuple[Baseline, frozenset[str]]]]:
+        """The training period of each model, as its file was last, kept while this process runs."""
+        return {}
 
     @cached_property
     def _looks(self) -> dict[str, dict[tuple[object, ...], Measurement]]:

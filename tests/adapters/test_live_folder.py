@@ -9,8 +9,10 @@ import pytest
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.live_folder import LiveFolder
+from signoff.domain.errors import BadInputError
 from signoff.domain.monitoring import Level, observe
 from signoff.domain.policy import DayCount, PhasePolicy, Policy
+from signoff.domain.profiles import Approved
 from signoff.ports.calendar import TradingDays
 
 POLICY = Policy(name="test", version="1")
@@ -76,6 +78,23 @@ def today(column, value, where=None):
     return lambda t: t.with_columns(pl.when(held).then(pl.lit(value)).otherwise(pl.col(column)).alias(column))
 
 
+def as_before(table, column):
+    """The values of the session as they were in the one before it."""
+    before = pl.col(column).shift(5)
+    return table.with_columns(pl.when(pl.col("timestamp").dt.date() == SESSION).then(before).otherwise(pl.col(column)))
+
+
+def later(table, by):
+    """Every row of the session again, so much later."""
+    again = table.filter(pl.col("timestamp").dt.date() == SESSION)
+    return pl.concat([table, again.with_columns(pl.col("timestamp").dt.offset_by(by))]).sort("timestamp")
+
+
+def ahead(table, column):
+    """The last row again, a hundred years later."""
+    return pl.concat([table, table.tail(1).with_columns(pl.col(column).dt.offset_by("100y"))])
+
+
 DAMAGE = {
     "NaN predictions": ("predictions", today("prediction", float("nan")), {"prediction_gaps", "error_rate_pct"}),
     "null predictions": ("predictions", today("prediction", None), {"prediction_gaps", "error_rate_pct"}),
@@ -107,6 +126,26 @@ DAMAGE = {
     "returns backwards": ("returns", lambda t: t.reverse(), {"unordered_rows"}),
     "a lost return": ("returns", lambda t: t.filter(pl.col("date") != date(2019, 1, 3)), {"missing_returns"}),
     "a NaN return": ("returns", lambda t: t.with_columns(pl.lit(float("nan")).alias("return")), {"daily_return"}),
+    "one prediction for all": ("predictions", today("prediction", 0.1), {"predictions_alike"}),
+    "a feature of 1e9": ("features", today("momentum", 1e9, pl.col("symbol") == "AAA"), {"features_out_of_range"}),
+    "a feature times a hundred": (
+        "features",
+        lambda t: t.with_columns(
+            momentum=pl.col("momentum") * pl.when(pl.col("timestamp").dt.date() == SESSION).then(100).otherwise(1)
+        ),
+        {"features_out_of_range"},
+    ),
+    "frozen features": ("features", lambda t: as_before(t, "momentum"), {"features_frozen"}),
+    "a return of three": ("returns", lambda t: t.with_columns(pl.lit(3.0).alias("return")), {"returns_implausible"}),
+    "a loss of three": ("returns", lambda t: t.with_columns(pl.lit(-3.0).alias("return")), {"returns_implausible"}),
+    "a benchmark of three": ("returns", lambda t: t.with_columns(benchmark=pl.lit(3.0)), {"returns_implausible"}),
+    "rows a microsecond later": ("predictions", lambda t: later(t, "1us"), {"duplicate_rows", "error_rate_pct"}),
+    "features a second later": ("features", lambda t: later(t, "1s"), {"duplicate_rows", "psi_max"}),
+    "predictions years ahead": ("predictions", lambda t: ahead(t, "timestamp"), {"future_rows"}),
+    "features years ahead": ("features", lambda t: ahead(t, "timestamp"), {"future_rows"}),
+    "returns years ahead": ("returns", lambda t: ahead(t, "date"), {"future_rows"}),
+    "history years ahead": ("history", lambda t: ahead(t, "date"), {"future_rows"}),
+    "an exposure of 1e9": ("exposure", lambda t: t.with_columns(gross_exposure_pct=1e9), set()),
     "doubled exposure": ("exposure", lambda t: pl.concat([t, t]), {"gross_exposure_pct", "duplicate_rows"}),
 }
 
@@ -118,6 +157,7 @@ def test_what_is_wrong_with_the_data_is_a_reading_of_its_own_with_its_reason(jou
     observed = judged(journal)
     assert keys <= unknown(observed), unknown(observed)
     assert not observed.is_conclusive
+    assert observed.unmet
     for key in keys:
         assert reading(observed, key).detail
 
@@ -205,3 +245,47 @@ def test_an_open_session_is_read_again_only_when_its_file_changed(journal):
     assert feed.measure_open("m", "1.0.0", SESSION, SINCE, POLICY.phases).predictions.symbols.size == 2
     (journal / "predictions.parquet").unlink()
     assert feed.measure_open("m", "1.0.0", SESSION, SINCE, POLICY.phases).predictions.symbols.size == 0
+
+
+FILES = ("returns", "history", "predictions", "features", "exposure", "baseline_features")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file_is_named_with_the_page_that_says_what_it_holds(journal, name):
+    (journal / f"{name}.parquet").unlink()
+    with pytest.raises(BadInputError, match=rf"{name}\.parquet.* is missing.*docs/live-data\.md"):
+        judged(journal)
+
+
+def test_a_journal_that_nobody_wrote_is_named_with_the_page_too(tmp_path):
+    with pytest.raises(BadInputError, match=r"live/m/predictions\.parquet.*the folder is missing.*docs/live-data\.md"):
+        judged(tmp_path / "live" / "m")
+
+
+def test_rows_within_two_days_of_now_are_not_ahead_and_those_after_it_are_named(journal):
+    moment = datetime(2019, 1, 3, 12, tzinfo=UTC)
+    found = LiveFolder(journal, now=lambda: moment).measure("m", "1.0.0", date(2019, 1, 3), SINCE, phases=POLICY.phases)
+    assert found.ahead == ()
+    moment = datetime(2019, 1, 1, 12, tzinfo=UTC)
+    found = LiveFolder(journal, now=lambda: moment).measure("m", "1.0.0", date(2019, 1, 3), SINCE, phases=POLICY.phases)
+    assert {each.table: each.rows for each in found.ahead} == {
+        "predictions": 10,
+        "features": 10,
+        "returns": 1,
+        "exposure": 1,
+    }
+    told = reading(observe(found, POLICY, {}), "future_rows")
+    assert "predictions: 10 row(s), up to 2019-01-04" in told.detail
+
+
+def test_a_feature_dropped_from_both_files_is_missed_by_what_the_release_was_approved_with(journal):
+    for name in ("features", "baseline_features"):
+        alter(journal, name, lambda t: t.with_columns(volatility=pl.col("momentum") * 2))
+    before = LiveFolder(journal).reference()
+    for name in ("features", "baseline_features"):
+        alter(journal, name, lambda t: t.drop("volatility"))
+    feed = LiveFolder(journal, approved=lambda version: Approved(pinned=before))
+    observed = observe(feed.measure("m", "1.0.0", SESSION, SINCE, phases=POLICY.phases), POLICY, {})
+    assert {"missing_features", "reference_changed", "psi_max"} <= unknown(observed)
+    assert "volatility" in reading(observed, "missing_features").detail
+    assert "without volatility" in reading(observed, "reference_changed").detail

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -102,6 +103,22 @@ def test_an_order_within_every_limit_leaves():
 )
 def test_every_restriction_of_the_memo_is_enforced(order, held, word):
     assert any(word in reason for reason in reasons(order, held))
+
+
+@pytest.mark.parametrize("later", [6, 7, 500, 2**53, 5.5, np.int64(6)])
+def test_an_order_made_on_flags_that_the_gate_has_not_read_adds_no_risk(later):
+    (reason,) = reasons(buy(epoch=later))
+    assert f"made on flags revision {later}, later than the 5 that this gate knows" in reason
+    admitted, refused = gate().admit([buy(epoch=later)], book(), flags=LIVE, today=TODAY)
+    assert (admitted, len(refused)) == ((), 1)
+
+
+@pytest.mark.parametrize("later", [6, 500, float("inf")])
+@pytest.mark.parametrize(("held", "change"), [(9.0, -4.0), (9.0, -9.0), (-9.0, 4.0)])
+def test_an_order_that_reduces_risk_leaves_on_whatever_flags_it_was_made(later, held, change):
+    given = book(weights_pct={"AAPL": held})
+    admitted, refused = gate().admit([buy(pct=change, epoch=later)], given, flags=LIVE, today=TODAY)
+    assert (len(admitted), refused) == (1, ())
 
 
 class TestUnknownFigures:

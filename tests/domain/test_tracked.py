@@ -4,8 +4,8 @@ import live_days
 import numpy as np
 
 from signoff.domain.monitoring import DailyReturns, observe
-from signoff.domain.monitoring.tracked import TRACKED, Group, tracked
 from signoff.domain.policy import Policy
+from signoff.domain.tracked import TRACKED, Group, tracked
 
 
 def keys(**changes) -> set[str]:

@@ -13,6 +13,7 @@ from test_server import killed_events, until
 
 from signoff.domain.access import Duty, Principal
 from signoff.domain.deployment import State
+from signoff.domain.events import PauseReason
 from signoff.domain.flags import flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
@@ -177,6 +178,27 @@ def test_arming_waits_for_a_second_person_and_not_for_the_first():
 def test_a_state_is_a_word_and_a_colour(state, word, tone, meaning):
     (line,) = lines(Known(standing(state)))
     assert (line.word, line.tone, line.meaning) == (word, tone, meaning)
+
+
+CUT = {"pause_reasons": (PauseReason.SILENCE,), "cut": "capital cut to 0% after 5 sessions without conclusive data"}
+
+
+@pytest.mark.parametrize("state", [State.ROLLING_BACK, State.ROLLBACK_STUCK, State.ROLLED_BACK, State.SUPERSEDED])
+@pytest.mark.parametrize("latch", [None, Latch(model="m", is_latched=True, epoch=1, reason="smoke", killed_by="Kim")])
+def test_silence_is_no_cause_of_what_a_rollback_or_a_kill_holds_off(state, latch):
+    """Silence had cut the capital before; it is not why the model is off now."""
+    told = Known(replace(standing(state), **CUT), latch)
+    (line,) = lines(told)
+    assert "silence" not in line.meaning.lower()
+    assert "without conclusive data" not in line.meaning
+    (read,) = told.told()
+    assert (read.reason, {share.reason for share in read.versions}) == ("", {""})
+
+
+@pytest.mark.parametrize("state", [State.LIMITED, State.FULL])
+def test_silence_is_named_where_it_is_why_a_live_release_trades_nothing(state):
+    (line,) = lines(Known(replace(standing(state), allocation_pct=0, **CUT)))
+    assert line.meaning.endswith(f"Because of silence: {CUT['cut']}.")
 
 
 def test_of_several_versions_each_is_told_with_what_it_may_trade():

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -26,17 +27,25 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.adapters.calendars import ExchangeCalendar
+from signoff.adapters.clocks import WallClock
 from signoff.adapters.foreign_files import open_regular
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.evidence import Days, Floats, Symbols
 from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions, Reference
+from signoff.domain.monitoring.cadence import bars, cadence_s
 from signoff.domain.monitoring.drift import window_sessions
+from signoff.domain.monitoring.measurement import Ahead, Earlier
+from signoff.domain.monitoring.usual import Layout
 from signoff.domain.policy import DayCount, PhasePolicy
+from signoff.domain.profiles import Approved, Pinned
 from signoff.ports.calendar import Calendar, TradingDays
 
 UTC_DAYS: Final = PhasePolicy(days=DayCount.CALENDAR, calendar="UTC")
 EARLIEST: Final = date(1990, 1, 15)
 LATEST: Final = date(2040, 12, 1)
+# A zone that is ahead of UTC and a session that is named after the next day explain this much, and no more.
+AHEAD: Final = timedelta(days=2)
+MOST_EARLIER: Final = 500
 KEYS: Final = frozenset({"timestamp", "symbol", "session"})
 
 
@@ -73,16 +82,25 @@ OPTIONAL: Final[Mapping[str, Mapping[str, Kind]]] = {
 }
 
 
+def _nothing_approved(_version: str) -> Approved | None:
+    return None
+
+
 @dataclass(frozen=True)
 class LiveFolder:
-    """Reads the journal up to a session, and nothing from after it.
+    """Reads the journal up to a session, and nothing from after it but how many rows are dated after `now`.
 
-    `looks` keeps what was last read of an open session, so that a file that did not change is not read every second.
+    `looks` keeps what was last read of an open session, so that a file that did not change is not read every second;
+    `baselines` the training period by its bytes, for what is usual in it takes long to compute. `approved` says what
+    the release of a version was approved with.
     """
 
     folder: Path
     calendar: Calendar = field(default_factory=ExchangeCalendar)
     looks: dict[tuple[object, ...], Measurement] = field(default_factory=dict)
+    baselines: dict[tuple[object, ...], tuple[Baseline, frozenset[str]]] = field(default_factory=dict)
+    approved: Callable[[str], Approved | None] = _nothing_approved
+    now: Callable[[], datetime] = WallClock().now
 
     def sessions(self, model: str, phases: PhasePolicy | None = None) -> tuple[date, ...]:  # noqa: ARG002 - one a model
         """Sessions with a journaled prediction."""
@@ -154,7 +172,8 @@ class LiveFolder:
         today = predictions.filter(pl.col("session") == session)
         earlier = predictions.filter((pl.col("session") < session) & (pl.col("session") >= live_since))
         live = self._daily("returns", version, session)
-        exposure = self._table("exposure").filter((pl.col("version") == version) & (pl.col("date") == session))
+        exposures = self._table("exposure").filter((pl.col("version") == version) & (pl.col("date") <= session))
+        exposure = exposures.filter(pl.col("date") == session)
         baseline, seen = self._baseline(days)
         return Measurement(
             session=session,
@@ -170,11 +189,28 @@ class LiveFolder:
             gross_exposure_pct=_numbers(exposure["gross_exposure_pct"]),
             seen=seen | self._seen_before(session, days),
             previous_symbols=_last_symbols(earlier),
+            earlier=_earlier(predictions.filter(pl.col("session") < session)),
+            earlier_exposures=_numbers(exposures.filter(pl.col("date") < session)["gross_exposure_pct"]),
+            ahead=tuple(self._ahead()),
+            approved=self.approved(version),
         )
 
     def _has(self, table: str) -> bool:
         """Whether there is such a file, which is then refused where it cannot be read."""
         return os.path.lexists(self.folder / f"{table}.parquet")
+
+    def _ahead(self) -> Iterator[Ahead]:
+        """Rows of each file, of any version, that are dated so far after now that no zone explains it."""
+        now = self.now()
+        for name, columns in COLUMNS.items():
+            rows = self._table(name)
+            if "date" in columns:
+                days = rows["date"].filter(rows["date"] > (now + AHEAD).date())
+            else:
+                at = _utc(rows)
+                days = at.filter(at > now + AHEAD).dt.date()
+            if days.len() and isinstance(newest := days.max(), date):
+                yield Ahead(table=name, rows=days.len(), newest=newest)
 
     def _daily(self, table: str, version: str, session: date, *, name: str | None = None) -> DailyReturns:
         rows = self._table(table).filter((pl.col("version") == version) & (pl.col("date") <= session))
@@ -220,22 +256,41 @@ class LiveFolder:
 
     def _baseline(self, days: TradingDays) -> tuple[Baseline, frozenset[str]]:
         """The training period, with every symbol that it knew; it is prepared once, for all that is measured."""
-        if "baseline" not in self._prepared:
-            rows = _with_session(self._table("baseline_features"), days, is_overnight=False)
-            sessions = _dates(rows["session"])
+        table = self._table("baseline_features")
+        key = (self._digests["baseline_features"], days.zone)
+        if key not in self.baselines:
+            rows = _with_session(table, days, is_overnight=False).sort("timestamp", maintain_order=True)
+            sessions, at = _dates(rows["session"]), _instants(rows["timestamp"])
             names = [name for name in rows.columns if name not in KEYS]
-            is_named = "symbol" in rows.columns
-            last = rows.filter(pl.col("session") == rows["session"].max()) if is_named else rows.head(0)
+            symbols = _symbols(rows["symbol"]) if "symbol" in rows.columns else None
+            last = rows.filter(pl.col("session") == rows["session"].max()) if symbols is not None else rows.head(0)
+            cadence, shared = cadence_s(at, symbols), Layout.of(sessions, symbols)
+            bar = bars(at, symbols, (cadence or 0.0) / 2)
             found = Baseline(
-                columns={name: Reference(values=_numbers(rows[name]), sessions=sessions) for name in names},
-                symbols=_named(last) if is_named else frozenset(),
-                duplicates=rows.height - rows.select("timestamp", "symbol").n_unique() if is_named else 0,
+                columns={
+                    name: Reference(values=_numbers(rows[name]), sessions=sessions, symbols=symbols, shared=shared)
+                    for name in names
+                },
+                symbols=_named(last) if symbols is not None else frozenset(),
+                duplicates=0 if symbols is None else int(bar.size - np.unique(bar).size),
+                cadence_s=cadence if symbols is not None else None,
+                pinned=Pinned(sha256=self._digests["baseline_features"], features=tuple(names)),
             )
-            self._prepared["baseline"] = (found, _named(rows) if is_named else frozenset())
-        return self._prepared["baseline"]
+            self.baselines.clear()
+            self.baselines[key] = (found, _named(rows) if symbols is not None else frozenset())
+        return self.baselines[key]
+
+    def reference(self) -> Pinned | None:
+        """What the reference for drift is known by, None where there is none that can be read."""
+        try:
+            table = self._table("baseline_features")
+        except SignoffError:
+            return None
+        names = tuple(name for name in table.columns if name not in KEYS)
+        return Pinned(sha256=self._digests["baseline_features"], features=names)
 
     @cached_property
-    def _prepared(self) -> dict[str, tuple[Baseline, frozenset[str]]]:
+    def _digests(self) -> dict[str, str]:
         return {}
 
     @cached_property
@@ -262,11 +317,15 @@ class LiveFolder:
         path = self.folder / f"{name}.parquet"
         try:
             handle = open_regular(path)
+        except FileNotFoundError as error:
+            raise _missing(path) from error
         except OSError as error:
             raise _unreadable(path, error.strerror or str(error)) from error
         with os.fdopen(handle, "rb") as file:
             try:
-                table = pl.read_parquet(file)
+                content = file.read()
+                self._digests[name] = sha256(content).hexdigest()
+                table = pl.read_parquet(content)
             except BaseException as error:
                 if not is_fault(error):
                     raise
@@ -281,10 +340,7 @@ def _with_session(
 ) -> pl.DataFrame:
     """Each row's day in the exchange's zone, or the session that had opened before it."""
     at = pl.col("timestamp")
-    dtype = table.schema["timestamp"]
-    has_zone = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
-    instant = at.dt.convert_time_zone("UTC") if has_zone else at.dt.replace_time_zone("UTC")
-    table = table.with_columns(timestamp=instant.dt.cast_time_unit("us"))
+    table = table.with_columns(timestamp=_utc(table))
     if since is not None:
         near = (pl.lit(since) - pl.duration(days=5)).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         table = table.filter(at >= near)
@@ -303,6 +359,14 @@ def _with_session(
     place = np.searchsorted(opened, _instants(table["timestamp"]), side="left") - 1
     session = np.where(place >= 0, np.maximum(local, named[place]), local)
     return table.with_columns(session=pl.Series(session.astype("datetime64[D]")))
+
+
+def _utc(table: pl.DataFrame) -> pl.Series:
+    """The stamps of a table; those without a zone are of UTC."""
+    at = table["timestamp"]
+    has_zone = isinstance(at.dtype, pl.Datetime) and at.dtype.time_zone is not None
+    instant = at.dt.convert_time_zone("UTC") if has_zone else at.dt.replace_time_zone("UTC")
+    return instant.dt.cast_time_unit("us")
 
 
 def _naive(at: datetime) -> datetime:
@@ -334,6 +398,20 @@ def _predictions(rows: pl.DataFrame) -> Predictions:
         values=_numbers(rows["prediction"]) if "prediction" in rows.columns else None,
         latency_ms=_numbers(rows["latency_ms"]),
         errors=_numbers(rows["error"]),
+    )
+
+
+def _earlier(rows: pl.DataFrame) -> Earlier:
+    """The predictions of the newest of these sessions; what failed predicted nothing."""
+    days = rows["session"].unique().sort().tail(MOST_EARLIER)
+    near = rows.filter(pl.col("session") >= days.min()).sort("timestamp", maintain_order=True) if days.len() else rows
+    found = _predictions(near)
+    values = np.full(near.height, np.nan) if found.values is None else found.values
+    return Earlier(
+        timestamps=found.timestamps,
+        sessions=_dates(near["session"]),
+        symbols=found.symbols,
+        values=np.where(np.nan_to_num(found.errors, nan=0.0) != 0.0, np.nan, values),
     )
 
 
@@ -383,6 +461,15 @@ def _check(path: Path, table: pl.DataFrame, needed: Mapping[str, Kind]) -> None:
             raise BadInputError(
                 f"{path}, column {name!r}, row {row}: expected {kind.words}, found nothing. Journal it again."
             )
+
+
+def _missing(path: Path) -> BadInputError:
+    """Who comes here without a journal reads on the page what to write."""
+    what = f"the file {path.name}" if path.parent.is_dir() else "the folder"
+    return BadInputError(
+        f"Expected the live journal {path}, found no such file: {what} is missing. The trading process writes it; "
+        "docs/live-data.md names every file and its columns, and has a program that writes them."
+    )
 
 
 def _unreadable(path: Path, because: str) -> BadInputError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from signoff.app.assess import ENVIRONMENT, Assessor, Release, refusals, submission_errors, unbound
 from signoff.app.assess import Validated as Fixed
 from signoff.app.bound import checked, refuse_other_bytes
+from signoff.app.held import profile_of
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Edition, Publisher
@@ -470,6 +471,7 @@ def _validated(record: Record, assessor: Assessor, release: Release) -> Validate
         bound=bound,
         bound_previous=bound_previous,
         unbound=unbound(assessor.registry, release),
+        profile=profile_of(release.inputs.evidence),
     )
 
 

@@ -6,11 +6,13 @@ back here: moving an alias without a person's word could undo what a person did 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
+from uuid import uuid4
 
 from signoff.app.bound import again_words, registered_again, sound_alarm
 from signoff.app.champion import ALIAS, champion_of, to_name
@@ -18,7 +20,9 @@ from signoff.app.notices import Notice, effect
 from signoff.app.record import Record
 from signoff.app.trouble import CHANNEL
 from signoff.domain.deployment import Deployment, State, age
+from signoff.domain.errors import ConflictError
 from signoff.domain.evidence import RegisteredModel
+from signoff.ledger.canonical import canonical, digest
 from signoff.ports.registry import Registry
 from signoff.ports.shelf import Shelf
 
@@ -27,6 +31,10 @@ KEPT_IN_REGISTRY: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
 WAS_CHAMPION: Final = (State.SUPERSEDED, State.ROLLED_BACK)
 KIND: Final = "registry"
 NAME: Final = "findings"
+SINCE: Final = "registry since"
+TURN: Final = "turn"
+# A worker that died in its turn keeps the others from looking for so long.
+LONGEST_TURN: Final = timedelta(minutes=10)
 # What is found is found again in every pass; a worker that stopped must not keep an old finding for ever.
 KEPT: Final = timedelta(days=1)
 
@@ -61,17 +69,36 @@ def discrepancies(record: Record, registry: Registry, model: str) -> tuple[Discr
     return tuple(Discrepancy(model=model, text=text, channel=channel) for text in found)
 
 
+@contextmanager
+def turn(shelf: Shelf, now: datetime) -> Iterator[bool]:
+    """Whether it is this worker's turn to look at the registry and tell; another one looks meanwhile where it is not.
+
+    Looking is part of the turn: who looked before a difference began would take it for gone once it was told.
+    """
+    token = uuid4().hex.encode()
+    is_mine = shelf.add(KIND, TURN, token, now + LONGEST_TURN, now)
+    try:
+        yield is_mine
+    finally:
+        if is_mine and shelf.get(KIND, TURN, now) == token:
+            shelf.drop(KIND, TURN)
+
+
 def tell(record: Record, shelf: Shelf, found: Mapping[str, tuple[Discrepancy, ...]], *, actor: str) -> None:
     """Tell people what was not told yet, and keep what stands; of a model that was not looked at, what is known stays.
 
-    What is found is told before it is kept, so that a worker that dies in between tells it again rather than never.
+    The shelf keeps since when each difference is known, and of two workers one decides on it. The notice is committed
+    under that moment, so that two workers, or one that died in between and looks again, tell it once.
     """
     now = record.now()
     known = standing(shelf, now)
     for model, each in found.items():
         for discrepancy in each:
+            since = _since(shelf, discrepancy, now)
             if discrepancy.text not in known.get(model, ()):
-                _tell(record, discrepancy, now, actor)
+                _tell(record, discrepancy, since, actor)
+        for text in set(known.get(model, ())) - {discrepancy.text for discrepancy in each}:
+            shelf.drop(SINCE, _name(model, text))
     present = {**known, **{model: tuple(d.text for d in each) for model, each in found.items()}}
     present = {model: texts for model, texts in present.items() if texts}
     if present:
@@ -80,24 +107,38 @@ def tell(record: Record, shelf: Shelf, found: Mapping[str, tuple[Discrepancy, ..
         shelf.drop(KIND, NAME)
 
 
+def _since(shelf: Shelf, discrepancy: Discrepancy, now: datetime) -> datetime:
+    """Since when a difference is known, by the first worker that found it."""
+    name = _name(discrepancy.model, discrepancy.text)
+    shelf.add(SINCE, name, now.isoformat().encode(), now + KEPT, now)
+    shelf.prolong(SINCE, name, now + KEPT, now)
+    kept = shelf.get(SINCE, name, now)
+    return now if kept is None else datetime.fromisoformat(kept.decode())
+
+
+def _name(model: str, text: str) -> str:
+    return digest(canonical([model, text]))
+
+
 def standing(shelf: Shelf, now: datetime) -> dict[str, tuple[str, ...]]:
     """What a worker found last, by model; nothing where none has looked for a day."""
     kept = shelf.get(KIND, NAME, now)
     return {} if kept is None else {model: tuple(texts) for model, texts in json.loads(kept).items()}
 
 
-def _tell(record: Record, discrepancy: Discrepancy, now: datetime, actor: str) -> None:
+def _tell(record: Record, discrepancy: Discrepancy, since: datetime, actor: str) -> None:
     notice = effect(
         Notice(
             deployment="",
-            notice=f"registry, {discrepancy.text}, found {now:%Y-%m-%d %H:%M} UTC",
+            notice=f"registry, {discrepancy.text}, found {since:%Y-%m-%d %H:%M} UTC",
             channel=discrepancy.channel,
             subject=f"{discrepancy.model}: the model registry differs from the record",
             text=f"{discrepancy.text}. Signoff changes nothing there: put it right in the registry, or release the "
             "version through Signoff.",
         )
     )
-    record.commit(actor=actor, key=f"registry:{notice.identity}", effects=(notice,))
+    with suppress(ConflictError):  # a worker of another name told it
+        record.commit(actor=actor, key=f"registry:{notice.identity}:{since.isoformat()}", effects=(notice,))
 
 
 @dataclass(frozen=True, slots=True)

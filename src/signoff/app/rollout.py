@@ -1,5 +1,6 @@
 """The phases: start, advance, pause and resume. The guards are the domain's; the files are re-read each time."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,18 +14,24 @@ from signoff.domain import decisions
 from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
 from signoff.domain.latch import Latch
+from signoff.domain.profiles import Pinned
 from signoff.ports.signing import Signer
 from signoff.ports.store import Effect
 
 MOVING: Final = CANDIDATE | {State.APPROVED}
 
 
+def _no_reference(_model: str) -> Pinned | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Moves an approved release through shadow, limited and full."""
+    """Moves an approved release through shadow, limited and full; `reference` says what its data are held against."""
 
     record: Record
     approvals: ApprovalRound
+    reference: Callable[[str], Pinned | None] = _no_reference
 
     def start(self, identity: str, *, actor: str, signer: Signer | None = None) -> Deployment:
         """Enter shadow; files that changed since the signatures void them instead, and the start is refused.
@@ -45,7 +52,15 @@ class Rollout:
         if signer is not None and state.state is State.APPROVED and not package.changed:
             deployer = sign_start(self.record, signer, state, actor)
         unrehearsed = self.approvals.unrehearsed(state) if state.state is State.APPROVED else ()
-        events = decisions.start(state, package, latch, self.record.now(), deployer=deployer, unrehearsed=unrehearsed)
+        events = decisions.start(
+            state,
+            package,
+            latch,
+            self.record.now(),
+            deployer=deployer,
+            unrehearsed=unrehearsed,
+            reference=self.reference(state.model),
+        )
         self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state), latch=_seen(state, latch))
         if any(isinstance(event, ApprovalsVoided) for event in events):
             decisions.refuse_changed(package)

@@ -5,18 +5,21 @@ and the clock are simulated, and the output says so.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from rich.console import Console
 from rich.text import Text
 
+from signoff.adapters.clocks import WallClock
 from signoff.adapters.documents import load_dossier, load_policy
+from signoff.adapters.live_folder import LiveFolder
 from signoff.app.adopt import Adoption, adopt
 from signoff.app.assess import Release
 from signoff.app.champion import name_champions
 from signoff.app.notices import tell_before
+from signoff.app.observe import Watch
 from signoff.app.package import latest_rehearsal
 from signoff.app.record import Record, deployment_stream
 from signoff.app.rehearse import rehearse
@@ -190,7 +193,7 @@ class Story:
 
     def roll_out(self, state: Deployment, cast: Cast) -> Deployment:
         """Live through 2019 and 2020, session by session, until a trigger fires or the time is over."""
-        watch, model = self.house.watch(state.model), state.model
+        watch, model = _replayed(self.house.watch(state.model), self.house.feed(state.model)), state.model
         sessions = watch.calendar.days(state.policy.phases.calendar, watch.feed.sessions(model)[0], LAST_SESSION)
         if state.state is State.APPROVED:
             self.announce(state)
@@ -342,3 +345,8 @@ def timeline(record: Record, state: Deployment) -> tuple[tuple[str, str, str], .
         if (r.stream.startswith("deployment/") or r.stream == f"model/{state.model}")
         and (r.event.kind in KEPT or (isinstance(r.event, Observed) and r.event.fired))
     )
+
+
+def _replayed(watch: Watch, feed: LiveFolder) -> Watch:
+    """The same over a journal that was written before the replay began: its rows are ahead of the replay's clock."""
+    return replace(watch, feed=replace(feed, now=WallClock().now))

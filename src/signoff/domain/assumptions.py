@@ -11,32 +11,10 @@ from difflib import SequenceMatcher
 from math import isfinite
 from typing import Final
 
+from signoff.domain.tracked import TRACKED
+
 AGAINST_CHAMPION: Final = "less_champion_bps"
-METRICS: Final = (
-    "daily_return",
-    "rolling_sharpe_7d",
-    "rolling_sharpe_30d",
-    "sharpe_days_below",
-    "psi_max",
-    "latency_p95_ms",
-    "error_rate_pct",
-    "var_exceptions",
-    "var_exceptions_attributed",
-    "gross_exposure_pct",
-    "index_vol_30d_pct",
-    "universe_size",
-    "predictions",
-    AGAINST_CHAMPION,
-    "missing_returns",
-    "prediction_gaps",
-    "error_gaps",
-    "duplicate_rows",
-    "unordered_rows",
-    "missing_features",
-    "feature_gaps",
-    "symbols_new",
-    "symbols_lost",
-)
+METRICS: Final = tuple(each.key for each in TRACKED)
 """Every figure that monitoring reads of a release, by its key."""
 
 _EXPRESSION: Final = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*")

@@ -26,6 +26,7 @@ from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Pha
 from signoff.domain.independence import objection
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Certification, Policy, Role
+from signoff.domain.profiles import Pinned
 from signoff.domain.rehearsal import Rehearsal, objections
 from signoff.domain.silence import concerns_of, cut_by, in_sessions
 from signoff.domain.venue import VenueKind
@@ -166,10 +167,12 @@ def start(
     *,
     deployer: e.DeployerSigned | None = None,
     unrehearsed: tuple[str, ...] = (),
+    reference: Pinned | None = None,
 ) -> tuple[AnyEvent, ...]:
     """Enter shadow: approved, unchanged, unexpired, on its day, every condition met, certified, told, not latched.
 
-    `deployer` is the signature of who starts it, `unrehearsed` what the last rehearsal lacks by now.
+    `deployer` is the signature of who starts it, `unrehearsed` what the last rehearsal lacks by now, `reference` what
+    the live data stand beside now: the release is held to it from here on.
     """
     _in_state(state, State.APPROVED, action="start")
     if package.changed or package.manifest != state.manifest:
@@ -192,7 +195,8 @@ def start(
             "enrolled person whose key is at hand: `signoff rollout start ID --as NAME`, or with --key FILE.",
         )
     signed = () if deployer is None else (deployer,)
-    return (*signed, e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason="approved by every required role"))
+    why = "approved by every required role"
+    return (*signed, e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0, reason=why, reference=reference))
 
 
 def _on_its_day(state: Deployment, now: datetime) -> None:

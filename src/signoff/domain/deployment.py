@@ -18,6 +18,7 @@ from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseRea
 from signoff.domain.floor import Floor
 from signoff.domain.independence import objection
 from signoff.domain.policy import Policy, Role
+from signoff.domain.profiles import Pinned, Profile
 
 
 class State(StrEnum):
@@ -168,7 +169,9 @@ class Deployment:
     person's resume restores. `concerns` are those of the last session observed. `certified` is section 12 as the last
     edition that has one says, `told` when which notice was taken by somebody, `deployer` who signed for the start.
     `bound` is the registered version with its files, `bound_previous` the one that the release falls back to; without
-    them `unbound` says why. `registered_again` are numbers of later registrations under the same version.
+    them `unbound` says why. `registered_again` are numbers of later registrations under the same version. `profile` is
+    what was validated and `reference` the reference for drift that the release is held to: what it `started_with`, or
+    what was observed first.
     """
 
     id: str
@@ -224,6 +227,9 @@ class Deployment:
     bound_previous: Pin | None = None
     unbound: str = BEFORE_BINDING
     registered_again: tuple[int, ...] = ()
+    profile: Profile | None = None
+    reference: Pinned | None = None
+    started_with: Pinned | None = None
 
     @property
     def registry_name(self) -> str:
@@ -421,6 +427,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
                 bound=event.bound,
                 bound_previous=event.bound_previous,
                 unbound=event.unbound,
+                profile=event.profile,
             )
         case e.RegisteredAgain():
             return replace(state, registered_again=tuple(sorted({*state.registered_again, event.number})))
@@ -510,6 +517,8 @@ def _in_phase(state: Deployment, event: e.PhaseEntered, at: datetime) -> Deploym
         unmet=("no day of this phase observed yet",),
         fired=(),
         approved_pct=event.allocation_pct if state.is_cut else None,
+        reference=state.reference or event.reference,
+        started_with=state.started_with or event.reference,
     )
 
 
@@ -520,7 +529,12 @@ def _observed(state: Deployment, event: e.Observed) -> Deployment:
     is_new = last is None or event.session > last or event.concerns is None
     _must(is_new or was_looked_at, state, f"observed {event.session} twice")
     counted = int(event.counts and not _held_up(state, event) and _belongs_to_phase(state, event.session))
-    counting = replace(state, phase_days=state.phase_days + counted, live_days=state.live_days + counted)
+    counting = replace(
+        state,
+        phase_days=state.phase_days + counted,
+        live_days=state.live_days + counted,
+        reference=state.reference or event.reference,
+    )
     judged = _judged(counting, event)
     if is_late:
         return replace(judged, fired=event.fired or judged.fired)

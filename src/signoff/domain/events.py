@@ -15,6 +15,7 @@ from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.floor import Floor
 from signoff.domain.policy import Certification, Policy, Role, Tier
+from signoff.domain.profiles import Pinned, Profile
 from signoff.domain.venue import VenueKind
 
 
@@ -219,7 +220,8 @@ class Validated(Event):
 
     `replay_seed` is what the dates of the point-in-time replay were drawn with; it was always 0 before it was drawn.
     `bound` is the registered version whose files the package names, `bound_previous` the version that the release falls
-    back to, as both were then. Where nothing is bound, `unbound` says why.
+    back to, as both were then. Where nothing is bound, `unbound` says why. `profile` is what live data will be held
+    against; an older Signoff kept none.
     """
 
     kind: Literal["validated"] = "validated"
@@ -229,6 +231,7 @@ class Validated(Event):
     bound: Pin | None = None
     bound_previous: Pin | None = None
     unbound: str = BEFORE_BINDING
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,6 +352,7 @@ class PhaseEntered(Event):
     phase: Phase
     allocation_pct: int
     reason: str = ""
+    reference: Pinned | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -381,6 +385,7 @@ class Observed(Event):
     `concerns` are the critical and unknown readings, or "no data". An older Signoff recorded None, and such a day
     counts neither as silence nor as judged. A session that was looked at before its data came is observed once more.
     `open_until` is the close of a session that was looked at before it: such a look is told and never recorded.
+    `reference` is the reference for drift that was found; the first one of a release is the one it is held to.
     """
 
     kind: Literal["observed"] = "observed"
@@ -392,6 +397,7 @@ class Observed(Event):
     is_conclusive: bool
     concerns: tuple[str, ...] | None = None
     open_until: datetime | None = None
+    reference: Pinned | None = None
 
     @property
     def is_heard(self) -> bool:

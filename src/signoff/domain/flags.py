@@ -181,7 +181,7 @@ def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) ->
     )
     if is_latched:
         return killed(told, 0)
-    return replace(told, reason=_cut_of(leaving)) if leaving else alone(told)
+    return told if leaving else alone(told)
 
 
 def alone(told: Flags) -> Flags:
@@ -248,7 +248,7 @@ def _share(release: Deployment, most: int) -> Share:
         enabled=is_shadow or percent > 0,
         allocation_pct=percent,
         shadow_mode=is_shadow,
-        reason=_cut_of(release) if release.state in LIVE | RETREATING else "",
+        reason=_cut_of(release) if release.state in LIVE else "",
     )
 
 

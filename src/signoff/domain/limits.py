@@ -190,6 +190,11 @@ def _of_version(order: Order, flags: Flags, rules: Rules) -> Iterator[str]:
         yield f"the order names no flags revision that it was made on, present is {flags.revision}"
     elif epoch < flags.revision:
         yield f"made on flags revision {order.epoch}, present is {flags.revision}"
+    elif epoch > flags.revision:
+        yield (
+            f"made on flags revision {order.epoch}, later than the {flags.revision} that this gate knows: what it says "
+            "is unknown here; read the flags again"
+        )
 
 
 def _because(reason: str) -> str:

@@ -20,7 +20,7 @@ from signoff.app.governance import AT_STAKE, check_release
 from signoff.app.notices import IN_ORDER, tell_before
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
-from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, alarms, discrepancies, tell
+from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, alarms, discrepancies, standing, tell, turn
 from signoff.app.rollback import HALTING, is_memo_owed
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
@@ -348,12 +348,16 @@ class Worker:
             alarms(record, registry, model, actor=self.actor)
             found[model] = discrepancies(record, registry, model)
 
-        for model in sorted({state.model for _, state in self._releases("registry", done, *KEPT_IN_REGISTRY)}):
-            self._try(Subject(task="registry", of=model), done, partial(look, model))
-        tell(record, self.house.shelf, found, actor=self.actor)
-        for model, each in found.items():
-            if each:
-                done.differs[model] = [discrepancy.text for discrepancy in each]
+        shelf = self.house.shelf
+        with turn(shelf, record.now()) as is_mine:
+            if is_mine:
+                for model in sorted({state.model for _, state in self._releases("registry", done, *KEPT_IN_REGISTRY)}):
+                    self._try(Subject(task="registry", of=model), done, partial(look, model))
+                tell(record, shelf, found, actor=self.actor)
+                differs = {model: [each.text for each in several] for model, several in found.items()}
+            else:  # another worker looks
+                differs = {model: list(texts) for model, texts in standing(shelf, record.now()).items()}
+        done.differs.update({model: texts for model, texts in differs.items() if texts})
 
     def _say_late(self, done: Pass) -> None:
         """Report lanes that have not come back for long."""

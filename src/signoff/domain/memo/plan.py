@@ -15,10 +15,10 @@ from signoff.domain.live_thresholds import Kind, LiveThreshold, threshold
 from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section, Table
 from signoff.domain.memo.pieces import ABSENT, declared, lead_in, linked, listed, one, plain, versioned, words
 from signoff.domain.memo.release import Release
-from signoff.domain.monitoring.tracked import Group, tracked
 from signoff.domain.policy import DayCount, Policy, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
 from signoff.domain.silence import rule
+from signoff.domain.tracked import Group, tracked
 
 SESSIONS_A_YEAR: Final = 252
 

@@ -12,7 +12,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.evidence import Days, Floats
+from signoff.domain.evidence import Days, Floats, Symbols
+from signoff.domain.monitoring.usual import Layout, usual
+from signoff.domain.profiles import Usual
 from signoff.stats.drift import MIN_OBSERVATIONS, population_stability_index, reference_edges, stability_of_counts
 from signoff.stats.errors import InsufficientData
 
@@ -53,10 +55,18 @@ class Reference:
     """One feature in the training period: its values with their sessions, NaN where one is missing.
 
     What windows of the past showed is computed once for each length, since a pass over years of it is asked for daily.
+    The features of one file stand in one `shared` layout.
     """
 
     values: Floats
     sessions: Days
+    symbols: Symbols | None = None
+    shared: Layout | None = None
+
+    @cached_property
+    def usual(self) -> Usual:
+        """What is usual for the feature in a session of training."""
+        return usual((self.shared or Layout.of(self.sessions, self.symbols)).table(self.values))
 
     def drift(self, feature: str, window: Floats, n_sessions: int) -> Drift:
         """How far a window of so many sessions lies from the training period."""

@@ -22,7 +22,8 @@ from signoff.domain.policy import Policy
 def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str]) -> Observed:
     """Assess one session. `assumptions` maps a title to its monitor expression, e.g. ``psi_max < 0.25``."""
     track = returns.Track.of(measured)
-    outcomes = Outcomes.of(measured.session, measured.predictions, _incomplete(measured), _needed(measured))
+    apart = quality.apart_s(measured)
+    outcomes = Outcomes.of(measured.session, measured.predictions, _incomplete(measured), _needed(measured), apart)
     has_data = outcomes.n > 0 and track.is_of_session
     readings = _in_order(
         (
@@ -46,6 +47,7 @@ def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str
         fired=fired,
         unmet=(*no_data, *(f"trigger holds: {name}" for name in fired), *_bad(readings), *violated),
         is_conclusive=has_data and all(reading.level != Level.UNKNOWN for reading in readings),
+        reference=measured.baseline.pinned,
     )
 
 

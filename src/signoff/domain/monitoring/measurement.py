@@ -12,6 +12,7 @@ import numpy as np
 
 from signoff.domain.evidence import Days, Floats, Instants, Symbols
 from signoff.domain.monitoring.drift import Reference
+from signoff.domain.profiles import Approved, Pinned
 
 NO_DAYS: Final[Days] = np.empty(0, dtype="datetime64[D]")
 NO_FLOATS: Final[Floats] = np.empty(0)
@@ -52,11 +53,35 @@ class Features:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Baseline:
-    """The features of the training period, the reference for drift. `symbols` are those of its last session."""
+    """The features of the training period, the reference for drift. `symbols` are those of its last session.
+
+    `cadence_s` is how far apart rows of a symbol are, and `pinned` what the file is known by.
+    """
 
     columns: Mapping[str, Reference] = field(default_factory=dict)
     symbols: frozenset[str] = frozenset()
     duplicates: int = 0
+    cadence_s: float | None = None
+    pinned: Pinned | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Earlier:
+    """Predictions of the version from before the session, NaN where one failed or is no number."""
+
+    timestamps: Instants = field(default_factory=lambda: NO_INSTANTS)
+    sessions: Days = field(default_factory=lambda: NO_DAYS)
+    symbols: Symbols = field(default_factory=lambda: NO_SYMBOLS)
+    values: Floats = field(default_factory=lambda: NO_FLOATS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """Rows of a file that are dated after the moment of reading, and the newest of these dates."""
+
+    table: str
+    rows: int
+    newest: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,8 +90,10 @@ class Measurement:
 
     `history` is from backtest and paper trading, `live` from the rollout; together they fill long windows on the first
     day. `backtest` is the registered version run again over the lived sessions, None where nobody journaled that.
-    `expected` are the lived sessions that must have a return. `seen` are the symbols known before the session,
-    and `previous_symbols` those of the release's session before it, None on its first.
+    `expected` are the lived sessions that must have a return. `seen` are the symbols that were known before the
+    session, and `previous_symbols` those of the release's session before it, None on its first. `earlier` and
+    `earlier_exposures` are of the version's sessions before it, the former None where a feed does not give them.
+    `approved` is what the release was approved with, None where nobody asked.
     """
 
     session: date
@@ -82,3 +109,7 @@ class Measurement:
     gross_exposure_pct: Floats = field(default_factory=lambda: NO_FLOATS)
     seen: frozenset[str] = frozenset()
     previous_symbols: frozenset[str] | None = None
+    earlier: Earlier | None = None
+    earlier_exposures: Floats = field(default_factory=lambda: NO_FLOATS)
+    ahead: tuple[Ahead, ...] = ()
+    approved: Approved | None = None

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from signoff.domain.events import Reading
 from signoff.domain.evidence import Floats
 from signoff.domain.live_thresholds import Kind, threshold
+from signoff.domain.monitoring.cadence import bars
 from signoff.domain.monitoring.measurement import Predictions
 from signoff.domain.monitoring.readings import Figure, Level, finding, judged, reading, some, too_few
 from signoff.domain.policy import Policy
@@ -45,18 +46,20 @@ class Outcomes:
 
     @classmethod
     def of(
-        cls, session: date, predictions: Predictions, incomplete: str = "", needed: int = MIN_PREDICTIONS
+        cls,
+        session: date,
+        predictions: Predictions,
+        incomplete: str = "",
+        needed: int = MIN_PREDICTIONS,
+        apart_s: float = 0.0,
     ) -> "Outcomes":
-        """Fold rows of the same moment and symbol into one, by the worse of them.
+        """Fold rows of one symbol and bar into one, by the worse of them.
 
-        `needed` is how many predictions a figure of the session needs.
+        `needed` is how many predictions a figure of the session needs, `apart_s` how far apart two bars are.
         """
         n = predictions.timestamps.size
-        keys = np.empty(n, dtype=[("at", "i8"), ("symbol", "i8")])
-        names, code = np.unique(predictions.symbols, return_inverse=True)
-        keys["at"], keys["symbol"] = predictions.timestamps.astype("datetime64[us]").astype("i8"), code.reshape(-1)
-        found, of = np.unique(keys, return_inverse=True)
-        of = of.reshape(-1)
+        of = bars(predictions.timestamps, predictions.symbols, apart_s)
+        found, first = np.unique(of, return_index=True)
         values = np.full(n, np.nan) if predictions.values is None else predictions.values
         failed, unflagged, gone, untimed = (np.zeros(found.size) for _ in range(4))
         np.maximum.at(failed, of, np.nan_to_num(predictions.errors, nan=0.0) != 0.0)
@@ -69,7 +72,7 @@ class Outcomes:
         is_failed = failed > 0
         return cls(
             session=session,
-            symbols=names[found["symbol"]] if n else predictions.symbols,
+            symbols=predictions.symbols[first],
             failed=is_failed,
             unknown=~is_failed & ((unflagged > 0) | (gone > 0)),
             unflagged=~is_failed & (unflagged > 0),

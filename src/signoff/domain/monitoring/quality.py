@@ -6,18 +6,26 @@ figures would read without it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.events import Reading
-from signoff.domain.evidence import Days, Floats
+from signoff.domain.evidence import Days, Floats, Instants, Symbols
 from signoff.domain.live_thresholds import Kind, threshold
+from signoff.domain.monitoring import plausible
+from signoff.domain.monitoring.cadence import bars, cadence_s
 from signoff.domain.monitoring.drift import MOST_SESSIONS, Drift, watched
 from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.operational import Outcomes
-from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, judged, newest, reading, some
+from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, judged, newest, reading, some, too_few
+from signoff.domain.monitoring.usual import LEVEL, MIN_SESSIONS, beyond, range_of
 from signoff.domain.policy import Policy
+
+# No dossier may state more.
+GREATEST_EXPOSURE_PCT: Final = 1000.0
+ROUNDING_PCT: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,16 +37,29 @@ class Doubled:
     first: str
 
 
+def apart_s(measured: Measurement) -> float:
+    """How far apart two predictions of a symbol are at least: half of what evidence shows, or else training."""
+    approved = measured.approved
+    cadence = approved.cadence_s if approved is not None and approved.cadence_s else measured.baseline.cadence_s
+    earlier = measured.earlier
+    if earlier is not None and np.unique(earlier.sessions).size >= MIN_SESSIONS:
+        known = cadence_s(earlier.timestamps, earlier.symbols)
+        cadence = known if cadence is None or known is None else min(cadence, known)
+    return (cadence or 0.0) / 2
+
+
 def doubled_rows(measured: Measurement) -> tuple[Doubled, ...]:
-    """Every table of the measurement in which a row stands more than once."""
+    """Every table of the measurement in which a row stands more than once, be it a moment later."""
     tables = (measured.history, measured.live, *(() if measured.champion is None else (measured.champion,)))
     found = [_doubled_days(table.name, table.dates) for table in tables[2:]]
     found.append(_doubled_days("returns", np.concatenate([table.dates for table in tables[:2]])))
     rows = measured.predictions
-    found.append(_doubled_rows("predictions", rows.timestamps, rows.symbols))
+    found.append(_doubled_rows("predictions", rows.timestamps, rows.symbols, apart_s(measured)))
     features = measured.features
     if features.symbols is not None:
-        found.append(_doubled_rows("features", features.timestamps, features.symbols))
+        found.append(
+            _doubled_rows("features", features.timestamps, features.symbols, (measured.baseline.cadence_s or 0.0) / 2)
+        )
     if (again := measured.baseline.duplicates) > 0:
         found.append(Doubled(table="baseline_features", rows=again, first="in training"))
     if (again := measured.gross_exposure_pct.size) > 1:
@@ -74,6 +95,10 @@ def readings(measured: Measurement, found: Outcomes, policy: Policy) -> Iterator
     yield _unordered(measured)
     yield _missing_features(measured)
     yield _feature_gaps(measured)
+    yield _reference(measured)
+    yield _future_rows(measured)
+    unjudged = dict(_gaps(measured)) | {name: f"{name} is not journaled" for name in _lost_features(measured)}
+    yield from plausible.readings(measured, found, unjudged)
     symbols = Figure(n=found.n, as_of=found.as_of, why="" if found.n else _nothing(measured, "prediction"))
     for key, names, what in (
         ("symbols_new", new_symbols(measured), "never seen before this session, or without a feature"),
@@ -125,11 +150,17 @@ def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: lis
         return f"no drift could be measured: {_nothing(measured, 'feature')}"
     if (last := as_date(days.max())) != measured.session:
         return f"stale: the newest features are of {last}"
+    if (why := _no_sound_window(measured)) or not unknown:
+        return why
+    more = f" (and {len(unknown) - 1} more features)" if len(unknown) > 1 else ""
+    return f"no drift could be measured: {unknown[0].why}{more}"
+
+
+def _no_sound_window(measured: Measurement) -> str:
     if _is_doubled(measured):
         return "rows of the features stand there more than once"
-    if unknown:
-        more = f" (and {len(unknown) - 1} more features)" if len(unknown) > 1 else ""
-        return f"no drift could be measured: {unknown[0].why}{more}"
+    if _reference(measured).level == Level.UNKNOWN:
+        return "the reference for drift is another one than the release began with"
     return ""
 
 
@@ -164,7 +195,12 @@ def _drift_detail(worst: Drift | None, is_significant: bool) -> str:
 
 
 def _exposure(measured: Measurement) -> Reading:
-    values = measured.gross_exposure_pct
+    """The gross exposure, critical above the limit on record; without one, unusual where earlier sessions say so."""
+    values, limit = measured.gross_exposure_pct, GREATEST_EXPOSURE_PCT
+    approved = measured.approved
+    if approved is not None and approved.greatest_exposure_pct is not None:
+        limit = approved.greatest_exposure_pct
+    is_young = False
     if values.size > 1:
         why = f"{values.size} rows of {measured.session}, expected one"
     elif not values.size:
@@ -172,9 +208,58 @@ def _exposure(measured: Measurement) -> Reading:
     else:
         why = "" if np.isfinite(values[0]) else f"the exposure of {measured.session} is no number"
         why = why or ("" if values[0] >= 0 else f"the gross exposure of {measured.session} is below zero")
+        if not why and approved is not None and approved.greatest_exposure_pct is None:
+            why, is_young = _unbounded(float(values[0]), measured.earlier_exposures)
     as_of = measured.session if values.size else None
     value = float(values[0]) if values.size == 1 else None
-    return reading("gross_exposure_pct", Figure(value=value, n=values.size, needed=1, as_of=as_of, why=why))
+    figure = Figure(value=value, n=values.size, needed=1, as_of=as_of, why=why)
+    if value is not None and np.isfinite(value) and value > limit + ROUNDING_PCT:
+        figure = replace(figure, why="")
+    whose = "that any dossier may state" if limit == GREATEST_EXPOSURE_PCT else "of the dossier"
+    made = reading(
+        "gross_exposure_pct",
+        figure,
+        lambda found: Level.CRITICAL if found > limit + ROUNDING_PCT else Level.OK,
+        detail=f"critical above {limit:g}%, the limit {whose}",
+    )
+    return replace(made, is_young=True) if is_young and made.level == Level.UNKNOWN else made
+
+
+def _unbounded(value: float, earlier: Floats) -> tuple[str, bool]:
+    """Why an exposure without a limit on record is unknown, and whether it only waits for more sessions."""
+    known = range_of(earlier)
+    if known is None:
+        held = int(np.isfinite(earlier).sum())
+        return f"no limit is on record, nor enough sessions to hold it against: {too_few(held, MIN_SESSIONS)}", True
+    if beyond(LEVEL, value, known, 1):
+        seen = f"{known.least:.4g}% to {known.most:.4g}% in {known.n} sessions before"
+        return f"no limit is on record, and {value:.4g}% is far from {seen}", False
+    return "", False
+
+
+def _reference(measured: Measurement) -> Reading:
+    """Whether the reference for drift is the one that the release began with, or that a later release did."""
+    now, approved = measured.baseline.pinned, measured.approved
+    pinned = None if approved is None else approved.pinned
+    figure = Figure(n=len(measured.baseline.columns), needed=1, as_of=measured.session)
+    if now is None or pinned is None or approved is None or now in (pinned, *approved.later):
+        return finding("reference_changed", 0, figure, "")
+    lost = [name for name in pinned.features if name not in now.features]
+    new = [name for name in now.features if name not in pinned.features]
+    said = [f"without {some(lost)}" if lost else "", f"with {some(new)}" if new else ""]
+    how = " and ".join(text for text in said if text) or "with the same features and other values"
+    detail = (
+        f"baseline_features.parquet is not the file that the release began with (SHA-256 {pinned.sha256[:12]}, found "
+        f"{now.sha256[:12]}), {how}. Put that file back"
+    )
+    return finding("reference_changed", 1, figure, detail)
+
+
+def _future_rows(measured: Measurement) -> Reading:
+    said = [f"{each.table}: {each.rows} row(s), up to {each.newest}" for each in measured.ahead]
+    detail = f"dated after the moment of reading: {some(said)}" if said else ""
+    figure = Figure(n=measured.live.dates.size + measured.predictions.timestamps.size, as_of=measured.session)
+    return finding("future_rows", sum(each.rows for each in measured.ahead), figure, detail)
 
 
 def _doubled(measured: Measurement, found: Outcomes) -> Reading:
@@ -199,11 +284,28 @@ def _unordered(measured: Measurement) -> Reading:
 
 
 def _missing_features(measured: Measurement) -> Reading:
-    known = list(measured.baseline.columns)
-    lost = [name for name in known if name not in measured.features.columns]
-    detail = f"of {len(known)} features of the training period not journaled: {some(lost)}" if lost else ""
+    known, lost = _known_features(measured), _lost_features(measured)
+    unreferenced = [name for name in known if name not in measured.baseline.columns and name not in lost]
+    said = [f"not journaled: {some(lost)}"] if lost else []
+    said += [f"without a reference in baseline_features.parquet: {some(unreferenced)}"] if unreferenced else []
+    is_registered = measured.approved is not None and measured.approved.features
+    whose = "the registered version" if is_registered else "the training period"
+    detail = f"of {len(known)} features of {whose} {'; '.join(said)}" if said else ""
     why = "" if known else "the training period has no feature"
-    return finding("missing_features", len(lost), Figure(n=len(known), needed=1, why=why), detail)
+    figure = Figure(n=len(known), needed=1, why=why)
+    return finding("missing_features", len(lost) + len(unreferenced), figure, detail)
+
+
+def _known_features(measured: Measurement) -> list[str]:
+    """The features that were approved, those of the reference that the release began with, and those of training."""
+    approved = measured.approved
+    pinned = () if approved is None or approved.pinned is None else approved.pinned.features
+    registered = () if approved is None else approved.features
+    return list(dict.fromkeys((*registered, *pinned, *measured.baseline.columns)))
+
+
+def _lost_features(measured: Measurement) -> list[str]:
+    return [name for name in _known_features(measured) if name not in measured.features.columns]
 
 
 def _feature_gaps(measured: Measurement) -> Reading:
@@ -252,14 +354,13 @@ def _doubled_days(name: str, dates: Days) -> Doubled:
     return Doubled(table=name, rows=int(dates.size - days.size), first=first)
 
 
-def _doubled_rows(name: str, at: NDArray[np.datetime64], symbols: NDArray[np.str_]) -> Doubled:
-    rows = np.empty(at.size, dtype=[("at", "i8"), ("symbol", "i8")])
-    names, code = np.unique(symbols, return_inverse=True)
-    rows["at"], rows["symbol"] = at.astype("datetime64[us]").astype("i8"), code.reshape(-1)
-    found, counts = np.unique(rows, return_counts=True)
-    again = found[counts > 1]
-    first = f"{names[again[0]['symbol']]} at {again[0]['at'].astype('datetime64[us]')} UTC" if again.size else ""
-    return Doubled(table=name, rows=int(at.size - found.size), first=first)
+def _doubled_rows(name: str, at: Instants, symbols: Symbols, apart: float) -> Doubled:
+    order = np.lexsort((at, symbols))
+    bar = bars(at, symbols, apart)[order]
+    again = order[1:][bar[1:] == bar[:-1]]
+    first = min(again, key=lambda row: (str(symbols[row]), at[row]), default=None)
+    said = "" if first is None else f"{symbols[first]} at {at[first].astype('datetime64[us]')} UTC"
+    return Doubled(table=name, rows=int(again.size), first=said)
 
 
 def _steps_back(at: NDArray[np.datetime64]) -> tuple[int, str]:

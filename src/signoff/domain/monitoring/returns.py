@@ -4,8 +4,8 @@ A figure rests on whole windows. One row that is doubled, no number or missing m
 holds it; rows before the window change nothing.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Final
@@ -18,7 +18,9 @@ from signoff.domain.evidence import Days, Floats
 from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring.measurement import DailyReturns, Measurement
 from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, judged, newest, reading, some, too_few
+from signoff.domain.monitoring.usual import MIN_SESSIONS, range_of
 from signoff.domain.policy import Policy
+from signoff.domain.profiles import Range
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.performance import sharpe_ratio
 from signoff.stats.sequential import MIN_OBSERVATIONS as PAIRS
@@ -28,8 +30,12 @@ BETA_SESSIONS: Final = 250
 VAR_SESSIONS: Final = 500
 VAR_PAST: Final = 100
 VOLATILITY_SESSIONS: Final = 30
-# Tenfold in a session: beyond it a figure is damage, and no return of anything that is traded.
-GREATEST_RETURN: Final = 10.0
+# Where no past says what is usual: more than everything in a session is damage, and no return of what is traded.
+GREATEST_RETURN: Final = 1.0
+# A return is measured by the median size of so many before it, and its size is usual by at least a hundred others.
+SIZE_SESSIONS: Final = 60
+STORM_SESSIONS: Final = 5
+FORTY_YEARS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +53,10 @@ def rolling_sharpe(returns: Floats, window: int) -> float | None:
     tail = returns[-window:]
     if tail.size < window or not np.isfinite(tail).all() or float(np.std(tail)) == 0.0:
         return None
-    return float(sharpe_ratio(tail))
+    try:
+        return float(sharpe_ratio(tail))
+    except InsufficientData:  # equal returns whose deviation is a rounding
+        return None
 
 
 def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarException | None:
@@ -80,12 +89,19 @@ def var_exception(returns: Floats, benchmark: Floats, level: float) -> VarExcept
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Track:
-    """The release's returns in order of their days, with what is wrong at each row: "" where nothing is."""
+    """The release's returns in order of their days, and which of them nobody can have made.
+
+    An implausible gain is no number, for it would hide every loss around it. An implausible loss stays a loss, of
+    everything at most: it makes figures unknown, and silences no trigger. An implausible return of the benchmark is no
+    number either way.
+    """
 
     measured: Measurement
     dates: Days
     returns: Floats
     benchmark: Floats
+    odd: Mapping[int, str] = field(default_factory=dict)
+    odd_market: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, measured: Measurement) -> "Track":
@@ -93,11 +109,18 @@ class Track:
         tables = (measured.history, measured.live)
         dates = np.concatenate([table.dates for table in tables])
         order = np.argsort(dates, kind="stable")
+        returns = np.concatenate([table.returns for table in tables])[order]
+        benchmark = np.concatenate([_benchmark(table) for table in tables])[order]
+        past = int((dates < np.datetime64(measured.live_since, "D")).sum())
+        odd, odd_market = implausible(returns, past), implausible(benchmark, past)
+        gains = [row for row in odd if returns[row] > 0]
         return cls(
             measured=measured,
             dates=dates[order],
-            returns=_plausible(np.concatenate([table.returns for table in tables])[order]),
-            benchmark=_plausible(np.concatenate([_benchmark(table) for table in tables])[order]),
+            returns=np.maximum(_blanked(returns, gains), -GREATEST_RETURN),
+            benchmark=_blanked(benchmark, list(odd_market)),
+            odd=odd,
+            odd_market=odd_market,
         )
 
     @property
@@ -145,17 +168,22 @@ class Track:
             return too_few(end - first, n if needed is None else needed)
         if end == self.dates.size and not self.is_of_session:
             return f"stale: the newest return is of {as_date(self.dates[-1])}"
-        values = self.returns if values is None else values
-        broken = np.flatnonzero(~np.isfinite(values[first:end]))
-        if broken.size:
-            what = "return" if values is self.returns else "benchmark"
-            return f"the {what} of {as_date(self.dates[first + broken[0]])} is no number"
+        if broken := self._broken(first, end, self.returns if values is None else values):
+            return broken
         begun, over = self.dates[first], self.dates[end - 1]
         if (twice := self.doubled[(self.doubled >= begun) & (self.doubled <= over)]).size:
             return f"{as_date(twice[0])} stands there more than once"
         if (gone := self.missing[(self.missing >= begun) & (self.missing <= over)]).size:
             return f"the return of {as_date(gone[0])} is missing"
         return ""
+
+    def _broken(self, first: int, end: int, values: Floats) -> str:
+        """The first row of these that is no number, or none that anybody made; "" where every one is sound."""
+        what, odd = ("return", self.odd) if values is self.returns else ("benchmark", self.odd_market)
+        if (strange := next((row for row in odd if first <= row < end), None)) is not None:
+            return f"the {what} of {as_date(self.dates[strange])} is implausible: {odd[strange]}"
+        broken = np.flatnonzero(~np.isfinite(values[first:end]))
+        return f"the {what} of {as_date(self.dates[first + broken[0]])} is no number" if broken.size else ""
 
     def figure(self, value: float | None, n: int, why: str) -> Figure:
         """A figure over the last `n` rows."""
@@ -259,6 +287,7 @@ def _figures(track: Track, policy: Policy) -> Iterator[Reading]:
         yield reading(key, Figure(value=count, n=seen.n, needed=seen.needed, as_of=seen.as_of, why=seen.why))
     yield _volatility(track)
     yield _missing(track)
+    yield _implausible(track)
     yield from _less_champion(track)
 
 
@@ -299,9 +328,69 @@ def _missing(track: Track) -> Reading:
     return finding("missing_returns", len(days), figure, detail)
 
 
-def _plausible(values: Floats) -> Floats:
-    """The same with gains that nobody makes in a session as no number: one of them would hide every loss around it."""
-    return np.where(values > GREATEST_RETURN, np.nan, values)
+def _implausible(track: Track) -> Reading:
+    said = [f"return of {as_date(track.dates[row])}: {why}" for row, why in track.odd.items()]
+    said += [f"benchmark of {as_date(track.dates[row])}: {why}" for row, why in track.odd_market.items()]
+    n = track.dates.size
+    why = f"no return is on record: {too_few(0, 1)}" if not n else ""
+    if not said and (gone := track.missing).size:
+        why = f"the return of {as_date(gone[0])} is missing"
+    figure = Figure(n=n, needed=1, as_of=newest(track.dates), why=why)
+    return finding("returns_implausible", len(said), figure, some(said))
+
+
+def implausible(values: Floats, past: int = 0) -> dict[int, str]:
+    """The rows of a series of daily returns that nobody can have made, and why.
+
+    A return's size is its share of the median size of the sixty before it, or of the last five in a storm. A hundred
+    and more of the `past` rows show how large a size is usual, or where they are fewer, all rows before the last month.
+    What is far above the largest is damage, such as percent for fractions.
+    """
+    size, unit = np.abs(values), np.fmax(_unit(values, SIZE_SESSIONS, MIN_SESSIONS), _unit(values, STORM_SESSIONS, 3))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        ratio = size / unit
+    known = next(
+        (
+            range_of(shown)
+            for shown in (ratio[:past], ratio[:-VOLATILITY_SESSIONS])
+            if np.isfinite(shown).sum() >= VAR_PAST
+        ),
+        None,
+    )
+    found: dict[int, str] = {}
+    for row in np.flatnonzero(np.isfinite(size)):
+        shown = f"{100 * values[row]:.4g}%".replace("-", "−")
+        if known is None or not np.isfinite(ratio[row]):
+            if size[row] > GREATEST_RETURN:
+                found[int(row)] = f"{shown} in a session is more than everything"
+        elif ratio[row] > _largest(known):
+            seen = f"at most {known.most:.3g} times in {known.n:,} sessions"
+            found[int(row)] = f"{shown} is {ratio[row]:.3g} times the usual size, {seen}"
+    return found
+
+
+def _largest(known: Range) -> float:
+    """The largest size that is usual: as far again as forty years would show, by the cubic law of returns' tails."""
+    most = known.most * float(max(1.0, FORTY_YEARS / known.n) ** (1 / 3))
+    return most + (most - known.median)
+
+
+def _unit(values: Floats, sessions: int, needed: int) -> Floats:
+    """The median size of the moves in so many sessions before each row, NaN where fewer than needed are known."""
+    size = np.where(np.isfinite(values) & (values != 0.0), np.abs(values), np.nan)
+    padded = np.concatenate([np.full(sessions, np.nan), size])[:-1] if size.size else size
+    if not size.size:
+        return size
+    ordered = np.sort(np.lib.stride_tricks.sliding_window_view(padded, sessions), axis=1)
+    count = np.isfinite(ordered).sum(axis=1)
+    middle = ordered[np.arange(size.size), np.maximum(count - 1, 0) // 2]
+    return np.asarray(np.where(count >= needed, middle, np.nan), dtype=np.float64)
+
+
+def _blanked(values: Floats, rows: list[int]) -> Floats:
+    found = values.astype(np.float64, copy=True)
+    found[rows] = np.nan
+    return found
 
 
 def _benchmark(table: DailyReturns) -> Floats:
@@ -324,7 +413,7 @@ def _pairs(track: Track, champion: DailyReturns) -> _Pairs:
     theirs, index_theirs = np.unique(champion.dates, return_index=True)
     dates, first, second = np.intersect1d(mine, theirs, assume_unique=True, return_indices=True)
     own = track.returns[lived][index_mine[first]]
-    other = champion.returns[index_theirs[second]]
+    other = _blanked(champion.returns, list(implausible(champion.returns)))[index_theirs[second]]
     return _Pairs(dates=dates, own=own, theirs=other, why=_objection(track, champion, dates, mine, own, other))
 
 

@@ -1,0 +1,47 @@
+"""What the live data of a release are held against: what was approved of it, as the record has it."""
+
+import numpy as np
+
+from signoff.app.record import Record
+from signoff.domain.deployment import ENDED, Deployment, age
+from signoff.domain.evidence import Evidence
+from signoff.domain.monitoring.cadence import cadence_s
+from signoff.domain.monitoring.usual import Layout, usual
+from signoff.domain.profiles import Approved, Profile
+
+
+def profile_of(evidence: Evidence) -> Profile:
+    """What the registry and the evidence say of a version, kept with its validation."""
+    features = () if evidence.candidate is None else evidence.candidate.features
+    rows = evidence.predictions
+    if rows is None or not rows.timestamps.size:
+        return Profile(features=features)
+    order = np.argsort(rows.timestamps, kind="stable")
+    layout = Layout.of(rows.timestamps[order].astype("datetime64[D]"), rows.symbols[order])
+    return Profile(
+        features=features,
+        predictions=usual(layout.table(rows.prediction[order]), alike=True, days=layout.days),
+        cadence_s=cadence_s(rows.timestamps, rows.symbols),
+    )
+
+
+def approved(record: Record, model: str, version: str) -> Approved | None:
+    """What the newest release of a version was approved with; None where no release of it is on record."""
+    every = sorted(record.deployments(model), key=age)
+    mine = [release for release in every if release.version == version]
+    if not mine:
+        return None
+    release = next((each for each in reversed(mine) if each.state not in ENDED), mine[-1])
+    return _of(release, [each for each in every if age(each) > age(release)])
+
+
+def _of(release: Deployment, later: list[Deployment]) -> Approved:
+    profile, undertakings = release.profile or Profile(), release.undertakings
+    return Approved(
+        features=profile.features,
+        predictions=profile.predictions,
+        cadence_s=profile.cadence_s,
+        pinned=release.reference,
+        later=tuple(each.started_with for each in later if each.started_with is not None),
+        greatest_exposure_pct=None if undertakings is None else undertakings.position_limits.max_portfolio_weight_pct,
+    )

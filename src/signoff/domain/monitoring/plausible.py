@@ -1,0 +1,247 @@
+"""Whether features and predictions behave in this session as they did before: their size, their moves, their variety.
+
+A number can be finite, on time and wrong: a unit that changed, a sign that flipped, a value of last week, one answer
+for everything. Each session is held by itself against what sessions of training, of the evidence or of the journal
+showed, since a month hides a day. What is unusual is unknown: nobody can say what the figures would be without it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.events import Reading
+from signoff.domain.evidence import Floats
+from signoff.domain.monitoring import usual as of
+from signoff.domain.monitoring.measurement import Earlier, Measurement
+from signoff.domain.monitoring.operational import Outcomes
+from signoff.domain.monitoring.readings import Figure, finding, reading, some, too_few
+from signoff.domain.monitoring.usual import LAGS, MIN_SESSIONS, Layout, figures, unusual, usual_so_far
+from signoff.domain.profiles import Range, Usual
+
+SIZES: Final = (of.HIGHEST, of.LOWEST, of.LEVEL, of.SPREAD)
+MOVES: Final = (of.STEP, of.AGREEMENT)
+# Half of the values or fewer are different: few answers, where nobody knows yet how many the model gives.
+FEW_ANSWERS: Final = 0.5
+WORDS: Final = {
+    of.HIGHEST: ("highest value", "{:.4g}"),
+    of.LOWEST: ("lowest value", "{:.4g}"),
+    of.LEVEL: ("median", "{:.4g}"),
+    of.SPREAD: ("spread", "{:.4g}"),
+    of.SIZE: ("largest size", "{:.4g}"),
+    of.STEP: ("largest move since the session before", "{:.4g}"),
+    of.AGREEMENT: ("correlation with the session before", "{:.2f}"),
+    of.STILL: ("share of values as in an earlier session", "{:.0f}%"),
+    of.COMMONEST: ("share of the commonest value", "{:.0f}%"),
+    of.DISTINCT: ("share of different values", "{:.0f}%"),
+}
+_AS_SHOWN: Final[dict[str, Callable[[float], float]]] = {
+    of.SPREAD: lambda value: float(np.exp(value)),
+    of.SIZE: lambda value: float(np.exp(value)),
+    of.AGREEMENT: lambda value: float(np.tanh(value)),
+    of.STILL: lambda value: 100 * value,
+    of.COMMONEST: lambda value: 100 * value,
+    of.DISTINCT: lambda value: 100 * value,
+}
+
+
+def readings(measured: Measurement, found: Outcomes, unjudged: dict[str, str]) -> Iterator[Reading]:
+    """The session's features and predictions held against what is usual; `unjudged` features have gaps or are lost."""
+    looked = _Features.of(measured)
+    yield looked.reading("features_out_of_range", SIZES, unjudged)
+    yield looked.reading("features_jumped", MOVES, unjudged, has_past=True)
+    yield looked.reading("features_frozen", (of.STILL,), unjudged, has_past=True)
+    yield from _predictions(measured, found)
+
+
+def said(key: str, value: float, known: Range, where: str) -> str:
+    """An unusual figure beside what is usual."""
+    name, form = WORDS[key]
+    shown = _AS_SHOWN.get(key, float)
+    now, least, most = (form.format(shown(each)).replace("-", "−") for each in (value, known.least, known.most))
+    return f"{name} {now}, {least} to {most} in {known.n:,} sessions of {where}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Features:
+    """The features of the session and the few sessions before it."""
+
+    measured: Measurement
+    recent: NDArray[np.bool_]
+    layout: Layout
+    n: int
+
+    @classmethod
+    def of(cls, measured: Measurement) -> "_Features":
+        features, today = measured.features, np.datetime64(measured.session, "D")
+        days = np.unique(features.sessions)
+        days = days[days <= today][-LAGS - 1 :]
+        recent = np.isin(features.sessions, days)
+        symbols = None if features.symbols is None else features.symbols[recent]
+        layout = Layout.of(features.sessions[recent], symbols)
+        n = int((features.sessions == today).sum())
+        return cls(measured=measured, recent=recent, layout=layout, n=n)
+
+    @cached_property
+    def figures(self) -> dict[str, tuple[dict[str, Floats], int]]:
+        """The figures of each feature that training knows, and how many of its values the session has."""
+        found = {}
+        for name, reference in self.measured.baseline.columns.items():
+            if (column := self.measured.features.columns.get(name)) is not None:
+                table = self.layout.table(column[self.recent])
+                found[name] = (figures(table, reference.usual.scale), int(np.isfinite(table[-1]).sum()))
+        return found
+
+    def reading(self, key: str, keys: tuple[str, ...], unjudged: dict[str, str], *, has_past: bool = False) -> Reading:
+        """How many features are unusual in these figures, or cannot be judged."""
+        known, why = self.measured.baseline.columns, self._why(has_past=has_past)
+        faults, short = list(unjudged.values()), 0
+        for name, (now, n) in self.figures.items() if not why else ():
+            if name in unjudged:
+                continue
+            short += of.LEVEL not in known[name].usual.ranges
+            if (fault := unusual(now, known[name].usual, keys, n)) is not None:
+                faults.append(f"{name}: {said(*fault, where='training')}")
+        if short and not faults:
+            sessions = max(int(np.unique(reference.sessions).size) for reference in known.values())
+            why = f"training has too few sessions to say what is usual: {too_few(sessions, MIN_SESSIONS)}"
+        figure = Figure(n=self.n, needed=1, as_of=self.measured.session if self.n else None, why=why)
+        made = finding(key, len(faults), figure, some(faults))
+        return replace(made, is_young=True) if why and why == self._first() else made
+
+    def _why(self, *, has_past: bool) -> str:
+        if not self.n:
+            return f"no feature is journaled for {self.measured.session}"
+        if not self.measured.baseline.columns:
+            return "the training period has no feature"
+        if not has_past:
+            return ""
+        expected = self.measured.expected
+        before = expected[expected < np.datetime64(self.measured.session, "D")][-1:]
+        gone = before[~np.isin(before, self.layout.days)]
+        if gone.size:
+            return f"the features of {gone[0]} are missing, and an earlier session is needed to tell what moved"
+        return self._first() if self.layout.days.size < 2 else ""
+
+    def _first(self) -> str:
+        """What keeps the first session of a release from being held against one before it."""
+        return f"no session before {self.measured.session} to tell what moved: {too_few(0, 1)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Said:
+    """The predictions of the session below those of the few sessions before it, one row a session."""
+
+    recent: Floats
+    n: int
+    reference: Usual | None
+    where: str
+    sessions: int
+    why: str
+
+    def reading(self, key: str, keys: tuple[str, ...], figure: Figure) -> Reading | None:
+        """The reading of these figures; None where no reference has them."""
+        known = self.reference
+        if known is None or not set(keys) & set(known.ranges):
+            return None
+        fault = None if self.why else unusual(figures(self.recent, known.scale, alike=True), known, keys, self.n)
+        detail = "" if fault is None else f"predictions: {said(*fault, where=self.where)}"
+        return finding(key, int(fault is not None), replace(figure, why=self.why), detail)
+
+    def young(self, key: str, is_suspect: str, figure: Figure) -> Reading:
+        """The reading while nobody knows what is usual: what need not be held against anything is sound."""
+        if self.why:
+            return reading(key, replace(figure, why=self.why))
+        if not is_suspect:
+            return finding(key, 0, figure, "")
+        waits = too_few(self.sessions, MIN_SESSIONS)
+        why = f"{is_suspect}, and nothing shows yet whether that is usual: {waits} sessions"
+        made = reading(key, replace(figure, n=self.sessions, needed=MIN_SESSIONS, why=why))
+        return replace(made, is_young=True)
+
+
+def _predictions(measured: Measurement, found: Outcomes) -> Iterator[Reading]:
+    values, why = _values(measured, found)
+    earlier = measured.earlier
+    past = None if earlier is None else _past(earlier)
+    journal = None if past is None else usual_so_far(past, alike=True)
+    recent = _recent(measured, values)
+    n = int(np.isfinite(values).sum())
+    figure = Figure(n=n, needed=1, as_of=measured.session if n else None)
+    approved = None if measured.approved is None else measured.approved.predictions
+    is_evidence = approved is not None
+    one = _Said(
+        recent=recent,
+        n=int(np.isfinite(recent[-1]).sum()) if recent.size else 0,
+        reference=approved if is_evidence else journal,
+        where="the evidence" if is_evidence else "the journal",
+        sessions=0 if past is None else past.shape[0],
+        why=why,
+    )
+    alike = one.reading("predictions_alike", (of.COMMONEST, of.DISTINCT), figure)
+    yield alike or one.young("predictions_alike", _few(values, n), figure)
+    if earlier is not None:
+        held = replace(one, why=why or _no_past(measured))
+        if approved is None or not approved.is_daily:
+            held = replace(held, reference=journal, where="the journal")
+        still = held.reading("predictions_frozen", (of.STILL,), figure)
+        yield still or held.young("predictions_frozen", _frozen(recent), figure)
+    if (ranged := one.reading("predictions_out_of_range", (of.SIZE, of.SPREAD), figure)) is not None:
+        yield ranged
+
+
+def _values(measured: Measurement, found: Outcomes) -> tuple[Floats, str]:
+    """What was predicted for each row of the session that did not fail, and why that is not all of it."""
+    rows = measured.predictions
+    if not found.n:
+        return np.empty(0), f"no prediction is journaled for {measured.session}"
+    held = np.full(rows.timestamps.size, np.nan) if rows.values is None else rows.values
+    values = np.where(np.isfinite(held) & ~(np.nan_to_num(rows.errors, nan=0.0) != 0.0), held, np.nan)
+    if found.doubled:
+        return values, f"{found.doubled} rows stand there more than once"
+    if gone := int(found.unpredicted.sum()):
+        return values, f"{gone} of {found.n} predictions are no number"
+    if not np.isfinite(values).any():
+        return values, f"none of {found.n} predictions has a value"
+    return values, found.incomplete
+
+
+def _past(earlier: Earlier) -> Floats:
+    """(S, N) what was predicted in each session before this one."""
+    return Layout.of(earlier.sessions, earlier.symbols).table(earlier.values)
+
+
+def _recent(measured: Measurement, values: Floats) -> Floats:
+    """(≤ 6, N) the predictions of the last sessions, those of this one in the last row."""
+    earlier, rows = measured.earlier or Earlier(), measured.predictions
+    near = np.isin(earlier.sessions, np.unique(earlier.sessions)[-LAGS:])
+    today = np.full(rows.symbols.size, np.datetime64(measured.session, "D"))
+    layout = Layout.of(
+        np.concatenate([earlier.sessions[near], today]), np.concatenate([earlier.symbols[near], rows.symbols])
+    )
+    return layout.table(np.concatenate([earlier.values[near], values]))
+
+
+def _few(values: Floats, n: int) -> str:
+    """That the session has few different answers, in words."""
+    distinct = np.unique(values[np.isfinite(values)]).size
+    if n < 2 or distinct > FEW_ANSWERS * n:
+        return ""
+    return f"{n} predictions have {distinct} value{'' if distinct == 1 else 's'}"
+
+
+def _frozen(recent: Floats) -> str:
+    """That every prediction is as in an earlier session, in words."""
+    still = figures(recent, 0.0)[of.STILL][-1]
+    return "every prediction is as in an earlier session" if still >= 1 else ""
+
+
+def _no_past(measured: Measurement) -> str:
+    """Why the session cannot be held against the one before it; "" where it can, or is the first."""
+    assert measured.earlier is not None
+    before = measured.expected[measured.expected < np.datetime64(measured.session, "D")][-1:]
+    gone = before[~np.isin(before, measured.earlier.sessions)]
+    return f"the predictions of {gone[0]} are missing, and an earlier session is needed to tell" if gone.size else ""
