@@ -23,7 +23,7 @@ from signoff.adapters import clocks
 from signoff.adapters.folders import write_file
 from signoff.app import approvals, notices, observe, package, rollback
 from signoff.app.assess import Assessor
-from signoff.app.package import Publisher
+from signoff.app.package import Edition, Publisher
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredVersion
@@ -135,7 +135,7 @@ def release(version: str = "2.0.0", previous: str = "1.1.0") -> Any:
     )
 
 
-def publish(self: Publisher, release: Any, state: Any) -> dict[str, bytes]:  # noqa: ARG001 - a method's place
+def publish(self: Publisher, release: Any, state: Any) -> Edition:  # noqa: ARG001 - a method's place
     """A memo of one line, with the documents that the registry asks for."""
     said = f"{state.id}: {len(state.approvals)} signatures".encode()
     files = {
@@ -144,7 +144,7 @@ def publish(self: Publisher, release: Any, state: Any) -> dict[str, bytes]:  # n
         "attachments/validation_results.pdf": b"results",
         **release.files,
     }
-    return {**files, "manifest.json": manifest_of(files).to_bytes()}
+    return Edition(files={**files, "manifest.json": manifest_of(files).to_bytes()}, certified=())
 
 
 def install(

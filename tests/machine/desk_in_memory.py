@@ -23,6 +23,7 @@ from signoff.app.adopt import Adoption, adopt
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.kill import KillSwitch
 from signoff.app.observe import Watch
+from signoff.app.package import Edition
 from signoff.app.people import enrol
 from signoff.app.record import Record
 from signoff.app.rehearse import Stage, rehearse
@@ -240,7 +241,7 @@ class Publisher:
     def publish(self, release, state):
         said = f"{state.id}: {len(state.approvals)} signatures"
         files = {"deployment_memo.pdf": said.encode(), **release.files}
-        return {**files, "manifest.json": manifest_of(files).to_bytes()}
+        return Edition(files={**files, "manifest.json": manifest_of(files).to_bytes()}, certified=())
 
     def attach(self, state, files):
         return ()

@@ -13,7 +13,7 @@ from signoff.app.bound import checked, refuse_other_bytes
 from signoff.app.held import profile_of
 from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
-from signoff.app.package import MANIFEST, Edition, Publisher
+from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
@@ -271,13 +271,12 @@ class ApprovalRound:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
         self.publisher.attach(state, self.releases.read(state.id, SUBMITTED))
         release = release or self.reassessed(state)
-        files = self.publisher.publish(release, state)
-        certified = files.certified if isinstance(files, Edition) else ()
-        self.publisher.attach(state, files)
-        folder = self._keep(state.id, APPROVED, files)
-        digest = parse(files[MANIFEST]).digest
+        edition = self.publisher.publish(release, state)
+        self.publisher.attach(state, edition.files)
+        folder = self._keep(state.id, APPROVED, edition.files)
+        digest = parse(edition.files[MANIFEST]).digest
         if (APPROVED, digest) not in state.editions:
-            events = (MemoIssued(edition=APPROVED, manifest=digest, certified=certified),)
+            events = (MemoIssued(edition=APPROVED, manifest=digest, certified=edition.certified),)
             self._append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
         return folder
 
@@ -342,7 +341,7 @@ class ApprovalRound:
             return state
         if self.unrehearsed(state):
             return state
-        files = self.publisher.publish(release, state)
+        files = self.publisher.publish(release, state).files
         self._keep(state.id, SUBMITTED, files)
         digest = parse(files[MANIFEST]).digest
         asked = decisions.request_approval(state, digest, self._rehearsal(state), self.record.now())

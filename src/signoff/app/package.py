@@ -25,10 +25,12 @@ from signoff.rendering.validation_report import validation_html, validation_pdf
 MANIFEST = "manifest.json"
 
 
-class Edition(dict[str, bytes]):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
     """The files of an edition, and what section 12 certifies in them."""
 
-    certified: tuple[Certified, ...] = ()
+    files: dict[str, bytes]
+    certified: tuple[Certified, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +40,11 @@ class Publisher:
     record: Record
     registry: Registry | None
 
-    def publish(self, release: Release, state: Deployment | None) -> dict[str, bytes]:
-        """Every file of an edition; the same record and inputs give the same bytes."""
+    def publish(self, release: Release, state: Deployment | None) -> Edition:
+        """An edition with all of its files; the same record and inputs give the same bytes."""
         memo = self.compose(release, state)
         files = {**rendered(memo), **attachments(release, memo), **release.files}
-        edition = Edition(with_manifest(files, release.unkept))
-        edition.certified = memo.certified
-        return edition
+        return Edition(files=with_manifest(files, release.unkept), certified=memo.certified)
 
     def living(self, release: Release, state: Deployment) -> dict[str, bytes]:
         """The memo as it reads now, with what happened since it was signed; it replaces no edition that was."""

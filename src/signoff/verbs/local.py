@@ -260,7 +260,7 @@ class Local:
         release = self.house.assessor.assess(folder, policy, progress, seed=seed)
         submission_errors(release)
         progress("composing and rendering the memo", 0, 1)
-        return assessment_document(release), self.house.publisher.publish(release, None)
+        return assessment_document(release), self.house.publisher.publish(release, None).files
 
     def credentials(self) -> CredentialsDocument:
         """The actor's own authenticators, and the one that waits for their word."""
