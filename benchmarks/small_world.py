@@ -40,7 +40,7 @@ Put = Callable[[Any, str, Any], None]
 
 MODEL: Final = "momentum"
 QUINN: Final = Person(name="Quinn", role="Researcher")
-EVIDENCE: Final = SimpleNamespace(pit=None, candidate=None, champion=None, tracked=())
+EVIDENCE: Final = SimpleNamespace(pit=None, candidate=None, champion=None, tracked=(), predictions=None)
 ROLES: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING, Role.CTO)
 POLICY: Final = Policy(
     name="chaos",
@@ -164,7 +164,8 @@ def install(
     leases(lease_s, put)
     seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
     put(observe, "observe", lambda measured, *_: replace(seen, session=measured))
-    put(House, "feed", lambda *_: SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session))
+    feed = SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session, reference=lambda: None)
+    put(House, "feed", lambda *_: feed)
     # A day is over a month before it begins, so that every act of a day can follow the one before it.
     early = timedelta(days=30)
     put(TradingDays, "close", lambda _, session: datetime.combine(session - early, time(), tzinfo=UTC))
