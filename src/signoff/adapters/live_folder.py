@@ -73,6 +73,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "baseline_features": {"timestamp": MOMENT},
     "exposure": {"date": DAY, "version": TEXT, "gross_exposure_pct": NUMBER},
 }
+OPTIONAL: Final = frozenset({"backtest"})
 OPTIONAL: Final[Mapping[str, Mapping[str, Kind]]] = {
     "returns": {"benchmark": NUMBER},
     "history": {"benchmark": NUMBER},
@@ -203,6 +204,8 @@ class LiveFolder:
         """Rows of each file, of any version, that are dated so far after now that no zone explains it."""
         now = self.now()
         for name, columns in COLUMNS.items():
+            if name in OPTIONAL and not self._has(name):
+                continue
             rows = self._table(name)
             if "date" in columns:
                 days = rows["date"].filter(rows["date"] > (now + AHEAD).date())
