@@ -73,7 +73,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "baseline_features": {"timestamp": MOMENT},
     "exposure": {"date": DAY, "version": TEXT, "gross_exposure_pct": NUMBER},
 }
-OPTIONAL: Final = frozenset({"backtest"})
+MAY_BE_ABSENT: Final = frozenset({"backtest"})
 OPTIONAL: Final[Mapping[str, Mapping[str, Kind]]] = {
     "returns": {"benchmark": NUMBER},
     "history": {"benchmark": NUMBER},
@@ -204,7 +204,7 @@ class LiveFolder:
         """Rows of each file, of any version, that are dated so far after now that no zone explains it."""
         now = self.now()
         for name, columns in COLUMNS.items():
-            if name in OPTIONAL and not self._has(name):
+            if name in MAY_BE_ABSENT and not self._has(name):
                 continue
             rows = self._table(name)
             if "date" in columns:
