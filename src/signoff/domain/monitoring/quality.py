@@ -42,7 +42,7 @@ def apart_s(measured: Measurement) -> float:
     approved = measured.approved
     cadence = approved.cadence_s if approved is not None and approved.cadence_s else measured.baseline.cadence_s
     earlier = measured.earlier
-    if earlier is not None and np.unique(earlier.sessions).size >= MIN_SESSIONS:
+    if np.unique(earlier.sessions).size >= MIN_SESSIONS:
         known = cadence_s(earlier.timestamps, earlier.symbols)
         cadence = known if cadence is None or known is None else min(cadence, known)
     return (cadence or 0.0) / 2
