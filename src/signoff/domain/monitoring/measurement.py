@@ -92,8 +92,8 @@ class Measurement:
     day. `backtest` is the registered version run again over the lived sessions, None where nobody journaled that.
     `expected` are the lived sessions that must have a return. `seen` are the symbols that were known before the
     session, and `previous_symbols` those of the release's session before it, None on its first. `earlier` and
-    `earlier_exposures` are of the version's sessions before it. `approved` is what the release was approved with, None where nobody
-    asked.
+    `earlier_exposures` are of the version's sessions before it. `approved` is what the release was approved with, None
+    where nobody asked.
     """
 
     session: date
