@@ -77,6 +77,15 @@ def damages(measured: Measurement) -> Iterator[tuple[str, str, Measurement]]:
     yield "a benchmark in percent", "returns", earned(measured, 100.0, of="benchmark")
 
 
+def _spread(days: dict[date, str]) -> str:
+    """How many of these sessions each month has, and what was said of the first."""
+    if not days:
+        return ""
+    by_month = Counter(f"{day:%Y-%m}" for day in sorted(days))
+    months = ", ".join(f"{month} {n}" for month, n in by_month.items())
+    return f"{months}; first {min(days)} {days[min(days)]}".rstrip()
+
+
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,24 +97,24 @@ def main() -> None:
     phases = PhasePolicy()
     sessions = feed.sessions("m", phases)
     since = sessions[0]
-    alarms, seen, tried = Counter[str](), Counter[str](), Counter[str]()
-    first: dict[str, tuple[date, str]] = {}
+    seen, tried = Counter[str](), Counter[str]()
+    alarms: dict[str, dict[date, str]] = {key: {} for key in RULES}
     judged = sessions[:: asked.every]
     for n, session in enumerate(judged):
         measured = feed.measure("m", asked.version, session, since, phases=phases)
         for each in observe(measured, POLICY, {}).readings:
             if each.key in RULES and each.level in BAD and not each.is_young:
-                alarms[each.key] += 1
-                first.setdefault(each.key, (session, each.detail))
+                alarms[each.key][session] = each.detail
         if n % 25 == 0 and n * asked.every >= FIRST_LIVED:
             for kind, rule, damaged in damages(measured):
                 tried[kind] += 1
                 found = observe(damaged, POLICY, {}).readings
                 seen[kind] += any(r.level in BAD for r in found if r.key.startswith(rule) and r.key in RULES)
     print(f"{len(judged)} healthy sessions of v{asked.version}, {judged[0]} to {judged[-1]}: unknown or critical in")
-    for key in RULES:
-        day, detail = first.get(key, ("", ""))
-        print(f"  {key:<26}{alarms[key]:>5}  {day} {detail}")
+    for key, days in alarms.items():
+        print(f"  {key:<26}{len(days):>5}  {_spread(days)}")
+    every = {day for days in alarms.values() for day in days}
+    print(f"  {'any of them':<26}{len(every):>5}  {_spread(dict.fromkeys(every, ''))}")
     print("\ndamage found, of the sessions in which it was tried")
     for kind in tried:
         print(f"  {kind:<48}{seen[kind]:>4} of {tried[kind]}")

@@ -161,10 +161,26 @@ def test_a_release_of_sydney_begins_with_the_session_that_its_morning_is_in(tmp_
     assert watch.next_session(house.record.deployment(RELEASE)) == date(2019, 1, 4)
 
 
+@pytest.mark.parametrize(
+    ("calendar", "begun", "first"),
+    [
+        ("XNYS", datetime(2019, 1, 3, 20, 59, tzinfo=UTC), date(2019, 1, 3)),
+        ("XNYS", datetime(2019, 1, 3, 21, 0, tzinfo=UTC), date(2019, 1, 4)),
+        ("XNYS", datetime(2019, 1, 4, 0, 24, tzinfo=UTC), date(2019, 1, 4)),
+        ("XNYS", datetime(2019, 1, 5, 4, 59, tzinfo=UTC), date(2019, 1, 7)),
+        ("XASX", datetime(2019, 1, 3, 6, 0, tzinfo=UTC), date(2019, 1, 4)),
+        ("XLON", datetime(2019, 6, 3, 23, 30, tzinfo=UTC), date(2019, 6, 4)),
+        ("24/7", datetime(2019, 1, 5, 23, 59, tzinfo=UTC), date(2019, 1, 5)),
+    ],
+)
+def test_a_session_that_was_over_when_the_release_began_is_none_of_it(tmp_path, calendar, begun, first):
+    house = world(tmp_path, begun + timedelta(days=4), since=begun, phases=PhasePolicy(calendar=calendar))
+    assert house.watch("m").next_session(house.record.deployment(RELEASE)) == first
+
+
 def test_the_command_line_prints_what_every_reading_rests_on_and_never_none(tmp_path, capsys):
-    house = world(tmp_path, datetime.now(UTC), since=datetime.now(UTC) - timedelta(days=9))
-    first = house.watch("m").next_session(house.record.deployment(RELEASE))
-    journal(house, at(15, day=first), days=(first,))
+    house = world(tmp_path)
+    journal(house, at(15))
     line = ["observe", RELEASE, "--home", str(house.settings.home)]
     main(line)
     said = capsys.readouterr().out

@@ -1,6 +1,7 @@
 """Whatever is wrong with what people give is said in one paragraph: file, line or row, expected, found, what to do."""
 
 import math
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,8 @@ from signoff.adapters.documents import load_dossier
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.adapters.templates import write_dossier
 from signoff.domain.errors import BadInputError
+
+TODAY = date(2026, 1, 2)
 
 
 def test_the_folder_as_it_is_reads_well(folder):
@@ -177,7 +180,7 @@ def test_a_missing_folder_says_how_to_make_one(tmp_path):
 
 
 def test_what_init_writes_asks_to_be_filled_in(tmp_path):
-    write_dossier("mine", "1.0.0", tmp_path / "mine")
+    write_dossier("mine", "1.0.0", tmp_path / "mine", today=TODAY)
     with pytest.raises(BadInputError, match="placeholder"):
         load_dossier(tmp_path / "mine")
     text = (tmp_path / "mine" / "dossier.yaml").read_text()
@@ -186,9 +189,9 @@ def test_what_init_writes_asks_to_be_filled_in(tmp_path):
 
 
 def test_init_replaces_nothing(tmp_path):
-    write_dossier("mine", "1.0.0", tmp_path)
+    write_dossier("mine", "1.0.0", tmp_path, today=TODAY)
     with pytest.raises(BadInputError, match="nothing was written"):
-        write_dossier("mine", "1.0.0", tmp_path)
+        write_dossier("mine", "1.0.0", tmp_path, today=TODAY)
 
 
 def test_the_published_schemas_are_the_ones_in_force():

@@ -1,6 +1,7 @@
 """What `signoff init` leaves behind is a start, and harms nothing that is there."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,20 +12,22 @@ from signoff.adapters.templates import write_dossier, write_policy
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import Policy
 
+TODAY = date(2026, 1, 2)
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "momentum"
 
 
 @pytest.mark.parametrize("name", ['we"ird', "a\nb: c", "../up", "", "x" * 65])
 def test_a_name_that_would_break_the_file_is_refused(tmp_path, name):
     with pytest.raises(BadInputError, match="nothing was written"):
-        write_dossier(name, "1.0.0", tmp_path / "new")
+        write_dossier(name, "1.0.0", tmp_path / "new", today=TODAY)
     with pytest.raises(BadInputError, match="nothing was written"):
-        write_dossier("mine", name, tmp_path / "new")
+        write_dossier("mine", name, tmp_path / "new", today=TODAY)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_dossier_brings_no_policy(tmp_path):
-    written = write_dossier("mine", "1.0.0", tmp_path)
+    written = write_dossier("mine", "1.0.0", tmp_path, today=TODAY)
     assert {path.name for path in written} == {"dossier.yaml", "dossier.schema.json"}
 
 
@@ -38,13 +41,13 @@ def test_the_policy_of_the_firm_is_kept(tmp_path):
 def test_a_place_that_is_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(BadInputError, match="--dir"):
-        write_dossier("mine", "1.0.0", tmp_path / "file")
+        write_dossier("mine", "1.0.0", tmp_path / "file", today=TODAY)
     with pytest.raises(BadInputError, match="another folder"):
         write_policy(tmp_path / "file" / "policy.yaml")
 
 
 def test_the_editor_finds_the_schema_beside_the_file(tmp_path):
-    for path in (*write_dossier("mine", "1.0.0", tmp_path), *write_policy(tmp_path / "policy.yaml")):
+    for path in (*write_dossier("mine", "1.0.0", tmp_path, today=TODAY), *write_policy(tmp_path / "policy.yaml")):
         if path.suffix == ".yaml":
             header = path.read_text().splitlines()[0]
             schema = header.removeprefix("# yaml-language-server: $schema=")

@@ -191,7 +191,7 @@ def test_a_trigger_of_its_policy_acts_on_an_adopted_version(desk):
 
 def test_a_journal_that_cannot_be_read_is_silence_for_the_worker_and_an_error_for_a_person(tmp_path):
     several = Several(tmp_path / "home")
-    identity = several.release("m", State.FULL, ago=timedelta(days=9))
+    identity = several.release("m", State.FULL, ago=timedelta(days=21))
     with pytest.raises(BadInputError, match="live journal"):
         Local(several.house, "A. Berg").observe(identity)
     Worker(several.house).work(is_observing=True)

@@ -207,7 +207,7 @@ def dossier_of(model, version, previous, kind):
     )
 
 
-EVIDENCE = SimpleNamespace(pit=None, candidate=None, champion=None, tracked=())
+EVIDENCE = SimpleNamespace(pit=None, candidate=None, champion=None, tracked=(), predictions=None)
 
 
 def release_of(model, version, previous, kind=DeploymentType.UPGRADE, policy=POLICY):

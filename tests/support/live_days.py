@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 
 from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions, Reference
+from signoff.domain.monitoring.measurement import Earlier
 
 SESSION = date(2019, 2, 1)
 SYMBOLS = tuple(f"S{n:02}" for n in range(20))
@@ -42,6 +43,7 @@ def measured(*, returns=None, benchmark=None, lived=20, champion=None, **changes
         gross_exposure_pct=np.array([95.0]),
         seen=frozenset(SYMBOLS),
         previous_symbols=frozenset(SYMBOLS),
+        earlier=earlier(),
     )
     return replace(healthy, **changes)
 
@@ -60,6 +62,17 @@ def predictions(n=20, *, failed=0, slow=0, **changes):
         errors=errors,
     )
     return replace(found, **changes)
+
+
+def earlier(n_sessions=60):
+    """Predictions of the sessions before, of the size and the variety that those of the session have."""
+    sessions = np.repeat(days(n_sessions + 1)[:-1], len(SYMBOLS))
+    return Earlier(
+        timestamps=sessions.astype("datetime64[us]") + np.timedelta64(21, "h"),
+        sessions=sessions,
+        symbols=np.tile(np.array(SYMBOLS), n_sessions),
+        values=np.random.default_rng(5).uniform(-1, 1, sessions.size),
+    )
 
 
 def features(n_sessions=20, **columns):

@@ -47,6 +47,7 @@ LATEST: Final = date(2040, 12, 1)
 AHEAD: Final = timedelta(days=2)
 MOST_EARLIER: Final = 500
 KEYS: Final = frozenset({"timestamp", "symbol", "session"})
+MAY_LACK: Final = frozenset({"backtest"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,6 @@ COLUMNS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "baseline_features": {"timestamp": MOMENT},
     "exposure": {"date": DAY, "version": TEXT, "gross_exposure_pct": NUMBER},
 }
-MAY_BE_ABSENT: Final = frozenset({"backtest"})
 OPTIONAL: Final[Mapping[str, Mapping[str, Kind]]] = {
     "returns": {"benchmark": NUMBER},
     "history": {"benchmark": NUMBER},
@@ -204,7 +204,7 @@ class LiveFolder:
         """Rows of each file, of any version, that are dated so far after now that no zone explains it."""
         now = self.now()
         for name, columns in COLUMNS.items():
-            if name in MAY_BE_ABSENT and not self._has(name):
+            if name in MAY_LACK and not self._has(name):
                 continue
             rows = self._table(name)
             if "date" in columns:

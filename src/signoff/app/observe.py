@@ -232,22 +232,28 @@ class Watch:
         )
 
     def _first(self, state: Deployment) -> date:
-        """The first day that was not observed; before any was, the exchange's day on which the release became live."""
+        """The first day that was not observed; before any was, the first that was not over when the release began."""
         if state.last_session is not None:
             following = state.last_session + timedelta(days=1)
             return max(following, self._first_after_return(state, following) or following)
-        return live_since(state) if state.phase_since is None else self.days(state).of(state.phase_since)
+        return live_since(state) if state.phase_since is None else self._begun(state, state.phase_since)
+
+    def _begun(self, state: Deployment, since: datetime) -> date:
+        """The exchange's day of an instant, or the next where its session was over by then."""
+        days = self.days(state)
+        day = days.of(since)
+        is_over = bool(days.between(day, day)) and days.close(day) <= since
+        return day + timedelta(days=1) if is_over else day
 
     def _first_after_return(self, state: Deployment, following: date) -> date | None:
         """The day from which a version that was brought back trades again: while another one did, it was not silent."""
-        since, days = state.phase_since, self.days(state)
-        if state.state is not State.FULL or since is None or (day := days.of(since)) <= following:
+        since = state.phase_since
+        if state.state is not State.FULL or since is None or self.days(state).of(since) <= following:
             return None
         history = self.record.history(deployment_stream(state.id))
         if not any(isinstance(each.event, Reinstated) and each.at == since for each in history):
             return None
-        is_over = bool(days.between(day, day)) and days.close(day) <= since
-        return day + timedelta(days=1) if is_over else day
+        return self._begun(state, since)
 
     def _refuse_open(self, state: Deployment, session: date) -> None:
         """Refuse to record a session that is not over: what comes after would never be seen."""

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from signoff.adapters.clocks import WallClock
 from signoff.adapters.folders import write_file, write_folder
 from signoff.adapters.templates import write_dossier
 from signoff.cli.session import Session, fields, rows
@@ -40,7 +41,7 @@ def init(
     """
     session: Session = context.obj
     folder = directory or Path(f"{model}-{version}")
-    written = write_dossier(model, version, folder)
+    written = write_dossier(model, version, folder, today=WallClock().now().date())
     session.answer(
         {"written": [str(path) for path in written]},
         *(f"wrote {path}" for path in written),

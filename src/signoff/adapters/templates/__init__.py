@@ -1,6 +1,7 @@
 """What `signoff init` and `signoff policy template` write: commented files to fill in, and schemas for the editor."""
 
 import re
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ POLICY: Final = "policy.yaml"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
-def write_dossier(model: str, version: str, folder: Path) -> tuple[Path, ...]:
+def write_dossier(model: str, version: str, folder: Path, *, today: date) -> tuple[Path, ...]:
     """Write the files to fill in, and return them. A dossier is never replaced.
 
     No policy is among them: it belongs to the installation.
@@ -30,7 +31,8 @@ def write_dossier(model: str, version: str, folder: Path) -> tuple[Path, ...]:
             f"Expected no {DOSSIER} in {folder}, found it there already; nothing was written. "
             "Choose another --dir, or edit what is there."
         )
-    texts = {DOSSIER: _template(DOSSIER).replace("@MODEL@", model).replace("@VERSION@", version)}
+    filled = _template(DOSSIER).replace("@MODEL@", model).replace("@VERSION@", version)
+    texts = {DOSSIER: filled.replace("@TODAY@", today.isoformat())}
     texts["dossier.schema.json"] = as_text(dossier_schema())
     return _written(folder, texts, "Choose another --dir.")
 

@@ -92,8 +92,8 @@ class Measurement:
     day. `backtest` is the registered version run again over the lived sessions, None where nobody journaled that.
     `expected` are the lived sessions that must have a return. `seen` are the symbols that were known before the
     session, and `previous_symbols` those of the release's session before it, None on its first. `earlier` and
-    `earlier_exposures` are of the version's sessions before it, the former None where a feed does not give them.
-    `approved` is what the release was approved with, None where nobody asked.
+    `earlier_exposures` are of the version's sessions before it. `approved` is what the release was approved with, None
+    where nobody asked.
     """
 
     session: date
@@ -109,7 +109,7 @@ class Measurement:
     gross_exposure_pct: Floats = field(default_factory=lambda: NO_FLOATS)
     seen: frozenset[str] = frozenset()
     previous_symbols: frozenset[str] | None = None
-    earlier: Earlier | None = None
+    earlier: Earlier = field(default_factory=Earlier)
     earlier_exposures: Floats = field(default_factory=lambda: NO_FLOATS)
     ahead: tuple[Ahead, ...] = ()
     approved: Approved | None = None

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.events import Reading
-from signoff.domain.evidence import Floats
+from signoff.domain.evidence import Days, Floats
 from signoff.domain.monitoring import usual as of
 from signoff.domain.monitoring.measurement import Earlier, Measurement
 from signoff.domain.monitoring.operational import Outcomes
@@ -22,7 +22,8 @@ from signoff.domain.monitoring.readings import Figure, finding, reading, some, t
 from signoff.domain.monitoring.usual import LAGS, MIN_SESSIONS, Layout, figures, unusual, usual_so_far
 from signoff.domain.profiles import Range, Usual
 
-SIZES: Final = (of.HIGHEST, of.LOWEST, of.LEVEL, of.SPREAD)
+# The level is not among them: where it went in weeks it drifted, which PSI tells; where it went in a day it moved.
+SIZES: Final = (of.HIGHEST, of.LOWEST, of.SPREAD)
 MOVES: Final = (of.STEP, of.AGREEMENT)
 # Half of the values or fewer are different: few answers, where nobody knows yet how many the model gives.
 FEW_ANSWERS: Final = 0.5
@@ -119,8 +120,7 @@ class _Features:
             return "the training period has no feature"
         if not has_past:
             return ""
-        expected = self.measured.expected
-        before = expected[expected < np.datetime64(self.measured.session, "D")][-1:]
+        before = _before(self.measured)[-1:]
         gone = before[~np.isin(before, self.layout.days)]
         if gone.size:
             return f"the features of {gone[0]} are missing, and an earlier session is needed to tell what moved"
@@ -137,18 +137,18 @@ class _Said:
 
     recent: Floats
     n: int
-    reference: Usual | None
-    where: str
+    references: tuple[tuple[Usual, str], ...]
     sessions: int
     why: str
 
     def reading(self, key: str, keys: tuple[str, ...], figure: Figure) -> Reading | None:
-        """The reading of these figures; None where no reference has them."""
-        known = self.reference
-        if known is None or not set(keys) & set(known.ranges):
+        """The reading of these figures by the first reference that has them; None where none has."""
+        having = [(known, where) for known, where in self.references if set(keys) & set(known.ranges)]
+        if not having:
             return None
+        known, where = having[0]
         fault = None if self.why else unusual(figures(self.recent, known.scale, alike=True), known, keys, self.n)
-        detail = "" if fault is None else f"predictions: {said(*fault, where=self.where)}"
+        detail = "" if fault is None else f"predictions: {said(*fault, where=where)}"
         return finding(key, int(fault is not None), replace(figure, why=self.why), detail)
 
     def young(self, key: str, is_suspect: str, figure: Figure) -> Reading:
@@ -165,32 +165,31 @@ class _Said:
 
 def _predictions(measured: Measurement, found: Outcomes) -> Iterator[Reading]:
     values, why = _values(measured, found)
-    earlier = measured.earlier
-    past = None if earlier is None else _past(earlier)
-    journal = None if past is None else usual_so_far(past, alike=True)
-    recent = _recent(measured, values)
+    past, recent = _past(measured.earlier), _recent(measured, values)
+    found_so_far = usual_so_far(past, alike=True)
+    journal = () if found_so_far is None else ((found_so_far, "the journal"),)
+    approved = None if measured.approved is None else measured.approved.predictions
+    evidence = () if approved is None else ((approved, "the evidence"),)
     n = int(np.isfinite(values).sum())
     figure = Figure(n=n, needed=1, as_of=measured.session if n else None)
-    approved = None if measured.approved is None else measured.approved.predictions
-    is_evidence = approved is not None
     one = _Said(
         recent=recent,
         n=int(np.isfinite(recent[-1]).sum()) if recent.size else 0,
-        reference=approved if is_evidence else journal,
-        where="the evidence" if is_evidence else "the journal",
-        sessions=0 if past is None else past.shape[0],
+        references=(*evidence, *journal),
+        sessions=past.shape[0],
         why=why,
     )
     alike = one.reading("predictions_alike", (of.COMMONEST, of.DISTINCT), figure)
     yield alike or one.young("predictions_alike", _few(values, n), figure)
-    if earlier is not None:
-        held = replace(one, why=why or _no_past(measured))
-        if approved is None or not approved.is_daily:
-            held = replace(held, reference=journal, where="the journal")
-        still = held.reading("predictions_frozen", (of.STILL,), figure)
-        yield still or held.young("predictions_frozen", _frozen(recent), figure)
+    held = replace(one, why=why or _no_past(measured))
+    if approved is not None and not approved.is_daily:
+        held = replace(held, references=journal)
+    still = held.reading("predictions_frozen", (of.STILL,), figure)
+    yield still or held.young("predictions_frozen", _frozen(recent), figure)
     if (ranged := one.reading("predictions_out_of_range", (of.SIZE, of.SPREAD), figure)) is not None:
         yield ranged
+    elif gone := _past_lost(measured, past.shape[0]):
+        yield reading("predictions_out_of_range", replace(figure, why=why or gone))
 
 
 def _values(measured: Measurement, found: Outcomes) -> tuple[Floats, str]:
@@ -216,7 +215,7 @@ def _past(earlier: Earlier) -> Floats:
 
 def _recent(measured: Measurement, values: Floats) -> Floats:
     """(≤ 6, N) the predictions of the last sessions, those of this one in the last row."""
-    earlier, rows = measured.earlier or Earlier(), measured.predictions
+    earlier, rows = measured.earlier, measured.predictions
     near = np.isin(earlier.sessions, np.unique(earlier.sessions)[-LAGS:])
     today = np.full(rows.symbols.size, np.datetime64(measured.session, "D"))
     layout = Layout.of(
@@ -241,7 +240,21 @@ def _frozen(recent: Floats) -> str:
 
 def _no_past(measured: Measurement) -> str:
     """Why the session cannot be held against the one before it; "" where it can, or is the first."""
-    assert measured.earlier is not None
-    before = measured.expected[measured.expected < np.datetime64(measured.session, "D")][-1:]
+    before = _before(measured)[-1:]
     gone = before[~np.isin(before, measured.earlier.sessions)]
     return f"the predictions of {gone[0]} are missing, and an earlier session is needed to tell" if gone.size else ""
+
+
+def _past_lost(measured: Measurement, sessions: int) -> str:
+    """That enough sessions were lived to show what is usual, and the predictions of too many of them are missing."""
+    before = _before(measured)
+    if sessions >= MIN_SESSIONS or before.size < MIN_SESSIONS:
+        return ""
+    gone = before[~np.isin(before, measured.earlier.sessions)]
+    shown = f"of {before.size} lived sessions {gone.size} have no predictions, the first {gone[0]}"
+    return f"{shown}: {too_few(sessions, MIN_SESSIONS)} to show what is usual"
+
+
+def _before(measured: Measurement) -> Days:
+    """The lived sessions before this one."""
+    return measured.expected[measured.expected < np.datetime64(measured.session, "D")]

@@ -42,7 +42,7 @@ def apart_s(measured: Measurement) -> float:
     approved = measured.approved
     cadence = approved.cadence_s if approved is not None and approved.cadence_s else measured.baseline.cadence_s
     earlier = measured.earlier
-    if earlier is not None and np.unique(earlier.sessions).size >= MIN_SESSIONS:
+    if np.unique(earlier.sessions).size >= MIN_SESSIONS:
         known = cadence_s(earlier.timestamps, earlier.symbols)
         cadence = known if cadence is None or known is None else min(cadence, known)
     return (cadence or 0.0) / 2
@@ -100,11 +100,24 @@ def readings(measured: Measurement, found: Outcomes, policy: Policy) -> Iterator
     unjudged = dict(_gaps(measured)) | {name: f"{name} is not journaled" for name in _lost_features(measured)}
     yield from plausible.readings(measured, found, unjudged)
     symbols = Figure(n=found.n, as_of=found.as_of, why="" if found.n else _nothing(measured, "prediction"))
-    for key, names, what in (
-        ("symbols_new", new_symbols(measured), "never seen before this session, or without a feature"),
-        ("symbols_lost", lost_symbols(measured), "no longer predicted"),
-    ):
-        yield finding(key, len(names), symbols, f"{what}: {some(list(names))}" if names else "")
+    yield _new_symbols(measured, symbols)
+    lost = lost_symbols(measured)
+    yield finding("symbols_lost", len(lost), symbols, f"no longer predicted: {some(list(lost))}" if lost else "")
+
+
+def _new_symbols(measured: Measurement, figure: Figure) -> Reading:
+    """The symbols that are new; unknown where nothing shows which ones are old."""
+    new = new_symbols(measured)
+    if not new and not figure.why and not measured.seen:
+        why = "neither the training period nor an earlier session names a symbol"
+        return replace(reading("symbols_new", replace(figure, why=why)), is_young=not _lived_before(measured))
+    detail = f"never seen before this session, or without a feature: {some(list(new))}" if new else ""
+    return finding("symbols_new", len(new), figure, detail)
+
+
+def _lived_before(measured: Measurement) -> int:
+    """How many sessions the release lived before this one."""
+    return int((measured.expected < np.datetime64(measured.session, "D")).sum())
 
 
 def drifts(measured: Measurement) -> tuple[Drift, ...]:

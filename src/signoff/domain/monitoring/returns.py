@@ -442,7 +442,7 @@ def _less_champion(track: Track) -> Iterator[Reading]:
     it keeps the candidate from advancing; it never rolls back by itself, for the memo prints no trigger of that kind.
     """
     champion = track.measured.champion
-    if champion is None or track.n_lived < PAIRS or not champion.dates.size:
+    if champion is None or track.n_lived < PAIRS:
         return
     pairs = _pairs(track, champion)
     figure = Figure(n=int(pairs.dates.size), needed=PAIRS, as_of=newest(pairs.dates), why=pairs.why)

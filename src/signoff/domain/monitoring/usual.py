@@ -1,8 +1,8 @@
 """What is usual for a column, session by session: its level, its spread, its steps, and how much of it stands still.
 
 Each figure of a session is held against the same figure of the sessions before the rollout. A session is unusual where
-a figure lies further beyond what these showed than their farthest lies from their median. So no limit is set by hand,
-and a column that moves once a month, or has one symbol, is held against a past that did the same.
+a figure lies further beyond what these showed than their farthest lies from their median. The rule is one for all
+columns, so one that moves once a month, or has one symbol, is held against a past that did the same.
 """
 
 from collections.abc import Mapping
