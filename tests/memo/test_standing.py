@@ -440,7 +440,11 @@ def test_no_document_and_no_training_is_ticked_by_a_declaration(number) -> None:
 
 
 def test_what_lacks_evidence_and_is_accepted_stands_on_page_one() -> None:
-    (said,) = (n for n in sample.memo(**good() | standing(links={}, notices=())).notices if "Not evidenced" in n)
+    (said,) = (
+        n
+        for n in sample.memo(**good() | standing(links={}, notices=()) | governed(test=None)).notices
+        if "Not evidenced" in n
+    )
     assert said.endswith("(sign_off.accepted_not_evidenced): monitoring, stakeholders, governance.")
     assert not any("Not evidenced" in n for n in sample.memo(**good()).notices)
 

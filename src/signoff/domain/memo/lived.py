@@ -39,7 +39,7 @@ def root_cause(history: Iterable[e.Recorded]) -> str:
 def _worse(told: tuple[e.Recorded, ...]) -> Iterator[str]:
     """What of the last session is not ok: it belongs on page one like everything else that is red or missing."""
     last = _last(told)
-    if found := () if last is None else tuple(r for r in last.readings if r.level != Level.OK):
+    if last is not None and (found := tuple(r for r in last.readings if r.level != Level.OK)):
         told_of = ", ".join(f"{reading.key.replace('_', ' ')} {reading.word}" for reading in found)
         yield f"Readings of the last session, {last.session}, that are not ok: {told_of}."
 
