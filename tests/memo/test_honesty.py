@@ -797,6 +797,7 @@ ROWS: tuple[Row, ...] = (
         ),
     ),
     row("no reviewer", dossier("validation.pit.code_review_by", None), ("2.3", "Manual code review")),
+    row("an audit looked at nothing", evidence("pit.audits.0.features_checked", 0), ("2.3", "Audit of surv")),
     row("no audit", dossier("validation.pit.third_party_audit", None), ("2.3", "Third-party")),
     row(
         "a test failed",
@@ -837,6 +838,19 @@ ROWS: tuple[Row, ...] = (
     row("other dependencies", dossier("risk.external_services", ()), ("3.2", "^External services")),
     row("no feed", dossier("risk.data_feeds", ()), ("3.2", "^Data feeds")),
     row("no host", dossier("risk.infrastructure", ()), ("3.2", "^Infrastructure")),
+    row(
+        "a weakness whose mitigation nothing keeps",
+        dossier("risk.single_points_of_failure.0.mitigation", "rollback above 999 ms"),
+        ("3.2", "^broker"),
+        (PAGE_ONE, "^FAIL|lines red"),
+    ),
+    row(
+        "the rehearsal restored another version",
+        rehearsed(restored_version="0.9.0"),
+        ("5.1", "^Rollback Rehearsal"),
+        ("12", "Rollback plan"),
+        (PAGE_ONE, "^Figure: Rehearsal|^FAIL|lines red"),
+    ),
     row("another weakness", dossier("risk.single_points_of_failure", ()), ("3.2", "^broker")),
     row(
         "the rehearsal was slower",
