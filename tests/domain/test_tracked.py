@@ -4,12 +4,25 @@ import live_days
 import numpy as np
 
 from signoff.domain.monitoring import DailyReturns, observe
+from signoff.domain.monitoring.measurement import Earlier
 from signoff.domain.policy import Policy
 from signoff.domain.tracked import TRACKED, Group, tracked
 
 
+def earlier(n: int = 60) -> Earlier:
+    """So many sessions of predictions before this one, each of its own: what is usual is known."""
+    rng, at = np.random.default_rng(5), live_days.days(n + 1)[:-1]
+    sessions, names = np.repeat(at, len(live_days.SYMBOLS)), np.array(live_days.SYMBOLS * n)
+    return Earlier(
+        timestamps=sessions.astype("datetime64[us]"),
+        sessions=sessions,
+        symbols=names,
+        values=rng.uniform(-1, 1, names.size),
+    )
+
+
 def keys(**changes) -> set[str]:
-    observed = observe(live_days.measured(**changes), Policy(name="firm", version="1"), {})
+    observed = observe(live_days.measured(earlier=earlier(), **changes), Policy(name="firm", version="1"), {})
     return {reading.key for reading in observed.readings}
 
 

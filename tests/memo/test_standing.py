@@ -9,15 +9,18 @@ import sample
 
 from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.charts import ExceptionChart
-from signoff.domain.dossier import Grade, Risk
+from signoff.domain.dossier import DeploymentType, Grade, Risk
 from signoff.domain.events import Delivery, DeployerSigned, ItemDone, NoticeSent, Verdict
 from signoff.domain.evidence import PitEvidence, PitFinding, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.finding import Outcome
-from signoff.domain.memo.document import Mark
+from signoff.domain.memo.document import Mark, Paragraph
 from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
+from signoff.domain.memo.proof import NO_JOURNAL, Found, Proof
 from signoff.domain.memo.risk import risk_level
+from signoff.domain.memo.sign_off import guarded
 from signoff.domain.memo.standing import PreviousCheck, Standing
-from signoff.domain.policy import Policy, Role
+from signoff.domain.policy import Certification, Policy, Role, SignOffPolicy
+from signoff.domain.shortened import shortened
 
 GATES = "All validation gates have been passed"
 RISK = "Risk assessment is complete and documented"
@@ -29,10 +32,19 @@ GOVERNANCE = "This deployment meets governance requirements"
 
 LINKS = {**sample.standing().links, "policy7.pdf": True}
 DASHBOARD = "https://grafana/momentum"
+TESTED = "test_limits::test_refuses"
+
+
+def governed(**changed) -> dict:
+    """A dossier whose every requirement that applies names a test that passed; the last one may be changed."""
+    dossier = sample.dossier()
+    *others, policy7 = dossier.governance.requirements
+    requirements = (*others, replace(policy7, **{"test": TESTED, **changed}))
+    return {"dossier": replace(dossier, governance=replace(dossier.governance, requirements=requirements))}
 
 
 def good() -> dict:
-    return {"assessment": replace(sample.assessment(), findings=sample.PASSING), **standing()}
+    return {"assessment": replace(sample.assessment(), findings=sample.PASSING), **standing(), **governed()}
 
 
 def standing(**changed) -> dict:
@@ -83,9 +95,15 @@ def test_every_certification_holds_when_the_record_shows_all_of_it() -> None:
         (MONITORING, standing(links={**LINKS, DASHBOARD: False})),
         (STAKEHOLDERS, standing(notices=())),
         (STAKEHOLDERS, standing(notices=sample.standing().notices[:3])),
-        (GOVERNANCE, standing(links=sample.standing().links)),
-        (GOVERNANCE, standing(predictions_logged=None)),
-        (GOVERNANCE, standing(trades_attributed=False)),
+        (GOVERNANCE, standing(links={**LINKS, "policy7.pdf": False})),
+        (GOVERNANCE, governed(test=None)),
+        (GOVERNANCE, governed(test=None, declared_by="S. Brandt")),
+        (GOVERNANCE, governed(test="test_limits::test_other")),
+        *(
+            (GOVERNANCE, standing(trail=replace(sample.standing().trail, **{claim: proof})))
+            for claim in ("predictions", "trades")
+            for proof in (NO_JOURNAL, Proof(Found.REFUTED, "1 of 20 sessions"), Proof(Found.NOT_COMPARABLE, "2018"))
+        ),
         (GOVERNANCE, tagged()),
         (GOVERNANCE, tagged(governance_ready="True")),
         (GOVERNANCE, {"evidence": replace(sample.evidence(), candidate=None)}),
@@ -114,7 +132,7 @@ TWO = (overriding(Role.RISK_MANAGER), overriding(Role.CTO))
 
 
 def test_an_override_is_a_notice_on_page_one_with_both_persons_the_gates_and_the_reason() -> None:
-    memo = sample.memo(**standing(overrides=TWO))
+    memo = sample.memo(**standing(overrides=TWO), **governed())
 
     assert memo.notices == (
         "Gates that did not pass were overridden by risk_manager person (Risk manager) and cto person "
@@ -131,7 +149,7 @@ def test_an_override_does_not_certify_the_gates_and_is_named_there() -> None:
 
 @pytest.mark.parametrize("overrides", [TWO[:1], (TWO[0], overriding(Role.CTO, TWO[0].person))])
 def test_one_person_is_no_override_however_often_they_sign(overrides: tuple) -> None:
-    (notice,) = sample.memo(**standing(overrides=overrides)).notices
+    (notice,) = sample.memo(**standing(overrides=overrides), **governed()).notices
 
     assert notice.startswith("Blocked by gates that did not pass: VaR Compliance FAIL.")
     assert "1 of 2 persons" in notice
@@ -145,7 +163,7 @@ def test_a_failed_replay_is_a_notice_on_page_one() -> None:
         features_checked=75,
         seed=0,
     )
-    memo = sample.memo(**assessed(pit=pit), **standing(), evidence=replace(sample.evidence(), pit=leak))
+    memo = sample.memo(**assessed(pit=pit), **standing(), **governed(), evidence=replace(sample.evidence(), pit=leak))
 
     assert memo.notices == ("Point-in-time validation failed: 1 feature uses what was not yet known: f1.",)
     assert sample.cell(memo, "2.3", "PIT Compliance").mark is Mark.FAIL
@@ -422,7 +440,11 @@ def test_no_document_and_no_training_is_ticked_by_a_declaration(number) -> None:
 
 
 def test_what_lacks_evidence_and_is_accepted_stands_on_page_one() -> None:
-    (said,) = (n for n in sample.memo(**good() | standing(links={}, notices=())).notices if "Not evidenced" in n)
+    (said,) = (
+        n
+        for n in sample.memo(**good() | standing(links={}, notices=()) | governed(test=None)).notices
+        if "Not evidenced" in n
+    )
     assert said.endswith("(sign_off.accepted_not_evidenced): monitoring, stakeholders, governance.")
     assert not any("Not evidenced" in n for n in sample.memo(**good()).notices)
 
@@ -442,6 +464,72 @@ def test_section_12_shows_who_started_the_rollout_and_whether_they_signed() -> N
     assert "(key made by T. Adeyemi) over manifest" in sample.cell(memo, "12", "Signature").text
     unsigned = sample.memo(**standing(started_by="O. Perez"))
     assert sample.cell(unsigned, "12", "Deployed By").text == "O. Perez, who started it and did not sign"
+    for label in ("Date", "Signature"):
+        assert sample.cell(unsigned, "12", label).mark is Mark.NOT_EVIDENCED
+
+
+@pytest.mark.parametrize("claim", ["predictions", "trades"])
+def test_a_count_that_the_journal_refutes_is_no_lack_of_evidence_that_a_policy_may_accept(claim) -> None:
+    refuted = replace(sample.standing().trail, **{claim: Proof(Found.REFUTED, "1 of 20 sessions")})
+    memo = sample.memo(**good() | standing(trail=refuted))
+    (governance,) = (one for one in memo.certified if one.certification is Certification.GOVERNANCE)
+
+    assert governance.is_contradicted
+    assert "refuted: 1 of 20 sessions" in governance.against
+    assert not any("Not evidenced" in notice for notice in memo.notices)
+
+
+ALL = tuple(Certification)
+WAITS = {
+    (): (
+        "Shadow waits for the gates, the risk assessment, the rollback plan and the stakeholders' notices; the limited "
+        "phase waits for monitoring and governance."
+    ),
+    ALL[4:]: (
+        "Shadow waits for the gates, the risk assessment and the rollback plan; the limited phase waits for "
+        "monitoring. The policy lets a release go on without evidence of the stakeholders' notices and governance "
+        "(sign_off.accepted_not_evidenced), unless the evidence contradicts it."
+    ),
+    ALL: (
+        "Shadow waits for the gates and the rollback plan; the limited phase waits for none of these. The policy lets "
+        "a release go on without evidence of the risk assessment, monitoring, the stakeholders' notices and governance "
+        "(sign_off.accepted_not_evidenced), unless the evidence contradicts it."
+    ),
+}
+
+
+@pytest.mark.parametrize("accepted", WAITS, ids=len)
+def test_section_12_says_which_phase_waits_for_what_under_this_policy(accepted) -> None:
+    policy = Policy(name="firm", version="1", sign_off=SignOffPolicy(accepted_not_evidenced=accepted))
+
+    assert guarded(policy) == WAITS[accepted]
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours", "short", "said"),
+    [
+        (DeploymentType.UPGRADE, 24, 0, "Due 24 h before the deployment (policy, sign_off.notice_hours)"),
+        (DeploymentType.UPGRADE, 0, 0, "Due before the start (policy, sign_off.notice_hours: 0)"),
+        (DeploymentType.HOTFIX, 24, 2, "Due 2 h before the deployment (policy, hotfix.notice_hours)"),
+        (DeploymentType.HOTFIX, 1, 2, "Due 1 h before the deployment (policy, sign_off.notice_hours)"),
+        (DeploymentType.ROLLBACK, 24, 0, "Due before the start (policy, redeployment.notice_hours: 0)"),
+    ],
+)
+@pytest.mark.parametrize("accepted", [(), (Certification.STAKEHOLDERS,)], ids=["held", "accepted"])
+def test_when_notices_are_due_names_the_rule_that_says_so(kind, hours, short, said, accepted) -> None:
+    dossier, firm = sample.dossier(), Policy(name="firm", version="1")
+    policy = replace(
+        firm,
+        sign_off=SignOffPolicy(notice_hours=hours, accepted_not_evidenced=accepted),
+        hotfix=replace(firm.hotfix, notice_hours=short),
+        redeployment=replace(firm.redeployment, notice_hours=short),
+    )
+    header = replace(dossier.header, deployment_type=kind)
+    memo = sample.memo(dossier=replace(dossier, header=header), policy=shortened(policy, kind))
+    (note,) = (b.text for b in sample.section(memo, "9.1").blocks if isinstance(b, Paragraph))
+
+    assert note.startswith(f"{said}; ")
+    assert ("lets a start go ahead without them" in note) == bool(accepted)
 
 
 def test_the_day_of_the_last_update_is_that_of_the_latest_signature_unless_told() -> None:

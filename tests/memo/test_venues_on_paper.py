@@ -32,7 +32,7 @@ def test_the_recovery_time_reads_the_same_on_page_one_in_the_risks_and_in_the_pl
     assert sample.cell(memo, "3.2", "RTO (Recovery Time Objective)").text == time
     cell = sample.cell(memo, "5.1", "Rollback Rehearsal")
     assert (cell.mark, cell.text.endswith(f"with {kind.words}")) == (mark, True)
-    assert sample.cell(memo, "5.1", "Weakest venue of a rehearsal").text == "none (policy)"
+    assert sample.cell(memo, "5.1", "Weakest venue of a rehearsal").text == "no venue (policy)"
     assert sample.cell(memo, "5.1", "Positions after a rollback").text == "closed (policy)"
 
 

@@ -3,10 +3,12 @@
 import io
 from dataclasses import replace
 
+import pytest
 import sample
 from pypdf import PdfReader
 
 from signoff.domain.events import Barred, Because
+from signoff.domain.memo.document import Mark
 from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
 from signoff.rendering.markdown import markdown
@@ -53,11 +55,14 @@ def test_the_tier_stands_beside_each_signature_in_markdown_and_pdf():
     assert f"Signed with an authenticator (webauthn)**: {asked}" in written
 
 
-def test_the_certification_names_the_tier_too():
+@pytest.mark.parametrize("tier", Tier)
+def test_an_approval_by_who_is_declared_to_deploy_is_no_signature_over_section_12(tier):
     certifier = sample.dossier().sign_off.signed_by
-    signed = replace(sample.signature(Role.MODEL_OWNER, person=certifier), tier=Tier.WEBAUTHN)
+    signed = replace(sample.signature(Role.MODEL_OWNER, person=certifier), tier=tier)
     memo = sample.memo(standing=replace(sample.standing(), approvals=(signed,)))
-    assert sample.cell(memo, "12", "Signature").text == f"webauthn {signed.key_id}"
+    assert sample.cell(memo, "12", "Deployed By").text == f"declared by K. Example: {certifier}"
+    assert sample.cell(memo, "12", "Date").mark is Mark.NOT_PROVIDED
+    assert sample.cell(memo, "12", "Signature").mark is Mark.NOT_PROVIDED
 
 
 def test_the_memo_says_who_may_not_sign_with_every_reason():

@@ -7,6 +7,7 @@ import sample
 
 from signoff.app.assess import Release, refusals
 from signoff.domain.events import Verdict
+from signoff.domain.evidence import PitAudit
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.memo.document import Bullets, Cell, CheckItem, Checklist, Column, Fields, Mark, Memo, Section, Table
 from signoff.domain.memo.worst import Line, worst
@@ -127,6 +128,15 @@ def test_the_block_is_in_every_form_of_the_memo() -> None:
 
     assert count in html(memo).decode()
     assert count in markdown(memo)[0].decode()
+
+
+def test_two_audits_that_fail_are_two_lines() -> None:
+    names = ("membership", "restatement")
+    audits = tuple(PitAudit(name=n, rows_checked=9, dates_checked=3, features_checked=2, findings=1) for n in names)
+    evidence = sample.evidence()
+    memo = sample.memo(evidence=replace(evidence, pit=replace(evidence.pit, audits=audits)))
+
+    assert "2.3 Audit of membership, Audit of restatement" in told(memo)["FAIL"]
 
 
 def test_a_missed_target_is_missed_and_red() -> None:

@@ -71,8 +71,14 @@ def _restrictions(given: Restrictions, unknown: OrderGatePolicy) -> Fields:
         (
             ("Minimum liquidity", Cell(f"ADV ≥ ${given.min_adv_usd:,.0f}")),
             ("Excluded symbols", Cell(", ".join(given.excluded_symbols) or "none")),
-            ("Event window", Cell(f"no order within ±{given.event_window_days} days of an event such as earnings")),
-            ("Market conditions", ABSENT if halt is None else Cell(f"no order while VIX > {plain(halt)}")),
+            (
+                "Event window",
+                Cell(f"added risk is refused within ±{given.event_window_days} days of an event such as earnings"),
+            ),
+            (
+                "Market conditions",
+                ABSENT if halt is None else Cell(f"added risk is refused while VIX > {plain(halt)}"),
+            ),
             ("Unknown figures", Cell(unknown.words)),
         )
     )

@@ -85,13 +85,15 @@ def unsent_before(release: Release) -> tuple[str, ...]:
 
 def _hold(release: Release) -> str:
     """When the notices of T-24h are due, and whether the start waits for them."""
-    sign_off = release.policy.sign_off
-    short = shortening_of(release.dossier.header.deployment_type)
-    rule = "sign_off.notice_hours" if short is None else f"{short}.notice_hours"
-    due = f"Due {plain(sign_off.notice_hours)} h before the deployment (policy, {rule})"
-    if Certification.STAKEHOLDERS in sign_off.accepted_not_evidenced:
+    policy, short = release.policy, shortening_of(release.dossier.header.deployment_type)
+    hours = policy.sign_off.notice_hours
+    is_short = short is not None and getattr(policy, short).notice_hours == hours
+    rule = f"policy, {short if is_short else 'sign_off'}.notice_hours"
+    due = f"Due {plain(hours)} h before the deployment ({rule})" if hours else f"Due before the start ({rule}: 0)"
+    if Certification.STAKEHOLDERS in policy.sign_off.accepted_not_evidenced:
         return f"{due}; the policy lets a start go ahead without them (sign_off.accepted_not_evidenced)."
-    return f"{due}; the start waits until everybody has had them for so long."
+    had = " for so long" if hours else ""
+    return f"{due}; the start waits until everybody has had them{had}."
 
 
 def _notices(

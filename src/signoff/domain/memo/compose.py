@@ -223,7 +223,8 @@ def _key_figures(release: Release) -> tuple[KeyFigure, ...]:
 def _rehearsal(release: Release) -> str:
     if release.standing.rehearsal is None:
         return "not performed"
-    return f"RTO {recovery_time_in_words(release.standing.rehearsal.result)}"
+    time = f"RTO {recovery_time_in_words(release.standing.rehearsal.result)}"
+    return f"{time}; does not count" if release.rehearsal_objections() else time
 
 
 def _attachments(release: Release) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import Final
 from signoff.domain import events as e
 from signoff.domain.memo.document import Align, Block, Bullets, Cell, Column, Fields, Memo, Paragraph, Section, Table
 from signoff.domain.memo.pieces import lead_in, one
+from signoff.domain.monitoring import Level
 from signoff.domain.quantity import NOT_PROVIDED
 
 OPEN: Final = "open"
@@ -21,8 +22,9 @@ def lived(memo: Memo, history: Iterable[e.Recorded], now: datetime) -> Memo:
     """The memo with what the record says of the release by now."""
     told = tuple(history)
     said = f"Living memo: as of {now:%Y-%m-%d %H:%M} UTC, {len(told)} events. Nobody signed this edition."
+    worse = tuple(_worse(told))
     section = Section("13", "Since the Signatures", tuple(_blocks(told)))
-    return replace(memo, notices=(said, *memo.notices), sections=(*memo.sections, section), kind="Living memo")
+    return replace(memo, notices=(said, *worse, *memo.notices), sections=(*memo.sections, section), kind="Living memo")
 
 
 def root_cause(history: Iterable[e.Recorded]) -> str:
@@ -32,6 +34,18 @@ def root_cause(history: Iterable[e.Recorded]) -> str:
         return OPEN
     recorded, event = held[-1]
     return f"{event.root_cause} (stated by {recorded.actor} on {recorded.at:%Y-%m-%d})"
+
+
+def _worse(told: tuple[e.Recorded, ...]) -> Iterator[str]:
+    """What of the last session is not ok: it belongs on page one like everything else that is red or missing."""
+    last = _last(told)
+    if last is not None and (found := tuple(r for r in last.readings if r.level != Level.OK)):
+        told_of = ", ".join(f"{reading.key.replace('_', ' ')} {reading.word}" for reading in found)
+        yield f"Readings of the last session, {last.session}, that are not ok: {told_of}."
+
+
+def _last(told: tuple[e.Recorded, ...]) -> e.Observed | None:
+    return next((r.event for r in reversed(told) if isinstance(r.event, e.Observed)), None)
 
 
 def _blocks(told: tuple[e.Recorded, ...]) -> Iterator[Block]:
@@ -109,7 +123,7 @@ def _moved(event: e.AnyEvent) -> str:
 
 
 def _readings(told: tuple[e.Recorded, ...]) -> Block:
-    last = next((r.event for r in reversed(told) if isinstance(r.event, e.Observed)), None)
+    last = _last(told)
     if last is None or not last.readings:
         return Paragraph("No session was observed.", is_note=True)
     columns = (Column("Reading"), Column("Value", Align.RIGHT), Column("Level"), Column("Detail"))

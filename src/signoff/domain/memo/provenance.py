@@ -21,7 +21,8 @@ def bound_artifacts(evidence: Evidence) -> tuple[Block, ...]:
     candidate = evidence.candidate
     if candidate is None or candidate.pin is None:
         why = NOT_REGISTERED if evidence.has_registry else NO_REGISTRY
-        told: tuple[Block, ...] = (Fields((("Registered version", Cell(f"artefacts not bound: {why}")),)),)
+        unbound = Cell(f"artefacts not bound: {why}", mark=Mark.NOT_EVIDENCED)
+        told: tuple[Block, ...] = (Fields((("Registered version", unbound),)),)
     else:
         files = candidate.pin.files
         more = len(files) - MOST_ROWS

@@ -1,6 +1,5 @@
 """Section 1: why this release, what it is expected to bring, what changed, and why now."""
 
-from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import Trigger
 from signoff.domain.memo.changes import what_changed
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Section
@@ -33,7 +32,6 @@ def rationale(release: Release) -> Section:
 
 
 def _objective(release: Release) -> tuple[Block, ...]:
-    assessment = release.assessment
     return (
         one("Primary Goal", words(release.dossier.rationale.goal)),
         lead_in("Expected Impact"),
@@ -41,10 +39,7 @@ def _objective(release: Release) -> tuple[Block, ...]:
             (
                 ("Performance", _performance(release)),
                 ("Risk", _risk(release)),
-                (
-                    "Operations",
-                    _latency(assessment),
-                ),
+                ("Operations", _latency(release)),
             )
         ),
     )
@@ -54,7 +49,7 @@ def _performance(release: Release) -> Cell:
     row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
     if row is None:
         return ABSENT
-    cell = _against("Backtest Sharpe ratio, net of costs", row.new, row.old)
+    cell = _against("Backtest Sharpe ratio, net of costs", row.new, row.old, release)
     difference = release.assessment.sharpe_difference_p
     if not difference.is_provided or not row.old.is_provided:
         return cell
@@ -64,7 +59,7 @@ def _performance(release: Release) -> Cell:
 def _risk(release: Release) -> Cell:
     """A value at risk is a negative return, so that a rise of it is a smaller loss."""
     new, old = release.assessment.value_at_risk_new, release.assessment.value_at_risk_old
-    cell = _against(f"One-day VaR {release.policy.gates.var.level:.0%}", new, old)
+    cell = _against(f"One-day VaR {release.policy.gates.var.level:.0%}", new, old, release)
     change = relative_change(new.value, old.value)
     if change is None or not new.is_provided:
         return cell
@@ -72,8 +67,9 @@ def _risk(release: Release) -> Cell:
     return Cell(f"{cell.text.rpartition(' (')[0]} (a loss {size})")
 
 
-def _latency(assessment: Assessment) -> Cell:
+def _latency(release: Release) -> Cell:
     """Old and new with what each was measured by; a change only where both were measured alike."""
+    assessment = release.assessment
     new, old, kinds = assessment.latency_p95_new, assessment.latency_p95_old, assessment.latencies
     subject = "Inference latency p95"
     if kinds.incomparable and new.is_provided and old.is_provided:
@@ -81,15 +77,16 @@ def _latency(assessment: Assessment) -> Cell:
             f"{subject} {new.text} ({kinds.new}); previous version {old.text} ({kinds.old}): not comparable, "
             f"{kinds.incomparable}"
         )
-    cell = _against(subject, new, old)
+    cell = _against(subject, new, old, release)
     return Cell(f"{cell.text}; by {kinds.new}") if new.is_provided and kinds.new is not None else cell
 
 
-def _against(subject: str, new: Quantity, old: Quantity) -> Cell:
+def _against(subject: str, new: Quantity, old: Quantity, release: Release) -> Cell:
     if not new.is_provided:
         return ABSENT
     if not old.is_provided:
-        return Cell(f"{subject} {new.text}; previous version {old.text}")
+        beside = "no previous version" if release.is_initial else f"previous version {old.text}"
+        return Cell(f"{subject} {new.text}; {beside}")
     return Cell(f"{subject} {old.text} → {new.text} ({signed_percent(relative_change(new.value, old.value))})")
 
 

@@ -23,7 +23,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, declared_by, figure, joined, lead_in, listed, one, plain, words
+from signoff.domain.memo.pieces import ABSENT, declared_by, figure, joined, lead_in, one, plain, words
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
 from signoff.domain.quantity import NOT_PROVIDED
@@ -97,7 +97,7 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
     )
     return (
         one("Risk Level", said),
-        lead_in("Identified Risks (grades and mitigations declared by their owners)"),
+        declared_by("Identified Risks", release.author),
         Table(columns, rows, caption),
     )
 
@@ -109,15 +109,15 @@ def _operational_risk(release: Release) -> tuple[Block, ...]:
         *_dependencies("Data feeds", given.data_feeds),
         *_dependencies("Infrastructure", given.infrastructure),
     )
-    points = [
-        f"{point.name}: {promised(point.mitigation, release.dossier, release.policy).text}"
+    points = tuple(
+        (point.name, promised(point.mitigation, release.dossier, release.policy))
         for point in given.single_points_of_failure
-    ]
+    )
     return (
         declared_by("Dependencies", release.author),
         Table(tuple(Column(t) for t in ("Kind", "Dependency", "SLA", "Fallback")), rows),
         declared_by("Single Points of Failure", release.author),
-        listed(points, "None declared."),
+        Fields(points) if points else Paragraph("None declared.", is_note=True),
         lead_in("Disaster Recovery"),
         *_recovery(release),
     )

@@ -153,7 +153,7 @@ def _flatness(release: Release) -> tuple[Block, ...]:
         Fields(
             (
                 ("Positions after a rollback", Cell(f"{budget.positions.value} (policy)")),
-                ("Weakest venue of a rehearsal", Cell(f"{budget.rehearsal_venue.value} (policy)")),
+                ("Weakest venue of a rehearsal", Cell(f"{budget.rehearsal_venue.words} (policy)")),
             )
         ),
     )

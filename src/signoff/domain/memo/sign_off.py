@@ -8,37 +8,41 @@ from dataclasses import replace
 from datetime import date
 from typing import Final
 
-from signoff.domain.events import Certified, DeployerSigned, Signature, key_mark
+from signoff.domain.events import Certified, DeployerSigned, key_mark
 from signoff.domain.finding import Outcome
 from signoff.domain.memo.communication import NOT_EVIDENCED, unsent_before
-from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Paragraph, Section
+from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.governance import is_governance_ready, unevidenced
-from signoff.domain.memo.pieces import ABSENT, MEMO_GATES, gates_in_words, joined, lead_in, words
-from signoff.domain.memo.proof import Found
+from signoff.domain.memo.pieces import ABSENT, MEMO_GATES, declared, gates_in_words, joined, lead_in, words
+from signoff.domain.memo.proof import Found, Proof
 from signoff.domain.memo.release import Release
-from signoff.domain.policy import Certification
+from signoff.domain.policy import Certification, Policy
 from signoff.domain.quantity import NOT_PROVIDED
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
-GUARDED: Final = (
-    "Shadow waits for the gates, the risk assessment, the rollback plan and the stakeholders; the limited phase waits "
-    "for monitoring and governance."
-)
+_OBJECT: Final = {
+    Certification.GATES: "the gates",
+    Certification.RISK: "the risk assessment",
+    Certification.ROLLBACK: "the rollback plan",
+    Certification.MONITORING: "monitoring",
+    Certification.STAKEHOLDERS: "the stakeholders' notices",
+    Certification.GOVERNANCE: "governance",
+}
+# What no policy can accept without evidence: guards of their own look at them when the release starts.
+_ALWAYS: Final = (Certification.GATES, Certification.ROLLBACK)
 
 
 def sign_off(release: Release, *, last_updated: date | None) -> Section:
     """Chapter 12."""
     header = release.dossier.header
-    certifier = release.dossier.sign_off.signed_by
-    signature = next((s for s in release.approvals if s.person == certifier), None)
     return Section(
         "12",
         "Sign-off",
         (
             lead_in("I certify that"),
             Checklist(certifications(release)),
-            Paragraph(GUARDED, is_note=True),
-            _deployer(release.standing.deployer) if release.standing.deployer else _named(release, signature),
+            Paragraph(guarded(release.policy), is_note=True),
+            _deployer(release.standing.deployer) if release.standing.deployer else _named(release),
             Fields(
                 (
                     ("Document Version", words(header.document_version)),
@@ -66,16 +70,31 @@ def _deployer(signed: DeployerSigned) -> Fields:
     )
 
 
-def _named(release: Release, signature: Signature | None) -> Fields:
-    """Who was declared to deploy, or started the rollout without a signature."""
+def _named(release: Release) -> Fields:
+    """Who is to deploy, or started the rollout without a signature; an approval is no signature over section 12."""
     started = release.standing.started_by
-    name = release.dossier.sign_off.signed_by if started is None else f"{started}, who started it and did not sign"
-    return Fields(
-        (
-            ("Deployed By", words(name)),
-            ("Date", Cell(str(signature.signed_at.date()), is_figure=True) if signature else ABSENT),
-            ("Signature", Cell(f"{signature.tier.value} {signature.key_id}", is_figure=True) if signature else ABSENT),
-        )
+    if started is None:
+        by = declared(release.author, release.dossier.sign_off.signed_by)
+        return Fields((("Deployed By", Cell(by)), ("Date", ABSENT), ("Signature", ABSENT)))
+    missing = Cell("not signed", mark=Mark.NOT_EVIDENCED)
+    by = f"{started}, who started it and did not sign"
+    return Fields((("Deployed By", Cell(by)), ("Date", missing), ("Signature", missing)))
+
+
+def guarded(policy: Policy) -> str:
+    """Which phase waits for which certification under this policy, and which it lets through without evidence."""
+    accepted = [c for c in Certification if c in policy.sign_off.accepted_not_evidenced and c not in _ALWAYS]
+    waiting = {
+        phase: joined(_OBJECT[c] for c in Certification if c.phase == phase and c not in accepted) or "none of these"
+        for phase in ("shadow", "limited")
+    }
+    held = f"Shadow waits for {waiting['shadow']}; the limited phase waits for {waiting['limited']}."
+    if not accepted:
+        return held
+    named = joined(_OBJECT[c] for c in accepted)
+    return (
+        f"{held} The policy lets a release go on without evidence of {named} (sign_off.accepted_not_evidenced), unless "
+        "the evidence contradicts it."
     )
 
 
@@ -109,7 +128,8 @@ def _is_contradicted(certification: Certification, release: Release) -> bool:
             return release.standing.links.get(release.dossier.plan.monitoring.dashboard) is False
         case Certification.GOVERNANCE:
             candidate = release.evidence.candidate
-            return candidate is not None and candidate.tags.get("governance_ready") == "false"
+            is_denied = candidate is not None and candidate.tags.get("governance_ready") == "false"
+            return is_denied or any(proof.found is Found.REFUTED for _, proof in _counts(release))
         case _:
             return False
 
@@ -168,14 +188,14 @@ def _risk(release: Release) -> Iterator[str]:
 
 
 def _monitoring(release: Release) -> Iterator[str]:
-    declared = release.dossier.plan.monitoring
-    if not declared.pager.strip() or not any(channel.strip() for channel in declared.channels):
+    given = release.dossier.plan.monitoring
+    if not given.pager.strip() or not any(channel.strip() for channel in given.channels):
         yield "nobody is named to be alerted"
-    match release.standing.links.get(declared.dashboard):
+    match release.standing.links.get(given.dashboard):
         case False:
-            yield f"the dashboard {declared.dashboard} does not exist"
+            yield f"the dashboard {given.dashboard} does not exist"
         case None:
-            yield f"the dashboard {declared.dashboard} was not checked"
+            yield f"the dashboard {given.dashboard} was not checked"
         case True:
             return
 
@@ -190,6 +210,12 @@ def _governance(release: Release) -> Iterator[str]:
         yield "the registry does not carry governance_ready=true"
     if rows := unevidenced(release):
         yield f"{NOT_EVIDENCED}: {', '.join(rows)}"
+    for claim, proof in _counts(release):
+        if proof.found is not Found.PROVEN:
+            yield f"{claim}, {proof.words}"
+
+
+def _counts(release: Release) -> tuple[tuple[str, Proof], ...]:
+    """The counts of the journal that governance rests on."""
     trail = release.standing.trail
-    if any(proof.found is not Found.PROVEN for proof in (trail.predictions, trail.trades)):
-        yield f"{NOT_EVIDENCED}: the counts of predictions logged and trades attributed"
+    return ("predictions logged", trail.predictions), ("trades attributed", trail.trades)

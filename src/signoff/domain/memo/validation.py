@@ -26,6 +26,7 @@ from signoff.domain.memo.document import (
 from signoff.domain.memo.pieces import (
     ABSENT,
     MEMO_GATES,
+    NO_PREVIOUS,
     declared,
     figure,
     gates_in_words,
@@ -39,7 +40,7 @@ from signoff.domain.memo.pieces import (
     words,
 )
 from signoff.domain.memo.release import Release
-from signoff.domain.quantity import NOT_PROVIDED, signed_percent
+from signoff.domain.quantity import NOT_PROVIDED, Quantity, signed_percent
 
 BACKTEST_REPORT: Final = "attachments/backtest_report.pdf"
 VALIDATION_RESULTS: Final = "attachments/validation_results.pdf"
@@ -102,8 +103,14 @@ def _backtest(release: Release) -> Iterator[Block]:
     yield lead_in("Performance Metrics")
     yield _metrics_table(release)
     difference, p_value = release.assessment.sharpe_difference, release.assessment.sharpe_difference_p
-    yield Fields((("Sharpe difference, new − old", figure(difference)), ("p for no difference", figure(p_value))))
+    rows = (("Sharpe difference, new − old", difference), ("p for no difference", p_value))
+    yield Fields(tuple((label, _compared(found, release)) for label, found in rows))
     yield one("Backtest Artifacts", Cell(f"{BACKTEST_REPORT}; {source.name} (sha256 {source.sha256[:12]}…)"))
+
+
+def _compared(found: Quantity, release: Release) -> Cell:
+    """A figure beside the previous version's; a first deployment has none to compare with."""
+    return Cell(NO_PREVIOUS) if release.is_initial and not found.is_provided else figure(found)
 
 
 def _metrics_table(release: Release) -> Table:
@@ -314,7 +321,8 @@ def _audits(release: Release) -> Iterator[CheckItem]:
     for audit in () if release.evidence.pit is None else release.evidence.pit.audits:
         note = f"{audit.rows_checked:,} rows on {audit.dates_checked:,} dates: {audit.findings} findings"
         is_clean = audit.has_looked and not audit.findings
-        yield CheckItem(f"Audit: {audit.name}", is_clean, note, None if is_clean else Mark.FAIL)
+        note += "" if audit.has_looked else "; it looked at nothing that could tell"
+        yield CheckItem(f"Audit of {audit.name}", is_clean, note, None if is_clean else Mark.FAIL)
 
 
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
