@@ -137,13 +137,22 @@ def _is_contradicted(certification: Certification, release: Release) -> bool:
 def certifications(release: Release) -> tuple[CheckItem, ...]:
     """The six boxes; one is ticked when nothing in the record speaks against it."""
     return (
-        _certified("All validation gates have been passed", _gates(release)),
+        _all_gates(release),
         _certified("Risk assessment is complete and documented", _risk(release)),
         _rollback_plan(release),
         _certified("Monitoring and alerts are configured", _monitoring(release)),
         _certified("All stakeholders have been notified", _stakeholders(release)),
         _certified("This deployment meets governance requirements", _governance(release)),
     )
+
+
+def _all_gates(release: Release) -> CheckItem:
+    """A gate that the policy makes advisory is named where it did not pass."""
+    box = _certified("All validation gates have been passed", _gates(release))
+    missed = [f for f in release.assessment.findings if f.outcome is not Outcome.PASS and not f.is_blocking]
+    if not box.is_checked or not missed:
+        return box
+    return replace(box, note=f"those that block; advisory by policy, not passed: {gates_in_words(missed)}")
 
 
 def _rollback_plan(release: Release) -> CheckItem:

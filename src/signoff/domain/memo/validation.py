@@ -223,13 +223,13 @@ def _gates(release: Release) -> Iterator[Block]:
 
 def _must_pass(release: Release) -> str:
     """Which gates keep the release from production, by the findings themselves."""
-    own = release.assessment.memo_gates
-    advisory = [finding for finding in own if not finding.is_blocking]
-    if len(own) == MEMO_GATES and not advisory:
-        return "All gates must PASS for production deployment."
-    blocking = [finding for finding in release.assessment.findings if finding.is_blocking]
-    said = f"Must PASS for production deployment: {gates_in_words(blocking) or 'none'}."
-    return f"{said} Advisory by policy: {gates_in_words(advisory)}." if advisory else said
+    own, findings = release.assessment.memo_gates, release.assessment.findings
+    advisory = [finding for finding in findings if not finding.is_blocking]
+    besides = f" Advisory by policy: {gates_in_words(advisory)}." if advisory else ""
+    if len(own) == MEMO_GATES and all(finding.is_blocking for finding in own):
+        return f"All gates must PASS for production deployment.{besides}"
+    blocking = [finding for finding in findings if finding.is_blocking]
+    return f"Must PASS for production deployment: {gates_in_words(blocking) or 'none'}.{besides}"
 
 
 def _details(release: Release) -> Table:
