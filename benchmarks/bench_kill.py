@@ -107,8 +107,8 @@ def stopped() -> Iterator[None]:
 def installed(home: Path, url: str | None = None) -> str:
     """A home with a champion; the token of somebody who may kill it."""
     run = partial(signoff, home=home, url=url)
-    run("people", "add", "R. Moreau", "--role", "risk_manager")
-    run("people", "add", "C. Yamada", "--role", "cto")
+    run("people", "add", "R. Moreau", "--role", "risk_manager", "--make-key")
+    run("people", "add", "C. Yamada", "--role", "cto", "--make-key")
     run("adopt", MODEL, "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live")
     return run("token", "issue", "R. Moreau")["token"]
 

@@ -66,7 +66,7 @@ def pristine(tmp_path_factory, printing):
     world.folders = {v: small_models.folder_of(place, made) for v, made in world.versions.items()}
     folder = release_folder.make(place / "dossier")
     for role, name in PEOPLE.items():
-        said(world, "people", "add", name, "--role", role)
+        said(world, "people", "add", name, "--role", role, "--make-key")
     said(world, "policy", "propose", firm_policy.FILE, "--as", PEOPLE["risk_manager"])
     said(world, "policy", "confirm", "--as", PEOPLE["cto"])
     said(world, "adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
