@@ -121,7 +121,7 @@ class _Known:
     """Gives the release that was assessed once; assessing is not what this test is about."""
 
     def __init__(self, release, in_force):
-        self._release, self.in_force = release, in_force
+        self._release, self.in_force, self.registry = release, in_force, None
 
     def assess(self, *_, **__):
         return self._release
