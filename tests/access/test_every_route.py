@@ -16,7 +16,8 @@ from signoff.app.record import PEOPLE, Change, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain.access import APART, DUTY_OF, MATRIX, PERSONAL, Duty, Verb
 from signoff.domain.deployment import State
-from signoff.http import sessions
+from signoff.domain.errors import NotFoundError
+from signoff.http import releases, sessions
 from signoff.http.access import verb_of
 from signoff.http.app import create_app
 from signoff.wiring import House
@@ -88,8 +89,14 @@ def installation(state, tmp_path_factory):
         else:
             grant(house.record, duty, frozenset({duty}), actor="owner")
         bearers[duty] = sessions.PREFIX + begun(house, duty)[0]
-    with TestClient(create_app(house), raise_server_exceptions=False) as client:
+    with TestClient(create_app(house), raise_server_exceptions=False) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(releases, "carried_out", not_here)
         yield house, client, bearers
+
+
+def not_here(*_, **__):
+    """Stands for a process of its own, whose home is not the memory that is asked here."""
+    raise NotFoundError("no such release in the home of another process")
 
 
 def test_every_route_names_its_verb_or_is_open_on_purpose(installation):

@@ -28,7 +28,7 @@ def scripts(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "at"),
-    [("kill", range(7, 10)), ("re-arm, the second person", range(4, 7)), ("worker: notices", range(3, 6))],
+    [("kill", range(7, 9)), ("re-arm, the second person", range(5, 7)), ("worker: notices", range(3, 5))],
 )
 def test_an_act_cut_off_ends_as_one_that_was_not(scripts, tmp_path, name, at):
     chaos_boundaries, forge = scripts
