@@ -96,6 +96,14 @@ def test_an_item_that_nobody_announced_is_not_ticked_and_the_announced_are_named
         decisions.mark_done(approved(), "a party", "R. Moreau", "")
 
 
+def test_a_name_that_two_items_have_ticks_neither():
+    state = approved()
+    told = replace(state.undertakings.communication, training={BEFORE[0]: True})
+    state = replace(state, undertakings=replace(state.undertakings, communication=told))
+    with pytest.raises(GuardError, match="names 2 items of section 9"):
+        decisions.mark_done(state, BEFORE[0], "R. Moreau", "")
+
+
 @pytest.mark.parametrize(("hours", "is_due"), [(-25, False), (-24, True), (0, True), (50, True)])
 def test_the_notices_are_due_a_day_before_the_deployment_and_not_with_the_approval(hours, is_due):
     state = on(approved(), date(2019, 6, 3))

@@ -274,6 +274,8 @@ def mark_done(state: Deployment, item: str, person: str, note: str) -> tuple[Any
     )
     if item not in known:
         raise GuardError("item", f"expected an item of section 9, found {item!r}; there are: {'; '.join(known)}.")
+    if known.count(item) > 1:
+        raise GuardError("item", f"{item!r} names {known.count(item)} items of section 9; give each a name of its own.")
     return (e.ItemDone(item=item, person=person, note=note),)
 
 
