@@ -115,6 +115,7 @@ def register(
     for named in (name, version):
         if (objection := name_objection(named)) is not None:
             raise BadInputError(f"{named[:40]!r} cannot be registered under this name: {objection}.")
+    _refuse_odd_release(uri, training)
     client = _client(uri)
     with answering(uri), tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -213,6 +214,16 @@ def _lay_out(model: Model, folder: Path) -> None:
     declared_in(folder)
 
 
+def _refuse_odd_release(uri: str, training: tuple[date, date] | None) -> None:
+    if "://" not in uri:
+        raise BadInputError(
+            f"Expected the address of a tracking server or of a database, found {uri!r}. A database file is named as "
+            f"sqlite:///{uri}."
+        )
+    if training is not None and training[1] < training[0]:
+        raise BadInputError(f"Expected the first and the last day of training, found {training[0]} to {training[1]}.")
+
+
 def _refuse_odd(model: Model) -> None:
     if model.format not in LOADERS:
         raise BadInputError(f"Expected a format among {', '.join(LOADERS)}, found {model.format!r}.")
@@ -226,6 +237,10 @@ def _refuse_odd(model: Model) -> None:
     if set(model.known_input.columns) != set(names):
         odd = sorted(set(model.known_input.columns) ^ set(names))
         raise BadInputError(f"Expected a known input with one column a feature, found a difference in {odd[:8]}.")
+    for name in names:
+        values = model.known_input[name]
+        if values.null_count() or (values.dtype.is_float() and not values.is_finite().all()):
+            raise BadInputError(f"Expected finite values in the known input, found others in the column {name}.")
     rows, outputs = model.known_input.height, [float(one) for one in model.known_output]
     if rows == 0 or len(outputs) != rows or not all(map(math.isfinite, outputs)):
         raise BadInputError(

@@ -89,5 +89,5 @@ def test_what_the_author_declares_is_printed_as_declared_beside_what_was_found(f
     assert checked(folder, capsys)["declared"] == ["nothing odd at all"]
     main(["memo", str(folder), "--out", str(folder.parent / "memo")])
     memo = (folder.parent / "memo" / "deployment_memo.md").read_text()
-    assert "declared: nothing odd at all" in memo
+    assert "declared by Q. Ferrari: nothing odd at all" in memo
     assert "All 180 predictions are 123" in memo

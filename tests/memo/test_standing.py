@@ -349,14 +349,19 @@ def test_a_requirement_is_ticked_by_a_named_test_that_passed_and_says_when() -> 
     item = requirement()
 
     assert item.is_checked
-    assert item.note == "evidence: limits.md; test test_limits::test_refuses passed on 2018-12-19 (unit.xml)"
+    assert (
+        item.note == "evidence: limits.md; by the report unit.xml, test test_limits::test_refuses passed on 2018-12-19"
+    )
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
         ({"test": None}, "not evidenced: limits.md, no test of it is named"),
-        ({"test": None, "declared_by": "S. Brandt"}, "declared by S. Brandt: limits.md, no test of it is named"),
+        (
+            {"test": None, "declared_by": "S. Brandt"},
+            "declared by K. Example: S. Brandt answers for it: limits.md, no test of it is named",
+        ),
         ({"test": "test_limits::test_other"}, "not evidenced: limits.md, no report holds the test"),
         ({"cases": ()}, "not evidenced: limits.md, no report holds the test"),
         (
@@ -369,7 +374,10 @@ def test_a_requirement_is_ticked_by_a_named_test_that_passed_and_says_when() -> 
         ),
         ({"link": False}, "not evidenced: limits.md does not exist"),
         ({"applies": False}, "not evidenced: does not apply"),
-        ({"applies": False, "declared_by": "S. Brandt"}, "declared by S. Brandt: does not apply"),
+        (
+            {"applies": False, "declared_by": "S. Brandt"},
+            "declared by K. Example: S. Brandt answers for it: does not apply",
+        ),
     ],
 )
 def test_no_requirement_is_ticked_by_a_file_or_a_word_alone(changed: dict, said: str) -> None:

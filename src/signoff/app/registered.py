@@ -161,8 +161,14 @@ def _expected(record: Record, model: str) -> _Expected:
 
 
 def _former(record: Record, model: str) -> frozenset[str]:
-    """Versions that the alias may still name where no release holds full capital: it stays when a champion leaves."""
-    return frozenset(release.version for release in record.in_states(*WAS_CHAMPION, model=model))
+    """Versions that the alias may still name where no release holds full capital: it stays when a champion leaves.
+
+    A champion that was killed and armed again is in shadow, and a rollback names the version that it restored.
+    """
+    every = record.deployments(model)
+    left = {release.version for release in every if release.state in WAS_CHAMPION or release.was_adopted}
+    restored = {release.previous_version for release in every if release.state is State.ROLLED_BACK}
+    return frozenset(version for version in left | restored if version is not None)
 
 
 def _gone(name: str, releases: list[Deployment], seen: RegisteredModel) -> list[str]:

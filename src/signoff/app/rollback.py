@@ -363,6 +363,9 @@ class RollbackProcedure:
     def _ending(self, state: Deployment) -> str:
         version = self._restored(state)
         trades = f"v{version} trades again" if version else "no version of the model trades"
+        latch = self.record.latch(state.model)
+        if version and latch is not None and latch.is_latched:
+            trades = f"v{version} is in place, and nothing trades: {state.model} is killed"
         return f"{trades}; post-mortem within {state.policy.rollback.post_mortem_hours:g} h"
 
     def _done(self, identity: str, step: Step, seconds: float, detail: str, *, actor: str) -> Deployment:

@@ -9,7 +9,7 @@ is no evidence: whoever can write to the home can write it, and auditors verify 
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from signoff.app.audit import Snapshot
@@ -116,6 +116,9 @@ def verify_ledger(
             snapshot, expected_fingerprint=expected_fingerprint, kept=kept, check_stamp=check_stamp
         )
         return (whole if whole.findings else result), None
+    if since is not NOTHING:
+        known = f"Events up to {since.tree.size:,} and kept files were not read again (`signoff verify --full` does)."
+        result = replace(result, facts=(*result.facts, known))
     is_open = any(where in {names.KEY, names.CHECKPOINT} for where, _ in result.inconclusive)
     return result, None if result.findings or is_open else check.verified()
 

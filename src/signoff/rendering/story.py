@@ -90,7 +90,7 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915
         case e.RollbackStuck():
             return f"ROLLBACK STUCK at {event.step}: {event.detail}"
         case e.RolledBack():
-            return f"rolled back; v{event.restored_version} trades again" if event.restored_version else "rolled back"
+            return f"rolled back to v{event.restored_version}" if event.restored_version else "rolled back"
         case e.DeadlineBreached():
             return f"deadline {event.name} was missed, it was due {event.due:%Y-%m-%d %H:%M}Z"
         case e.Superseded():

@@ -110,7 +110,7 @@ def _requirement(title: str, given: Requirement | None, release: Release) -> Che
     if given is None:
         return CheckItem(title, is_checked=False, note=NOT_EVIDENCED)
     text = title if given.name in title else f"{title} ({given.name})"
-    author = declared(given.declared_by) if given.declared_by else NOT_EVIDENCED
+    author = declared(release.author, f"{given.declared_by} answers for it") if given.declared_by else NOT_EVIDENCED
     if not given.applies:
         return CheckItem(text, is_checked=False, note=f"{author}: does not apply, {given.evidence}")
     if release.standing.links.get(given.evidence) is False:
@@ -134,7 +134,7 @@ def _tested(test: str, release: Release) -> tuple[str, str]:
     if len(days) < 1 or any(not case.day for _, case in found):
         return f"the report of the test {test} gives no day", ""
     reports = ", ".join(dict.fromkeys(suite.source.name for suite, _ in found))
-    return "", f"test {test} passed on {days[0]} ({reports})"
+    return "", f"by the report {reports}, test {test} passed on {days[0]}"
 
 
 def _cases(suite: SuiteResult, test: str) -> Iterator[ReportedTest]:
