@@ -470,3 +470,10 @@ def test_healthy_sessions_of_random_worlds_are_hardly_ever_unusual():
             rows = Layout.of(np.repeat(days(6), N), np.tile(np.array(SYMBOLS), 6)).table(table[row - 6 : row].ravel())
             flagged += unusual(figures(rows, known.scale), known, tuple(IS_HIGH_BAD | IS_LOW_BAD), N) is not None
     assert flagged <= 4, f"{flagged} of {4 * 99} healthy sessions flagged"
+
+
+def test_a_session_without_any_prediction_ever_is_judged_and_unknown():
+    nothing = Earlier(sessions=days(0), symbols=np.empty(0, dtype=object), values=np.empty(0))
+    found = observe(measured(predictions=predictions(0), earlier=nothing), Policy(name="p", version="1"), {})
+    assert not found.counts
+    assert reading(found, "predictions_frozen").level == Level.UNKNOWN

@@ -234,6 +234,8 @@ def _few(values: Floats, n: int) -> str:
 
 def _frozen(recent: Floats) -> str:
     """That every prediction is as in an earlier session, in words."""
+    if not recent.size:
+        return ""
     still = figures(recent, 0.0)[of.STILL][-1]
     return "every prediction is as in an earlier session" if still >= 1 else ""
 
