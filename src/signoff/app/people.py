@@ -26,7 +26,7 @@ from signoff.domain.events import (
     SubjectBound,
     SubjectUnbound,
 )
-from signoff.domain.people import People, Proposal
+from signoff.domain.people import People, Person, Proposal
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import encode_state
@@ -56,10 +56,12 @@ def enrol(
     note: str = "",
     logins: tuple[str, ...] = (),
     key_made_by: str = "",
+    is_replacing: bool = False,
 ) -> None:
     """Let a person sign in these roles with this key; enrolling the same again changes nothing.
 
     `key_made_by` is who made the private key, where it was not the person. A key keeps this mark for good.
+    A key in use is replaced only where `is_replacing` says that this is meant; what the other one signs is then marked.
     """
     people = record.people()
     known = people.by_name.get(name)
@@ -71,6 +73,7 @@ def enrol(
         note=note,
         logins=logins,
         key_made_by=made_by(people, name, key_id) or key_made_by,
+        replaces_key=is_replacing and _takes_a_place(known, key_id),
     )
     if known is not None and (known.roles, known.key_id, known.logins, known.key_made_by) == (
         roles,
@@ -81,6 +84,11 @@ def enrol(
         return
     _check(people, event)
     _commit(record, people, event, actor=actor, key=f"enrol:{name}:{key_id}:{people.revision}")
+
+
+def _takes_a_place(known: Person | None, key_id: str) -> bool:
+    """Whether this person has another key in use."""
+    return known is not None and bool(known.key_id) and known.key_id != key_id
 
 
 def made_by(people: People, name: str, key_id: str) -> str:
@@ -112,8 +120,12 @@ def bind(record: Record, name: str, *, issuer: str, subject: str, actor: str) ->
 def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
     """Put a change before a second person; proposing the same again finds the open proposal."""
     people, now = record.people(), record.now()
-    if isinstance(change, PersonEnrolled) and (mark := made_by(people, change.name, change.key_id)):
-        change = replace(change, key_made_by=mark)
+    if isinstance(change, PersonEnrolled):
+        change = replace(
+            change,
+            key_made_by=made_by(people, change.name, change.key_id) or change.key_made_by,
+            replaces_key=change.replaces_key and _takes_a_place(people.by_name.get(change.name), change.key_id),
+        )
     for open_one in people.proposals.values():
         if open_one.change == change and open_one.expires_at > now:
             return open_one
@@ -223,7 +235,9 @@ def _check(people: People, change: Enrolment) -> None:
     held = people.by_name[change.name].duties if change.name in people.by_name else frozenset[Duty]()
     match change:
         case PersonEnrolled():
-            granted = people.by_name[change.name].granted if change.name in people.by_name else ()
+            known = people.by_name.get(change.name)
+            _must_mean_to_replace(known, change)
+            granted = known.granted if known is not None else ()
             compatible({*granted, *(DUTY_OF[role] for role in change.roles)})
             for other in people.by_name.values():
                 if other.key_id and other.key_id == change.key_id and other.name != change.name:
@@ -245,6 +259,18 @@ def _check(people: People, change: Enrolment) -> None:
                 raise RefusedError(
                     f"{change.subject} at {change.issuer} is bound to {bound}; one identity is one person's."
                 )
+
+
+def _must_mean_to_replace(known: Person | None, change: PersonEnrolled) -> None:
+    if known is None or change.replaces_key or not _takes_a_place(known, change.key_id):
+        return
+    since = "" if known.key_since is None else f" since {known.key_since:%Y-%m-%d %H:%M} UTC"
+    found = f"the key {change.key_id[:16]}…" if change.key_id else "no key"
+    raise RefusedError(
+        f"Expected the key {known.key_id[:16]}… of {change.name}, which is in use{since}, found {found}. "
+        "`signoff people add` without a key keeps it. With --replace-key it replaces it, and every signature made with "
+        "the new key is then marked."
+    )
 
 
 def _check_key(change: PersonEnrolled) -> None:
