@@ -4,15 +4,17 @@ import json
 from dataclasses import replace
 from types import SimpleNamespace
 
+import firm_policy
 import pytest
 
+from signoff.adapters.documents import load_policy
 from signoff.app.approvals import Signatory
 from signoff.app.people import confirm, enrol, propose
 from signoff.app.signing import Presented, sign
 from signoff.cli.approving import _made as made
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.events import PersonEnrolled, Proof, Verdict
-from signoff.domain.policy import Policy, Role
+from signoff.domain.policy import Role
 from signoff.ledger.canonical import canonical
 from signoff.ledger.text import decoded, encoded
 from signoff.verbs.documents import proposed
@@ -112,7 +114,15 @@ def replaced(house, key, **more):
 def rearmed_by(house, key):
     """What R. Moreau signs with this key."""
     asked = {"role": Role.RISK_MANAGER, "verdict": Verdict.REARM, "subject": "a" * 64, "version": "", "deployment": ""}
-    return sign(house.record, key, person="R. Moreau", model="m", policy=Policy.reference(), reason="safe", **asked)
+    return sign(
+        house.record,
+        key,
+        person="R. Moreau",
+        model="m",
+        policy=load_policy(firm_policy.FILE).value,
+        reason="safe",
+        **asked,
+    )
 
 
 def test_a_key_in_use_is_replaced_only_where_that_is_meant_and_marks_what_it_signs(house, switch):

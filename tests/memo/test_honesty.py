@@ -651,7 +651,7 @@ ROWS: tuple[Row, ...] = (
         "the daily review is declared",
         conditional("while limited: daily review", open_conditions=()),
         ("4.1", "^Daily review"),
-        ("4.3", "^Risk manager .*: "),
+        ("4.3", "blocks limited"),
         (PAGE_ONE, "^Open conditions: R"),
         world="daily review",
     ),

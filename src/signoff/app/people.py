@@ -74,6 +74,7 @@ def enrol(
         logins=logins,
         key_made_by=made_by(people, name, key_id) or key_made_by,
         replaces_key=is_replacing and _takes_a_place(known, key_id),
+        key_replaced=_replaced(record, known, key_id, actor),
     )
     if known is not None and (known.roles, known.key_id, known.logins, known.key_made_by) == (
         roles,
@@ -83,12 +84,31 @@ def enrol(
     ):
         return
     _check(people, event)
+    _must_mean_to_replace(record, known, event)
     _commit(record, people, event, actor=actor, key=f"enrol:{name}:{key_id}:{people.revision}")
 
 
 def _takes_a_place(known: Person | None, key_id: str) -> bool:
     """Whether this person has another key in use."""
     return known is not None and bool(known.key_id) and known.key_id != key_id
+
+
+def _replaced(record: Record, known: Person | None, key_id: str, actor: str) -> str:
+    """When a key took the place of one in use and by whom; a key keeps this mark, and so does who dropped theirs."""
+    if known is None or known.key_id == key_id:
+        return "" if known is None else known.key_replaced
+    if not known.key_id and not known.key_replaced:
+        return ""
+    return f"on {record.now():%Y-%m-%d} by {actor}{record.proof.mark}"
+
+
+def _in_use_since(record: Record, name: str, key_id: str) -> str:
+    """When a person's key was enrolled, as a message says it."""
+    since = None
+    for recorded in record.history(PEOPLE):
+        if isinstance(recorded.event, PersonEnrolled) and recorded.event.name == name:
+            since = (since or recorded.at) if recorded.event.key_id == key_id else None
+    return "" if since is None else f" since {since:%Y-%m-%d %H:%M} UTC"
 
 
 def made_by(people: People, name: str, key_id: str) -> str:
@@ -125,12 +145,14 @@ def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
             change,
             key_made_by=made_by(people, change.name, change.key_id) or change.key_made_by,
             replaces_key=change.replaces_key and _takes_a_place(people.by_name.get(change.name), change.key_id),
+            key_replaced="",
         )
     for open_one in people.proposals.values():
         if open_one.change == change and open_one.expires_at > now:
             return open_one
     _check(people, change)
     if isinstance(change, PersonEnrolled):
+        _must_mean_to_replace(record, people.by_name.get(change.name), change)
         _check_key(change)
     said = encode_state(change)
     identity = digest(b"%s:%d:%s" % (actor.encode(), people.revision, said))[:16]
@@ -147,8 +169,13 @@ def confirm(record: Record, identity: str, *, actor: str) -> Proposal:
         raise RefusedError(f"{actor} proposed this; it takes a second person to confirm it.")
     if actor == proposal.change.name:
         raise RefusedError(f"This is about {actor}; it takes another person to confirm it.")
-    _check(people, proposal.change)
-    events = (EnrolmentConfirmed(proposal=identity), proposal.change)
+    change = proposal.change
+    _check(people, change)
+    if isinstance(change, PersonEnrolled):
+        known = people.by_name.get(change.name)
+        _must_mean_to_replace(record, known, change)
+        change = replace(change, key_replaced=_replaced(record, known, change.key_id, actor))
+    events = (EnrolmentConfirmed(proposal=identity), change)
     _commit(record, people, *events, actor=actor, key=f"confirm:{identity}")
     return proposal
 
@@ -235,9 +262,7 @@ def _check(people: People, change: Enrolment) -> None:
     held = people.by_name[change.name].duties if change.name in people.by_name else frozenset[Duty]()
     match change:
         case PersonEnrolled():
-            known = people.by_name.get(change.name)
-            _must_mean_to_replace(known, change)
-            granted = known.granted if known is not None else ()
+            granted = people.by_name[change.name].granted if change.name in people.by_name else ()
             compatible({*granted, *(DUTY_OF[role] for role in change.roles)})
             for other in people.by_name.values():
                 if other.key_id and other.key_id == change.key_id and other.name != change.name:
@@ -261,10 +286,10 @@ def _check(people: People, change: Enrolment) -> None:
                 )
 
 
-def _must_mean_to_replace(known: Person | None, change: PersonEnrolled) -> None:
+def _must_mean_to_replace(record: Record, known: Person | None, change: PersonEnrolled) -> None:
     if known is None or change.replaces_key or not _takes_a_place(known, change.key_id):
         return
-    since = "" if known.key_since is None else f" since {known.key_since:%Y-%m-%d %H:%M} UTC"
+    since = _in_use_since(record, known.name, known.key_id)
     found = f"the key {change.key_id[:16]}…" if change.key_id else "no key"
     raise RefusedError(
         f"Expected the key {known.key_id[:16]}… of {change.name}, which is in use{since}, found {found}. "

@@ -14,6 +14,7 @@ from signoff.cli.checking import Folder
 from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import State, block_words
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
+from signoff.domain.events import Phase
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document
@@ -257,7 +258,9 @@ def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[st
     if overriding := rows(shown, "overridden_by"):
         yield f"  overridden by: {', '.join(overriding)}"
     for one in rows(shown, "open_conditions"):
-        yield f"  open condition of {one['role']}, blocks {one.get('blocks', 'the start')}: {one['condition']}"
+        phase = one.get("blocks", Phase.SHADOW.value)
+        blocks = "the start" if phase == Phase.SHADOW.value else phase
+        yield f"  open condition of {one['role']}, blocks {blocks}: {one['condition']}"
     if not rows(shown, "open_conditions"):
         yield "  open conditions: none"
     for text in conditions:

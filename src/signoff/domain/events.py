@@ -639,7 +639,7 @@ class PersonEnrolled(Event):
 
     `logins` is what git, the experiment tracker or the machine call them; none says nothing new about that.
     `key_made_by` names who made the private key where it was not the person. `replaces_key` says that another key of
-    theirs was in use, and that this was meant.
+    theirs was in use, and that this was meant; `key_replaced` says when that took effect and by whom.
     """
 
     kind: Literal["person_enrolled"] = "person_enrolled"
@@ -651,6 +651,7 @@ class PersonEnrolled(Event):
     logins: tuple[str, ...] = ()
     key_made_by: str = ""
     replaces_key: bool = False
+    key_replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

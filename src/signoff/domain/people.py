@@ -16,8 +16,8 @@ from signoff.domain.policy import Role
 class Person:
     """One human being, however many roles they hold. Who never signs has no key.
 
-    `key_made_by` names who made their private key, where it was not themselves. `key_since` is when this key was
-    enrolled, and `key_replaced` says when and by whom it took the place of one in use.
+    `key_made_by` names who made their private key, where it was not themselves. `key_replaced` says when and by
+    whom their key took the place of one in use.
     """
 
     name: str
@@ -28,7 +28,6 @@ class Person:
     credentials: tuple[e.Credential, ...] = ()
     logins: tuple[str, ...] = ()
     key_made_by: str = ""
-    key_since: datetime | None = None
     key_replaced: str = ""
 
     @property
@@ -165,25 +164,17 @@ def _or_new(people: People, name: str) -> Person:
     return people.by_name.get(name) or Person(name=name, roles=(), key_id="", public_key="")
 
 
-def _enrolled(people: People, event: e.PersonEnrolled, recorded: e.Recorded) -> People:
+def _enrolled(people: People, event: e.PersonEnrolled, _recorded: e.Recorded) -> People:
     person = _or_new(people, event.name)
-    is_other = event.key_id != person.key_id
-    is_replaced = is_other and bool(person.key_id or person.key_replaced)
     known = replace(
         person,
         roles=event.roles,
         key_id=event.key_id,
         public_key=event.public_key,
         key_made_by=event.key_made_by,
-        key_since=recorded.at if is_other else person.key_since,
-        key_replaced=_replaced(recorded) if is_replaced else person.key_replaced,
+        key_replaced=event.key_replaced,
     )
     return _with(people, replace(known, logins=event.logins or person.logins))
-
-
-def _replaced(recorded: e.Recorded) -> str:
-    """When a key was replaced and by whom, marked where nobody checked that name."""
-    return f"on {recorded.at:%Y-%m-%d} by {recorded.actor}{recorded.proof.mark}"
 
 
 def _granted(people: People, event: e.DutiesGranted, _recorded: e.Recorded) -> People:

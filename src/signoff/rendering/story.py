@@ -162,7 +162,7 @@ def _key(signature: e.Signature) -> str:
 
 def _made(event: e.PersonEnrolled) -> str:
     made = f"; their private key was made by {event.key_made_by}" if event.key_made_by else ""
-    return f"{made}; it replaces their key in use" if event.replaces_key else made
+    return f"{made}; key replaced {event.key_replaced}" if event.key_replaced else made
 
 
 def _rehearsed(event: e.Rehearsed) -> str:
