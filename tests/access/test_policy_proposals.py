@@ -49,7 +49,14 @@ def firm(house):
 def enrolled(house, name, *roles, logins=()):
     key = house.key_of(name)
     enrol(
-        house.record, name=name, roles=roles, key_id=key.key_id, public_key=key.public_key, actor="owner", logins=logins
+        house.record,
+        name=name,
+        roles=roles,
+        key_id=key.key_id,
+        public_key=key.public_key,
+        actor="owner",
+        logins=logins,
+        is_replacing=True,
     )
 
 

@@ -1,16 +1,24 @@
 """An envelope that was signed elsewhere: once, just now, by who presents it, for what is asked; else it is nothing."""
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
+import firm_policy
 import pytest
 
+from signoff.adapters.documents import load_policy
 from signoff.app.approvals import Signatory
-from signoff.app.people import enrol
-from signoff.app.signing import Presented
+from signoff.app.people import confirm, enrol, propose
+from signoff.app.signing import Presented, sign
+from signoff.cli.approving import _made as made
 from signoff.domain.errors import BadInputError, RefusedError
+from signoff.domain.events import PersonEnrolled, Proof, Verdict
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import canonical
 from signoff.ledger.text import decoded, encoded
+from signoff.verbs.documents import proposed
+from signoff.verbs.local import Local
 
 ROLE = {"R. Moreau": Role.RISK_MANAGER, "A. Berg": Role.CTO}
 
@@ -90,6 +98,68 @@ def test_an_envelope_that_was_forged_is_refused(house, switch, forge):
 
 def test_a_key_that_was_replaced_signs_no_more(house, switch):
     envelope = signed(house, switch)
-    enrol(house.record, name="R. Moreau", roles=(Role.RISK_MANAGER,), key_id="k", public_key="p", actor="owner")
+    said = {"name": "R. Moreau", "roles": (Role.RISK_MANAGER,), "key_id": "k", "public_key": "p"}
+    enrol(house.record, **said, actor="owner", is_replacing=True)
     with pytest.raises(RefusedError, match="enrolled with key"):
         present(switch, envelope)
+
+
+def replaced(house, key, **more):
+    """R. Moreau is enrolled with this key by somebody whose name nobody checked."""
+    record = replace(house.record, proof=Proof.UNAUTHENTICATED)
+    said = {"key_id": key.key_id, "public_key": key.public_key}
+    enrol(record, name="R. Moreau", roles=(Role.RISK_MANAGER,), actor="mallory", **said, **more)
+
+
+def rearmed_by(house, key):
+    """What R. Moreau signs with this key."""
+    asked = {"role": Role.RISK_MANAGER, "verdict": Verdict.REARM, "subject": "a" * 64, "version": "", "deployment": ""}
+    return sign(
+        house.record,
+        key,
+        person="R. Moreau",
+        model="m",
+        policy=load_policy(firm_policy.FILE).value,
+        reason="safe",
+        **asked,
+    )
+
+
+def test_a_key_in_use_is_replaced_only_where_that_is_meant_and_marks_what_it_signs(house, switch):
+    first, other = house.key_of("R. Moreau"), house.key_of("mallory")
+    assert rearmed_by(house, first).key_replaced == ""
+    with pytest.raises(
+        RefusedError, match=f"{first.key_id[:16]}… of R. Moreau, which is in use since 20.*--replace-key"
+    ):
+        replaced(house, other)
+    replaced(house, other, is_replacing=True)
+    mark = f"on {house.record.now():%Y-%m-%d} by mallory (unauthenticated)"
+    signature = rearmed_by(house, other)
+    assert signature.key_replaced == mark
+    assert signature.made_with.endswith(f"(key replaced {mark})")
+    (listed,) = (p for p in Local(house, "t").people()["people"] if p["name"] == "R. Moreau")
+    assert listed["key_replaced"] == mark
+    assert made(listed).endswith(f"(key replaced {mark})")
+
+
+def test_a_key_dropped_first_leaves_the_mark_on_the_next_and_one_enrolled_again_keeps_it(house, switch):
+    other = house.key_of("mallory")
+    with pytest.raises(RefusedError, match="found no key"):
+        replaced(house, SimpleNamespace(key_id="", public_key=""))
+    replaced(house, SimpleNamespace(key_id="", public_key=""), is_replacing=True)
+    replaced(house, other)
+    replaced(house, other, logins=("rm",))
+    assert "by mallory (unauthenticated)" in house.record.people().named("R. Moreau").key_replaced
+
+
+def test_a_proposal_that_replaces_a_key_in_use_says_so_or_is_refused(house, switch):
+    other = house.key_of("mallory")
+    asked = PersonEnrolled(
+        name="R. Moreau", roles=(Role.RISK_MANAGER,), key_id=other.key_id, public_key=other.public_key
+    )
+    with pytest.raises(RefusedError, match="--replace-key"):
+        propose(house.record, asked, actor="mallory")
+    proposal = propose(house.record, replace(asked, replaces_key=True), actor="mallory")
+    assert "in the place of the key in use" in proposed(proposal.change)
+    confirm(house.record, proposal.id, actor="A. Berg")
+    assert house.record.people().named("R. Moreau").key_replaced.endswith("by A. Berg")

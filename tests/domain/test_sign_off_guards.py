@@ -152,10 +152,16 @@ def test_a_start_over_other_bytes_is_no_history():
 WORDS = {
     "daily review": Phase.SHADOW,
     "while limited: daily review": Phase.LIMITED,
-    "daily review while in the limited phase": Phase.LIMITED,
-    "a second desk looks WHILE FULL": Phase.FULL,
+    "  While Limited , daily review": Phase.LIMITED,
+    "WHILE FULL: a second desk looks": Phase.FULL,
+    "daily review while in the limited phase": Phase.SHADOW,
+    "a second desk looks WHILE FULL": Phase.SHADOW,
+    "Do not start while the full risk review is open": Phase.SHADOW,
+    "Do not start anything until the desk agrees; it must stay valid while limited": Phase.SHADOW,
+    "while limited trading hours last: no start": Phase.SHADOW,
     "while shadow, compare every day": Phase.SHADOW,
-    "while full and while limited": Phase.LIMITED,
+    "while full and while limited": Phase.SHADOW,
+    "while full: two desks look, one while limited": Phase.LIMITED,
     "worth while fully reviewed": Phase.SHADOW,
     "daily review in limited phase": Phase.SHADOW,
 }
@@ -183,6 +189,14 @@ def test_a_condition_of_the_limited_phase_is_met_while_the_release_is_in_shadow(
         decisions.advance(live, INTACT, None, NOW)
     met = decisions.meet_condition(live, Role.RISK_MANAGER, "while limited: daily review", "Risk_Manager", "")
     assert decisions.advance(after(live, *met), INTACT, None, NOW)
+
+
+def test_a_history_that_an_older_signoff_wrote_past_such_a_condition_is_still_replayed():
+    state = conditional("a second desk looks while full")
+    entered = e.PhaseEntered(phase=Phase.SHADOW, allocation_pct=0)
+    assert after(state, entered).state is State.SHADOW
+    with pytest.raises(ValueError, match="entered a phase with conditions open"):
+        after(conditional("the full review is open"), entered)
 
 
 def test_a_condition_without_a_phase_still_blocks_the_start():

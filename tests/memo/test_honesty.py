@@ -37,6 +37,7 @@ from signoff.domain.events import (
     RollbackStarted,
     Verdict,
 )
+from signoff.domain.events import Proof as Named
 from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, ReportedTest, SuiteName, TrackedTable
 from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor, Origin
@@ -154,7 +155,11 @@ def rich() -> dict[str, Any]:
             links=dict.fromkeys(LINKS, True),
             notices=receipts(full, Delivery.EMAIL, "mail.firm", datetime(2019, 1, 1, 9, tzinfo=UTC)),
             done=tuple(
-                (ItemDone(item=item, person="A. Berg", note="minutes kept"), datetime(2019, 2, 4, 9, tzinfo=UTC))
+                (
+                    ItemDone(item=item, person="A. Berg", note="minutes kept"),
+                    datetime(2019, 2, 4, 9, tzinfo=UTC),
+                    Named.AUTHENTICATED,
+                )
                 for item in (*full.communication.at_deployment[2:], *full.communication.after, *DOCUMENTS, *TRAINING)
             ),
             grounds=(GROUND,),
@@ -257,8 +262,8 @@ def overridden(*roles: Role) -> dict[str, Any]:
     return {**world, "assessment": replace(RICH["assessment"], findings=sample.FINDINGS)}
 
 
-def conditional(**more: Any) -> dict[str, Any]:
-    signed = sample.signature(Role.RISK_MANAGER, Verdict.CONDITIONAL, conditions=("daily review",))
+def conditional(text: str = "daily review", **more: Any) -> dict[str, Any]:
+    signed = sample.signature(Role.RISK_MANAGER, Verdict.CONDITIONAL, conditions=(text,))
     others = tuple(s for s in RICH["standing"].approvals if s.role is not Role.RISK_MANAGER)
     return {**RICH, "standing": replace(RICH["standing"], approvals=(signed, *others), **more)}
 
@@ -272,11 +277,11 @@ def observed(predictions: float) -> tuple[Observed, ...]:
     return (Observed(session=date(2019, 1, 2), counts=True, readings=readings, is_conclusive=True),)
 
 
-def with_keys_of(other: str, base: Changes) -> dict[str, Any]:
-    """Every signature made with a private key that somebody else made."""
+def with_keys_of(other: str, base: Changes, replaced: str = "") -> dict[str, Any]:
+    """Every signature made with a private key that somebody else made, or that replaced one in use."""
     standing = base["standing"]
     approvals, overrides = (
-        tuple(replace(s, key_made_by=other) for s in signatures)
+        tuple(replace(s, key_made_by=other, key_replaced=replaced) for s in signatures)
         for signatures in (standing.approvals, standing.overrides)
     )
     return {**base, "standing": replace(standing, approvals=approvals, overrides=overrides)}
@@ -289,6 +294,7 @@ SIGNED = DeployerSigned(
     key_id="ab" * 32,
     envelope="{}",
     key_made_by="T. Adeyemi",
+    key_replaced="on 2019-01-01 by T. Adeyemi (unauthenticated)",
 )
 LIVED = (
     PhaseEntered(phase=Phase.SHADOW, allocation_pct=0),
@@ -342,6 +348,9 @@ WORLDS: dict[str, Changes] = {
     "overridden": overridden(Role.RISK_MANAGER, Role.CTO),
     "overridden by one": overridden(Role.CTO),
     "conditional": conditional(),
+    "daily review": conditional("while limited: daily review"),
+    "unchecked names": standing("done", tuple((*told[:2], Named.UNAUTHENTICATED) for told in RICH["standing"].done)),
+    "keys replaced": with_keys_of("", overridden(Role.RISK_MANAGER, Role.CTO), "on 2019-01-01 by T. Adeyemi"),
     "live": standing("trail", journaled(observed(400.0))),
     "trial policy": standing(
         "floor", Floor(origin=Origin.TRIAL, name="mine", version="9", digest="cd" * 32, source="p")
@@ -638,6 +647,25 @@ ROWS: tuple[Row, ...] = (
         ("3.3", "Performs well|^(Bull|Bear|High|Low) "),
     ),
     row("conditions were met", conditional(open_conditions=()), (PAGE_ONE, "^Open conditions: R"), world="conditional"),
+    row(
+        "the daily review is declared",
+        conditional("while limited: daily review", open_conditions=()),
+        ("4.1", "^Daily review"),
+        ("4.3", "blocks limited"),
+        (PAGE_ONE, "^Open conditions: R"),
+        world="daily review",
+    ),
+    row("nobody asks for a daily review", RICH, ("4.1", "^Daily review"), world="daily review"),
+    row(
+        "the names were checked", RICH, ("9.1", "unauthenticated"), ("9.2", "unauthenticated"), world="unchecked names"
+    ),
+    row(
+        "no key was replaced",
+        overridden(Role.RISK_MANAGER, Role.CTO),
+        (PAGE_ONE, "^Notice: Signed with a key that replaced"),
+        ("4.3", "key replaced"),
+        world="keys replaced",
+    ),
     row(
         "a condition is open",
         conditional(),
@@ -1228,7 +1256,7 @@ ROWS: tuple[Row, ...] = (
     ),
     row(
         "another person did it",
-        standing("done", tuple((replace(one, person="Z", note=""), at) for one, at in RICH["standing"].done)),
+        standing("done", tuple((replace(one, person="Z", note=""), *how) for one, *how in RICH["standing"].done)),
         ("9.1", "A. Berg"),
         ("9.2", "A. Berg"),
     ),
@@ -1358,6 +1386,7 @@ ROWS: tuple[Row, ...] = (
                 person="Z",
                 key_id="cd" * 32,
                 key_made_by="",
+                key_replaced="",
                 signed_at=datetime(2019, 1, 3, 9, tzinfo=UTC),
             ),
         ),

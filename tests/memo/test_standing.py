@@ -11,6 +11,7 @@ from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import DeploymentType, Grade, Risk
 from signoff.domain.events import Delivery, DeployerSigned, ItemDone, NoticeSent, Verdict
+from signoff.domain.events import Proof as Named
 from signoff.domain.evidence import PitEvidence, PitFinding, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.finding import Outcome
 from signoff.domain.memo.document import Mark, Paragraph
@@ -411,13 +412,41 @@ def test_a_notice_is_ticked_only_when_it_was_sent() -> None:
 
 def test_a_meeting_is_ticked_by_the_person_who_held_it_and_by_no_reminder() -> None:
     week, month = (NoticeSent(notice=f"{at}: Retrospective", audience=(), channel="email") for at in ("T+7d", "T+30d"))
-    held = (ItemDone(item="Retrospective", person="A. Berg", note="minutes kept"), datetime(2019, 2, 4, 9, tzinfo=UTC))
+    held = (
+        ItemDone(item="Retrospective", person="A. Berg", note="minutes kept"),
+        datetime(2019, 2, 4, 9, tzinfo=UTC),
+        Named.AUTHENTICATED,
+    )
     reminded = sample.boxes(sample.memo(**standing(notices=(week, month))), "9.1")["Deployment retrospective"]
     done = sample.boxes(sample.memo(**standing(notices=(week,), done=(held,))), "9.1")["Deployment retrospective"]
+    claimed = (*held[:2], Named.UNAUTHENTICATED)
+    unchecked = sample.boxes(sample.memo(**standing(done=(claimed,))), "9.1")["Deployment retrospective"]
 
     assert not reminded.is_checked
     assert reminded.note.startswith("not evidenced: no person says that it was done; announced: T+7d sent on")
     assert (done.is_checked, done.note) == (True, "A. Berg, 2019-02-04 09:00 UTC: minutes kept")
+    assert unchecked.note == "A. Berg (unauthenticated), 2019-02-04 09:00 UTC: minutes kept"
+
+
+CONDITIONS = {
+    "while limited: daily review with the risk team": "(blocks limited)",
+    "while full: a second desk looks": "(blocks full)",
+    "Do not start while the full risk review is open": "(blocks the start)",
+}
+
+
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_a_condition_says_which_phase_waits_for_it_and_a_daily_review_of_the_limited_phase_stands_in_4_1(text) -> None:
+    signed = sample.signature(Role.RISK_MANAGER, Verdict.CONDITIONAL, conditions=(text,))
+    every = {"approvals": (signed,), "open_conditions": ((Role.RISK_MANAGER, text),)}
+    memo = sample.memo(**standing(**every))
+    said = f"Risk manager ({signed.person}): {text} {CONDITIONS[text]}"
+    assert said in str(memo.worst)
+    assert said in str(sample.section(memo, "4.3"))
+    assert (f"Daily review with risk team: {said}" in str(sample.section(memo, "4.1"))) is ("daily" in text)
+    met = sample.memo(**standing(**every | {"open_conditions": ()}))
+    assert f"{text} (met)" in str(sample.section(met, "4.3"))
+    assert (f"{text} (met)" in str(sample.section(met, "4.1"))) is ("daily" in text)
 
 
 RECEIPTS = {

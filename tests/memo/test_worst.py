@@ -108,7 +108,7 @@ def conditional(**changed) -> Memo:
 
 
 def test_open_conditions_stand_on_page_one_until_they_are_met() -> None:
-    said = f"Risk manager (risk_manager person): {CONDITION}"
+    said = f"Risk manager (risk_manager person): {CONDITION} (blocks the start)"
 
     assert told(conditional())["Open conditions"] == said
     assert told(conditional(open_conditions=((Role.RISK_MANAGER, CONDITION),)))["Open conditions"] == said

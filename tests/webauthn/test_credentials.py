@@ -66,6 +66,7 @@ def test_a_key_that_was_replaced_vouches_no_more_and_neither_does_its_replacemen
         key_id=later.key_id,
         public_key=later.public_key,
         actor="the operator",
+        is_replacing=True,
     )
     waiting = registered(kept, "Rae", SoftAuthenticator())
     for signer in (key("Rae"), later):

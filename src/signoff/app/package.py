@@ -113,7 +113,7 @@ class Publisher:
             notices=tuple(r.event for r in history if isinstance(r.event, NoticeSent)),
             open_conditions=tuple((c.role, c.text) for c in state.open_conditions),
             trail=journaled(tuple(r.event for r in history if isinstance(r.event, Observed)), on_paper),
-            done=tuple((r.event, r.at) for r in history if isinstance(r.event, ItemDone)),
+            done=tuple((r.event, r.at, r.proof) for r in history if isinstance(r.event, ItemDone)),
             deployer=state.deployer,
             started_by=_started_by(history),
         )

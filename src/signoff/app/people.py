@@ -26,7 +26,7 @@ from signoff.domain.events import (
     SubjectBound,
     SubjectUnbound,
 )
-from signoff.domain.people import People, Proposal
+from signoff.domain.people import People, Person, Proposal
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import encode_state
@@ -56,10 +56,12 @@ def enrol(
     note: str = "",
     logins: tuple[str, ...] = (),
     key_made_by: str = "",
+    is_replacing: bool = False,
 ) -> None:
     """Let a person sign in these roles with this key; enrolling the same again changes nothing.
 
     `key_made_by` is who made the private key, where it was not the person. A key keeps this mark for good.
+    A key in use is replaced only where `is_replacing` says that this is meant; what the other one signs is then marked.
     """
     people = record.people()
     known = people.by_name.get(name)
@@ -71,6 +73,8 @@ def enrol(
         note=note,
         logins=logins,
         key_made_by=made_by(people, name, key_id) or key_made_by,
+        replaces_key=is_replacing and _takes_a_place(known, key_id),
+        key_replaced=_replaced(record, known, key_id, actor),
     )
     if known is not None and (known.roles, known.key_id, known.logins, known.key_made_by) == (
         roles,
@@ -80,7 +84,31 @@ def enrol(
     ):
         return
     _check(people, event)
+    _must_mean_to_replace(record, known, event)
     _commit(record, people, event, actor=actor, key=f"enrol:{name}:{key_id}:{people.revision}")
+
+
+def _takes_a_place(known: Person | None, key_id: str) -> bool:
+    """Whether this person has another key in use."""
+    return known is not None and bool(known.key_id) and known.key_id != key_id
+
+
+def _replaced(record: Record, known: Person | None, key_id: str, actor: str) -> str:
+    """When a key took the place of one in use and by whom; a key keeps this mark, and so does who dropped theirs."""
+    if known is None or known.key_id == key_id:
+        return "" if known is None else known.key_replaced
+    if not known.key_id and not known.key_replaced:
+        return ""
+    return f"on {record.now():%Y-%m-%d} by {actor}{record.proof.mark}"
+
+
+def _in_use_since(record: Record, name: str, key_id: str) -> str:
+    """When a person's key was enrolled, as a message says it."""
+    since = None
+    for recorded in record.history(PEOPLE):
+        if isinstance(recorded.event, PersonEnrolled) and recorded.event.name == name:
+            since = (since or recorded.at) if recorded.event.key_id == key_id else None
+    return "" if since is None else f" since {since:%Y-%m-%d %H:%M} UTC"
 
 
 def made_by(people: People, name: str, key_id: str) -> str:
@@ -112,13 +140,19 @@ def bind(record: Record, name: str, *, issuer: str, subject: str, actor: str) ->
 def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
     """Put a change before a second person; proposing the same again finds the open proposal."""
     people, now = record.people(), record.now()
-    if isinstance(change, PersonEnrolled) and (mark := made_by(people, change.name, change.key_id)):
-        change = replace(change, key_made_by=mark)
+    if isinstance(change, PersonEnrolled):
+        change = replace(
+            change,
+            key_made_by=made_by(people, change.name, change.key_id) or change.key_made_by,
+            replaces_key=change.replaces_key and _takes_a_place(people.by_name.get(change.name), change.key_id),
+            key_replaced="",
+        )
     for open_one in people.proposals.values():
         if open_one.change == change and open_one.expires_at > now:
             return open_one
     _check(people, change)
     if isinstance(change, PersonEnrolled):
+        _must_mean_to_replace(record, people.by_name.get(change.name), change)
         _check_key(change)
     said = encode_state(change)
     identity = digest(b"%s:%d:%s" % (actor.encode(), people.revision, said))[:16]
@@ -135,8 +169,13 @@ def confirm(record: Record, identity: str, *, actor: str) -> Proposal:
         raise RefusedError(f"{actor} proposed this; it takes a second person to confirm it.")
     if actor == proposal.change.name:
         raise RefusedError(f"This is about {actor}; it takes another person to confirm it.")
-    _check(people, proposal.change)
-    events = (EnrolmentConfirmed(proposal=identity), proposal.change)
+    change = proposal.change
+    _check(people, change)
+    if isinstance(change, PersonEnrolled):
+        known = people.by_name.get(change.name)
+        _must_mean_to_replace(record, known, change)
+        change = replace(change, key_replaced=_replaced(record, known, change.key_id, actor))
+    events = (EnrolmentConfirmed(proposal=identity), change)
     _commit(record, people, *events, actor=actor, key=f"confirm:{identity}")
     return proposal
 
@@ -245,6 +284,18 @@ def _check(people: People, change: Enrolment) -> None:
                 raise RefusedError(
                     f"{change.subject} at {change.issuer} is bound to {bound}; one identity is one person's."
                 )
+
+
+def _must_mean_to_replace(record: Record, known: Person | None, change: PersonEnrolled) -> None:
+    if known is None or change.replaces_key or not _takes_a_place(known, change.key_id):
+        return
+    since = _in_use_since(record, known.name, known.key_id)
+    found = f"the key {change.key_id[:16]}…" if change.key_id else "no key"
+    raise RefusedError(
+        f"Expected the key {known.key_id[:16]}… of {change.name}, which is in use{since}, found {found}. "
+        "`signoff people add` without a key keeps it. With --replace-key it replaces it, and every signature made with "
+        "the new key is then marked."
+    )
 
 
 def _check_key(change: PersonEnrolled) -> None:

@@ -142,6 +142,7 @@ def sign(
         envelope=envelope,
         tier=Tier.KEY if credential is None else Tier.WEBAUTHN,
         key_made_by=holder.key_made_by if credential is None else "",
+        key_replaced=holder.key_replaced if credential is None else "",
     )
     if verdict in _OF_NO_RELEASE and (weak := too_weak(policy, signature)) is not None:
         raise RefusedError(f"This signature does not count: {weak}")
@@ -181,6 +182,7 @@ def sign_start(record: Record, signer: Signer, state: Deployment, person: str) -
         key_id=signer.key_id,
         envelope=envelope,
         key_made_by=holder.key_made_by,
+        key_replaced=holder.key_replaced,
     )
 
 

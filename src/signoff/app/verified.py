@@ -45,7 +45,7 @@ from signoff.ledger.verification import (
 )
 
 # Another one whenever states gain fields: what an older Signoff kept of them is then read anew, not taken for altered.
-FORMAT: Final = 4
+FORMAT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)

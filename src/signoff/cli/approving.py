@@ -12,8 +12,9 @@ from signoff.adapters.folders import write_file
 from signoff.adapters.signing_keys import KeyFile, load_public
 from signoff.cli.checking import Folder
 from signoff.cli.session import Session, a_name, rows
-from signoff.domain.deployment import State, phase_blocked
+from signoff.domain.deployment import State, block_words
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
+from signoff.domain.events import Phase
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document
@@ -79,6 +80,10 @@ def add_person(
         bool,
         typer.Option("--make-key", help="Make their private key here: every signature made with it is marked."),
     ] = False,
+    is_replacing: Annotated[
+        bool,
+        typer.Option("--replace-key", help="Replace their key in use: what the new one signs is marked."),
+    ] = False,
     key: Annotated[
         Path | None, typer.Option("--key", help="With --make-key, where it is; default <home>/keys/<person>.pem.")
     ] = None,
@@ -103,6 +108,7 @@ def add_person(
         public_key=theirs.public_key,
         logins=logins,
         key_made_by=theirs.made_by,
+        is_replacing=is_replacing,
     )
     where = "" if theirs.path is None else f"; the private key is {theirs.path}"
     marked = document.get("key_made_by") or theirs.made_by
@@ -111,6 +117,8 @@ def add_person(
     if "proposal" in document:
         done = f"proposed {document['proposal']}: {document['says']}. A second person confirms{where}."
     mark = (f"{marked} made this private key: every signature made with it is marked.",) if marked else ()
+    if replaced := document.get("key_replaced"):
+        mark = (*mark, f"This key was replaced {replaced}: every signature made with it is marked.")
     session.answer({**document, "key": None if theirs.path is None else str(theirs.path)}, done, *mark)
 
 
@@ -167,7 +175,8 @@ def list_people(context: typer.Context) -> None:
 
 
 def _made(person: dict[str, Any]) -> str:
-    return f", made by {person['key_made_by']}" if person.get("key_made_by") else ""
+    made = f", made by {person['key_made_by']}" if person.get("key_made_by") else ""
+    return f"{made} (key replaced {person['key_replaced']})" if person.get("key_replaced") else made
 
 
 def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None) -> None:
@@ -209,7 +218,8 @@ def approve(
 ) -> None:
     """Sign the manifest in a role, once it was shown what is signed; at a terminal you are asked first.
 
-    A condition blocks the start until it is met; one that says "while limited" or "while full" blocks that phase.
+    A condition blocks the start until it is met; one that begins with "while limited:" or "while full:" blocks that
+    phase.
 
     Example: `signoff approve momentum-2.0.0-1a2b3c4d --role risk_manager --condition "while limited: daily review"`
     """
@@ -248,11 +258,13 @@ def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[st
     if overriding := rows(shown, "overridden_by"):
         yield f"  overridden by: {', '.join(overriding)}"
     for one in rows(shown, "open_conditions"):
-        yield f"  open condition of {one['role']}, blocks {one.get('blocks', 'the start')}: {one['condition']}"
+        phase = one.get("blocks", Phase.SHADOW.value)
+        blocks = "the start" if phase == Phase.SHADOW.value else phase
+        yield f"  open condition of {one['role']}, blocks {blocks}: {one['condition']}"
     if not rows(shown, "open_conditions"):
         yield "  open conditions: none"
     for text in conditions:
-        yield f"  your condition, blocks {phase_blocked(text).value}: {text}"
+        yield f"  your condition, {block_words(text)}: {text}"
 
 
 def reject(

@@ -100,17 +100,32 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
 }
 
 
-_WHILE: Final = re.compile(r"\bwhile (?:in )?(?:the )?(shadow|limited|full)\b", re.IGNORECASE)
+_LEADING: Final = re.compile(r"\s*while (limited|full)\s*[:,]", re.IGNORECASE | re.ASCII)
+_ANYWHERE: Final = re.compile(r"\bwhile (?:in )?(?:the )?(shadow|limited|full)\b", re.IGNORECASE | re.ASCII)
 PHASES: Final = tuple(Phase)
 
 
 def phase_blocked(condition: str) -> Phase:
-    """The phase that a condition blocks until it is met: the one that it names, as in "while limited"; else the start.
+    """The phase that a condition blocks until it is met: "while limited:" or "while full:" leads it, else the start.
 
-    Of several that it names, the first.
+    A later "while …" moves nothing to a later phase. An earlier phase that the text also names is blocked instead.
     """
-    named = [Phase(found.lower()) for found in _WHILE.findall(condition)]
+    leading = _LEADING.match(condition)
+    if leading is None:
+        return Phase.SHADOW
+    return min(Phase(leading[1].lower()), phase_blocked_once(condition), key=PHASES.index)
+
+
+def phase_blocked_once(condition: str) -> Phase:
+    """The phase that an older Signoff made wait for a condition. Its histories are replayed by this reading."""
+    named = [Phase(found.lower()) for found in _ANYWHERE.findall(condition)]
     return min(named, key=PHASES.index, default=Phase.SHADOW)
+
+
+def block_words(condition: str) -> str:
+    """What a condition blocks until it is met, in words."""
+    phase = phase_blocked(condition)
+    return "blocks the start" if phase is Phase.SHADOW else f"blocks {phase.value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +287,11 @@ class Deployment:
         """Open conditions that keep the release from entering this phase."""
         reached = PHASES[: PHASES.index(phase) + 1]
         return tuple(condition for condition in self.open_conditions if condition.phase in reached)
+
+    def entered_against(self, phase: Phase) -> bool:
+        """Whether no Signoff, not even an older one, let a release with these open conditions enter this phase."""
+        reached = PHASES[: PHASES.index(phase) + 1]
+        return any(phase_blocked_once(condition.text) in reached for condition in self.open_conditions)
 
     @property
     def missing_roles(self) -> tuple[Role, ...]:
@@ -464,7 +484,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             editions = (*state.editions, (event.edition, event.manifest))
             return replace(state, editions=editions, certified=event.certified or state.certified)
         case e.PhaseEntered():
-            _must(not state.conditions_before(event.phase), state, "entered a phase with conditions open")
+            _must(not state.entered_against(event.phase), state, "entered a phase with conditions open")
             _must(event.allocation_pct in _allocations(state, event.phase), state, "was given another share of capital")
             _must(not state.is_cut or event.phase is Phase.SHADOW, state, "was given capital back during silence")
             return _in_phase(_moved(state, State(event.phase.value)), event, at)

@@ -74,9 +74,10 @@ class Verdict(StrEnum):
     CONFIRM_POLICY = "confirm_policy"
 
 
-def key_mark(made_by: str) -> str:
-    """What is said of a signature whose private key was not made by its person; nothing where it was."""
-    return f" (key made by {made_by})" if made_by else ""
+def key_mark(made_by: str, replaced: str) -> str:
+    """What is said of a signature whose key its person did not make, or that took the place of one in use."""
+    made = f" (key made by {made_by})" if made_by else ""
+    return f"{made} (key replaced {replaced})" if replaced else made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,8 @@ class Signature:
     """One person's signed decision; `envelope` is the DSSE envelope as JSON, verified before it got here.
 
     Of tier webauthn it carries an authenticator's assertion, and `key_id` is that of the credential. `key_made_by`
-    names who else made the private key, and so may have signed with it; empty where nobody else did.
+    names who else made the private key, and so may have signed with it; empty where nobody else did. `key_replaced`
+    says when and by whom the key took the place of one in use; empty where it is the first.
     """
 
     person: str
@@ -99,11 +101,12 @@ class Signature:
     envelope: str
     tier: Tier = Tier.KEY
     key_made_by: str = ""
+    key_replaced: str = ""
 
     @property
     def made_with(self) -> str:
         """What made the signature, as tables print it; who made the key is said where it was not the person."""
-        return f"{self.tier.value} {self.key_id[:12]}…" + key_mark(self.key_made_by)
+        return f"{self.tier.value} {self.key_id[:12]}…" + key_mark(self.key_made_by, self.key_replaced)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,6 +337,7 @@ class DeployerSigned(Event):
     key_id: str
     envelope: str
     key_made_by: str = ""
+    key_replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -634,7 +638,8 @@ class PersonEnrolled(Event):
     """A person may sign in these roles with this key.
 
     `logins` is what git, the experiment tracker or the machine call them; none says nothing new about that.
-    `key_made_by` names who made the private key where it was not the person.
+    `key_made_by` names who made the private key where it was not the person. `replaces_key` says that another key of
+    theirs was in use, and that this was meant; `key_replaced` says when that took effect and by whom.
     """
 
     kind: Literal["person_enrolled"] = "person_enrolled"
@@ -645,6 +650,8 @@ class PersonEnrolled(Event):
     note: str = ""
     logins: tuple[str, ...] = ()
     key_made_by: str = ""
+    replaces_key: bool = False
+    key_replaced: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -877,6 +884,11 @@ class Proof(StrEnum):
     UNAUTHENTICATED = "unauthenticated"
     AUTHENTICATED = "authenticated"
     PROGRAM = "program"
+
+    @property
+    def mark(self) -> str:
+        """What is said beside a name that nobody checked; nothing beside another."""
+        return f" ({self.value})" if self is Proof.UNAUTHENTICATED else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

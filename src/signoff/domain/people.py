@@ -16,7 +16,8 @@ from signoff.domain.policy import Role
 class Person:
     """One human being, however many roles they hold. Who never signs has no key.
 
-    `key_made_by` names who made their private key, where it was not themselves.
+    `key_made_by` names who made their private key, where it was not themselves. `key_replaced` says when and by
+    whom their key took the place of one in use.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Person:
     credentials: tuple[e.Credential, ...] = ()
     logins: tuple[str, ...] = ()
     key_made_by: str = ""
+    key_replaced: str = ""
 
     @property
     def known_as(self) -> tuple[str, ...]:
@@ -170,6 +172,7 @@ def _enrolled(people: People, event: e.PersonEnrolled, _recorded: e.Recorded) ->
         key_id=event.key_id,
         public_key=event.public_key,
         key_made_by=event.key_made_by,
+        key_replaced=event.key_replaced,
     )
     return _with(people, replace(known, logins=event.logins or person.logins))
 

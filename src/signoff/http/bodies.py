@@ -123,8 +123,8 @@ class RearmRequest(Body):
 class PersonToEnrol(Body):
     """Somebody with the public half of their key; without one they sign with an authenticator alone.
 
-    `key_made_by` is who made the private key, where it was not the person. Without a role a person approves nothing;
-    who starts a rollout signs it all the same.
+    `key_made_by` is who made the private key, where it was not the person. `replaces_key` says that the key in use is
+    meant to be replaced. Without a role a person approves nothing; who starts a rollout signs it all the same.
     """
 
     kind: Literal["person_enrolled"]
@@ -134,6 +134,7 @@ class PersonToEnrol(Body):
     public_key: Hex | Literal[""] = ""
     logins: Annotated[list[Name], Field(max_length=20)] = []
     key_made_by: Name | Literal[""] = ""
+    replaces_key: bool = False
 
     def to_event(self) -> PersonEnrolled:
         """As it would be recorded."""
@@ -146,6 +147,7 @@ class PersonToEnrol(Body):
             public_key=self.public_key,
             logins=logins,
             key_made_by=self.key_made_by,
+            replaces_key=self.replaces_key,
         )
 
 

@@ -65,7 +65,7 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915
         case e.MemoIssued():
             return f"issued the {event.edition} memo, manifest {event.manifest[:12]}…"
         case e.DeployerSigned():
-            made = e.key_mark(event.key_made_by)
+            made = e.key_mark(event.key_made_by, event.key_replaced)
             return f"signed section 12 as the one who starts the rollout, manifest {event.manifest[:12]}…{made}"
         case e.ItemDone():
             return f"says it is done: {event.item}" + (f" ({event.note})" if event.note else "")
@@ -157,11 +157,12 @@ def _of_people(event: AccountEvent) -> str:  # noqa: C901, PLR0911 - one visible
 
 
 def _key(signature: e.Signature) -> str:
-    return e.key_mark(signature.key_made_by)
+    return e.key_mark(signature.key_made_by, signature.key_replaced)
 
 
 def _made(event: e.PersonEnrolled) -> str:
-    return f"; their private key was made by {event.key_made_by}" if event.key_made_by else ""
+    made = f"; their private key was made by {event.key_made_by}" if event.key_made_by else ""
+    return f"{made}; key replaced {event.key_replaced}" if event.key_replaced else made
 
 
 def _rehearsed(event: e.Rehearsed) -> str:

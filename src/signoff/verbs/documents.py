@@ -68,6 +68,7 @@ class SignatureDocument(TypedDict):
     key_id: str
     tier: Tier
     key_made_by: str | None
+    key_replaced: str | None
 
 
 class ConditionDocument(TypedDict):
@@ -875,6 +876,7 @@ class PersonDocument(TypedDict):
     key_id: str
     public_key: str
     key_made_by: str | None
+    key_replaced: str | None
     logins: list[str]
     is_bound: bool
 
@@ -895,6 +897,7 @@ def person_document(person: Person, people: People) -> PersonDocument:
         "key_id": person.key_id,
         "public_key": person.public_key,
         "key_made_by": person.key_made_by or None,
+        "key_replaced": person.key_replaced or None,
         "logins": list(person.logins),
         "is_bound": any(subject.name == person.name for subject in people.subjects),
     }
@@ -947,6 +950,7 @@ def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
             roles = ", ".join(role.value for role in change.roles)
             known_as = f", known as {', '.join(change.logins)}" if change.logins else ""
             made = f", which {change.key_made_by} made" if change.key_made_by else ""
+            made += ", in the place of the key in use" if change.replaces_key else ""
             as_whom = roles or "nobody who approves"
             return f"enrol {change.name} as {as_whom} with the key {change.key_id[:16]}…{made}{known_as}"
         case DutiesGranted():
@@ -1043,6 +1047,7 @@ class EnrolledDocument(TypedDict):
     roles: list[Role]
     key_id: str
     key_made_by: str | None
+    key_replaced: str | None
     logins: list[str]
 
 
@@ -1122,4 +1127,5 @@ def _signature(signature: Signature) -> SignatureDocument:
         "key_id": signature.key_id,
         "tier": signature.tier,
         "key_made_by": signature.key_made_by or None,
+        "key_replaced": signature.key_replaced or None,
     }

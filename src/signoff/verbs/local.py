@@ -146,10 +146,12 @@ class Local:
         public_key: str,
         logins: tuple[str, ...] = (),
         key_made_by: str = "",
+        is_replacing: bool = False,
     ) -> EnrolledDocument:
         """Let a person sign in these roles with this public key; `logins` is what else they are known as.
 
-        `key_made_by` is who made the private key, where it was not the person.
+        `key_made_by` is who made the private key, where it was not the person. `is_replacing` says that the key in
+        use is meant to be replaced.
         """
         enrol(
             self.house.record,
@@ -160,6 +162,7 @@ class Local:
             actor=self.actor,
             logins=logins,
             key_made_by=key_made_by,
+            is_replacing=is_replacing,
         )
         known = self.house.record.people().named(name)
         return {
@@ -167,6 +170,7 @@ class Local:
             "roles": list(roles),
             "key_id": key_id,
             "key_made_by": known.key_made_by or None,
+            "key_replaced": known.key_replaced or None,
             "logins": list(known.logins),
         }
 

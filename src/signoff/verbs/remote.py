@@ -93,14 +93,17 @@ class Remote:
         public_key: str,
         logins: tuple[str, ...] = (),
         key_made_by: str = "",
+        is_replacing: bool = False,
     ) -> Document:
         """Propose that a person signs in these roles with this public key; `logins` is what else they are known as.
 
-        `key_made_by` is who made the private key, where it was not the person.
+        `key_made_by` is who made the private key, where it was not the person. `is_replacing` says that the key in
+        use is meant to be replaced.
         """
         said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
         made = {"key_made_by": key_made_by} if key_made_by else {}
-        change = {"kind": "person_enrolled", **said, **made, "logins": list(logins)}
+        replaced = {"replaces_key": True} if is_replacing else {}
+        change = {"kind": "person_enrolled", **said, **made, **replaced, "logins": list(logins)}
         return self._post("/proposals", {"change": change})
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:

@@ -144,11 +144,15 @@ def _venue_notices(release: Release) -> Iterator[str]:
 
 
 def _key_notices(standing: Standing) -> Iterator[str]:
-    """Whose signatures somebody else could have made."""
-    signed = (*standing.overrides, *standing.approvals)
+    """Whose signatures somebody else could have made, section 12 among them."""
+    deployer = (standing.deployer,) if standing.deployer else ()
+    signed = (*standing.overrides, *standing.approvals, *deployer)
     marked = dict.fromkeys(f"{s.person} (by {s.key_made_by})" for s in signed if s.key_made_by)
     if marked:
         yield f"Signed with a private key that somebody else made: {', '.join(marked)}."
+    replaced = dict.fromkeys(f"{s.person} (key replaced {s.key_replaced})" for s in signed if s.key_replaced)
+    if replaced:
+        yield f"Signed with a key that replaced one in use: {', '.join(replaced)}."
 
 
 def _floor_notices(floor: Floor | None) -> Iterator[str]:

@@ -70,12 +70,14 @@ def _start(told: tuple[e.Recorded, ...]) -> Block:
         return Paragraph("Not started.", is_note=True)
     first = starts[0]
     by = f"{first.actor} ({first.proof.value})" if first.proof else first.actor
-    words = NOT_SIGNED if signed is None else f"{signed.person}, key {signed.key_id[:12]}…"
+    words = NOT_SIGNED
+    if signed is not None:
+        words = f"{signed.person}, key {signed.key_id[:12]}…{e.key_mark(signed.key_made_by, signed.key_replaced)}"
     return Fields(
         (
             ("Started", Cell(f"{first.at:%Y-%m-%d %H:%M} UTC", is_figure=True)),
             ("By", Cell(by)),
-            ("Section 12", Cell(words if signed is None else words + e.key_mark(signed.key_made_by))),
+            ("Section 12", Cell(words)),
         )
     )
 
@@ -93,7 +95,8 @@ def _receipts(told: tuple[e.Recorded, ...]) -> Block:
 
 def _items(told: tuple[e.Recorded, ...]) -> Block:
     said = tuple(
-        f"{r.event.item}: {r.event.person}, {r.at:%Y-%m-%d %H:%M} UTC" + (f" ({r.event.note})" if r.event.note else "")
+        f"{r.event.item}: {r.event.person}{r.proof.mark}, {r.at:%Y-%m-%d %H:%M} UTC"
+        + (f" ({r.event.note})" if r.event.note else "")
         for r in told
         if isinstance(r.event, e.ItemDone)
     )

@@ -76,7 +76,7 @@ def _rollout(release: Release) -> tuple[Block, ...]:
             (
                 f"Enable trading with {phases.limited_allocation_pct}% of target allocation",
                 "Monitor performance, latency, error rates: a reading that is critical or unknown holds the advance",
-                "Daily review with risk team: not evidenced, no step waits for it",
+                _daily_review(release),
             )
         ),
         lead_in(f"Phase 3: Full Deployment (Days {limited + 1}+)"),
@@ -95,6 +95,12 @@ def _rollout(release: Release) -> tuple[Block, ...]:
         *([_tightened(tightened)] if tightened else []),
         *(one(f"Shortened by {s.rule}", Cell(s.text)) for s in release.shortenings),
     )
+
+
+def _daily_review(release: Release) -> str:
+    """The condition that makes the phase wait for it, where an approval has one."""
+    asked = "; ".join(release.daily_reviews)
+    return f"Daily review with risk team: {asked or 'not evidenced, no step waits for it'}"
 
 
 def rollback_triggers(policy: Policy) -> tuple[str, ...]:

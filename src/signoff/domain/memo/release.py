@@ -3,11 +3,14 @@
 A decision is read from the record alone: what is not recorded is pending, never assumed.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from signoff.domain.assessment import Assessment
+from signoff.domain.deployment import block_words, phase_blocked
 from signoff.domain.dossier import DeploymentType, Dossier
-from signoff.domain.events import NoticeSent, Signature, Verdict
+from signoff.domain.events import NoticeSent, Phase, Signature, Verdict
 from signoff.domain.evidence import Evidence
 from signoff.domain.memo.document import Mark
 from signoff.domain.memo.standing import Standing
@@ -15,6 +18,8 @@ from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, count
 from signoff.domain.rehearsal import Rehearsal, objections
 from signoff.domain.shortened import Shortening, shortenings
+
+_DAILY_REVIEW: Final = re.compile(r"\bdaily\s+review", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,18 +67,33 @@ class Release:
     @property
     def conditions(self) -> tuple[str, ...]:
         """What the approvals depend on, with the role that asked for it."""
-        return tuple(f"{s.role.title} ({s.person}): {text}" for s in self.approvals for text in s.conditions)
+        return tuple(self._condition(s, text) for s in self.approvals for text in s.conditions)
 
     @property
     def open_conditions(self) -> tuple[str, ...]:
         """Conditions that nobody has said are met."""
-        known = self.standing.open_conditions
         return tuple(
-            f"{s.role.title} ({s.person}): {text}"
+            self._condition(s, text) for s in self.approvals for text in s.conditions if self._is_open(s, text)
+        )
+
+    @property
+    def daily_reviews(self) -> tuple[str, ...]:
+        """Conditions of the limited phase, open or met, that name a daily review."""
+        return tuple(
+            self._condition(s, text)
             for s in self.approvals
             for text in s.conditions
-            if known is None or (s.role, text) in known
+            if phase_blocked(text) is Phase.LIMITED and _DAILY_REVIEW.search(text)
         )
+
+    def _is_open(self, signature: Signature, text: str) -> bool:
+        known = self.standing.open_conditions
+        return known is None or (signature.role, text) in known
+
+    def _condition(self, signature: Signature, text: str) -> str:
+        """A condition with who asked for it, and the phase that waits for it."""
+        blocks = block_words(text) if self._is_open(signature, text) else "met"
+        return f"{signature.role.title} ({signature.person}): {text} ({blocks})"
 
     @property
     def decision(self) -> Mark:
@@ -110,11 +130,11 @@ class Release:
         )
 
     def done(self, text: str) -> tuple[str, ...]:
-        """Who says that an item of section 9 was done, and when."""
+        """Who says that an item of section 9 was done, whether nobody checked that name, and when."""
         wanted = _slug(text)
         return tuple(
-            f"{event.person}, {at:%Y-%m-%d %H:%M} UTC" + (f": {event.note}" if event.note else "")
-            for event, at in self.standing.done
+            f"{event.person}{proof.mark}, {at:%Y-%m-%d %H:%M} UTC" + (f": {event.note}" if event.note else "")
+            for event, at, proof in self.standing.done
             if _slug(event.item) == wanted
         )
 

@@ -63,7 +63,9 @@ def _deployer(signed: DeployerSigned) -> Fields:
             (
                 "Signature",
                 Cell(
-                    f"key {signed.key_id}{key_mark(signed.key_made_by)} over manifest {signed.manifest}", is_figure=True
+                    f"key {signed.key_id}{key_mark(signed.key_made_by, signed.key_replaced)} over manifest "
+                    f"{signed.manifest}",
+                    is_figure=True,
                 ),
             ),
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from signoff.domain.events import Barred, DeployerSigned, ItemDone, NoticeSent, Signature
+from signoff.domain.events import Barred, DeployerSigned, ItemDone, NoticeSent, Proof, Signature
 from signoff.domain.floor import Floor
 from signoff.domain.memo.proof import Trail
 from signoff.domain.policy import Role
@@ -50,6 +50,6 @@ class Standing:
     grounds: tuple[Barred, ...] = ()
     unread: tuple[str, ...] = ()
     floor: Floor | None = None
-    done: tuple[tuple[ItemDone, datetime], ...] = ()
+    done: tuple[tuple[ItemDone, datetime, Proof], ...] = ()
     deployer: DeployerSigned | None = None
     started_by: str | None = None
