@@ -236,19 +236,19 @@ def _of_release(event: e.AnyEvent) -> str:
             return f"{event.phase.value} at {event.allocation_pct}%"
         case e.CapitalCut():
             return event.reason
-        case e.RollbackStarted():
-            return f"rollback began, trigger {event.trigger}"
         case e.RolledBack():
             return f"rolled back; restored {event.restored_version or 'no version'}"
         case e.Superseded():
             return f"superseded by {event.by_deployment}"
-        case e.RollbackStuck() | e.RegisteredAgain():
+        case e.RollbackStarted() | e.RollbackStuck() | e.RegisteredAgain():
             return _gone_wrong(event)
         case _:
             return event.kind.replace("_", " ")
 
 
-def _gone_wrong(event: e.RollbackStuck | e.RegisteredAgain) -> str:
+def _gone_wrong(event: e.RollbackStarted | e.RollbackStuck | e.RegisteredAgain) -> str:
+    if isinstance(event, e.RollbackStarted):
+        return f"rollback began, trigger {event.trigger}"
     if isinstance(event, e.RollbackStuck):
         return f"rollback stuck at step {event.step.value}: {event.detail}"
     return f"v{event.version} was registered again, as number {event.number}"
