@@ -177,6 +177,24 @@ def test_a_living_memo_is_written_from_what_is_kept_where_the_registry_cannot_be
     assert "registry not reachable: Expected an answer of the registry, found none. What the registry said" in told
 
 
+def test_the_memo_of_a_release_on_its_way_back_is_written_where_the_files_of_its_version_are_gone(
+    world, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(package, "rendered", lambda memo: {"deployment_memo.md": repr(memo).encode()})
+    world.house.rollback.start(world.identity, Occasion.ERROR, "person", "a test", actor="t")
+    folder = world.folders["2.0.0"]
+    away = folder.rename(folder.with_name("away"))
+    try:
+        answer = said(world, "memo", world.identity, "--out", tmp_path / "living")
+    finally:
+        away.rename(folder)
+    told = (tmp_path / "living" / "living_memo.md").read_text()
+    assert answer["altered"] == []
+    assert "registry not reachable, or not as validated: " in told
+    assert "found no such file" in told
+    assert "ROLLING BACK: the rollback began" in told
+
+
 def test_a_second_registration_is_an_alarm_and_the_first_one_trades(world, pristine):
     from mlflow import MlflowClient
 

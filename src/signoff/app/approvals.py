@@ -306,7 +306,7 @@ class ApprovalRound:
             except (SignoffError, KeyError, ValueError, TypeError):
                 raise error from None
             is_away = self.publisher.registry is None or isinstance(error, UnavailableError)
-            unreached = f"registry {'not reachable' if is_away else 'not as validated'}: {error}"
+            unreached = f"registry not reachable{'' if is_away else ', or not as validated'}: {error}"
         return self.publisher.living(release, state, unreached=unreached)
 
     def altered(self, state: Deployment, editions: Iterable[str] = (APPROVED, SUBMITTED)) -> tuple[str, ...]:
