@@ -593,7 +593,16 @@ class House:
         if verified is not None:
             with suppress(OSError):  # a convenience: without it the next time reads everything
                 write_file(place, verified.to_bytes(), mode=PRIVATE_FILE)
+        if is_full:
+            result = replace(result, findings=(*result.findings, *self._altered_editions()))
         return self._held_against_registry(result)
+
+    def _altered_editions(self) -> Iterator[tuple[str, str]]:
+        """Files of kept editions that are not what was issued; a folder that is not here is not asked for."""
+        for state in self.record.deployments():
+            here = [edition for edition, _ in state.editions if self.releases.folder(state.id, edition).is_dir()]
+            for path in self.approvals.altered(state, here):
+                yield f"releases/{state.id}/{path}", "it was altered since its edition was issued"
 
     def _held_against_registry(self, result: Verification) -> Verification:
         """The same, with what the registry has otherwise than the releases that are bound to it."""

@@ -115,6 +115,10 @@ def test_a_release_is_submitted_signed_and_started_through_the_server(own_server
     assert [e["actor"] for e in history if e["kind"] == "approval_signed"] == list(PEOPLE.values())
     assert own_server.house.record.deployment(identity).approvals[0].person == PEOPLE["model_owner"]
     assert "inputs/example_features.py" in own_server.house.releases.read(identity, "submitted")
+    assert desks["compliance"].ok("memo", identity, "--out", tmp_path / "living")["altered"] == []
+    (own_server.house.releases.folder(identity, "approved") / "deployment_memo.md").write_bytes(b"altered")
+    answer = desks["compliance"].ok("memo", identity, "--out", tmp_path / "living", codes={1})
+    assert answer["altered"] == ["approved/deployment_memo.md"]
 
 
 def test_two_people_at_two_desks_put_a_live_version_on_record(own_server, tmp_path, capsys):

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
 from types import SimpleNamespace
 
 import firm_policy
@@ -21,6 +22,7 @@ from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State
+from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Occasion, RegisteredAgain, RolledBack, Step, StepDone
 from signoff.ledger.manifest import parse
 from signoff.ports.durability import Kept
@@ -154,6 +156,43 @@ def test_a_registry_that_is_gone_is_no_tick(world):
     assert [what for _, what in result.inconclusive if "not compared" in what]
     with pytest.raises(GuardError, match="no model registry is connected"):
         away.rollout.start(world.identity, actor="t")
+
+
+def test_a_living_memo_is_written_from_what_is_kept_where_the_registry_cannot_be_asked(world, monkeypatch):
+    monkeypatch.setattr(package, "rendered", lambda memo: {"deployment_memo.md": repr(memo).encode()})
+    here = world.house.approvals
+    state = world.house.record.deployment(world.identity)
+    assert b"registry not" not in here.living_memo(state)["living_memo.md"]
+    away = House(settings(home=str(world.home), venue="simulated", registry=f"sqlite:///{world.home}/none.db"))
+    told = away.approvals.living_memo(state)["living_memo.md"].decode()
+    assert "registry not reachable: " in told
+    kept = here._repeated(state, replace(here._fixed(state), kept=here._versions(state)))
+    assert kept.package.digest == state.package, "what was kept gives every figure that was validated"
+
+    def broken(*_, **__):
+        raise UnavailableError("Expected an answer of the registry, found none")
+
+    monkeypatch.setattr("signoff.app.approvals.refuse_other_bytes", broken)
+    told = here.living_memo(state)["living_memo.md"].decode()
+    assert "registry not reachable: Expected an answer of the registry, found none. What the registry said" in told
+
+
+def test_the_memo_of_a_release_on_its_way_back_is_written_where_the_files_of_its_version_are_gone(
+    world, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(package, "rendered", lambda memo: {"deployment_memo.md": repr(memo).encode()})
+    world.house.rollback.start(world.identity, Occasion.ERROR, "person", "a test", actor="t")
+    folder = world.folders["2.0.0"]
+    away = folder.rename(folder.with_name("away"))
+    try:
+        answer = said(world, "memo", world.identity, "--out", tmp_path / "living")
+    finally:
+        away.rename(folder)
+    told = (tmp_path / "living" / "living_memo.md").read_text()
+    assert answer["altered"] == []
+    assert "registry not reachable, or not as validated: " in told
+    assert "found no such file" in told
+    assert "ROLLING BACK: the rollback began" in told
 
 
 def test_a_second_registration_is_an_alarm_and_the_first_one_trades(world, pristine):

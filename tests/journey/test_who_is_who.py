@@ -235,6 +235,35 @@ def test_who_starts_signs_section_12_and_the_living_memo_and_verify_say_so(desk,
     assert "intact" in said(capsys, "verify", "--home", desk.home)[1]
 
 
+def test_a_signed_memo_that_was_altered_or_is_gone_is_named_and_the_living_memo_is_written_all_the_same(
+    desk, capsys, tmp_path
+):
+    desk.ok("approve", desk.identity, "--role", "compliance")
+    line = ("memo", desk.identity, "--out", tmp_path / "living")
+    code, told = said(capsys, *line, "--home", desk.home)
+    assert code == 0, told
+    assert "the signed memo, as signed: " in told
+    assert desk.ok(*line)["altered"] == []
+    approved = desk.home / "releases" / desk.identity / "approved"
+    (approved / "deployment_memo.pdf").write_bytes(b"Asks for 100% of capital")
+    (approved / "deployment_memo.md").unlink()
+    shutil.rmtree(tmp_path / "living")
+    code, told = said(capsys, *line, "--home", desk.home)
+    assert code == 1, told
+    assert "ALTERED since it was signed: approved/deployment_memo.pdf" in told
+    assert "ALTERED since it was signed: approved/deployment_memo.md (missing)" in told
+    assert "the signed memo, as signed" not in told
+    assert (tmp_path / "living" / "living_memo.pdf").is_file()
+    code, document, _ = desk(*line)
+    assert (code, document["altered"]) == (
+        1,
+        ["approved/deployment_memo.md (missing)", "approved/deployment_memo.pdf"],
+    )
+    code, told = said(capsys, "verify", "--full", "--home", desk.home)
+    assert code == 1, told
+    assert "approved/deployment_memo.pdf" in told
+
+
 def test_a_start_by_somebody_who_cannot_sign_says_that_nobody_signed(desk, capsys):
     desk.ok("approve", desk.identity, "--role", "compliance")
     code, told = said(capsys, "rollout", "start", desk.identity, "--home", desk.home, "--as", "Nobody Known")

@@ -3,11 +3,22 @@
 Each request re-reads the files: any byte that differs from the manifest voids every signature.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from signoff.app.assess import ENVIRONMENT, Assessor, Release, refusals, submission_errors, unbound
+from signoff.app.assess import (
+    ASSESSMENT,
+    ENVIRONMENT,
+    Assessor,
+    KeptVersions,
+    Release,
+    as_kept,
+    refusals,
+    submission_errors,
+    unbound,
+)
 from signoff.app.assess import Validated as Fixed
 from signoff.app.bound import checked, refuse_other_bytes
 from signoff.app.held import profile_of
@@ -17,11 +28,11 @@ from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
-from signoff.domain.artifacts import BEFORE_BINDING, Pin, refusal
+from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin, refusal
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.errors import RefusedError, SignoffError
+from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalsVoided,
@@ -37,7 +48,7 @@ from signoff.domain.evidence import PitEvidence
 from signoff.domain.independence import Independence, objection
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
-from signoff.ledger.manifest import differences, parse
+from signoff.ledger.manifest import ARTIFACTS, differences, parse
 from signoff.ports.commits import Commits
 from signoff.ports.releases import Releases
 from signoff.ports.signing import Signer
@@ -282,9 +293,45 @@ class ApprovalRound:
 
     def reassessed(self, state: Deployment) -> Release:
         """The release computed again from its inputs as submitted; other bytes or other figures are refused."""
-        folder = self.releases.folder(state.id, INPUTS) / "inputs"
         refuse_other_bytes(self.publisher.registry, state)
-        fixed = self._fixed(state)
+        return self._repeated(state, self._fixed(state))
+
+    def living_memo(self, state: Deployment) -> dict[str, bytes]:
+        """The living memo; where the registry cannot be asked, from what was kept when the release was validated."""
+        try:
+            release, unreached = self.reassessed(state), ""
+        except SignoffError as error:
+            try:
+                release = self._repeated(state, replace(self._fixed(state), kept=self._versions(state)))
+            except (SignoffError, KeyError, ValueError, TypeError):
+                raise error from None
+            is_away = self.publisher.registry is None or isinstance(error, UnavailableError)
+            unreached = f"registry not reachable{'' if is_away else ', or not as validated'}: {error}"
+        return self.publisher.living(release, state, unreached=unreached)
+
+    def altered(self, state: Deployment, editions: Iterable[str] = (APPROVED, SUBMITTED)) -> tuple[str, ...]:
+        """Files of these editions that are not, byte for byte, what was issued, and files that are gone."""
+        kept = dict(state.editions)
+        return tuple(
+            f"{edition}/{found}"
+            for edition in editions
+            if edition in kept
+            for found in self._altered(state.id, edition, kept[edition])
+        )
+
+    def _altered(self, identity: str, edition: str, manifest: str) -> tuple[str, ...]:
+        try:
+            files = dict(self.releases.read(identity, edition))
+            issued = self.record.store.blob(manifest)
+        except (SignoffError, OSError) as error:
+            return (f"{MANIFEST} (cannot be compared: {error})",)
+        listed = files.pop(MANIFEST, b"")
+        changed = differences(parse(issued), files) + ((MANIFEST,) if listed != issued else ())
+        here = {*files, *((MANIFEST,) if listed else ())}
+        return tuple(path if path in here else f"{path} (missing)" for path in changed)
+
+    def _repeated(self, state: Deployment, fixed: Fixed) -> Release:
+        folder = self.releases.folder(state.id, INPUTS) / "inputs"
         release = self.assessor.assess(folder, folder / "policy.yaml", seed=state.replay_seed, validated=fixed)
         if release.package.digest != state.package:
             validated = parse(self.record.store.blob(state.package or ""))
@@ -296,6 +343,23 @@ class ApprovalRound:
                 f"The files kept for {state.id} do not give what was validated; changed: {changed}. {advice}"
             )
         return release
+
+    def _versions(self, state: Deployment) -> KeptVersions:
+        """What the registry said when the release was validated, from the files that were kept then."""
+        blob = self.record.store.blob
+        entries = {entry.path: entry for entry in parse(blob(state.package or "")).entries}
+        said = json.loads(blob(entries[ASSESSMENT].sha256))["registry"]
+        contents = {
+            path.removeprefix(ARTIFACTS): blob(entry.sha256)
+            for path, entry in entries.items()
+            if path.startswith(ARTIFACTS) and entry.is_kept
+        }
+        name = state.registry_name
+        return KeptVersions(
+            has_registry=state.unbound != NO_REGISTRY,
+            candidate=as_kept(said["candidate"], name, state.bound, contents),
+            champion=as_kept(said["champion"], name, state.bound_previous, {}),
+        )
 
     def _fixed(self, state: Deployment) -> Fixed:
         """What the validation put on record: pins, and the environment that the replay ran in."""

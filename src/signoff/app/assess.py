@@ -3,8 +3,9 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Artifact, Pin
 from signoff.domain.assessment import Assessment
@@ -35,6 +36,15 @@ ASSESSMENT: Final = "assessment.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVersions:
+    """What the registry said of the release when it was validated, for when it cannot be asked again."""
+
+    has_registry: bool
+    candidate: RegisteredVersion | None
+    champion: RegisteredVersion | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Validated:
     """What an earlier validation fixed, which an assessment that repeats it takes as it was.
 
@@ -45,6 +55,7 @@ class Validated:
     bound_previous: Pin | None = None
     environment: bytes | None = None
     binds: bool = True
+    kept: KeptVersions | None = None
 
 
 class FeatureReplay(Protocol):
@@ -200,6 +211,10 @@ class Assessor:
         return self.reader.read(folder, None, self.in_force, is_submission=True)
 
     def _registered(self, inputs: Inputs, validated: Validated) -> Evidence:
+        if (kept := validated.kept) is not None:
+            return replace(
+                inputs.evidence, has_registry=kept.has_registry, candidate=kept.candidate, champion=kept.champion
+            )
         if self.registry is None:
             return inputs.evidence
         header = inputs.dossier.header
@@ -343,6 +358,38 @@ def _as_logged(version: RegisteredVersion | None) -> dict[str, object] | None:
         "git_commit": version.git_commit,
         **({} if version.pin is None else {"number": version.pin.number, "digest": version.pin.digest}),
     }
+
+
+def as_kept(
+    said: Mapping[str, Any] | None, model: str, pin: Pin | None, contents: Mapping[str, bytes]
+) -> RegisteredVersion | None:
+    """A registered version as `assessment.json` kept it; what is not in there is empty."""
+    if said is None:
+        return None
+    return RegisteredVersion(
+        model=model,
+        version=said["version"],
+        run_id=said["run_id"],
+        experiment="",
+        parameters=said["parameters"],
+        metrics={name: float(value) for name, value in said["metrics"].items()},
+        features=tuple(said["features"]),
+        training_start=_day(said["training_start"]),
+        training_end=_day(said["training_end"]),
+        git_commit=said["git_commit"],
+        architecture=said["architecture"],
+        tags={},
+        aliases=(),
+        artifacts=tuple(() if pin is None else (file.path for file in pin.files)),
+        model_uri="",
+        number=said.get("number"),
+        pin=pin,
+        contents=contents,
+    )
+
+
+def _day(said: str) -> date | None:
+    return None if said == "None" else date.fromisoformat(said)
 
 
 def _plain(value: float | None) -> float | str | None:

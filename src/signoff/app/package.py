@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from signoff.app.assess import Release
 from signoff.app.bound import attached, checked, is_registered
-from signoff.app.record import Record, deployment_stream
+from signoff.app.record import Record, deployment_stream, model_stream
 from signoff.domain.deployment import Deployment, State
+from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Certified, ItemDone, NoticeSent, Observed, Phase, PhaseEntered, Recorded
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
@@ -39,6 +40,8 @@ class Publisher:
 
     record: Record
     registry: Registry | None
+    unreached: str = ""
+    """Why the registry is not asked, where it cannot be."""
 
     def publish(self, release: Release, state: Deployment | None) -> Edition:
         """An edition with all of its files; the same record and inputs give the same bytes."""
@@ -46,10 +49,21 @@ class Publisher:
         files = {**rendered(memo), **attachments(release, memo), **release.files}
         return Edition(files=with_manifest(files, release.unkept), certified=memo.certified)
 
-    def living(self, release: Release, state: Deployment) -> dict[str, bytes]:
-        """The memo as it reads now, with what happened since it was signed; it replaces no edition that was."""
+    def living(self, release: Release, state: Deployment, *, unreached: str = "") -> dict[str, bytes]:
+        """The memo as it reads now, with what happened since it was signed; it replaces no edition that was.
+
+        `unreached` says why the registry cannot be asked; the release is then what was kept of it.
+        """
+        try:
+            memo = replace(self, unreached=unreached).compose(release, state)
+        except UnavailableError as error:
+            unreached = f"registry not reachable: {error}"
+            memo = replace(self, unreached=unreached).compose(release, state)
+        if unreached:
+            memo = replace(memo, notices=(_unreached_words(unreached), *memo.notices))
         history = self.record.history(deployment_stream(state.id))
-        memo = lived(self.compose(release, state), history, self.record.now())
+        of_model = self.record.history(model_stream(state.model))
+        memo = lived(memo, history, self.record.now(), state=state, of_model=of_model)
         named = rendered(memo).items()
         return {name.replace("deployment_memo", "living_memo"): content for name, content in named}
 
@@ -120,7 +134,11 @@ class Publisher:
 
     def _previous(self, release: Release) -> PreviousCheck | None:
         header, champion = release.inputs.dossier.header, release.inputs.evidence.champion
-        if self.registry is None or header.previous_version is None:
+        if header.previous_version is None:
+            return None
+        if self.unreached:
+            return _not_asked(header.previous_version, self.unreached)
+        if self.registry is None:
             return None
         pin = None if champion is None else champion.pin
         return checked(self.registry, _registered(release), header.previous_version, pin)
@@ -138,9 +156,24 @@ class Publisher:
 
     def _candidate(self, release: Release) -> PreviousCheck | None:
         candidate = release.inputs.evidence.candidate
-        if self.registry is None or candidate is None:
+        if candidate is None:
+            return None
+        if self.unreached:
+            return _not_asked(candidate.version, self.unreached)
+        if self.registry is None:
             return None
         return checked(self.registry, _registered(release), candidate.version, candidate.pin)
+
+
+def _not_asked(version: str, why: str) -> PreviousCheck:
+    return PreviousCheck(version=version, run_id="", is_working=None, detail=why)
+
+
+def _unreached_words(why: str) -> str:
+    return (
+        f"{why.rstrip('.')}. What the registry said of the release is taken from what was kept when the "
+        "release was validated; what was not kept is not provided."
+    )
 
 
 def _started_by(history: Iterable[Recorded]) -> str | None:

@@ -84,7 +84,7 @@ def memo(
     """Write the deployment memo (Markdown, HTML, PDF), its four attachments and the manifest.
 
     Of a release on record it writes the living memo: with the receipts of its notices, its readings, what people did.
-    The signed memo stays as it is.
+    The signed memo is compared with what was signed: exit 1 where a file of it was altered.
 
     Example: `signoff memo release --out memo`, later `signoff memo momentum-2.0.0-1a2b3c4d`
     """
@@ -109,15 +109,33 @@ def _living(session: Session, identity: str, out: Path | None) -> None:
     """The memo of a release as it reads now, beside the signed one."""
     with session.progress() as report:
         report("composing and rendering the living memo", 0, 1)
-        document, signed, files = session.verbs.living_memo(identity)
+        document, signed, altered, files = session.verbs.living_memo(identity)
     folder = out or Path(f"{identity}-living")
     write_folder(folder, files)
     living = folder / "living_memo.pdf"
     session.answer(
-        {**document, "living_memo": str(living), "signed_memo": signed or None, "files": sorted(files)},
+        {
+            **document,
+            "living_memo": str(living),
+            "signed_memo": signed or None,
+            "altered": None if altered is None else list(altered),
+            "files": sorted(files),
+        },
         f"the living memo, as of now: {living}",
-        f"the signed memo, not altered: {signed}" if signed else "no memo was put to signature yet",
+        *_as_signed(signed, altered),
     )
+    raise typer.Exit(1 if altered else 0)
+
+
+def _as_signed(signed: str, altered: tuple[str, ...] | None) -> tuple[object, ...]:
+    """Whether the signed memo is still what was signed."""
+    if not signed:
+        return ("no memo was put to signature yet",)
+    if altered is None:
+        return (f"the signed memo, not compared (an older server): {signed}",)
+    if altered:
+        return tuple(Text(f"ALTERED since it was signed: {path}", style="bold red") for path in altered)
+    return (f"the signed memo, as signed: {signed}",)
 
 
 def _write_junit(path: Path, document: Document) -> None:

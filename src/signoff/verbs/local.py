@@ -400,15 +400,15 @@ class Local:
 
         return self._released(record.deployment(identity) if record.was_carried_out() else decided_again(commit))
 
-    def living_memo(self, identity: str) -> tuple[ReleaseDocument, str, dict[str, bytes]]:
-        """The memo with what happened since it was signed, and where the signed one lies, which is not touched."""
+    def living_memo(self, identity: str) -> tuple[ReleaseDocument, str, tuple[str, ...] | None, dict[str, bytes]]:
+        """The memo with what happened since it was signed; where the signed one lies, and what was altered in it."""
         approvals = self.house.approvals
         state = self.house.record.deployment(identity)
-        files = approvals.publisher.living(approvals.reassessed(state), state)
+        files = approvals.living_memo(state)
         editions = dict(state.editions)
         signed = next((e for e in (APPROVED, SUBMITTED) if e in editions), None)
         where = "" if signed is None else str(self.house.releases.folder(identity, signed) / "deployment_memo.pdf")
-        return self._released(state), where, files
+        return self._released(state), where, approvals.altered(state), files
 
     def advance(self, identity: str) -> ReleaseDocument:
         """Go one phase further."""

@@ -320,15 +320,18 @@ class Remote:
         """Say that one did what section 9 announces."""
         return self._post(f"/deployments/{_part(identity)}/items-done", {"item": item, "note": note})
 
-    def living_memo(self, identity: str) -> tuple[Document, str, dict[str, bytes]]:
-        """The memo with what happened since it was signed, and where the signed one lies at the server."""
+    def living_memo(self, identity: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
+        """The memo with what happened since it was signed; where the signed one lies at the server, and what of it was
+        altered there: None of an older server, which does not compare it.
+        """
         answer = self._answered("GET", f"/deployments/{_part(identity)}/living-memo", timeout=LONG)
         files = _unzipped(answer.content)
         document: Document = json.loads(files.pop("answer.json"))
         editions = _listed(document, "editions")
         signed = next((edition for edition in ("approved", "submitted") if edition in editions), None)
         path = f"/deployments/{_part(identity)}/editions/{signed}/deployment_memo.pdf"
-        return document, "" if signed is None else f"{str(self.client.base_url).rstrip('/')}{path}", files
+        altered = tuple(_listed(document, "altered")) if "altered" in document else None
+        return document, "" if signed is None else f"{str(self.client.base_url).rstrip('/')}{path}", altered, files
 
     def advance(self, identity: str) -> Document:
         """Go one phase further."""

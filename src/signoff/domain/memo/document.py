@@ -6,6 +6,7 @@ Renderers decide how a block looks and never what it says.
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from signoff.domain.charts import Chart
 from signoff.domain.events import Certified
@@ -28,15 +29,34 @@ class Mark(StrEnum):
     MISSED = "MISSED"
     NOT_EVIDENCED = "NOT EVIDENCED"
     NOT_COMPARABLE = "NOT COMPARABLE"
+    KILLED = "KILLED"
+    ROLLING_BACK = "ROLLING BACK"
+    ROLLBACK_STUCK = "ROLLBACK STUCK"
+    ROLLED_BACK = "ROLLED BACK"
+    SUPERSEDED = "SUPERSEDED"
 
     @property
     def tone(self) -> str:
         """One of good, caution, bad."""
         if self in {Mark.PASS, Mark.APPROVED}:
             return "good"
-        if self in {Mark.FAIL, Mark.ERROR, Mark.REJECTED, Mark.MISSED}:
+        if self in _BAD:
             return "bad"
         return "caution"
+
+
+_BAD: Final = frozenset(
+    {
+        Mark.FAIL,
+        Mark.ERROR,
+        Mark.REJECTED,
+        Mark.MISSED,
+        Mark.KILLED,
+        Mark.ROLLING_BACK,
+        Mark.ROLLBACK_STUCK,
+        Mark.ROLLED_BACK,
+    }
+)
 
 
 class Align(StrEnum):

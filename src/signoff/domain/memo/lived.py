@@ -9,22 +9,120 @@ from datetime import datetime
 from typing import Final
 
 from signoff.domain import events as e
-from signoff.domain.memo.document import Align, Block, Bullets, Cell, Column, Fields, Memo, Paragraph, Section, Table
+from signoff.domain.deployment import ENDED, Deployment, State
+from signoff.domain.memo.document import (
+    Align,
+    Block,
+    Bullets,
+    Cell,
+    Column,
+    Fields,
+    Mark,
+    Memo,
+    Paragraph,
+    Section,
+    Table,
+)
 from signoff.domain.memo.pieces import lead_in, one
 from signoff.domain.monitoring import Level
 from signoff.domain.quantity import NOT_PROVIDED
 
 OPEN: Final = "open"
 NOT_SIGNED: Final = "not signed"
+_MARKS: Final = {
+    State.REJECTED: Mark.REJECTED,
+    State.SUPERSEDED: Mark.SUPERSEDED,
+    State.ROLLING_BACK: Mark.ROLLING_BACK,
+    State.ROLLBACK_STUCK: Mark.ROLLBACK_STUCK,
+    State.ROLLED_BACK: Mark.ROLLED_BACK,
+}
 
 
-def lived(memo: Memo, history: Iterable[e.Recorded], now: datetime) -> Memo:
-    """The memo with what the record says of the release by now."""
+def lived(
+    memo: Memo,
+    history: Iterable[e.Recorded],
+    now: datetime,
+    *,
+    state: Deployment | None = None,
+    of_model: Iterable[e.Recorded] = (),
+) -> Memo:
+    """The memo with what the record says of the release by now.
+
+    `of_model` is the history of its model: a kill stands there, and in no history of a release.
+    """
     told = tuple(history)
+    kills = _kills(tuple(of_model), state)
     said = f"Living memo: as of {now:%Y-%m-%d %H:%M} UTC, {len(told)} events. Nobody signed this edition."
-    worse = tuple(_worse(told))
-    section = Section("13", "Since the Signatures", tuple(_blocks(told)))
-    return replace(memo, notices=(said, *worse, *memo.notices), sections=(*memo.sections, section), kind="Living memo")
+    section = Section("13", "Since the Signatures", tuple(_blocks(told, kills)))
+    composed = replace(
+        memo,
+        notices=(said, *_worse(told), *memo.notices),
+        sections=(*memo.sections, section),
+        attachments=memo.attachments if state is None else (_attachments(state),),
+        kind="Living memo",
+    )
+    return composed if state is None else _fated(composed, state, kills)
+
+
+def _fated(memo: Memo, state: Deployment, kills: tuple[e.Recorded, ...]) -> Memo:
+    """Page one as it is true of a release that is on its way out, or out; what it asked for is not asked any more."""
+    is_killed = bool(kills) and isinstance(kills[-1].event, e.Killed)
+    mark = _MARKS.get(state.state)
+    if is_killed and state.state not in ENDED and state.state is not State.ROLLBACK_STUCK:
+        mark = Mark.KILLED
+    notices = tuple(_fate(state, kills[-1] if is_killed else None))
+    head, *others = memo.notices
+    memo = replace(memo, notices=(head, *notices, *others))
+    if mark is None:
+        return memo
+    tldr = f"{notices[0]} Before that the release read: {memo.tldr.replace('Asks for ', 'Asked for ')}"
+    return replace(memo, decision=mark, status=mark, tldr=tldr)
+
+
+def _fate(state: Deployment, kill: e.Recorded | None) -> Iterator[str]:
+    """How the release stands where it is no longer what was approved, the kill first."""
+    if kill is not None:
+        yield f"{state.model} is KILLED, {_at(kill)}: {_moved(kill)}."
+    if (rollback := state.rollback) is not None:
+        why = f"trigger {rollback.trigger}, {rollback.occasion.value}" + (f": {_told(rollback.reason)}")
+        began = f"{rollback.started_at:%Y-%m-%d %H:%M} UTC"
+        word = state.state.value.replace("_", " ").upper()
+        yield f"{word}: the rollback began {began}, {why}."
+        if state.state is State.ROLLBACK_STUCK and rollback.stuck_at is not None:
+            yield f"The rollback is stuck at step {rollback.stuck_at.value}: {_told(rollback.stuck_because)}."
+    if state.state is State.SUPERSEDED:
+        yield f"SUPERSEDED by {state.superseded_by}."
+    if state.state is State.REJECTED:
+        found = state.rejection
+        why = "" if found is None else f" by {found.person} ({found.role.value})"
+        yield f"REJECTED{why}: it is not asked for any more."
+    if state.registered_again:
+        numbers = ", ".join(str(number) for number in state.registered_again)
+        bound = "" if state.bound is None else f"; the release is bound to number {state.bound.number}"
+        yield f"ALARM: v{state.version} was registered again, as number {numbers}{bound}."
+
+
+def _told(text: str) -> str:
+    return text.strip().rstrip(".") or "no reason is on record"
+
+
+def _attachments(state: Deployment) -> str:
+    """Where the attachments lie: the folder of a living memo holds none."""
+    kept = [edition for edition, _ in state.editions]
+    edition = next((name for name in ("approved", "submitted") if name in kept), None)
+    if edition is None:
+        return "No edition was issued, and no attachment is in this folder."
+    return f"None is in this folder. Those that were signed: releases/{state.id}/{edition}/attachments"
+
+
+def _kills(of_model: tuple[e.Recorded, ...], state: Deployment | None) -> tuple[e.Recorded, ...]:
+    """Kills and re-arms of the model since the release was opened, and the kill that stood when it was."""
+    found = tuple(r for r in of_model if isinstance(r.event, e.Killed | e.Rearmed))
+    if state is None:
+        return found
+    before = tuple(r for r in found if r.at < state.opened_at)
+    standing = before[-1:] if before and isinstance(before[-1].event, e.Killed) else ()
+    return (*standing, *found[len(before) :])
 
 
 def root_cause(history: Iterable[e.Recorded]) -> str:
@@ -48,7 +146,7 @@ def _last(told: tuple[e.Recorded, ...]) -> e.Observed | None:
     return next((r.event for r in reversed(told) if isinstance(r.event, e.Observed)), None)
 
 
-def _blocks(told: tuple[e.Recorded, ...]) -> Iterator[Block]:
+def _blocks(told: tuple[e.Recorded, ...], kills: tuple[e.Recorded, ...]) -> Iterator[Block]:
     yield lead_in("Start")
     yield _start(told)
     yield lead_in("Notices")
@@ -56,7 +154,7 @@ def _blocks(told: tuple[e.Recorded, ...]) -> Iterator[Block]:
     yield lead_in("Done by a person")
     yield _items(told)
     yield lead_in("Phases")
-    yield _phases(told)
+    yield _phases(told, kills)
     yield lead_in("Readings of the last session")
     yield _readings(told)
     if any(isinstance(r.event, e.RollbackStarted) for r in told):
@@ -103,26 +201,60 @@ def _items(told: tuple[e.Recorded, ...]) -> Block:
     return Bullets(said) if said else Paragraph("Nothing is on record.", is_note=True)
 
 
-def _phases(told: tuple[e.Recorded, ...]) -> Block:
-    kinds = (e.PhaseEntered, e.CapitalCut, e.RollbackStarted, e.RolledBack, e.Superseded, e.Reinstated)
-    said = tuple(f"{r.at:%Y-%m-%d %H:%M} UTC: {_moved(r.event)}" for r in told if isinstance(r.event, kinds))
+_MOVES: Final = (
+    e.PhaseEntered,
+    e.CapitalCut,
+    e.RollbackStarted,
+    e.RollbackStuck,
+    e.RolledBack,
+    e.Superseded,
+    e.Reinstated,
+    e.RegisteredAgain,
+)
+
+
+def _phases(told: tuple[e.Recorded, ...], kills: tuple[e.Recorded, ...]) -> Block:
+    moves = sorted((*(r for r in told if isinstance(r.event, _MOVES)), *kills), key=lambda r: r.at)
+    said = tuple(f"{_at(r)}: {_moved(r)}" for r in moves)
     return Bullets(said) if said else Paragraph("Not live yet.", is_note=True)
 
 
-def _moved(event: e.AnyEvent) -> str:
+def _at(recorded: e.Recorded) -> str:
+    return f"{recorded.at:%Y-%m-%d %H:%M} UTC"
+
+
+def _moved(recorded: e.Recorded) -> str:
+    match event := recorded.event:
+        case e.Killed():
+            return f"killed by {recorded.actor}: {_told(event.reason)}"
+        case e.Rearmed():
+            return f"armed again by {' and '.join(event.persons)}"
+        case _:
+            return _of_release(event)
+
+
+def _of_release(event: e.AnyEvent) -> str:
     match event:
         case e.PhaseEntered():
             return f"{event.phase.value} at {event.allocation_pct}%"
         case e.CapitalCut():
             return event.reason
-        case e.RollbackStarted():
-            return f"rollback began, trigger {event.trigger}"
         case e.RolledBack():
             return f"rolled back; restored {event.restored_version or 'no version'}"
         case e.Superseded():
             return f"superseded by {event.by_deployment}"
+        case e.RollbackStarted() | e.RollbackStuck() | e.RegisteredAgain():
+            return _gone_wrong(event)
         case _:
             return event.kind.replace("_", " ")
+
+
+def _gone_wrong(event: e.RollbackStarted | e.RollbackStuck | e.RegisteredAgain) -> str:
+    if isinstance(event, e.RollbackStarted):
+        return f"rollback began, trigger {event.trigger}"
+    if isinstance(event, e.RollbackStuck):
+        return f"rollback stuck at step {event.step.value}: {event.detail}"
+    return f"v{event.version} was registered again, as number {event.number}"
 
 
 def _readings(told: tuple[e.Recorded, ...]) -> Block:

@@ -67,7 +67,8 @@ def checked_version(check: PreviousCheck | None) -> Cell:
     """What running a registered version on its known input showed."""
     if check is None:
         return ABSENT
-    return Cell(check.detail, mark=Mark.PASS if check.is_working else Mark.FAIL)
+    marks = {True: Mark.PASS, False: Mark.FAIL, None: Mark.INCONCLUSIVE}
+    return Cell(check.detail, mark=marks[check.is_working])
 
 
 def declared(author: str, what: str = "") -> str:

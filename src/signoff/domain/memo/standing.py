@@ -13,11 +13,14 @@ from signoff.domain.rehearsal import Rehearsal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviousCheck:
-    """A version loaded from the registry and run on its known input; `detail` says what was seen."""
+    """A version loaded from the registry and run on its known input; `detail` says what was seen.
+
+    `is_working` is None where the registry could not be asked.
+    """
 
     version: str
     run_id: str
-    is_working: bool
+    is_working: bool | None
     detail: str
 
 
