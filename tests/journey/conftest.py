@@ -1,5 +1,6 @@
 import json
 import shutil
+from itertools import count
 
 import firm_policy
 import pytest
@@ -97,13 +98,13 @@ class Stages:
     """
 
     def __init__(self, place, copies):
-        self.place, self.copies, self._kept = place, copies, {}
+        self.place, self.copies, self._kept, self._numbers = place, copies, {}, count()
 
     def led(self, desk, lead):
         key = (lead.__name__, tuple(desk.commands), self._dossier(), desk.venue, package.rendered.__name__)
         if key in self._kept:
             copy, result, desk.commands = self._kept[key][0], self._kept[key][1], [*self._kept[key][2]]
-            shutil.rmtree(self.place)
+            self._put_aside()
             shutil.copytree(copy, self.place, symlinks=True)
             return result
         result = lead()
@@ -114,8 +115,13 @@ class Stages:
 
     def cleared(self, pristine):
         """An empty place with a fresh dossier."""
-        shutil.rmtree(self.place, ignore_errors=True)
+        self._put_aside()
         shutil.copytree(pristine, self.place / "dossier")
+
+    def _put_aside(self):
+        """Keep what stood here: SQLite takes a new file for an open one where it gets the inode of one that is gone."""
+        if self.place.exists():
+            self.place.rename(self.copies / f"aside-{next(self._numbers)}")
 
     def _dossier(self):
         files = sorted(path for path in (self.place / "dossier").rglob("*") if path.is_file())
