@@ -1,3 +1,4 @@
+import gc
 import json
 import shutil
 from itertools import count
@@ -119,7 +120,8 @@ class Stages:
         shutil.copytree(pristine, self.place / "dossier")
 
     def _put_aside(self):
-        """Keep what stood here: SQLite takes a new file for an open one where it gets the inode of one that is gone."""
+        """Close what is open there first: SQLite removes the log of a closed file by its path."""
+        gc.collect()
         if self.place.exists():
             self.place.rename(self.copies / f"aside-{next(self._numbers)}")
 
