@@ -109,6 +109,7 @@ class Stages:
             shutil.copytree(copy, self.place, symlinks=True)
             return result
         result = lead()
+        gc.collect()  # a database that is closed in the middle of the copy is written into
         copy = self.copies / str(len(self._kept))
         shutil.copytree(self.place, copy, symlinks=True)
         self._kept[key] = copy, result, tuple(desk.commands)
