@@ -13,6 +13,12 @@ from signoff.wiring import House
 pytestmark = pytest.mark.usefixtures("unprinted")
 
 
+@pytest.fixture
+def desk(own_desk):
+    """Processes that are stopped share a home with nobody."""
+    return own_desk
+
+
 def test_a_signature_that_was_recorded_before_ctrl_c_stands_and_is_given_again_for_nothing(desk):
     identity = desk.with_people().submitted()
     line = ("approve", identity, "--role", "cto", "--condition", "daily review")
