@@ -4,6 +4,7 @@ import logging
 import socket
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -44,8 +45,7 @@ def test_a_bad_token_a_wrong_key_and_no_server_show(served, caplog):
 )
 def test_a_proxy_that_holds_the_stream_back_or_answers_itself_shows(caplog, monkeypatch, answer, reason):
     monkeypatch.setattr(desk, "SILENCE_S", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        held = []
+    with ExitStack() as held, socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve():
             while True:
@@ -53,7 +53,7 @@ def test_a_proxy_that_holds_the_stream_back_or_answers_itself_shows(caplog, monk
                     connection, _ = listening.accept()
                 except OSError:
                     return
-                held.append(connection)
+                held.enter_context(connection)
                 connection.recv(65536)
                 connection.sendall(answer)
 
