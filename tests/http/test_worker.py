@@ -110,6 +110,8 @@ def test_a_worker_that_is_ended_leaves_with_nothing_wrong_and_has_said_everythin
         finally:
             worker.kill()
     lines = [json.loads(said) for said in (tmp_path / "log").read_text().splitlines()]
-    assert [said["message"] for said in lines if said["logger"] == "signoff.worker"] == ["started", "stopped"]
-    assert all(said["time"] and said["level"] for said in lines)
+    said = [line["message"] for line in lines if line["logger"] == "signoff.worker"]
+    # A pass that ends before the signal arrives has its own line.
+    assert [message for message in said if message != "pass"] == ["started", "stopped"]
+    assert all(line["time"] and line["level"] for line in lines)
     assert house.record.latch("momentum").is_latched
