@@ -81,9 +81,10 @@ def test_every_altered_byte_of_the_manifest_is_found():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in EXPORT if name != "manifest.json"])
-def test_every_altered_byte_is_found_even_with_the_manifest_made_anew(name):
+def test_an_altered_byte_is_found_wherever_it_is_even_with_the_manifest_made_anew(name):
     refold = replay if name == "events.jsonl" else lambda _: STATES  # where no event is altered, once is enough
-    for place in range(len(EXPORT[name])):
+    step = 1 if len(EXPORT[name]) < 500 else 7  # every field is longer than that, with its name
+    for place in range(0, len(EXPORT[name]), step):
         altered = relisted(flipped(EXPORT, name, place, 1 << place % 8))
         assert verify_export(altered, refold).exit_code == 1, (name, place)
 
