@@ -1,6 +1,7 @@
 """The order of the tests: the slow ones begin first, so that no worker ends long after the others; or `--shuffle`.
 
-A module whose fixtures are made once for all of it stays with one worker, which then makes them once.
+A module whose fixtures are made once for all of it stays with one worker, which then makes them once; so does a folder
+whose modules share a study or a home that was led to a stage.
 """
 
 from itertools import groupby
@@ -8,6 +9,8 @@ from random import Random
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+SHARED_FOLDERS = {"example", "journey"}
 
 # How long a machine takes to invent examples says nothing of what is tested.
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
@@ -22,10 +25,11 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     modules = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
     for tests in modules:
-        if any(is_shared(item) for item in tests):
+        folder = tests[0].path.parent.name
+        if folder in SHARED_FOLDERS or any(is_shared(item) for item in tests):
             for item in tests:
                 if item.get_closest_marker("xdist_group") is None:
-                    item.add_marker(pytest.mark.xdist_group(item.path.stem))
+                    item.add_marker(pytest.mark.xdist_group(folder if folder in SHARED_FOLDERS else item.path.stem))
     if (seed := config.getoption("--shuffle")) is None:
         items.sort(key=lambda item: not any(map(item.get_closest_marker, ("slow", "xdist_group"))))
         return
