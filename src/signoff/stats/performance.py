@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.returns import simple_returns, unsteady
 from signoff.stats.sample import (
     Floats,
     constant_columns,
     difference,
     pair,
     positive,
-    simple_returns,
     unit_scaled,
-    varying,
-    vector,
     whole,
 )
 from signoff.stats.sharpe import per_period, sharpe_error, sharpe_ratio, sharpe_standard_error
@@ -79,7 +77,7 @@ def hit_rate(returns: ArrayLike) -> float:
 
     Refuses NaN and infinities with their row, and as insufficient a record without a nonzero return.
     """
-    array = vector(returns, "returns")
+    array = simple_returns(returns)
     active = int(np.count_nonzero(array))
     if active == 0:
         raise InsufficientData(f"returns: all {array.size} are zero; there is nothing to hit or miss.")
@@ -92,7 +90,7 @@ def win_loss_ratio(returns: ArrayLike) -> float:
     Without a gain or without a loss it does not exist, and is refused as insufficient; NaN and infinities are refused
     with their row.
     """
-    array, _ = unit_scaled(vector(returns, "returns"))
+    array, _ = unit_scaled(simple_returns(returns))
     gains, losses = array[array > 0], array[array < 0]
     if gains.size == 0 or losses.size == 0:
         raise InsufficientData(f"returns: {gains.size} gains and {losses.size} losses; one of each is needed.")
@@ -105,9 +103,10 @@ def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: floa
     `returns` and `benchmark` are (T,) simple returns of the same periods. NaN and infinities are refused with their
     row; a record that tracks its benchmark exactly has no ratio, and is refused as insufficient.
     """
-    own, other = pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
+    pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
+    own, other = simple_returns(returns), simple_returns(benchmark, "benchmark")
     active = difference(own, other, "active returns")
-    return per_period(varying(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
+    return per_period(unsteady(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
 
 
 def equity_curve(returns: ArrayLike) -> Floats:
@@ -132,7 +131,7 @@ def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> 
     infinities among the (T,) returns are refused with their row.
     """
     window = whole(window, "window", at_least=2)
-    array = vector(returns, "returns", at_least=window)
+    array = simple_returns(returns, at_least=window)
     root = float(np.sqrt(positive(periods, "periods")))
     windows = np.lib.stride_tricks.sliding_window_view(array, window)
     sharpes = np.full(windows.shape[0], np.nan)
