@@ -458,11 +458,36 @@ class Certification(Strict):
     signed_by: Text
 
 
+class ReturnUnit(StrEnum):
+    """What 1 means in every table of returns: all of the capital, or one percent of it."""
+
+    FRACTION = "fraction"
+    PERCENT = "percent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtremeReturn(Strict):
+    """A true return of more than 100% in one period: its date and value as the table has them.
+
+    `symbol` names the asset, or the column of the trials; left out, it is any of them.
+    """
+
+    date: date
+    value: float
+    symbol: Text | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceDeclaration(Strict):
-    """Who made what was measured; the users of tracked runs are read from the tracker and need no line here."""
+    """Who made what was measured, and what a number of it means.
+
+    The users of tracked runs are read from the tracker and need no line here. Without `return_unit` returns are
+    fractions, and tables that read as percentages are refused.
+    """
 
     produced_by: tuple[Text, ...] = ()
+    return_unit: ReturnUnit | None = None
+    extreme_returns: tuple[ExtremeReturn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

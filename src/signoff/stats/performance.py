@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.returns import simple_returns, unsteady
+from signoff.stats.returns import compoundable, simple_returns, unsteady
 from signoff.stats.sample import (
     Floats,
     constant_columns,
@@ -47,7 +47,7 @@ def total_return(returns: ArrayLike) -> float:
 
     Refuses an empty record, NaN, infinities and returns below −1, with their row.
     """
-    return float(np.expm1(_log_growth(simple_returns(returns))))
+    return float(np.expm1(_log_growth(compoundable(simple_returns(returns)))))
 
 
 def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
@@ -56,7 +56,7 @@ def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
     A return of −1 anywhere gives −1. Returns below −1, NaN and infinities are refused with their row.
     """
     positive(periods, "periods")
-    array = simple_returns(returns)
+    array = compoundable(simple_returns(returns))
     log_growth = _log_growth(array) * periods / array.size
     if log_growth > _LARGEST_LOG:
         raise InputError(f"returns: {array.size} of them compound beyond any number a year; are these percentages?")
@@ -112,7 +112,7 @@ def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: floa
 def equity_curve(returns: ArrayLike) -> Floats:
     """(T,) worth of 1 invested before the first period, at the end of each period. Refuses what `total_return` does."""
     with np.errstate(over="ignore", invalid="ignore"):
-        curve = np.asarray(np.cumprod(1 + simple_returns(returns)), dtype=np.float64)
+        curve = np.asarray(np.cumprod(1 + compoundable(simple_returns(returns))), dtype=np.float64)
     if not np.isfinite(curve[-1]):
         raise InputError(f"returns: {curve.size} of them compound beyond any number; are these percentages?")
     return curve

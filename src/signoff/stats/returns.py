@@ -37,6 +37,7 @@ MIN_OF_UNIT: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
+    smallest: float = RUIN
     largest: float = LARGEST
     ends_a_life: bool = True
 
@@ -62,7 +63,7 @@ def returns_up_to(largest: float) -> Iterator[None]:
 @contextmanager
 def as_lived() -> Iterator[None]:
     """Take returns as a journal has them: monitoring judges damage by itself, and a figure must not stop a watch."""
-    token = _LIMITS.set(_Limits(largest=float("inf"), ends_a_life=False))
+    token = _LIMITS.set(_Limits(smallest=float("-inf"), largest=float("inf"), ends_a_life=False))
     try:
         yield
     finally:
@@ -101,7 +102,7 @@ def impossible(
     `admitted` marks gains that somebody declared. `may_rest` allows zeros after a loss of everything.
     """
     limits = _LIMITS.get()
-    wrong = np.flatnonzero(array < RUIN)
+    wrong = np.flatnonzero(array < limits.smallest)
     if wrong.size:
         return int(wrong[0]), (
             "expected a simple return such as 0.012, at least −1, since nothing loses more than all of it. "
@@ -126,6 +127,14 @@ def impossible_columns(array: Floats) -> tuple[int, int, str] | None:
         if (fault := impossible(array[:, column], may_rest=True)) is not None:
             return fault[0], int(column), fault[1]
     return None
+
+
+def compoundable(array: Floats, name: str = "returns") -> Floats:
+    """Lived returns that can be compounded: below −1 a worth changes its sign, and no figure means anything."""
+    if (array < RUIN).any():
+        row = int(np.argmax(array < RUIN))
+        raise InputError(f"{name}: row {row} is {array[row]:g}; a simple return is at least −1. Are these percentages?")
+    return array
 
 
 def refuse_worths(array: Floats, name: str) -> None:
