@@ -163,10 +163,16 @@ class PitAudits(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitDeclaration(Strict):
-    """Section 2.3: the feature function that is replayed, and what people verified by hand."""
+    """Section 2.3: the feature function that is replayed, and what people verified by hand.
+
+    `strategy` is a function of the same inputs that gives signals, sizes and trades, one row a time and symbol; it is
+    replayed as the features are. `from_times` are features made of times and symbols alone.
+    """
 
     compute: Annotated[str, MinLen(3)]
     inputs: Annotated[Mapping[str, str], MinLen(1)]
+    strategy: Annotated[str, MinLen(3)] | None = None
+    from_times: tuple[Text, ...] = ()
     sample_dates: Annotated[int, Ge(1)] = 24
     audits: PitAudits = field(default_factory=PitAudits)
     code_review_by: str | None = None

@@ -72,6 +72,20 @@ def scrambled_after(inputs: Inputs, instant: int, rng: np.random.Generator) -> d
     return {name: _scrambled(table, instants(known_times(table)) > instant, rng) for name, table in inputs.items()}
 
 
+def scrambled(inputs: Inputs, rng: np.random.Generator) -> dict[str, pl.DataFrame]:
+    """The inputs with every value, of the past too, replaced by what might have come instead."""
+    return {
+        name: _scrambled(table, pl.Series(np.ones(table.height, dtype=np.bool_)), rng) for name, table in inputs.items()
+    }
+
+
+def has_values(inputs: Inputs) -> bool:
+    """Whether there is anything in the inputs to scramble: some table has two different values in a column."""
+    return any(
+        table[column].n_unique() > 1 for table in inputs.values() for column in table.columns if column not in _KEYS
+    )
+
+
 def _scrambled(table: pl.DataFrame, is_future: pl.Series, rng: np.random.Generator) -> pl.DataFrame:
     rows = np.flatnonzero(is_future.to_numpy())
     values = [column for column in table.columns if column not in _KEYS]

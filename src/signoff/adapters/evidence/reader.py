@@ -328,6 +328,8 @@ def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> Non
     """The tables of the feature replay belong to what is signed, and so does its code where it lies in the folder."""
     declared = dossier.validation.pit
     files |= feature_code(declared.compute, folder)
+    if declared.strategy is not None:
+        files |= feature_code(declared.strategy, folder)
     named = {f"inputs.{name}": path for name, path in declared.inputs.items()}
     named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
     if (lock := dossier.infrastructure.lock) is not None:
