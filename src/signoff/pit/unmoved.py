@@ -1,13 +1,15 @@
 """Features that do not come from their inputs: scramble every value, of the past too, and they stay as they were.
 
 Removing the future shows nothing of a feature that was never computed: one that is read from a cache, a file of the
-package or a table that was fitted earlier has the same values whatever it is given. Features of the calendar are made
-of times alone, which no scrambling touches; they are recognised and left alone.
+package or a table that was fitted earlier has the same values whatever it is given. What is made of times and symbols
+alone stays too, such as a weekday. So the times are moved to where nothing was ever recorded: a calendar goes on there,
+and a table has nothing to say, or says what it said before.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -15,15 +17,28 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.pit.features import Compute, at, computed, gap_sizes, has_value, names
-from signoff.pit.knowledge import Inputs, has_values, instants, latest_knowledge, scrambled
+from signoff.pit.knowledge import (
+    DAY_US,
+    Inputs,
+    has_values,
+    instants,
+    last_instant,
+    latest_knowledge,
+    moved_in_time,
+    scrambled,
+)
 from signoff.pit.report import Finding
 
 RUNS: Final = 2
 SHARE: Final = 0.25
 """The part of the dates on which a feature of many different values must stay, to be found: chance explains none."""
-FEW_DATES: Final = 4
+FEW_DATES: Final = 5
 MANY_VALUES: Final = 0.5
-DATES_PER_GROUP: Final = 2.0
+ANSWERS: Final = 0.5
+"""The part of the rows on which something made of times has a value at other times."""
+COLLAPSED: Final = 0.25
+"""Values at other times, as a part of those before: the last value of a table, again and again, is few."""
+OFFSET_DAYS: Final = 3_663
 _LINEAR: Final = 1e-9
 
 Mask = NDArray[np.bool_]
@@ -48,13 +63,14 @@ def unmoved_by(
     others = list(_scrambled_runs(compute, inputs, seed))
     if not others:
         return {}
+    elsewhere = cache(lambda: _elsewhere(compute, inputs, full))
     found = {}
     for feature in names(full):
         stayed = _dates_stayed(full, others, dates, feature, scales[feature], tolerance)
-        if stayed is None or _is_of_times(full, feature):
+        if stayed is None:
             continue
         looked, unmoved = stayed
-        if unmoved and (len(unmoved) == looked or _is_odd(full, feature, len(unmoved), looked)):
+        if _is_odd(full, feature, len(unmoved), looked) and not _is_of_times(full, elsewhere(), feature):
             found[feature] = Finding(
                 feature=feature,
                 kind="unmoved",
@@ -100,82 +116,68 @@ def _stays(own: pl.DataFrame, other: pl.DataFrame, feature: str, scale: float, t
 
 
 def _is_odd(full: pl.DataFrame, feature: str, unmoved: int, looked: int) -> bool:
-    """Whether staying on some dates is more than chance: a feature of few values may stay by luck."""
+    """Whether staying on so many dates is more than chance: a feature of few values may stay by luck."""
     values = full[feature].drop_nulls()
-    return unmoved >= FEW_DATES and unmoved >= SHARE * looked and values.n_unique() > MANY_VALUES * values.len()
+    if values.n_unique() > MANY_VALUES * values.len():
+        return unmoved >= 1 and unmoved >= SHARE * looked
+    return unmoved >= FEW_DATES and unmoved == looked
 
 
-def _is_of_times(full: pl.DataFrame, feature: str) -> bool:
-    """Whether a feature is one value, a part of the calendar, or a count of days or rows."""
-    frame = full.filter(pl.Series(has_value(full[feature])))
-    values = frame[feature]
-    if values.n_unique() <= 1:
+def _is_of_times(full: pl.DataFrame, elsewhere: pl.DataFrame | None, feature: str) -> bool:
+    """Whether a feature is made of times, rows and names: at other times it has other values, and as many of them."""
+    own = full.filter(pl.Series(has_value(full[feature])))
+    kinds = own[feature].n_unique()
+    if kinds <= 1 or _is_label(own, feature) or _counts_rows(own, feature):
         return True
-    when = frame["timestamp"]
-    groups = {name: part(when) for name, part in _CALENDAR.items() if name not in _CLOCK or when.dtype != pl.Date}
-    if any(_is_function_of(values, group, when.n_unique()) for group in groups.values()):
-        return True
-    if not values.dtype.is_numeric():
+    if elsewhere is None or feature not in elsewhere.columns:
         return False
-    return any(_is_wave(values, groups[name], period) for name, period in _PERIODS.items() if name in groups) or (
-        _is_linear(frame, feature)
+    there = own.select("timestamp", "symbol", feature).join(
+        elsewhere.select("timestamp", "symbol", there=feature),
+        on=("timestamp", "symbol"),
+        how="left",
+        maintain_order="left",
     )
-
-
-def _is_function_of(values: pl.Series, group: pl.Series, dates: int) -> bool:
-    """Whether each group has one value, and most groups have several dates: otherwise anything would be a function."""
-    paired = pl.DataFrame({"value": values, "group": group})
-    each = paired.group_by("group").agg(pl.col("value").n_unique().alias("kinds"), pl.len().alias("rows"))
-    return each["kinds"].max() == 1 and each.height * DATES_PER_GROUP <= dates
-
-
-def _is_wave(values: pl.Series, part: pl.Series, period: float) -> bool:
-    """Whether a feature is a sine, a cosine or a line of a part of the calendar: a season without a jump."""
-    number = part.cast(pl.Float64).to_numpy()
-    turn = 2 * np.pi * number / period
-    waves = (np.sin(turn), np.cos(turn), np.sin(number / period), np.cos(number / period))
-    basis = np.column_stack([np.ones(number.size), number, *waves])
-    if np.unique(number).size <= 2 * basis.shape[1]:
+    answers = has_value(there["there"])
+    if answers.mean() < ANSWERS or there["there"].n_unique() <= max(1.0, COLLAPSED * kinds):
         return False
-    wanted = values.cast(pl.Float64).to_numpy()
-    rest = wanted - basis @ np.linalg.lstsq(basis, wanted, rcond=None)[0]
-    return bool(np.abs(rest).max() <= _LINEAR * max(np.abs(wanted).max(), 1.0))
+    return bool(there[feature].ne_missing(there["there"]).any())
 
 
-def _is_linear(frame: pl.DataFrame, feature: str) -> bool:
-    """Whether a feature counts time or rows: by symbol, a line in either."""
-    for _, own in frame.group_by("symbol"):
-        ordered = own.sort("timestamp")
-        values = ordered[feature].cast(pl.Float64).to_numpy()
-        times = instants(ordered["timestamp"]).to_numpy().astype(np.float64)
-        if not any(_is_line(values, line) for line in (times, np.arange(values.size, dtype=np.float64))):
+def _is_label(own: pl.DataFrame, feature: str) -> bool:
+    """Whether a feature is a static attribute that symbols share, such as a sector."""
+    each = own.group_by("symbol").agg(pl.col(feature).n_unique())
+    return each[feature].max() == 1 and own[feature].n_unique() * 2 <= each.height
+
+
+def _counts_rows(own: pl.DataFrame, feature: str) -> bool:
+    """Whether a feature counts rows: by symbol, a line in the number of the row."""
+    if not own[feature].dtype.is_numeric():
+        return False
+    for _, part in own.group_by("symbol"):
+        values = part.sort("timestamp")[feature].cast(pl.Float64).to_numpy()
+        steps = np.diff(values)
+        if values.size < FEW_DATES or not np.isfinite(values).all():
+            return False
+        if np.abs(steps - steps[0]).max() > _LINEAR * max(float(np.abs(values).max()), 1.0):
             return False
     return True
 
 
-def _is_line(values: NDArray[np.float64], line: NDArray[np.float64]) -> bool:
-    if values.size < 3:
-        return False
-    centred = line - line.mean()
-    spread = float(centred @ centred)
-    if spread == 0:
-        return False
-    slope = float(centred @ values) / spread
-    rest = values - values.mean() - slope * centred
-    return bool(np.abs(rest).max() <= _LINEAR * max(np.abs(values).max(), 1.0))
+def _elsewhere(compute: Compute, inputs: Inputs, full: pl.DataFrame) -> pl.DataFrame | None:
+    """What is computed where every time is twice as far from the next, long after the last: at its own times again.
 
-
-_PERIODS: Final = {"month": 12.0, "day": 31.0, "week": 52.0, "day of the year": 365.0, "hour": 24.0, "minute": 1440.0}
-_CLOCK: Final = frozenset({"hour", "minute"})
-_CALENDAR: Final[dict[str, Callable[[pl.Series], pl.Series]]] = {
-    "weekday": lambda when: when.dt.weekday(),
-    "day": lambda when: when.dt.day(),
-    "days left": lambda when: when.dt.month_end().dt.day() - when.dt.day(),
-    "week": lambda when: when.dt.week(),
-    "month": lambda when: when.dt.month(),
-    "quarter": lambda when: when.dt.quarter(),
-    "year": lambda when: when.dt.year(),
-    "day of the year": lambda when: when.dt.ordinal_day(),
-    "hour": lambda when: when.dt.hour(),
-    "minute": lambda when: when.dt.hour().cast(pl.Int32) * 60 + when.dt.minute().cast(pl.Int32),
-}
+    None where that fails.
+    """
+    first = min(int(instants(table["timestamp"]).min() or 0) for table in inputs.values() if table.height)  # type: ignore[arg-type]
+    last = last_instant(inputs)
+    offset = (2 * (last - first) // DAY_US + OFFSET_DAYS) * DAY_US
+    with suppress(Exception):
+        moved = computed(compute, {name: moved_in_time(table, first, offset) for name, table in inputs.items()})
+        there = moved_in_time(full.select("timestamp", "symbol"), first, offset)
+        back = there.with_columns(full["timestamp"].alias("own"))
+        back = back.with_columns(instants(back["timestamp"]).alias("at"))
+        moved = moved.with_columns(instants(moved["timestamp"]).alias("at")).drop("timestamp")
+        return (
+            back.select("own", "at", "symbol").join(moved, on=("at", "symbol"), how="left").rename({"own": "timestamp"})
+        )
+    return None

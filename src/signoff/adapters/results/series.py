@@ -101,8 +101,8 @@ def changes(table: Labelled) -> Labelled:
         values = table.frame[name]
         if not ((values[:-1] > 0).all() and (values[-1:] >= 0).all()):
             raise table.refuse(
-                f"column {name}: expected values above 0 to take returns of, found {values.min():g}. A worth of 0 ends "
-                "the record; no row follows it."
+                f"column {name}: expected values above 0 to take returns of, found {values.to_numpy().min():g}. A "
+                "worth of 0 ends the record; no row follows it."
             )
     frame = table.frame.with_columns(pl.col(name).pct_change() for name in table.columns).slice(1)
     note = f"{table.frame[DAY][0]} has a value and no return before it, and falls away"
@@ -153,9 +153,10 @@ def refuse_repeats(table: Labelled) -> None:
         return
     row = int(again[0])
     first = int((column == column[row]).arg_true()[0])
+    when = column.cast(pl.String)[row]
     clock = "" if isinstance(column.dtype, pl.Datetime) and _has_clock(column) else ", and it carries no clock"
     raise table.refuse(
-        f"row {row + 1}: expected each time once, found {str(column[row])!r} again, which is in row {first + 1} "
+        f"row {row + 1}: expected each time once, found {when} again, which is in row {first + 1} "
         f"already{clock}. Remove one of them, or write the time of day of each row."
     )
 
