@@ -82,8 +82,8 @@ def sharpe_difference_test(
     """
     one_of(method, "method", METHODS)
     root = float(np.sqrt(positive(periods, "periods")))
-    pair(a, b, ("a", "b"), at_least=MIN_OBSERVATIONS)
     first, second = simple_returns(a, "a"), simple_returns(b, "b")
+    pair(a, b, ("a", "b"), at_least=MIN_OBSERVATIONS)
     sample = np.column_stack([_standardised(unsteady(first, "a")), _standardised(unsteady(second, "b"))])
     used = automatic_lags(first.size) if lags is None else whole(lags, "lags", at_least=0)
     error = _hac_error(_influence(sample), used)

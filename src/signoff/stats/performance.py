@@ -103,8 +103,8 @@ def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: floa
     `returns` and `benchmark` are (T,) simple returns of the same periods. NaN and infinities are refused with their
     row; a record that tracks its benchmark exactly has no ratio, and is refused as insufficient.
     """
-    pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
     own, other = simple_returns(returns), simple_returns(benchmark, "benchmark")
+    pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
     active = difference(own, other, "active returns")
     return per_period(unsteady(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
 
