@@ -142,12 +142,12 @@ class EvidenceTable:
 
         `may_rest`, zeros may follow a loss of everything: a table of several columns has no other end for one.
         """
+        if (problem := worths(self.numbers(name))) is not None:
+            self.refuse(f"column {name}: {problem.removesuffix('.')}")
         given, values = self._returns(name)
         fault = impossible(values, self._admitted(given, values, column=name), may_rest=may_rest)
         if fault is not None:
             self._refuse_return(name, given, *fault)
-        if (problem := worths(values)) is not None:
-            self.refuse(f"column {name}: {problem.removesuffix('.')}")
         return values
 
     def asset_returns(self, name: str, symbols: Symbols) -> Floats:
