@@ -247,3 +247,42 @@ def test_returns_that_are_constant_to_rounding_are_judged_by_no_gate(folder):
     for key in ("dsr", "walk_forward", "var", "deflated_sharpe"):
         assert found[key].outcome.value == "inconclusive", found[key].reason
         assert "equal to rounding" in found[key].reason
+
+
+def held(folder, *books):
+    """One book a session, the last ones of the backtest."""
+    days = pl.read_parquet(folder / "backtest.parquet")["date"].tail(len(books))
+    rows = [(day, symbol, weight) for day, book in zip(days, books, strict=True) for symbol, weight in book.items()]
+    pl.DataFrame(rows, schema=["date", "symbol", "weight"], orient="row").write_parquet(folder / "positions.parquet")
+
+
+FIRST = {"AAA": 0.213, "CCC": 0.1}
+SECOND = {"BBB": 0.213, "CCC": 0.11}
+
+
+def test_a_weight_that_goes_over_to_a_new_name_is_asked_about(folder):
+    held(folder, FIRST, FIRST, SECOND)
+    refused(folder, "positions.parquet", "row 5", "BBB begins", "AAA", "evidence.renames: {AAA: BBB}")
+    declare(folder, "{renames: {AAA: BBB}}")
+    assert set(read(folder).positions.symbols) == {"BBB", "CCC"}
+
+
+@pytest.mark.parametrize(
+    "books",
+    [
+        (FIRST, FIRST, {"BBB": 0.2, "CCC": 0.1}),
+        ({"AAA": 0.1, "CCC": 0.1}, {"BBB": 0.1, "CCC": 0.1}),
+        (FIRST, FIRST | {"BBB": 0.213}, SECOND),
+        (FIRST, SECOND, FIRST),
+    ],
+    ids=["another weight", "equal weights", "both held", "it comes back"],
+)
+def test_a_book_that_changes_is_no_new_name(folder, books):
+    held(folder, *books)
+    assert read(folder).positions is not None
+
+
+def test_one_that_is_declared_to_be_another_symbol_stays(folder):
+    held(folder, FIRST, FIRST, SECOND)
+    declare(folder, "{renames: {AAA: AAA}}")
+    assert set(read(folder).positions.symbols) == {"AAA", "BBB", "CCC"}

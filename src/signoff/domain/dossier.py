@@ -494,6 +494,7 @@ class EvidenceDeclaration(Strict):
     produced_by: tuple[Text, ...] = ()
     return_unit: ReturnUnit | None = None
     extreme_returns: tuple[ExtremeReturn, ...] = ()
+    renames: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
 from signoff.adapters.evidence.filling import left_out
 from signoff.adapters.evidence.finding import Found, find_tables
+from signoff.adapters.evidence.renames import under_new_names
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
 from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
@@ -298,7 +299,7 @@ def _positions(table: EvidenceTable) -> Positions:
     days, symbols = table.days(), table.symbols()
     table.unique_pairs(days, symbols, "date")
     present = set(table.frame.columns)
-    return Positions(
+    positions = Positions(
         source=table.source,
         dates=days,
         symbols=symbols,
@@ -306,6 +307,7 @@ def _positions(table: EvidenceTable) -> Positions:
         sector=table.symbols("sector") if "sector" in present else None,
         adv=table.numbers_where("adv", np.zeros(days.size, dtype=bool)) if "adv" in present else None,
     )
+    return under_new_names(table, positions, table.declared.renames)
 
 
 def _asset_returns(table: EvidenceTable) -> AssetReturns:

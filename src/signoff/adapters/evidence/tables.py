@@ -142,9 +142,10 @@ class EvidenceTable:
 
         `may_rest`, zeros may follow a loss of everything: a table of several columns has no other end for one.
         """
-        if (problem := worths(self.numbers(name))) is not None:
+        given = self.numbers(name)
+        if (problem := worths(given)) is not None:
             self.refuse(f"column {name}: {problem.removesuffix('.')}")
-        given, values = self._returns(name)
+        values = self._fractions(name, given)
         fault = impossible(values, self._admitted(given, values, column=name), may_rest=may_rest)
         if fault is not None:
             self._refuse_return(name, given, *fault)
@@ -152,7 +153,8 @@ class EvidenceTable:
 
     def asset_returns(self, name: str, symbols: Symbols) -> Floats:
         """A column of simple returns of several assets: each ends by itself."""
-        given, values = self._returns(name)
+        given = self.numbers(name)
+        values = self._fractions(name, given)
         admitted = self._admitted(given, values, symbols=symbols)
         for row in np.flatnonzero(values <= RUIN).tolist():
             own = np.flatnonzero(symbols == symbols[row])
@@ -165,11 +167,10 @@ class EvidenceTable:
             self._refuse_return(name, given, row, fault[1])
         return values
 
-    def _returns(self, name: str) -> tuple[Floats, Floats]:
-        """A column as it is given, and as fractions."""
-        given = self.numbers(name)
+    def _fractions(self, name: str, given: Floats) -> Floats:
+        """A column of returns in the declared unit as fractions."""
         if self.declared.return_unit is ReturnUnit.PERCENT:
-            return given, given / 100
+            return np.asarray(given / 100, dtype=np.float64)
         if self.declared.return_unit is None and is_percent(given):
             row = int(np.argmax(np.abs(given)))
             self.refuse(
@@ -177,7 +178,7 @@ class EvidenceTable:
                 f"({self.row(row)}); this looks like percent. Divide by 100, or say evidence.return_unit: percent in "
                 "dossier.yaml (fraction, if they are fractions)"
             )
-        return given, given
+        return given
 
     def _admitted(
         self, given: Floats, values: Floats, *, column: str = "", symbols: Symbols | None = None

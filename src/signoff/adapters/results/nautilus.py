@@ -31,7 +31,8 @@ FILLS: Final = (("ts_event", "order_side", "last_qty"), ("ts_last", "side", "fil
 _SIGN: Final = {"BUY": 1.0, "SELL": -1.0}
 RATIOS: Final = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0)
 """New shares for one, as companies split them; the other way round in a reverse split."""
-NEAR: Final = 0.05
+NEAR: Final = 0.1
+"""How far, in logarithms, a price may move beside its split on one day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +207,9 @@ def _refuse_splits(grid: pl.DataFrame, events: Events, said: str) -> None:
     ).filter((pl.col("held").fill_null(0.0) != 0) & (pl.col("before") > 0) & (pl.col("close") > 0))
     for row in frame.iter_rows(named=True):
         fall = row["before"] / row["close"]
-        ratio = next((r for r in (*RATIOS, *(1 / r for r in RATIOS)) if abs(log(fall / r)) <= NEAR), None)
-        if ratio is None or (row["symbol"], row[DAY]) in events.splits:
+        ratio = min((*RATIOS, *(1 / r for r in RATIOS)), key=lambda r: abs(log(fall / r)))
+        is_like = abs(log(fall / ratio)) <= (NEAR if abs(log(ratio)) > log(1.9) else NEAR / 2)
+        if not is_like or (row["symbol"], row[DAY]) in events.splits:
             continue
         if abs(row["quantity"] / row["held"] / ratio - 1) <= NEAR:
             continue
