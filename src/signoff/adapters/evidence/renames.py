@@ -43,6 +43,6 @@ def _refuse_undeclared(table: EvidenceTable, positions: Positions, renames: Mapp
             if abs(weights[row] - weight) <= SAME * abs(weight):
                 table.refuse(
                     f"{table.row(row)}: {new} begins on {after[0]} with the weight {weight:g} that {old} had on "
-                    f"{last}, its last day. Is it a new name? Say evidence.renames: {{{old}: {new}}} in dossier.yaml, or "
-                    f"{{{old}: {old}}} if it is another symbol"
+                    f"{last}, its last day. Is it a new name? Say evidence.renames: {{{old}: {new}}} in dossier.yaml, "
+                    f"or {{{old}: {old}}} if it is another symbol"
                 )
