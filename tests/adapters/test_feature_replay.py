@@ -294,3 +294,51 @@ def test_other_code_leaves_another_record(folder):
     before = replayed(folder).code
     (folder / "audited_features.py").write_text(FEATURES + "\n")
     assert replayed(folder).code != before
+
+
+STRATEGY = """import polars as pl
+
+def decide(inputs):
+    ret = pl.col("close").pct_change().over("symbol")
+    made = inputs["bars"].sort("timestamp").with_columns(signal=ret{shift}.sign())
+    return made.select("timestamp", "symbol", "signal", trade=pl.col("signal").diff())
+"""
+REMEMBERED = """import polars as pl
+
+KEPT = [(n * 37 % 11) / 100 for n in range(10_000)]
+
+def compute(inputs):
+    bars = inputs["bars"]
+    return bars.select("timestamp", "symbol", kept=pl.Series(KEPT[: bars.height]))
+"""
+
+
+def decided(folder, shift):
+    (folder / "audited_strategy.py").write_text(STRATEGY.format(shift=shift))
+    declaration = PitDeclaration(
+        compute="audited_features:compute",
+        strategy="audited_strategy:decide",
+        inputs={"bars": "bars.parquet"},
+        sample_dates=12,
+    )
+    return replay_features(folder, declaration, None)
+
+
+def test_what_a_strategy_decides_is_replayed_in_a_child_of_its_own(folder):
+    found = decided(folder, "")
+    assert found.error is None
+    assert found.findings == ()
+    assert [(audit.name, audit.features_checked) for audit in found.audits] == [("strategy replay", 2)]
+    assert {"audited_features.py", "audited_strategy.py"} <= set(found.code)
+
+    ahead = decided(folder, ".shift(-1).over('symbol')")
+    assert {(one.feature, one.kind) for one in ahead.findings} == {
+        ("strategy: signal", "truncation"),
+        ("strategy: trade", "truncation"),
+    }
+
+
+def test_a_feature_that_its_module_keeps_is_found_in_the_child(folder):
+    (folder / "audited_features.py").write_text(REMEMBERED)
+    found = replayed(folder)
+    assert [(one.feature, one.kind) for one in found.findings] == [("kept", "unmoved")]

@@ -163,7 +163,7 @@ class TestJournal:
 
         assert same(resumed, uninterrupted)
         assert told[0] == (10, 20)
-        assert first == computed.n - first == 2 + 10 * 2
+        assert first == computed.n - first == 4 + 10 * 2
         assert len(journal.read_text().splitlines()) == 10
 
     def test_a_torn_last_line_is_replayed_again(self, inputs, tmp_path):

@@ -34,6 +34,7 @@ def test_the_error_of_independent_normal_records_is_that_of_jobson_korkie_and_me
     rng = np.random.default_rng(0)
     a = rng.normal(0.05, 1, 200_000)
     b = 0.6 * (a - 0.05) + 0.8 * rng.normal(0, 1, 200_000) + 0.1
+    a, b = a / 8, b / 8  # which no ratio feels
     variance = 2 - 1.2 + (0.05**2 + 0.1**2 - 2 * 0.05 * 0.1 * 0.36) / 2
 
     result = sharpe_difference_test(a, b, periods=1, lags=0)
@@ -80,7 +81,7 @@ def test_the_same_seed_gives_the_same_p_value():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32), st.floats(1e-6, 1e6))
+@given(st.integers(0, 2**32), st.floats(1e-6, 10))
 def test_neither_leverage_nor_the_order_matters(seed, leverage):
     a, b = records(60, seed=seed)
     result = sharpe_difference_test(a, b)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -72,7 +73,10 @@ def test_a_table_gives_what_its_array_gives(convert):
     np.testing.assert_array_equal(found.logits, expected.logits)
     options = {"block": 5.0, "repetitions": 99, "seed": 1}
     again = stats.superior_predictive_ability(FIRST, convert(FAMILY), **options)
-    assert same(again, stats.superior_predictive_ability(FIRST, FAMILY, **options))
+    plain = stats.superior_predictive_ability(FIRST, FAMILY, **options)
+    assert same(again, replace(plain, best_model=again.best_model))
+    assert again.best_model == convert(FAMILY).columns[plain.best_model]
+    assert found.best_trial == convert(FAMILY).columns[expected.best_trial]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ class TestCrossValidation:
         partitions, size = shape
         rows = np.random.default_rng(seed).integers(-largest - 1, largest + 2, (partitions * size, columns))
         try:
-            result = probability_of_backtest_overfitting(rows.astype(float), partitions=partitions)
+            result = probability_of_backtest_overfitting(rows / 8, partitions=partitions)
         except InsufficientData:
             assume(False)
         doubled, shared = zip(*self.ranks(rows.tolist(), partitions), strict=True)

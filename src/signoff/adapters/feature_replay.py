@@ -32,10 +32,13 @@ from signoff.ledger.canonical import digest
 from signoff.pit import Finding, PitReport, check, purge, replay_versions, restatements, skew, survivorship
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute
+from signoff.pit.report import named_after
 
 SEED: Final = 0
 """Of the whole history, which no verdict depends on and which a journal continues."""
 SEED_BITS: Final = 32
+STRATEGY: Final = "strategy replay"
+STRATEGY_OF: Final = "strategy"
 
 
 def drawn() -> int:
@@ -65,11 +68,21 @@ class FeatureReplays:
                 ran = self._told(folder, declaration, compute)
                 # A second child computes what is to be compared: it was never shown the rows that are taken away.
                 with self.function(folder, declaration) as (again, _):
-                    report = check(compute, inputs, sample=declaration.sample_dates, seed=seed, replay=again)
+                    report = check(
+                        compute,
+                        inputs,
+                        sample=declaration.sample_dates,
+                        seed=seed,
+                        replay=again,
+                        from_times=declaration.from_times,
+                    )
                     again.refuse_broken()
                 audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
                 compute.refuse_broken()
                 code = {**ran.code, **(_imported_from(folder) if compute.child is None else {})}
+            if declaration.strategy is not None:
+                replayed, of_strategy = self._strategy(folder, declaration, inputs, seed)
+                audits, code = (*audits, (STRATEGY, replayed)), {**code, **of_strategy}
         except UnavailableError:
             raise
         except _ANYTHING as error:
@@ -94,6 +107,28 @@ class FeatureReplays:
             code=code,
             environment=ran.environment,
         )
+
+    def _strategy(
+        self, folder: Path, declaration: PitDeclaration, inputs: dict[str, pl.DataFrame], seed: int
+    ) -> tuple[PitReport, Mapping[str, bytes]]:
+        """Replay what the strategy decides as features are, in children of its own, and say what code that was."""
+        assert declaration.strategy is not None
+        own = replace(declaration, compute=declaration.strategy)
+        with self.function(folder, own) as (compute, _):
+            ran = self._told(folder, own, compute)
+            with self.function(folder, own) as (again, _):
+                report = check(
+                    compute,
+                    inputs,
+                    sample=declaration.sample_dates,
+                    seed=seed,
+                    replay=again,
+                    from_times=declaration.from_times,
+                )
+                again.refuse_broken()
+            compute.refuse_broken()
+            code = {**ran.code, **(_imported_from(folder) if compute.child is None else {})}
+        return named_after(STRATEGY_OF, report), code
 
     def _told(self, folder: Path, declaration: PitDeclaration, compute: "_Function") -> "_Ran":
         """What is about to run, and in which environment: told before any foreign code is loaded by the child."""
@@ -234,6 +269,7 @@ def replay_folders(
                 _the_same(tables),
                 sample=how.dates,
                 seed=SEED,
+                from_times={name for _, declared in folders.values() for name in declared.from_times},
                 dates_per_chunk=how.dates_per_chunk,
                 symbols_per_chunk=how.symbols_per_chunk,
                 cluster=how.cluster,

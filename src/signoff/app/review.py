@@ -34,6 +34,7 @@ from signoff.domain.monitoring import Level, Measurement, Track
 from signoff.stats.association import pearson_correlation
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import hit_rate, max_drawdown, sharpe_ratio
+from signoff.stats.returns import as_lived
 
 MIN_SESSIONS: Final = 5
 MIN_SHARED_SESSIONS: Final = 10
@@ -143,11 +144,12 @@ def _performance(
     n = track.n_lived
     lived = track.returns[track.returns.size - n :]
     why = track.flaw(max(n, MIN_SESSIONS)) or ("" if float(np.std(lived)) > 0 else f"the {n} returns do not vary")
-    found = (
-        (None, None, None)
-        if why
-        else (float(sharpe_ratio(lived)), ALL_PCT * hit_rate(lived), ALL_PCT * max_drawdown(lived))
-    )
+    with as_lived():
+        found = (
+            (None, None, None)
+            if why
+            else (float(sharpe_ratio(lived)), ALL_PCT * hit_rate(lived), ALL_PCT * max_drawdown(lived))
+        )
     return (
         *(_judged(held_to[key], value, why, n, track.newest) for key, value in zip(keys, found, strict=True)),
         _correlation(measured, track, why, held_to["correlation_with_backtest"]),

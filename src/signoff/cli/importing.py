@@ -26,6 +26,14 @@ def import_result(
     is_values: Annotated[bool, typer.Option("--values", help="The file holds portfolio values, not returns.")] = False,
     fills: Annotated[Path | None, typer.Option(help="NautilusTrader: the report of fills.")] = None,
     prices: Annotated[Path | None, typer.Option(help="NautilusTrader: closes as date, symbol, close.")] = None,
+    unit: Annotated[str | None, typer.Option(help="What returns are written in: fraction or percent.")] = None,
+    extreme: Annotated[
+        list[str] | None, typer.Option(metavar="DATE=RETURN", help="A true return above 100% in one day.")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(metavar="SYMBOL:DATE=RATIO", help="New shares for one; 1 where there was none.")
+    ] = None,
+    rename: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="A symbol that changed its name.")] = None,
 ) -> None:
     """Convert the result of another tool into a table of evidence, with a note of where it came from.
 
@@ -34,7 +42,19 @@ def import_result(
     from signoff.adapters.results.conversion import Request, convert  # noqa: PLC0415 - it reads tables
 
     session: Session = context.obj
-    request = Request(format=kind, source=file, table=table, zone=zone, is_values=is_values, fills=fills, prices=prices)
+    request = Request(
+        format=kind,
+        source=file,
+        table=table,
+        zone=zone,
+        is_values=is_values,
+        fills=fills,
+        prices=prices,
+        unit=unit,
+        extremes=tuple(extreme or ()),
+        splits=tuple(split or ()),
+        renames=tuple(rename or ()),
+    )
     converted = convert(request)
     _refuse_second(out, table)
     for name, content in converted.files.items():

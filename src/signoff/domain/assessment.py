@@ -20,6 +20,7 @@ class MetricStatus(StrEnum):
     PASS = "pass"
     WARN = "near miss"
     MISSED = "missed"
+    INCONCLUSIVE = "inconclusive"
     NOT_PROVIDED = "not provided"
 
 

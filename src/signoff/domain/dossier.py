@@ -163,10 +163,16 @@ class PitAudits(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PitDeclaration(Strict):
-    """Section 2.3: the feature function that is replayed, and what people verified by hand."""
+    """Section 2.3: the feature function that is replayed, and what people verified by hand.
+
+    `strategy` is a function of the same inputs that gives signals, sizes and trades, one row a time and symbol; it is
+    replayed as the features are. `from_times` are features made of times and symbols alone.
+    """
 
     compute: Annotated[str, MinLen(3)]
     inputs: Annotated[Mapping[str, str], MinLen(1)]
+    strategy: Annotated[str, MinLen(3)] | None = None
+    from_times: tuple[Text, ...] = ()
     sample_dates: Annotated[int, Ge(1)] = 24
     audits: PitAudits = field(default_factory=PitAudits)
     code_review_by: str | None = None
@@ -458,11 +464,37 @@ class Certification(Strict):
     signed_by: Text
 
 
+class ReturnUnit(StrEnum):
+    """What 1 means in every table of returns: all of the capital, or one percent of it."""
+
+    FRACTION = "fraction"
+    PERCENT = "percent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtremeReturn(Strict):
+    """A true return of more than 100% in one period: its date and value as the table has them.
+
+    `symbol` names the asset, or the column of the trials; left out, it is any of them.
+    """
+
+    date: date
+    value: float
+    symbol: Text | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceDeclaration(Strict):
-    """Who made what was measured; the users of tracked runs are read from the tracker and need no line here."""
+    """Who made what was measured, and what a number of it means.
+
+    The users of tracked runs are read from the tracker and need no line here. Without `return_unit` returns are
+    fractions, and tables that read as percentages are refused.
+    """
 
     produced_by: tuple[Text, ...] = ()
+    return_unit: ReturnUnit | None = None
+    extreme_returns: tuple[ExtremeReturn, ...] = ()
+    renames: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

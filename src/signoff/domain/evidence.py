@@ -35,7 +35,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Returns:
-    """Simple daily returns, net of costs; all arrays of length T."""
+    """Simple daily returns, net of costs; all arrays of length T.
+
+    `left_out` says which rows of the file are not among them, and by which rule.
+    """
 
     source: Source
     dates: Days
@@ -43,6 +46,7 @@ class Returns:
     benchmark: Floats | None = None
     turnover: Floats | None = None
     cost: Floats | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def period(self) -> tuple[date, date]:
@@ -265,7 +269,8 @@ class TrackedTable:
 class Evidence:
     """Everything that was measured about one release; `stress` is the model run again outside of the backtest.
 
-    `has_registry` says whether a model registry was asked for the two versions.
+    `has_registry` says whether a model registry was asked for the two versions. `largest_return` is the largest gain of
+    one period that the dossier declares, None where it declares none.
     """
 
     backtest: Returns
@@ -287,3 +292,4 @@ class Evidence:
     benchmark: Benchmark | None = None
     benchmark_previous: Benchmark | None = None
     has_registry: bool = False
+    largest_return: float | None = None

@@ -17,7 +17,7 @@ Inputs = Mapping[str, pl.DataFrame]
 
 TIME_COLUMNS: Final = ("timestamp", "available_at")
 _KEYS: Final = frozenset({*TIME_COLUMNS, "symbol"})
-_DAY_US: Final = 86_400_000_000
+DAY_US: Final = 86_400_000_000
 
 
 def check_inputs(inputs: Inputs) -> None:
@@ -39,7 +39,7 @@ def instants(times: pl.Series) -> pl.Series:
 
 def latest_knowledge(times: pl.Series) -> pl.Series:
     """The instants up to which features stamped with `times` may know."""
-    end = _DAY_US - 1 if times.dtype == pl.Date else 0
+    end = DAY_US - 1 if times.dtype == pl.Date else 0
     return instants(times) + end
 
 
@@ -70,6 +70,42 @@ def scrambled_after(inputs: Inputs, instant: int, rng: np.random.Generator) -> d
     multiplied by a positive random factor, so that prices stay prices.
     """
     return {name: _scrambled(table, instants(known_times(table)) > instant, rng) for name, table in inputs.items()}
+
+
+def scrambled(inputs: Inputs, rng: np.random.Generator) -> dict[str, pl.DataFrame]:
+    """The inputs with every value, of the past too, replaced by what might have come instead."""
+    return {
+        name: _scrambled(table, pl.Series(np.ones(table.height, dtype=np.bool_)), rng) for name, table in inputs.items()
+    }
+
+
+def moved_in_time(table: pl.DataFrame, first: int, offset: int) -> pl.DataFrame:
+    """The table with every time twice as far from `first`, and later by `offset`; their order stays."""
+    columns = []
+    for name in TIME_COLUMNS:
+        if name not in table.columns:
+            continue
+        times = table[name]
+        moved = first + offset + 2 * (instants(times) - first)
+        if times.dtype == pl.Date:
+            columns.append((moved // DAY_US).cast(pl.Int32).cast(pl.Date).alias(name))
+            continue
+        assert isinstance(times.dtype, pl.Datetime)
+        plain = moved.cast(pl.Datetime("us"))
+        zoned = (
+            plain
+            if times.dtype.time_zone is None
+            else plain.dt.replace_time_zone("UTC").dt.convert_time_zone(times.dtype.time_zone)
+        )
+        columns.append(zoned.dt.cast_time_unit(times.dtype.time_unit).alias(name))
+    return table.with_columns(columns)
+
+
+def has_values(inputs: Inputs) -> bool:
+    """Whether there is anything in the inputs to scramble: some table has two different values in a column."""
+    return any(
+        table[column].n_unique() > 1 for table in inputs.values() for column in table.columns if column not in _KEYS
+    )
 
 
 def _scrambled(table: pl.DataFrame, is_future: pl.Series, rng: np.random.Generator) -> pl.DataFrame:

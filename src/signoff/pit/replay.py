@@ -7,7 +7,7 @@ It judges a function and its inputs, not the files that the inputs came from: va
 here look as if they had always been known. A leak that shows on few dates may fall between the sampled ones.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain
@@ -28,6 +28,7 @@ from signoff.pit.knowledge import (
     scrambled_after,
 )
 from signoff.pit.report import Finding, PitReport
+from signoff.pit.unmoved import unmoved_by
 
 Progress = Callable[[int, int], None]
 
@@ -41,13 +42,14 @@ def check(
     tolerance: float = 1e-9,
     progress: Progress | None = None,
     replay: Compute | None = None,
+    from_times: Collection[str] = (),
 ) -> PitReport:
     """Replay sampled dates without the future, and report one finding for each feature that changes.
 
     Parameters
     ----------
     compute : takes the inputs by name and returns timestamp, symbol and one column per feature, at most one row for a
-        timestamp and symbol. It runs two times and then two or three times per date.
+        timestamp and symbol. It runs four times and then two or three times per date.
     inputs : tables with `timestamp`, and `available_at` where rows became known later than they happened.
     sample : how many dates to replay, drawn without replacement from those that have a feature and a future.
     seed : of the draw and of the scrambling.
@@ -55,12 +57,15 @@ def check(
     progress : called after each date with the number done and the number of all.
     replay : the same function where it never saw the full inputs, as in a process of its own; `compute` where absent.
         It is asked for one date after the other: what it remembers of earlier dates holds nothing of later ones.
+    from_times : features that are made of times and symbols alone, and so do not move when values are scrambled. Those
+        of the calendar are recognised without it.
 
     Returns
     -------
     A `PitReport`, empty when nothing was found. A date on which the truncated computation fails, or gives no row where
     the full one did, is a truncation leak of infinite size for each feature that had a value; a date on which the
-    scrambled computation fails shows nothing and is not counted in `dates_perturbed`.
+    scrambled computation fails shows nothing and is not counted in `dates_perturbed`. A feature that stays the same
+    when all values of the inputs are scrambled, those of the past too, does not come from them: "unmoved".
 
     Raises
     ------
@@ -68,7 +73,7 @@ def check(
         Inputs or features that cannot be placed in time, duplicate rows, impossible parameters. What `compute` raises
         on the full inputs passes through.
     """
-    plan = Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance)
+    plan = Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance, from_times=from_times)
     replayed: list[ReplayedDate] = []
     for chunk in plan.chunks(dates_per_chunk=1):
         replayed += replay_chunk(replay or compute, inputs, chunk)
@@ -116,10 +121,20 @@ class Plan:
     scales: dict[str, float]
     seed: int
     tolerance: float
+    unmoved: dict[str, Finding] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, compute: Compute, inputs: Inputs, *, sample: int, seed: int, tolerance: float) -> "Plan":
-        """Compute the features twice, and draw the dates."""
+    def of(
+        cls,
+        compute: Compute,
+        inputs: Inputs,
+        *,
+        sample: int,
+        seed: int,
+        tolerance: float,
+        from_times: Collection[str] = (),
+    ) -> "Plan":
+        """Compute the features twice, and once of scrambled inputs; and draw the dates."""
         if sample < 1 or seed < 0 or not tolerance >= 0:
             raise ReplayError(
                 f"expected sample ≥ 1, seed ≥ 0 and tolerance ≥ 0, found {sample}, {seed} and {tolerance}."
@@ -131,7 +146,17 @@ class Plan:
         dates = _draw(_checkable_dates(full, last_instant(inputs)), sample, np.random.default_rng([seed, 0]))
         again = computed(compute, dict(inputs))
         used, repeated = (rows_of(frame, dates) for frame in (full, again))
-        return cls(dates=dates, used=used, again=repeated, scales=scales(full), seed=seed, tolerance=tolerance)
+        sizes = scales(full)
+        unmoved = unmoved_by(compute, inputs, full, dates, sizes, seed=seed, tolerance=tolerance)
+        return cls(
+            dates=dates,
+            used=used,
+            again=repeated,
+            scales=sizes,
+            seed=seed,
+            tolerance=tolerance,
+            unmoved={name: found for name, found in unmoved.items() if name not in from_times},
+        )
 
     def chunks(self, *, dates_per_chunk: int) -> Iterator[Chunk]:
         """The dates in order, some at a time."""
@@ -153,7 +178,8 @@ class Plan:
                 for change in shown.changes:
                     leaks.setdefault(change.feature, _Leak()).add(when, change)
         total = self.dates.len()
-        findings = {feature: leak.finding(feature, total) for feature, leak in leaks.items()} | self._unstable()
+        leaked = {feature: leak.finding(feature, total) for feature, leak in leaks.items()}
+        findings = self.unmoved | leaked | self._unstable()
         seen = {feature for feature in self.scales if has_value(self.used[feature]).any()}
         return PitReport(
             (findings[feature] for feature in self.scales if feature in findings),

@@ -1,7 +1,7 @@
 """What the point-in-time checks found: a tuple of findings, one per leak and thing, that knows what was checked."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Self
 
@@ -14,6 +14,7 @@ class Finding:
 
     - "truncation": its value changes when rows of later timestamps are removed;
     - "knowledge_time": it uses what had happened and was not yet available;
+    - "unmoved": it stays the same whatever the values of the inputs are, so that it does not come from them;
     - "perturbation": it moves when what was not yet known is scrambled, though removing that changes nothing;
     - "nondeterminism": two runs on the same inputs disagree, so that nothing can be said of it.
 
@@ -89,6 +90,18 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
     def __getnewargs_ex__(self) -> tuple[tuple[tuple[Finding, ...]], dict[str, object]]:
         """How to copy and unpickle it."""
         return (tuple(self),), vars(self)
+
+
+def named_after(owner: str, report: PitReport) -> PitReport:
+    """The report with every feature called after its owner: a strategy's size is no feature."""
+    renamed = PitReport(
+        (replace(found, feature=f"{owner}: {found.feature}") for found in report),
+        dates_checked=report.dates_checked,
+        features_checked=report.features_checked,
+    )
+    vars(renamed).update(vars(report))
+    renamed.unchecked_features = tuple(f"{owner}: {name}" for name in report.unchecked_features)
+    return renamed
 
 
 def together(first: PitReport, *others: PitReport) -> PitReport:

@@ -5,7 +5,7 @@ features of the full inputs are computed anew in each run, twice for each versio
 still speaks of the same function.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ def replay_versions(
     sample: int = 50,
     seed: int = 0,
     tolerance: float = 1e-9,
+    from_times: Collection[str] = (),
     dates_per_chunk: int = 8,
     symbols_per_chunk: int | None = None,
     cluster: str | None = None,
@@ -42,7 +43,7 @@ def replay_versions(
     Parameters
     ----------
     versions : feature functions by name.
-    inputs, sample, seed, tolerance : as for `check`, and the same for each version.
+    inputs, sample, seed, tolerance, from_times : as for `check`, and the same for each version.
     dates_per_chunk : how many dates are replayed together; a worker takes a chunk at a time, the journal keeps whole
         chunks.
     symbols_per_chunk : replay groups of so many symbols apart, each from its own rows alone. Only functions that look
@@ -71,7 +72,7 @@ def replay_versions(
         )
     workers, remembered = workers_at(cluster), None if journal is None else Journal.at(journal)
     plans = {
-        name: Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance)
+        name: Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance, from_times=from_times)
         for name, compute in versions.items()
     }
     groups = _groups(inputs, symbols_per_chunk)

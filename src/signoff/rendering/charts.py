@@ -32,6 +32,7 @@ from signoff.domain.charts import (
 from signoff.domain.evidence import Days, Floats
 from signoff.rendering.palette import BAD, BAND, GREY, INK, MUTED, TEXT, TINT
 from signoff.stats.performance import drawdowns, equity_curve
+from signoff.stats.returns import as_lived
 
 WIDTH: Final = 7.2
 MAX_POINTS: Final = 1200
@@ -153,8 +154,9 @@ def _within(axes: Axes, value: float) -> bool:
 
 
 def _line(equity: Axes, below: Axes, dates: Days, returns: Floats, colour: str) -> tuple[float, float]:
-    growth = np.asarray(equity_curve(returns), dtype=np.float64)[-dates.size :]
-    fall = 100.0 * np.asarray(drawdowns(returns), dtype=np.float64)[-dates.size :]
+    with as_lived():  # a gate judged them; what is drawn may hold a declared gain
+        growth = np.asarray(equity_curve(returns), dtype=np.float64)[-dates.size :]
+        fall = 100.0 * np.asarray(drawdowns(returns), dtype=np.float64)[-dates.size :]
     x = np.asarray(number_of(dates), dtype=np.float64)
     shown = thinned(growth)
     equity.plot(x[shown], growth[shown], color=colour, linewidth=1.1)
@@ -282,7 +284,8 @@ def _underwater(chart: UnderwaterChart) -> bytes:
         for line in sorted(chart.lines, key=lambda line: line.is_new):
             colour = INK if line.is_new else GREY
             x = np.asarray(number_of(line.dates), dtype=np.float64)
-            fall = 100.0 * np.asarray(drawdowns(line.values), dtype=np.float64)
+            with as_lived():
+                fall = 100.0 * np.asarray(drawdowns(line.values), dtype=np.float64)
             shown = thinned(fall)
             axes.fill_between(x[shown], fall[shown], 0.0, color=colour, alpha=0.35, linewidth=0)
             axes.plot(x[shown], fall[shown], color=colour, linewidth=0.8)

@@ -31,6 +31,7 @@ _METRIC_WORD = {
     MetricStatus.PASS.value: "PASS",
     MetricStatus.WARN.value: "NEAR MISS",
     MetricStatus.MISSED.value: "MISSED",
+    MetricStatus.INCONCLUSIVE.value: "INCONCLUSIVE",
     "fail": "MISSED",
 }
 

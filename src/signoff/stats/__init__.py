@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         total_return,
         win_loss_ratio,
     )
+    from signoff.stats.returns import returns_up_to
     from signoff.stats.sequential import mean_difference_sequence
     from signoff.stats.sharpe import sharpe_error, sharpe_ratio, sharpe_standard_error
     from signoff.stats.symmetry import symmetric_prediction_accuracy
@@ -68,6 +69,7 @@ __all__ = [
     "probabilistic_sharpe_ratio",
     "probability_of_backtest_overfitting",
     "reality_check",
+    "returns_up_to",
     "rolling_sharpe",
     "rolling_value_at_risk",
     "sharpe_difference_test",
@@ -112,6 +114,7 @@ _MODULES: Final = {
         "total_return",
         "win_loss_ratio",
     ),
+    "returns": ("returns_up_to",),
     "sequential": ("mean_difference_sequence",),
     "sharpe": ("sharpe_error", "sharpe_ratio", "sharpe_standard_error"),
     "symmetry": ("symmetric_prediction_accuracy",),

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats._special import ndtri
-from signoff.stats.sample import Floats, pair, share, unit_scaled, varying
+from signoff.stats.sample import Floats, confidence_level, pair, unit_scaled, varying
+from signoff.stats.shown import Shown
 
 MIN_PAIRS: Final = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PearsonCorrelation:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PearsonCorrelation(Shown):
     """The correlation between `low` and `high`, its two-sided confidence limits."""
 
     correlation: float
@@ -45,7 +46,7 @@ def pearson_correlation(a: ArrayLike, b: ArrayLike, *, confidence: float = 0.95)
     InsufficientData
         Fewer than four pairs, or a constant side.
     """
-    share(confidence, "confidence")
+    confidence_level(confidence, "confidence")
     first, second = pair(a, b, ("a", "b"), at_least=MIN_PAIRS)
     x, y = _standardised(varying(first, "a")), _standardised(varying(second, "b"))
     r = float(np.clip(np.mean(x * y), -1.0, 1.0))

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.frames import column_name, refuse_misaligned
+from signoff.stats.frames import column_name, named, refuse_disorder, refuse_misaligned
 from signoff.stats.sample import Floats, constant_columns, finite, matrix, one_of, vector, whole
+from signoff.stats.shown import Shown
 
 MIN_BLOCKS: Final = 10
 STREAMS: Final = frozenset({"own", "arch"})
@@ -35,8 +36,8 @@ Draw = Callable[[int], Blocks]
 """The blocks of one chunk of resamples, by its place."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Bounds(Shown):
     """One figure under each of Hansen's three recentrings."""
 
     lower: float
@@ -44,12 +45,12 @@ class Bounds:
     upper: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SuperiorPredictiveAbility:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class SuperiorPredictiveAbility(Shown):
     """p-values (b + 1)/(B + 1) under the three recentrings; `consistent` is the one to read, the others bound it.
 
-    `raw` is b/B and `monte_carlo_error` √(p(1 − p)/B), each of the three; `best_model` the column with the largest
-    statistic; `resamples` the (B,) resampled statistics under the consistent recentring.
+    `raw` is b/B and `monte_carlo_error` √(p(1 − p)/B), each of the three; `best_model` has the largest statistic, by
+    its name or else its place; `resamples` are the (B,) resampled statistics under the consistent recentring.
     """
 
     lower: float
@@ -58,7 +59,7 @@ class SuperiorPredictiveAbility:
     raw: Bounds
     monte_carlo_error: Bounds
     statistic: float
-    best_model: int
+    best_model: str | int
     n: int
     models: int
     block: float
@@ -69,15 +70,15 @@ class SuperiorPredictiveAbility:
     convention: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealityCheck:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class RealityCheck(Shown):
     """The p-value (b + 1)/(B + 1), with `raw` b/B and its Monte Carlo error."""
 
     p_value: float
     raw: float
     monte_carlo_error: float
     statistic: float
-    best_model: int
+    best_model: str | int
     n: int
     models: int
     block: float
@@ -86,8 +87,8 @@ class RealityCheck:
     convention: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class DataSnooping:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class DataSnooping(Shown):
     """Both tests of one family, over the same resamples."""
 
     superior_predictive_ability: SuperiorPredictiveAbility
@@ -196,7 +197,7 @@ def data_snooping(
             raw=_bounds(raw),
             monte_carlo_error=_bounds([_error(share, repetitions) for share in raw]),
             statistic=float(statistics[0]),
-            best_model=int(np.argmax(weights * mean)),
+            best_model=named(model_losses, int(np.argmax(weights * mean))),
             n=n,
             models=mean.size,
             block=block,
@@ -211,7 +212,7 @@ def data_snooping(
             raw=raw[3],
             monte_carlo_error=_error(raw[3], repetitions),
             statistic=float(statistics[3]),
-            best_model=int(np.argmax(mean)),
+            best_model=named(model_losses, int(np.argmax(mean))),
             n=n,
             models=mean.size,
             block=block,
@@ -331,6 +332,8 @@ def _resampled_maxima(
 
 
 def _differences(benchmark_losses: ArrayLike, model_losses: ArrayLike) -> Floats:
+    refuse_disorder(benchmark_losses, "benchmark_losses")
+    refuse_disorder(model_losses, "model_losses")
     benchmark, models = vector(benchmark_losses, "benchmark_losses"), matrix(model_losses, "model_losses")
     if models.shape[0] != benchmark.size:
         raise InputError(f"benchmark_losses has {benchmark.size} rows and model_losses {models.shape[0]}; align them.")

@@ -13,8 +13,10 @@ from numpy.typing import ArrayLike
 from signoff.stats._special import ndtr
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.long_run import automatic_lags, long_run_covariance
-from signoff.stats.sample import Floats, one_of, pair, positive, unit_scaled, varying, whole
+from signoff.stats.returns import simple_returns, unsteady
+from signoff.stats.sample import Floats, one_of, pair, positive, unit_scaled, whole
 from signoff.stats.sharpe import influence, per_period
+from signoff.stats.shown import Shown
 
 MIN_OBSERVATIONS: Final = 20
 MIN_BLOCKS: Final = 10
@@ -23,8 +25,8 @@ _INDISTINCT: Final = 1e-9
 _CHUNK: Final = 250
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharpeDifference:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SharpeDifference(Shown):
     """Sharpe(a) − Sharpe(b), annualised as its standard error is, with the two-sided p-value of no difference.
 
     `block`, `repetitions` and `seed` are None unless the p-value is bootstrapped.
@@ -80,8 +82,9 @@ def sharpe_difference_test(
     """
     one_of(method, "method", METHODS)
     root = float(np.sqrt(positive(periods, "periods")))
-    first, second = pair(a, b, ("a", "b"), at_least=MIN_OBSERVATIONS)
-    sample = np.column_stack([_standardised(varying(first, "a")), _standardised(varying(second, "b"))])
+    first, second = simple_returns(a, "a"), simple_returns(b, "b")
+    pair(a, b, ("a", "b"), at_least=MIN_OBSERVATIONS)
+    sample = np.column_stack([_standardised(unsteady(first, "a")), _standardised(unsteady(second, "b"))])
     used = automatic_lags(first.size) if lags is None else whole(lags, "lags", at_least=0)
     error = _hac_error(_influence(sample), used)
     if error == 0 or np.abs(sample[:, 0] - sample[:, 1]).max() < _INDISTINCT:

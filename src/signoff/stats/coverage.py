@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike
 from signoff.stats._special import chdtrc, xlogy
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.frames import floats, row_name
-from signoff.stats.sample import Flags, share, whole
+from signoff.stats.sample import Flags, confidence_level, whole
+from signoff.stats.shown import Shown
 
 _ROUNDING: Final = 1e-9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LikelihoodRatio:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LikelihoodRatio(Shown):
     """A likelihood-ratio statistic with its upper-tail p-value under χ² with `degrees` degrees of freedom.
 
     `n` is what it rests on: periods, or for independence the transitions between them, one less.
@@ -34,8 +35,8 @@ class LikelihoodRatio:
     convention: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Christoffersen:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Christoffersen(Shown):
     """Number of the exceptions, their independence, and both together."""
 
     unconditional: LikelihoodRatio
@@ -64,7 +65,7 @@ def kupiec(exceptions: int, n: int, *, level: float = 0.95) -> LikelihoodRatio:
     InsufficientData
         Not one exception expected, n (1 − level) < 1.
     """
-    expected = 1 - share(level, "level")
+    expected = 1 - confidence_level(level, "level")
     exceptions, n = whole(exceptions, "exceptions", at_least=0), whole(n, "n", at_least=0)
     if exceptions > n:
         raise InputError(f"exceptions: expected 0 to n = {n}, found {exceptions}; count both over the same periods.")

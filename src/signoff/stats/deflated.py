@@ -4,20 +4,62 @@ All ratios here are per period, never annualised, and kurtosis is 3 for a normal
 libraries differ on both, and the results with them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from math import e, sqrt
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
+from warnings import warn
 
 from signoff.stats._special import ndtr, ndtri
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import finite, positive, share, whole
+from signoff.stats.sample import confidence_level, finite, positive, whole
+from signoff.stats.shown import Shown
 
 EULER_MASCHERONI: Final = 0.5772156649015329
+PER_PERIOD: Final = "sharpe_per_period"
 _LARGEST_RATIO: Final = 1e100
+_ANNUAL: Final = 1.0
+"""A ratio of 1 a day is one of 16 a year: a ratio from here on reads as annual unless it is named per period."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeflatedSharpeRatio:
+def _per_period(function: Callable[P, T]) -> Callable[P, T]:
+    """Refuse a ratio that reads as annual, and take the old name `sharpe` with a warning.
+
+    Whoever writes `sharpe_per_period=` has said what the ratio is, and is believed.
+    """
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        if "sharpe" in kwargs:
+            warn(
+                f"{function.__name__}: `sharpe` is now `{PER_PERIOD}`; it takes an annual ratio over √(periods a year)",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            return checked(*args, **{PER_PERIOD: _not_annual(kwargs.pop("sharpe"), "sharpe")}, **kwargs)  # type: ignore[arg-type]
+        if args:
+            _not_annual(args[0], PER_PERIOD)
+            _not_annual(kwargs.get("benchmark", 0.0), "benchmark")
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def _not_annual(value: T, name: str) -> T:
+    if isinstance(value, int | float) and _ANNUAL <= abs(value) <= _LARGEST_RATIO:
+        raise InputError(
+            f"{name}: expected a Sharpe ratio per period, found {value:g}, which reads as an annual one. Divide it by "
+            f"the root of the periods a year (√252 for days), or write {PER_PERIOD}={value:g} if it is per period."
+        )
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class DeflatedSharpeRatio(Shown):
     """The probability that the true ratio exceeds `threshold`, what the best of `trials` worthless ones would show."""
 
     probability: float
@@ -31,8 +73,9 @@ class DeflatedSharpeRatio:
     convention: str
 
 
+@_per_period
 def probabilistic_sharpe_ratio(
-    sharpe: float, n: int, *, skew: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0
+    sharpe_per_period: float, n: int, *, skew: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0
 ) -> float:
     """Probability that the true Sharpe ratio exceeds `benchmark`, as a plain float (Bailey and López de Prado 2012).
 
@@ -40,7 +83,7 @@ def probabilistic_sharpe_ratio(
 
     Parameters
     ----------
-    sharpe, benchmark : per period.
+    sharpe_per_period, benchmark : an annual ratio over √(periods a year). Given without its name, 1 or more is refused.
     n : T, periods observed.
     skew, kurtosis : γ₃ and γ₄ of the returns, γ₄ = 3 for a normal distribution.
 
@@ -51,15 +94,16 @@ def probabilistic_sharpe_ratio(
     InsufficientData
         n < 2.
     """
-    variance = _unit_variance(sharpe, skew, kurtosis)
+    sharpe, variance = sharpe_per_period, _unit_variance(sharpe_per_period, skew, kurtosis)
     finite(benchmark, "benchmark")
     if finite(n, "n") < 2:
         raise InsufficientData(f"n: {n} periods; a Sharpe ratio takes at least 2.")
     return ndtr((sharpe - benchmark) * sqrt(n - 1) / sqrt(variance))
 
 
+@_per_period
 def deflated_sharpe_ratio(
-    sharpe: float, n: int, *, skew: float, kurtosis: float, trials: int, trial_sharpe_variance: float
+    sharpe_per_period: float, n: int, *, skew: float, kurtosis: float, trials: int, trial_sharpe_variance: float
 ) -> DeflatedSharpeRatio:
     """The probabilistic ratio against the expected maximum of the trials (Bailey and López de Prado 2014).
 
@@ -67,7 +111,7 @@ def deflated_sharpe_ratio(
 
     Parameters
     ----------
-    sharpe, n, skew, kurtosis : as in `probabilistic_sharpe_ratio`.
+    sharpe_per_period, n, skew, kurtosis : as in `probabilistic_sharpe_ratio`.
     trials : N, independent configurations tried.
     trial_sharpe_variance : V, the variance across trials of their Sharpe ratios per period.
 
@@ -80,9 +124,11 @@ def deflated_sharpe_ratio(
     """
     threshold = expected_maximum_sharpe(trials, trial_sharpe_variance)
     return DeflatedSharpeRatio(
-        probability=probabilistic_sharpe_ratio(sharpe, n, skew=skew, kurtosis=kurtosis, benchmark=threshold),
+        probability=probabilistic_sharpe_ratio(
+            sharpe_per_period=sharpe_per_period, n=n, skew=skew, kurtosis=kurtosis, benchmark=threshold
+        ),
         threshold=threshold,
-        sharpe=sharpe,
+        sharpe=sharpe_per_period,
         n=n,
         skew=skew,
         kurtosis=kurtosis,
@@ -120,8 +166,14 @@ def expected_maximum_sharpe(trials: int, variance: float) -> float:
     return sqrt(variance) * ((1 - EULER_MASCHERONI) * nearer + EULER_MASCHERONI * farther)
 
 
+@_per_period
 def minimum_track_record_length(
-    sharpe: float, *, skew: float = 0.0, kurtosis: float = 3.0, benchmark: float = 0.0, confidence: float = 0.95
+    sharpe_per_period: float,
+    *,
+    skew: float = 0.0,
+    kurtosis: float = 3.0,
+    benchmark: float = 0.0,
+    confidence: float = 0.95,
 ) -> float:
     """Observations after which the ratio would be significantly above `benchmark`, as a plain float (their 2012).
 
@@ -135,11 +187,12 @@ def minimum_track_record_length(
     InsufficientData
         A ratio that is not above its benchmark: no record is long enough.
     """
-    variance = _unit_variance(sharpe, skew, kurtosis)
-    if share(confidence, "confidence") < 0.5:
-        raise InputError(f"confidence: expected at least 0.5, found {confidence}.")
+    sharpe, variance = sharpe_per_period, _unit_variance(sharpe_per_period, skew, kurtosis)
+    confidence_level(confidence, "confidence")
     if not sharpe > finite(benchmark, "benchmark"):
-        raise InsufficientData(f"sharpe: {sharpe:g} is not above {benchmark:g}; no record is long enough to show it.")
+        raise InsufficientData(
+            f"sharpe_per_period: {sharpe:g} is not above {benchmark:g}; no record is long enough to show it."
+        )
     return 1 + variance * (ndtri(confidence) / (sharpe - benchmark)) ** 2
 
 
@@ -163,7 +216,7 @@ def minimum_backtest_length(trials: int, sharpe: float) -> float:
 
 def _unit_variance(sharpe: float, skew: float, kurtosis: float) -> float:
     """1 − γ₃SR + (γ₄ − 1)SR²/4, T times the variance of the estimated ratio."""
-    for value, name in ((sharpe, "sharpe"), (skew, "skew"), (kurtosis, "kurtosis")):
+    for value, name in ((sharpe, PER_PERIOD), (skew, "skew"), (kurtosis, "kurtosis")):
         if abs(finite(value, name)) > _LARGEST_RATIO:
             raise InputError(f"{name}: {value:g} is beyond what can be squared; pass it per period, as a plain ratio.")
     if kurtosis < (1 + skew**2) * (1 - 1e-9):

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats._special import ndtri
-from signoff.stats.sample import Floats, share, unit_scaled, varying, vector, whole
+from signoff.stats.sample import Floats, confidence_level, unit_scaled, varying, vector, whole
+from signoff.stats.shown import Shown
 
 MIN_OBSERVATIONS: Final = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VolatilityRatio:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class VolatilityRatio(Shown):
     """The standard deviation of the current sample over that of the reference, between its confidence limits."""
 
     value: float
@@ -53,7 +54,7 @@ def volatility_ratio(
     InsufficientData
         Fewer observations than `minimum`, or a constant sample.
     """
-    share(confidence, "confidence")
+    confidence_level(confidence, "confidence")
     least = whole(minimum, "minimum", at_least=6)
     before, after = (
         varying(vector(values, name, at_least=least), name)

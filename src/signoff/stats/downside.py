@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InsufficientData
-from signoff.stats.sample import Floats, difference, finite, vector
+from signoff.stats.returns import simple_returns
+from signoff.stats.sample import Floats, difference, finite
+from signoff.stats.shown import Shown
 
-MIN_OBSERVATIONS: Final = 252
+MIN_OBSERVATIONS: Final = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownsideSensitivityRatio:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class DownsideSensitivityRatio(Shown):
     """Root mean square below the threshold over root mean square above it; infinite where nothing gained."""
 
     ratio: float
@@ -44,10 +46,11 @@ def downside_sensitivity_ratio(returns: ArrayLike, *, threshold: float = 0.0) ->
     InputError
         NaN, infinite or misshapen input, with the row.
     InsufficientData
-        Fewer than 252 returns, or all of them equal to the threshold. No losses give 0, no gains infinity.
+        Fewer than two returns, or all of them equal to the threshold. No losses give 0, no gains infinity. A gate asks
+        for a year of them.
     """
     line = np.float64(finite(threshold, "threshold"))
-    excess = difference(vector(returns, "returns", at_least=MIN_OBSERVATIONS), np.array(line), "returns − threshold")
+    excess = difference(simple_returns(returns, at_least=MIN_OBSERVATIONS), np.array(line), "returns − threshold")
     losses, gains = int((excess < 0).sum()), int((excess > 0).sum())
     if losses + gains == 0:
         raise InsufficientData(

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats._special import chdtrc, kolmogorov
 from signoff.stats.sample import Floats, varying, vector, whole
+from signoff.stats.shown import Shown
 
 MIN_OBSERVATIONS: Final = 200
 PSI_BINS: Final = 10
@@ -20,8 +21,8 @@ JS_BINS: Final = 64
 _EMPTY_COUNT: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PopulationStabilityIndex:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class PopulationStabilityIndex(Shown):
     """`value` is raw; `adjusted` has its expectation without drift subtracted, and may fall below zero."""
 
     value: float
@@ -35,8 +36,8 @@ class PopulationStabilityIndex:
     convention: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KolmogorovSmirnov:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class KolmogorovSmirnov(Shown):
     """`value` is the largest distance of the empirical distributions: the effect size, which is what to act on."""
 
     value: float
@@ -47,8 +48,8 @@ class KolmogorovSmirnov:
     convention: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JensenShannon:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class JensenShannon(Shown):
     """`value` is the distance √divergence in base 2, from 0 to 1; `adjusted` is of the divergence less its bias."""
 
     value: float

@@ -4,6 +4,7 @@ Neither library is imported: whatever holds columns and turns into an array is r
 pays nothing. What is not a number (a date, a text, a duration) is refused and never counted in days since 1970.
 """
 
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from signoff.stats.errors import InputError
 
 _NUMBERS: Final = "fiub"
+_ISO_DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
 def floats(values: ArrayLike, name: str) -> NDArray[np.float64]:
@@ -48,6 +50,12 @@ def column_name(values: ArrayLike, column: int) -> str:
     return f"column {column}" if names is None else f"column {names[column]!r}"
 
 
+def named(values: ArrayLike, column: int) -> str | int:
+    """A column of a table by its name; its place where columns have no names."""
+    names = column_names(values)
+    return column if names is None else names[column]
+
+
 def refuse_misaligned(first: ArrayLike, second: ArrayLike, names: tuple[str, str]) -> None:
     """Refuse two series whose own labels differ: entry by entry, one day would be held against another."""
     left, right = _labels(first), _labels(second)
@@ -59,6 +67,35 @@ def refuse_misaligned(first: ArrayLike, second: ArrayLike, names: tuple[str, str
                 f"{names[0]} and {names[1]}: row {row} is labelled {mine} in one and {theirs} in the other; "
                 "align them first, e.g. with an inner join on the date."
             )
+
+
+def refuse_disorder(values: ArrayLike, name: str) -> None:
+    """Refuse a table or series whose own labels repeat or run backwards: a return belongs to one time, in order."""
+    labels = _labels(values)
+    if labels is None or len(labels) < 2:
+        return
+    if (again := np.flatnonzero(np.asarray(labels.duplicated()))).size:
+        row = int(again[0])
+        raise InputError(
+            f"{name}: {row_name(values, row)} repeats a label of an earlier row; expected each time once. Remove or "
+            "compound the rows of one time."
+        )
+    if not _has_order(labels):
+        return
+    if not labels.is_monotonic_increasing:
+        row = next(row for row in range(1, len(labels)) if not labels[row - 1] <= labels[row])
+        raise InputError(
+            f"{name}: {row_name(values, row)} comes after {labels[row - 1]}; expected rows in order of time, oldest "
+            "first. Sort them, e.g. by sort_index()."
+        )
+
+
+def _has_order(labels: Any) -> bool:  # noqa: ANN401 - an index of pandas, which is not imported
+    """Whether labels are times, numbers or ISO dates, whose order is that of time; names have none."""
+    first = labels[0]
+    if isinstance(first, str):
+        return all(isinstance(label, str) and _ISO_DATE.match(label) for label in labels)
+    return not isinstance(first, tuple)
 
 
 def _labels(values: ArrayLike) -> Any:  # noqa: ANN401 - an index of pandas, which is not imported

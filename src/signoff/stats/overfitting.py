@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, constant_columns, is_constant, matrix, whole
+from signoff.stats.frames import column_name, named
+from signoff.stats.returns import simple_return_columns
+from signoff.stats.sample import Floats, constant_columns, is_constant, whole
+from signoff.stats.shown import Shown
 
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
@@ -24,11 +27,12 @@ CONVENTION: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ProbabilityOfBacktestOverfitting:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class ProbabilityOfBacktestOverfitting(Shown):
     """What CSCV found over `splits` splits, the arrays in lexicographic order of the in-sample blocks.
 
-    `is_oos_ratio` is the median of OOS*/IS* over the splits with IS* > 0, None where there is none; `slope` is that of
+    `best_trial` has the largest Sharpe ratio over all rows used, by its name or else its place. `is_oos_ratio` is the
+    median of OOS*/IS* over the splits with IS* > 0, None where there is none; `slope` is that of
     OOS* on IS*, None where IS* does not vary; both Sharpe ratios are per period. `ties` counts the splits whose chosen
     trial shared its out-of-sample rank, `flat_halves` the (trial, half) pairs without a single nonzero return.
     """
@@ -43,6 +47,7 @@ class ProbabilityOfBacktestOverfitting:
     probability_of_loss: float
     n: int
     trials: int
+    best_trial: str | int
     partitions: int
     splits: int
     rows_trimmed: int
@@ -73,12 +78,12 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         Fewer than two trials, halves of fewer than two rows, or a trial that is constant over the record, or over a
         half at a value other than zero: it has no Sharpe ratio.
     """
-    given = matrix(trials, "trials")
+    given = simple_return_columns(trials, "trials")
     rows, columns = given.shape
     partitions = _checked(rows, columns, partitions)
     trimmed = rows % partitions
-    returns = _to_unit_scale(given[trimmed:])
-    flat_halves = _flat_halves(returns, partitions)
+    returns = _to_unit_scale(given[trimmed:], trials)
+    flat_halves = _flat_halves(returns, partitions, trials)
     splits = comb(partitions, partitions // 2)
     rank, inside, outside, tied = _cross_validated(returns, partitions, splits)
     logits = np.log(rank / (columns + 1 - rank))
@@ -94,6 +99,7 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         probability_of_loss=float(np.mean(out_of_sample < 0)),
         n=rows - trimmed,
         trials=columns,
+        best_trial=named(trials, _best(returns)),
         partitions=partitions,
         splits=splits,
         rows_trimmed=trimmed,
@@ -129,18 +135,23 @@ def _checked(rows: int, columns: int, partitions: int) -> int:
     return partitions
 
 
-def _to_unit_scale(returns: Floats) -> Floats:
+def _to_unit_scale(returns: Floats, trials: ArrayLike) -> Floats:
     """Each column times a power of two: exact, without effect on its Sharpe ratio, and safe to square."""
     if (still := constant_columns(returns)).size:
         raise InsufficientData(
-            f"trials: column {still[0]} is constant ({returns[0, still[0]]:g}) over the {returns.shape[0]} rows used; "
-            "it has no Sharpe ratio. Leave out what never traded, and say so."
+            f"trials: {column_name(trials, int(still[0]))} is constant ({returns[0, still[0]]:g}) over the "
+            f"{returns.shape[0]} rows used; it has no Sharpe ratio. Leave out what never traded, and say so."
         )
     _, exponents = np.frexp(np.abs(returns).max(axis=0))
     return np.asarray(np.ldexp(returns, -exponents), dtype=np.float64)
 
 
-def _flat_halves(returns: Floats, partitions: int) -> int:
+def _best(returns: Floats) -> int:
+    """The first column with the largest Sharpe ratio over all rows used; none of them is constant."""
+    return int(np.argmax(returns.mean(axis=0) / returns.std(axis=0, ddof=1)))
+
+
+def _flat_halves(returns: Floats, partitions: int, trials: ArrayLike) -> int:
     """How many (trial, half) pairs hold only zeros. Any other constant half is refused."""
     half = partitions // 2
     blocks = returns.reshape(partitions, -1, returns.shape[1])
@@ -151,8 +162,8 @@ def _flat_halves(returns: Floats, partitions: int) -> int:
         values, times = np.unique(first[is_still[:, column], column], return_counts=True)
         if (times[values != 0] >= half).any():
             raise InsufficientData(
-                f"trials: column {column} has one and the same return throughout at least half of the record; "
-                "a half without variation has no Sharpe ratio."
+                f"trials: {column_name(trials, int(column))} has one and the same return throughout at least "
+                "half of the record; a half without variation has no Sharpe ratio."
             )
         count += sum(comb(int(zeros), half) for zeros in times[values == 0])
     return count

@@ -11,16 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.returns import compoundable, simple_returns, unsteady
 from signoff.stats.sample import (
     Floats,
     constant_columns,
     difference,
     pair,
     positive,
-    simple_returns,
     unit_scaled,
-    varying,
-    vector,
     whole,
 )
 from signoff.stats.sharpe import per_period, sharpe_error, sharpe_ratio, sharpe_standard_error
@@ -49,7 +47,7 @@ def total_return(returns: ArrayLike) -> float:
 
     Refuses an empty record, NaN, infinities and returns below −1, with their row.
     """
-    return float(np.expm1(_log_growth(simple_returns(returns))))
+    return float(np.expm1(_log_growth(compoundable(simple_returns(returns)))))
 
 
 def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
@@ -58,7 +56,7 @@ def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
     A return of −1 anywhere gives −1. Returns below −1, NaN and infinities are refused with their row.
     """
     positive(periods, "periods")
-    array = simple_returns(returns)
+    array = compoundable(simple_returns(returns))
     log_growth = _log_growth(array) * periods / array.size
     if log_growth > _LARGEST_LOG:
         raise InputError(f"returns: {array.size} of them compound beyond any number a year; are these percentages?")
@@ -79,7 +77,7 @@ def hit_rate(returns: ArrayLike) -> float:
 
     Refuses NaN and infinities with their row, and as insufficient a record without a nonzero return.
     """
-    array = vector(returns, "returns")
+    array = simple_returns(returns)
     active = int(np.count_nonzero(array))
     if active == 0:
         raise InsufficientData(f"returns: all {array.size} are zero; there is nothing to hit or miss.")
@@ -92,7 +90,7 @@ def win_loss_ratio(returns: ArrayLike) -> float:
     Without a gain or without a loss it does not exist, and is refused as insufficient; NaN and infinities are refused
     with their row.
     """
-    array, _ = unit_scaled(vector(returns, "returns"))
+    array, _ = unit_scaled(simple_returns(returns))
     gains, losses = array[array > 0], array[array < 0]
     if gains.size == 0 or losses.size == 0:
         raise InsufficientData(f"returns: {gains.size} gains and {losses.size} losses; one of each is needed.")
@@ -105,15 +103,16 @@ def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: floa
     `returns` and `benchmark` are (T,) simple returns of the same periods. NaN and infinities are refused with their
     row; a record that tracks its benchmark exactly has no ratio, and is refused as insufficient.
     """
-    own, other = pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
+    own, other = simple_returns(returns), simple_returns(benchmark, "benchmark")
+    pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
     active = difference(own, other, "active returns")
-    return per_period(varying(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
+    return per_period(unsteady(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
 
 
 def equity_curve(returns: ArrayLike) -> Floats:
     """(T,) worth of 1 invested before the first period, at the end of each period. Refuses what `total_return` does."""
     with np.errstate(over="ignore", invalid="ignore"):
-        curve = np.asarray(np.cumprod(1 + simple_returns(returns)), dtype=np.float64)
+        curve = np.asarray(np.cumprod(1 + compoundable(simple_returns(returns))), dtype=np.float64)
     if not np.isfinite(curve[-1]):
         raise InputError(f"returns: {curve.size} of them compound beyond any number; are these percentages?")
     return curve
@@ -132,7 +131,7 @@ def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> 
     infinities among the (T,) returns are refused with their row.
     """
     window = whole(window, "window", at_least=2)
-    array = vector(returns, "returns", at_least=window)
+    array = simple_returns(returns, at_least=window)
     root = float(np.sqrt(positive(periods, "periods")))
     windows = np.lib.stride_tricks.sliding_window_view(array, window)
     sharpes = np.full(windows.shape[0], np.nan)

@@ -55,15 +55,6 @@ def pair(first: ArrayLike, second: ArrayLike, names: tuple[str, str], *, at_leas
     return left, right
 
 
-def simple_returns(values: ArrayLike, name: str = "returns", *, at_least: int = 1) -> Floats:
-    """A vector of simple returns: nothing can lose more than all of it."""
-    array = vector(values, name, at_least=at_least)
-    if (array < -1).any():
-        row = int(np.argmax(array < -1))
-        raise InputError(f"{name}: row {row} is {array[row]:g}; a simple return is at least −1. Are these percentages?")
-    return array
-
-
 def varying(array: Floats, name: str) -> Floats:
     """`array` unless it is constant to rounding: a series that never moves has no risk to divide by."""
     if is_constant(array):
@@ -125,6 +116,16 @@ def share(value: float, name: str) -> float:
     """`value` unless it does not lie strictly between 0 and 1."""
     if not 0 < finite(value, name) < 1:
         raise InputError(f"{name}: expected a number between 0 and 1, found {value}; pass 0.95 for 95 percent.")
+    return value
+
+
+def confidence_level(value: float, name: str) -> float:
+    """`value` unless it is no confidence of at least one half: 0.05 is the tail of 0.95, and means the opposite."""
+    if share(value, name) < 0.5:
+        raise InputError(
+            f"{name}: expected a confidence from 0.5 to 1, such as 0.95 for the worst 5 percent, found {value:g}; "
+            f"pass {1 - value:g} if {value:g} is the tail."
+        )
     return value
 
 

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError
-from signoff.stats.sample import Floats, difference, pair, share, unit_scaled, varying, whole
+from signoff.stats.frames import refuse_disorder
+from signoff.stats.sample import Floats, confidence_level, difference, pair, unit_scaled, varying, whole
+from signoff.stats.shown import Shown
 
 MIN_OBSERVATIONS: Final = 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class MeanDifferenceSequence:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class MeanDifferenceSequence(Shown):
     """The mean of a − b per period with bounds that hold at every time.
 
     The paths start at observation `minimum` and end at `n`; `estimate`, `lower` and `upper` are their last entries.
@@ -74,8 +76,10 @@ def mean_difference_sequence(
     InsufficientData
         Fewer than `minimum` periods, or differences that are constant up to then.
     """
-    alpha = 1 - share(confidence, "confidence")
+    alpha = 1 - confidence_level(confidence, "confidence")
     horizon, minimum = whole(horizon, "horizon", at_least=1), whole(minimum, "minimum", at_least=2)
+    refuse_disorder(a, "a")
+    refuse_disorder(b, "b")
     first, second = pair(a, b, ("a", "b"), at_least=minimum)
     differences = difference(first, second, "a − b")
     varying(differences[:minimum], f"the first {minimum} differences")

@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.long_run import automatic_lags, long_run_covariance
-from signoff.stats.sample import Floats, finite, one_of, positive, unit_scaled, varying, vector, whole
+from signoff.stats.returns import simple_returns, unsteady
+from signoff.stats.sample import Floats, finite, one_of, positive, unit_scaled, whole
+from signoff.stats.shown import Shown
 
 METHODS: Final = frozenset({"iid", "hac"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharpeStandardError:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SharpeStandardError(Shown):
     """A Sharpe ratio and its standard error, per period and annualised (both by √periods)."""
 
     sharpe: float
@@ -50,7 +52,7 @@ def sharpe_ratio(returns: ArrayLike, *, periods: float = 252) -> float:
         Fewer than two returns, or constant ones.
     """
     positive(periods, "periods")
-    array = varying(vector(returns, "returns", at_least=2), "returns")
+    array = unsteady(simple_returns(returns, at_least=2), "returns")
     return per_period(array) * float(np.sqrt(periods))
 
 
@@ -105,7 +107,7 @@ def sharpe_error(
     """
     one_of(method, "method", METHODS)
     root = float(np.sqrt(positive(periods, "periods")))
-    array = varying(vector(returns, "returns", at_least=2), "returns")
+    array = unsteady(simple_returns(returns, at_least=2), "returns")
     sharpe = per_period(array)
     used = 0 if method == "iid" else automatic_lags(array.size) if lags is None else whole(lags, "lags", at_least=0)
     error = lo_standard_error(sharpe, array.size) if method == "iid" else _hac_error(array, used)

@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike
 from signoff.stats._special import ndtr
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.sample import Flags, finite, pair, whole
+from signoff.stats.shown import Shown
 
 WILSON_Z: Final = 1.6448536269514722
 """The 95% quantile of the normal distribution, printed as 1.6449."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SymmetricPredictionAccuracy:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SymmetricPredictionAccuracy(Shown):
     """Accuracy by the sign of the prediction; every figure rests on the `n` rows that were not excluded.
 
     An empty side has accuracy, bound and score 0. `balanced_accuracy` is the mean over the *realised* directions that

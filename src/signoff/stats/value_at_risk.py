@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Flags, Floats, one_of, share, unit_scaled, varying, vector, whole
+from signoff.stats.returns import simple_returns
+from signoff.stats.sample import Flags, Floats, confidence_level, one_of, unit_scaled, varying, whole
+from signoff.stats.shown import Shown
 
 EWMA_DECAY: Final = 0.94
 CONVENTIONS: Final = {
@@ -24,8 +26,8 @@ CONVENTIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValueAtRisk:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ValueAtRisk(Shown):
     """`value` is a return per period, below zero where there is a loss to fear."""
 
     value: float
@@ -35,8 +37,8 @@ class ValueAtRisk:
     convention: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionalValueAtRisk:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ConditionalValueAtRisk(Shown):
     """`value` is the mean of the `exceedances` returns at or below `value_at_risk`."""
 
     value: float
@@ -48,8 +50,8 @@ class ConditionalValueAtRisk:
     convention: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RollingValueAtRisk:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class RollingValueAtRisk(Shown):
     """One forecast for each period that has a full window before it: entry i is about return `window` + i."""
 
     forecasts: Floats
@@ -74,7 +76,7 @@ def value_at_risk(returns: ArrayLike, *, level: float = 0.95, method: str = "his
     Raises
     ------
     InputError
-        NaN, infinite or misshapen input, an unknown method, a level outside 0 to 1.
+        NaN, infinite or misshapen input, an unknown method, a level outside 0.5 to 1.
     InsufficientData
         Not one return expected beyond the quantile (T (1 − level) < 1), or constant returns.
     """
@@ -136,7 +138,7 @@ def rolling_value_at_risk(
     window = whole(window, "window", at_least=2)
     _sample_size(window, level)
     one_of(method, "method", CONVENTIONS)
-    sample = vector(returns, "returns", at_least=window + 1)
+    sample = simple_returns(returns, at_least=window + 1)
     trailing = np.lib.stride_tricks.sliding_window_view(sample[:-1], window)
     still = trailing.max(axis=1) == trailing.min(axis=1)
     if still.any():
@@ -157,13 +159,13 @@ def rolling_value_at_risk(
 
 def _sample(returns: ArrayLike, level: float, method: str) -> Floats:
     one_of(method, "method", CONVENTIONS)
-    sample = vector(returns, "returns")
+    sample = simple_returns(returns)
     _sample_size(sample.size, level)
     return varying(sample, "returns")
 
 
 def _sample_size(n: int, level: float) -> None:
-    expected = n * (1 - share(level, "level"))
+    expected = n * (1 - confidence_level(level, "level"))
     if expected < 1 - 1e-9:
         raise InsufficientData(
             f"returns: {n} of them hold {expected:.2f} expected losses beyond the {level:g} quantile; at least one is "

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, is_constant, positive, simple_returns, whole
+from signoff.stats.returns import RUIN, is_steady, simple_returns
+from signoff.stats.sample import Floats, positive, whole
 from signoff.stats.sharpe import per_period
+from signoff.stats.shown import Shown
 
-MIN_WINDOWS: Final = 10
+MIN_WINDOWS: Final = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkForwardConsistency:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class WalkForwardConsistency(Shown):
     """The share of windows that gained. `mean_sharpe` is annualised, over the windows that have a Sharpe ratio.
 
     `constant` windows have none, because their returns do not vary; all of them still count in `n`.
@@ -52,17 +54,18 @@ def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: fl
     InputError
         NaN, infinite or misshapen windows, with window and row.
     InsufficientData
-        Fewer than 10 windows, or not one whose returns vary.
+        No window, or not one whose returns vary. A gate asks for ten windows.
     """
     root = float(np.sqrt(positive(periods, "periods")))
     held = [simple_returns(window, f"window {place}") for place, window in enumerate(window_returns)]
     if len(held) < MIN_WINDOWS:
-        raise InsufficientData(f"windows: {len(held)} complete out-of-sample windows; {MIN_WINDOWS} are needed.")
+        raise InsufficientData(f"windows: {len(held)} complete out-of-sample windows; {MIN_WINDOWS} is needed.")
+    _refuse_after_ruin(held)
     totals = np.array([_compounded(window) for window in held])
     if not np.isfinite(totals).all():
         place = int(np.argmin(np.isfinite(totals)))
         raise InputError(f"window {place}: its returns compound beyond any number; are these percentages?")
-    sharpes = [per_period(window) * root for window in held if not is_constant(window)]
+    sharpes = [per_period(window) * root for window in held if not is_steady(window)]
     if not sharpes:
         raise InsufficientData(f"windows: in none of the {len(held)} do the returns vary.")
     gained = int((totals > 0).sum())
@@ -87,6 +90,16 @@ def windows(dates_count: int, window: int) -> tuple[slice, ...]:
     whole(dates_count, "dates_count", at_least=0)
     whole(window, "window", at_least=1)
     return tuple(slice(start, start + window) for start in range(0, dates_count - window + 1, window))
+
+
+def _refuse_after_ruin(held: list[Floats]) -> None:
+    """A loss of 100% at the end of a window ends the record, and not the window alone."""
+    for place, window in enumerate(held[:-1]):
+        if window.size and window[-1] == RUIN:
+            raise InputError(
+                f"window {place}: its last return is −1; a loss of 100% ends the record, and {len(held) - place - 1} "
+                "windows follow it. End the record there, or correct the return."
+            )
 
 
 def _compounded(returns: Floats) -> float:

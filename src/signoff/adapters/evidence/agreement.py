@@ -14,6 +14,8 @@ from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Evidence, Floats, Instants, Source
 
 SHARED: Final = 0.5
+UNLIKE: Final = 50.0
+"""How many times larger the typical return of one table may be than that of another: percentages are a hundred."""
 
 
 def refuse_disagreement(folder: Path, evidence: Evidence) -> None:
@@ -32,11 +34,33 @@ def refuse_disagreement(folder: Path, evidence: Evidence) -> None:
         _share(folder, evidence.backtest_previous.source, evidence.backtest_previous.dates, backtest.dates, period)
     if evidence.positions is not None:
         _share(folder, evidence.positions.source, evidence.positions.dates, backtest.dates, period, of_own=True)
+    _refuse_two_units(folder, evidence)
     _refuse_predictions(folder, evidence, period)
     if evidence.paper is not None and evidence.paper_returns is not None:
         traded = _days(evidence.paper.timestamps)
         said = f"the period of {evidence.paper.source.name} ({traded[0]} to {traded[-1]})"
         _overlap(folder, evidence.paper_returns.source, evidence.paper_returns.dates, traded, said)
+
+
+def _refuse_two_units(folder: Path, evidence: Evidence) -> None:
+    """Refuse returns of two units: one declaration holds for every table."""
+    own = _typical(evidence.backtest.returns)
+    others = (evidence.backtest_previous, evidence.trials, evidence.paper_returns, evidence.stress)
+    for other in others:
+        size = 0.0 if other is None else _typical(other.returns)
+        if other is None or not size or not own or 1 / UNLIKE < size / own < UNLIKE:
+            continue
+        raise BadInputError(
+            f"{folder / other.source.name}: expected returns in the unit of {evidence.backtest.source.name}, found a "
+            f"typical size of {size:.2g} beside {own:.2g}; one of them looks like percent. Write both as fractions, or "
+            "both as percentages with evidence.return_unit: percent in dossier.yaml."
+        )
+
+
+def _typical(returns: Floats) -> float:
+    """The median size of the returns that are not zero."""
+    moved = np.abs(returns[returns != 0])
+    return float(np.median(moved)) if moved.size else 0.0
 
 
 def refuse_no_probabilities(folder: Path, evidence: Evidence, kind: PredictionKind) -> None:

@@ -12,12 +12,14 @@ from signoff.adapters.documents import Located, effective_policy, load_dossier, 
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
 from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
+from signoff.adapters.evidence.filling import left_out
 from signoff.adapters.evidence.finding import Found, find_tables
+from signoff.adapters.evidence.renames import under_new_names
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
 from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
 from signoff.adapters.junit import Reports, read_reports
-from signoff.domain.dossier import Dossier
+from signoff.domain.dossier import Dossier, EvidenceDeclaration, ReturnUnit
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
 from signoff.domain.floor import Floor, InForce, Origin, content_digest, differences
@@ -25,6 +27,7 @@ from signoff.domain.policy import Policy
 from signoff.ledger.floor import built_in, content_of
 from signoff.ports.releases import Inputs
 from signoff.ports.runs import Runs
+from signoff.stats.returns import LARGEST
 
 T = TypeVar("T")
 POLICY: Final = "policy.yaml"
@@ -34,6 +37,7 @@ MOST_TRIALS: Final = 25_000_000
 """Returns of a family: some copies of 8 bytes each are worked on at a time, which is a gigabyte."""
 POLICY_BESIDE: Final = f"{POLICY} beside the dossier"
 LINKED_BYTES: Final = 1_000_000
+_NOTHING_DECLARED: Final = EvidenceDeclaration()
 BAR: Final = ("bar_low", "bar_high")
 MODEL_OF: Final = ("version", "run_id")
 """Columns by which a paper log says which model predicted."""
@@ -84,7 +88,7 @@ class FolderReader:
         effective = effective_policy(given, dossier)
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
-        evidence, benchmarks = _with_benchmarks(folder, _evidence(folder, tables, reports))
+        evidence, benchmarks = _with_benchmarks(folder, _evidence(folder, tables, reports, dossier.value.evidence))
         files |= benchmarks
         refuse_no_probabilities(folder, evidence, dossier.value.validation.prediction)
         for found in tables.values():
@@ -141,13 +145,15 @@ def _refuse_another(folder: Path, given: Located[Policy], standing: InForce) -> 
     )
 
 
-def _evidence(folder: Path, tables: Mapping[str, Found], reports: Reports) -> Evidence:
+def _evidence(
+    folder: Path, tables: Mapping[str, Found], reports: Reports, declared: EvidenceDeclaration = _NOTHING_DECLARED
+) -> Evidence:
     if "backtest" not in tables:
         raise BadInputError(
             f"{folder}: expected backtest.parquet, .csv or .arrow with the columns date and return, found none. "
             "Every figure of the memo begins with it."
         )
-    given = {name: found.table for name, found in tables.items()}
+    given = {name: replace(found.table, declared=declared) for name, found in tables.items()}
     evidence = Evidence(
         backtest=_returns(given["backtest"]),
         backtest_previous=_optional(given.get("backtest_previous"), _returns),
@@ -165,9 +171,10 @@ def _evidence(folder: Path, tables: Mapping[str, Found], reports: Reports) -> Ev
             *{suite.source.name: suite.source for suite in reports.suites.values()}.values(),
         ),
         tracked=tuple(found.tracked for found in tables.values() if found.tracked is not None),
+        largest_return=_largest(declared),
     )
     refuse_disagreement(folder, evidence)
-    return evidence
+    return left_out(evidence)
 
 
 def _with_benchmarks(folder: Path, evidence: Evidence) -> tuple[Evidence, dict[str, bytes]]:
@@ -210,7 +217,7 @@ def _trials(table: EvidenceTable) -> Trials:
         source=table.source,
         dates=table.unique_days(),
         names=names,
-        returns=np.column_stack([table.returns(name) for name in names]),
+        returns=np.column_stack([table.returns(name, may_rest=True) for name in names]),
     )
 
 
@@ -292,7 +299,7 @@ def _positions(table: EvidenceTable) -> Positions:
     days, symbols = table.days(), table.symbols()
     table.unique_pairs(days, symbols, "date")
     present = set(table.frame.columns)
-    return Positions(
+    positions = Positions(
         source=table.source,
         dates=days,
         symbols=symbols,
@@ -300,19 +307,31 @@ def _positions(table: EvidenceTable) -> Positions:
         sector=table.symbols("sector") if "sector" in present else None,
         adv=table.numbers_where("adv", np.zeros(days.size, dtype=bool)) if "adv" in present else None,
     )
+    return under_new_names(table, positions, table.declared.renames)
 
 
 def _asset_returns(table: EvidenceTable) -> AssetReturns:
     table.require("date", "symbol", "return")
     days, symbols = table.days(), table.symbols()
     table.unique_pairs(days, symbols, "date")
-    return AssetReturns(source=table.source, dates=days, symbols=symbols, returns=table.numbers("return"))
+    return AssetReturns(
+        source=table.source, dates=days, symbols=symbols, returns=table.asset_returns("return", symbols)
+    )
+
+
+def _largest(declared: EvidenceDeclaration) -> float | None:
+    """The largest gain of one period that the dossier declares, as a fraction."""
+    scale = 100 if declared.return_unit is ReturnUnit.PERCENT else 1
+    largest = max((one.value / scale for one in declared.extreme_returns), default=0.0)
+    return largest if largest > LARGEST else None
 
 
 def _take_inputs(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> None:
     """The tables of the feature replay belong to what is signed, and so does its code where it lies in the folder."""
     declared = dossier.validation.pit
     files |= feature_code(declared.compute, folder)
+    if declared.strategy is not None:
+        files |= feature_code(declared.strategy, folder)
     named = {f"inputs.{name}": path for name, path in declared.inputs.items()}
     named |= {f"audits.{name}": path for name, path in declared.audits.files.items()}
     if (lock := dossier.infrastructure.lock) is not None:

@@ -16,12 +16,17 @@ import polars as pl
 
 from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
+from signoff.domain.dossier import EvidenceDeclaration, ReturnUnit
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
+from signoff.stats.returns import LARGEST as LARGEST_RETURN
+from signoff.stats.returns import RUIN, impossible, is_percent, worths
 
 MAX_NAME: Final = 64
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
+_NOTHING_DECLARED: Final = EvidenceDeclaration()
+_SAME: Final = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +37,7 @@ class EvidenceTable:
     said: str
     content: bytes
     frame: pl.DataFrame
+    declared: EvidenceDeclaration = _NOTHING_DECLARED
 
     @property
     def source(self) -> Source:
@@ -131,9 +137,74 @@ class EvidenceTable:
             )
         return values
 
-    def returns(self, name: str) -> Floats:
-        """A column of simple returns; a loss beyond all or a gain above 100% in a day is a wrong unit."""
-        return self._within(name, 1.0, "a simple return such as 0.012")
+    def returns(self, name: str, *, may_rest: bool = False) -> Floats:
+        """A column of simple returns as fractions, from the unit that the dossier declares.
+
+        `may_rest`, zeros may follow a loss of everything: a table of several columns has no other end for one.
+        """
+        given = self.numbers(name)
+        if (problem := worths(given)) is not None:
+            self.refuse(f"column {name}: {problem.removesuffix('.')}")
+        values = self._fractions(name, given)
+        fault = impossible(values, self._admitted(given, values, column=name), may_rest=may_rest)
+        if fault is not None:
+            self._refuse_return(name, given, *fault)
+        return values
+
+    def asset_returns(self, name: str, symbols: Symbols) -> Floats:
+        """A column of simple returns of several assets: each ends by itself."""
+        given = self.numbers(name)
+        values = self._fractions(name, given)
+        admitted = self._admitted(given, values, symbols=symbols)
+        for row in np.flatnonzero(values <= RUIN).tolist():
+            own = np.flatnonzero(symbols == symbols[row])
+            if (fault := impossible(values[own], admitted[own])) is not None:
+                self._refuse_return(name, given, int(own[fault[0]]), fault[1])
+        if (large := np.flatnonzero((values > LARGEST_RETURN) & ~admitted)).size:
+            row = int(large[0])
+            fault = impossible(values[row : row + 1])
+            assert fault is not None
+            self._refuse_return(name, given, row, fault[1])
+        return values
+
+    def _fractions(self, name: str, given: Floats) -> Floats:
+        """A column of returns in the declared unit as fractions."""
+        if self.declared.return_unit is ReturnUnit.PERCENT:
+            return np.asarray(given / 100, dtype=np.float64)
+        if self.declared.return_unit is None and is_percent(given):
+            row = int(np.argmax(np.abs(given)))
+            self.refuse(
+                f"column {name}: expected simple returns such as 0.012, found sizes such as {given[row]:g} "
+                f"({self.row(row)}); this looks like percent. Divide by 100, or say evidence.return_unit: percent in "
+                "dossier.yaml (fraction, if they are fractions)"
+            )
+        return given
+
+    def _admitted(
+        self, given: Floats, values: Floats, *, column: str = "", symbols: Symbols | None = None
+    ) -> np.ndarray:
+        """The gains above 100% that the dossier declares, by date, value and symbol."""
+        admitted = np.zeros(values.size, dtype=np.bool_)
+        if not self.declared.extreme_returns or not (values > LARGEST_RETURN).any():
+            return admitted
+        days = self.days()
+        for one in self.declared.extreme_returns:
+            same = (days == np.datetime64(one.date)) & (np.abs(given - one.value) <= _SAME * abs(one.value))
+            if one.symbol is not None:
+                same &= (symbols == one.symbol) if symbols is not None else (column in (one.symbol, "return"))
+            admitted |= same
+        return admitted
+
+    def _refuse_return(self, name: str, given: Floats, row: int, problem: str) -> NoReturn:
+        advice = ""
+        if given[row] > 0:
+            advice = (
+                "? This looks like percent: divide by 100, or say evidence.return_unit: percent in dossier.yaml. If "
+                "the return is true, list it under evidence.extreme_returns with its date and value"
+            )
+        elif problem.endswith("money"):
+            advice = "? This looks like percent: divide by 100, or say evidence.return_unit: percent in dossier.yaml"
+        self.refuse(f"{self.row(row)}, column {name}: found {given[row]:g}; {problem}{advice}")
 
     def weights(self, name: str) -> Floats:
         """A column of shares of capital; ten times the capital in one symbol is a wrong unit."""

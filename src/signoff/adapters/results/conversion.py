@@ -7,9 +7,12 @@ was changed after its note was written is refused.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from io import BytesIO
 from pathlib import Path
+from typing import Final
 
+import numpy as np
 import polars as pl
 
 from signoff import __version__
@@ -17,10 +20,15 @@ from signoff.adapters.evidence.finding import NOTE
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.results.formats import FORMATS, TABLES
 from signoff.adapters.results.lean import read_lean
-from signoff.adapters.results.nautilus import read_nautilus
-from signoff.adapters.results.series import DAY, Labelled, as_returns, numbers, read_labelled
+from signoff.adapters.results.nautilus import Events, read_nautilus
+from signoff.adapters.results.series import DAY, PERCENT, Labelled, as_returns, numbers, read_labelled
 from signoff.domain.errors import BadInputError
 from signoff.ledger.canonical import canonical, digest
+from signoff.stats.returns import impossible
+
+RETURNS: Final = ("return", "benchmark")
+WITHIN: Final = 1e-4
+"""How near a declared return lies to the one found, as people copy it from a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +42,10 @@ class Request:
     is_values: bool = False
     fills: Path | None = None
     prices: Path | None = None
+    unit: str | None = None
+    extremes: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
+    renames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,7 @@ def convert(request: Request) -> Converted:
     sources = {path: read_bytes(path) for path in (request.source, request.fills, request.prices) if path is not None}
     labelled = _read(request, sources)
     frame = _as_table(labelled, request.table)
+    _refuse_impossible(frame, labelled, request)
     frame.write_parquet(written := BytesIO())
     content = written.getvalue()
     note: dict[str, object] = {
@@ -74,6 +87,12 @@ def _refuse_unknown(request: Request) -> None:
         raise BadInputError(f"Expected one of the formats {', '.join(FORMATS)}, found {request.format!r}.")
     if request.table not in TABLES:
         raise BadInputError(f"Expected one of the tables {', '.join(TABLES)}, found {request.table!r}.")
+    if request.unit not in (None, "fraction", PERCENT):
+        raise BadInputError(f"Expected --unit fraction or --unit percent, found {request.unit!r}.")
+    if (request.splits or request.renames) and request.format != "nautilus":
+        raise BadInputError(
+            "Expected --split and --rename with the format nautilus alone, where quantities are held; leave them out."
+        )
     needs_more = request.format == "nautilus"
     if needs_more != (request.fills is not None and request.prices is not None):
         raise BadInputError(
@@ -91,17 +110,20 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
             assert request.fills is not None
             assert request.prices is not None
             fills, prices = (sources[request.fills], request.fills), (sources[request.prices], request.prices)
-            return read_nautilus((content, request.source), fills, prices, request.zone)
+            events = Events.of(request.splits, request.renames)
+            return read_nautilus((content, request.source), fills, prices, request.zone, events)
         case "zipline":
-            return _zipline(read_labelled(content, request.source), request.zone)
+            return _zipline(read_labelled(content, request.source), request)
         case _:
             table = read_labelled(content, request.source)
-            return as_returns(numbers(table, *table.columns), request.zone, is_values=request.is_values)
+            return as_returns(
+                numbers(table, *table.columns), request.zone, is_values=request.is_values, unit=request.unit
+            )
 
 
-def _zipline(table: Labelled, zone: str | None) -> Labelled:
+def _zipline(table: Labelled, request: Request) -> Labelled:
     """The performance table of `run_algorithm`: returns, and the benchmark from its cumulative return."""
-    daily = as_returns(numbers(table, "returns"), zone, is_values=False)
+    daily = as_returns(numbers(table, "returns"), request.zone, is_values=False, unit=request.unit)
     frame = daily.frame.rename({"returns": "return"})
     if "benchmark_period_return" in table.columns and not table.frame["benchmark_period_return"].is_null().any():
         grown = numbers(table, "benchmark_period_return").frame["benchmark_period_return"] + 1
@@ -109,6 +131,43 @@ def _zipline(table: Labelled, zone: str | None) -> Labelled:
         if frame.height == grown.len():
             frame = frame.with_columns((grown / before - 1).alias("benchmark"))
     return Labelled(frame, table.said, daily.notes)
+
+
+def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: Request) -> None:
+    """The limits that `check` has, said where the source is at hand."""
+    declared = declared_values(request.extremes)
+    days = frame[DAY].cast(pl.Date).to_list()
+    names = [name for name in frame.columns if name != DAY and (request.table == "trials" or name in RETURNS)]
+    for name in names:
+        values = frame[name].to_numpy()
+        admitted = np.array([_is_declared(day, value, declared) for day, value in zip(days, values, strict=True)])
+        if (fault := impossible(values, admitted, may_rest=request.table == "trials")) is not None:
+            row, problem = fault
+            advice = (
+                f". If it is true, say --extreme {days[row]}={values[row]:.6g}, and list it under "
+                "evidence.extreme_returns in dossier.yaml"
+                if values[row] > 0
+                else ""
+            )
+            raise labelled.refuse(f"{days[row]}, column {name}: found {values[row]:g}; {problem}{advice}.")
+
+
+def _is_declared(day: date, value: float, declared: Mapping[date, float]) -> bool:
+    return day in declared and abs(value - declared[day]) <= WITHIN * abs(declared[day])
+
+
+def declared_values(texts: tuple[str, ...]) -> dict[date, float]:
+    """Days and their true returns, from texts such as 2021-01-27=1.35."""
+    found = {}
+    for text in texts:
+        day, _, value = text.partition("=")
+        try:
+            found[date.fromisoformat(day)] = float(value)
+        except ValueError as error:
+            raise BadInputError(
+                f"Expected --extreme DATE=RETURN such as 2021-01-27=1.35, found {text!r}. Nothing was written."
+            ) from error
+    return found
 
 
 def _as_table(labelled: Labelled, table: str) -> pl.DataFrame:

@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import polars as pl
 
 from signoff.adapters.evidence.frames import SUFFIXES, frame_of, suffix_of
 from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
 from signoff.domain.errors import BadInputError
+from signoff.stats.returns import RUIN, is_percent, worths
 
+PERCENT: Final = "percent"
 PICKLES: Final = (".pickle", ".pkl", ".p")
 TIMES: Final = (INDEX, "__index_level_0__", "date", "timestamp", "datetime", "time", "index", "ts_event")
 DAY: Final = "date"
 VALUED: Final = 3.0
+"""A gain beyond which a column holds worths and no returns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,12 @@ def compounded(table: Labelled) -> Labelled:
 def changes(table: Labelled) -> Labelled:
     """Simple returns of values, from each day to the next."""
     for name in table.columns:
-        if not (table.frame[name] > 0).all():
-            raise table.refuse(f"column {name}: expected values above 0 to take returns of, found others.")
+        values = table.frame[name]
+        if not ((values[:-1] > 0).all() and (values[-1:] >= 0).all()):
+            raise table.refuse(
+                f"column {name}: expected values above 0 to take returns of, found {values.to_numpy().min():g}. A "
+                "worth of 0 ends the record; no row follows it."
+            )
     frame = table.frame.with_columns(pl.col(name).pct_change() for name in table.columns).slice(1)
     note = f"{table.frame[DAY][0]} has a value and no return before it, and falls away"
     return Labelled(frame, table.said, (*table.notes, note))
@@ -123,19 +131,51 @@ def numbers(table: Labelled, *names: str) -> Labelled:
     return Labelled(frame, table.said, table.notes)
 
 
-def as_returns(table: Labelled, zone: str | None, *, is_values: bool) -> Labelled:
-    """One row a day of returns, from returns or from values."""
+def as_returns(table: Labelled, zone: str | None, *, is_values: bool, unit: str | None = None) -> Labelled:
+    """One row a day of returns as fractions, from returns or from values."""
+    refuse_repeats(table)
     daily = to_days(table, zone)
     if is_values:
         return changes(last_of_day(daily))
-    for name in table.columns:
-        largest = table.frame[name].abs().max()
-        if isinstance(largest, float) and largest > VALUED:
-            raise table.refuse(
-                f"column {name}: expected returns such as 0.012, found {largest:g}. If it holds portfolio values, say "
-                "--values."
-            )
+    if unit == PERCENT:
+        frame = daily.frame.with_columns(pl.col(name) / 100 for name in daily.columns)
+        daily = Labelled(frame, daily.said, (*daily.notes, "percentages were divided by 100"))
+    for name in daily.columns:
+        _refuse_values(daily, name, unit)
     return compounded(daily)
+
+
+def refuse_repeats(table: Labelled) -> None:
+    """Refuse a day that stands twice without a clock, and a time that stands twice: which of both rows is meant?"""
+    column = table.frame[DAY]
+    again = (~column.is_first_distinct()).arg_true()
+    if again.len() == 0:
+        return
+    row = int(again[0])
+    first = int((column == column[row]).arg_true()[0])
+    when = column.cast(pl.String)[row]
+    clock = "" if isinstance(column.dtype, pl.Datetime) and _has_clock(column) else ", and it carries no clock"
+    raise table.refuse(
+        f"row {row + 1}: expected each time once, found {when} again, which is in row {first + 1} "
+        f"already{clock}. Remove one of them, or write the time of day of each row."
+    )
+
+
+def _refuse_values(table: Labelled, name: str, unit: str | None) -> None:
+    """Refuse what reads as worths or percentages before it is compounded."""
+    values = table.frame[name].to_numpy()
+    problem = worths(values)
+    if problem is not None or (values > VALUED).any():
+        found = problem or f"expected returns such as 0.012, found {values.max():g}."
+        raise table.refuse(
+            f"column {name}: {found} If it holds portfolio values, say --values; if percentages, --unit percent."
+        )
+    if unit is None and (is_percent(values) or (values < RUIN).any()):
+        row = int(np.argmin(values)) if (values < RUIN).any() else int(np.argmax(np.abs(values)))
+        raise table.refuse(
+            f"row {row + 1}, column {name}: expected returns such as 0.012, found {values[row]:g}, which reads as a "
+            "percentage. Say --unit percent, or --unit fraction if it is one."
+        )
 
 
 def zone_of(name: str) -> ZoneInfo:

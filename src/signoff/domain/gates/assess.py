@@ -1,6 +1,7 @@
 """A release's evidence held against the policy: every gate, and every figure beside the gates."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from signoff.domain.assessment import Assessment, Curves
@@ -29,6 +30,7 @@ from signoff.domain.gates.value_at_risk import (
 from signoff.domain.gates.walk_forward import walk_forward
 from signoff.domain.policy import Policy, VarGate, tighten
 from signoff.domain.quantity import Quantity, Unit
+from signoff.stats.returns import LARGEST, returns_up_to
 
 Gate = Callable[[Evidence, Dossier, Policy], Finding]
 Progress = Callable[[str, int, int], None]
@@ -43,6 +45,8 @@ GATES: Final[tuple[Gate, ...]] = (
     deflated_sharpe,
     hansen_spa,
 )
+
+OF_THE_RECORD: Final = frozenset({"dsr", "pbo", "walk_forward", "var", "deflated_sharpe", "hansen_spa"})
 
 
 def silent(_step: str, _done: int, _total: int) -> None:
@@ -59,6 +63,11 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progr
         raise BadInputError(
             f"{evidence.backtest.source.name}: expected daily returns, found no rows; add the backtest to the dossier"
         )
+    with returns_up_to(evidence.largest_return or LARGEST):
+        return _assessed(evidence, dossier, policy, progress)
+
+
+def _assessed(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress) -> Assessment:
     policy, _ = tighten(policy, dossier.plan.tighten)
     var = policy.gates.var
     compared = sharpe_comparison(evidence.backtest, evidence.backtest_previous)
@@ -95,8 +104,16 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progr
 def _judged(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress) -> Iterator[Finding]:
     for done, gate in enumerate(GATES):
         progress(gate.__name__.replace("_", " "), done, len(GATES))
-        yield gate(evidence, dossier, policy)
+        yield _with_left_out(gate(evidence, dossier, policy), evidence)
     progress("the figures beside the gates", len(GATES), len(GATES))
+
+
+def _with_left_out(finding: Finding, evidence: Evidence) -> Finding:
+    """A verdict on the record says which of its rows were not judged."""
+    notes = evidence.backtest.left_out
+    if not notes or finding.key not in OF_THE_RECORD:
+        return finding
+    return replace(finding, reason=f"{finding.reason} Left out of {'; of '.join(notes)}.")
 
 
 def _value_at_risk_old(evidence: Evidence, gate: VarGate) -> Quantity:

@@ -66,8 +66,8 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         sharpes = _session_sharpes(trials)
         variance = float(np.var(sharpes, ddof=1))
         result = deflated_sharpe_ratio(
-            sample.sharpe,
-            sample.n,
+            sharpe_per_period=sample.sharpe,
+            n=sample.n,
             skew=sample.skew,
             kurtosis=sample.kurtosis,
             trials=trials.size,
@@ -93,7 +93,7 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
 
     def probability(sharpe: float) -> float:
         return probabilistic_sharpe_ratio(
-            sharpe, sample.n, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=expected_best
+            sharpe_per_period=sharpe, n=sample.n, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=expected_best
         )
 
     try:
@@ -109,7 +109,11 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
         return f"{said} No longer record would help while the ratio stays below {_annual(expected_best)}."
     try:
         length = minimum_track_record_length(
-            sample.sharpe, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=expected_best, confidence=threshold
+            sharpe_per_period=sample.sharpe,
+            skew=sample.skew,
+            kurtosis=sample.kurtosis,
+            benchmark=expected_best,
+            confidence=threshold,
         )
     except (InputError, InsufficientData):
         return said
@@ -173,14 +177,16 @@ def _figures(sample: Moments, result: DeflatedSharpeRatio, trials: Family, varia
     yield ratio("expected_best_sharpe", result.threshold)
     yield figure(
         "gates.deflated_sharpe.probabilistic_sharpe_ratio",
-        lambda: probabilistic_sharpe_ratio(sample.sharpe, sample.n, skew=sample.skew, kurtosis=sample.kurtosis),
+        lambda: probabilistic_sharpe_ratio(
+            sharpe_per_period=sample.sharpe, n=sample.n, skew=sample.skew, kurtosis=sample.kurtosis
+        ),
         unit=Unit.PROBABILITY,
         n=sample.n,
     )
     yield figure(
         "gates.deflated_sharpe.minimum_track_record",
         lambda: minimum_track_record_length(
-            sample.sharpe, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=result.threshold
+            sharpe_per_period=sample.sharpe, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=result.threshold
         ),
         unit=Unit.DAYS,
         n=sample.n,

@@ -6,7 +6,7 @@ from signoff.domain.charts import HistogramChart, Reference
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.track import track_record
+from signoff.domain.gates.track import MIN_SESSIONS, track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Unit, count, number
@@ -32,6 +32,8 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
+        if returns.size < MIN_SESSIONS:
+            return Lack(f"The backtest has {returns.size} sessions; {MIN_SESSIONS} (a year) are needed.")
         result = downside_sensitivity_ratio(returns)
         return Measurement(
             value=result.ratio,

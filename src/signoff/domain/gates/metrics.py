@@ -14,6 +14,7 @@ from signoff.domain.assessment import MetricRow, MetricStatus
 from signoff.domain.dossier import Targets
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.figures import absent, figure
+from signoff.domain.gates.track import MIN_SESSIONS
 from signoff.domain.quantity import Quantity, Unit, relative_change
 from signoff.stats.comparison import SharpeDifference, sharpe_difference_test
 from signoff.stats.performance import (
@@ -104,14 +105,16 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets) -> MetricRow:
         change=relative_change(new.value, old.value),
         target=Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"),
         target_sign="≥",
-        status=metric_status(new.value, target),
+        status=metric_status(new.value, target, n=evidence.backtest.returns.size),
     )
 
 
-def metric_status(value: float | None, target: float) -> MetricStatus:
-    """How a figure that is better when higher stands to its target."""
+def metric_status(value: float | None, target: float, *, n: int = MIN_SESSIONS) -> MetricStatus:
+    """How a figure of `n` sessions that is better when higher stands to its target; a short record says nothing."""
     if value is None:
         return MetricStatus.NOT_PROVIDED
+    if n < MIN_SESSIONS:
+        return MetricStatus.INCONCLUSIVE
     if not value >= target:
         return MetricStatus.MISSED
     return MetricStatus.WARN if value - target <= MARGIN * abs(target) else MetricStatus.PASS

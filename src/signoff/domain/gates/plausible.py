@@ -10,8 +10,8 @@ import numpy as np
 
 from signoff.domain.evidence import Floats
 from signoff.stats.errors import InputError
+from signoff.stats.returns import impossible, impossible_columns
 
-LARGEST_RETURN: Final = 1000.0
 SMALLEST_RETURN: Final = 1e-9
 LARGEST_SCORE: Final = 1e12
 SMALLEST_SCORE: Final = 1e-12
@@ -25,12 +25,14 @@ def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None
     array = _numbers(values, what)
     if array.ndim != dimensions:
         raise InputError(f"{what}: expected {dimensions} dimension(s), found shape {array.shape}; check its columns.")
-    _refuse_sizes(array, what, SMALLEST_RETURN, LARGEST_RETURN, "returns are fractions, 0.01 for one percent")
-    if (array < -1).any():
-        row = int(np.argwhere(array < -1)[0][0])
+    _refuse_sizes(array, what, SMALLEST_RETURN, np.inf, "returns are fractions, 0.01 for one percent")
+    columns = array if dimensions == 2 else array[:, np.newaxis]
+    found = impossible_columns(columns) if dimensions == 2 else _impossible(array)
+    if found is not None:
+        row, column, problem = found
         raise InputError(
-            f"{what}: row {row} is {array[row].min():g}, and nothing loses more than all of it; returns are fractions, "
-            "−0.01 for a loss of one percent."
+            f"{what}: row {row} is {columns[row, column]:g}; {problem}. Returns are fractions, −0.01 for a loss of one "
+            "percent."
         )
 
 
@@ -47,6 +49,11 @@ def plausible_probabilities(values: Floats, what: str) -> None:
         raise InputError(
             f"{what}: row {row} is {array[row]:g}, which is no probability; say `score` in the dossier, or repair it."
         )
+
+
+def _impossible(array: Floats) -> tuple[int, int, str] | None:
+    found = impossible(array)
+    return None if found is None else (found[0], 0, found[1])
 
 
 def _numbers(values: object, what: str) -> Floats:

@@ -13,6 +13,7 @@ from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
 from signoff.stats.errors import InputError
 
+UNMOVED: Final = "unmoved"
 SEED: Final = "gates.point_in_time.seed"
 NOT_RUN: Final = "The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml."
 
@@ -51,7 +52,7 @@ def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Polic
             else f"Each of {replay.features_checked} features, recomputed on {replay.dates_checked} dates, stayed."
             + (f" Clean audits: {', '.join(audit.name for audit in replay.audits)}." if replay.audits else ""),
             figures=tuple(_figures(replay)),
-            turning_point=f"It would pass once {', '.join(sorted(leaking))} no longer moved."
+            turning_point=f"It would pass once {', '.join(sorted(leaking))} {_mended(replay.findings)}."
             if leaking
             else "It would fail with the first feature that moves.",
         )
@@ -114,7 +115,31 @@ def _nothing_seen(replay: PitEvidence, minimum_dates: int) -> str:
 
 
 def _leaks(findings: tuple[PitFinding, ...]) -> str:
+    """What was found, in a sentence for what knew the future and one for what does not come from its inputs."""
+    unmoved = tuple(finding for finding in findings if finding.kind == UNMOVED)
+    leaking = tuple(finding for finding in findings if finding.kind != UNMOVED)
+    return " ".join(filter(None, (_future(leaking), _foreign(unmoved))))
+
+
+def _mended(findings: tuple[PitFinding, ...]) -> str:
+    return "came from the inputs" if all(finding.kind == UNMOVED for finding in findings) else "no longer moved"
+
+
+def _foreign(findings: tuple[PitFinding, ...]) -> str:
     features = sorted({finding.feature for finding in findings})
+    if not features:
+        return ""
+    noun = "feature does" if len(features) == 1 else "features do"
+    return (
+        f"{len(features)} {noun} not come from the declared inputs: {', '.join(features)}; the values stay the same "
+        "when every input is scrambled, as those of a cache or a file do."
+    )
+
+
+def _future(findings: tuple[PitFinding, ...]) -> str:
+    features = sorted({finding.feature for finding in findings})
+    if not features:
+        return ""
     first = min(findings, key=lambda finding: finding.first_date)
     noun = "feature uses" if len(features) == 1 else "features use"
     return (

@@ -9,10 +9,12 @@ from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
 from signoff.stats.performance import rolling_sharpe
-from signoff.stats.sample import is_constant
+from signoff.stats.returns import impossible, is_steady
 
 ROLLING_SESSIONS: Final = 252
 SESSIONS_A_YEAR: Final = 252
+MIN_SESSIONS: Final = SESSIONS_A_YEAR
+"""Below a year of sessions neither a gate nor a status beside a target says anything of a record."""
 _TWO_SIDED_95: Final = 1.959963984540054
 
 
@@ -25,10 +27,10 @@ def track_record(evidence: Evidence) -> Floats | Lack:
     plausible_returns(returns, "backtest")
     if returns.size == 0:
         return Lack("The file `backtest` holds no returns; run the backtest and add its daily returns.")
-    if np.isfinite(returns).all() and is_constant(returns):  # a broken value is for the statistic to refuse
+    if np.isfinite(returns).all() and is_steady(returns):  # a broken value is for the statistic to refuse
         return Lack(
-            f"All {returns.size:,} returns of the file `backtest` are equal ({returns[0]:g}), which no traded model "
-            "produces; check how the file was made."
+            f"All {returns.size:,} returns of the file `backtest` are equal to rounding ({returns[0]:g}), which no "
+            "traded model produces; check how the file was made."
         )
     return returns
 
@@ -69,4 +71,4 @@ def _rolling(label: str, returns: Returns, *, is_new: bool) -> Line:
 
 
 def _is_sound(returns: Floats) -> bool:
-    return returns.size > 0 and bool(np.isfinite(returns).all()) and bool((returns > -1).all())
+    return returns.size > 0 and bool(np.isfinite(returns).all()) and impossible(returns) is None

@@ -15,7 +15,7 @@ import numpy as np
 from signoff.domain.evidence import Evidence, Floats, Trials
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
-from signoff.stats.sample import is_constant
+from signoff.stats.returns import is_steady
 
 MIN_FAMILY: Final = 2
 AT_A_TIME: Final = 64
@@ -87,7 +87,7 @@ def _at_unit_leverage(columns: Floats) -> Floats:
 
 
 def _never_varies(returns: Floats) -> bool:
-    return bool(np.isfinite(returns).all()) and is_constant(returns)
+    return bool(np.isfinite(returns).all()) and is_steady(returns)
 
 
 def _configurations(size: int) -> str:

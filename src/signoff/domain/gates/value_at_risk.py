@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Days, Evidence, Floats, Returns
+from signoff.domain.filled import Filled, idle
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import track_record
@@ -56,11 +57,14 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         if isinstance(returns, Lack):
             return returns
         backtest = evidence.backtest
+        quiet = idle(backtest.dates, returns)
+        backtest = _without(backtest, quiet)
+        returns = backtest.returns
         available = returns.size - gate.window_sessions
         if available < MIN_FORECASTS:
             return Lack(
-                f"The backtest has {returns.size} sessions; {gate.window_sessions} before the first forecast "
-                f"and {MIN_FORECASTS} forecasts are needed to test coverage."
+                f"The backtest has {returns.size} sessions{_and_idle(quiet)}; {gate.window_sessions} before the first "
+                f"forecast and {MIN_FORECASTS} forecasts are needed to test coverage."
             )
         estimate = value_at_risk(returns, level=gate.level, method=gate.method)
         forecasts = rolling_forecasts(backtest, gate)
@@ -74,8 +78,12 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
             convention=f"{estimate.convention}; {coverage.unconditional.convention}; "
             f"{coverage.independence.convention}; {coverage.conditional.convention}; rejected where p < "
             f"{gate.significance:g}",
-            explanation=f"{exceptions} of {n:,} forecasts out of sample were exceeded; {expected:.1f} were expected.",
-            figures=tuple(_figures(evidence, gate, coverage, exceptions, n)),
+            explanation=f"{exceptions} of {n:,} forecasts out of sample were exceeded; {expected:.1f} were expected."
+            + "".join(f" Left out: {note}." for note in quiet.notes),
+            figures=(
+                *_figures(evidence, gate, coverage, exceptions, n),
+                count("gates.var.rows_left_out", int(quiet.rows.sum())),
+            ),
             objections=tuple(_rejections(coverage, gate.significance)),
             turning_point=_turning_point(estimate.value, exceptions, n, gate),
             charts=(_picture(backtest, forecasts, gate),),
@@ -135,8 +143,25 @@ def rolling_forecasts(backtest: Returns, gate: VarGate) -> Forecasts:
     )
 
 
+def _without(returns: Returns, quiet: Filled) -> Returns:
+    """The record without the long stretches of zeros: a model that held nothing had no risk to forecast."""
+    if not quiet.rows.any():
+        return returns
+    keep = ~quiet.rows
+    return Returns(source=returns.source, dates=returns.dates[keep], returns=returns.returns[keep])
+
+
+def _and_idle(quiet: Filled) -> str:
+    return f" beside {int(quiet.rows.sum()):,} in stretches of zeros" if quiet.rows.any() else ""
+
+
+def _at_risk(returns: Returns) -> Returns:
+    return _without(returns, idle(returns.dates, returns.returns))
+
+
 def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
     """The VaR of a backtest by the policy's method."""
+    returns = _at_risk(returns)
     return figure(
         name,
         lambda: value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
@@ -149,6 +174,7 @@ def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity
 
 def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
     """The mean return at or below the VaR, by the policy's method."""
+    returns = _at_risk(returns)
     return figure(
         name,
         lambda: conditional_value_at_risk(returns.returns, level=gate.level, method=gate.method).value,

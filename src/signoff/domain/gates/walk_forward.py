@@ -1,6 +1,7 @@
 """Walk-forward consistency: how often a stretch of the out-of-sample backtest made money."""
 
 from math import ceil
+from typing import Final
 
 from signoff.domain.charts import BarChart
 from signoff.domain.dossier import Dossier
@@ -11,6 +12,8 @@ from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
 from signoff.stats.walk_forward import WalkForwardConsistency, walk_forward_consistency, windows
+
+MIN_WINDOWS: Final = 10
 
 
 def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -33,6 +36,8 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
+        if (complete := returns.size // sessions) < MIN_WINDOWS:
+            return Lack(f"The backtest fills {complete} windows of {sessions} sessions; {MIN_WINDOWS} are needed.")
         result = walk_forward_consistency([returns[window] for window in windows(returns.size, sessions)])
         dropped = returns.size - result.n * sessions
         return Measurement(

@@ -50,6 +50,7 @@ _METRIC_MARK: Final = {
     MetricStatus.PASS: Mark.PASS,
     MetricStatus.WARN: Mark.NEAR_MISS,
     MetricStatus.MISSED: Mark.MISSED,
+    MetricStatus.INCONCLUSIVE: Mark.INCONCLUSIVE,
     MetricStatus.NOT_PROVIDED: Mark.NOT_PROVIDED,
 }
 _PIT_MARK: Final = {
@@ -99,6 +100,8 @@ def _backtest(release: Release) -> Iterator[Block]:
     start, end = release.assessment.period
     source = release.evidence.backtest.source
     yield one("Test Period", Cell(f"{start} to {end} ({release.evidence.backtest.returns.size:,} sessions)"))
+    for note in release.evidence.backtest.left_out:
+        yield one("Left Out", Cell(note))
     yield _equity(release)
     yield lead_in("Performance Metrics")
     yield _metrics_table(release)

@@ -23,6 +23,7 @@ from signoff.domain.policy import Policy
 from signoff.domain.profiles import Range
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.performance import sharpe_ratio
+from signoff.stats.returns import as_lived
 from signoff.stats.sequential import MIN_OBSERVATIONS as PAIRS
 from signoff.stats.sequential import mean_difference_sequence
 
@@ -54,7 +55,8 @@ def rolling_sharpe(returns: Floats, window: int) -> float | None:
     if tail.size < window or not np.isfinite(tail).all() or float(np.std(tail)) == 0.0:
         return None
     try:
-        return float(sharpe_ratio(tail))
+        with as_lived():
+            return float(sharpe_ratio(tail))
     except InsufficientData:  # equal returns whose deviation is a rounding
         return None
 

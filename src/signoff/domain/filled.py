@@ -1,0 +1,101 @@
+"""Rows of a daily table that no market made: weekends of zeros, and values that were carried forward.
+
+A row that was filled in is no observation. It makes a record longer and quieter than it was: weekends of zeros turn a
+value at risk that fails into one that passes. So such rows are left out by a fixed rule, and the rule is printed with
+what it left out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.evidence import Days, Floats
+
+STRETCH: Final = 5
+"""Equal returns in a row from which on they were filled in: two equal returns may be chance, five are none."""
+WEEKENDS: Final = 0.9
+MOST_QUIET: Final = 0.5
+LISTED: Final = 3
+WEEKEND_RULE: Final = (
+    f"weekend rows that are zero or repeat the row before are left out, where at least {WEEKENDS:.0%} of the weekend "
+    f"rows are such and at most {MOST_QUIET:.0%} of the others"
+)
+STRETCH_RULE: Final = f"of {STRETCH} or more equal returns in a row, other than zero, all but the first are left out"
+ZERO_RULE: Final = f"{STRETCH} or more zeros in a row are left out of VaR, CVaR and their coverage"
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filled:
+    """Which rows were filled in, and in words which they are and by what rule they are left out."""
+
+    rows: Mask
+    notes: tuple[str, ...]
+
+
+def filled(dates: Days, returns: Floats) -> Filled:
+    """The rows of a record that are left out of every figure: weekends when nothing traded, and filled stretches."""
+    weekend = _quiet_weekends(dates, returns)
+    stretch = np.zeros(returns.size, dtype=np.bool_)
+    kept = np.flatnonzero(~weekend)
+    stretches = [] if _is_one_value(returns) else list(_stretches(returns[kept]))
+    stretches = [(first, last) for first, last in stretches if returns[kept[first]] != 0]
+    for first, last in stretches:
+        stretch[kept[first + 1 : last + 1]] = True
+    notes = []
+    if weekend.any():
+        notes.append(f"{int(weekend.sum()):,} weekend rows from {dates[weekend][0]} on ({WEEKEND_RULE})")
+    if stretch.any():
+        spans = _spans(dates[kept], stretches)
+        notes.append(f"{int(stretch.sum()):,} filled rows in {spans} ({STRETCH_RULE})")
+    return Filled(weekend | stretch, tuple(notes))
+
+
+def idle(dates: Days, returns: Floats) -> Filled:
+    """The rows of a record in long stretches of zeros, which say nothing of the risk of what is held."""
+    rows = np.zeros(returns.size, dtype=np.bool_)
+    if _is_one_value(returns):
+        return Filled(rows, ())
+    stretches = [(first, last) for first, last in _stretches(returns) if returns[first] == 0]
+    for first, last in stretches:
+        rows[first : last + 1] = True
+    if not stretches:
+        return Filled(rows, ())
+    return Filled(rows, (f"{int(rows.sum()):,} rows without any return in {_spans(dates, stretches)} ({ZERO_RULE})",))
+
+
+def _quiet_weekends(dates: Days, returns: Floats) -> Mask:
+    is_weekend = (dates.astype("datetime64[D]").astype(np.int64) + 3) % 7 >= 5  # 1970-01-01 was a Thursday
+    repeats = np.concatenate([[False], returns[1:] == returns[:-1]]) if returns.size else np.zeros(0, dtype=np.bool_)
+    quiet = (returns == 0) | repeats
+    if is_weekend.sum() < 2 or is_weekend.all():
+        return np.zeros(returns.size, dtype=np.bool_)
+    if quiet[is_weekend].mean() < WEEKENDS or quiet[~is_weekend].mean() > MOST_QUIET:
+        return np.zeros(returns.size, dtype=np.bool_)
+    rows: Mask = is_weekend & quiet
+    return rows
+
+
+def _stretches(returns: Floats) -> Iterator[tuple[int, int]]:
+    """First and last row of every run of equal values that is long enough."""
+    if returns.size < STRETCH:
+        return
+    begins = np.flatnonzero(np.concatenate([[True], np.diff(returns) != 0]))
+    ends = np.concatenate([begins[1:], [returns.size]])
+    for first, after in zip(begins.tolist(), ends.tolist(), strict=True):
+        if after - first >= STRETCH:
+            yield first, after - 1
+
+
+def _is_one_value(returns: Floats) -> bool:
+    return returns.size == 0 or bool((returns == returns[0]).all())
+
+
+def _spans(dates: Days, stretches: list[tuple[int, int]]) -> str:
+    said = ", ".join(f"{dates[first]} to {dates[last]}" for first, last in stretches[:LISTED])
+    rest = len(stretches) - LISTED
+    return f"{len(stretches)} stretches: {said}" + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,200 @@
+"""Every function has one idea of a return: what no return can be is refused, and the message says what was expected."""
+
+from warnings import catch_warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from signoff import stats
+from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.returns import returns_up_to
+
+RNG = np.random.default_rng(15)
+OWN = RNG.normal(0.0005, 0.01, 300)
+DAYS = pd.bdate_range("2020-01-01", periods=300)
+OF_ONE_RECORD = {
+    "annualized_return": stats.annualized_return,
+    "conditional_value_at_risk": stats.conditional_value_at_risk,
+    "downside_sensitivity_ratio": stats.downside_sensitivity_ratio,
+    "equity_curve": stats.equity_curve,
+    "hit_rate": stats.hit_rate,
+    "max_drawdown": stats.max_drawdown,
+    "rolling_sharpe": lambda r: stats.rolling_sharpe(r, 20),
+    "rolling_value_at_risk": lambda r: stats.rolling_value_at_risk(r, window=100),
+    "sharpe_difference_test": lambda r: stats.sharpe_difference_test(r, pd.Series(OWN[::-1].copy(), index=DAYS)),
+    "sharpe_error": stats.sharpe_error,
+    "sharpe_ratio": stats.sharpe_ratio,
+    "total_return": stats.total_return,
+    "value_at_risk": stats.value_at_risk,
+    "win_loss_ratio": stats.win_loss_ratio,
+}
+
+
+def with_value(row, value):
+    changed = OWN.copy()
+    changed[row] = value
+    return changed
+
+
+IMPOSSIBLE = {
+    "a loss beyond everything": (with_value(7, -1.2), "row 7"),
+    "percentages": (100 * OWN, "percentages"),
+    "a day of +120%": (with_value(7, 1.2), r"row 7 is 1\.2"),
+    "rows after a loss of everything": (with_value(7, -1.0), "292 rows follow"),
+    "an equity curve": (100 * np.cumprod(1 + OWN), "row 0 is"),
+    "an equity curve from 1, never above it": (np.linspace(1.0, 0.7, 300), "equity curve"),
+    "a sum of returns so far": (np.cumsum(OWN) / 10, "sum of returns so far"),
+}
+
+
+@pytest.mark.parametrize("function", OF_ONE_RECORD.values(), ids=OF_ONE_RECORD)
+@pytest.mark.parametrize(("returns", "words"), IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_what_no_record_of_returns_can_be_is_refused(function, returns, words):
+    with pytest.raises(InputError, match=words):
+        function(returns)
+
+
+@pytest.mark.parametrize("function", OF_ONE_RECORD.values(), ids=OF_ONE_RECORD)
+@pytest.mark.parametrize(
+    ("index", "words"),
+    [
+        (DAYS[::-1], "order of time"),
+        (DAYS[RNG.permutation(300)], "order of time"),
+        (DAYS[[0, *range(299)]], "row 1 .* repeats"),
+        ([str(day.date()) for day in DAYS[::-1]], "order of time"),
+        (RNG.permutation(300), "order of time"),
+    ],
+    ids=["newest first", "shuffled", "a day twice", "texts of days", "shuffled numbers"],
+)
+def test_rows_out_of_order_or_twice_are_refused(function, index, words):
+    with pytest.raises(InputError, match=words):
+        function(pd.Series(OWN, index=index))
+
+
+def test_a_declared_gain_is_a_return():
+    """Two periods: +120%, then −50%: (1 + 1.2)(1 − 0.5) − 1 = 10%."""
+    with returns_up_to(1.2):
+        assert stats.total_return([1.2, -0.5]) == pytest.approx(0.1)
+        with pytest.raises(InputError):
+            stats.total_return([1.3, -0.5])
+    with pytest.raises(InputError):
+        stats.total_return([1.2, -0.5])
+
+
+def test_a_loss_of_everything_may_be_the_last_row():
+    assert stats.total_return([0.1, -1.0]) == -1
+    assert stats.max_drawdown([0.1, 0.2, -1.0]) == -1
+
+
+def test_a_trial_that_lost_everything_rests_at_zero_and_no_other_way():
+    family = RNG.normal(0.0005, 0.01, (320, 4))
+    family[100:, 2] = 0.0
+    family[100, 2] = -1.0
+    assert stats.probability_of_backtest_overfitting(family, partitions=4).trials == 4
+    family[101:, 2] = 0.001
+    with pytest.raises(InputError, match="row 100, column 2"):
+        stats.probability_of_backtest_overfitting(family, partitions=4)
+
+
+def test_a_window_after_a_loss_of_everything_is_refused():
+    with pytest.raises(InputError, match="window 1"):
+        stats.walk_forward_consistency([[0.1, 0.2], [0.1, -1.0], [0.1, 0.2]])
+
+
+@pytest.mark.parametrize(
+    "returns",
+    [
+        0.001 + RNG.normal(0, 1e-12, 300),
+        np.diff(np.round(1e6 * 1.0004 ** np.arange(301), 2)) / np.round(1e6 * 1.0004 ** np.arange(300), 2),
+        (np.diff((1.001 ** np.arange(301)).astype(np.float32)) / (1.001 ** np.arange(300)).astype(np.float32)),
+        np.round(np.full(300, 1e-3), 10) + np.tile([0, 1e-10], 150),
+    ],
+    ids=["noise of 1e-12", "an account in cents", "single precision", "the last digit"],
+)
+def test_returns_that_are_constant_to_rounding_have_no_sharpe_ratio(returns):
+    for function in (stats.sharpe_ratio, stats.sharpe_error):
+        with pytest.raises(InsufficientData, match="equal"):
+            function(np.asarray(returns, dtype=np.float64))
+
+
+LEVELS = {
+    "value_at_risk": lambda v: stats.value_at_risk(OWN, level=v),
+    "conditional_value_at_risk": lambda v: stats.conditional_value_at_risk(OWN, level=v),
+    "rolling_value_at_risk": lambda v: stats.rolling_value_at_risk(OWN, window=100, level=v),
+    "kupiec": lambda v: stats.kupiec(12, 250, level=v),
+    "christoffersen": lambda v: stats.christoffersen(OWN < -0.01, level=v),
+    "pearson_correlation": lambda v: stats.pearson_correlation(OWN[1:], OWN[:-1], confidence=v),
+    "mean_difference_sequence": lambda v: stats.mean_difference_sequence(OWN[1:], OWN[:-1], confidence=v),
+    "volatility_ratio": lambda v: stats.volatility_ratio(OWN[:100], OWN[100:], confidence=v),
+    "minimum_track_record_length": lambda v: stats.minimum_track_record_length(0.1, confidence=v),
+}
+
+
+@pytest.mark.parametrize("function", LEVELS.values(), ids=LEVELS)
+def test_a_tail_given_as_a_level_is_refused_with_the_level_that_was_meant(function):
+    with pytest.raises(InputError, match=r"found 0\.05; pass 0\.95"):
+        function(0.05)
+    function(0.9)
+
+
+@pytest.mark.parametrize("ratio", [1.585, 2.5, -1.4])
+def test_an_annual_sharpe_ratio_is_caught_unless_it_is_named_per_period(ratio):
+    for call in (
+        lambda: stats.probabilistic_sharpe_ratio(ratio, 24),
+        lambda: stats.deflated_sharpe_ratio(ratio, 24, skew=0, kurtosis=3, trials=9, trial_sharpe_variance=0.01),
+        lambda: stats.minimum_track_record_length(ratio),
+        lambda: stats.probabilistic_sharpe_ratio(0.1, 24, benchmark=ratio),
+    ):
+        with pytest.raises(InputError, match="per period"):
+            call()
+    assert 0 <= stats.probabilistic_sharpe_ratio(sharpe_per_period=ratio, n=24) <= 1
+
+
+def test_the_old_name_of_a_ratio_is_taken_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="sharpe_per_period"):
+        old = stats.probabilistic_sharpe_ratio(sharpe=0.1, n=250)
+    with catch_warnings():
+        assert stats.probabilistic_sharpe_ratio(0.1, 250) == old
+
+
+def test_results_name_trials_and_not_their_places():
+    family = pd.DataFrame(RNG.normal(0, 0.01, (320, 3)), columns=["slow", "fast", "both"])
+    family["fast"] += 0.01
+    assert stats.probability_of_backtest_overfitting(family, partitions=4).best_trial == "fast"
+    options = {"block": 5.0, "repetitions": 50, "seed": 1}
+    benchmark = pd.Series(np.zeros(320))
+    assert stats.superior_predictive_ability(benchmark, -family, **options).best_model == "fast"
+    assert stats.reality_check(benchmark, pl.from_pandas(-family), **options).best_model == "fast"
+    family["slow"] = 0.0
+    with pytest.raises(InsufficientData, match="'slow'"):
+        stats.probability_of_backtest_overfitting(family, partitions=4)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        stats.probability_of_backtest_overfitting(RNG.normal(0, 0.01, (320, 3))),
+        stats.rolling_value_at_risk(OWN, window=100),
+        stats.walk_forward_consistency([OWN[n : n + 5] for n in range(0, 300, 5)]),
+        stats.mean_difference_sequence(OWN[1:], OWN[:-1]),
+        stats.superior_predictive_ability(OWN, RNG.normal(0, 0.01, (300, 3)), block=5.0, repetitions=900, seed=1),
+        stats.christoffersen(OWN < -0.01),
+        stats.sharpe_error(OWN),
+    ],
+    ids=lambda result: type(result).__name__,
+)
+def test_the_text_of_a_result_fits_a_screen_and_names_every_field(result):
+    lines = repr(result).splitlines()
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 100
+    assert all(f"{name}=" in "".join(lines).replace("\n", "") for name in result.__dataclass_fields__)
+
+
+def test_the_downside_of_two_years_of_months_is_a_figure():
+    """Bacon's kind of table: 24 months, by the definition."""
+    months = np.array([0.03, 0.026, 0.011, -0.009, 0.014, 0.024, 0.015, 0.066, -0.014, 0.04, -0.005, 0.081] * 2)
+    below = np.sqrt(np.mean(np.minimum(months, 0) ** 2))
+    above = np.sqrt(np.mean(np.maximum(months, 0) ** 2))
+    assert stats.downside_sensitivity_ratio(months).ratio == pytest.approx(below / above)
