@@ -33,9 +33,9 @@ def test_nothing_won_or_lost_is_no_answer():
         downside_sensitivity_ratio([0.0] * 300)
 
 
-def test_less_than_a_year_is_no_answer():
-    with pytest.raises(InsufficientData, match="252"):
-        downside_sensitivity_ratio([0.01, -0.01] * 125)
+def test_one_return_is_no_answer():
+    with pytest.raises(InsufficientData, match="at least 2"):
+        downside_sensitivity_ratio([0.01])
 
 
 def test_broken_input_is_refused():

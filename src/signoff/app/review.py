@@ -146,7 +146,11 @@ def _performance(
     found = (
         (None, None, None)
         if why
-        else (float(sharpe_ratio(lived)), ALL_PCT * hit_rate(lived), ALL_PCT * max_drawdown(lived))
+        else (
+            float(sharpe_ratio(lived, periods=phases.sessions_a_year)),
+            ALL_PCT * hit_rate(lived),
+            ALL_PCT * max_drawdown(lived),
+        )
     )
     return (
         *(_judged(held_to[key], value, why, n, track.newest) for key, value in zip(keys, found, strict=True)),

@@ -16,6 +16,7 @@ from signoff.domain.artifacts import Pin
 from signoff.domain.benchmark import Benchmark
 from signoff.domain.environment import Environment
 from signoff.domain.isolation import Protection
+from signoff.domain.sampling import Coverage, Sampling, inferred
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]  # datetime64[D]
@@ -35,7 +36,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Returns:
-    """Simple daily returns, net of costs; all arrays of length T."""
+    """Simple returns, net of costs; all arrays of length T. `sampling` is what dates and dossier say of time."""
 
     source: Source
     dates: Days
@@ -43,6 +44,17 @@ class Returns:
     benchmark: Floats | None = None
     turnover: Floats | None = None
     cost: Floats | None = None
+    sampling: Sampling | None = None
+
+    @property
+    def time(self) -> Sampling:
+        """How often it has a row: as it was read, else as its dates say."""
+        if self.sampling is not None:
+            return self.sampling
+        values: object = self.returns
+        is_sound = isinstance(values, np.ndarray) and values.shape == self.dates.shape and values.dtype.kind == "f"
+        found = inferred(self.dates, self.returns if is_sound else None)
+        return found if isinstance(found, Sampling) else Sampling()
 
     @property
     def period(self) -> tuple[date, date]:
@@ -265,7 +277,8 @@ class TrackedTable:
 class Evidence:
     """Everything that was measured about one release; `stress` is the model run again outside of the backtest.
 
-    `has_registry` says whether a model registry was asked for the two versions.
+    `has_registry` says whether a model registry was asked for the two versions; `coverage` is what its calendar says of
+    each table of returns, empty where no calendar was asked.
     """
 
     backtest: Returns
@@ -287,3 +300,16 @@ class Evidence:
     benchmark: Benchmark | None = None
     benchmark_previous: Benchmark | None = None
     has_registry: bool = False
+    coverage: tuple[Coverage, ...] = ()
+
+    @property
+    def last_days(self) -> Mapping[str, date]:
+        """The last day of each table of measurements, by the name of its file."""
+        dated = (
+            *(self.backtest, self.backtest_previous, self.trials, self.positions),
+            *(self.paper_returns, self.stress, self.asset_returns),
+        )
+        timed = (self.predictions, self.predictions_previous, self.paper)
+        ends = {part.source.name: part.dates.max() for part in dated if part is not None and part.dates.size}
+        ends |= {part.source.name: part.timestamps.max() for part in timed if part is not None and part.timestamps.size}
+        return {name: end.astype("datetime64[D]").item() for name, end in ends.items()}

@@ -139,6 +139,14 @@ class HansenSpaGate(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsGate(Strict):
+    """Rows that the calendar names and a table lacks, and rows while the market is shut, in percent of those named."""
+
+    limit_pct: Annotated[Percentage, LOWER] = 0.2
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy(Strict):
     """Thresholds of the gates, and which of them block."""
 
@@ -150,6 +158,7 @@ class GatePolicy(Strict):
     point_in_time: PointInTimeGate = field(default_factory=PointInTimeGate)
     deflated_sharpe: DeflatedSharpeGate = field(default_factory=DeflatedSharpeGate)
     hansen_spa: HansenSpaGate = field(default_factory=HansenSpaGate)
+    sessions: SessionsGate = field(default_factory=SessionsGate)
     near_miss_pct: Percentage = 10.0
 
 
@@ -261,6 +270,11 @@ class PhasePolicy(Strict):
     limited_allocation_pct: Annotated[int, Interval(ge=1, le=50), LOWER] = 10
     enhanced_monitoring_days: Annotated[int, Ge(1), HIGHER] = 30
     champion_share_while_limited: ChampionShare = ChampionShare.REST
+
+    @property
+    def sessions_a_year(self) -> float:
+        """By which live Sharpe ratios are annualised: 252 sessions of an exchange, or every day."""
+        return 365.0 if self.days is DayCount.CALENDAR or self.calendar == "24/7" else 252.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from signoff.stats.errors import InsufficientData
 from signoff.stats.sample import Floats, difference, finite, vector
 
-MIN_OBSERVATIONS: Final = 252
+MIN_OBSERVATIONS: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ def downside_sensitivity_ratio(returns: ArrayLike, *, threshold: float = 0.0) ->
     InputError
         NaN, infinite or misshapen input, with the row.
     InsufficientData
-        Fewer than 252 returns, or all of them equal to the threshold. No losses give 0, no gains infinity.
+        Fewer than two returns, or all of them equal to the threshold. No losses give 0, no gains infinity.
     """
     line = np.float64(finite(threshold, "threshold"))
     excess = difference(vector(returns, "returns", at_least=MIN_OBSERVATIONS), np.array(line), "returns − threshold")
