@@ -273,8 +273,8 @@ def refusals(release: Release) -> tuple[str, ...]:
         name, end = max(late.items(), key=lambda one: one[1])
         problems.append(
             "header.deployment_date: expected measurements that end by the deployment on "
-            f"{dossier.header.deployment_date}, found {name} to end on {end}{f' ({len(late)} tables end after it)' if len(late) > 1 else ''}. Nobody has "
-            "them before they happen: correct the date, or the file"
+            f"{dossier.header.deployment_date}, found {name} to end on {end} (tables that end after it: {len(late)}). "
+            "Nobody has them before they happen: correct the date, or the file"
         )
     policy, _ = tighten(release.inputs.policy, dossier.plan.tighten)
     problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, policy)]

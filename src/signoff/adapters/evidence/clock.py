@@ -29,6 +29,7 @@ ZONES: Final = (
 DAY_US: Final = 86_400_000_000
 A_UNIT: Final = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 MOST_TIMES: Final = 3
+RARE: Final = 0.02
 OFFSET: Final = r"(Z|[+-]\d{2}:?\d{2})$"
 ISO: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?( ?(Z|[+-]\d{2}:?\d{2}))?)?$"
 
@@ -200,8 +201,7 @@ def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Re
     unique = [one for one in readings.values() if (np.diff(one[0].astype(np.int64)) > 0).all()] or list(
         readings.values()
     )
-    fewest = min(_weekend(days) for days, _ in unique)
-    left = [one for one in unique if _weekend(one[0]) == fewest]
+    left = [one for one in unique if _is_of_weekdays(one[0])] or unique
     if len(left) > 1:
         named = "; ".join(f"{days[0]} as days of {names[0]}" for days, names in left[:3])
         refuse(
@@ -213,8 +213,8 @@ def _of_utc(column: pl.Series, instants: NDArray[np.int64], key: str, refuse: Re
     return Moments(days, instants, names[0], note)
 
 
-def _weekend(days: Days) -> int:
-    return int((((days.astype(np.int64) + 3) % 7) > 4).sum())
+def _is_of_weekdays(days: Days) -> bool:
+    return bool(np.mean((days.astype(np.int64) + 3) % 7 > 4) <= RARE)
 
 
 def _refuse_other_days(own: Days, named: Days, said: str, zone: str, key: str, refuse: Refuse) -> None:

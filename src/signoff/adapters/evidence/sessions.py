@@ -20,12 +20,11 @@ from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.policy import PhasePolicy
 from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Frequency, Sampling, Unclear, coverage, inferred
 
-EXCHANGES: Final = (
-    *("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTSE", "XASX", "XSWX", "XAMS", "XMIL", "XSTO"),
-    *("XKRX", "XBOM", "XTAI", "XSES", "XTAE", "XSAU", "CMES"),
-)
+EXCHANGES: Final = ("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTSE", "XASX", "XBOM", "XTAE", "XSAU")
 """Where dates follow neither every weekday nor the policy's exchange, the one of these that they agree with best."""
 FITS: Final = 0.005
+NONE_SHUT: Final = 0.001
+"""Shares of rows while an exchange is shut: up to these the dates follow it, however many of its sessions they lack."""
 ROWS: Final = (0.92, 1.08)
 FEWEST_LAGGED: Final = 30
 CERTAIN: Final = 4.0
@@ -140,17 +139,32 @@ def _calendar(folder: Path, backtest: Returns, declared: EvidenceDeclaration, ph
         return asked
     if sampling.frequency is not Frequency.DAILY or every_day:
         return sampling.calendar
-    best, least = WEEKDAYS, _held(backtest, WEEKDAYS).share
-    candidates = () if least <= FITS / 10 else tuple(dict.fromkeys((phases.calendar, *EXCHANGES)))
-    for name in candidates:
+    return _best_calendar(backtest, phases.calendar)
+
+
+def _best_calendar(table: Returns, own: str) -> str:
+    """Every weekday where no weekday is missing, else the exchange that the dates agree with best, `own` before others.
+
+    Weekends are left out of the choice where Fridays are in it: no exchange trades on both.
+    """
+    is_weekday = np.is_busday(table.dates)
+    friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
+    if friday and not is_weekday.all():
+        table = replace(table, dates=table.dates[is_weekday], returns=table.returns[is_weekday])
+    best, least = WEEKDAYS, _held(table, WEEKDAYS).share
+    if least == 0:
+        return best
+    for name in dict.fromkeys((own, *EXCHANGES)):
         if name in {EVERY_DAY, WEEKDAYS}:
             continue
         try:
-            share = _held(backtest, name).share
+            held = _held(table, name)
         except BadInputError:
             continue
-        if share < least:
-            best, least = name, share
+        if held.shut.size <= (FITS if name == own else NONE_SHUT) * held.expected:
+            return name
+        if held.share < least:
+            best, least = name, held.share
         if least <= FITS:
             break
     return best

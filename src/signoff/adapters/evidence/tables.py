@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from signoff.adapters.evidence.clock import Moments, moments, moments_of_texts, within_years
+from signoff.adapters.evidence.clock import FIRST, LAST, Moments, moments, moments_of_texts, within_years
 from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.errors import BadInputError
@@ -292,8 +292,12 @@ class EvidenceTable:
                     f"{self.row(index)}, column {column.name}: expected a time with a zone, found {text!r}. "
                     "Write Z for UTC, or an offset such as -05:00"
                 )
+            if not FIRST.item().year <= time.year <= LAST.item().year:
+                self.refuse(
+                    f"{self.row(index)}, column {column.name}: expected a date from 1900 to 2261, found {text!r}. "
+                    "Correct it at its source"
+                )
             times.append(time.astimezone(UTC).replace(tzinfo=None))
-        within_years(pl.Series(column.name, times, dtype=pl.Datetime("us")), self.refuse)
         return np.array(times, dtype="datetime64[us]")
 
     def _refuse_unread(self, given: pl.Series, found: pl.Series, wanted: str) -> None:
