@@ -26,8 +26,9 @@ from signoff.domain.gates.stress import stress_rows
 from signoff.domain.gates.track import track_charts
 from signoff.domain.gates.value_at_risk import value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
-from signoff.domain.monitoring import rolling_sharpe
-from signoff.domain.policy import DayCount, PhasePolicy
+from signoff.domain.monitoring import DailyReturns, observe, rolling_sharpe
+from signoff.domain.monitoring.measurement import Measurement
+from signoff.domain.policy import DayCount, PhasePolicy, Policy
 from signoff.domain.sampling import Frequency, Sampling, inferred
 
 
@@ -49,6 +50,9 @@ KINDS = {
     "first days of months": (month_ends(60) + 1 - 31 * (np.arange(60) == -1), 12, "monthly"),
     "quarter ends": (month_ends(80, 3), 4, "quarterly"),
 }
+
+
+POLICY = Policy(name="Firm floor", version="1")
 
 
 def read(tmp_path, tables, **options):
@@ -253,7 +257,8 @@ def test_a_gate_needs_a_year_and_never_fewer_than_24_rows(tmp_path, frequency, d
         found = gate(inputs.evidence, inputs.dossier, inputs.policy)
         assert (found.outcome is not Outcome.INCONCLUSIVE) == is_enough, found.reason
         assert is_enough or "a year of" in found.reason
-    assert frequency == "every day" or inputs.evidence.backtest.time.frequency == frequency
+    own_words = "daily" if frequency == "every day" else frequency
+    assert inputs.evidence.backtest.time.frequency == own_words
 
 
 def test_ten_years_of_months_cannot_test_the_coverage_of_a_var(tmp_path):
@@ -326,3 +331,16 @@ def test_check_says_what_it_annualised_by(tmp_path, capsys):
     assert document["figures"]["metrics.sharpe.new"] == pytest.approx(0.5)
     main(["check", str(folder)])
     assert "Time: monthly rows, 12 a year" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("phases", "a_year"), [(PhasePolicy(), 252), (PhasePolicy(days=DayCount.CALENDAR), 365)])
+def test_the_declared_rate_is_subtracted_in_live_sessions_too(phases, a_year):
+    assert phases.session_rate(4.0) == pytest.approx(1.04 ** (1 / a_year) - 1)
+    lived = with_sharpe(1.0, 252, 30)
+    day = np.datetime64("2019-01-02")
+    live = DailyReturns(name="live", dates=weekdays(30, "2019-02-12"), returns=lived)
+    measured = Measurement(session=(day + 41).item(), live_since=day.item(), live=live)
+    seen = observe(measured, replace(POLICY, phases=phases), {}, 4.0)
+    value = next(reading.value for reading in seen.readings if reading.key == "rolling_sharpe_30d")
+    excess = lived - (1.04 ** (1 / a_year) - 1)
+    assert value == pytest.approx(excess.mean() / excess.std(ddof=1) * sqrt(a_year))

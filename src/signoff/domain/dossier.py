@@ -489,6 +489,7 @@ class Undertakings(Strict):
     incident_channel: str
     documents: Mapping[str, str] = field(default_factory=dict)
     deployment_date: date | None = None
+    risk_free_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -537,6 +538,7 @@ class Dossier(Strict):
             incident_channel=self.rollback.incident_channel,
             documents=self._documents(),
             deployment_date=self.header.deployment_date,
+            risk_free_pct=self.evidence.risk_free_pct,
         )
 
 

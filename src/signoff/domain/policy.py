@@ -7,6 +7,7 @@ A dossier may tighten a threshold and never loosen it; each number says by its a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from math import expm1, log1p
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen, MultipleOf
@@ -275,6 +276,10 @@ class PhasePolicy(Strict):
     def sessions_a_year(self) -> float:
         """By which live Sharpe ratios are annualised: 252 sessions of an exchange, or every day."""
         return 365.0 if self.days is DayCount.CALENDAR or self.calendar == "24/7" else 252.0
+
+    def session_rate(self, annual_pct: float) -> float:
+        """The risk-free return of one of these days."""
+        return expm1(log1p(annual_pct / 100) / self.sessions_a_year)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

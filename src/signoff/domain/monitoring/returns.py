@@ -102,10 +102,11 @@ class Track:
     benchmark: Floats
     odd: Mapping[int, str] = field(default_factory=dict)
     odd_market: Mapping[int, str] = field(default_factory=dict)
+    rate: float = 0.0
 
     @classmethod
-    def of(cls, measured: Measurement) -> "Track":
-        """History and live returns as one series, doubled rows included."""
+    def of(cls, measured: Measurement, rate: float = 0.0) -> "Track":
+        """History and live returns as one series; `rate` is the risk-free return of a session."""
         tables = (measured.history, measured.live)
         dates = np.concatenate([table.dates for table in tables])
         order = np.argsort(dates, kind="stable")
@@ -119,6 +120,7 @@ class Track:
             dates=dates[order],
             returns=np.maximum(_blanked(returns, gains), -GREATEST_RETURN),
             benchmark=_blanked(benchmark, list(odd_market)),
+            rate=rate,
             odd=odd,
             odd_market=odd_market,
         )
@@ -244,7 +246,7 @@ def days_below(track: Track, policy: Policy) -> Streak:
         n, end = min(trigger.window_days, lived.size - back), int(np.searchsorted(dates, day, side="right"))
         why = why or track.flaw(n, end=int(np.searchsorted(track.dates, day, side="right")))
         window = returns[first:end][-n:]
-        value = rolling_sharpe(window, window.size, policy.phases.sessions_a_year) if window.size else None
+        value = rolling_sharpe(window - track.rate, window.size, policy.phases.sessions_a_year) if window.size else None
         if value is None:
             return Streak(days=back, why=why or f"the {n} returns up to {as_date(day)} do not vary")
         if not floor.holds(value):
@@ -293,7 +295,7 @@ def _figures(track: Track, policy: Policy) -> Iterator[Reading]:
 
 
 def _sharpe(track: Track, key: str, window: int, policy: Policy | None, periods: float) -> Reading:
-    value = rolling_sharpe(track.returns, window, periods)
+    value = rolling_sharpe(track.returns - track.rate, window, periods)
     why = track.flaw(window) or ("" if value is not None else f"the {window} returns do not vary")
     judge = judged(policy, key) if policy is not None else None
     return reading(key, track.figure(value, window, why), judge, detail=_bounds(key, policy))
