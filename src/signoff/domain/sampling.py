@@ -136,7 +136,8 @@ class Sampling:
         said = [
             f"{self.frequency.value} rows, {self.rows_a_year:g} a year "
             f"({how[bool({'frequency', 'rows_a_year'} & set(self.declared))]})",
-            f"{calendar.get(self.calendar, f'calendar {self.calendar}')} ({how['calendar' in self.declared]})",
+            calendar.get(self.calendar, f"calendar {self.calendar}")
+            + (f" ({how['calendar' in self.declared]})" if self.calendar else ""),
         ]
         said += [f"days of {self.zone}"] if self.zone else []
         said += [f"{self.folded:,} rows within days were compounded by day, and are judged by day"] * bool(self.folded)

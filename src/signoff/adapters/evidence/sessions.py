@@ -75,7 +75,10 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
                 "Declare evidence.frequency, evidence.calendar and evidence.rows_a_year in dossier.yaml, or add a row "
                 "for every session, with the return 0 where nothing was held. Nothing was written."
             )
-        found = Sampling(frequency=asked, rows_a_year=asked.rows_a_year)
+        years = (table.dates[-1] - table.dates[0]).astype(np.int64) / 365.25
+        measured = declared.rows_a_year is not None and years > 0
+        rows_a_year = float((table.dates.size - 1) / years) if measured else asked.rows_a_year
+        found = Sampling(frequency=asked, rows_a_year=rows_a_year)
     elif asked is not None and asked is not found.frequency and table.dates.size > 1 and not is_own:
         raise BadInputError(
             f"{where}: expected {asked.value} rows, as evidence.frequency of dossier.yaml says, found "
@@ -95,7 +98,7 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
         if table.dates.size > 1 and not ROWS[0] <= rows / found.rows_a_year <= ROWS[1]:
             raise BadInputError(
                 f"{where}: expected {rows:g} rows a year, as evidence.rows_a_year of dossier.yaml says, found "
-                f"{found.frequency.value} rows, which are {found.rows_a_year:g} a year. Correct the key or the file. "
+                f"{found.frequency.value} rows, which are {found.rows_a_year:.0f} a year. Correct the key or the file. "
                 "Nothing was written."
             )
         sampling = replace(sampling, rows_a_year=rows)
