@@ -10,9 +10,9 @@ from signoff.domain.dossier import PredictionKind
 from signoff.domain.finding import Outcome
 from signoff.domain.gates import GATES, assess
 
-KEYS = ("spa", "dsr", "pbo", "walk_forward", "var", "point_in_time", "deflated_sharpe", "hansen_spa")
+KEYS = ("spa", "dsr", "pbo", "walk_forward", "var", "point_in_time", "deflated_sharpe", "hansen_spa", "sessions")
 BY_KEY = dict(zip(KEYS, GATES, strict=True))
-STATISTICAL = tuple(key for key in KEYS if key != "point_in_time")  # the others judge numbers, this one a replay
+STATISTICAL = tuple(key for key in KEYS if key not in {"point_in_time", "sessions"})  # these judge a replay, and dates
 
 
 def change_returns(evidence, change):

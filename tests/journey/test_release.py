@@ -208,6 +208,7 @@ def test_check_answers_machines_and_people(desk):
         "point_in_time",
         "deflated_sharpe",
         "hansen_spa",
+        "sessions",
     ]
 
 

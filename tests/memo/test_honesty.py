@@ -49,6 +49,7 @@ from signoff.domain.memo.proof import Found, Proof, Trail, journaled
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role
 from signoff.domain.quantity import Quantity, Unit
+from signoff.domain.sampling import Frequency, Sampling
 from signoff.domain.shortened import shortened
 from signoff.domain.venue import PositionsAfter, VenueKind
 
@@ -602,6 +603,11 @@ ROWS: tuple[Row, ...] = (
         assessed("period", (DAY, date(2012, 5, 5))),
         (PAGE_ONE, "^Heading: Backtest|^Picture: Growth"),
         ("2.1", "^Test Period|^Picture"),
+    ),
+    row(
+        "another frequency",
+        assessed("time", Sampling(frequency=Frequency.MONTHLY, rows_a_year=12.0, calendar="XTKS", risk_free_pct=3.0)),
+        ("2.1", "^Time:|^Test Period"),
     ),
     row(
         "paper trading differs",

@@ -1,5 +1,6 @@
 """Exchange sessions from exchange_calendars, with the instants at which they open and close."""
 
+import warnings
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
@@ -50,7 +51,9 @@ def _published(name: str, first: int, last: int) -> Any:  # noqa: ANN401 - the p
         raise BadInputError(f"phases.calendar: expected an exchange such as XNYS, found {name!r}{nearest}.")
     start, end = date(first, 1, 1) - timedelta(days=10), date(last, 12, 31) + timedelta(days=10)
     try:
-        return published.get_calendar(name, start=str(start), end=str(end))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, in rules of holidays that are not ours
+            return published.get_calendar(name, start=str(start), end=str(end))
     except ValueError as error:
         raise BadInputError(
             f"Expected years that the calendar {name} covers, found {first} to {last}: {one_line(str(error))}"

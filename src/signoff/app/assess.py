@@ -268,6 +268,14 @@ def refusals(release: Release) -> tuple[str, ...]:
         for finding in release.assessment.findings
         if finding.is_near_miss and not dossier.validation.near_misses.get(finding.key)
     ]
+    late = {name: end for name, end in evidence.last_days.items() if end > dossier.header.deployment_date}
+    if late:
+        name, end = max(late.items(), key=lambda one: one[1])
+        problems.append(
+            "header.deployment_date: expected measurements that end by the deployment on "
+            f"{dossier.header.deployment_date}, found {name} to end on {end} (tables that end after it: {len(late)}). "
+            "Nobody has them before they happen: correct the date, or the file"
+        )
     policy, _ = tighten(release.inputs.policy, dossier.plan.tighten)
     problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, policy)]
     if dossier.header.summary:

@@ -189,7 +189,8 @@ class Watch:
             phases=state.policy.phases,
         )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
-        return observe(measured, state.policy, monitors)
+        risk_free_pct = state.undertakings.risk_free_pct if state.undertakings else 0.0
+        return observe(measured, state.policy, monitors, risk_free_pct)
 
     def interim(self, identity: str, *, actor: str) -> Observed | None:
         """Look at the open session, and start the rollback when an operational trigger holds; None with none open."""

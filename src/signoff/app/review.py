@@ -143,12 +143,17 @@ def _performance(
     track = Track.of(measured)
     n = track.n_lived
     lived = track.returns[track.returns.size - n :]
+    rate = phases.session_rate(state.undertakings.risk_free_pct if state.undertakings else 0.0)
     why = track.flaw(max(n, MIN_SESSIONS)) or ("" if float(np.std(lived)) > 0 else f"the {n} returns do not vary")
     with as_lived():
         found = (
             (None, None, None)
             if why
-            else (float(sharpe_ratio(lived)), ALL_PCT * hit_rate(lived), ALL_PCT * max_drawdown(lived))
+            else (
+                float(sharpe_ratio(lived - rate, periods=phases.sessions_a_year)),
+                ALL_PCT * hit_rate(lived),
+                ALL_PCT * max_drawdown(lived),
+            )
         )
     return (
         *(_judged(held_to[key], value, why, n, track.newest) for key, value in zip(keys, found, strict=True)),

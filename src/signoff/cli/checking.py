@@ -158,6 +158,7 @@ def _lines(document: Document) -> tuple[object, ...]:
     return (
         Text(f"{document['model']} v{document['version']}, backtest {begin} to {end}", "bold"),
         f"Held to {fields(document, 'policy')['says']}.",
+        *((f"Time: {time}.",) if (time := document.get("time")) else ()),
         metric_table(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
         *reasons(rows(document, "gates")),

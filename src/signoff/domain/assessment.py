@@ -12,6 +12,7 @@ from signoff.domain.charts import Chart
 from signoff.domain.evidence import Days, Floats
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.quantity import Quantity
+from signoff.domain.sampling import Sampling
 
 
 class MetricStatus(StrEnum):
@@ -217,7 +218,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Assessment:
-    """Everything computed about a release before people decide; `charts` are those of the track record."""
+    """Everything computed about a release before people decide; `charts` and `time` are those of the track record."""
 
     findings: tuple[Finding, ...]
     period: tuple[date, date]
@@ -240,6 +241,7 @@ class Assessment:
     charts: tuple[Chart, ...] = ()
     latencies: Latencies = field(default_factory=Latencies)
     benchmark: BenchmarkSummary | None = None
+    time: Sampling = field(default_factory=Sampling)
 
     @property
     def blocking(self) -> tuple[Finding, ...]:

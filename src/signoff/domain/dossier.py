@@ -14,6 +14,7 @@ from annotated_types import Ge, Gt, Interval, Le, MaxLen, MinLen
 
 from signoff.domain.names import name_objection
 from signoff.domain.policy import Percentage, Role, Strict
+from signoff.domain.sampling import Frequency
 
 Text = Annotated[str, MinLen(1)]
 MOST_OF_SUMMARY: Final = 4000
@@ -485,16 +486,24 @@ class ExtremeReturn(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceDeclaration(Strict):
-    """Who made what was measured, and what a number of it means.
+    """Who made what was measured, what a number of it means, and what its dates cannot show of time.
 
     The users of tracked runs are read from the tracker and need no line here. Without `return_unit` returns are
-    fractions, and tables that read as percentages are refused.
+    fractions, and tables that read as percentages are refused. What is left out of time is read from the dates, and
+    what disagrees with them is refused. `risk_free_pct` is an annual rate; `benchmark_lag` says how many rows before
+    the backtest's its benchmark is (a book in Tokyo moves with New York's session of the day before).
     """
 
     produced_by: tuple[Text, ...] = ()
     return_unit: ReturnUnit | None = None
     extreme_returns: tuple[ExtremeReturn, ...] = ()
     renames: Mapping[str, str] = field(default_factory=dict)
+    frequency: Frequency | None = None
+    rows_a_year: Annotated[float, Ge(1), Le(366)] | None = None
+    calendar: Text | None = None
+    zone: Text | None = None
+    risk_free_pct: Annotated[float, Interval(ge=-2.0, le=50.0)] = 0.0
+    benchmark_lag: Annotated[int, Interval(ge=-5, le=5)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -509,6 +518,7 @@ class Undertakings(Strict):
     incident_channel: str
     documents: Mapping[str, str] = field(default_factory=dict)
     deployment_date: date | None = None
+    risk_free_pct: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -557,6 +567,7 @@ class Dossier(Strict):
             incident_channel=self.rollback.incident_channel,
             documents=self._documents(),
             deployment_date=self.header.deployment_date,
+            risk_free_pct=self.evidence.risk_free_pct,
         )
 
 

@@ -16,6 +16,7 @@ from signoff.domain.artifacts import Pin
 from signoff.domain.benchmark import Benchmark
 from signoff.domain.environment import Environment
 from signoff.domain.isolation import Protection
+from signoff.domain.sampling import Coverage, Sampling, inferred
 
 Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]  # datetime64[D]
@@ -35,9 +36,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Returns:
-    """Simple daily returns, net of costs; all arrays of length T.
+    """Simple returns, net of costs; all arrays of length T.
 
-    `left_out` says which rows of the file are not among them, and by which rule.
+    `left_out` says which rows of the file are not among them, and by which rule. `sampling` is what dates and dossier
+    say of time.
     """
 
     source: Source
@@ -47,6 +49,17 @@ class Returns:
     turnover: Floats | None = None
     cost: Floats | None = None
     left_out: tuple[str, ...] = ()
+    sampling: Sampling | None = None
+
+    @property
+    def time(self) -> Sampling:
+        """How often it has a row: as it was read, else as its dates say."""
+        if self.sampling is not None:
+            return self.sampling
+        values: object = self.returns
+        is_sound = isinstance(values, np.ndarray) and values.shape == self.dates.shape and values.dtype.kind == "f"
+        found = inferred(self.dates, self.returns if is_sound else None)
+        return found if isinstance(found, Sampling) else Sampling()
 
     @property
     def period(self) -> tuple[date, date]:
@@ -270,7 +283,8 @@ class Evidence:
     """Everything that was measured about one release; `stress` is the model run again outside of the backtest.
 
     `has_registry` says whether a model registry was asked for the two versions. `largest_return` is the largest gain of
-    one period that the dossier declares, None where it declares none.
+    one period that the dossier declares, None where it declares none. `coverage` is what its calendar says of each
+    table of returns, empty where no calendar was asked.
     """
 
     backtest: Returns
@@ -293,3 +307,16 @@ class Evidence:
     benchmark_previous: Benchmark | None = None
     has_registry: bool = False
     largest_return: float | None = None
+    coverage: tuple[Coverage, ...] = ()
+
+    @property
+    def last_days(self) -> Mapping[str, date]:
+        """The last day of each table of measurements, by the name of its file."""
+        dated = (
+            *(self.backtest, self.backtest_previous, self.trials, self.positions),
+            *(self.paper_returns, self.stress, self.asset_returns),
+        )
+        timed = (self.predictions, self.predictions_previous, self.paper)
+        ends = {part.source.name: part.dates.max() for part in dated if part is not None and part.dates.size}
+        ends |= {part.source.name: part.timestamps.max() for part in timed if part is not None and part.timestamps.size}
+        return {name: end.astype("datetime64[D]").item() for name, end in ends.items()}

@@ -7,6 +7,7 @@ A dossier may tighten a threshold and never loosen it; each number says by its a
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from math import expm1, log1p
 from typing import Annotated, Any, ClassVar, Final, Literal, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Interval, Le, Lt, MinLen, MultipleOf
@@ -139,6 +140,14 @@ class HansenSpaGate(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsGate(Strict):
+    """Rows that the calendar names and a table lacks, and rows while the market is shut, in percent of those named."""
+
+    limit_pct: Annotated[Percentage, LOWER] = 0.2
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy(Strict):
     """Thresholds of the gates, and which of them block."""
 
@@ -150,6 +159,7 @@ class GatePolicy(Strict):
     point_in_time: PointInTimeGate = field(default_factory=PointInTimeGate)
     deflated_sharpe: DeflatedSharpeGate = field(default_factory=DeflatedSharpeGate)
     hansen_spa: HansenSpaGate = field(default_factory=HansenSpaGate)
+    sessions: SessionsGate = field(default_factory=SessionsGate)
     near_miss_pct: Percentage = 10.0
 
 
@@ -261,6 +271,15 @@ class PhasePolicy(Strict):
     limited_allocation_pct: Annotated[int, Interval(ge=1, le=50), LOWER] = 10
     enhanced_monitoring_days: Annotated[int, Ge(1), HIGHER] = 30
     champion_share_while_limited: ChampionShare = ChampionShare.REST
+
+    @property
+    def sessions_a_year(self) -> float:
+        """By which live Sharpe ratios are annualised: 252 sessions of an exchange, or every day."""
+        return 365.0 if self.days is DayCount.CALENDAR or self.calendar == "24/7" else 252.0
+
+    def session_rate(self, annual_pct: float) -> float:
+        """The risk-free return of one of these days."""
+        return expm1(log1p(annual_pct / 100) / self.sessions_a_year)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

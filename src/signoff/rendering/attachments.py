@@ -49,6 +49,7 @@ LEVEL_COLOUR: Final = {Grade.LOW: "#e3f0e9", Grade.MEDIUM: "#f6ecd9", Grade.HIGH
 def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
     """Equity, metrics, years, stress windows and regimes, as PDF."""
     start, end = assessment.period
+    time = assessment.time
     sections = (
         Section("1", f"Performance, {start} to {end}", (_equity(assessment, memo), _metrics(assessment, memo))),
         Section("2", "Years and months", (_months(assessment),)),
@@ -59,9 +60,9 @@ def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
             "Conventions",
             (
                 Paragraph(
-                    "Daily simple returns, net of costs. Sharpe ratio annualised by 252 sessions with ddof 1; no "
-                    "risk-free rate is subtracted; ± is Lo's (2002) standard error for independent returns. Max "
-                    "drawdown from the highest equity before. Hit rate and win/loss over days with a return other "
+                    f"Simple returns, net of costs: {time.words}. Sharpe ratio annualised by {time.rows_a_year:g} rows "
+                    "a year with ddof 1; ± is Lo's (2002) standard error for independent returns. Max "
+                    "drawdown from the highest equity before. Hit rate and win/loss over rows with a return other "
                     "than zero."
                 ),
             ),

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.returns import RUIN, is_steady, simple_returns
-from signoff.stats.sample import Floats, positive, whole
+from signoff.stats.sample import Floats, finite, positive, whole
 from signoff.stats.sharpe import per_period
 from signoff.stats.shown import Shown
 
@@ -36,7 +36,9 @@ class WalkForwardConsistency(Shown):
     convention: str
 
 
-def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: float = 252) -> WalkForwardConsistency:
+def walk_forward_consistency(
+    window_returns: Iterable[ArrayLike], *, periods: float = 252, rate: float = 0.0
+) -> WalkForwardConsistency:
     """The share of windows whose compounded return Π(1 + r) − 1 is above zero, and their mean Sharpe ratio.
 
     Parameters
@@ -44,6 +46,7 @@ def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: fl
     window_returns : (windows, sessions) simple returns, or a sequence of one-dimensional windows of any lengths;
         not one total per window, from which no Sharpe ratio could be had.
     periods : sessions a year, for the Sharpe ratio.
+    rate : the risk-free return of a session, subtracted for the Sharpe ratio alone.
 
     Notes
     -----
@@ -65,7 +68,8 @@ def walk_forward_consistency(window_returns: Iterable[ArrayLike], *, periods: fl
     if not np.isfinite(totals).all():
         place = int(np.argmin(np.isfinite(totals)))
         raise InputError(f"window {place}: its returns compound beyond any number; are these percentages?")
-    sharpes = [per_period(window) * root for window in held if not is_steady(window)]
+    free = finite(rate, "rate")
+    sharpes = [per_period(window - free if free else window) * root for window in held if not is_steady(window)]
     if not sharpes:
         raise InsufficientData(f"windows: in none of the {len(held)} do the returns vary.")
     gained = int((totals > 0).sum())

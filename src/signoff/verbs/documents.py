@@ -772,6 +772,7 @@ class AssessmentDocument(TypedDict):
     figures: dict[str, float | None]
     paper: PaperDocument | None
     inference: str
+    time: str
     policy: FloorDocument
     refused: list[str]
     submit_refused: list[str]
@@ -800,6 +801,7 @@ def assessment_document(release: Release, submit_refused: tuple[str, ...] = ()) 
         "figures": {q.name: q.value for q in release.figures},
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
         "inference": _inference(assessment.benchmark),
+        "time": assessment.time.words,
         "policy": floor_document(release.inputs.floor),
         "refused": list(refused),
         "submit_refused": [text for text in submit_refused if text not in refused],

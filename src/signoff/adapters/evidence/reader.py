@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -12,9 +13,11 @@ from signoff.adapters.documents import Located, effective_policy, load_dossier, 
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
 from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
+from signoff.adapters.evidence.clock import known_zone
 from signoff.adapters.evidence.filling import left_out
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.renames import under_new_names
+from signoff.adapters.evidence.sessions import with_time
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
 from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
@@ -24,6 +27,7 @@ from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
 from signoff.domain.floor import Floor, InForce, Origin, content_digest, differences
 from signoff.domain.policy import Policy
+from signoff.domain.sampling import Sampling
 from signoff.ledger.floor import built_in, content_of
 from signoff.ports.releases import Inputs
 from signoff.ports.runs import Runs
@@ -88,7 +92,9 @@ class FolderReader:
         effective = effective_policy(given, dossier)
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
-        evidence, benchmarks = _with_benchmarks(folder, _evidence(folder, tables, reports, dossier.value.evidence))
+        evidence = _evidence(folder, tables, reports, dossier.value.evidence)
+        evidence = with_time(folder, evidence, dossier.value, effective.phases)
+        evidence, benchmarks = _with_benchmarks(folder, evidence)
         files |= benchmarks
         refuse_no_probabilities(folder, evidence, dossier.value.validation.prediction)
         for found in tables.values():
@@ -153,18 +159,23 @@ def _evidence(
             f"{folder}: expected backtest.parquet, .csv or .arrow with the columns date and return, found none. "
             "Every figure of the memo begins with it."
         )
+    zone = declared.zone
     given = {name: replace(found.table, declared=declared) for name, found in tables.items()}
+    if zone is not None:
+        known_zone(zone, f"{folder / 'dossier.yaml'}: evidence.zone")
+    returns, positions = partial(_returns, zone=zone), partial(_positions, zone=zone)
+    trials, asset_returns = partial(_trials, zone=zone), partial(_asset_returns, zone=zone)
     evidence = Evidence(
-        backtest=_returns(given["backtest"]),
-        backtest_previous=_optional(given.get("backtest_previous"), _returns),
-        trials=_optional(given.get("trials"), _trials),
+        backtest=returns(given["backtest"]),
+        backtest_previous=_optional(given.get("backtest_previous"), returns),
+        trials=_optional(given.get("trials"), trials),
         predictions=_optional(given.get("predictions"), _predictions),
         predictions_previous=_optional(given.get("predictions_previous"), _predictions),
         paper=_optional(given.get("paper"), _paper),
-        paper_returns=_optional(given.get("paper_returns"), _returns),
-        positions=_optional(given.get("positions"), _positions),
-        stress=_optional(given.get("stress"), _returns),
-        asset_returns=_optional(given.get("asset_returns"), _asset_returns),
+        paper_returns=_optional(given.get("paper_returns"), returns),
+        positions=_optional(given.get("positions"), positions),
+        stress=_optional(given.get("stress"), returns),
+        asset_returns=_optional(given.get("asset_returns"), asset_returns),
         suites=reports.suites,
         sources=(
             *(table.source for table in given.values()),
@@ -190,20 +201,21 @@ def _optional(table: EvidenceTable | None, parse: Callable[[EvidenceTable], T]) 
     return None if table is None else parse(table)
 
 
-def _returns(table: EvidenceTable) -> Returns:
+def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
     table.require("date", "return", optional=("benchmark", "turnover", "cost"))
-    present = set(table.frame.columns)
+    present, by_day = set(table.frame.columns), table.by_day(zone)
     return Returns(
         source=table.source,
-        dates=table.unique_days(),
-        returns=table.returns("return"),
-        benchmark=table.returns("benchmark") if "benchmark" in present else None,
-        turnover=table.numbers("turnover") if "turnover" in present else None,
-        cost=table.numbers("cost") if "cost" in present else None,
+        dates=by_day.days,
+        returns=by_day.compounded(table.returns("return")),
+        benchmark=by_day.compounded(table.returns("benchmark")) if "benchmark" in present else None,
+        turnover=by_day.summed(table.numbers("turnover")) if "turnover" in present else None,
+        cost=by_day.summed(table.numbers("cost")) if "cost" in present else None,
+        sampling=Sampling(zone=by_day.of.zone, folded=0 if by_day.starts is None else table.frame.height),
     )
 
 
-def _trials(table: EvidenceTable) -> Trials:
+def _trials(table: EvidenceTable, zone: str | None = None) -> Trials:
     table.require("date")
     names = tuple(c for c in table.frame.columns if c != "date")
     if not names:
@@ -213,11 +225,12 @@ def _trials(table: EvidenceTable) -> Trials:
             f"expected at most {MOST_TRIALS:,} returns, as of ten thousand configurations on 2,500 days, found "
             f"{values:,} ({len(names):,} columns of {table.frame.height:,} rows). Judge them over fewer days"
         )
+    by_day = table.by_day(zone)
     return Trials(
         source=table.source,
-        dates=table.unique_days(),
+        dates=by_day.days,
         names=names,
-        returns=np.column_stack([table.returns(name, may_rest=True) for name in names]),
+        returns=np.column_stack([by_day.compounded(table.returns(name, may_rest=True)) for name in names]),
     )
 
 
@@ -294,9 +307,9 @@ def _named(table: EvidenceTable, column: str) -> tuple[str, ...]:
     return tuple(sorted(set(table.texts(column).tolist())))
 
 
-def _positions(table: EvidenceTable) -> Positions:
+def _positions(table: EvidenceTable, zone: str | None = None) -> Positions:
     table.require("date", "symbol", "weight", optional=("sector", "adv"))
-    days, symbols = table.days(), table.symbols()
+    days, symbols = table.days(zone), table.symbols()
     table.unique_pairs(days, symbols, "date")
     present = set(table.frame.columns)
     positions = Positions(
@@ -310,9 +323,9 @@ def _positions(table: EvidenceTable) -> Positions:
     return under_new_names(table, positions, table.declared.renames)
 
 
-def _asset_returns(table: EvidenceTable) -> AssetReturns:
+def _asset_returns(table: EvidenceTable, zone: str | None = None) -> AssetReturns:
     table.require("date", "symbol", "return")
-    days, symbols = table.days(), table.symbols()
+    days, symbols = table.days(zone), table.symbols()
     table.unique_pairs(days, symbols, "date")
     return AssetReturns(
         source=table.source, dates=days, symbols=symbols, returns=table.asset_returns("return", symbols)

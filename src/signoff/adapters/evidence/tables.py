@@ -13,7 +13,9 @@ from typing import Final, NoReturn
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from signoff.adapters.evidence.clock import FIRST, LAST, Moments, moments, moments_of_texts, within_years
 from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.dossier import EvidenceDeclaration, ReturnUnit
@@ -24,9 +26,34 @@ from signoff.stats.returns import LARGEST as LARGEST_RETURN
 from signoff.stats.returns import RUIN, impossible, is_percent, worths
 
 MAX_NAME: Final = 64
+ZONE: Final = "evidence.zone of dossier.yaml"
+CLOCK: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d"
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _NOTHING_DECLARED: Final = EvidenceDeclaration()
 _SAME: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ByDay:
+    """Days in order, each once, and where each begins among the rows; None where every row is a day."""
+
+    days: Days
+    starts: NDArray[np.intp] | None
+    of: Moments
+
+    def compounded(self, returns: Floats) -> Floats:
+        """The returns of rows as those of days."""
+        if self.starts is None:
+            return returns
+        grown: Floats = np.multiply.reduceat(1 + returns, self.starts) - 1
+        return grown
+
+    def summed(self, values: Floats) -> Floats:
+        """What rows add up to in a day."""
+        if self.starts is None:
+            return values
+        total: Floats = np.add.reduceat(values, self.starts)
+        return total
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,23 +89,47 @@ class EvidenceTable:
         close = get_close_matches(column, lowered, n=1, cutoff=0.7)
         return lowered[close[0]] if close else None
 
-    def days(self) -> Days:
-        """The `date` column: ISO days, unique and in order."""
+    def days(self, zone: str | None = None) -> Days:
+        """The `date` column: ISO days, or the days of its times."""
+        return self.moments(zone).days
+
+    def moments(self, zone: str | None = None) -> Moments:
+        """The `date` column as days and, where it has times, as instants; `zone` is the dossier's."""
         column = self.frame["date"]
-        if column.dtype == pl.String:
-            column = self._iso_days(column)
-        elif isinstance(column.dtype, pl.Datetime):
-            column = column.dt.date()
-        elif column.dtype != pl.Date:
-            self.refuse(f"column date: expected ISO dates, found {column.dtype}. Write dates as 2018-12-31")
         self._no_nulls(column, "date")
-        return column.to_numpy().astype("datetime64[D]")
+        if column.dtype == pl.String:
+            if not column.str.contains(CLOCK).any():
+                return moments(self._iso_days(column), zone, ZONE, self.refuse)
+            return moments_of_texts(column, zone, ZONE, self.refuse)
+        if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
+            self.refuse(f"column date: expected ISO dates, found {column.dtype}. Write dates as 2018-12-31")
+        return moments(column, zone, ZONE, self.refuse)
 
     def unique_days(self) -> Days:
         """The `date` column where each day stands once, in order."""
         found = self.days()
         self._ordered(found, "date")
         return found
+
+    def by_day(self, zone: str | None = None) -> ByDay:
+        """The days in order, each once; times of one day are that day's, where they are in order."""
+        found = self.moments(zone)
+        if found.instants is None:
+            self._ordered(found.days, "date")
+            return ByDay(found.days, None, found)
+        back = np.flatnonzero(np.diff(found.instants) <= 0)
+        if back.size:
+            row = int(back[0]) + 1
+            word = "repeats" if found.instants[row] == found.instants[row - 1] else "goes back from"
+            column = self.frame["date"]
+            self.refuse(
+                f"{self.row(row)}, column date: {column[row]} {word} {column[row - 1]}; times are unique and in order"
+            )
+        if (np.diff(found.days.astype(np.int64)) > 0).all():
+            return ByDay(found.days, None, found)
+        starts = np.flatnonzero(np.concatenate(([True], np.diff(found.days.astype(np.int64)) != 0)))
+        self._ordered(found.days[starts], "date")
+        return ByDay(found.days[starts], starts, found)
 
     def instants(self) -> Instants:
         """The `timestamp` column: times with a zone, given in UTC."""
@@ -93,6 +144,7 @@ class EvidenceTable:
                 f"{column[0]}). Say which zone they are in, e.g. by dt.replace_time_zone('America/New_York')"
             )
         self._no_nulls(column, "timestamp")
+        within_years(column, self.refuse)
         return column.dt.convert_time_zone("UTC").dt.replace_time_zone(None).cast(pl.Datetime("us")).to_numpy()
 
     def symbols(self, name: str = "symbol") -> Symbols:
@@ -310,6 +362,11 @@ class EvidenceTable:
                 self.refuse(
                     f"{self.row(index)}, column {column.name}: expected a time with a zone, found {text!r}. "
                     "Write Z for UTC, or an offset such as -05:00"
+                )
+            if not FIRST.item().year <= time.year <= LAST.item().year:
+                self.refuse(
+                    f"{self.row(index)}, column {column.name}: expected a date from 1900 to 2261, found {text!r}. "
+                    "Correct it at its source"
                 )
             times.append(time.astimezone(UTC).replace(tzinfo=None))
         return np.array(times, dtype="datetime64[us]")

@@ -20,6 +20,8 @@ ZONE: Final = "America/New_York"
 EQUITY: Final = ("Strategy Equity", "Equity")
 BENCHMARK: Final = ("Benchmark", "Benchmark")
 TURNOVER: Final = ("Portfolio Turnover", "Portfolio Turnover")
+EARLIEST: Final = datetime(1900, 1, 2, tzinfo=UTC).timestamp()
+LATEST: Final = datetime(2261, 12, 31, tzinfo=UTC).timestamp()
 MAX_BYTES: Final = 500_000_000
 # Each value takes up to a hundred bytes once it is read.
 MAX_VALUES: Final = 10_000_000
@@ -86,7 +88,7 @@ def _get(holder: Any, key: str) -> Any:  # noqa: ANN401 - JSON
 
 def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | None:
     """The last point of every day; None where there is no point."""
-    rows = [(_day(time, clock), value) for time, value in _points(points, path, name)]
+    rows = [(_day(time, clock, path, name), value) for time, value in _points(points, path, name)]
     if not rows:
         return None
     frame = pl.DataFrame(rows, schema={DAY: pl.Date, name: pl.Float64}, orient="row")
@@ -112,8 +114,13 @@ def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, f
         yield time, value
 
 
-def _day(seconds: float, clock: str) -> object:
+def _day(seconds: float, clock: str, path: Path, name: str) -> object:
     """The day that a sample closes: at midnight, the one before."""
+    if not EARLIEST <= seconds <= LATEST:
+        raise BadInputError(
+            f"{path}: {name}: expected Unix seconds of the years 1900 to 2261, found {seconds:g}. Check the unit of "
+            "its times: LEAN writes seconds, and 1,000 times as much are milliseconds. Nothing was written."
+        )
     return (datetime.fromtimestamp(seconds, UTC).astimezone(zone_of(clock)) - timedelta(seconds=1)).date()
 
 

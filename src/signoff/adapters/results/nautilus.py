@@ -150,8 +150,8 @@ def _held(fills: Labelled, closes: pl.DataFrame, zone: str | None, events: Event
         (pl.col("quantity") * sides.replace_strict(_SIGN, return_dtype=pl.Float64)).alias("change"),
         fills.frame["symbol"].cast(pl.String),
     )
-    daily = to_days(Labelled(signed, fills.said), zone).frame
-    daily = _renamed(daily, events).group_by(DAY, "symbol").agg(pl.col("change").sum())
+    dated = to_days(Labelled(signed, fills.said, (), fills.written), zone).frame
+    daily = _renamed(dated, events).group_by(DAY, "symbol").agg(pl.col("change").sum())
     strangers = sorted(set(daily["symbol"].to_list()) - set(closes["symbol"].to_list()))
     if strangers:
         raise BadInputError(f"{fills.said}: expected closes of {', '.join(strangers)}, found none. Add them.")

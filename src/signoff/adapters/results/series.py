@@ -1,20 +1,22 @@
 """Tables that label their rows with times, and what becomes of them: one row a day, simple returns.
 
-A time belongs to the day that its own zone says; a time without a zone only where it is midnight, or where the zone was
-named. Values become returns from one day's last to the next's; the first day has none and falls away.
+A time belongs to the day that its own zone or offset says; a time without a zone only where it is midnight, or where
+the zone was named. Values become returns from one day's last to the next's; the first day has none and falls away.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Final, NoReturn
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
+from signoff.adapters.evidence.clock import Refuse, as_written, known_zone, moments, texts_to_times, within_years
 from signoff.adapters.evidence.frames import SUFFIXES, frame_of, suffix_of
 from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
 from signoff.domain.errors import BadInputError
+from signoff.domain.sampling import Days
 from signoff.stats.returns import RUIN, is_percent, worths
 
 PERCENT: Final = "percent"
@@ -32,6 +34,8 @@ class Labelled:
     frame: pl.DataFrame
     said: str
     notes: tuple[str, ...] = ()
+    written: Days | None = None
+    """The days as their own offsets say, where texts have them."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -68,18 +72,28 @@ def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = ()) -> Lab
         raise BadInputError(f"{said}: expected rows that begin with a date or time, found none. Write it again.")
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
-    return Labelled(frame.with_columns(_times(frame[DAY], said)), said, notes)
+    times, written = _times(frame[DAY], said)
+    return Labelled(frame.with_columns(times), said, notes, written)
 
 
 def to_days(table: Labelled, zone: str | None) -> Labelled:
-    """The rows in order, each with the day it belongs to; a day may still stand more than once."""
+    """The rows in order of their instants, each with the day it belongs to; a day may stand more than once."""
     column = table.frame[DAY]
-    if isinstance(column.dtype, pl.Datetime):
-        column = _local(column, zone, table)
-    frame = table.frame.with_columns(column.alias("(order)")).sort("(order)", maintain_order=True)
-    if not frame["(order)"].equals(column):
-        raise table.refuse("expected rows in order of time, found them out of order. Sort and write it again.")
-    return Labelled(frame.drop("(order)").with_columns(frame["(order)"].dt.date().alias(DAY)), table.said, table.notes)
+    _refuse_no_zone(column, zone, table)
+    refuse = refusing(table.said)
+    if table.written is not None and zone is None:
+        found = as_written(column, table.written, refuse)
+    else:
+        found = moments(column, None if column.dtype == pl.Date else zone, "--zone", refuse)
+    back = np.flatnonzero(np.diff(found.order) < 0)
+    if back.size:
+        row = int(back[0]) + 2
+        raise table.refuse(
+            f"row {row}: expected rows in order of time, found {column[row - 1]} after {column[row - 2]}. Sort and "
+            "write it again."
+        )
+    notes = (*table.notes, *([found.note] if found.note else []))
+    return Labelled(table.frame.with_columns(pl.Series(DAY, found.days).cast(pl.Date)), table.said, notes)
 
 
 def last_of_day(table: Labelled) -> Labelled:
@@ -128,7 +142,7 @@ def numbers(table: Labelled, *names: str) -> Labelled:
                 "source."
             )
         frame = frame.with_columns(column.alias(name))
-    return Labelled(frame, table.said, table.notes)
+    return Labelled(frame, table.said, table.notes, table.written)
 
 
 def as_returns(table: Labelled, zone: str | None, *, is_values: bool, unit: str | None = None) -> Labelled:
@@ -180,57 +194,43 @@ def _refuse_values(table: Labelled, name: str, unit: str | None) -> None:
 
 def zone_of(name: str) -> ZoneInfo:
     """A zone by its name."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise BadInputError(
-            f"Expected a zone such as UTC or America/New_York, found {name!r}. Give its IANA name."
-        ) from error
+    return known_zone(name)
 
 
-def _times(column: pl.Series, said: str) -> pl.Series:
-    """Days and times as such; texts as ISO writes them."""
+def refusing(said: str) -> Refuse:
+    """How the reader of times refuses a file."""
+
+    def refuse(problem: str) -> NoReturn:
+        raise BadInputError(f"{said}: {problem}. Nothing was written.")
+
+    return refuse
+
+
+def _times(column: pl.Series, said: str) -> tuple[pl.Series, Days | None]:
+    """Days and times as such; texts as ISO writes them, with the days of their own offsets."""
     if column.null_count():
         raise BadInputError(f"{said}: row {int(column.is_null().arg_true()[0]) + 1}: expected a time, found none.")
     if column.dtype == pl.String:
-        return _from_texts(column, said)
+        times, written = texts_to_times(column, refusing(said))
+        return times.alias(DAY), written
     if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
         raise BadInputError(
             f"{said}: expected rows labelled by dates or times, found {column.dtype} ({column[0]}). Set the index to "
             "the dates before writing it."
         )
-    return column.alias(DAY)
+    within_years(column, refusing(said))
+    return column.alias(DAY), None
 
 
-def _from_texts(column: pl.Series, said: str) -> pl.Series:
-    days = column.str.to_date("%Y-%m-%d", strict=False)
-    if not days.null_count():
-        return days.alias(DAY)
-    has_zone = column.str.contains(r"(Z|[+-]\d{2}:?\d{2})$")
-    if has_zone.any() and not has_zone.all():
-        row = int((~has_zone).arg_true()[0]) + 1
-        raise BadInputError(f"{said}: row {row}: expected a zone as on the other rows, found {column[row - 1]!r}.")
-    texts = column.str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
-    form = "%Y-%m-%dT%H:%M:%S%.f%#z" if has_zone.all() else "%Y-%m-%dT%H:%M:%S%.f"
-    times = texts.str.replace("Z$", "+00:00").str.to_datetime(form, strict=False, time_unit="us")
-    if times.null_count():
-        row = int(times.is_null().arg_true()[0]) + 1
-        raise BadInputError(f"{said}: row {row}: expected an ISO date or time, found {column[row - 1]!r}.")
-    return times.alias(DAY)
-
-
-def _local(column: pl.Series, zone: str | None, table: Labelled) -> pl.Series:
-    own = column.dtype.time_zone if isinstance(column.dtype, pl.Datetime) else None
-    if own is not None:
-        local = column.dt.convert_time_zone(str(zone_of(zone))) if zone else column
-        return local.dt.replace_time_zone(None)
-    if zone is None and _has_clock(column):
+def _refuse_no_zone(column: pl.Series, zone: str | None, table: Labelled) -> None:
+    """Refuse a clock that nobody knows the zone of."""
+    is_unzoned = isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is None
+    if is_unzoned and zone is None and _has_clock(column):
         row = int((column.dt.truncate("1d") != column).arg_true()[0]) + 1
         raise table.refuse(
             f"row {row}: expected a time with a zone, found {column[row - 1]}. Say which zone it is with --zone, e.g. "
             "--zone America/New_York."
         )
-    return column
 
 
 def _has_clock(column: pl.Series) -> bool:

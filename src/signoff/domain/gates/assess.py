@@ -19,6 +19,7 @@ from signoff.domain.gates.paper import paper_summary
 from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
 from signoff.domain.gates.regimes import regime_contrasts, regime_rows
+from signoff.domain.gates.sessions import calendar_sessions
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.stress import stress_rows
 from signoff.domain.gates.track import track_charts
@@ -44,6 +45,7 @@ GATES: Final[tuple[Gate, ...]] = (
     point_in_time_integrity,
     deflated_sharpe,
     hansen_spa,
+    calendar_sessions,
 )
 
 OF_THE_RECORD: Final = frozenset({"dsr", "pbo", "walk_forward", "var", "deflated_sharpe", "hansen_spa"})
@@ -77,6 +79,7 @@ def _assessed(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Pr
     return Assessment(
         findings=tuple(_judged(evidence, dossier, policy, progress)),
         period=evidence.backtest.period,
+        time=evidence.backtest.time,
         metrics=metric_rows(evidence, dossier.validation.targets),
         sharpe_difference=compared.difference,
         sharpe_difference_p=compared.p_value,

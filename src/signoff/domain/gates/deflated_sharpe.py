@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
-from typing import Final
 
 import numpy as np
 
@@ -12,11 +11,12 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.figures import figure
-from signoff.domain.gates.track import track_record
+from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.trials import Family, family
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
+from signoff.domain.sampling import Sampling
 from signoff.stats.deflated import (
     DeflatedSharpeRatio,
     deflated_sharpe_ratio,
@@ -24,9 +24,6 @@ from signoff.stats.deflated import (
     probabilistic_sharpe_ratio,
 )
 from signoff.stats.errors import InputError, InsufficientData
-
-MIN_SESSIONS: Final = 252
-SESSIONS_A_YEAR: Final = 252
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +34,7 @@ class Moments:
     sharpe: float
     skew: float
     kurtosis: float
+    time: Sampling
 
 
 def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -59,11 +57,14 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
+        time = evidence.backtest.time
+        if (lack := less_than_a_year(evidence)) is not None:
+            return lack
         trials = family(evidence, at_any_leverage=True)
         if isinstance(trials, Lack):
             return trials
-        sample = _moments(returns)
-        sharpes = _session_sharpes(trials)
+        sample = _moments(time.excess(returns), time)
+        sharpes = _row_sharpes(trials, time)
         variance = float(np.var(sharpes, ddof=1))
         result = deflated_sharpe_ratio(
             sharpe_per_period=sample.sharpe,
@@ -78,7 +79,8 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             n=sample.n,
             source=f"{evidence.backtest.source.name}, {trials.source}",
             convention=result.convention,
-            explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a session; the best of "
+            explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a "
+            f"{time.unit}, in {time.rate_words}; the best of "
             f"{trials.size} trials without skill would be expected to show {number(result.threshold, Unit.RATIO, 4)}.",
             figures=tuple(_figures(sample, result, trials, variance)),
             turning_point=_turning_point(sample, result.threshold, gate.threshold),
@@ -96,6 +98,9 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
             sharpe_per_period=sharpe, n=sample.n, skew=sample.skew, kurtosis=sample.kurtosis, benchmark=expected_best
         )
 
+    def annual(sharpe: float) -> str:
+        return _annual(sharpe, sample.time)
+
     try:
         needed = _first_at(probability, threshold, expected_best, expected_best + 1)
     except (InputError, InsufficientData):
@@ -103,10 +108,10 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
     verb = "pass" if sample.sharpe < needed else "fail"
     said = (
         f"It would {verb} with an annualised Sharpe ratio {'of' if verb == 'pass' else 'below'} "
-        f"{_annual(needed)}; it is {_annual(sample.sharpe)}."
+        f"{annual(needed)}; it is {annual(sample.sharpe)}."
     )
     if sample.sharpe <= expected_best:
-        return f"{said} No longer record would help while the ratio stays below {_annual(expected_best)}."
+        return f"{said} No longer record would help while the ratio stays below {annual(expected_best)}."
     try:
         length = minimum_track_record_length(
             sharpe_per_period=sample.sharpe,
@@ -117,9 +122,10 @@ def _turning_point(sample: Moments, expected_best: float, threshold: float) -> s
         )
     except (InputError, InsufficientData):
         return said
+    years, is_enough = length / sample.time.rows_a_year, "would be" if verb == "pass" else "is"
     return (
-        f"{said} At this ratio a record of {number(length, Unit.COUNT)} sessions ({length / SESSIONS_A_YEAR:.1f} "
-        f"years) {'would be' if verb == 'pass' else 'is'} enough; it has {sample.n:,}."
+        f"{said} At this ratio a record of {number(length, Unit.COUNT)} {sample.time.unit}s ({years:.1f} years) "
+        f"{is_enough} enough; it has {sample.n:,}."
     )
 
 
@@ -133,27 +139,25 @@ def _first_at(rising: Callable[[float], float], level: float, low: float, high: 
     return high
 
 
-def _annual(session_sharpe: float) -> str:
-    return number(session_sharpe * sqrt(SESSIONS_A_YEAR), Unit.RATIO)
+def _annual(row_sharpe: float, time: Sampling) -> str:
+    return number(row_sharpe * sqrt(time.rows_a_year), Unit.RATIO)
 
 
 def _picture(sample: Moments, expected_best: float, sharpes: Floats) -> HistogramChart:
-    root = sqrt(SESSIONS_A_YEAR)
+    root = sqrt(sample.time.rows_a_year)
     return HistogramChart(
         "deflated_sharpe",
         f"Sharpe ratios of {sharpes.size} distinct trials (annualised), what the best of as many without skill would "
-        f"be expected to show, and the backtest; n = {sample.n:,} sessions.",
+        f"be expected to show, and the backtest; n = {sample.time.counted(sample.n)}.",
         sharpes * root,
-        Reference(expected_best * root, f"luck alone {_annual(expected_best)}"),
+        Reference(expected_best * root, f"luck alone {_annual(expected_best, sample.time)}"),
         "Sharpe ratio, annualised",
         Shade.NONE,
-        (Reference(sample.sharpe * root, f"backtest {_annual(sample.sharpe)}"),),
+        (Reference(sample.sharpe * root, f"backtest {_annual(sample.sharpe, sample.time)}"),),
     )
 
 
-def _moments(returns: Floats) -> Moments:
-    if returns.size < MIN_SESSIONS:
-        raise InsufficientData(f"The backtest has {returns.size} sessions; at least {MIN_SESSIONS} are needed.")
+def _moments(returns: Floats, time: Sampling) -> Moments:
     centred = returns - returns.mean()
     deviation = float(np.sqrt(np.mean(centred**2)))
     return Moments(
@@ -161,11 +165,13 @@ def _moments(returns: Floats) -> Moments:
         sharpe=float(returns.mean() / returns.std(ddof=1)),
         skew=float(np.mean((centred / deviation) ** 3)),
         kurtosis=float(np.mean((centred / deviation) ** 4)),
+        time=time,
     )
 
 
-def _session_sharpes(trials: Family) -> Floats:
-    sharpes: Floats = trials.returns.mean(axis=0) / trials.returns.std(axis=0, ddof=1)
+def _row_sharpes(trials: Family, time: Sampling) -> Floats:
+    rate = time.row_rate if time.risk_free_pct else 0.0
+    sharpes: Floats = (trials.returns.mean(axis=0) - rate) / trials.returns.std(axis=0, ddof=1)
     return sharpes
 
 

@@ -6,7 +6,7 @@ from signoff.domain.charts import HistogramChart, Reference
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.track import MIN_SESSIONS, track_record
+from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Unit, count, number
@@ -29,19 +29,19 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
     )
 
     def measure() -> Measurement | Lack:
-        returns = track_record(evidence)
+        returns, time = track_record(evidence), evidence.backtest.time
         if isinstance(returns, Lack):
             return returns
-        if returns.size < MIN_SESSIONS:
-            return Lack(f"The backtest has {returns.size} sessions; {MIN_SESSIONS} (a year) are needed.")
+        if (lack := less_than_a_year(evidence)) is not None:
+            return lack
         result = downside_sensitivity_ratio(returns)
         return Measurement(
             value=result.ratio,
             n=result.n,
             source=evidence.backtest.source.name,
             convention=result.convention,
-            explanation=f"The backtest lost on {result.losses:,} and gained on {result.gains:,} of {result.n:,} "
-            "sessions; above 1 the losses are the larger ones.",
+            explanation=f"The backtest lost on {result.losses:,} and gained on {result.gains:,} of "
+            f"{time.counted(result.n)}; above 1 the losses are the larger ones.",
             figures=(
                 count("gates.dsr.losses", result.losses),
                 count("gates.dsr.gains", result.gains),
@@ -51,10 +51,10 @@ def downside_sensitivity(evidence: Evidence, _dossier: Dossier, policy: Policy) 
             charts=(
                 HistogramChart(
                     "dsr",
-                    f"Daily returns, losses shaded; n = {result.n:,} sessions.",
+                    f"{time.frequency.title()} returns, losses shaded; n = {time.counted(result.n)}.",
                     100 * returns,
                     Reference(0.0, "0"),
-                    "daily return %",
+                    f"{time.frequency} return %",
                 ),
             ),
         )

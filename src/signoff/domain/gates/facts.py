@@ -22,6 +22,8 @@ def facts(assessment: Assessment) -> tuple[Quantity, ...]:
 def _facts(assessment: Assessment) -> Iterator[Quantity]:
     for row in assessment.metrics:
         yield from _of_metric(row)
+    yield Quantity(name="time.rows_a_year", value=assessment.time.rows_a_year, digits=1, source=assessment.time.words)
+    yield Quantity(name="time.risk_free_rate", value=assessment.time.risk_free_pct / 100, unit=Unit.PERCENT, digits=2)
     yield assessment.sharpe_difference
     yield assessment.sharpe_difference_p
     yield assessment.sharpe_difference_bootstrap_p

@@ -12,9 +12,9 @@ import numpy as np
 
 from signoff.domain.assessment import MetricRow, MetricStatus
 from signoff.domain.dossier import Targets
-from signoff.domain.evidence import Evidence, Floats, Returns
+from signoff.domain.evidence import Evidence, Returns
 from signoff.domain.gates.figures import absent, figure
-from signoff.domain.gates.track import MIN_SESSIONS
+from signoff.domain.gates.track import less_than_a_year
 from signoff.domain.quantity import Quantity, Unit, relative_change
 from signoff.stats.comparison import SharpeDifference, sharpe_difference_test
 from signoff.stats.performance import (
@@ -37,46 +37,56 @@ class Metric:
 
     key: str
     title: str
-    compute: Callable[[Floats], float]
+    compute: Callable[[Returns], float]
     target: Callable[[Targets], float]
     unit: Unit
-    standard_error: Callable[[Floats], float] | None = None
+    standard_error: Callable[[Returns], float] | None = None
+
+
+def annual_sharpe(of: Returns) -> float:
+    """The Sharpe ratio in excess of the declared rate, annualised by the rows that the table has a year."""
+    return sharpe_ratio(of.time.excess(of.returns), periods=of.time.rows_a_year)
+
+
+def annual_sharpe_error(of: Returns) -> float:
+    """Its standard error."""
+    return sharpe_standard_error(of.time.excess(of.returns), periods=of.time.rows_a_year)
 
 
 METRICS: Final = (
     Metric(
         key="sharpe",
         title="Sharpe Ratio",
-        compute=sharpe_ratio,
+        compute=annual_sharpe,
         target=lambda targets: targets.sharpe,
         unit=Unit.RATIO,
-        standard_error=sharpe_standard_error,
+        standard_error=annual_sharpe_error,
     ),
     Metric(
         key="annual_return",
         title="Ann. Return",
-        compute=annualized_return,
+        compute=lambda of: annualized_return(of.returns, periods=of.time.rows_a_year),
         target=lambda targets: targets.annual_return_pct / 100,
         unit=Unit.PERCENT,
     ),
     Metric(
         key="max_drawdown",
         title="Max Drawdown",
-        compute=max_drawdown,
+        compute=lambda of: max_drawdown(of.returns),
         target=lambda targets: targets.max_drawdown_pct / 100,
         unit=Unit.PERCENT,
     ),
     Metric(
         key="hit_rate",
         title="Hit Rate",
-        compute=hit_rate,
+        compute=lambda of: hit_rate(of.returns),
         target=lambda targets: targets.hit_rate_pct / 100,
         unit=Unit.PERCENT,
     ),
     Metric(
         key="win_loss_ratio",
         title="Win/Loss Ratio",
-        compute=win_loss_ratio,
+        compute=lambda of: win_loss_ratio(of.returns),
         target=lambda targets: targets.win_loss_ratio,
         unit=Unit.RATIO,
     ),
@@ -105,15 +115,15 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets) -> MetricRow:
         change=relative_change(new.value, old.value),
         target=Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"),
         target_sign="≥",
-        status=metric_status(new.value, target, n=evidence.backtest.returns.size),
+        status=metric_status(new.value, target, is_short=less_than_a_year(evidence) is not None),
     )
 
 
-def metric_status(value: float | None, target: float, *, n: int = MIN_SESSIONS) -> MetricStatus:
-    """How a figure of `n` sessions that is better when higher stands to its target; a short record says nothing."""
+def metric_status(value: float | None, target: float, *, is_short: bool = False) -> MetricStatus:
+    """How a figure that is better when higher stands to its target; a record that is too short says nothing."""
     if value is None:
         return MetricStatus.NOT_PROVIDED
-    if n < MIN_SESSIONS:
+    if is_short:
         return MetricStatus.INCONCLUSIVE
     if not value >= target:
         return MetricStatus.MISSED
@@ -142,7 +152,13 @@ def sharpe_comparison(new: Returns, old: Returns | None) -> Comparison:
     n, files = ours.returns.size, f"{new.source.name}, {old.source.name}"
 
     def test(method: str = "hac") -> SharpeDifference:
-        return sharpe_difference_test(ours.returns, theirs.returns, method=method, repetitions=REPETITIONS)
+        return sharpe_difference_test(
+            ours.time.excess(ours.returns),
+            ours.time.excess(theirs.returns),
+            method=method,
+            repetitions=REPETITIONS,
+            periods=ours.time.rows_a_year,
+        )
 
     def p_value(name: str, method: str, said: str) -> Quantity:
         source = f"{files}; Ledoit and Wolf (2008), {said}, two-sided"
@@ -165,8 +181,8 @@ def on_shared_dates(one: Returns, other: Returns) -> tuple[Returns, Returns]:
     """Both series on the dates that both have; what differs in period cannot be compared."""
     dates, at_one, at_other = np.intersect1d(one.dates, other.dates, return_indices=True)
     return (
-        Returns(source=one.source, dates=dates, returns=one.returns[at_one]),
-        Returns(source=other.source, dates=dates, returns=other.returns[at_other]),
+        Returns(source=one.source, dates=dates, returns=one.returns[at_one], sampling=one.time),
+        Returns(source=other.source, dates=dates, returns=other.returns[at_other], sampling=other.time),
     )
 
 
@@ -174,9 +190,9 @@ def _measured(metric: Metric, name: str, returns: Returns) -> Quantity:
     error = metric.standard_error
     return figure(
         name,
-        lambda: metric.compute(returns.returns),
+        lambda: metric.compute(returns),
         unit=metric.unit,
         n=returns.returns.size,
         source=returns.source.name,
-        standard_error=None if error is None else lambda _: error(returns.returns),
+        standard_error=None if error is None else lambda _: error(returns),
     )

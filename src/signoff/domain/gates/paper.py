@@ -13,12 +13,12 @@ from signoff.domain.assessment import PaperSummary
 from signoff.domain.evidence import Days, Evidence, Floats, PaperLog, Returns
 from signoff.domain.gates.anomalies import anomaly_checks
 from signoff.domain.gates.figures import absent, figure
+from signoff.domain.gates.metrics import annual_sharpe, annual_sharpe_error
 from signoff.domain.gates.own_returns import own_returns
 from signoff.domain.gates.paper_rows import Mask, days, is_order, is_priced, signs, slippage_bps
 from signoff.domain.quantity import Quantity, Unit
 from signoff.stats.association import PearsonCorrelation, pearson_correlation
 from signoff.stats.errors import InsufficientData
-from signoff.stats.performance import sharpe_ratio, sharpe_standard_error
 
 MIN_SHARED_DATES: Final = 10
 MIN_TRADES: Final = 2
@@ -79,10 +79,10 @@ def _sharpe(returns: Returns | None) -> Quantity:
     size = returns.returns.size
     return figure(
         "paper.sharpe",
-        lambda: sharpe_ratio(returns.returns),
+        lambda: annual_sharpe(returns),
         n=size,
         source=returns.source.name,
-        standard_error=lambda _: sharpe_standard_error(returns.returns),
+        standard_error=lambda _: annual_sharpe_error(returns),
     )
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from math import ceil
-from typing import Final
 
 from signoff.domain.charts import HistogramChart, Reference, ScatterChart
 from signoff.domain.dossier import Dossier
@@ -12,9 +11,8 @@ from signoff.domain.gates.trials import Family, family
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import PboGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
+from signoff.domain.sampling import Sampling
 from signoff.stats.overfitting import ProbabilityOfBacktestOverfitting, probability_of_backtest_overfitting
-
-SESSIONS_A_YEAR: Final = 252
 
 
 def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -36,7 +34,8 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         trials = family(evidence, at_any_leverage=True)
         if isinstance(trials, Lack):
             return trials
-        result = probability_of_backtest_overfitting(trials.returns, partitions=gate.partitions)
+        time = evidence.backtest.time
+        result = probability_of_backtest_overfitting(time.excess(trials.returns), partitions=gate.partitions)
         return Measurement(
             value=result.pbo,
             n=result.n,
@@ -47,7 +46,7 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
             "37 to 53% of the time, so read it beside the deflated Sharpe ratio.",
             figures=_figures(result, trials, gate),
             turning_point=_turning_point(result, gate.threshold),
-            charts=tuple(_pictures(result)),
+            charts=tuple(_pictures(result, time)),
         )
 
     return guarded(rule, measure)
@@ -68,17 +67,17 @@ def _turning_point(result: ProbabilityOfBacktestOverfitting, threshold: float) -
     )
 
 
-def _pictures(result: ProbabilityOfBacktestOverfitting) -> Iterator[HistogramChart | ScatterChart]:
+def _pictures(result: ProbabilityOfBacktestOverfitting, time: Sampling) -> Iterator[HistogramChart | ScatterChart]:
     yield HistogramChart(
         "pbo_logits",
-        f"PBO: logits of {result.splits:,} splits; PBO is the share at or below 0. n = {result.n:,} sessions, "
+        f"PBO: logits of {result.splits:,} splits; PBO is the share at or below 0. n = {time.counted(result.n)}, "
         f"{result.trials:,} trials.",
         result.logits,
         Reference(0.0, "0: the median"),
         "logit λ = ln(ω / (1 − ω)) of the out-of-sample rank",
     )
     slope = "" if result.slope is None else f" Slope {number(result.slope, Unit.RATIO)}."
-    root = SESSIONS_A_YEAR**0.5
+    root = time.rows_a_year**0.5
     yield ScatterChart(
         "pbo_scatter",
         f"The best trial in-sample and what it then did out of sample, {result.splits:,} splits; it lost in "

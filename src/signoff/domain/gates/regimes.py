@@ -17,12 +17,14 @@ from signoff.domain.assessment import RegimeContrast, RegimeRow
 from signoff.domain.evidence import Floats, Returns
 from signoff.domain.gates.figures import absent, figure, upper_tail
 from signoff.domain.quantity import Quantity, Unit
+from signoff.domain.sampling import Sampling
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import annualized_return, sharpe_ratio, sharpe_standard_error
 
 TREND_SESSIONS: Final = 200
 VOLATILITY_SESSIONS: Final = 60
 MIN_SESSIONS: Final = 60
+MIN_ROWS: Final = 24
 NO_BENCHMARK: Final = "the backtest has no benchmark column to tell regimes by"
 
 Mask = NDArray[np.bool_]
@@ -30,7 +32,7 @@ Mask = NDArray[np.bool_]
 
 def regime_rows(backtest: Returns) -> tuple[RegimeRow, ...]:
     """Bull, bear, high and low volatility; not provided where the backtest carries no benchmark."""
-    return tuple(_row(key, title, backtest, inside) for key, title, inside in _regimes(backtest.benchmark))
+    return tuple(_row(key, title, backtest, inside) for key, title, inside in _regimes(backtest))
 
 
 def regime_contrasts(backtest: Returns) -> tuple[RegimeContrast, RegimeContrast]:
@@ -40,7 +42,7 @@ def regime_contrasts(backtest: Returns) -> tuple[RegimeContrast, RegimeContrast]
     is tested: sessions of two regimes are disjoint, their Sharpe ratios are taken as independent, each with its HAC
     standard error, and the p-value is two-sided.
     """
-    inside = {key: mask for key, _, mask in _regimes(backtest.benchmark)}
+    inside = {key: mask for key, _, mask in _regimes(backtest)}
     return (
         _contrast("trend", "Bull less bear market", backtest, inside["bull"], inside["bear"]),
         _contrast(
@@ -57,13 +59,16 @@ def _contrast(key: str, title: str, backtest: Returns, one: Mask | None, other: 
             difference=absent(names[0], NO_BENCHMARK),
             p_value=absent(names[1], NO_BENCHMARK, unit=Unit.PROBABILITY),
         )
-    first, second = backtest.returns[one], backtest.returns[other]
+    time, periods = backtest.time, backtest.time.rows_a_year
+    first, second = time.excess(backtest.returns[one]), time.excess(backtest.returns[other])
 
     def difference() -> float:
-        return sharpe_ratio(_enough(first)) - sharpe_ratio(_enough(second))
+        return sharpe_ratio(_enough(first, time), periods=periods) - sharpe_ratio(
+            _enough(second, time), periods=periods
+        )
 
     def error() -> float:
-        return hypot(sharpe_standard_error(first, method="hac"), sharpe_standard_error(second, method="hac"))
+        return hypot(*(sharpe_standard_error(one, periods=periods, method="hac") for one in (first, second)))
 
     n, source = first.size + second.size, f"{backtest.source.name}; independent regimes, HAC standard errors"
     return RegimeContrast(
@@ -79,34 +84,46 @@ def _contrast(key: str, title: str, backtest: Returns, one: Mask | None, other: 
     )
 
 
-def _regimes(benchmark: Floats | None) -> Iterator[tuple[str, str, Mask | None]]:
-    trend = None if benchmark is None else trailing_trend(benchmark)
-    nervous = None if benchmark is None else relative_volatility(benchmark)
+def _regimes(backtest: Returns) -> Iterator[tuple[str, str, Mask | None]]:
+    benchmark, time = backtest.benchmark, backtest.time
+    sessions, fewest = time.rows(TREND_SESSIONS), time.rows(VOLATILITY_SESSIONS, fewest=MIN_ROWS)
+    trend = None if benchmark is None else _known_before(trailing_trend(benchmark, sessions), time.lag)
+    nervous = None if benchmark is None else _known_before(relative_volatility(benchmark, fewest), time.lag)
     yield "bull", "Bull market", None if trend is None else trend > 0
     yield "bear", "Bear market", None if trend is None else trend <= 0
     yield "high_volatility", "High volatility", None if nervous is None else nervous > 0
     yield "low_volatility", "Low volatility", None if nervous is None else nervous <= 0
 
 
-def trailing_trend(benchmark: Floats) -> Floats:
+def _known_before(figure_of: Floats, lag: int) -> Floats:
+    """The figure of each row as it stood before the benchmark's row that goes with it; NaN where that is not there."""
+    if lag == 0:
+        return figure_of
+    moved = np.full(figure_of.size, np.nan)
+    if abs(lag) < figure_of.size:
+        moved[max(lag, 0) : figure_of.size + min(lag, 0)] = figure_of[max(-lag, 0) : figure_of.size - max(lag, 0)]
+    return moved
+
+
+def trailing_trend(benchmark: Floats, sessions: int = TREND_SESSIONS) -> Floats:
     """The log return of the 200 sessions before each session; NaN until there are that many."""
     trend = np.full(benchmark.size, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         level = np.concatenate(([0.0], np.cumsum(np.log1p(benchmark))))
-    trend[TREND_SESSIONS:] = level[TREND_SESSIONS:-1] - level[: -TREND_SESSIONS - 1]
+    trend[sessions:] = level[sessions:-1] - level[: -sessions - 1]
     return trend
 
 
-def relative_volatility(benchmark: Floats) -> Floats:
+def relative_volatility(benchmark: Floats, sessions: int = VOLATILITY_SESSIONS) -> Floats:
     """The volatility of the 60 sessions before each session less the median of all such until then; NaN at first."""
     excess = np.full(benchmark.size, np.nan)
     seen: list[float] = []
-    if benchmark.size <= VOLATILITY_SESSIONS:
+    if benchmark.size <= sessions:
         return excess
-    trailing = np.lib.stride_tricks.sliding_window_view(benchmark[:-1], VOLATILITY_SESSIONS).std(axis=1, ddof=1)
-    for session, volatility in enumerate(trailing.tolist(), start=VOLATILITY_SESSIONS):
+    trailing = np.lib.stride_tricks.sliding_window_view(benchmark[:-1], sessions).std(axis=1, ddof=1)
+    for row, volatility in enumerate(trailing.tolist(), start=sessions):
         insort(seen, volatility)
-        excess[session] = volatility - _median(seen)
+        excess[row] = volatility - _median(seen)
     return excess
 
 
@@ -126,40 +143,44 @@ def _row(key: str, title: str, backtest: Returns, inside: Mask | None) -> Regime
             annual_return=absent(f"{name}.annual_return", reason, unit=Unit.PERCENT),
             p_value=absent(f"{name}.p_value", reason, unit=Unit.PROBABILITY),
         )
-    returns = backtest.returns[inside]
+    returns, time = backtest.returns[inside], backtest.time
+    own, periods = time.excess(returns), time.rows_a_year
     return RegimeRow(
         title=title,
         days=returns.size,
         sharpe=figure(
             f"{name}.sharpe",
-            lambda: sharpe_ratio(_enough(returns)),
+            lambda: sharpe_ratio(_enough(own, time), periods=periods),
             n=returns.size,
             source=backtest.source.name,
-            standard_error=lambda _: sharpe_standard_error(returns),
+            standard_error=lambda _: sharpe_standard_error(own, periods=periods),
         ),
         annual_return=figure(
             f"{name}.annual_return",
-            lambda: annualized_return(_enough(returns)),
+            lambda: annualized_return(_enough(returns, time), periods=periods),
             unit=Unit.PERCENT,
             n=returns.size,
             source=backtest.source.name,
         ),
-        p_value=_p_value(f"{name}.p_value", returns, backtest.source.name),
+        p_value=_p_value(f"{name}.p_value", own, backtest),
     )
 
 
-def _p_value(name: str, returns: Floats, source: str) -> Quantity:
+def _p_value(name: str, returns: Floats, backtest: Returns) -> Quantity:
     """One-sided, for a mean return that is not above zero: the Sharpe ratio over its HAC standard error."""
     return figure(
         name,
-        lambda: upper_tail(sharpe_ratio(_enough(returns)) / sharpe_standard_error(returns, method="hac")),
+        lambda: upper_tail(
+            sharpe_ratio(_enough(returns, backtest.time)) / sharpe_standard_error(returns, method="hac")
+        ),
         unit=Unit.PROBABILITY,
         n=returns.size,
-        source=source,
+        source=backtest.source.name,
     )
 
 
-def _enough(returns: Floats) -> Floats:
-    if returns.size < MIN_SESSIONS:
-        raise InsufficientData(f"{returns.size} sessions in this regime; at least {MIN_SESSIONS} are needed")
+def _enough(returns: Floats, time: Sampling) -> Floats:
+    needed = time.rows(MIN_SESSIONS, fewest=MIN_ROWS)
+    if returns.size < needed:
+        raise InsufficientData(f"{time.counted(returns.size)} in this regime; at least {needed} are needed")
     return returns

@@ -8,6 +8,7 @@ in the file `stress`, and count where the run of the registered version made the
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from signoff.domain.dossier import StressWindow
 from signoff.domain.evidence import AssetReturns, Days, Evidence, Floats, Positions, Returns, Symbols
 from signoff.domain.gates.figures import absent, figure
 from signoff.domain.quantity import Quantity, Unit, number
+from signoff.domain.sampling import Sampling
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import max_drawdown, sharpe_ratio
 
@@ -97,7 +99,7 @@ def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
         title=window.title,
         start=window.start,
         end=window.end,
-        sharpe=measured("sharpe", _sharpe, returns.returns, Unit.RATIO),
+        sharpe=measured("sharpe", partial(_sharpe, time=returns.time), returns.returns, Unit.RATIO),
         max_drawdown=measured("max_drawdown", max_drawdown, returns.returns, Unit.PERCENT),
         total_return=measured("total_return", compounded, returns.returns, Unit.PERCENT),
         benchmark_return=measured("benchmark_return", compounded, returns.benchmark, Unit.PERCENT),
@@ -218,10 +220,12 @@ def _paths(window: Window, book: Book, assets: AssetReturns) -> Paths | str:
     return Paths(np.column_stack(growths), is_held)
 
 
-def _sharpe(returns: Floats) -> float:
+def _sharpe(returns: Floats, time: Sampling) -> float:
     if returns.size < MIN_SHARPE_SESSIONS:
-        raise InsufficientData(f"{returns.size} sessions are too few for a Sharpe ratio; {MIN_SHARPE_SESSIONS} needed")
-    return sharpe_ratio(returns)
+        raise InsufficientData(
+            f"{time.counted(returns.size)} are too few for a Sharpe ratio; {MIN_SHARPE_SESSIONS} needed"
+        )
+    return sharpe_ratio(time.excess(returns), periods=time.rows_a_year)
 
 
 def compounded(returns: Floats) -> float:

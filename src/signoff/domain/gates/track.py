@@ -8,13 +8,10 @@ from signoff.domain.charts import Chart, Line, LinesChart, Reference, Underwater
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
+from signoff.domain.sampling import Sampling
 from signoff.stats.performance import rolling_sharpe
 from signoff.stats.returns import impossible, is_steady
 
-ROLLING_SESSIONS: Final = 252
-SESSIONS_A_YEAR: Final = 252
-MIN_SESSIONS: Final = SESSIONS_A_YEAR
-"""Below a year of sessions neither a gate nor a status beside a target says anything of a record."""
 _TWO_SIDED_95: Final = 1.959963984540054
 
 
@@ -35,6 +32,27 @@ def track_record(evidence: Evidence) -> Floats | Lack:
     return returns
 
 
+def less_than_a_year(evidence: Evidence) -> Lack | None:
+    """That the record is too short for a gate, None where it is long enough.
+
+    The error of an annual Sharpe ratio falls with the years of a record and hardly with its rows, so the minimum is a
+    year of rows; it is never below 24 rows, from which moments cannot be estimated.
+    """
+    backtest, time = evidence.backtest, evidence.backtest.time
+    if backtest.returns.size >= time.year:
+        return None
+    return Lack(
+        f"The backtest has {time.counted(backtest.returns.size)}; at least {time.year} are needed ({time.year_words})."
+    )
+
+
+def windowed(sessions: int, rows: int, time: Sampling) -> str:
+    """A window that a policy gives in sessions, in words; where a row is longer than a session, the rows it takes."""
+    if rows == sessions:
+        return f"{sessions} sessions"
+    return f"{time.counted(rows)} (the policy's {sessions} sessions)"
+
+
 def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, ...]:
     """Rolling Sharpe ratios with their confidence bands, and how far under water each version was."""
     versions = [(new, evidence.backtest, True)]
@@ -42,13 +60,14 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
         versions.append((old or "previous", evidence.backtest_previous, False))
     judged = [(label, returns, is_new) for label, returns, is_new in versions if _is_sound(returns.returns)]
     under_water = tuple(Line(label, r.dates, r.returns, is_new) for label, r, is_new in judged)
-    rolling = tuple(_rolling(label, r, is_new=is_new) for label, r, is_new in judged if r.dates.size > ROLLING_SESSIONS)
+    rolling = tuple(_rolling(label, r, is_new=is_new) for label, r, is_new in judged if r.dates.size > r.time.year)
     charts: list[Chart] = []
     if rolling:
+        time = evidence.backtest.time
         charts.append(
             LinesChart(
                 "rolling_sharpe",
-                f"Sharpe ratio over the last {ROLLING_SESSIONS} sessions with its 95% band (Lo 2002, independent "
+                f"Sharpe ratio over the last {time.counted(time.year)} with its 95% band (Lo 2002, independent "
                 "returns); windows overlap, so neighbouring points say almost the same.",
                 rolling,
                 Reference(0.0, "0"),
@@ -63,10 +82,11 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
 
 
 def _rolling(label: str, returns: Returns, *, is_new: bool) -> Line:
-    sharpes = rolling_sharpe(returns.returns, ROLLING_SESSIONS)
-    error = np.sqrt((SESSIONS_A_YEAR + sharpes**2 / 2) / ROLLING_SESSIONS)
+    time, window = returns.time, returns.time.year
+    sharpes = rolling_sharpe(time.excess(returns.returns), window, periods=time.rows_a_year)
+    error = np.sqrt((time.rows_a_year + sharpes**2 / 2) / window)
     half = _TWO_SIDED_95 * error
-    dates = returns.dates[ROLLING_SESSIONS - 1 :]
+    dates = returns.dates[window - 1 :]
     return Line(label, dates, sharpes, is_new, sharpes - half, sharpes + half)
 
 

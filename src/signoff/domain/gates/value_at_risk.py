@@ -17,14 +17,17 @@ from signoff.domain.evidence import Days, Evidence, Floats, Returns
 from signoff.domain.filled import Filled, idle
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.figures import figure
-from signoff.domain.gates.track import track_record
+from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
+from signoff.domain.sampling import Frequency
 from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen, kupiec
 from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk, value_at_risk
 
 MIN_FORECASTS: Final = 250
+FEWEST_BEFORE: Final = 100
+"""Rows that a 95% quantile takes: five of them lie beyond it. Both minima count rows, however long a row is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +41,8 @@ class Forecasts:
 
 def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
     """The backtest's VaR against the limit, with Kupiec's and Christoffersen's tests of its rolling forecasts."""
-    gate = policy.gates.var
+    gate, time = policy.gates.var, evidence.backtest.time
+    length = windowed(gate.window_sessions, forecast_window(gate, evidence.backtest), time)
     rule = Rule(
         key="var",
         title="VaR Compliance",
@@ -48,8 +52,8 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         digits=2,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method=f"{gate.method} VaR at {number(gate.level, Unit.PERCENT, 0)}% over the whole backtest, and the coverage "
-        f"of one-session forecasts from the {gate.window_sessions} sessions before",
+        method=f"{gate.method} VaR of one {time.unit} at {number(gate.level, Unit.PERCENT, 0)}% over the whole "
+        f"backtest, and the coverage of one-{time.unit} forecasts from the {length} before",
     )
 
     def measure() -> Measurement | Lack:
@@ -60,11 +64,11 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         quiet = idle(backtest.dates, returns)
         backtest = _without(backtest, quiet)
         returns = backtest.returns
-        available = returns.size - gate.window_sessions
+        available = returns.size - forecast_window(gate, backtest)
         if available < MIN_FORECASTS:
             return Lack(
-                f"The backtest has {returns.size} sessions{_and_idle(quiet)}; {gate.window_sessions} before the first "
-                f"forecast and {MIN_FORECASTS} forecasts are needed to test coverage."
+                f"The backtest has {time.counted(returns.size)}{_and_idle(quiet)}; {length} before the first forecast "
+                f"and {MIN_FORECASTS} forecasts are needed to test coverage."
             )
         estimate = value_at_risk(returns, level=gate.level, method=gate.method)
         forecasts = rolling_forecasts(backtest, gate)
@@ -123,21 +127,28 @@ def _accepted(n: int, gate: VarGate) -> tuple[int, int]:
 
 def _picture(backtest: Returns, forecasts: Forecasts, gate: VarGate) -> ExceptionChart:
     dates, count_of = forecasts.dates, int(forecasts.is_exception.sum())
+    day = "day" if backtest.time.frequency is Frequency.DAILY else backtest.time.unit
     return ExceptionChart(
         "var_exceptions",
-        f"Daily returns against the VaR forecast of the day before; {count_of:,} exceptions in {dates.size:,} "
-        f"sessions, {dates[0]} to {dates[-1]}.",
+        f"{backtest.time.frequency.title()} returns against the VaR forecast of the {day} before; {count_of:,} "
+        f"exceptions in {backtest.time.counted(dates.size)}, {dates[0]} to {dates[-1]}.",
         dates,
-        backtest.returns[gate.window_sessions :],
+        backtest.returns[forecast_window(gate, backtest) :],
         forecasts.value_at_risk,
     )
 
 
+def forecast_window(gate: VarGate, backtest: Returns) -> int:
+    """The rows before a forecast: the policy's sessions in rows of the table, and never too few for a quantile."""
+    return backtest.time.rows(gate.window_sessions, fewest=FEWEST_BEFORE)
+
+
 def rolling_forecasts(backtest: Returns, gate: VarGate) -> Forecasts:
     """The VaR of every session that has a full window before it, and whether its return fell below that."""
-    rolling = rolling_value_at_risk(backtest.returns, window=gate.window_sessions, level=gate.level, method=gate.method)
+    window = forecast_window(gate, backtest)
+    rolling = rolling_value_at_risk(backtest.returns, window=window, level=gate.level, method=gate.method)
     return Forecasts(
-        dates=backtest.dates[gate.window_sessions :],
+        dates=backtest.dates[window:],
         value_at_risk=rolling.forecasts,
         is_exception=rolling.is_exception,
     )

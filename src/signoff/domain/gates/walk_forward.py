@@ -7,7 +7,7 @@ from signoff.domain.charts import BarChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.track import track_record
+from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
@@ -18,8 +18,9 @@ MIN_WINDOWS: Final = 10
 
 def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
     """The share of non-overlapping windows whose compounded return is above zero."""
-    gate = policy.gates.walk_forward
-    sessions = gate.window_sessions
+    gate, time = policy.gates.walk_forward, evidence.backtest.time
+    rows = time.rows(gate.window_sessions)
+    length = windowed(gate.window_sessions, rows, time)
     rule = Rule(
         key="walk_forward",
         title="Walk-Forward Consistency",
@@ -29,24 +30,26 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
         digits=1,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method=f"non-overlapping windows of {sessions} sessions from the first on, the last partial one dropped",
+        method=f"non-overlapping windows of {length} from the first on, the last partial one dropped",
     )
 
     def measure() -> Measurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
             return returns
-        if (complete := returns.size // sessions) < MIN_WINDOWS:
-            return Lack(f"The backtest fills {complete} windows of {sessions} sessions; {MIN_WINDOWS} are needed.")
-        result = walk_forward_consistency([returns[window] for window in windows(returns.size, sessions)])
-        dropped = returns.size - result.n * sessions
+        if (complete := returns.size // rows) < MIN_WINDOWS:
+            return Lack(f"The backtest fills {complete} windows of {length}; {MIN_WINDOWS} are needed.")
+        result = walk_forward_consistency(
+            [returns[window] for window in windows(returns.size, rows)], periods=time.rows_a_year, rate=time.row_rate
+        )
+        dropped = returns.size - result.n * rows
         return Measurement(
             value=result.consistency,
             n=result.n,
             source=evidence.backtest.source.name,
             convention=result.convention,
-            explanation=f"{result.positive} of {result.n} windows of {sessions} sessions gained"
-            + (f"; the last {dropped} sessions fill no window." if dropped else "."),
+            explanation=f"{result.positive} of {result.n} windows of {length} gained"
+            + (f"; the last {time.counted(dropped)} fill no window." if dropped else "."),
             figures=(
                 count("gates.walk_forward.windows", result.n),
                 count("gates.walk_forward.positive_windows", result.positive),
@@ -57,9 +60,9 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
             charts=(
                 BarChart(
                     "walk_forward",
-                    f"Return of each of {result.n} windows of {sessions} sessions, at its last session; "
+                    f"Return of each of {result.n} windows of {length}, at its last {time.unit}; "
                     f"{result.positive} gained.",
-                    evidence.backtest.dates[sessions - 1 :: sessions],
+                    evidence.backtest.dates[rows - 1 :: rows],
                     100 * result.window_returns,
                     "return %",
                 ),

@@ -20,8 +20,6 @@ from signoff.domain.quantity import NOT_PROVIDED, Unit, number
 from signoff.domain.silence import rule
 from signoff.domain.tracked import Group, tracked
 
-SESSIONS_A_YEAR: Final = 252
-
 _VERDICT_MARK: Final = {
     Verdict.APPROVE: Mark.APPROVED,
     Verdict.CONDITIONAL: Mark.CONDITIONAL,
@@ -42,13 +40,13 @@ def plan(release: Release) -> Section:
     )
 
 
-def false_alarm_rate(annual_sharpe: float, threshold: float, window_days: int) -> float:
+def false_alarm_rate(annual_sharpe: float, threshold: float, window_days: int, sessions_a_year: float = 252.0) -> float:
     """P(Sharpe ratio over a window < threshold) on one day, if the true ratio is `annual_sharpe`.
 
     Normal approximation with the standard error of Lo (2002) for independent returns, √((1 + SR²/2) / n) per session.
     """
-    session_sharpe = annual_sharpe / SESSIONS_A_YEAR**0.5
-    error = ((1 + session_sharpe**2 / 2) / window_days * SESSIONS_A_YEAR) ** 0.5
+    session_sharpe = annual_sharpe / sessions_a_year**0.5
+    error = ((1 + session_sharpe**2 / 2) / window_days * sessions_a_year) ** 0.5
     return NormalDist(annual_sharpe, error).cdf(threshold)
 
 
@@ -130,7 +128,7 @@ def _false_alarm(release: Release) -> str:
     row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
     if row is None or row.new.value is None:
         return f"False-alarm rate of the Sharpe trigger: {NOT_PROVIDED}."
-    rate = false_alarm_rate(row.new.value, trigger.below, trigger.window_days)
+    rate = false_alarm_rate(row.new.value, trigger.below, trigger.window_days, release.policy.phases.sessions_a_year)
     return (
         f"False-alarm rate of the Sharpe trigger (single day, normal approximation): if the true Sharpe ratio is the "
         f"backtest's {number(row.new.value, Unit.RATIO)}, the rolling {trigger.window_days}-day figure lies below "

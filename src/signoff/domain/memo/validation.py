@@ -70,6 +70,7 @@ _HOW: Final = {
     "point_in_time": (("features", "{} features"), ("dates", "{} dates")),
     "deflated_sharpe": (("trials", "{} trials"), ("trial_sharpe_variance", "V = {}")),
     "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
+    "sessions": (("missing", "{} missing"), ("while_shut", "{} while shut"), ("expected", "of {}")),
 }
 
 
@@ -99,7 +100,10 @@ def validation(release: Release) -> Section:
 def _backtest(release: Release) -> Iterator[Block]:
     start, end = release.assessment.period
     source = release.evidence.backtest.source
-    yield one("Test Period", Cell(f"{start} to {end} ({release.evidence.backtest.returns.size:,} sessions)"))
+    time = release.assessment.time
+    length = time.counted(release.evidence.backtest.returns.size)
+    yield one("Test Period", Cell(f"{start} to {end} ({length})"))
+    yield one("Time", Cell(time.words))
     for note in release.evidence.backtest.left_out:
         yield one("Left Out", Cell(note))
     yield _equity(release)
@@ -149,7 +153,8 @@ def _equity(release: Release) -> EquityChart:
     if curves.previous is not None and curves.previous_dates is not None:
         old = Line(_previous(release), curves.previous_dates, curves.previous, is_new=False)
         lines.append(old)
-    caption = f"Growth of 1, net of costs, with drawdown; n = {curves.new.size:,} sessions, {start} to {end}."
+    length = release.assessment.time.counted(curves.new.size)
+    caption = f"Growth of 1, net of costs, with drawdown; n = {length}, {start} to {end}."
     return EquityChart("equity", caption, tuple(lines), _stress_bands(release))
 
 

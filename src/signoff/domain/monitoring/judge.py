@@ -19,9 +19,14 @@ from signoff.domain.monitoring.readings import Level, some
 from signoff.domain.policy import Policy
 
 
-def observe(measured: Measurement, policy: Policy, assumptions: Mapping[str, str]) -> Observed:
-    """Assess one session. `assumptions` maps a title to its monitor expression, e.g. ``psi_max < 0.25``."""
-    track = returns.Track.of(measured)
+def observe(
+    measured: Measurement, policy: Policy, assumptions: Mapping[str, str], risk_free_pct: float = 0.0
+) -> Observed:
+    """Assess one session. `assumptions` maps a title to its monitor expression, e.g. ``psi_max < 0.25``.
+
+    Sharpe ratios are in excess of `risk_free_pct` a year, which the release's dossier declared.
+    """
+    track = returns.Track.of(measured, policy.phases.session_rate(risk_free_pct))
     apart = quality.apart_s(measured)
     outcomes = Outcomes.of(measured.session, measured.predictions, _incomplete(measured), _needed(measured), apart)
     has_data = outcomes.n > 0 and track.is_of_session

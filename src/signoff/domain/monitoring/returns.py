@@ -49,14 +49,14 @@ class VarException:
     residual_value_at_risk: float
 
 
-def rolling_sharpe(returns: Floats, window: int) -> float | None:
+def rolling_sharpe(returns: Floats, window: int, periods: float = 252.0) -> float | None:
     """The annualised Sharpe ratio of the last `window` sessions, None where it does not exist."""
     tail = returns[-window:]
     if tail.size < window or not np.isfinite(tail).all() or float(np.std(tail)) == 0.0:
         return None
     try:
         with as_lived():
-            return float(sharpe_ratio(tail))
+            return float(sharpe_ratio(tail, periods=periods))
     except InsufficientData:  # equal returns whose deviation is a rounding
         return None
 
@@ -104,10 +104,11 @@ class Track:
     benchmark: Floats
     odd: Mapping[int, str] = field(default_factory=dict)
     odd_market: Mapping[int, str] = field(default_factory=dict)
+    rate: float = 0.0
 
     @classmethod
-    def of(cls, measured: Measurement) -> "Track":
-        """History and live returns as one series, doubled rows included."""
+    def of(cls, measured: Measurement, rate: float = 0.0) -> "Track":
+        """History and live returns as one series; `rate` is the risk-free return of a session."""
         tables = (measured.history, measured.live)
         dates = np.concatenate([table.dates for table in tables])
         order = np.argsort(dates, kind="stable")
@@ -121,6 +122,7 @@ class Track:
             dates=dates[order],
             returns=np.maximum(_blanked(returns, gains), -GREATEST_RETURN),
             benchmark=_blanked(benchmark, list(odd_market)),
+            rate=rate,
             odd=odd,
             odd_market=odd_market,
         )
@@ -246,7 +248,7 @@ def days_below(track: Track, policy: Policy) -> Streak:
         n, end = min(trigger.window_days, lived.size - back), int(np.searchsorted(dates, day, side="right"))
         why = why or track.flaw(n, end=int(np.searchsorted(track.dates, day, side="right")))
         window = returns[first:end][-n:]
-        value = rolling_sharpe(window, window.size) if window.size else None
+        value = rolling_sharpe(window - track.rate, window.size, policy.phases.sessions_a_year) if window.size else None
         if value is None:
             return Streak(days=back, why=why or f"the {n} returns up to {as_date(day)} do not vary")
         if not floor.holds(value):
@@ -279,22 +281,23 @@ def _is_young(one: Reading, track: Track) -> bool:
 def _figures(track: Track, policy: Policy) -> Iterator[Reading]:
     last = float(track.returns[-1]) if track.returns.size else None
     yield reading("daily_return", track.figure(last, 1, track.flaw(1)))
-    yield _sharpe(track, "rolling_sharpe_7d", 7, None)
-    yield _sharpe(track, "rolling_sharpe_30d", policy.triggers.sharpe.window_days, policy)
+    periods = policy.phases.sessions_a_year
+    yield _sharpe(track, "rolling_sharpe_7d", 7, None, periods)
+    yield _sharpe(track, "rolling_sharpe_30d", policy.triggers.sharpe.window_days, policy, periods)
     yield _below(track, policy)
     found = var_exceptions(track, policy)
     n = min(track.dates.size, VAR_SESSIONS + 1)
     seen = Figure(n=n, needed=VAR_PAST + 1, as_of=newest(track.dates), why=found.why)
     for key, count in (("var_exceptions", found.exceptions), ("var_exceptions_attributed", found.attributed)):
         yield reading(key, Figure(value=count, n=seen.n, needed=seen.needed, as_of=seen.as_of, why=seen.why))
-    yield _volatility(track)
+    yield _volatility(track, periods)
     yield _missing(track)
     yield _implausible(track)
     yield from _less_champion(track)
 
 
-def _sharpe(track: Track, key: str, window: int, policy: Policy | None) -> Reading:
-    value = rolling_sharpe(track.returns, window)
+def _sharpe(track: Track, key: str, window: int, policy: Policy | None, periods: float) -> Reading:
+    value = rolling_sharpe(track.returns - track.rate, window, periods)
     why = track.flaw(window) or ("" if value is not None else f"the {window} returns do not vary")
     judge = judged(policy, key) if policy is not None else None
     return reading(key, track.figure(value, window, why), judge, detail=_bounds(key, policy))
@@ -315,10 +318,10 @@ def _below(track: Track, policy: Policy) -> Reading:
     return reading("sharpe_days_below", figure, detail=detail)
 
 
-def _volatility(track: Track) -> Reading:
+def _volatility(track: Track, periods: float) -> Reading:
     window = track.benchmark[-VOLATILITY_SESSIONS:]
     why = track.flaw(VOLATILITY_SESSIONS, values=track.benchmark)
-    value = None if why else float(np.std(window, ddof=1) * np.sqrt(252) * 100)
+    value = None if why else float(np.std(window, ddof=1) * np.sqrt(periods) * 100)
     return reading("index_vol_30d_pct", track.figure(value, VOLATILITY_SESSIONS, why))
 
 

@@ -1,0 +1,280 @@
+"""What the evidence says of its own time, held against what the dossier declares of it, and against calendars.
+
+The dates say how often a table has a row; the calendar that they follow is the declared one, else the policy's, else
+the exchange that they agree with best. Where the dates allow two readings, or disagree with the dossier, the tables are
+refused with the key that settles it.
+"""
+
+from dataclasses import replace
+from datetime import date
+from math import atanh, sqrt
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from signoff.adapters.calendars import ExchangeCalendar
+from signoff.domain.dossier import Dossier, EvidenceDeclaration
+from signoff.domain.errors import BadInputError
+from signoff.domain.evidence import Evidence, Floats, Returns
+from signoff.domain.policy import PhasePolicy
+from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Frequency, Sampling, Unclear, coverage, inferred
+
+EXCHANGES: Final = ("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTSE", "XASX", "XBOM", "XTAE", "XSAU")
+"""Where dates follow neither every weekday nor the policy's exchange, the one of these that they agree with best."""
+FITS: Final = 0.005
+NONE_SHUT: Final = 0.001
+"""Shares of rows while an exchange is shut: up to these the dates follow it, however many of its sessions they lack."""
+ROWS: Final = (0.92, 1.08)
+FEWEST_LAGGED: Final = 30
+CERTAIN: Final = 4.0
+"""Standard errors by which agreement at another lag is the better one: chance does that once in fifteen thousand."""
+LEAST: Final = 0.1
+MOST_LAG: Final = 5
+
+_A_DAY: Final = date(2020, 1, 2)
+
+
+def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhasePolicy) -> Evidence:
+    """The evidence with what is known of its time, or a refusal that says what to declare."""
+    declared = dossier.evidence
+    backtest = _timed(folder, evidence.backtest, declared)
+    calendar = _calendar(folder, backtest, declared, phases)
+    backtest = _lagged(folder, _followed(backtest, calendar), declared)
+    assert backtest.sampling is not None
+    previous = evidence.backtest_previous
+    if previous is not None:
+        previous = _like(folder, previous, backtest, declared)
+        _refuse_shifted(folder, backtest, previous)
+    paper, stress = (
+        None if one is None else _followed(_timed(folder, one, declared, is_own=True), calendar)
+        for one in (evidence.paper_returns, evidence.stress)
+    )
+    judged = [one for one in (backtest, previous, paper) if one is not None]
+    return replace(
+        evidence,
+        backtest=backtest,
+        backtest_previous=previous,
+        paper_returns=paper,
+        stress=stress,
+        coverage=tuple(_held(one, calendar) for one in judged),
+    )
+
+
+def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_own: bool = False) -> Returns:
+    """The table with its frequency: as declared where that is so, else as its dates say.
+
+    A table of its own (`is_own`) may be daily where the backtest is not.
+    """
+    found, where = inferred(table.dates, table.returns), folder / table.source.name
+    asked = declared.frequency
+    if isinstance(found, Unclear):
+        if asked is None or (asked is Frequency.DAILY and declared.rows_a_year is None and declared.calendar is None):
+            raise BadInputError(
+                f"{where}: expected dates that are daily, weekly, monthly, quarterly or yearly, found {found.found}. "
+                "Declare evidence.frequency, evidence.calendar and evidence.rows_a_year in dossier.yaml, or add a row "
+                "for every session, with the return 0 where nothing was held. Nothing was written."
+            )
+        years = (table.dates[-1] - table.dates[0]).astype(np.int64) / 365.25
+        measured = declared.rows_a_year is not None and years > 0
+        rows_a_year = float((table.dates.size - 1) / years) if measured else asked.rows_a_year
+        found = Sampling(frequency=asked, rows_a_year=rows_a_year)
+    elif asked is not None and asked is not found.frequency and table.dates.size > 1 and not is_own:
+        raise BadInputError(
+            f"{where}: expected {asked.value} rows, as evidence.frequency of dossier.yaml says, found "
+            f"{found.frequency.value} rows ({table.dates[0]}, {table.dates[1]}, …). Correct the key or the file. "
+            "Nothing was written."
+        )
+    own = tuple(
+        key
+        for key in ("frequency", "rows_a_year", "calendar", "zone", "benchmark_lag")
+        if getattr(declared, key) is not None
+    )
+    read = table.sampling or Sampling()
+    zone = declared.zone or read.zone
+    sampling = replace(found, risk_free_pct=declared.risk_free_pct, zone=zone, declared=own, folded=read.folded)
+    rows = declared.rows_a_year
+    if rows is not None and not (is_own and found.frequency is not asked and asked is not None):
+        if table.dates.size > 1 and not ROWS[0] <= rows / found.rows_a_year <= ROWS[1]:
+            raise BadInputError(
+                f"{where}: expected {rows:g} rows a year, as evidence.rows_a_year of dossier.yaml says, found "
+                f"{found.frequency.value} rows, which are {found.rows_a_year:.0f} a year. Correct the key or the file. "
+                "Nothing was written."
+            )
+        sampling = replace(sampling, rows_a_year=rows)
+    return replace(table, sampling=sampling)
+
+
+def _followed(table: Returns, calendar: str) -> Returns:
+    assert table.sampling is not None
+    sampling = replace(table.sampling, calendar=calendar)
+    if sampling.frequency is Frequency.DAILY and "rows_a_year" not in sampling.declared:
+        sampling = replace(sampling, rows_a_year=365.0 if calendar == EVERY_DAY else Frequency.DAILY.rows_a_year)
+    return replace(table, sampling=sampling)
+
+
+def _like(folder: Path, table: Returns, backtest: Returns, declared: EvidenceDeclaration) -> Returns:
+    """The previous version's table, which is held against the backtest row by row."""
+    assert backtest.sampling is not None
+    found = _timed(folder, table, replace(declared, frequency=None, rows_a_year=None))
+    assert found.sampling is not None
+    if found.sampling.frequency is not backtest.sampling.frequency and min(table.dates.size, backtest.dates.size) > 1:
+        raise BadInputError(
+            f"{folder / table.source.name}: expected {backtest.sampling.frequency.value} rows, as in "
+            f"{backtest.source.name}, found {found.sampling.frequency.value} ones. Export both for the same rows."
+        )
+    return replace(table, sampling=backtest.sampling)
+
+
+def _calendar(folder: Path, backtest: Returns, declared: EvidenceDeclaration, phases: PhasePolicy) -> str:
+    """The calendar that the daily rows follow: the declared one, else the policy's, else what they agree with best."""
+    sampling = backtest.sampling
+    assert sampling is not None
+    every_day = sampling.frequency is Frequency.DAILY and sampling.is_every_day
+    if (asked := declared.calendar) is not None:
+        _known(folder, asked)
+        if sampling.frequency is Frequency.DAILY and backtest.dates.size > 1 and every_day != (asked == EVERY_DAY):
+            days = "every day of the week" if every_day else "no rows at weekends"
+            raise BadInputError(
+                f"{folder / backtest.source.name}: expected days of {asked}, as evidence.calendar of dossier.yaml "
+                f"says, found {days}. Correct the key or the file. Nothing was written."
+            )
+        return asked
+    if sampling.frequency is not Frequency.DAILY or every_day:
+        return sampling.calendar
+    return _best_calendar(backtest, phases.calendar)
+
+
+def _best_calendar(table: Returns, own: str) -> str:
+    """Every weekday where no weekday is missing, else the exchange that the dates agree with best, `own` before others.
+
+    Weekends are left out of the choice where Fridays are in it: no exchange trades on both.
+    """
+    is_weekday = np.is_busday(table.dates)
+    friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
+    if friday and not is_weekday.all():
+        table = replace(table, dates=table.dates[is_weekday], returns=table.returns[is_weekday])
+    best, least = WEEKDAYS, _held(table, WEEKDAYS).share
+    if least == 0:
+        return best
+    for name in dict.fromkeys((own, *EXCHANGES)):
+        if name in {EVERY_DAY, WEEKDAYS}:
+            continue
+        try:
+            held = _held(table, name)
+        except BadInputError:
+            continue
+        if held.shut.size <= (FITS if name == own else NONE_SHUT) * held.expected:
+            return name
+        if held.share < least:
+            best, least = name, held.share
+        if least <= FITS:
+            break
+    return best
+
+
+def _known(folder: Path, calendar: str) -> None:
+    try:
+        ExchangeCalendar().days(calendar, _A_DAY, _A_DAY)
+    except BadInputError as error:
+        said = str(error).removeprefix("phases.calendar: ")
+        raise BadInputError(f"{folder / 'dossier.yaml'}: evidence.calendar: {said} Nothing was written.") from error
+
+
+def _held(table: Returns, calendar: str) -> Coverage:
+    sampling = table.time
+    if sampling.frequency is not Frequency.DAILY or table.dates.size == 0 or calendar in {"", EVERY_DAY, WEEKDAYS}:
+        return coverage(table.source.name, table.dates, replace(sampling, calendar=calendar), None)
+    first, last = table.period
+    days = np.array(ExchangeCalendar().days(calendar, first, last), dtype="datetime64[D]")
+    return coverage(table.source.name, table.dates, replace(sampling, calendar=calendar), days)
+
+
+def _lagged(folder: Path, backtest: Returns, declared: EvidenceDeclaration) -> Returns:
+    """The backtest with the lag of its benchmark; asked for where another than none agrees better."""
+    assert backtest.sampling is not None
+    lag = declared.benchmark_lag or 0
+    if backtest.benchmark is None:
+        if declared.benchmark_lag:
+            raise BadInputError(
+                f"{folder / backtest.source.name}: expected a column benchmark, since evidence.benchmark_lag of "
+                f"dossier.yaml is {lag}, found none. Add the column or remove the key. Nothing was written."
+            )
+        return backtest
+    better = _better_lag(backtest.returns, backtest.benchmark, lag)
+    if better is not None:
+        at, theirs, own = better
+        said = (
+            f"as evidence.benchmark_lag of dossier.yaml says ({lag})"
+            if declared.benchmark_lag is not None
+            else "as no evidence.benchmark_lag is declared"
+        )
+        raise BadInputError(
+            f"{folder / backtest.source.name}: expected returns that agree best with the benchmark {_rows(lag)}, "
+            f"{said}, found a correlation of {own:.2f} there and of {theirs:.2f} {_rows(at)}. If the "
+            f"benchmark's session truly is another one (a book in Tokyo and the index of New York), write "
+            f"benchmark_lag: {at} under evidence of dossier.yaml; else shift the column. Nothing was written."
+        )
+    return replace(backtest, sampling=replace(backtest.sampling, lag=lag))
+
+
+def _rows(lag: int) -> str:
+    if lag == 0:
+        return "of the same row"
+    return f"{abs(lag)} row{'s' if abs(lag) > 1 else ''} {'earlier' if lag > 0 else 'later'}"
+
+
+def _refuse_shifted(folder: Path, new: Returns, old: Returns) -> None:
+    """Refuse a previous version that agrees better with the new one when it is moved by a row."""
+    _, at_new, at_old = np.intersect1d(new.dates, old.dates, return_indices=True)
+    better = _better_lag(new.returns[at_new], old.returns[at_old], 0, most=1)
+    if better is None:
+        return
+    at, theirs, own = better
+    raise BadInputError(
+        f"{folder / old.source.name}: expected returns that agree best with those of {new.source.name} of the same "
+        f"row, found a correlation of {own:.2f} there and of {theirs:.2f} with its returns {_rows(at)}. One of the two "
+        "tables is shifted by a row: label both by the day on which the return was made, and export them again. "
+        "Nothing was written."
+    )
+
+
+def _better_lag(own: Floats, other: Floats, lag: int, *, most: int = MOST_LAG) -> tuple[int, float, float] | None:
+    """The lag within `most` rows at which two series agree surely better than at `lag`: (lag, there, at `lag`).
+
+    Only positive agreement of ranks counts, from .1 on; the difference is Fisher's, in errors of independent rows.
+    """
+    found = {at: _correlation(own, other, at) for at in range(-most, most + 1)}
+    base = found.get(lag, 0.0)
+    n = min(own.size, other.size) - most
+    if n < FEWEST_LAGGED:
+        return None
+    best = max((at for at in found if at != lag), key=lambda at: found[at])
+    error = sqrt(2 / (n - 3))
+    if found[best] > max(base, LEAST) and (_fisher(found[best]) - _fisher(base)) / error > CERTAIN:
+        return best, found[best], base
+    return None
+
+
+def _fisher(correlation: float) -> float:
+    return atanh(max(-0.999999, min(0.999999, correlation)))
+
+
+def _correlation(own: Floats, other: Floats, lag: int) -> float:
+    """Of the own returns with the other's `lag` rows before."""
+    size = own.size - abs(lag)
+    if size < FEWEST_LAGGED:
+        return 0.0
+    first = _ranks(own[max(lag, 0) : max(lag, 0) + size])
+    second = _ranks(other[max(-lag, 0) : max(-lag, 0) + size])
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 0.0
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    """Ranks, ties alike: a few wild days do not decide at which lag two series agree."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    upto = np.cumsum(counts)
+    found: Floats = (upto - (counts - 1) / 2)[place]
+    return found

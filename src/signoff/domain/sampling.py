@@ -1,0 +1,267 @@
+"""How often a table has a row: its frequency, the rows of a year, the calendar they follow, and the zone of their days.
+
+Every annual figure rests on the rows of a year, so they are read from the dates, and a dossier that declares something
+else is refused. A table whose dates allow two readings is asked about: a wrong guess multiplies every Sharpe ratio.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import ceil, expm1, log1p
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Days = NDArray[np.datetime64]
+Floats = NDArray[np.float64]
+
+EVERY_DAY: Final = "24/7"
+WEEKDAYS: Final = "24/5"
+FEWEST: Final = 24
+"""Rows below which the skewness and kurtosis of a record are not estimated: the smallest published sample."""
+TRADED: Final = 0.5
+KEPT: Final = 0.7
+REGULAR: Final = 0.8
+AGREES: Final = 0.08
+SUNDAY_LAST: Final = 3
+"""1970-01-01 was a Thursday: days since then plus 3 count from a Monday."""
+
+
+class Frequency(StrEnum):
+    """What one row of a table stands for."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    YEARLY = "yearly"
+
+    @property
+    def rows_a_year(self) -> float:
+        """The convention of the field; a daily table has 252 rows, or 365 where every day trades."""
+        return {"daily": 252.0, "weekly": 52.0, "monthly": 12.0, "quarterly": 4.0, "yearly": 1.0}[self.value]
+
+    @property
+    def unit(self) -> str:
+        """One row in words."""
+        return {
+            "daily": "session",
+            "weekly": "week",
+            "monthly": "month",
+            "quarterly": "quarter",
+            "yearly": "year",
+        }[self.value]
+
+
+_GAPS: Final = {
+    Frequency.WEEKLY: (5, 9),
+    Frequency.MONTHLY: (25, 36),
+    Frequency.QUARTERLY: (80, 101),
+    Frequency.YEARLY: (350, 381),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How often a table has a row. `risk_free_pct` is an annual rate, and `lag` that of its benchmark in rows.
+
+    `calendar` is a code of an exchange, "24/5" for every weekday, "24/7" for every day, and "" where nobody asked.
+    `folded` is the number of rows within days that became the table's days.
+    """
+
+    frequency: Frequency = Frequency.DAILY
+    rows_a_year: float = Frequency.DAILY.rows_a_year
+    calendar: str = ""
+    zone: str = ""
+    risk_free_pct: float = 0.0
+    lag: int = 0
+    declared: tuple[str, ...] = ()
+    folded: int = 0
+
+    @property
+    def is_every_day(self) -> bool:
+        return self.calendar == EVERY_DAY
+
+    @property
+    def sessions_a_year(self) -> float:
+        """The days of a year on which the calendar trades."""
+        if self.frequency is Frequency.DAILY:
+            return self.rows_a_year
+        return 365.0 if self.is_every_day else Frequency.DAILY.rows_a_year
+
+    @property
+    def unit(self) -> str:
+        return self.frequency.unit
+
+    @property
+    def year(self) -> int:
+        """The rows that a gate needs: those of a year, and never fewer than 24."""
+        return max(ceil(self.rows_a_year), FEWEST)
+
+    @property
+    def year_words(self) -> str:
+        """Where that number comes from."""
+        few = f", and never fewer than {FEWEST}" if self.rows_a_year < FEWEST else ""
+        return f"a year of {self.frequency.value} rows{few}"
+
+    def rows(self, sessions: int, *, fewest: int = 1) -> int:
+        """The rows that cover as many sessions of the calendar; a daily table has a row for each."""
+        if self.frequency is Frequency.DAILY:
+            return sessions
+        return max(fewest, round(sessions * self.rows_a_year / self.sessions_a_year))
+
+    def counted(self, rows: int) -> str:
+        """A number of rows in words, as `63 sessions` or `1 month`."""
+        return f"{rows:,} {self.unit}" if rows == 1 else f"{rows:,} {self.unit}s"
+
+    @property
+    def row_rate(self) -> float:
+        """The risk-free return of one row."""
+        return expm1(log1p(self.risk_free_pct / 100) / self.rows_a_year)
+
+    def excess(self, returns: Floats) -> Floats:
+        """The returns in excess of the risk-free rate."""
+        return returns if self.risk_free_pct == 0 else returns - self.row_rate
+
+    @property
+    def rate_words(self) -> str:
+        """What a Sharpe ratio is in excess of."""
+        return f"excess of {self.risk_free_pct:g}% a year (declared)" if self.risk_free_pct else "excess of 0"
+
+    @property
+    def words(self) -> str:
+        """The whole record, as the memo prints it."""
+        calendar = {"": "calendar not known", EVERY_DAY: "every day (24/7)", WEEKDAYS: "every weekday (24/5)"}
+        how = {True: "declared", False: "read from the dates"}
+        said = [
+            f"{self.frequency.value} rows, {self.rows_a_year:g} a year "
+            f"({how[bool({'frequency', 'rows_a_year'} & set(self.declared))]})",
+            calendar.get(self.calendar, f"calendar {self.calendar}")
+            + (f" ({how['calendar' in self.declared]})" if self.calendar else ""),
+        ]
+        said += [f"days of {self.zone}"] if self.zone else []
+        said += [f"{self.folded:,} rows within days were compounded by day, and are judged by day"] * bool(self.folded)
+        said.append(f"Sharpe ratios are in {self.rate_words}")
+        said += [f"benchmark_lag {self.lag} (declared)"] if "benchmark_lag" in self.declared else []
+        return "; ".join(said)
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """Why the dates do not say how often a table has a row."""
+
+    found: str
+
+
+def inferred(dates: Days, returns: Floats | None = None) -> Sampling | Unclear:
+    """The frequency that the ordered, unique dates have.
+
+    A weekend on which nothing ever moves (`returns` are 0) is no session, whatever rows there are.
+    """
+    if dates.size < 2:
+        return Sampling()
+    gaps = np.asarray(np.diff(dates.astype("datetime64[D]").astype(np.int64)), dtype=np.int64)
+    typical = float(np.median(gaps))
+    if typical <= 2:
+        return _daily(dates, returns)
+    for frequency, (least, most) in _GAPS.items():
+        if least <= typical <= most:
+            regular = float(np.mean((gaps >= least - 1) & (gaps <= most)))
+            twice = gaps.size + 1 - np.unique(period_of(dates, frequency)).size
+            if regular >= REGULAR and twice <= (1 - REGULAR) * gaps.size and not _is_four_weekly(frequency, gaps):
+                return Sampling(frequency=frequency, rows_a_year=frequency.rows_a_year)
+    return Unclear(f"rows that are mostly {typical:g} days apart, from {gaps.min()} to {gaps.max()}")
+
+
+def _is_four_weekly(frequency: Frequency, gaps: NDArray[np.int64]) -> bool:
+    """Thirteen rows a year look monthly by their distance alone."""
+    return frequency is Frequency.MONTHLY and gaps.size > 2 and bool((gaps % 7 == 0).mean() > REGULAR)
+
+
+def _daily(dates: Days, returns: Floats | None) -> Sampling | Unclear:
+    weekday = _weekday(dates)
+    everyday = np.arange(dates[0], dates[-1] + np.timedelta64(1, "D"))
+    possible = np.bincount(_weekday(everyday), minlength=7)
+    held = np.bincount(weekday, minlength=7)
+    if returns is not None and not _moves_on(returns, weekday):
+        held[5:] = 0
+    trades = held > TRADED * np.maximum(possible, 1)
+    named = int(trades.sum())
+    if named == np.count_nonzero(possible) and trades[5:].all():
+        return Sampling(rows_a_year=365.0, calendar=EVERY_DAY)
+    share = held[trades].sum() / max(1, possible[trades].sum()) if named else 0.0
+    if everyday.size < 14 and not trades[5:].any():
+        return Sampling()
+    if named <= 5 and share >= KEPT and possible[trades].sum() >= KEPT * 5 / 7 * everyday.size:
+        return Sampling()
+    rate = 365.25 * (dates.size - 1) / max(1, everyday.size - 1)
+    return Unclear(f"about {rate:.0f} rows a year, on {named} days of the week")
+
+
+def _weekday(dates: Days) -> NDArray[np.int64]:
+    """Monday is 0."""
+    found: NDArray[np.int64] = (dates.astype("datetime64[D]").astype(np.int64) + SUNDAY_LAST) % 7
+    return found
+
+
+def _moves_on(returns: Floats, weekday: NDArray[np.int64]) -> bool:
+    """Whether something moves at weekends; nothing does where prices were only carried on."""
+    weekend = returns[weekday >= 5]
+    others = returns[weekday < 5]
+    return weekend.size == 0 or others.size == 0 or bool((weekend != 0).mean() > 0.1 * (others != 0).mean())
+
+
+def period_of(dates: Days, frequency: Frequency) -> NDArray[np.int64]:
+    """The number of the day, week (from Monday), month, quarter or year that each date lies in."""
+    if frequency is Frequency.DAILY:
+        return dates.astype("datetime64[D]").astype(np.int64)
+    if frequency is Frequency.WEEKLY:
+        return np.asarray((dates.astype("datetime64[D]").astype(np.int64) + SUNDAY_LAST) // 7, dtype=np.int64)
+    months = dates.astype("datetime64[M]").astype(np.int64)
+    divisor = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.YEARLY: 12}[frequency]
+    return np.asarray(months // divisor, dtype=np.int64)
+
+
+def first_day(periods: NDArray[np.int64], frequency: Frequency) -> Days:
+    """The first day of each numbered period."""
+    if frequency is Frequency.DAILY:
+        return periods.astype("datetime64[D]")
+    if frequency is Frequency.WEEKLY:
+        return (periods * 7 - SUNDAY_LAST).astype("datetime64[D]")
+    factor = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.YEARLY: 12}[frequency]
+    return (periods * factor).astype("datetime64[M]").astype("datetime64[D]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Coverage:
+    """The rows that a calendar names from a table's first to its last, and what does not agree with them."""
+
+    table: str
+    calendar: str
+    expected: int
+    missing: Days
+    shut: Days
+
+    @property
+    def share(self) -> float:
+        """Rows that are missing or should not be there, of those expected."""
+        return (self.missing.size + self.shut.size) / max(1, self.expected)
+
+
+def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None) -> Coverage:
+    """`sessions` are those of the calendar from the first to the last date; None where every (week)day is one."""
+    frequency = sampling.frequency
+    if dates.size == 0:
+        return Coverage(table=table, calendar=sampling.calendar, expected=0, missing=dates, shut=dates)
+    own = np.unique(period_of(dates, frequency))
+    if frequency is not Frequency.DAILY:
+        named = np.arange(own[0], own[-1] + 1)
+        again = dates[1:][np.diff(period_of(dates, frequency)) == 0]
+    else:
+        days = np.arange(dates[0], dates[-1] + np.timedelta64(1, "D"))
+        if sessions is None and not sampling.is_every_day:
+            sessions = days[_weekday(days) < 5]
+        named = period_of(days if sessions is None else sessions, frequency)
+        again = first_day(np.setdiff1d(own, named), frequency)
+    missing = first_day(np.setdiff1d(named, own), frequency)
+    return Coverage(table=table, calendar=sampling.calendar, expected=named.size, missing=missing, shut=again)
