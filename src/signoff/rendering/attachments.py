@@ -60,7 +60,9 @@ def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
             (
                 Paragraph(
                     "Daily simple returns, net of costs. Sharpe ratio annualised by 252 sessions with ddof 1; no "
-                    "risk-free rate is subtracted; ± is Lo's (2002) standard error for independent returns. Max "
+                    "risk-free rate is subtracted; where returns are autocorrelated the ratio of the whole record is "
+                    "scaled by Lo's (2002) η(q). ± is half of the 95% interval, robust to autocorrelation, "
+                    "heteroskedasticity, skew and fat tails (equal-weighted cosines, Lazarus et al. 2018). Max "
                     "drawdown from the highest equity before. Hit rate and win/loss over days with a return other "
                     "than zero."
                 ),

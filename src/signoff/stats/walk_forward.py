@@ -15,6 +15,28 @@ from signoff.stats.sample import Floats, is_constant, positive, simple_returns, 
 from signoff.stats.sharpe import per_period
 
 MIN_WINDOWS: Final = 10
+_SPANS_AT_ONCE: Final = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FirstWindows:
+    """The consistency for every session that the first window may begin on, the handed-in one first.
+
+    `lowest` and `highest` are its range; `at_least` says how many of the beginnings reach a threshold.
+    """
+
+    shares: Floats
+
+    @property
+    def lowest(self) -> float:
+        return float(self.shares.min())
+
+    @property
+    def highest(self) -> float:
+        return float(self.shares.max())
+
+    def at_least(self, threshold: float) -> int:
+        return int((self.shares >= threshold).sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +109,32 @@ def windows(dates_count: int, window: int) -> tuple[slice, ...]:
     whole(dates_count, "dates_count", at_least=0)
     whole(window, "window", at_least=1)
     return tuple(slice(start, start + window) for start in range(0, dates_count - window + 1, window))
+
+
+def first_windows(returns: ArrayLike, window: int) -> FirstWindows:
+    """How the consistency of contiguous windows moves with the session that the first of them begins on.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per session, oldest first.
+    window : sessions of a window; the beginnings are the first to the `window`-th session.
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or misshapen input, with the row; a window that is not a whole number of at least 1.
+    InsufficientData
+        No complete window is left after the last beginning.
+    """
+    whole(window, "window", at_least=1)
+    array = simple_returns(returns, at_least=2 * window - 1)
+    growth = np.empty(array.size - window + 1)
+    spans = np.lib.stride_tricks.sliding_window_view(1 + array, window)
+    with np.errstate(over="ignore"):
+        for first in range(0, growth.size, _SPANS_AT_ONCE):
+            growth[first : first + _SPANS_AT_ONCE] = np.prod(spans[first : first + _SPANS_AT_ONCE], axis=1)
+    is_positive = growth - 1 > window * np.finfo(np.float64).eps
+    return FirstWindows(shares=np.array([is_positive[first::window].mean() for first in range(window)]))
 
 
 def _compounded(returns: Floats) -> float:

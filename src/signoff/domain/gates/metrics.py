@@ -14,18 +14,18 @@ from signoff.domain.assessment import MetricRow, MetricStatus
 from signoff.domain.dossier import Targets
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.figures import absent, figure
-from signoff.domain.quantity import Quantity, Unit, relative_change
+from signoff.domain.gates.uncertainty import annual_ratio, autocorrelation_figures, of_annual_sharpe, sharpe_notes
+from signoff.domain.quantity import Quantity, Uncertainty, Unit, relative_change
 from signoff.stats.comparison import SharpeDifference, sharpe_difference_test
 from signoff.stats.performance import (
     annualized_return,
     hit_rate,
     max_drawdown,
-    sharpe_ratio,
-    sharpe_standard_error,
     win_loss_ratio,
 )
 
 MARGIN: Final = 0.05
+SHARPE: Final = "sharpe"
 REPETITIONS: Final = 9_999
 NO_PREVIOUS: Final = "no backtest_previous file was given"
 
@@ -39,17 +39,17 @@ class Metric:
     compute: Callable[[Floats], float]
     target: Callable[[Targets], float]
     unit: Unit
-    standard_error: Callable[[Floats], float] | None = None
+    uncertainty: Callable[[Floats], Uncertainty] | None = None
 
 
 METRICS: Final = (
     Metric(
-        key="sharpe",
+        key=SHARPE,
         title="Sharpe Ratio",
-        compute=sharpe_ratio,
+        compute=annual_ratio,
         target=lambda targets: targets.sharpe,
         unit=Unit.RATIO,
-        standard_error=sharpe_standard_error,
+        uncertainty=of_annual_sharpe,
     ),
     Metric(
         key="annual_return",
@@ -105,7 +105,17 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets) -> MetricRow:
         target=Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"),
         target_sign="≥",
         status=metric_status(new.value, target),
+        notes=_notes(evidence) if metric.key == SHARPE else (),
+        figures=autocorrelation_figures(evidence.backtest.returns) if metric.key == SHARPE else (),
     )
+
+
+def _notes(evidence: Evidence) -> tuple[str, ...]:
+    new = sharpe_notes("New", evidence.backtest.returns)
+    if evidence.backtest_previous is None:
+        return new
+    shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)
+    return (*new, *sharpe_notes("Old", shared.returns))
 
 
 def metric_status(value: float | None, target: float) -> MetricStatus:
@@ -151,10 +161,16 @@ def sharpe_comparison(new: Returns, old: Returns | None) -> Comparison:
             lambda: test().difference,
             n=n,
             source=files,
-            standard_error=lambda _: test().standard_error,
+            uncertainty=lambda: _uncertainty(test()),
         ),
         p_value(names[1], "hac", "HAC"),
         p_value(names[2], "bootstrap", f"studentised circular bootstrap of {REPETITIONS:,} resamples"),
+    )
+
+
+def _uncertainty(tested: SharpeDifference) -> Uncertainty:
+    return Uncertainty(
+        standard_error=tested.standard_error, half_width=tested.half_width, method=f"√252; {tested.convention}"
     )
 
 
@@ -168,12 +184,12 @@ def on_shared_dates(one: Returns, other: Returns) -> tuple[Returns, Returns]:
 
 
 def _measured(metric: Metric, name: str, returns: Returns) -> Quantity:
-    error = metric.standard_error
+    known = metric.uncertainty
     return figure(
         name,
         lambda: metric.compute(returns.returns),
         unit=metric.unit,
         n=returns.returns.size,
         source=returns.source.name,
-        standard_error=None if error is None else lambda _: error(returns.returns),
+        uncertainty=None if known is None else lambda: known(returns.returns),
     )

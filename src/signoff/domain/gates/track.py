@@ -8,8 +8,10 @@ from signoff.domain.charts import Chart, Line, LinesChart, Reference, Underwater
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
+from signoff.stats._special import stdtrit
 from signoff.stats.performance import rolling_sharpe
 from signoff.stats.sample import is_constant
+from signoff.stats.sharpe import lo_standard_error, sharpe_error
 
 ROLLING_SESSIONS: Final = 252
 SESSIONS_A_YEAR: Final = 252
@@ -46,8 +48,9 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
         charts.append(
             LinesChart(
                 "rolling_sharpe",
-                f"Sharpe ratio over the last {ROLLING_SESSIONS} sessions with its 95% band (Lo 2002, independent "
-                "returns); windows overlap, so neighbouring points say almost the same.",
+                f"Sharpe ratio over the last {ROLLING_SESSIONS} sessions with its 95% band (Lo 2002, widened by the "
+                "dependence, tails and skew that the whole record shows); windows overlap, so neighbouring points "
+                "say almost the same.",
                 rolling,
                 Reference(0.0, "0"),
                 "rolling Sharpe",
@@ -63,9 +66,22 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
 def _rolling(label: str, returns: Returns, *, is_new: bool) -> Line:
     sharpes = rolling_sharpe(returns.returns, ROLLING_SESSIONS)
     error = np.sqrt((SESSIONS_A_YEAR + sharpes**2 / 2) / ROLLING_SESSIONS)
-    half = _TWO_SIDED_95 * error
+    half = _TWO_SIDED_95 * error * _widening(returns.returns)
     dates = returns.dates[ROLLING_SESSIONS - 1 :]
     return Line(label, dates, sharpes, is_new, sharpes - half, sharpes + half)
+
+
+def _widening(returns: Floats) -> float:
+    """The half width of the whole record's ratio over that of independent normal returns."""
+    if is_constant(returns):
+        return 1.0
+    found = sharpe_error(returns)
+    return (
+        stdtrit(found.degrees or 1, 0.975)
+        / _TWO_SIDED_95
+        * found.standard_error
+        / lo_standard_error(found.sharpe, found.n)
+    )
 
 
 def _is_sound(returns: Floats) -> bool:

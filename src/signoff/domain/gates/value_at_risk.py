@@ -21,7 +21,13 @@ from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen, kupiec
-from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk, value_at_risk
+from signoff.stats.value_at_risk import (
+    SHORTFALL_CONVENTION,
+    SHORTFALLS,
+    conditional_value_at_risk,
+    rolling_value_at_risk,
+    value_at_risk,
+)
 
 MIN_FORECASTS: Final = 250
 
@@ -148,14 +154,14 @@ def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity
 
 
 def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
-    """The mean return at or below the VaR, by the policy's method."""
+    """The mean at or below the VaR of the distribution that the policy's method takes returns from."""
     return figure(
         name,
         lambda: conditional_value_at_risk(returns.returns, level=gate.level, method=gate.method).value,
         unit=Unit.PERCENT,
         digits=2,
         n=returns.returns.size,
-        source=returns.source.name,
+        source=f"{returns.source.name}; {SHORTFALL_CONVENTION}: {SHORTFALLS[gate.method]}",
     )
 
 
