@@ -120,10 +120,10 @@ def _turning_point(result: SymmetricPredictionAccuracy, threshold: float, *, is_
     share = number(needed / n, Unit.PERCENT, 1)
     if hits >= needed:
         return (
-            f"It would fail if {hits - needed + 1:,} more of the {n:,} {side} predictions had been wrong; "
+            f"It would fail if about {hits - needed + 1:,} more of the {n:,} {side} predictions had been wrong; "
             f"{needed:,} right ({share}%) are enough."
         )
-    return f"It would pass with {needed - hits:,} more right among the {n:,} {side} predictions ({share}%)."
+    return f"It would pass with about {needed - hits:,} more right among the {n:,} {side} predictions ({share}%)."
 
 
 def _hits_needed(n: int, effective: float, threshold: float) -> int | None:

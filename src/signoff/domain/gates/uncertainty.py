@@ -22,7 +22,7 @@ MATERIAL: Final = 0.1
 
 
 def annual_ratio(returns: Floats) -> float:
-    """The Sharpe ratio that the memo prints: Lo's where autocorrelation matters, by the square root of time elsewhere."""
+    """The Sharpe ratio that the memo prints: Lo's where autocorrelation matters, by √q elsewhere."""
     return annual_sharpe(returns, significance=SIGNIFICANCE, material=MATERIAL).value
 
 
@@ -137,8 +137,8 @@ def _autocorrelation(found: AnnualSharpe) -> str:
         )
     return (
         f"{said}: it matters (p < {SIGNIFICANCE:g}, and the ratio moves by more than "
-        f"{number(MATERIAL, Unit.PERCENT, 0)}%), so the annual ratio is {found.scale.convention}. By the square root of "
-        f"time it would read {number(found.unscaled, Unit.RATIO)}."
+        f"{number(MATERIAL, Unit.PERCENT, 0)}%), so the annual ratio is {found.scale.convention}. By the square "
+        f"root of time it would read {number(found.unscaled, Unit.RATIO)}."
     )
 
 
