@@ -17,7 +17,7 @@ from signoff.stats.errors import InputError
 from signoff.stats.sample import Floats
 
 MIN_DEGREES: Final = 2
-_SESSIONS_PER_DEGREE: Final = 2.5
+_SESSIONS_PER_DEGREE: Final = 4
 """A cosine average must be longer than the overlap of the observations, or it sees the overlap as independence."""
 
 

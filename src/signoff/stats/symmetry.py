@@ -89,8 +89,8 @@ def symmetric_prediction_accuracy(
     Wilson (1927), recommended by Brown, Cai and DasGupta (2001):
     (a + z²/2n − z √(a(1−a)/n + z²/4n²)) / (1 + z²/n) with z = 1.6449, and n the effective number of Korn and Graubard
     (1998): a(1−a)/V (z/t)², at most the rows of the side. V is the variance of a by sums over dates, whose long-run
-    variance is that of equal-weighted cosines (Lazarus, Lewis, Stock and Watson 2018), and t the quantile of its
-    Student distribution. A side on fewer than eight dates, or always or never right, counts each of its dates once,
+    variance is that of equal-weighted cosines (Lazarus, Lewis, Stock and Watson 2018) and at least that of independent
+    dates, and t the quantile of its Student distribution. A side on fewer than eight dates, or always or never right, counts each of its dates once,
     divided by `horizon`.
 
     Pesaran and Timmermann's excess of hits is Σ 2(x − p_x)(y − p_y)/n over the rows, x and y being 1 for up; its
@@ -166,10 +166,12 @@ def _side(is_hit: Flags, held: Clusters) -> _Side:
 def _effective_n(is_hit: Flags, accuracy: float, held: Clusters) -> float:
     """The independent rows whose accuracy is as uncertain (Korn and Graubard 1998)."""
     fewest = held.dates / held.horizon
-    known = held.variance(held.sums(np.asarray(is_hit - accuracy, dtype=np.float64))) if 0 < accuracy < 1 else None
+    sums = held.sums(np.asarray(is_hit - accuracy, dtype=np.float64))
+    known = held.variance(sums) if 0 < accuracy < 1 else None
     if known is None:
         return fewest
-    variance = held.dates**2 / (held.dates - 1) * known.variance / is_hit.size**2
+    by_date = float(sums @ sums) / held.dates  # neighbours that differ by luck make no row worth more than one
+    variance = held.dates**2 / (held.dates - 1) * max(known.variance, by_date) / is_hit.size**2
     rows = accuracy * (1 - accuracy) / max(variance, np.finfo(np.float64).tiny)
     return float(min(rows, is_hit.size) * (WILSON_Z / stdtrit(known.degrees, 0.95)) ** 2)
 
