@@ -90,11 +90,11 @@ def symmetric_prediction_accuracy(
     (a + z²/2n − z √(a(1−a)/n + z²/4n²)) / (1 + z²/n) with z = 1.6449, and n the effective number of Korn and Graubard
     (1998): a(1−a)/V (z/t)², at most the rows of the side. V is the variance of a by sums over dates, whose long-run
     variance is that of equal-weighted cosines (Lazarus, Lewis, Stock and Watson 2018) and at least that of independent
-    dates, and t the quantile of its Student distribution. A side on fewer than eight dates, or always or never right, counts each of its dates once,
-    divided by `horizon`.
+    dates, and t the quantile of its Student distribution. A side on fewer than eight dates, or always or never right,
+    counts each of its dates once, divided by `horizon`.
 
     Pesaran and Timmermann's excess of hits is Σ 2(x − p_x)(y − p_y)/n over the rows, x and y being 1 for up; its
-    variance is that of the sums by date, and its distribution Student's. Simulated size at 5 percent: 4 to 6 on panels
+    variance is that of the sums by date, and its distribution Student's. Simulated size at 5 percent: 4 to 7 on panels
     of 1 to 100 symbols with correlation .3 and returns over 1 to 20 sessions.
 
     Raises
