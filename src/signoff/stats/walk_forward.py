@@ -26,6 +26,9 @@ class FirstWindows:
     """
 
     shares: Floats
+    n: int
+    window: int
+    convention: str
 
     @property
     def lowest(self) -> float:
@@ -134,7 +137,13 @@ def first_windows(returns: ArrayLike, window: int) -> FirstWindows:
         for first in range(0, growth.size, _SPANS_AT_ONCE):
             growth[first : first + _SPANS_AT_ONCE] = np.prod(spans[first : first + _SPANS_AT_ONCE], axis=1)
     is_positive = growth - 1 > window * np.finfo(np.float64).eps
-    return FirstWindows(shares=np.array([is_positive[first::window].mean() for first in range(window)]))
+    return FirstWindows(
+        shares=np.array([is_positive[first::window].mean() for first in range(window)]),
+        n=array.size,
+        window=window,
+        convention=f"share of contiguous windows of {window} sessions whose compounded return is above zero, for each of "
+        f"the {window} sessions that the first may begin on; the last partial window is dropped",
+    )
 
 
 def _compounded(returns: Floats) -> float:
