@@ -228,8 +228,13 @@ class TestClustered:
         degrees = int(0.4 * 120 ** (2 / 3))
         order = np.arange(1, degrees + 1)[:, None]
         parts = sqrt(2 / 120) * (sums * np.cos(pi * order * (np.arange(120) + 0.5) / 120)).sum(axis=1)
-        variance = max(np.mean(parts**2), np.mean(sums**2)) * 120 / 720**2 * 120 / 119
-        expected = accuracy * (1 - accuracy) / variance * (1.6448536 / reference.t.ppf(0.95, degrees)) ** 2
+        expected = min(
+            accuracy
+            * (1 - accuracy)
+            / (spread * 120 / 720**2 * 120 / 119)
+            * (1.6448536 / reference.t.ppf(0.95, df)) ** 2
+            for spread, df in ((np.mean(parts**2), degrees), (np.mean(sums**2), 119))
+        )
 
         found = stats.symmetric_prediction_accuracy(said, came, dates=days, horizon=1)
 

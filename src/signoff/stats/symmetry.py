@@ -7,16 +7,17 @@ Rows of one date and overlapping returns are not independent. Both figures there
 an effective number of rows, and the test on a variance that is clustered by date.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from signoff.stats._special import stdtrit
+from signoff.stats._special import stdtr, stdtrit
 from signoff.stats.clusters import Clusters, clusters, inferred_horizon
 from signoff.stats.errors import InputError, InsufficientData
+from signoff.stats.long_run import LongRunVariance
 from signoff.stats.sample import Flags, Floats, finite, pair, whole
 
 WILSON_Z: Final = 1.6448536269514722
@@ -89,13 +90,13 @@ def symmetric_prediction_accuracy(
     Wilson (1927), recommended by Brown, Cai and DasGupta (2001):
     (a + z²/2n − z √(a(1−a)/n + z²/4n²)) / (1 + z²/n) with z = 1.6449, and n the effective number of Korn and Graubard
     (1998): a(1−a)/V (z/t)², at most the rows of the side. V is the variance of a by sums over dates, whose long-run
-    variance is that of equal-weighted cosines (Lazarus, Lewis, Stock and Watson 2018) and at least that of independent
-    dates, and t the quantile of its Student distribution. A side on fewer than eight dates, or always or never right,
-    counts each of its dates once, divided by `horizon`.
+    variance is that of equal-weighted cosines (Lazarus, Lewis, Stock and Watson 2018), and t the quantile of its
+    Student distribution; it is at most the number that independent dates would have. A side on fewer than eight dates,
+    or always or never right, counts each of its dates once, divided by `horizon`.
 
     Pesaran and Timmermann's excess of hits is Σ 2(x − p_x)(y − p_y)/n over the rows, x and y being 1 for up; its
-    variance is that of the sums by date, and its distribution Student's. Simulated size at 5 percent: 4 to 7 on panels
-    of 1 to 100 symbols with correlation .3 and returns over 1 to 20 sessions.
+    variance is that of the sums by date, with that of p_x and p_y, and its distribution Student's. Simulated size at 5
+    percent: 4 to 6 on panels of 1 to 100 symbols with correlation .3 and returns over 1 to 20 sessions.
 
     Raises
     ------
@@ -170,10 +171,18 @@ def _effective_n(is_hit: Flags, accuracy: float, held: Clusters) -> float:
     known = held.variance(sums) if 0 < accuracy < 1 else None
     if known is None:
         return fewest
-    by_date = float(sums @ sums) / held.dates  # neighbours that differ by luck make no row worth more than one
-    variance = held.dates**2 / (held.dates - 1) * max(known.variance, by_date) / is_hit.size**2
+    by_date = float(sums @ sums) / held.dates
+    candidates = (
+        _rows_worth(accuracy, held, is_hit.size, known.variance, known.degrees),
+        _rows_worth(accuracy, held, is_hit.size, by_date, held.dates - 1),
+    )
+    return min(candidates)
+
+
+def _rows_worth(accuracy: float, held: Clusters, n: int, long_run: float, degrees: int) -> float:
+    variance = held.dates**2 / (held.dates - 1) * long_run / n**2
     rows = accuracy * (1 - accuracy) / max(variance, np.finfo(np.float64).tiny)
-    return float(min(rows, is_hit.size) * (WILSON_Z / stdtrit(known.degrees, 0.95)) ** 2)
+    return float(min(rows, n) * (WILSON_Z / stdtrit(degrees, 0.95)) ** 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,16 +193,30 @@ class _Tested:
 
 
 def _clustered_test(is_long: Flags, is_up: Flags, held: Clusters) -> _Tested | None:
-    """Pesaran and Timmermann's excess of hits over its standard error by sums over dates."""
-    parts: Floats = 2 * (is_long - is_long.mean()) * (is_up - is_up.mean())
+    """Pesaran and Timmermann's excess of hits over its standard error by sums over dates.
+
+    The shares of longs and of rises are estimated too, and where both persist their errors multiply to a part of the
+    excess that the sums do not show: 4 V(p_x) V(p_y) is added to its variance.
+    """
     if is_long.all() or not is_long.any() or is_up.all() or not is_up.any():
         return None
-    sums = held.sums(parts)
-    known = held.variance(sums - sums.sum() * held.sums(np.ones(parts.size)) / parts.size)
+    said = np.asarray(is_long - is_long.mean(), dtype=np.float64)
+    came = np.asarray(is_up - is_up.mean(), dtype=np.float64)
+    parts: Floats = 2 * said * came
+    excess = float(parts.mean())
+    known = _of_mean(parts - excess, held)
     if known is None or known.variance <= 0:
         return None
-    mean = float(sums.mean())
-    return _Tested(statistic=mean / known.standard_error, p_value=known.upper_tail(mean), degrees=known.degrees)
+    longs, rises = _of_mean(said, held), _of_mean(came, held)
+    beside = 0.0 if longs is None or rises is None else 4 * (longs.standard_error * rises.standard_error) ** 2
+    error = sqrt(known.standard_error**2 + beside)
+    return _Tested(statistic=excess / error, p_value=stdtr(known.degrees, -excess / error), degrees=known.degrees)
+
+
+def _of_mean(values: Floats, held: Clusters) -> LongRunVariance | None:
+    """Of the mean of rows, from their sums by date."""
+    known = held.variance(held.sums(values))
+    return None if known is None else replace(known, variance=known.variance * (held.dates / values.size) ** 2)
 
 
 def wilson_lower_bound(hits: int, n: int) -> float:

@@ -141,8 +141,8 @@ def first_windows(returns: ArrayLike, window: int) -> FirstWindows:
         shares=np.array([is_positive[first::window].mean() for first in range(window)]),
         n=array.size,
         window=window,
-        convention=f"share of contiguous windows of {window} sessions whose compounded return is above zero, for each of "
-        f"the {window} sessions that the first may begin on; the last partial window is dropped",
+        convention=f"share of contiguous windows of {window} sessions whose compounded return is above zero, for each "
+        f"of the {window} sessions that the first may begin on; the last partial window is dropped",
     )
 
 
