@@ -38,8 +38,15 @@ class Clusters:
 
     def kept(self, rows: NDArray[np.bool_]) -> "Clusters":
         """Of these rows alone, over the dates that they have."""
-        present, codes = np.unique(self.codes[rows], return_inverse=True)
-        return Clusters(codes=codes.astype(np.int64), dates=present.size, horizon=self.horizon, is_dated=self.is_dated)
+        chosen = self.codes[rows]
+        is_present = np.bincount(chosen, minlength=self.dates) > 0
+        place = np.cumsum(is_present) - 1
+        return Clusters(
+            codes=place[chosen].astype(np.int64),
+            dates=int(is_present.sum()),
+            horizon=self.horizon,
+            is_dated=self.is_dated,
+        )
 
     def sums(self, values: Floats) -> Floats:
         """(dates,) the values of each date, added up."""
@@ -107,7 +114,7 @@ def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike |
     """
     came = vector(realized, "realized")
     codes = date_codes(dates, came.size)
-    looked_at = codes <= codes[np.argsort(codes, kind="stable")[min(_ROWS_LOOKED_AT, codes.size) - 1]]
+    looked_at = codes <= np.searchsorted(np.cumsum(np.bincount(codes)), _ROWS_LOOKED_AT)
     table, is_there = _by_symbol(
         came[looked_at], codes[looked_at], None if symbols is None else np.asarray(symbols)[looked_at]
     )
