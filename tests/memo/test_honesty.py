@@ -1509,6 +1509,24 @@ NO_CLAIM = (
 # What no release can make false, since Signoff itself keeps it: each names the test that shows that it is kept.
 KEPT = (
     (
+        "2.1",
+        "^New Sharpe ratio: ± is half of the 95% interval",
+        "gates/test_uncertainty.py",
+        "test_the_half_width_is_that_of_the_student_interval",
+    ),
+    (
+        PAGE_ONE,
+        "^± is half of the 95% interval, HAC",
+        "gates/test_uncertainty.py",
+        "test_the_notes_say_the_method_and_show_the_autocorrelation",
+    ),
+    (
+        "2.4",
+        "^± is half of the 95% interval",
+        "gates/test_uncertainty.py",
+        "test_the_paper_periods_intervals_are_hac",
+    ),
+    (
         "3.1",
         "^Level: likelihood",
         "memo/test_standing.py",

@@ -26,7 +26,7 @@ def test_the_difference_is_that_of_the_annual_ratios():
 
     assert result.difference == pytest.approx(sharpe_ratio(a) - sharpe_ratio(b))
     assert result.statistic == pytest.approx(result.difference / result.standard_error)
-    assert (result.n, result.lags, result.seed) == (500, 5, None)
+    assert (result.n, result.lags, result.degrees, result.seed) == (500, None, 25, None)  # ⌊0.4 × 500^(2/3)⌋
 
 
 def test_the_error_of_independent_normal_records_is_that_of_jobson_korkie_and_memmel():
@@ -57,7 +57,7 @@ def test_the_bootstrap_agrees_with_the_normal_approximation_on_long_records():
     assert boot.p_value == pytest.approx(plain.p_value, abs=0.04)
     assert 0.1 < plain.p_value < 0.7
     assert boot.difference == plain.difference
-    assert (boot.block, boot.repetitions, boot.seed) == (plain.lags + 1, 400, 1)
+    assert (boot.block, boot.repetitions, boot.seed) == (boot.lags + 1, 400, 1)
 
 
 def test_the_bootstrap_rejects_equal_ratios_one_time_in_twenty():

@@ -128,9 +128,13 @@ class TestOrder:
         a, b = returns(seed), returns(seed + 1)
         order = np.random.default_rng(seed).permutation(a.size)
 
-        assert s.symmetric_prediction_accuracy(a[order], b[order]) == s.symmetric_prediction_accuracy(a, b)
-        for figure in (s.sharpe_ratio, s.hit_rate, s.win_loss_ratio, s.annualized_return, s.sharpe_standard_error):
+        days = np.arange(a.size) // 3
+        moved = s.symmetric_prediction_accuracy(a[order], b[order], dates=days[order])
+        assert moved.score == pytest.approx(s.symmetric_prediction_accuracy(a, b, dates=days).score)
+        for figure in (s.sharpe_ratio, s.hit_rate, s.win_loss_ratio, s.annualized_return):
             assert figure(a[order]) == pytest.approx(figure(a))
+        plain = s.sharpe_standard_error(a, method="iid")
+        assert s.sharpe_standard_error(a[order], method="iid") == pytest.approx(plain)
         assert s.value_at_risk(a[order]).value == s.value_at_risk(a).value
         assert s.downside_sensitivity_ratio(a[order]).ratio == pytest.approx(s.downside_sensitivity_ratio(a).ratio)
         for distance in (s.population_stability_index, s.kolmogorov_smirnov, s.jensen_shannon):

@@ -389,12 +389,11 @@ class TestSymmetry:
             if said != 0 and came != 0:
                 sides[int(np.sign(said))][1] += 1
                 sides[int(np.sign(said))][0] += np.sign(said) == np.sign(came)
-        bounds = [
-            optimize.brentq(lambda b, h=h, n=n: h / n - b - 1.6448536269514722 * sqrt(b * (1 - b) / n), 1e-9, h / n)
-            for h, n in sides.values()
-        ]
-
         result = symmetric_prediction_accuracy(prediction, realized)
+        bounds = [
+            optimize.brentq(lambda b, a=h / n, n=e: a - b - 1.6448536269514722 * sqrt(b * (1 - b) / n), 1e-9, h / n)
+            for (h, n), e in zip(sides.values(), (result.long_effective_n, result.short_effective_n), strict=True)
+        ]
 
         assert result.score == pytest.approx(min(bounds))
         assert (result.flat_excluded, result.zero_excluded) == (flat, zero)
@@ -427,7 +426,11 @@ class TestConfidenceSequence:
         for t in range(20, 81):
             held = (a - b)[:t]
             assert result.estimates[t - 20] == pytest.approx(held.mean())
-            assert (result.upper_path - result.estimates)[t - 20] / held.std() == pytest.approx(self.width(t, 0.05, 60))
+            centred = held - held.mean()
+            first = float(centred[1:] @ centred[:-1] / (centred @ centred))
+            upper = min(max(first + (1 + 3 * first) / t + 1 / sqrt(t), 0), 0.95)
+            expected = self.width(t, 0.05, 60) * sqrt((1 + upper) / (1 - upper))
+            assert (result.upper_path - result.estimates)[t - 20] / held.std() == pytest.approx(expected)
 
     @staticmethod
     def width(t, alpha, horizon):

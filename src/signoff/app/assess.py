@@ -316,6 +316,8 @@ def figures_json(release: Release, *, seed: int | None = None) -> bytes:
                     "text": q.text,
                     "unit": q.unit.value,
                     "standard_error": _plain(q.standard_error),
+                    "half_width_95": _plain(q.margin),
+                    "interval": q.interval,
                     "n": q.n,
                     "source": q.source,
                 }

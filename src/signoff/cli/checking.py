@@ -12,7 +12,7 @@ from signoff.adapters.templates import write_dossier
 from signoff.cli.session import Session, fields, rows
 from signoff.domain.errors import BadInputError
 from signoff.rendering.junit_report import junit_report
-from signoff.rendering.terminal import gate_table, metric_table, reasons
+from signoff.rendering.terminal import gate_table, metric_notes, metric_table, reasons
 from signoff.verbs.documents import Document
 
 Folder = Annotated[Path, typer.Argument(help="The dossier folder: dossier.yaml and its evidence.")]
@@ -160,6 +160,7 @@ def _lines(document: Document) -> tuple[object, ...]:
         f"Held to {fields(document, 'policy')['says']}.",
         *((f"Time: {time}.",) if (time := document.get("time")) else ()),
         metric_table(rows(document, "metrics")),
+        *metric_notes(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
         *reasons(rows(document, "gates")),
         f"Point in time: {document['point_in_time']}. {document['point_in_time_reason']}",

@@ -91,6 +91,8 @@ class Story:
         assessment = release.assessment
         self.say("Gates", f"{release.inputs.dossier.model} v{release.inputs.dossier.version}, as the evidence has it")
         self.console.print(metric_table(map(metric_document, assessment.metrics)))
+        for note in (note for row in assessment.metrics for note in row.notes):
+            self.console.print(note, highlight=False)
         gates = [gate_document(finding) for finding in assessment.findings]
         self.console.print(gate_table(gates))
         for text in reasons(gates):

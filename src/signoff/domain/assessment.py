@@ -7,12 +7,15 @@ output; nothing downstream computes a statistic again.
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from signoff.domain.charts import Chart
 from signoff.domain.evidence import Days, Floats
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.quantity import Quantity
 from signoff.domain.sampling import Sampling
+
+CORRELATION_INTERVAL: Final = "95% interval by the jackknife on Fisher's scale, HAC"
 
 
 class MetricStatus(StrEnum):
@@ -27,7 +30,10 @@ class MetricStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricRow:
-    """One row of section 2.1: new against old against target."""
+    """One row of section 2.1: new against old against target.
+
+    `notes` say how a figure is to be read, `figures` are what they rest on.
+    """
 
     key: str
     title: str
@@ -37,6 +43,8 @@ class MetricRow:
     target: Quantity
     target_sign: str
     status: MetricStatus
+    notes: tuple[str, ...] = ()
+    figures: tuple[Quantity, ...] = ()
 
 
 class PitStatus(StrEnum):

@@ -191,13 +191,18 @@ class PaperDeclaration(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Validation(Strict):
-    """Section 2."""
+    """Section 2.
+
+    `prediction_horizon` is the sessions that one realised return of the predictions covers; left out, it is inferred
+    from the overlap that they show.
+    """
 
     prediction: PredictionKind
     targets: Targets
     near_misses: Mapping[str, Text] = field(default_factory=dict)
     pit: PitDeclaration
     paper: PaperDeclaration
+    prediction_horizon: Annotated[int, Interval(ge=1, le=1000)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

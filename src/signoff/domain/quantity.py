@@ -57,27 +57,59 @@ _DIGITS: Final = {
 }
 
 
+PLUS_MINUS: Final = "± is half of the 95% interval"
+NORMAL_95: Final = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncertainty:
+    """How well a figure is known: its standard error, half of its 95% interval, and in words how both were found."""
+
+    standard_error: float
+    half_width: float
+    method: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """One figure of the record; `value` None means that nobody provided or computed it."""
+    """One figure of the record; `value` None means that nobody provided or computed it.
+
+    `half_width` is half of the 95% interval and what stands after ±, `interval` says in words how it was found.
+    """
 
     name: str
     value: float | None
     unit: Unit = Unit.RATIO
     digits: int | None = None
     standard_error: float | None = None
+    half_width: float | None = None
+    interval: str = ""
     n: int | None = None
     source: str = ""
 
     @property
     def text(self) -> str:
-        """The value as people read it, with its unit and standard error."""
+        """The value as people read it, with its unit and half of its 95% interval."""
         if self.value is None:
             return NOT_PROVIDED
         body = number(self.value, self.unit, self.digits)
-        if self.standard_error is None:
+        if self.margin is None:
             return body + _SUFFIX[self.unit]
-        return f"{body} ±{number(self.standard_error, self.unit, self.digits)}{_SUFFIX[self.unit]}"
+        return f"{body} ±{number(self.margin, self.unit, self.digits)}{_SUFFIX[self.unit]}"
+
+    @property
+    def margin(self) -> float | None:
+        """Half of the 95% interval, by the normal distribution where only a standard error is known."""
+        if self.half_width is not None or self.standard_error is None:
+            return self.half_width
+        return NORMAL_95 * self.standard_error
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The 95% interval; None where it is not known."""
+        if self.value is None or self.margin is None:
+            return None
+        return self.value - self.margin, self.value + self.margin
 
     @property
     def label(self) -> str:

@@ -61,8 +61,10 @@ def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
             (
                 Paragraph(
                     f"Simple returns, net of costs: {time.words}. Sharpe ratio annualised by {time.rows_a_year:g} rows "
-                    "a year with ddof 1; ± is Lo's (2002) standard error for independent returns. Max "
-                    "drawdown from the highest equity before. Hit rate and win/loss over rows with a return other "
+                    "a year with ddof 1; where returns are autocorrelated the ratio of the whole record is scaled by "
+                    "Lo's (2002) η(q). ± is half of the 95% interval, robust to autocorrelation, heteroskedasticity, "
+                    "skew and fat tails (equal-weighted cosines, Lazarus et al. 2018). Max drawdown from the highest "
+                    "equity before. Hit rate and win/loss over rows with a return other "
                     "than zero."
                 ),
             ),

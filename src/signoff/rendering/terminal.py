@@ -87,3 +87,8 @@ def metric_table(rows: Iterable[Mapping[str, Any]]) -> Table:
         change = signed_percent(row["change"])
         table.add_row(row["title"], row["new_text"], row["old_text"], change, row["target_text"], mark(word))
     return table
+
+
+def metric_notes(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Beneath the table: what ± says, and whether the returns are autocorrelated; an older server says neither."""
+    return tuple(note for row in rows for note in row.get("notes", ()))

@@ -11,6 +11,7 @@ from signoff.stats.value_at_risk import value_at_risk
 
 if TYPE_CHECKING:
     from signoff.stats.association import pearson_correlation
+    from signoff.stats.autocorrelation import autocorrelation_test
     from signoff.stats.bootstrap import reality_check, superior_predictive_ability
     from signoff.stats.comparison import sharpe_difference_test
     from signoff.stats.coverage import christoffersen, kupiec
@@ -39,15 +40,17 @@ if TYPE_CHECKING:
     )
     from signoff.stats.returns import returns_up_to
     from signoff.stats.sequential import mean_difference_sequence
-    from signoff.stats.sharpe import sharpe_error, sharpe_ratio, sharpe_standard_error
+    from signoff.stats.sharpe import annual_sharpe, sharpe_error, sharpe_ratio, sharpe_standard_error
     from signoff.stats.symmetry import symmetric_prediction_accuracy
     from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk
-    from signoff.stats.walk_forward import walk_forward_consistency, windows
+    from signoff.stats.walk_forward import first_windows, walk_forward_consistency, windows
 
 __all__ = [
     "InputError",
     "InsufficientData",
+    "annual_sharpe",
     "annualized_return",
+    "autocorrelation_test",
     "christoffersen",
     "conditional_value_at_risk",
     "deflated_sharpe_ratio",
@@ -55,6 +58,7 @@ __all__ = [
     "drawdowns",
     "equity_curve",
     "expected_maximum_sharpe",
+    "first_windows",
     "hit_rate",
     "information_ratio",
     "jensen_shannon",
@@ -88,6 +92,7 @@ __all__ = [
 
 _MODULES: Final = {
     "association": ("pearson_correlation",),
+    "autocorrelation": ("autocorrelation_test",),
     "bootstrap": ("reality_check", "superior_predictive_ability"),
     "comparison": ("sharpe_difference_test",),
     "coverage": ("christoffersen", "kupiec"),
@@ -116,10 +121,10 @@ _MODULES: Final = {
     ),
     "returns": ("returns_up_to",),
     "sequential": ("mean_difference_sequence",),
-    "sharpe": ("sharpe_error", "sharpe_ratio", "sharpe_standard_error"),
+    "sharpe": ("annual_sharpe", "sharpe_error", "sharpe_ratio", "sharpe_standard_error"),
     "symmetry": ("symmetric_prediction_accuracy",),
     "value_at_risk": ("conditional_value_at_risk", "rolling_value_at_risk"),
-    "walk_forward": ("walk_forward_consistency", "windows"),
+    "walk_forward": ("first_windows", "walk_forward_consistency", "windows"),
 }
 _HOME: Final = {name: module for module, names in _MODULES.items() for name in names}
 

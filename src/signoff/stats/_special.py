@@ -34,3 +34,17 @@ def xlogy(x: float, y: float) -> float:
     from scipy.special import xlogy as function  # noqa: PLC0415 - as above
 
     return float(function(x, y))
+
+
+def stdtr(degrees: float, t: float) -> float:
+    """Student's distribution function."""
+    from scipy.special import stdtr as function  # noqa: PLC0415 - as above
+
+    return float(function(degrees, t))
+
+
+def stdtrit(degrees: float, p: float) -> float:
+    """Student's quantile of a probability."""
+    from scipy.special import stdtrit as function  # noqa: PLC0415 - as above
+
+    return float(function(degrees, p))

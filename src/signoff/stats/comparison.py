@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from signoff.stats._special import ndtr
+from signoff.stats._special import ndtr, ndtri, stdtr
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.long_run import automatic_lags, long_run_covariance
+from signoff.stats.long_run import LongRunVariance, automatic_lags, long_run_covariance, long_run_variance
 from signoff.stats.returns import simple_returns, unsteady
 from signoff.stats.sample import Floats, one_of, pair, positive, unit_scaled, whole
 from signoff.stats.sharpe import influence, per_period
@@ -29,17 +29,20 @@ _CHUNK: Final = 250
 class SharpeDifference(Shown):
     """Sharpe(a) − Sharpe(b), annualised as its standard error is, with the two-sided p-value of no difference.
 
-    `block`, `repetitions` and `seed` are None unless the p-value is bootstrapped.
+    `half_width` is that of the 95% interval. `block`, `repetitions` and `seed` are None unless the p-value is
+    bootstrapped; `lags` are those of a Bartlett estimate, `degrees` those of Student's distribution, None without.
     """
 
     difference: float
     standard_error: float
+    half_width: float
     statistic: float
     p_value: float
     sharpe_a: float
     sharpe_b: float
     n: int
-    lags: int
+    lags: int | None
+    degrees: int | None
     block: int | None
     repetitions: int | None
     seed: int | None
@@ -63,11 +66,12 @@ def sharpe_difference_test(
     ----------
     a, b : (T,) simple returns of the same periods, oldest first.
     periods : periods a year.
-    method : "hac" is the delta method over means and raw second moments with a Bartlett-weighted long-run covariance
-        times T/(T − 4), against the normal distribution. "bootstrap" is their studentised circular
-        block bootstrap, which keeps its size better in short or heavy-tailed records.
-    lags : of the HAC covariance; by default ⌊4 (T/100)^(2/9)⌋.
-    block, repetitions, seed : of the bootstrap; `block` is by default one more than `lags`.
+    method : "hac" is the delta method over means and raw second moments with a long-run covariance. "bootstrap" is
+        their studentised circular block bootstrap, which keeps its size better in short or heavy-tailed records.
+    lags : of a Bartlett-weighted covariance times T/(T − 4), against the normal distribution. By default "hac" takes
+        the variance of ⌊0.4 T^(2/3)⌋ equal-weighted cosines instead (Lazarus, Lewis, Stock and Watson 2018), against
+        Student's distribution, and "bootstrap" ⌊4 (T/100)^(2/9)⌋ lags.
+    block, repetitions, seed : of the bootstrap; `block` is by default one more than the lags.
 
     Notes
     -----
@@ -85,31 +89,40 @@ def sharpe_difference_test(
     first, second = simple_returns(a, "a"), simple_returns(b, "b")
     pair(a, b, ("a", "b"), at_least=MIN_OBSERVATIONS)
     sample = np.column_stack([_standardised(unsteady(first, "a")), _standardised(unsteady(second, "b"))])
-    used = automatic_lags(first.size) if lags is None else whole(lags, "lags", at_least=0)
-    error = _hac_error(_influence(sample), used)
+    is_bootstrap = method == "bootstrap"
+    parts = _influence(sample)
+    used = whole(lags, "lags", at_least=0) if lags is not None else automatic_lags(first.size) if is_bootstrap else None
+    known = long_run_variance(parts) if used is None else None
+    error = known.standard_error if known else _bartlett_error(parts, used or 0)
     if error == 0 or np.abs(sample[:, 0] - sample[:, 1]).max() < _INDISTINCT:
         raise InsufficientData("a and b: one is a multiple of the other; there is no difference to test.")
     sharpe_a, sharpe_b = per_period(first), per_period(second)
     statistic = (sharpe_a - sharpe_b) / error
-    is_bootstrap = method == "bootstrap"
-    held = (used + 1 if block is None else block) if is_bootstrap else None
+    held = ((used or 0) + 1 if block is None else block) if is_bootstrap else None
     return SharpeDifference(
         difference=(sharpe_a - sharpe_b) * root,
         standard_error=error * root,
+        half_width=(known.half_width() if known else ndtri(0.975) * error) * root,
         statistic=statistic,
-        p_value=2 * ndtr(-abs(statistic))
+        p_value=_two_sided(statistic, known)
         if held is None
         else _bootstrapped_p(sample, abs(statistic), held, repetitions, seed),
         sharpe_a=sharpe_a * root,
         sharpe_b=sharpe_b * root,
         n=first.size,
         lags=used,
+        degrees=known.degrees if known else None,
         block=held,
         repetitions=repetitions if is_bootstrap else None,
         seed=seed if is_bootstrap else None,
-        convention=f"Ledoit and Wolf (2008), two-sided, Bartlett HAC with {used} lags and T/(T − 4)"
+        convention="Ledoit and Wolf (2008), two-sided, "
+        + (known.words if known else f"Bartlett HAC with {used} lags and T/(T − 4)")
         + (f"; studentised circular bootstrap, blocks of {held}, p = (b + 1)/(B + 1)" if is_bootstrap else ""),
     )
+
+
+def _two_sided(statistic: float, known: LongRunVariance | None) -> float:
+    return 2 * (ndtr(-abs(statistic)) if known is None else stdtr(known.degrees, -abs(statistic)))
 
 
 def _standardised(returns: Floats) -> Floats:
@@ -123,7 +136,7 @@ def _influence(sample: Floats) -> Floats:
     return influence(sample[:, 0]) - influence(sample[:, 1])
 
 
-def _hac_error(parts: Floats, lags: int) -> float:
+def _bartlett_error(parts: Floats, lags: int) -> float:
     n = parts.size
     return float(np.sqrt(max(long_run_covariance(parts[:, np.newaxis], lags)[0, 0], 0.0) / (n - 4)))
 

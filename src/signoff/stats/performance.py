@@ -21,9 +21,10 @@ from signoff.stats.sample import (
     unit_scaled,
     whole,
 )
-from signoff.stats.sharpe import per_period, sharpe_error, sharpe_ratio, sharpe_standard_error
+from signoff.stats.sharpe import annual_sharpe, per_period, sharpe_error, sharpe_ratio, sharpe_standard_error
 
 __all__ = [
+    "annual_sharpe",
     "annualized_return",
     "drawdowns",
     "equity_curve",

@@ -2,17 +2,23 @@
 
 The score is the weaker side's accuracy less its sampling error. It tests symmetry, not skill: a coin tossed often
 enough scores close to one half. Pesaran and Timmermann's test, which does ask for skill, stands beside it.
+
+Rows of one date and overlapping returns are not independent. Both figures therefore rest on sums by date: the bounds on
+an effective number of rows, and the test on a variance that is clustered by date.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from signoff.stats._special import ndtr
+from signoff.stats._special import stdtr, stdtrit
+from signoff.stats.clusters import Clusters, clusters, inferred_horizon
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Flags, finite, pair, whole
+from signoff.stats.long_run import LongRunVariance
+from signoff.stats.sample import Flags, Floats, finite, pair, whole
 from signoff.stats.shown import Shown
 
 WILSON_Z: Final = 1.6448536269514722
@@ -25,7 +31,11 @@ class SymmetricPredictionAccuracy(Shown):
 
     An empty side has accuracy, bound and score 0. `balanced_accuracy` is the mean over the *realised* directions that
     occurred of the share predicted. The Pesaran-Timmermann statistic is None where one direction was never predicted
-    or never came; its p-value is one-sided, for accuracy above what independent directions would give.
+    or never came, or where there are fewer than eight dates; its p-value is one-sided, for accuracy above what
+    independent directions would give.
+
+    `long_effective_n` and `short_effective_n` are the independent rows that are worth as much as those of the side;
+    `horizon` is the dates that a realised return covers, and `degrees` those of the test's Student distribution.
     """
 
     score: float
@@ -35,7 +45,12 @@ class SymmetricPredictionAccuracy(Shown):
     short_bound: float
     long_n: int
     short_n: int
+    long_effective_n: float
+    short_effective_n: float
     n: int
+    dates: int
+    horizon: int
+    degrees: int | None
     flat_excluded: int
     zero_excluded: int
     plain_minimum: float
@@ -49,9 +64,15 @@ class SymmetricPredictionAccuracy(Shown):
 
 
 def symmetric_prediction_accuracy(
-    prediction: ArrayLike, realized: ArrayLike, *, neutral: float = 0.0
+    prediction: ArrayLike,
+    realized: ArrayLike,
+    *,
+    neutral: float = 0.0,
+    dates: ArrayLike | None = None,
+    symbols: ArrayLike | None = None,
+    horizon: int | None = None,
 ) -> SymmetricPredictionAccuracy:
-    """The smaller of the one-sided 95% Wilson lower bounds of long and short accuracy.
+    """The smaller of the one-sided 95% Wilson lower bounds of long and short accuracy, on effective numbers of rows.
 
     Parameters
     ----------
@@ -59,11 +80,24 @@ def symmetric_prediction_accuracy(
     realized : (n,) realised returns of the same rows; a zero is neither a hit nor a miss and is excluded. A row that
         is both flat and zero counts as flat.
     neutral : 0 for scores, 0.5 for probabilities.
+    dates : (n,) the day of each row; rows of one date are one cluster. Without dates rows are taken in the order given,
+        oldest first, and neighbours as dependent: that allows for anything shorter than about a tenth of the record.
+    symbols : (n,) what each row is about, to infer `horizon` by.
+    horizon : dates that a realised return covers, 5 for five-session returns of every session. Inferred from the
+        overlap that the realised returns show where dates are given without it.
 
     Notes
     -----
     Wilson (1927), recommended by Brown, Cai and DasGupta (2001):
-    (a + z²/2n − z √(a(1−a)/n + z²/4n²)) / (1 + z²/n) with z = 1.6449.
+    (a + z²/2n − z √(a(1−a)/n + z²/4n²)) / (1 + z²/n) with z = 1.6449, and n the effective number of Korn and Graubard
+    (1998): a(1−a)/V (z/t)², at most the rows of the side. V is the variance of a by sums over dates, whose long-run
+    variance is that of equal-weighted cosines (Lazarus, Lewis, Stock and Watson 2018), and t the quantile of its
+    Student distribution; it is at most the number that independent dates would have. A side on fewer than eight dates,
+    or always or never right, counts each of its dates once, divided by `horizon`.
+
+    Pesaran and Timmermann's excess of hits is Σ 2(x − p_x)(y − p_y)/n over the rows, x and y being 1 for up; its
+    variance is that of the sums by date, with that of p_x and p_y, and its distribution Student's. Simulated size at 5
+    percent: 4 to 6 on panels of 1 to 100 symbols with correlation .3 and returns over 1 to 20 sessions.
 
     Raises
     ------
@@ -81,33 +115,109 @@ def symmetric_prediction_accuracy(
             f"predictions: of {said.size} rows {int(is_flat.sum())} are flat and {int(is_zero.sum())} have a zero "
             "return; none is left to judge."
         )
+    if horizon is None:
+        horizon = 1 if dates is None else inferred_horizon(came, dates, symbols)
+    held = clusters(said.size, dates, horizon=horizon).kept(counted)
     is_long, is_up = said[counted] > neutral, came[counted] > 0
-    long_hits, long_n = int((is_long & is_up).sum()), int(is_long.sum())
-    short_hits, short_n = int((~is_long & ~is_up).sum()), int((~is_long).sum())
-    long_accuracy, short_accuracy = _share(long_hits, long_n), _share(short_hits, short_n)
-    long_bound, short_bound = wilson_lower_bound(long_hits, long_n), wilson_lower_bound(short_hits, short_n)
-    statistic = pesaran_timmermann(is_long, is_up)
+    long, short = _side(is_up[is_long], held.kept(is_long)), _side(~is_up[~is_long], held.kept(~is_long))
+    tested = _clustered_test(is_long, is_up, held)
     return SymmetricPredictionAccuracy(
-        score=min(long_bound, short_bound),
-        long_accuracy=long_accuracy,
-        short_accuracy=short_accuracy,
-        long_bound=long_bound,
-        short_bound=short_bound,
-        long_n=long_n,
-        short_n=short_n,
-        n=long_n + short_n,
+        score=min(long.bound, short.bound),
+        long_accuracy=long.accuracy,
+        short_accuracy=short.accuracy,
+        long_bound=long.bound,
+        short_bound=short.bound,
+        long_n=long.n,
+        short_n=short.n,
+        long_effective_n=long.effective_n,
+        short_effective_n=short.effective_n,
+        n=long.n + short.n,
+        dates=held.dates,
+        horizon=held.horizon,
+        degrees=None if tested is None else tested.degrees,
         flat_excluded=int(is_flat.sum()),
         zero_excluded=int(is_zero.sum()),
-        plain_minimum=min(long_accuracy, short_accuracy),
-        harmonic_mean=_harmonic_mean(long_accuracy, short_accuracy),
-        gap=abs(long_accuracy - short_accuracy),
+        plain_minimum=min(long.accuracy, short.accuracy),
+        harmonic_mean=_harmonic_mean(long.accuracy, short.accuracy),
+        gap=abs(long.accuracy - short.accuracy),
         balanced_accuracy=_balanced_accuracy(is_long, is_up),
-        pesaran_timmermann=statistic,
-        pesaran_timmermann_p_value=None if statistic is None else ndtr(-statistic),
+        pesaran_timmermann=None if tested is None else tested.statistic,
+        pesaran_timmermann_p_value=None if tested is None else tested.p_value,
         neutral=neutral,
-        convention="smaller of the one-sided 95% Wilson lower bounds of long and short accuracy; flat predictions and "
-        "zero realised returns excluded",
+        convention="smaller of the one-sided 95% Wilson lower bounds of long and short accuracy, on effective numbers "
+        f"of rows, {held.words}; flat predictions and zero realised returns excluded",
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    accuracy: float
+    bound: float
+    n: int
+    effective_n: float
+
+
+def _side(is_hit: Flags, held: Clusters) -> _Side:
+    if is_hit.size == 0:
+        return _Side(accuracy=0.0, bound=0.0, n=0, effective_n=0.0)
+    accuracy = float(is_hit.mean())
+    effective = _effective_n(is_hit, accuracy, held)
+    return _Side(accuracy=accuracy, bound=wilson_bound(accuracy, effective), n=is_hit.size, effective_n=effective)
+
+
+def _effective_n(is_hit: Flags, accuracy: float, held: Clusters) -> float:
+    """The independent rows whose accuracy is as uncertain (Korn and Graubard 1998)."""
+    fewest = held.dates / held.horizon
+    sums = held.sums(np.asarray(is_hit - accuracy, dtype=np.float64))
+    known = held.variance(sums) if 0 < accuracy < 1 else None
+    if known is None:
+        return fewest
+    by_date = float(sums @ sums) / held.dates
+    candidates = (
+        _rows_worth(accuracy, held, is_hit.size, known.variance, known.degrees),
+        _rows_worth(accuracy, held, is_hit.size, by_date, held.dates - 1),
+    )
+    return min(candidates)
+
+
+def _rows_worth(accuracy: float, held: Clusters, n: int, long_run: float, degrees: int) -> float:
+    variance = held.dates**2 / (held.dates - 1) * long_run / n**2
+    rows = accuracy * (1 - accuracy) / max(variance, np.finfo(np.float64).tiny)
+    return float(min(rows, n) * (WILSON_Z / stdtrit(degrees, 0.95)) ** 2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tested:
+    statistic: float
+    p_value: float
+    degrees: int
+
+
+def _clustered_test(is_long: Flags, is_up: Flags, held: Clusters) -> _Tested | None:
+    """Pesaran and Timmermann's excess of hits over its standard error by sums over dates.
+
+    The shares of longs and of rises are estimated too, and where both persist their errors multiply to a part of the
+    excess that the sums do not show: 4 V(p_x) V(p_y) is added to its variance.
+    """
+    if is_long.all() or not is_long.any() or is_up.all() or not is_up.any():
+        return None
+    said = np.asarray(is_long - is_long.mean(), dtype=np.float64)
+    came = np.asarray(is_up - is_up.mean(), dtype=np.float64)
+    parts: Floats = 2 * said * came
+    excess = float(parts.mean())
+    known = _of_mean(parts - excess, held)
+    if known is None or known.variance <= 0:
+        return None
+    longs, rises = _of_mean(said, held), _of_mean(came, held)
+    beside = 0.0 if longs is None or rises is None else 4 * (longs.standard_error * rises.standard_error) ** 2
+    error = sqrt(known.standard_error**2 + beside)
+    return _Tested(statistic=excess / error, p_value=stdtr(known.degrees, -excess / error), degrees=known.degrees)
+
+
+def _of_mean(values: Floats, held: Clusters) -> LongRunVariance | None:
+    """Of the mean of rows, from their sums by date."""
+    known = held.variance(held.sums(values))
+    return None if known is None else replace(known, variance=known.variance * (held.dates / values.size) ** 2)
 
 
 def wilson_lower_bound(hits: int, n: int) -> float:
@@ -117,14 +227,22 @@ def wilson_lower_bound(hits: int, n: int) -> float:
     """
     if whole(hits, "hits", at_least=0) > whole(n, "n", at_least=0):
         raise InputError(f"hits: expected 0 to {n}, found {hits}.")
-    if hits == 0:
+    return wilson_bound(hits / n, n) if n else 0.0
+
+
+def wilson_bound(accuracy: float, n: float) -> float:
+    """The same of a share over an effective number of rows."""
+    if accuracy == 0:
         return 0.0
-    z, a = WILSON_Z, hits / n
+    z, a = WILSON_Z, accuracy
     return (a + z**2 / (2 * n) - z * sqrt(a * (1 - a) / n + z**2 / (4 * n**2))) / (1 + z**2 / n)
 
 
 def pesaran_timmermann(is_long: Flags, is_up: Flags) -> float | None:
     """Their (1992) S_n, standard normal when predicted and realised directions, both (n,), are independent.
+
+    It takes rows as independent too, and so holds for one symbol whose returns do not overlap. For a panel
+    `symmetric_prediction_accuracy` clusters by date.
 
     S = (P − P*) / √(V(P) − V(P*)) with P the share of hits, P* = p_y p_x + (1 − p_y)(1 − p_x), V(P) = P*(1 − P*)/n and
     V(P*) = (2p_y − 1)² p_x(1 − p_x)/n + (2p_x − 1)² p_y(1 − p_y)/n + 4 p_y p_x (1 − p_y)(1 − p_x)/n².
@@ -141,10 +259,6 @@ def pesaran_timmermann(is_long: Flags, is_up: Flags) -> float | None:
     if said_spread == 0 or came_spread == 0 or variance <= 0:
         return None
     return (float((is_long == is_up).mean()) - by_chance) / sqrt(variance)
-
-
-def _share(hits: int, n: int) -> float:
-    return hits / n if n else 0.0
 
 
 def _harmonic_mean(first: float, second: float) -> float:

@@ -2,6 +2,9 @@
 
 Three estimates of the same quantile, and the forecasts out of sample that `coverage` tests. A higher (less negative)
 figure is less risk.
+
+The shortfall beyond it has one convention for every method: the mean of the method's own distribution at or below the
+method's own quantile. A normal quantile goes with a normal tail, a filtered one with the filtered returns.
 """
 
 from dataclasses import dataclass
@@ -25,6 +28,13 @@ CONVENTIONS: Final = {
     "× the type 7 quantile of returns over their EWMA volatility (Hull and White 1998)",
 }
 
+SHORTFALL_CONVENTION: Final = "mean of the method's own distribution at or below its own VaR"
+SHORTFALLS: Final = {
+    "historical": "mean of the returns at or below it",
+    "parametric": "mean − φ(z)/(1 − level) × standard deviation, the tail mean of that normal distribution",
+    "filtered_historical": "next period's volatility × the mean of the filtered returns at or below their quantile",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ValueAtRisk(Shown):
@@ -39,7 +49,10 @@ class ValueAtRisk(Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConditionalValueAtRisk(Shown):
-    """`value` is the mean of the `exceedances` returns at or below `value_at_risk`."""
+    """`value` is the mean of the method's distribution at or below `value_at_risk`.
+
+    `exceedances` counts what lies there: returns, or filtered returns where the method filters.
+    """
 
     value: float
     value_at_risk: float
@@ -93,25 +106,48 @@ def value_at_risk(returns: ArrayLike, *, level: float = 0.95, method: str = "his
 def conditional_value_at_risk(
     returns: ArrayLike, *, level: float = 0.95, method: str = "historical"
 ) -> ConditionalValueAtRisk:
-    """Expected shortfall: the mean of the returns at or below the value at risk of `method`.
+    """Expected shortfall: the mean at or below the value at risk, of the distribution that `method` takes returns from.
 
-    Takes and refuses what `value_at_risk` does, and refuses as insufficient a sample without a return that low, which
-    the two model-based methods can meet.
+    Takes and refuses what `value_at_risk` does.
+
+    Notes
+    -----
+    "historical" is the mean of the returns at or below their quantile; "parametric" is μ − σ φ(z)/(1 − level), the
+    normal one; "filtered_historical" is next period's volatility times the mean of the filtered returns at or below
+    their own quantile (Barone-Adesi, Giannopoulos and Vosper 1999).
     """
     sample = _sample(returns, level, method)
     threshold = _estimate(sample, level, method)
-    beyond = sample[sample <= threshold]
-    if beyond.size == 0:
-        raise InsufficientData(f"returns: none of {sample.size} is at or below the {method} VaR of {threshold:g}.")
+    value, exceedances = _shortfall(sample, level, method)
     return ConditionalValueAtRisk(
-        value=_mean(beyond),
+        value=value,
         value_at_risk=threshold,
-        exceedances=beyond.size,
+        exceedances=exceedances,
         n=sample.size,
         level=level,
         method=method,
-        convention=f"mean(r ≤ VaR), VaR by {CONVENTIONS[method]}",
+        convention=f"{SHORTFALL_CONVENTION}: {SHORTFALLS[method]}; VaR by {CONVENTIONS[method]}",
     )
+
+
+def _shortfall(sample: Floats, level: float, method: str) -> tuple[float, int]:
+    """The shortfall of a validated sample, and how many of it lie at or below the quantile."""
+    if method == "historical":
+        beyond = sample[sample <= _estimate(sample, level, method)]
+        return _mean(beyond), beyond.size
+    scaled, exponent = unit_scaled(sample)
+    if method == "parametric":
+        normal, tail = NormalDist(), 1 - level
+        z = normal.inv_cdf(tail)
+        value = scaled.mean() - normal.pdf(z) / tail * scaled.std(ddof=1)
+        exceedances = int((sample <= _estimate(sample, level, method)).sum())
+    else:
+        shocks, volatility = _filter(scaled[np.newaxis, :])
+        beyond = shocks[0][shocks[0] <= _quantile(shocks, 1 - level)[0]]
+        value, exceedances = beyond.mean() * volatility[0], beyond.size
+    with np.errstate(over="ignore"):
+        found = np.ldexp(np.asarray([value]), exponent)
+    return float(_finite(found)[0]), exceedances
 
 
 def rolling_value_at_risk(
@@ -205,10 +241,15 @@ def _rolling(samples: Floats, level: float, method: str) -> Floats:
 
 def _filtered(samples: Floats, level: float) -> Floats:
     scale = np.abs(samples).max(axis=1)
-    unit = samples / scale[:, np.newaxis]
-    volatility = _ewma_volatility(unit)
-    shocks = unit / np.maximum(volatility[:, :-1], np.finfo(np.float64).tiny)
-    return np.asarray(_quantile(shocks, 1 - level) * volatility[:, -1] * scale, dtype=np.float64)
+    shocks, volatility = _filter(samples / scale[:, np.newaxis])
+    return np.asarray(_quantile(shocks, 1 - level) * volatility * scale, dtype=np.float64)
+
+
+def _filter(samples: Floats) -> tuple[Floats, Floats]:
+    """Each return over the volatility forecast for it, and the forecast of the period after the last."""
+    volatility = _ewma_volatility(samples)
+    shocks = np.asarray(samples / np.maximum(volatility[:, :-1], np.finfo(np.float64).tiny), dtype=np.float64)
+    return shocks, volatility[:, -1]
 
 
 def _ewma_volatility(samples: Floats) -> Floats:

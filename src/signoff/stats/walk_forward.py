@@ -17,6 +17,31 @@ from signoff.stats.sharpe import per_period
 from signoff.stats.shown import Shown
 
 MIN_WINDOWS: Final = 1
+_SPANS_AT_ONCE: Final = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class FirstWindows(Shown):
+    """The consistency for every session that the first window may begin on, the handed-in one first.
+
+    `lowest` and `highest` are its range; `at_least` says how many of the beginnings reach a threshold.
+    """
+
+    shares: Floats
+    n: int
+    window: int
+    convention: str
+
+    @property
+    def lowest(self) -> float:
+        return float(self.shares.min())
+
+    @property
+    def highest(self) -> float:
+        return float(self.shares.max())
+
+    def at_least(self, threshold: float) -> int:
+        return int((self.shares >= threshold).sum())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -104,6 +129,38 @@ def _refuse_after_ruin(held: list[Floats]) -> None:
                 f"window {place}: its last return is −1; a loss of 100% ends the record, and {len(held) - place - 1} "
                 "windows follow it. End the record there, or correct the return."
             )
+
+
+def first_windows(returns: ArrayLike, window: int) -> FirstWindows:
+    """How the consistency of contiguous windows moves with the session that the first of them begins on.
+
+    Parameters
+    ----------
+    returns : (T,) simple returns per session, oldest first.
+    window : sessions of a window; the beginnings are the first to the `window`-th session.
+
+    Raises
+    ------
+    InputError
+        NaN, infinite or misshapen input, with the row; a window that is not a whole number of at least 1.
+    InsufficientData
+        No complete window is left after the last beginning.
+    """
+    whole(window, "window", at_least=1)
+    array = simple_returns(returns, at_least=2 * window - 1)
+    growth = np.empty(array.size - window + 1)
+    spans = np.lib.stride_tricks.sliding_window_view(1 + array, window)
+    with np.errstate(over="ignore"):
+        for first in range(0, growth.size, _SPANS_AT_ONCE):
+            growth[first : first + _SPANS_AT_ONCE] = np.prod(spans[first : first + _SPANS_AT_ONCE], axis=1)
+    is_positive = growth - 1 > window * np.finfo(np.float64).eps
+    return FirstWindows(
+        shares=np.array([is_positive[first::window].mean() for first in range(window)]),
+        n=array.size,
+        window=window,
+        convention=f"share of contiguous windows of {window} sessions whose compounded return is above zero, for each "
+        f"of the {window} sessions that the first may begin on; the last partial window is dropped",
+    )
 
 
 def _compounded(returns: Floats) -> float:

@@ -41,6 +41,7 @@ from signoff.domain.latch import Latch
 from signoff.domain.monitoring import Level, still_open
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
+from signoff.domain.quantity import Quantity
 from signoff.domain.recognition import Recognition
 from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
 from signoff.domain.silence import in_sessions
@@ -693,8 +694,20 @@ def latch_document(latch: Latch) -> LatchDocument:
     }
 
 
+class IntervalDocument(TypedDict):
+    """A two-sided confidence interval: its level, its limits, and in words how it was found."""
+
+    level: float
+    low: float
+    high: float
+    method: str
+
+
 class MetricDocument(TypedDict):
-    """One metric, new against old against target, as numbers and as people read them."""
+    """One metric, new against old against target, as numbers and as people read them.
+
+    ± in a text is half of the interval; `notes` say how it and the annualisation were found.
+    """
 
     key: str
     title: str
@@ -706,6 +719,9 @@ class MetricDocument(TypedDict):
     new_text: str
     old_text: str
     target_text: str
+    new_interval: IntervalDocument | None
+    old_interval: IntervalDocument | None
+    notes: list[str]
 
 
 class GateDocument(TypedDict):
@@ -845,7 +861,17 @@ def metric_document(row: MetricRow) -> MetricDocument:
         "new_text": row.new.text,
         "old_text": row.old.text,
         "target_text": f"{row.target_sign} {row.target.text}",
+        "new_interval": _interval(row.new),
+        "old_interval": _interval(row.old),
+        "notes": list(row.notes),
     }
+
+
+def _interval(found: Quantity) -> IntervalDocument | None:
+    if found.bounds is None:
+        return None
+    low, high = found.bounds
+    return {"level": 0.95, "low": low, "high": high, "method": found.interval}
 
 
 def gate_document(finding: Finding) -> GateDocument:

@@ -239,7 +239,8 @@ def _volatility(paper: Returns | None, backtest: Returns) -> Iterator[Anomaly]:
     if ratio.p_value < SIGNIFICANCE:
         text = (
             f"Daily paper returns vary {ratio.value:.2g} times as much as the backtest's (99%: {ratio.low:.2g} to "
-            f"{ratio.high:.2g}, p = {ratio.p_value:.2g}, n = {ratio.n_current} against {ratio.n_reference:,})."
+            f"{ratio.high:.2g} if returns are independent, p = {ratio.p_value:.2g}, n = {ratio.n_current} against "
+            f"{ratio.n_reference:,})."
         )
         yield Anomaly(kind=AnomalyKind.VOLATILITY, count=1, text=text)
 

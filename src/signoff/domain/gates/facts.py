@@ -55,6 +55,7 @@ def _of_metric(row: MetricRow) -> Iterator[Quantity]:
     yield row.old
     yield Quantity(name=f"metrics.{row.key}.change", value=row.change, unit=Unit.PERCENT)
     yield row.target
+    yield from row.figures
 
 
 def _of_finding(finding: Finding) -> Iterator[Quantity]:

@@ -5,11 +5,11 @@ source says why.
 """
 
 from collections.abc import Callable
-from math import erfc, isnan, sqrt
+from math import isnan
 
 import numpy as np
 
-from signoff.domain.quantity import Quantity, Unit
+from signoff.domain.quantity import Quantity, Uncertainty, Unit
 from signoff.stats.errors import InputError, InsufficientData
 
 
@@ -21,25 +21,30 @@ def figure(
     n: int | None = None,
     source: str = "",
     digits: int | None = None,
-    standard_error: Callable[[float], float] | None = None,
+    uncertainty: Callable[[], Uncertainty] | None = None,
 ) -> Quantity:
     """The figure that `compute` gives, or a figure without a value whose source says what was in the way."""
     try:
         with np.errstate(divide="raise", invalid="raise", over="raise"):
             value = float(compute())
-            error = None if standard_error is None else float(standard_error(value))
+            known = None if uncertainty is None else uncertainty()
     except (InputError, InsufficientData, ArithmeticError, ValueError, IndexError) as trouble:
         return absent(name, str(trouble), unit=unit, digits=digits)
     if isnan(value):
         return absent(name, "the value is undefined for these data", unit=unit, digits=digits)
-    return Quantity(name=name, value=value, unit=unit, digits=digits, standard_error=error, n=n, source=source)
+    return Quantity(
+        name=name,
+        value=value,
+        unit=unit,
+        digits=digits,
+        standard_error=None if known is None else known.standard_error,
+        half_width=None if known is None else known.half_width,
+        interval="" if known is None else known.method,
+        n=n,
+        source=source,
+    )
 
 
 def absent(name: str, reason: str, *, unit: Unit = Unit.RATIO, digits: int | None = None) -> Quantity:
     """A figure that nobody could compute, with the reason as its source."""
     return Quantity(name=name, value=None, unit=unit, digits=digits, source=reason)
-
-
-def upper_tail(z: float) -> float:
-    """P(Z ≥ z) of a standard normal variable."""
-    return erfc(z / sqrt(2)) / 2

@@ -15,18 +15,18 @@ from signoff.domain.dossier import Targets
 from signoff.domain.evidence import Evidence, Returns
 from signoff.domain.gates.figures import absent, figure
 from signoff.domain.gates.track import less_than_a_year
-from signoff.domain.quantity import Quantity, Unit, relative_change
+from signoff.domain.gates.uncertainty import annual_ratio, autocorrelation_figures, of_annual_sharpe, sharpe_notes
+from signoff.domain.quantity import Quantity, Uncertainty, Unit, relative_change
 from signoff.stats.comparison import SharpeDifference, sharpe_difference_test
 from signoff.stats.performance import (
     annualized_return,
     hit_rate,
     max_drawdown,
-    sharpe_ratio,
-    sharpe_standard_error,
     win_loss_ratio,
 )
 
 MARGIN: Final = 0.05
+SHARPE: Final = "sharpe"
 REPETITIONS: Final = 9_999
 NO_PREVIOUS: Final = "no backtest_previous file was given"
 
@@ -40,27 +40,17 @@ class Metric:
     compute: Callable[[Returns], float]
     target: Callable[[Targets], float]
     unit: Unit
-    standard_error: Callable[[Returns], float] | None = None
-
-
-def annual_sharpe(of: Returns) -> float:
-    """The Sharpe ratio in excess of the declared rate, annualised by the rows that the table has a year."""
-    return sharpe_ratio(of.time.excess(of.returns), periods=of.time.rows_a_year)
-
-
-def annual_sharpe_error(of: Returns) -> float:
-    """Its standard error."""
-    return sharpe_standard_error(of.time.excess(of.returns), periods=of.time.rows_a_year)
+    uncertainty: Callable[[Returns], Uncertainty] | None = None
 
 
 METRICS: Final = (
     Metric(
-        key="sharpe",
+        key=SHARPE,
         title="Sharpe Ratio",
-        compute=annual_sharpe,
+        compute=annual_ratio,
         target=lambda targets: targets.sharpe,
         unit=Unit.RATIO,
-        standard_error=annual_sharpe_error,
+        uncertainty=of_annual_sharpe,
     ),
     Metric(
         key="annual_return",
@@ -116,7 +106,17 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets) -> MetricRow:
         target=Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"),
         target_sign="≥",
         status=metric_status(new.value, target, is_short=less_than_a_year(evidence) is not None),
+        notes=_notes(evidence) if metric.key == SHARPE else (),
+        figures=autocorrelation_figures(evidence.backtest) if metric.key == SHARPE else (),
     )
+
+
+def _notes(evidence: Evidence) -> tuple[str, ...]:
+    new = sharpe_notes("New", evidence.backtest)
+    if evidence.backtest_previous is None:
+        return new
+    shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)
+    return (*new, *sharpe_notes("Old", shared))
 
 
 def metric_status(value: float | None, target: float, *, is_short: bool = False) -> MetricStatus:
@@ -170,10 +170,16 @@ def sharpe_comparison(new: Returns, old: Returns | None) -> Comparison:
             lambda: test().difference,
             n=n,
             source=files,
-            standard_error=lambda _: test().standard_error,
+            uncertainty=lambda: _uncertainty(test()),
         ),
         p_value(names[1], "hac", "HAC"),
         p_value(names[2], "bootstrap", f"studentised circular bootstrap of {REPETITIONS:,} resamples"),
+    )
+
+
+def _uncertainty(tested: SharpeDifference) -> Uncertainty:
+    return Uncertainty(
+        standard_error=tested.standard_error, half_width=tested.half_width, method=f"√252; {tested.convention}"
     )
 
 
@@ -187,12 +193,12 @@ def on_shared_dates(one: Returns, other: Returns) -> tuple[Returns, Returns]:
 
 
 def _measured(metric: Metric, name: str, returns: Returns) -> Quantity:
-    error = metric.standard_error
+    known = metric.uncertainty
     return figure(
         name,
         lambda: metric.compute(returns),
         unit=metric.unit,
         n=returns.returns.size,
         source=returns.source.name,
-        standard_error=None if error is None else lambda _: error(returns),
+        uncertainty=None if known is None else lambda: known(returns),
     )

@@ -9,13 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from signoff.domain.assessment import PaperSummary
+from signoff.domain.assessment import CORRELATION_INTERVAL, PaperSummary
 from signoff.domain.evidence import Days, Evidence, Floats, PaperLog, Returns
 from signoff.domain.gates.anomalies import anomaly_checks
 from signoff.domain.gates.figures import absent, figure
-from signoff.domain.gates.metrics import annual_sharpe, annual_sharpe_error
 from signoff.domain.gates.own_returns import own_returns
 from signoff.domain.gates.paper_rows import Mask, days, is_order, is_priced, signs, slippage_bps
+from signoff.domain.gates.uncertainty import annual_ratio, of_annual_sharpe, of_mean
 from signoff.domain.quantity import Quantity, Unit
 from signoff.stats.association import PearsonCorrelation, pearson_correlation
 from signoff.stats.errors import InsufficientData
@@ -79,10 +79,10 @@ def _sharpe(returns: Returns | None) -> Quantity:
     size = returns.returns.size
     return figure(
         "paper.sharpe",
-        lambda: annual_sharpe(returns),
+        lambda: annual_ratio(returns),
         n=size,
         source=returns.source.name,
-        standard_error=lambda _: annual_sharpe_error(returns),
+        uncertainty=lambda: of_annual_sharpe(returns),
     )
 
 
@@ -139,7 +139,7 @@ def _correlation(evidence: Evidence, log: PaperLog, refused: str) -> dict[str, Q
         return pearson_correlation(paper.returns[at_paper], backtest.returns[at_backtest])
 
     named = ", ".join(log.versions or log.runs)
-    source = f"{paper.source.name}; Fisher's 95% interval; model {named or 'declared'}"
+    source = f"{paper.source.name}; {CORRELATION_INTERVAL}; model {named or 'declared'}"
     parts: tuple[Callable[[], float], ...] = (
         lambda: estimate().correlation,
         lambda: estimate().low,
@@ -176,5 +176,5 @@ def _slippage_per_trade(name: str, log: PaperLog, rows: Mask) -> Quantity:
         unit=Unit.BPS,
         n=costs.size,
         source=log.source.name,
-        standard_error=lambda _: float(costs.std(ddof=1) / np.sqrt(costs.size)),
+        uncertainty=lambda: of_mean(costs, days(log)[rows]),
     )

@@ -7,7 +7,6 @@ ahead, so a regime here is one that the desk could have named in time.
 
 from bisect import insort
 from collections.abc import Iterator
-from math import hypot
 from typing import Final
 
 import numpy as np
@@ -15,11 +14,13 @@ from numpy.typing import NDArray
 
 from signoff.domain.assessment import RegimeContrast, RegimeRow
 from signoff.domain.evidence import Floats, Returns
-from signoff.domain.gates.figures import absent, figure, upper_tail
+from signoff.domain.gates.figures import absent, figure
+from signoff.domain.gates.uncertainty import of_difference, of_sharpe, upper_tail
 from signoff.domain.quantity import Quantity, Unit
 from signoff.domain.sampling import Sampling
+from signoff.stats._special import stdtr
 from signoff.stats.errors import InsufficientData
-from signoff.stats.performance import annualized_return, sharpe_ratio, sharpe_standard_error
+from signoff.stats.performance import annualized_return, sharpe_ratio
 
 TREND_SESSIONS: Final = 200
 VOLATILITY_SESSIONS: Final = 60
@@ -67,16 +68,19 @@ def _contrast(key: str, title: str, backtest: Returns, one: Mask | None, other: 
             _enough(second, time), periods=periods
         )
 
-    def error() -> float:
-        return hypot(*(sharpe_standard_error(one, periods=periods, method="hac") for one in (first, second)))
+    def p_value() -> float:
+        known, degrees = of_difference(first, second, periods)
+        return 2 * stdtr(degrees, -abs(difference()) / known.standard_error)
 
     n, source = first.size + second.size, f"{backtest.source.name}; independent regimes, HAC standard errors"
     return RegimeContrast(
         title=title,
-        difference=figure(names[0], difference, n=n, source=source, standard_error=lambda _: error()),
+        difference=figure(
+            names[0], difference, n=n, source=source, uncertainty=lambda: of_difference(first, second, periods)[0]
+        ),
         p_value=figure(
             names[1],
-            lambda: 2 * upper_tail(abs(difference()) / error()),
+            p_value,
             unit=Unit.PROBABILITY,
             n=n,
             source=f"{source}, two-sided",
@@ -153,7 +157,7 @@ def _row(key: str, title: str, backtest: Returns, inside: Mask | None) -> Regime
             lambda: sharpe_ratio(_enough(own, time), periods=periods),
             n=returns.size,
             source=backtest.source.name,
-            standard_error=lambda _: sharpe_standard_error(own, periods=periods),
+            uncertainty=lambda: of_sharpe(own, periods),
         ),
         annual_return=figure(
             f"{name}.annual_return",
@@ -170,9 +174,7 @@ def _p_value(name: str, returns: Floats, backtest: Returns) -> Quantity:
     """One-sided, for a mean return that is not above zero: the Sharpe ratio over its HAC standard error."""
     return figure(
         name,
-        lambda: upper_tail(
-            sharpe_ratio(_enough(returns, backtest.time)) / sharpe_standard_error(returns, method="hac")
-        ),
+        lambda: upper_tail(_enough(returns, backtest.time)),
         unit=Unit.PROBABILITY,
         n=returns.size,
         source=backtest.source.name,

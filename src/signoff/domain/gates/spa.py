@@ -13,7 +13,8 @@ from signoff.domain.gates.plausible import plausible_probabilities, plausible_sc
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
-from signoff.stats.symmetry import SymmetricPredictionAccuracy, symmetric_prediction_accuracy, wilson_lower_bound
+from signoff.stats.clusters import inferred_horizon
+from signoff.stats.symmetry import SymmetricPredictionAccuracy, symmetric_prediction_accuracy, wilson_bound
 
 
 def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
@@ -43,7 +44,16 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             plausible_probabilities(predictions.prediction, "predictions, column prediction")
         plausible_scores(predictions.prediction, "predictions, column prediction")
         plausible_scores(predictions.realized, "predictions, column realized")
-        result = symmetric_prediction_accuracy(predictions.prediction, predictions.realized, neutral=neutral)
+        days = predictions.timestamps.astype("datetime64[D]")
+        inferred = inferred_horizon(predictions.realized, days, predictions.symbols)
+        declared = dossier.validation.prediction_horizon
+        result = symmetric_prediction_accuracy(
+            predictions.prediction,
+            predictions.realized,
+            neutral=neutral,
+            dates=days,
+            horizon=max(inferred, declared or 1),
+        )
         is_waived = gate.long_only_waiver and result.short_n == 0
         fewest = min(n for n in (result.long_n, result.short_n) if n)
         value = result.long_bound if is_waived else result.score
@@ -56,11 +66,11 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             value=value,
             n=result.n,
             source=predictions.source.name,
-            convention="one-sided 95% Wilson lower bound of long accuracy alone; flat predictions and zero realised "
-            "returns excluded"
+            convention="one-sided 95% Wilson lower bound of long accuracy alone, on its effective number, clustered by "
+            "date; flat predictions and zero realised returns excluded"
             if is_waived
             else result.convention,
-            explanation=_explanation(result, is_waived=is_waived),
+            explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}",
             figures=_figures(result),
             turning_point=_turning_point(result, gate.threshold, is_waived=is_waived),
             charts=(_picture(result, gate.threshold),),
@@ -84,31 +94,46 @@ def _explanation(result: SymmetricPredictionAccuracy, *, is_waived: bool) -> str
     )
 
 
+def _effective(result: SymmetricPredictionAccuracy, inferred: int, declared: int | None) -> str:
+    """What the rows are worth together, and which overlap was reckoned with."""
+    sides = (("long", result.long_n, result.long_effective_n), ("short", result.short_n, result.short_effective_n))
+    worth = " and ".join(f"{n:,} {side} as {effective:,.0f}" for side, n, effective in sides if n)
+    overlap = f"realised returns cover {result.horizon} session{'s' if result.horizon > 1 else ''}"
+    if declared is None:
+        how = "inferred from their autocorrelation"
+    elif declared < inferred:
+        how = f"inferred from their autocorrelation; the dossier declares {declared} in validation.prediction_horizon"
+    else:
+        how = "declared in validation.prediction_horizon"
+    return f"Clustered by {result.dates:,} dates they count for less: {worth} ({overlap}, {how})."
+
+
 def _turning_point(result: SymmetricPredictionAccuracy, threshold: float, *, is_waived: bool) -> str:
     """How many predictions of the weaker side decide the verdict."""
     is_long_weaker = is_waived or result.long_bound <= result.short_bound
     side, n = ("long", result.long_n) if is_long_weaker else ("short", result.short_n)
+    effective = result.long_effective_n if is_long_weaker else result.short_effective_n
     hits = round((result.long_accuracy if is_long_weaker else result.short_accuracy) * n)
-    needed = _hits_needed(n, threshold)
+    needed = _hits_needed(n, effective, threshold)
     if needed is None:
         return f"No accuracy on {n:,} {side} predictions could reach the threshold; more of them are needed."
     share = number(needed / n, Unit.PERCENT, 1)
     if hits >= needed:
         return (
-            f"It would fail if {hits - needed + 1:,} more of the {n:,} {side} predictions had been wrong; "
+            f"It would fail if about {hits - needed + 1:,} more of the {n:,} {side} predictions had been wrong; "
             f"{needed:,} right ({share}%) are enough."
         )
-    return f"It would pass with {needed - hits:,} more right among the {n:,} {side} predictions ({share}%)."
+    return f"It would pass with about {needed - hits:,} more right among the {n:,} {side} predictions ({share}%)."
 
 
-def _hits_needed(n: int, threshold: float) -> int | None:
-    """The fewest hits of n whose lower bound reaches the threshold; the bound rises with the hits."""
+def _hits_needed(n: int, effective: float, threshold: float) -> int | None:
+    """The fewest hits of n whose lower bound reaches the threshold, at the present effective number of them."""
     low, high = 0, n
-    if n == 0 or wilson_lower_bound(n, n) < threshold:
+    if n == 0 or wilson_bound(1.0, effective) < threshold:
         return None
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if wilson_lower_bound(middle, n) >= threshold else (middle + 1, high)
+        low, high = (low, middle) if wilson_bound(middle / n, effective) >= threshold else (middle + 1, high)
     return low
 
 
@@ -116,7 +141,7 @@ def _picture(result: SymmetricPredictionAccuracy, threshold: float) -> IntervalC
     return IntervalChart(
         "spa",
         f"Share of predictions that were right, by direction, with the 90% Wilson interval whose lower end is the "
-        f"one-sided 95% bound; n = {result.n:,}.",
+        f"one-sided 95% bound, on effective numbers clustered by date; n = {result.n:,}.",
         tuple(_intervals(result)),
         Reference(threshold, f"threshold {number(threshold, Unit.PERCENT, 0)}%"),
         "accuracy %",
@@ -124,14 +149,13 @@ def _picture(result: SymmetricPredictionAccuracy, threshold: float) -> IntervalC
 
 
 def _intervals(result: SymmetricPredictionAccuracy) -> Iterator[Interval]:
-    for side, accuracy, n in (
-        ("long", result.long_accuracy, result.long_n),
-        ("short", result.short_accuracy, result.short_n),
+    for side, accuracy, n, effective in (
+        ("long", result.long_accuracy, result.long_n, result.long_effective_n),
+        ("short", result.short_accuracy, result.short_n, result.short_effective_n),
     ):
         if n:
-            hits = round(accuracy * n)
-            high = 1 - wilson_lower_bound(n - hits, n)
-            yield Interval(f"{side}, n = {n:,}", accuracy, wilson_lower_bound(hits, n), high)
+            low, high = wilson_bound(accuracy, effective), 1 - wilson_bound(1 - accuracy, effective)
+            yield Interval(f"{side}, n = {n:,} (effective {effective:,.0f})", accuracy, low, high)
 
 
 def _side(accuracy: float, n: int, side: str) -> str:
@@ -147,6 +171,10 @@ def _figures(result: SymmetricPredictionAccuracy) -> tuple[Quantity, ...]:
         share("short_accuracy", result.short_accuracy, result.short_n),
         count("gates.spa.long_predictions", result.long_n),
         count("gates.spa.short_predictions", result.short_n),
+        count("gates.spa.long_effective_n", result.long_effective_n),
+        count("gates.spa.short_effective_n", result.short_effective_n),
+        count("gates.spa.dates", result.dates),
+        count("gates.spa.horizon_sessions", result.horizon),
         count("gates.spa.flat_predictions_excluded", result.flat_excluded),
         count("gates.spa.zero_returns_excluded", result.zero_excluded),
         share("plain_minimum", result.plain_minimum),

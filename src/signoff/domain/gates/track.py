@@ -9,8 +9,10 @@ from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
 from signoff.domain.sampling import Sampling
+from signoff.stats._special import stdtrit
 from signoff.stats.performance import rolling_sharpe
 from signoff.stats.returns import impossible, is_steady
+from signoff.stats.sharpe import lo_standard_error, sharpe_error
 
 _TWO_SIDED_95: Final = 1.959963984540054
 
@@ -67,8 +69,9 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
         charts.append(
             LinesChart(
                 "rolling_sharpe",
-                f"Sharpe ratio over the last {time.counted(time.year)} with its 95% band (Lo 2002, independent "
-                "returns); windows overlap, so neighbouring points say almost the same.",
+                f"Sharpe ratio over the last {time.counted(time.year)} with its 95% band (Lo 2002, widened by the "
+                "dependence, tails and skew that the whole record shows); windows overlap, so neighbouring points "
+                "say almost the same.",
                 rolling,
                 Reference(0.0, "0"),
                 "rolling Sharpe",
@@ -83,11 +86,25 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
 
 def _rolling(label: str, returns: Returns, *, is_new: bool) -> Line:
     time, window = returns.time, returns.time.year
-    sharpes = rolling_sharpe(time.excess(returns.returns), window, periods=time.rows_a_year)
+    own = time.excess(returns.returns)
+    sharpes = rolling_sharpe(own, window, periods=time.rows_a_year)
     error = np.sqrt((time.rows_a_year + sharpes**2 / 2) / window)
-    half = _TWO_SIDED_95 * error
+    half = _TWO_SIDED_95 * error * _widening(own)
     dates = returns.dates[window - 1 :]
     return Line(label, dates, sharpes, is_new, sharpes - half, sharpes + half)
+
+
+def _widening(returns: Floats) -> float:
+    """The half width of the whole record's ratio over that of independent normal returns."""
+    if is_steady(returns):
+        return 1.0
+    found = sharpe_error(returns)
+    return (
+        stdtrit(found.degrees or 1, 0.975)
+        / _TWO_SIDED_95
+        * found.standard_error
+        / lo_standard_error(found.sharpe, found.n)
+    )
 
 
 def _is_sound(returns: Floats) -> bool:

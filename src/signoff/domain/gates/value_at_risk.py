@@ -23,7 +23,13 @@ from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.domain.sampling import Frequency
 from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen, kupiec
-from signoff.stats.value_at_risk import conditional_value_at_risk, rolling_value_at_risk, value_at_risk
+from signoff.stats.value_at_risk import (
+    SHORTFALL_CONVENTION,
+    SHORTFALLS,
+    conditional_value_at_risk,
+    rolling_value_at_risk,
+    value_at_risk,
+)
 
 MIN_FORECASTS: Final = 250
 FEWEST_BEFORE: Final = 100
@@ -159,7 +165,9 @@ def _without(returns: Returns, quiet: Filled) -> Returns:
     if not quiet.rows.any():
         return returns
     keep = ~quiet.rows
-    return Returns(source=returns.source, dates=returns.dates[keep], returns=returns.returns[keep])
+    return Returns(
+        source=returns.source, dates=returns.dates[keep], returns=returns.returns[keep], sampling=returns.time
+    )
 
 
 def _and_idle(quiet: Filled) -> str:
@@ -184,7 +192,7 @@ def value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity
 
 
 def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate) -> Quantity:
-    """The mean return at or below the VaR, by the policy's method."""
+    """The mean at or below the VaR of the distribution that the policy's method takes returns from."""
     returns = _at_risk(returns)
     return figure(
         name,
@@ -192,7 +200,7 @@ def conditional_value_at_risk_figure(name: str, returns: Returns, gate: VarGate)
         unit=Unit.PERCENT,
         digits=2,
         n=returns.returns.size,
-        source=returns.source.name,
+        source=f"{returns.source.name}; {SHORTFALL_CONVENTION}: {SHORTFALLS[gate.method]}",
     )
 
 

@@ -10,8 +10,14 @@ from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
-from signoff.domain.quantity import Quantity, Unit, count
-from signoff.stats.walk_forward import WalkForwardConsistency, walk_forward_consistency, windows
+from signoff.domain.quantity import Quantity, Unit, count, number, percent
+from signoff.stats.walk_forward import (
+    FirstWindows,
+    WalkForwardConsistency,
+    first_windows,
+    walk_forward_consistency,
+    windows,
+)
 
 MIN_WINDOWS: Final = 10
 
@@ -43,17 +49,22 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
             [returns[window] for window in windows(returns.size, rows)], periods=time.rows_a_year, rate=time.row_rate
         )
         dropped = returns.size - result.n * rows
+        begun = first_windows(returns, rows)
         return Measurement(
             value=result.consistency,
             n=result.n,
             source=evidence.backtest.source.name,
             convention=result.convention,
             explanation=f"{result.positive} of {result.n} windows of {length} gained"
-            + (f"; the last {time.counted(dropped)} fill no window." if dropped else "."),
+            + (f"; the last {time.counted(dropped)} fill no window. " if dropped else ". ")
+            + _by_the_first_day(begun, result.consistency, gate.threshold),
             figures=(
                 count("gates.walk_forward.windows", result.n),
                 count("gates.walk_forward.positive_windows", result.positive),
                 count("gates.walk_forward.sessions_dropped", dropped),
+                percent("gates.walk_forward.lowest", begun.lowest, n=rows),
+                percent("gates.walk_forward.highest", begun.highest, n=rows),
+                percent("gates.walk_forward.first_days_that_reach", begun.at_least(gate.threshold) / rows, n=rows),
                 Quantity(name="gates.walk_forward.mean_sharpe", value=result.mean_sharpe, n=result.n),
             ),
             turning_point=_turning_point(result, gate.threshold),
@@ -70,6 +81,18 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
         )
 
     return guarded(rule, measure)
+
+
+def _by_the_first_day(begun: FirstWindows, handed_in: float, threshold: float) -> str:
+    """How much of the figure is the day that the file begins on."""
+    n, reaching = begun.shares.size, begun.at_least(threshold)
+    if n == 1:
+        return ""
+    low, high = (number(share, Unit.PERCENT, 1) for share in (begun.lowest, begun.highest))
+    said = f"Over all {n} sessions that the first window may begin on it ranges from {low}% to {high}%; {reaching} of "
+    said += f"{n} reach the threshold."
+    is_minority = reaching < n - reaching if handed_in >= threshold else reaching > n - reaching
+    return f"{said} The verdict rests on the day that the file begins on." if is_minority else said
 
 
 def _turning_point(result: WalkForwardConsistency, threshold: float) -> str:

@@ -370,8 +370,8 @@ def _is_change(claim: Claim) -> bool:
 
 def _agrees(claim: Claim, fact: Quantity) -> bool:
     if claim.sign == "±":
-        error = None if fact.standard_error is None else _written(replace(fact, value=fact.standard_error), claim.unit)
-        return error is not None and abs(error - claim.value) <= claim.tolerance
+        margin = None if fact.margin is None else _written(replace(fact, value=fact.margin), claim.unit)
+        return margin is not None and abs(margin - claim.value) <= claim.tolerance
     value = _written(fact, claim.unit)
     if value is None:
         return False

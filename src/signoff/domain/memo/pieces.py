@@ -17,7 +17,7 @@ NO_PREVIOUS = "N/A - Initial Deployment"
 
 
 def figure(quantity: Quantity) -> Cell:
-    """A number with its unit and standard error, in the figures' typeface."""
+    """A number with its unit and half of its 95% interval, in the figures' typeface."""
     return Cell(quantity.text, is_figure=True) if quantity.is_provided else ABSENT
 
 

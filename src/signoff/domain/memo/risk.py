@@ -4,6 +4,7 @@ A regime counts as one the model performs well in only where its Sharpe ratio is
 that it depends on only where the difference between regimes is.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -26,7 +27,7 @@ from signoff.domain.memo.document import (
 from signoff.domain.memo.pieces import ABSENT, declared_by, figure, joined, lead_in, one, plain, words
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
-from signoff.domain.quantity import NOT_PROVIDED
+from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS
 from signoff.domain.rehearsal import Rehearsal, recovery_time, recovery_time_in_words
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
@@ -192,6 +193,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
         lead_in("Market Conditions Sensitivity"),
         _sensitivity(release.assessment),
         _regimes(release.assessment.regimes),
+        *_plus_minus(release.assessment.regimes),
         lead_in("Stress Testing"),
         *_stress(release.assessment.stress),
         lead_in("Position Limits"),
@@ -204,6 +206,13 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
         ),
         Paragraph(f"{BY_THE_GATE} Unknown figures: {release.policy.order_gate.words}.", is_note=True),
     )
+
+
+def _plus_minus(rows: tuple[RegimeRow, ...]) -> Iterator[Block]:
+    """How the intervals of the table were found."""
+    if found := next((row.sharpe.interval for row in rows if row.sharpe.interval), ""):
+        method = re.sub(r"\d+ equal", "equal", found)
+        yield Paragraph(f"{PLUS_MINUS}: {method}. Ratios by the square root of time.", is_note=True)
 
 
 def _sensitivity(assessment: Assessment) -> Checklist:

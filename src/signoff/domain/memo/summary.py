@@ -126,7 +126,7 @@ def _sharpe(release: Release) -> str:
 
 
 def _bare(quantity: Quantity) -> str:
-    return replace(quantity, standard_error=None).text
+    return replace(quantity, standard_error=None, half_width=None).text
 
 
 def _gates(release: Release) -> Iterator[str]:

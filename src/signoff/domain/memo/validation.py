@@ -6,7 +6,7 @@ Nothing is computed here; a gate reads as the assessment found it, whoever overr
 from collections.abc import Iterator
 from typing import Final
 
-from signoff.domain.assessment import MetricRow, MetricStatus, PaperSummary, PitStatus
+from signoff.domain.assessment import CORRELATION_INTERVAL, MetricRow, MetricStatus, PaperSummary, PitStatus
 from signoff.domain.charts import Band, Chart, EquityChart, Line
 from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
@@ -40,7 +40,7 @@ from signoff.domain.memo.pieces import (
     words,
 )
 from signoff.domain.memo.release import Release
-from signoff.domain.quantity import NOT_PROVIDED, Quantity, signed_percent
+from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS, Quantity, signed_percent
 
 BACKTEST_REPORT: Final = "attachments/backtest_report.pdf"
 VALIDATION_RESULTS: Final = "attachments/validation_results.pdf"
@@ -62,10 +62,20 @@ _PIT_MARK: Final = {
 IN_THE_MEMO: Final = frozenset({"pbo_logits", "var_exceptions"})
 # What page one says of how each gate was computed: a figure of the finding, and the words around it.
 _HOW: Final = {
-    "spa": (("long_predictions", "Wilson 95%, {} long"), ("short_predictions", "{} short")),
+    "spa": (
+        ("long_predictions", "Wilson 95%, {} long"),
+        ("long_effective_n", "effective {}"),
+        ("short_predictions", "{} short"),
+        ("short_effective_n", "effective {}"),
+    ),
     "dsr": (),
     "pbo": (("partitions", "{} partitions"), ("trials", "{} trials"), ("rows_trimmed", "{} rows trimmed")),
-    "walk_forward": (("windows", "{} windows"), ("positive_windows", "{} positive")),
+    "walk_forward": (
+        ("windows", "{} windows"),
+        ("positive_windows", "{} positive"),
+        ("lowest", "{}"),
+        ("highest", "to {} by the first day"),
+    ),
     "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
     "point_in_time": (("features", "{} features"), ("dates", "{} dates")),
     "deflated_sharpe": (("trials", "{} trials"), ("trial_sharpe_variance", "V = {}")),
@@ -78,7 +88,9 @@ def front(release: Release) -> tuple[Section, ...]:
     """What page one shows beneath the five figures."""
     start, end = release.assessment.period
     return (
-        Section("2.1", f"Backtest, {start} to {end}", (_equity(release), _metrics_table(release))),
+        Section(
+            "2.1", f"Backtest, {start} to {end}", (_equity(release), _metrics_table(release), *_plus_minus(release))
+        ),
         Section("2.2", "Risk validation gates", (_gates_table(release),)),
     )
 
@@ -109,10 +121,17 @@ def _backtest(release: Release) -> Iterator[Block]:
     yield _equity(release)
     yield lead_in("Performance Metrics")
     yield _metrics_table(release)
+    yield from (Paragraph(note, is_note=True) for row in release.assessment.metrics for note in row.notes)
     difference, p_value = release.assessment.sharpe_difference, release.assessment.sharpe_difference_p
     rows = (("Sharpe difference, new − old", difference), ("p for no difference", p_value))
     yield Fields(tuple((label, _compared(found, release)) for label, found in rows))
     yield one("Backtest Artifacts", Cell(f"{BACKTEST_REPORT}; {source.name} (sha256 {source.sha256[:12]}…)"))
+
+
+def _plus_minus(release: Release) -> Iterator[Block]:
+    """What ± says, in a line; section 2.1 has the method and the autocorrelation."""
+    if any(row.notes for row in release.assessment.metrics):
+        yield Paragraph(f"{PLUS_MINUS}, HAC; the method and the autocorrelation are in section 2.1.", is_note=True)
 
 
 def _compared(found: Quantity, release: Release) -> Cell:
@@ -368,6 +387,7 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
         one("Method", Cell(declared(release.author, given.method))),
         lead_in("Results"),
         Fields(tuple(zip(titles, results, strict=True))),
+        *_paper_intervals(paper),
         Fields(
             (
                 ("Anomalies / Issues", anomalies),
@@ -376,6 +396,18 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
         ),
         one("Paper Trading Artifacts", log),
     )
+
+
+def _paper_intervals(paper: PaperSummary | None) -> Iterator[Block]:
+    """How the intervals of the paper period were found."""
+    if paper is None:
+        return
+    shown = (("Sharpe ratio", paper.sharpe), ("slippage per trade", paper.slippage_per_trade))
+    parts = [f"{title}: {found.interval}" for title, found in shown if found.interval]
+    if paper.correlation_low.is_provided:
+        parts.append(f"correlation: {CORRELATION_INTERVAL}")
+    if parts:
+        yield Paragraph(f"{PLUS_MINUS}. {'; '.join(parts)}.".replace("..", "."), is_note=True)
 
 
 def _correlated(paper: PaperSummary) -> Cell:

@@ -14,7 +14,6 @@ from signoff.domain.memo.pieces import joined
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, number
 
-Z_95: Final = 1.96
 # In this order; a status that is not among them is neither red nor missing.
 _TOLD: Final = (
     Mark.FAIL.value,
@@ -147,11 +146,9 @@ def _interval(figure: Quantity) -> str:
     if figure.value is None or not figure.is_provided:
         return NOT_PROVIDED
     value = number(figure.value, figure.unit, figure.digits)
-    if figure.standard_error is None:
+    if figure.bounds is None:
         return f"{value} (95% interval {NOT_PROVIDED})"
-    low, high = (
-        number(figure.value + sign * Z_95 * figure.standard_error, figure.unit, figure.digits) for sign in (-1, 1)
-    )
+    low, high = (number(bound, figure.unit, figure.digits) for bound in figure.bounds)
     return f"{value} (95%: {low} to {high})"
 
 

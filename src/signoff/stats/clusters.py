@@ -1,0 +1,157 @@
+"""Rows that share a day or overlap in time: how much they say together.
+
+A thousand symbols on one day are not a thousand observations, and neither are five-session returns seen every session.
+Rows are summed by date, and the dates are taken as a series whose neighbours depend on each other.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from signoff.stats.errors import InputError
+from signoff.stats.long_run import LongRunVariance, automatic_degrees, long_run_variance
+from signoff.stats.sample import Floats, vector, whole
+
+MIN_DATES: Final = 8
+UNDATED_DEGREES: Final = 8
+"""Without dates the series is cut coarsely: dependence up to about a tenth of the record is allowed for."""
+MOST_HORIZON: Final = 60
+_ROWS_LOOKED_AT: Final = 50_000
+_SYMBOLS_LOOKED_AT: Final = 20
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clusters:
+    """Which date each of n rows belongs to (0 to `dates` − 1, in time), and how many dates one of its returns covers.
+
+    Without dates each row is one, in the order given.
+    """
+
+    codes: Codes
+    dates: int
+    horizon: int
+    is_dated: bool
+
+    def kept(self, rows: NDArray[np.bool_]) -> "Clusters":
+        """Of these rows alone, over the dates that they have."""
+        chosen = self.codes[rows]
+        is_present = np.bincount(chosen, minlength=self.dates) > 0
+        place = np.cumsum(is_present) - 1
+        return Clusters(
+            codes=place[chosen].astype(np.int64),
+            dates=int(is_present.sum()),
+            horizon=self.horizon,
+            is_dated=self.is_dated,
+        )
+
+    def sums(self, values: Floats) -> Floats:
+        """(dates,) the values of each date, added up."""
+        return np.asarray(np.bincount(self.codes, weights=values, minlength=self.dates), dtype=np.float64)
+
+    def variance(self, sums: Floats) -> LongRunVariance | None:
+        """The long-run variance of sums by date; None where the dates are too few for one."""
+        if self.dates < MIN_DATES:
+            return None
+        most = automatic_degrees(self.dates, self.horizon)
+        return long_run_variance(sums, degrees=most if self.is_dated else min(most, UNDATED_DEGREES))
+
+    @property
+    def words(self) -> str:
+        if not self.is_dated:
+            return "no dates given: rows taken in their order, oldest first, neighbours as dependent"
+        covers = f", realised returns cover {self.horizon} of them" if self.horizon > 1 else ""
+        return f"clustered by date ({self.dates:,} dates{covers})"
+
+
+def clusters(n: int, dates: ArrayLike | None = None, *, horizon: int = 1) -> Clusters:
+    """The clusters of n rows.
+
+    Parameters
+    ----------
+    n : rows.
+    dates : (n,) the day of each row, in any order; an instant counts by its UTC day, a number or text as it is. Without
+        them each row is taken as a date of its own.
+    horizon : dates that a realised return covers.
+    """
+    whole(horizon, "horizon", at_least=1)
+    if dates is None:
+        return Clusters(codes=np.arange(n, dtype=np.int64), dates=n, horizon=horizon, is_dated=False)
+    codes = date_codes(dates, n)
+    return Clusters(codes=codes, dates=int(codes.max()) + 1 if n else 0, horizon=horizon, is_dated=True)
+
+
+def date_codes(dates: ArrayLike, n: int) -> Codes:
+    """(n,) the place of each row's date among the dates."""
+    days = np.asarray(dates)
+    if days.ndim != 1 or days.size != n:
+        raise InputError(f"dates: expected one for each of {n} rows, found shape {days.shape}.")
+    if days.dtype.kind == "O":
+        days = days.astype(np.str_)
+    if days.dtype.kind == "M":
+        days = days.astype("datetime64[D]")
+        if np.isnat(days).any():
+            raise InputError(f"dates: row {int(np.argmax(np.isnat(days)))} has none; give every row its date.")
+    if n and (days[1:] >= days[:-1]).all():  # as a table of evidence is; a million dates need no sorting
+        return np.concatenate(([0], np.cumsum(days[1:] != days[:-1]))).astype(np.int64)
+    return np.unique(days, return_inverse=True)[1].astype(np.int64)
+
+
+def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike | None = None) -> int:
+    """How many dates one realised return covers, by the autocorrelation that overlapping sums have.
+
+    Returns over h periods that are seen every period correlate by 1 − k/h at a lag of k; the h up to 60 whose line is
+    nearest, by least squares, to the autocorrelations within symbols. 1 where there are too few dates to tell.
+
+    Parameters
+    ----------
+    realized : (n,) realised returns.
+    dates : (n,) the day of each, as in `clusters`.
+    symbols : (n,) whose return it is; without them the means by date are looked at.
+    """
+    came = vector(realized, "realized")
+    codes = date_codes(dates, came.size)
+    looked_at = codes <= np.searchsorted(np.cumsum(np.bincount(codes)), _ROWS_LOOKED_AT)
+    table, is_there = _by_symbol(
+        came[looked_at], codes[looked_at], None if symbols is None else np.asarray(symbols)[looked_at]
+    )
+    most = min(MOST_HORIZON, table.shape[0] // 4)
+    if most < 2:
+        return 1
+    own = float((table**2).sum() / max(is_there.sum(), 1))
+    if own == 0:
+        return 1
+    lags = np.arange(1, most + 1)
+    found = np.array([_at_lag(table, is_there, lag) for lag in lags]) / own
+    lines = np.maximum(0.0, 1 - lags[np.newaxis, :] / lags[:, np.newaxis])
+    known = np.isfinite(found)
+    return 1 + int(np.argmin(((lines - found)[:, known] ** 2).sum(axis=1))) if known.any() else 1
+
+
+def _by_symbol(came: Floats, codes: Codes, symbols: NDArray[np.generic] | None) -> tuple[Floats, NDArray[np.bool_]]:
+    """(dates, symbols) realised returns less the symbol's mean, 0 where there is none, and where there is one."""
+    if symbols is None:
+        counts = np.bincount(codes)
+        values = np.bincount(codes, weights=came) / np.maximum(counts, 1)
+        return (values - values.mean())[:, np.newaxis], (counts > 0)[:, np.newaxis]
+    names, columns = np.unique(symbols.astype(np.str_), return_inverse=True)
+    often = np.argsort(-np.bincount(columns, minlength=names.size), kind="stable")[:_SYMBOLS_LOOKED_AT]
+    place = np.full(names.size, -1)
+    place[often] = np.arange(often.size)
+    column = place[columns]
+    rows, of, values = codes[column >= 0], column[column >= 0], came[column >= 0]
+    size = (int(codes.max()) + 1, often.size)
+    flat = rows * often.size + of
+    counts = np.bincount(flat, minlength=size[0] * size[1]).reshape(size)
+    table = np.bincount(flat, weights=values, minlength=size[0] * size[1]).reshape(size) / np.maximum(counts, 1)
+    is_there = counts > 0
+    centre = table.sum(axis=0) / np.maximum(is_there.sum(axis=0), 1)
+    return np.where(is_there, table - centre, 0.0), is_there
+
+
+def _at_lag(table: Floats, is_there: NDArray[np.bool_], lag: int) -> float:
+    pairs = int((is_there[lag:] & is_there[:-lag]).sum())
+    return float((table[lag:] * table[:-lag]).sum()) / pairs if pairs >= MIN_DATES else np.nan
