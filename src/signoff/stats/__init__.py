@@ -69,7 +69,6 @@ __all__ = [
     "probabilistic_sharpe_ratio",
     "probability_of_backtest_overfitting",
     "reality_check",
-    "returns_up_to",
     "rolling_sharpe",
     "rolling_value_at_risk",
     "sharpe_difference_test",
@@ -86,6 +85,7 @@ __all__ = [
     "windows",
 ]
 
+# A declaration about the input of all of them, `returns_up_to`, is loaded by name too; it is no statistic.
 _MODULES: Final = {
     "association": ("pearson_correlation",),
     "bootstrap": ("reality_check", "superior_predictive_ability"),
