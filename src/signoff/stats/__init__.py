@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         total_return,
         win_loss_ratio,
     )
-    from signoff.stats.returns import returns_up_to
+    from signoff.stats.returns import returns_up_to  # noqa: F401 - loaded by name, and no statistic
     from signoff.stats.sequential import mean_difference_sequence
     from signoff.stats.sharpe import sharpe_error, sharpe_ratio, sharpe_standard_error
     from signoff.stats.symmetry import symmetric_prediction_accuracy
