@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         total_return,
         win_loss_ratio,
     )
-    from signoff.stats.returns import returns_up_to
+    from signoff.stats.returns import returns_up_to  # noqa: F401 - loaded by name, and no statistic
     from signoff.stats.sequential import mean_difference_sequence
     from signoff.stats.sharpe import annual_sharpe, sharpe_error, sharpe_ratio, sharpe_standard_error
     from signoff.stats.symmetry import symmetric_prediction_accuracy
@@ -73,7 +73,6 @@ __all__ = [
     "probabilistic_sharpe_ratio",
     "probability_of_backtest_overfitting",
     "reality_check",
-    "returns_up_to",
     "rolling_sharpe",
     "rolling_value_at_risk",
     "sharpe_difference_test",
@@ -90,6 +89,7 @@ __all__ = [
     "windows",
 ]
 
+# A declaration about the input of all of them, `returns_up_to`, is loaded by name too; it is no statistic.
 _MODULES: Final = {
     "association": ("pearson_correlation",),
     "autocorrelation": ("autocorrelation_test",),

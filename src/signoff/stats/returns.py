@@ -48,7 +48,10 @@ _LIMITS: Final = ContextVar("limits of a return", default=_USUAL)
 
 @contextmanager
 def returns_up_to(largest: float) -> Iterator[None]:
-    """Declare the largest true gain of one period: `with returns_up_to(1.5)` admits a day of +120%."""
+    """Declare the largest true gain of one period: `with returns_up_to(1.5)` admits a day of +120%.
+
+    Refuses a limit that is no finite fraction of at least 1.
+    """
     if not (isfinite(largest) and largest >= LARGEST):
         raise InputError(
             f"largest: expected a finite fraction of at least {LARGEST:g}, found {largest!r}; pass 1.5 for +150%."
