@@ -82,10 +82,15 @@ class DsrGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PboGate(Strict):
-    """Probability of Backtest Overfitting, by CSCV."""
+    """Probability of Backtest Overfitting, by CSCV.
+
+    A trial is junk where the best trial of the record has three times its Sharpe ratio, and beats it in at least
+    `junk_share` of the halves: nobody would choose it, and its presence alone puts the others above the median.
+    """
 
     threshold: Annotated[Share, LOWER] = 0.5
     partitions: Annotated[int, Ge(4), Le(20), MultipleOf(2)] = 16
+    junk_share: Annotated[float, Gt(0.5), Le(1), LOWER] = 0.99
     blocking: bool = True
 
 
@@ -140,7 +145,10 @@ class HansenSpaGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy(Strict):
-    """Thresholds of the gates, and which of them block."""
+    """Thresholds of the gates, and which of them block.
+
+    Trials whose correlation is above `same_trial_correlation` in size are one bet: at any leverage, reversed or not.
+    """
 
     spa: SpaGate = field(default_factory=SpaGate)
     dsr: DsrGate = field(default_factory=DsrGate)
@@ -151,6 +159,7 @@ class GatePolicy(Strict):
     deflated_sharpe: DeflatedSharpeGate = field(default_factory=DeflatedSharpeGate)
     hansen_spa: HansenSpaGate = field(default_factory=HansenSpaGate)
     near_miss_pct: Percentage = 10.0
+    same_trial_correlation: Annotated[float, Ge(0.5), Lt(1)] = 0.95
 
 
 class Doubt(StrEnum):

@@ -7,8 +7,8 @@ about zero, because a trial's mean is part of what it did.
 López de Prado and Lewis (2019, "Detection of false investment strategies using unsupervised learning methods",
 Quantitative Finance 19) count clusters of correlated trials as the effective number of trials, which the deflated
 Sharpe ratio needs. They cluster by k-means from random beginnings. Here it is complete linkage on 1 − |ρ|: it draws
-nothing at random, the order of the trials does not matter, and every two trials of a cluster are above the limit. Single
-linkage would join a whole grid of parameters, whose ends have nothing in common, through its neighbours.
+nothing at random, the order of the trials does not matter, and every two trials of a cluster are above the limit.
+Single linkage would join a whole grid of parameters, whose ends have nothing in common, through its neighbours.
 """
 
 from collections.abc import Sequence

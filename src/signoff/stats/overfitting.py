@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Floats, constant_columns, is_constant, matrix, whole
+from signoff.stats.sample import Flags, Floats, constant_columns, is_constant, matrix, whole
 
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
 MOST_TABLES: Final = 1 << 30
 """Bytes of the four tables of sums and squares over every subset of half the blocks."""
+HALVES_AT_A_TIME: Final = 1024
+TIED: Final = 1e-9
+POOR: Final = 1 / 3
 CONVENTION: Final = (
     "CSCV (Bailey, Borwein, López de Prado and Zhu 2015): oldest T mod S rows dropped; Sharpe ratio with ddof = 1, 0 "
     "for a half without any return; first in-sample maximum; average out-of-sample rank / (N + 1); PBO = mean(λ ≤ 0)"
@@ -101,6 +104,45 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         flat_halves=flat_halves,
         convention=CONVENTION,
     )
+
+
+def unchoosable(trials: ArrayLike, *, partitions: int = 16, share: float = 0.99) -> Flags:
+    """Which trials nobody would choose, so that they only push the others above the median.
+
+    The best trial of the record beats such a trial in at least `share` of the halves of CSCV, and its own Sharpe ratio
+    over the record is at most a third of the best one's. The second condition spares a grid of honest parameters, whose
+    members differ a little and consistently. The best trial itself is never among them.
+
+    Other parameters and refusals are those of `probability_of_backtest_overfitting`.
+    """
+    given = matrix(trials, "trials")
+    rows, columns = given.shape
+    partitions = _checked(rows, columns, partitions)
+    returns = _to_unit_scale(given[rows % partitions :])
+    means = returns.mean(axis=0)
+    blocks = (returns - means).reshape(partitions, -1, columns)
+    sums, squares = blocks.sum(axis=1), np.einsum("brn,brn->bn", blocks, blocks)
+    n = returns.shape[0] // 2
+    sharpe = means / np.sqrt(squares.sum(axis=0))
+    best = int(np.argmax(sharpe))
+    lost = np.zeros(columns)
+    chosen = _halves(partitions)
+    for begin in range(0, len(chosen), HALVES_AT_A_TIME):
+        part = chosen[begin : begin + HALVES_AT_A_TIME]
+        centred = part @ sums
+        spread = np.maximum(part @ squares - centred**2 / n, 0.0)
+        ratio = (centred + n * means) / np.sqrt(np.where(spread > 0, spread, 1.0))
+        margin = TIED * np.abs(ratio[:, [best]])
+        lost += (ratio < ratio[:, [best]] - margin).sum(axis=0)
+    is_poor = sharpe <= sharpe[best] * POOR if sharpe[best] > 0 else sharpe < sharpe[best]
+    return np.asarray(is_poor & (lost >= share * len(chosen)), dtype=np.bool_)
+
+
+def _halves(partitions: int) -> Floats:
+    """(splits, S): 1 where a block belongs to the half."""
+    masks = np.arange(1 << partitions, dtype=np.uint32)
+    bits = (masks[:, np.newaxis] >> np.arange(partitions, dtype=np.uint32)) & 1
+    return np.asarray(bits[bits.sum(axis=1) == partitions // 2], dtype=np.float64)
 
 
 def _checked(rows: int, columns: int, partitions: int) -> int:

@@ -1,8 +1,8 @@
 """Whether the backtest is one of its trials: what is deflated must be what was selected.
 
-Overfitting is judged by comparing the chosen configuration with all that were tried. A backtest that is none of them was
-chosen from another family, and nothing said of this one holds for it. The backtest is a trial when it equals one column
-on nearly all of its dates. Where it equals none, the nearest column is named with the likeliest cause.
+Overfitting is judged by comparing the chosen configuration with all that were tried. A backtest that is none of them
+was chosen from another family, and nothing said of this one holds for it. The backtest is a trial when it equals one
+column on nearly all of its dates. Where it equals none, the nearest column is named with the likeliest cause.
 """
 
 from dataclasses import dataclass

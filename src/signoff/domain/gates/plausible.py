@@ -26,7 +26,7 @@ def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None
     if array.ndim != dimensions:
         raise InputError(f"{what}: expected {dimensions} dimension(s), found shape {array.shape}; check its columns.")
     _refuse_sizes(array, what, SMALLEST_RETURN, LARGEST_RETURN, "returns are fractions, 0.01 for one percent")
-    if (array < -1).any():
+    if array.size and not array.min() >= -1 and (array < -1).any():
         row = int(np.argwhere(array < -1)[0][0])
         raise InputError(
             f"{what}: row {row} is {array[row].min():g}, and nothing loses more than all of it; returns are fractions, "
@@ -59,15 +59,18 @@ def _numbers(values: object, what: str) -> Floats:
 
 
 def _refuse_sizes(array: Floats, what: str, smallest: float, largest: float, advice: str) -> None:
-    sizes = np.abs(np.where(np.isfinite(array), array, 0.0))
-    if sizes.size == 0:
+    if array.size == 0:
         return
-    if (sizes > largest).any():
+    with np.errstate(invalid="ignore"):
+        sizes_of_columns = np.atleast_1d(np.maximum(array.max(axis=0), -array.min(axis=0)))
+    if not np.isfinite(sizes_of_columns).all():
+        sizes_of_columns = np.atleast_1d(np.abs(np.where(np.isfinite(array), array, 0.0)).max(axis=0))
+    if (sizes_of_columns > largest).any():
+        sizes = np.abs(np.where(np.isfinite(array), array, 0.0))
         row = int(np.argwhere(sizes > largest)[0][0])
         raise InputError(f"{what}: row {row} is {sizes[row].max():g} in size, expected at most {largest:g}; {advice}.")
-    largest_found = np.atleast_1d(sizes.max(axis=0))
-    if (is_dust := (largest_found > 0) & (largest_found < smallest)).any():
+    if (is_dust := (sizes_of_columns > 0) & (sizes_of_columns < smallest)).any():
         raise InputError(
-            f"{what}: the largest of {array.shape[0]:,} is {largest_found[is_dust][0]:g} in size, expected at least "
+            f"{what}: the largest of {array.shape[0]:,} is {sizes_of_columns[is_dust][0]:g} in size, expected at least "
             f"{smallest:g}; {advice}."
         )

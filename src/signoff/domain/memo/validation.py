@@ -63,11 +63,21 @@ IN_THE_MEMO: Final = frozenset({"pbo_logits", "var_exceptions"})
 _HOW: Final = {
     "spa": (("long_predictions", "Wilson 95%, {} long"), ("short_predictions", "{} short")),
     "dsr": (),
-    "pbo": (("partitions", "{} partitions"), ("trials", "{} trials"), ("rows_trimmed", "{} rows trimmed")),
+    "pbo": (
+        ("partitions", "{} partitions"),
+        ("trials", "{} trials"),
+        ("effective_trials", "{} effective"),
+        ("rows_trimmed", "{} rows trimmed"),
+        ("without_junk", "{} without junk"),
+    ),
     "walk_forward": (("windows", "{} windows"), ("positive_windows", "{} positive")),
     "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
     "point_in_time": (("features", "{} features"), ("dates", "{} dates")),
-    "deflated_sharpe": (("trials", "{} trials"), ("trial_sharpe_variance", "V = {}")),
+    "deflated_sharpe": (
+        ("trials", "{} trials"),
+        ("effective_trials", "{} effective"),
+        ("trial_sharpe_variance", "V = {}"),
+    ),
     "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
 }
 
