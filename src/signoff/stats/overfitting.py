@@ -9,17 +9,18 @@ from math import comb
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.sample import Flags, Floats, constant_columns, is_constant, matrix, whole
+from signoff.stats.sample import Flags, Floats, constant_columns, is_constant, matrix, unchecked_matrix, whole
+
+Places = NDArray[np.int64]
 
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
 MOST_TABLES: Final = 1 << 30
 """Bytes of the four tables of sums and squares over every subset of half the blocks."""
-HALVES_AT_A_TIME: Final = 1024
-TIED: Final = 1e-9
+SAFE_EXPONENT: Final = 300
 POOR: Final = 1 / 3
 CONVENTION: Final = (
     "CSCV (Bailey, Borwein, López de Prado and Zhu 2015): oldest T mod S rows dropped; Sharpe ratio with ddof = 1, 0 "
@@ -76,16 +77,11 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         Fewer than two trials, halves of fewer than two rows, or a trial that is constant over the record, or over a
         half at a value other than zero: it has no Sharpe ratio.
     """
-    given = matrix(trials, "trials")
-    rows, columns = given.shape
-    partitions = _checked(rows, columns, partitions)
-    trimmed = rows % partitions
-    returns = _to_unit_scale(given[trimmed:])
-    flat_halves = _flat_halves(returns, partitions)
-    splits = comb(partitions, partitions // 2)
-    rank, inside, outside, tied = _cross_validated(returns, partitions, splits)
+    given = _blocks(trials, partitions)
+    rank, inside, outside, tied = _cross_validated(given)
+    half, columns = given.rows // 2, given.means.size
     logits = np.log(rank / (columns + 1 - rank))
-    in_sample, out_of_sample = _sharpe(inside, returns.shape[0] // 2), _sharpe(outside, returns.shape[0] // 2)
+    in_sample, out_of_sample = _sharpe(inside, half), _sharpe(outside, half)
     return ProbabilityOfBacktestOverfitting(
         pbo=float(np.mean(2 * rank <= columns + 1)),
         pbo_strict=float(np.mean(2 * rank < columns + 1)),
@@ -95,13 +91,13 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         is_oos_ratio=_median_ratio(in_sample, out_of_sample),
         slope=_slope(in_sample, out_of_sample),
         probability_of_loss=float(np.mean(out_of_sample < 0)),
-        n=rows - trimmed,
+        n=given.rows,
         trials=columns,
-        partitions=partitions,
-        splits=splits,
-        rows_trimmed=trimmed,
+        partitions=given.partitions,
+        splits=tied.size,
+        rows_trimmed=given.trimmed,
         ties=int((tied > 1).sum()),
-        flat_halves=flat_halves,
+        flat_halves=given.flat_halves,
         convention=CONVENTION,
     )
 
@@ -115,34 +111,74 @@ def unchoosable(trials: ArrayLike, *, partitions: int = 16, share: float = 0.99)
 
     Other parameters and refusals are those of `probability_of_backtest_overfitting`.
     """
-    given = matrix(trials, "trials")
+    from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
+
+    given = _blocks(trials, partitions)
+    sharpe = given.means / np.sqrt(given.sums[1].sum(axis=0))
+    best = int(np.argmax(sharpe))
+    lost = np.zeros(sharpe.size, np.int64)
+    _cscv.count_lost(given.table, given.means, best, given.rows // 2, _order(given.partitions // 2), lost)
+    is_poor = sharpe <= sharpe[best] * POOR if sharpe[best] > 0 else sharpe < sharpe[best]
+    splits = comb(given.partitions, given.partitions // 2)
+    return np.asarray(is_poor & (lost >= share * splits), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Blocks:
+    """What the splits are computed from: the rows used, and Σ and Σ² over each block.
+
+    `returns` times `scale` are what is judged. The scale of a column is a power of two: exact, without effect on its
+    Sharpe ratio, and safe to square. `means` are those of the scaled returns. `low` and `high` are the extremes of each
+    block, `sums` is (2, S, N) of centred returns, and `table` has their sums over every subset of half the blocks.
+    """
+
+    returns: Floats
+    scale: Floats
+    means: Floats
+    traded: Places
+    sums: Floats
+    table: Floats
+    partitions: int
+    trimmed: int
+    flat_halves: int
+
+    @property
+    def rows(self) -> int:
+        return int(self.returns.shape[0])
+
+
+def _blocks(trials: ArrayLike, partitions: int) -> _Blocks:
+    """The trials cut into blocks and summed, or refused."""
+    from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
+
+    given = unchecked_matrix(trials, "trials")
     rows, columns = given.shape
     partitions = _checked(rows, columns, partitions)
-    returns = _to_unit_scale(given[rows % partitions :])
-    means = returns.mean(axis=0)
-    blocks = (returns - means).reshape(partitions, -1, columns)
-    sums, squares = blocks.sum(axis=1), np.einsum("brn,brn->bn", blocks, blocks)
-    n = returns.shape[0] // 2
-    sharpe = means / np.sqrt(squares.sum(axis=0))
-    best = int(np.argmax(sharpe))
-    lost = np.zeros(columns)
-    chosen = _halves(partitions)
-    for begin in range(0, len(chosen), HALVES_AT_A_TIME):
-        part = chosen[begin : begin + HALVES_AT_A_TIME]
-        centred = part @ sums
-        spread = np.maximum(part @ squares - centred**2 / n, 0.0)
-        ratio = (centred + n * means) / np.sqrt(np.where(spread > 0, spread, 1.0))
-        margin = TIED * np.abs(ratio[:, [best]])
-        lost += (ratio < ratio[:, [best]] - margin).sum(axis=0)
-    is_poor = sharpe <= sharpe[best] * POOR if sharpe[best] > 0 else sharpe < sharpe[best]
-    return np.asarray(is_poor & (lost >= share * len(chosen)), dtype=np.bool_)
-
-
-def _halves(partitions: int) -> Floats:
-    """(splits, S): 1 where a block belongs to the half."""
-    masks = np.arange(1 << partitions, dtype=np.uint32)
-    bits = (masks[:, np.newaxis] >> np.arange(partitions, dtype=np.uint32)) & 1
-    return np.asarray(bits[bits.sum(axis=1) == partitions // 2], dtype=np.float64)
+    trimmed = rows % partitions
+    returns = given[trimmed:]
+    low, high, totals = _cscv.survey(returns, partitions)
+    if not (np.isfinite(totals).all() and np.isfinite(given[:trimmed]).all()):
+        matrix(trials, "trials")  # which names the entry; without one, the total is beyond any number
+    scale, exponents = _scale(low, high, returns)
+    if np.abs(exponents).max() > SAFE_EXPONENT:
+        returns = np.ascontiguousarray(np.ldexp(returns, -exponents))
+        scale = np.ones(columns)
+        low, high, totals = _cscv.survey(returns, partitions)
+    means = totals * scale / returns.shape[0]
+    sums = _cscv.centred_sums(returns, scale, means, partitions)
+    is_zero = (low == 0) & (high == 0)
+    bits = np.int64(1) << np.arange(partitions - 1, -1, -1, dtype=np.int64)
+    return _Blocks(
+        returns=returns,
+        scale=scale,
+        means=means,
+        traded=np.asarray((~is_zero * bits[:, np.newaxis]).sum(axis=0), dtype=np.int64),
+        sums=sums,
+        table=_cscv.subset_sums(sums),
+        partitions=partitions,
+        trimmed=trimmed,
+        flat_halves=_flat_halves(low, high),
+    )
 
 
 def _checked(rows: int, columns: int, partitions: int) -> int:
@@ -171,26 +207,26 @@ def _checked(rows: int, columns: int, partitions: int) -> int:
     return partitions
 
 
-def _to_unit_scale(returns: Floats) -> Floats:
-    """Each column times a power of two: exact, without effect on its Sharpe ratio, and safe to square."""
-    if (still := constant_columns(returns)).size:
+def _scale(low: Floats, high: Floats, returns: Floats) -> tuple[Floats, NDArray[np.intp]]:
+    """The power of two that brings each column's largest entry between one half and one, and its exponent."""
+    extremes = np.stack([low.min(axis=0), high.max(axis=0)])
+    if (still := constant_columns(extremes)).size:
         raise InsufficientData(
             f"trials: column {still[0]} is constant ({returns[0, still[0]]:g}) over the {returns.shape[0]} rows used; "
             "it has no Sharpe ratio. Leave out what never traded, and say so."
         )
-    _, exponents = np.frexp(np.abs(returns).max(axis=0))
-    return np.asarray(np.ldexp(returns, -exponents), dtype=np.float64)
+    _, exponents = np.frexp(np.abs(extremes).max(axis=0))
+    safe = np.clip(exponents, -SAFE_EXPONENT, SAFE_EXPONENT)
+    return np.asarray(np.ldexp(1.0, -safe), dtype=np.float64), exponents
 
 
-def _flat_halves(returns: Floats, partitions: int) -> int:
+def _flat_halves(low: Floats, high: Floats) -> int:
     """How many (trial, half) pairs hold only zeros. Any other constant half is refused."""
-    half = partitions // 2
-    blocks = returns.reshape(partitions, -1, returns.shape[1])
-    first = blocks[:, 0, :]
-    is_still = (blocks.max(axis=1) == first) & (blocks.min(axis=1) == first)
+    half = low.shape[0] // 2
+    is_still = low == high
     count = 0
     for column in np.flatnonzero(is_still.sum(axis=0) >= half):
-        values, times = np.unique(first[is_still[:, column], column], return_counts=True)
+        values, times = np.unique(low[is_still[:, column], column], return_counts=True)
         if (times[values != 0] >= half).any():
             raise InsufficientData(
                 f"trials: column {column} has one and the same return throughout at least half of the record; "
@@ -200,23 +236,42 @@ def _flat_halves(returns: Floats, partitions: int) -> int:
     return count
 
 
-def _cross_validated(returns: Floats, partitions: int, splits: int) -> Floats:
+def _cross_validated(given: _Blocks) -> Floats:
+    """(4, splits): rank, keys in and out of sample, and ties of each split's choice."""
     from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
-    from signoff.stats._threads import in_pieces  # noqa: PLC0415
+    from signoff.stats._threads import draw  # noqa: PLC0415
 
-    means = returns.mean(axis=0)
-    blocks = (returns - means).reshape(partitions, -1, returns.shape[1])
-    sums, squares = blocks.sum(axis=1), np.einsum("brn,brn->bn", blocks, blocks)
-    half = partitions // 2
-    both_sums = (_cscv.subset_sums(sums[:half]), _cscv.subset_sums(sums[half:]))
-    both_squares = (_cscv.subset_sums(squares[:half]), _cscv.subset_sums(squares[half:]))
-    found = np.empty((4, splits))
+    half = given.partitions // 2
+    order = _order(half)
+    found = np.empty((4, comb(given.partitions, half)))
+    firsts = 1 << (half - 1)  # the subsets without the first block: a pair of complements has one of these
+    blocks = np.array([subset.bit_count() for subset in range(firsts)])
+    starts = np.concatenate([[0], np.cumsum(np.array([comb(half, count) for count in range(half + 1)])[half - blocks])])
 
     def validate(first: int, last: int) -> None:
-        _cscv.cross_validate(returns, means, both_sums, both_squares, partitions, first, last, found)
+        _cscv.cross_validate(
+            given.returns,
+            given.scale,
+            given.means,
+            given.traded,
+            given.table,
+            given.partitions,
+            order,
+            starts,
+            first,
+            last,
+            found,
+        )
 
-    in_pieces(validate, splits // 2)
+    draw(validate, starts)
     return found
+
+
+def _order(half: int) -> tuple[Places, Places]:
+    """The subsets of `half` blocks by their number of blocks, ascending within each, and where each number begins."""
+    blocks = np.array([subset.bit_count() for subset in range(1 << half)])
+    begins = np.concatenate([[0], np.cumsum(np.bincount(blocks, minlength=half + 1))])
+    return np.argsort(blocks, kind="stable").astype(np.int64), begins.astype(np.int64)
 
 
 def _sharpe(key: Floats, n: int) -> Floats:
@@ -226,11 +281,18 @@ def _sharpe(key: Floats, n: int) -> Floats:
 
 def _median_ratio(in_sample: Floats, out_of_sample: Floats) -> float | None:
     gained = in_sample > 0
-    return float(np.median(out_of_sample[gained] / in_sample[gained])) if gained.any() else None
+    ratios = out_of_sample[gained] / in_sample[gained]
+    if not ratios.size:
+        return None
+    middle = ratios.size // 2
+    ratios.partition(middle)
+    upper = float(ratios[middle])
+    return upper if ratios.size % 2 else (float(ratios[:middle].max()) + upper) / 2
 
 
 def _slope(in_sample: Floats, out_of_sample: Floats) -> float | None:
+    """Summed without the linear algebra library, whose own threads wait for those of the kernel to end."""
     if is_constant(in_sample):
         return None
     centred = in_sample - in_sample.mean()
-    return float(centred @ out_of_sample / (centred @ centred))
+    return float((centred * out_of_sample).sum() / (centred * centred).sum())

@@ -25,8 +25,13 @@ def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None
     array = _numbers(values, what)
     if array.ndim != dimensions:
         raise InputError(f"{what}: expected {dimensions} dimension(s), found shape {array.shape}; check its columns.")
-    _refuse_sizes(array, what, SMALLEST_RETURN, LARGEST_RETURN, "returns are fractions, 0.01 for one percent")
-    if array.size and not array.min() >= -1 and (array < -1).any():
+    if array.size == 0:
+        return
+    low, high = array.min(axis=0), array.max(axis=0)
+    _refuse_sizes(
+        array, low, high, what, SMALLEST_RETURN, LARGEST_RETURN, "returns are fractions, 0.01 for one percent"
+    )
+    if not (low >= -1).all() and (array < -1).any():  # a minimum that is NaN hides the others
         row = int(np.argwhere(array < -1)[0][0])
         raise InputError(
             f"{what}: row {row} is {array[row].min():g}, and nothing loses more than all of it; returns are fractions, "
@@ -36,7 +41,10 @@ def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None
 
 def plausible_scores(values: Floats, what: str) -> None:
     """Refuse (n,) `values` unless their sizes could mean something; NaN and infinities pass through."""
-    _refuse_sizes(_numbers(values, what), what, SMALLEST_SCORE, LARGEST_SCORE, "check how they were computed")
+    array = _numbers(values, what)
+    if array.size:
+        low, high = array.min(axis=0), array.max(axis=0)
+        _refuse_sizes(array, low, high, what, SMALLEST_SCORE, LARGEST_SCORE, "check how they were computed")
 
 
 def plausible_probabilities(values: Floats, what: str) -> None:
@@ -58,11 +66,11 @@ def _numbers(values: object, what: str) -> Floats:
     return values
 
 
-def _refuse_sizes(array: Floats, what: str, smallest: float, largest: float, advice: str) -> None:
-    if array.size == 0:
-        return
-    with np.errstate(invalid="ignore"):
-        sizes_of_columns = np.atleast_1d(np.maximum(array.max(axis=0), -array.min(axis=0)))
+def _refuse_sizes(
+    array: Floats, low: Floats, high: Floats, what: str, smallest: float, largest: float, advice: str
+) -> None:
+    """`low` and `high` are the columns' extremes: two passes tell sound evidence, and only broken one takes more."""
+    sizes_of_columns = np.atleast_1d(np.maximum(high, -low))
     if not np.isfinite(sizes_of_columns).all():
         sizes_of_columns = np.atleast_1d(np.abs(np.where(np.isfinite(array), array, 0.0)).max(axis=0))
     if (sizes_of_columns > largest).any():
