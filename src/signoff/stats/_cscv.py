@@ -68,28 +68,6 @@ def centred_sums(returns: Floats, scale: Floats, means: Floats, partitions: int)
 
 
 @compiled(error_model="numpy")
-def subset_sums(sums: Floats) -> Floats:  # pragma: no cover - compiled
-    """(2, 2^B, 2, N): both halves of the blocks, every subset of each, Σ and Σ².
-
-    The highest bit of a subset stands for the first block of its half.
-    """
-    partitions, columns = sums.shape[1], sums.shape[2]
-    count = partitions // 2
-    table = np.zeros((2, 1 << count, 2, columns))
-    for half in range(2):
-        for bit in range(count):
-            block = half * count + count - 1 - bit
-            for subset in range(1 << bit):
-                for moment in range(2):
-                    for place in range(columns):
-                        column = np.uint64(place)
-                        table[half, subset | (1 << bit), moment, column] = (
-                            table[half, subset, moment, column] + sums[moment, block, column]
-                        )
-    return table
-
-
-@compiled(error_model="numpy")
 def cross_validate(
     returns: Floats,
     scale: Floats,
@@ -184,37 +162,30 @@ def _repair(
     keys: Floats,
 ) -> None:  # pragma: no cover - compiled
     """The keys again, in two passes over the rows, of columns whose variance has lost digits; 0 where all is zero."""
-    n = returns.shape[0] // 2
-    mask = (subset << (partitions // 2)) | second
+    n, half = returns.shape[0] // 2, partitions // 2
+    length = returns.shape[0] // partitions
+    mask = (subset << half) | second
     for column in range(keys.size):
         centred = table[0, subset, 0, column] + table[1, second, 0, column]
         square = table[0, subset, 1, column] + table[1, second, 1, column]
-        if square - centred * centred / n <= CANCELLED * square:
-            is_traded = (traded[column] & mask) != 0
-            keys[column] = _exact_key(returns, scale, partitions, mask, column) if is_traded else 0.0
-
-
-@compiled(error_model="numpy")
-def _exact_key(
-    returns: Floats, scale: Floats, partitions: int, mask: int, column: int
-) -> float:  # pragma: no cover - compiled
-    rows = returns.shape[0] // partitions
-    n = returns.shape[0] // 2
-    total = 0.0
-    for block in range(partitions):
-        if (mask >> (partitions - 1 - block)) & 1:
-            for row in range(block * rows, (block + 1) * rows):
-                total += returns[row, column] * scale[column]
-    mean = total / n
-    spread = 0.0
-    for block in range(partitions):
-        if (mask >> (partitions - 1 - block)) & 1:
-            for row in range(block * rows, (block + 1) * rows):
-                spread += (returns[row, column] * scale[column] - mean) ** 2
-    if not spread > 0.0:
-        return 0.0
-    key = total * abs(total) / spread
-    return key if abs(key) > NIL * n else 0.0
+        if square - centred * centred / n > CANCELLED * square:
+            continue
+        keys[column] = 0.0
+        if (traded[column] & mask) == 0:
+            continue
+        total, spread = 0.0, 0.0
+        for visit in range(2):
+            mean = total / n
+            for row in range(returns.shape[0]):
+                if (mask >> (partitions - 1 - row // length)) & 1:
+                    value = returns[row, column] * scale[column]
+                    if visit == 0:
+                        total += value
+                    else:
+                        spread += (value - mean) ** 2
+        if spread > 0.0:
+            key = total * abs(total) / spread
+            keys[column] = key if abs(key) > NIL * n else 0.0
 
 
 @compiled(error_model="numpy")

@@ -174,7 +174,7 @@ def _blocks(trials: ArrayLike, partitions: int) -> _Blocks:
         means=means,
         traded=np.asarray((~is_zero * bits[:, np.newaxis]).sum(axis=0), dtype=np.int64),
         sums=sums,
-        table=_cscv.subset_sums(sums),
+        table=_subset_sums(sums),
         partitions=partitions,
         trimmed=trimmed,
         flat_halves=_flat_halves(low, high),
@@ -205,6 +205,20 @@ def _checked(rows: int, columns: int, partitions: int) -> int:
     if rows - rows % partitions < 4:
         raise InsufficientData(f"trials: {rows} rows leave halves of fewer than two rows, which have no Sharpe ratio.")
     return partitions
+
+
+def _subset_sums(sums: Floats) -> Floats:
+    """(2, 2^(S/2), 2, N): of both halves of the (2, S, N) blocks every subset, Σ and Σ².
+
+    The highest bit of a subset stands for the first block of its half.
+    """
+    half = sums.shape[1] // 2
+    table = np.zeros((2, 1 << half, 2, sums.shape[2]))
+    for part in range(2):
+        for bit in range(half):
+            block = sums[:, (part + 1) * half - 1 - bit]
+            np.add(table[part, : 1 << bit], block, out=table[part, 1 << bit : 2 << bit])
+    return table
 
 
 def _scale(low: Floats, high: Floats, returns: Floats) -> tuple[Floats, NDArray[np.intp]]:
