@@ -1,7 +1,8 @@
 """The statistics beside the packages that people use for them: time, memory and results, in one run.
 
-Run by `make bench`, in an environment that holds the peers (`requirements/peers.in`). Ours and theirs take turns, the
-median of the rounds counts, and memory is what a process of its own grew by. Compare ratios: times are of one machine.
+Run by `make bench`, in an environment that holds the peers (`requirements/peers.in`). Ours and theirs take turns, each
+in a process of its own: threads of one that wait busily would slow the other down. The median of the rounds counts, and
+memory is what a further process grew by. Compare ratios: times are of one machine.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import numpy as np
 
 HERE = Path(__file__).resolve()
 PERIODS, PARTITIONS, BLOCK = 2520, 16, 10
+TURNS = 3
 
 
 @dataclass(frozen=True)
@@ -147,11 +149,11 @@ def gate_set(count, rounds):
 
 def cases(*, quick):
     many, few = (1, 1) if quick else (9, 3)
-    yield lambda: overfitting(100, "phacker", 3.0, many)
+    yield lambda: overfitting(100, "phacker", 4.0, many)
     yield lambda: overfitting(100, "holdout-backtest", None, few)
     if not quick:
         yield lambda: overfitting(100, "ffn", 1000.0, 1)
-        yield lambda: overfitting(1000, "phacker", 2.0, many)
+        yield lambda: overfitting(1000, "phacker", 6.0, many)
     size, reps = (100, 100) if quick else (1000, 1000)
     yield lambda: snooping(size, reps, 20.0, few, studentize=False)
     yield lambda: snooping(size, reps, 40.0, few, studentize=True)
@@ -165,23 +167,21 @@ def seconds(work):
 
 
 def compare(position, case, *, quick):
-    """Both sides in turns, once warm, and each again alone for its memory."""
-    (_, mine), (_, other) = (seconds(case.ours), seconds(case.theirs)) if case.rounds > 1 else ((0, None), (0, None))
-    ours, theirs = [], []
-    case.ours()
-    for _ in range(case.rounds):
-        took, mine = seconds(case.ours)
-        ours.append(took)
-        took, other = seconds(case.theirs)
-        theirs.append(took)
+    """Both sides in turns, a fresh process each, and each again alone for its memory."""
+    ours, theirs, ratios = [], [], []
+    for _ in range(TURNS if case.rounds > 1 else 1):
+        mine, other = (timed(position, side, quick=quick) for side in ("ours", "theirs"))
+        ours.append(mine["seconds"])
+        theirs.append(other["seconds"])
+        ratios.append(other["seconds"] / mine["seconds"])
     ratio = statistics.median(theirs) / statistics.median(ours)
-    distance = case.difference(mine, other)
+    distance = case.difference(mine["result"], other["result"])
     return {
         "work": case.name,
         "peer": f"{case.peer} {metadata.version(case.peer)}",
         "ours_ms": 1000 * statistics.median(ours),
         "theirs_ms": 1000 * statistics.median(theirs),
-        "spread": [min(theirs) / max(ours), max(theirs) / min(ours)],
+        "spread": [min(ratios), max(ratios)],
         "ratio": ratio,
         "target": case.target,
         "reached": None if case.target is None else ratio >= case.target,
@@ -191,6 +191,27 @@ def compare(position, case, *, quick):
         "theirs_mb": memory(position, "theirs", quick=quick) if case.peer != "ffn" else None,
         "note": case.note,
     }
+
+
+def timed(position, side, *, quick):
+    """The median seconds of one side in a process of its own, everything warm, and its result."""
+    command = [sys.executable, str(HERE), "--time", str(position), side, *(["--quick"] if quick else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def taken(position, side, *, quick):
+    case = list(cases(quick=quick))[position]()
+    work = case.ours if side == "ours" else case.theirs
+    if case.rounds > 1 or side == "ours":
+        work()
+    rounds = [seconds(work) for _ in range(case.rounds)]
+    result = rounds[-1][1]
+    return {"seconds": statistics.median(took for took, _ in rounds), "result": result if numeric(result) else None}
+
+
+def numeric(result):
+    return isinstance(result, int | float | list)
 
 
 def memory(position, side, *, quick):
@@ -226,6 +247,21 @@ def peak():
     """The largest resident size since the peak was cleared, in kilobytes (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
+
+
+def copies():
+    """Milliseconds to find copies in a family without any, as every gate over trials does, beside their targets."""
+    from types import SimpleNamespace
+
+    from signoff.domain.gates.trials import family as distinct
+
+    for count, target in ((100, 0.5), (1000, 2.5)):
+        returns = family(count)
+        trials = SimpleNamespace(returns=returns, names=tuple(map(str, range(count))), source=SimpleNamespace(name="t"))
+        evidence = SimpleNamespace(trials=trials)
+        distinct(evidence, at_any_leverage=True)
+        took = [seconds(lambda given=evidence: distinct(given, at_any_leverage=True))[0] for _ in range(9)]
+        yield {"trials": count, "ms": 1000 * statistics.median(took), "target": target}
 
 
 FIRST = """
@@ -298,7 +334,8 @@ def show(row):
     )
     theirs = "not measured" if row["theirs_mb"] is None else f"{row['theirs_mb']:.0f} MB"
     times = f"{row['ours_ms']:.1f} ms against {row['theirs_ms']:.1f} ms"
-    print(f"{row['work']}\n    {row['ratio']:8.1f} times faster than {row['peer']}{target}{same}")
+    turns = f" ({row['spread'][0]:.1f} to {row['spread'][1]:.1f} over the turns)"
+    print(f"{row['work']}\n    {row['ratio']:8.1f} times faster than {row['peer']}{turns}{target}{same}")
     note = f"; {row['note']}" if row["note"] else ""
     print(f"    {times}; memory {row['ours_mb']:.0f} MB against {theirs}{note}")
 
@@ -310,19 +347,27 @@ def main():
         "--quick", action="store_true", help="small sizes, one round: shows that it runs, measures little"
     )
     parser.add_argument("--memory", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--time", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.memory:
         print(grown(int(given.memory[0]), given.memory[1], quick=given.quick))
+        return
+    if given.time:
+        print(json.dumps(taken(int(given.time[0]), given.time[1], quick=given.quick)))
         return
     rows = []
     for position, make in enumerate(cases(quick=given.quick)):
         rows.append(compare(position, make(), quick=given.quick))
         if not given.json:
             show(rows[-1])
+    found = list(copies())
     first, grows = first_calls(), list(growth(quick=given.quick))
     if given.json:
-        print(json.dumps({"peers": rows, "first_calls_s": first, "growth": grows}, indent=1))
+        print(json.dumps({"peers": rows, "copies": found, "first_calls_s": first, "growth": grows}, indent=1))
         return
+    for row in found:
+        missed = "" if row["ms"] <= row["target"] else ", MISSED"
+        print(f"Copies among {row['trials']:,} trials: {row['ms']:.2f} ms (target {row['target']:g}{missed})")
     print(
         f"First PBO and SPA of a process: {first['compiling']:.1f} s compiling, {first['from the cache']:.2f} s after."
     )

@@ -21,6 +21,11 @@ def figures(finding):
     return {quantity.name.rpartition(".")[2]: quantity.value for quantity in finding.figures}
 
 
+def chosen_from(evidence, family, column=-1):
+    """The release whose backtest is this column of these trials."""
+    return replace(evidence, backtest=backtest(family[:, column]), trials=trials(family))
+
+
 def wilson(share, n, z=1.6448536269514722):
     return (share + z * z / (2 * n) - z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / (1 + z * z / n)
 
@@ -132,9 +137,10 @@ class TestDsr:
 class TestPbo:
     def test_a_configuration_that_is_always_best_is_never_overfit(self, evidence, dossier, policy):
         noise = np.random.default_rng(1).normal(0, 0.01, 330)
-        family = np.stack([noise + 0.004 * k for k in range(5)], axis=1)
+        own = np.random.default_rng(2).normal(0, 0.002, (330, 5))
+        family = np.stack([noise + 0.004 * k for k in range(5)], axis=1) + 2 * own
 
-        finding = backtest_overfitting(replace(evidence, trials=trials(family)), dossier, policy)
+        finding = backtest_overfitting(chosen_from(evidence, family), dossier, policy)
 
         assert (finding.outcome, finding.statistic.value) == (Outcome.PASS, 0)
         assert figures(finding)["rows_trimmed"] == 330 % 16
@@ -143,13 +149,11 @@ class TestPbo:
         assert finding.n == 320
 
     def test_two_configurations_that_take_turns_are_always_overfit(self, evidence, dossier, with_gate):
-        noise = np.random.default_rng(2).normal(0, 0.001, 400)
+        noise = np.random.default_rng(2).normal(0, 0.004, 400)
         turns = np.repeat([0.01, -0.01, 0.01, -0.01], 100)
         family = np.stack([noise + turns, noise - turns], axis=1)
 
-        finding = backtest_overfitting(
-            replace(evidence, trials=trials(family)), dossier, with_gate("pbo", partitions=4)
-        )
+        finding = backtest_overfitting(chosen_from(evidence, family), dossier, with_gate("pbo", partitions=4))
 
         # Of the six splits two put equal turns on both sides; the other four crown the loser of the other half.
         assert finding.outcome is Outcome.FAIL
@@ -264,7 +268,7 @@ class TestDeflatedSharpe:
         rng = np.random.default_rng(5)
         noise = rng.normal(0, 0.01, (evidence.backtest.returns.size, 200))
 
-        few, many = (deflated_sharpe(replace(evidence, trials=trials(noise[:, :n])), dossier, policy) for n in (5, 200))
+        few, many = (deflated_sharpe(chosen_from(evidence, noise[:, :n], 0), dossier, policy) for n in (5, 200))
 
         assert many.statistic.value < few.statistic.value
         assert figures(many)["expected_best_sharpe"] > figures(few)["expected_best_sharpe"]
@@ -292,7 +296,7 @@ class TestDeflatedSharpe:
         assert (finding.outcome is not Outcome.INCONCLUSIVE) is is_enough
 
     def test_it_does_not_block_unless_the_policy_says_so(self, evidence, dossier, policy, with_gate):
-        poor = replace(evidence, backtest=backtest(np.random.default_rng(6).normal(0, 0.01, 800)))
+        poor = chosen_from(evidence, np.random.default_rng(6).normal(0, 0.01, (800, 12)))
 
         assert deflated_sharpe(poor, dossier, policy).outcome is Outcome.FAIL
         assert not deflated_sharpe(poor, dossier, policy).blocks

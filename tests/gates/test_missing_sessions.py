@@ -11,8 +11,8 @@ from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
 from signoff.domain.errors import BadInputError
 from signoff.domain.finding import Outcome
-from signoff.domain.gates.metrics import annual_sharpe
 from signoff.domain.gates.sessions import calendar_sessions
+from signoff.domain.gates.uncertainty import annual_ratio
 
 
 def sessions(exchange, first, last):
@@ -71,7 +71,7 @@ def test_the_worst_144_of_4779_days_left_out_turn_the_sharpe_ratio_and_block(tmp
     dates, values = without_worst(NEW_YORK, own, 144)
     found, inputs = judged(tmp_path, {"backtest.parquet": returns(dates, values)})
     whole = replace(inputs.evidence.backtest, dates=NEW_YORK, returns=own)
-    assert annual_sharpe(inputs.evidence.backtest) > annual_sharpe(whole) + 0.5
+    assert annual_ratio(inputs.evidence.backtest) > annual_ratio(whole) + 0.5
     assert found.blocks
     gone = np.setdiff1d(NEW_YORK, dates)
     assert figure(found, "missing") == 144
@@ -128,13 +128,14 @@ def test_rows_while_the_market_is_shut_are_listed_and_block(tmp_path):
     assert f"has 60 rows while it is shut ({holidays[0]}" in found.reason
 
 
-def test_weekends_that_were_carried_on_are_rows_while_the_market_is_shut(tmp_path):
+def test_weekends_that_were_carried_on_are_left_out_before_the_calendar_is_asked(tmp_path):
     dates = every_day(900)
     values = noise(900)
     values[~np.is_busday(dates)] = 0.0
-    found, _ = judged(tmp_path, {"backtest.parquet": returns(dates, values)})
-    assert found.blocks
-    assert figure(found, "while_shut") == int((~np.is_busday(dates)).sum())
+    found, inputs = judged(tmp_path, {"backtest.parquet": returns(dates, values)})
+    assert not found.blocks
+    assert figure(found, "while_shut") == 0
+    assert f"{int((~np.is_busday(dates)).sum())} " in " ".join(inputs.evidence.backtest.left_out)
 
 
 def test_another_calendar_than_the_declared_one_is_seen(tmp_path):

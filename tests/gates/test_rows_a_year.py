@@ -19,11 +19,11 @@ from signoff.domain.finding import Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.metrics import metric_rows
-from signoff.domain.gates.paper import annual_sharpe
 from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.regimes import regime_rows
 from signoff.domain.gates.stress import stress_rows
 from signoff.domain.gates.track import track_charts
+from signoff.domain.gates.uncertainty import annual_ratio
 from signoff.domain.gates.value_at_risk import value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
 from signoff.domain.monitoring import DailyReturns, observe, rolling_sharpe
@@ -130,8 +130,8 @@ def test_a_table_of_its_own_has_a_frequency_of_its_own(tmp_path):
         "paper_returns.parquet": returns(daily, lived),
     }
     evidence = read(tmp_path, tables).evidence
-    assert annual_sharpe(evidence.paper_returns) == pytest.approx(0.8)
-    assert annual_sharpe(evidence.backtest) == pytest.approx(0.5)
+    assert annual_ratio(evidence.paper_returns) == pytest.approx(0.8)
+    assert annual_ratio(evidence.backtest) == pytest.approx(0.5)
 
 
 def test_a_stress_window_is_annualised_by_its_own_rows(tmp_path):

@@ -15,6 +15,7 @@ from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.spa import symmetric_accuracy
 from signoff.domain.gates.value_at_risk import value_at_risk_compliance
 from signoff.domain.gates.walk_forward import walk_forward
+from signoff.stats.deflated import probabilistic_sharpe_ratio
 from signoff.stats.symmetry import wilson_lower_bound
 
 
@@ -110,17 +111,20 @@ def test_var_names_the_exceptions_that_kupiec_accepts(evidence, dossier, policy)
 
 
 def test_deflated_sharpe_names_the_ratio_that_decides(evidence, dossier, with_gate):
-    policy = with_gate("deflated_sharpe", threshold=0.9)
-    finding = deflated_sharpe(evidence, dossier, policy)
-    needed, present = numbers(finding.turning_point)[:2]
-    returns = evidence.backtest.returns
+    finding = deflated_sharpe(evidence, dossier, with_gate("deflated_sharpe", threshold=0.9))
+    needed = numbers(finding.turning_point)[0]
+    given = {quantity.name.rpartition(".")[2]: quantity.value for quantity in finding.figures}
 
-    def with_sharpe(target):
-        shift = returns.std(ddof=1) * (target - present) / np.sqrt(252)
-        return deflated_sharpe(replace(evidence, backtest=backtest(returns + shift)), dossier, policy).outcome
+    def probability(annual):
+        return probabilistic_sharpe_ratio(
+            annual / np.sqrt(252),
+            finding.n,
+            skew=given["skew"],
+            kurtosis=given["kurtosis"],
+            benchmark=given["expected_best_sharpe"],
+        )
 
-    assert with_sharpe(needed + 0.02) is Outcome.PASS
-    assert with_sharpe(needed - 0.02) is Outcome.FAIL
+    assert probability(needed + 0.02) > 0.9 > probability(needed - 0.02)
 
 
 def test_hansens_critical_value_is_the_quantile_of_the_resamples(evidence, dossier, with_gate):

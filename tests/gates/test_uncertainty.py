@@ -72,7 +72,7 @@ class TestPlusMinus:
         ratio = returns.mean() / returns.std(ddof=1)
 
         assert row.new.value == pytest.approx(ratio * eta, rel=0.06)
-        assert "it matters (p < 0.05" in row.notes[0]
+        assert "it matters (p < 0.01" in row.notes[0]
         assert "Lo's (2002) η(252)" in row.notes[0]
         assert f"it would read {ratio * sqrt(252):.2f}".replace("-", "−") in row.notes[0]
         assert {q.name.rpartition(".")[2]: q.value for q in row.figures}["first"] == pytest.approx(share, abs=0.05)

@@ -107,7 +107,7 @@ class TestSharpe:
             theta = 0.6 if rho(1) > 0.4 else 0.4
             drawn = rng.normal(size=n + 1)
             noise = (drawn[1:] + theta * drawn[:-1]) / sqrt(1 + theta**2)
-        returns = noise - noise.mean() + 0.05 * noise.std(ddof=1)  # a ratio of exactly 0.05 per period
+        returns = (noise - noise.mean() + 0.05 * noise.std(ddof=1)) / 100  # a ratio of exactly 0.05 per period
 
         found = annual_sharpe(returns, periods=periods)
 
@@ -119,7 +119,7 @@ class TestSharpe:
     def test_the_example_of_the_issue(self):
         """Half of each return carried on: 0.79 by √252 is 0.46."""
         noise = autoregressive(np.random.default_rng(4), 0.5, (100_000,))
-        found = annual_sharpe(noise - noise.mean() + 0.05 * noise.std(ddof=1))
+        found = annual_sharpe((noise - noise.mean() + 0.05 * noise.std(ddof=1)) / 100)
 
         assert (round(found.unscaled, 2), round(found.value, 2)) == (0.79, 0.46)
 
@@ -154,7 +154,7 @@ class TestSharpe:
         assert found.scale.autocorrelation is None
 
     def test_the_error_is_that_of_the_influence_by_cosines(self):
-        returns = autoregressive(np.random.default_rng(8), 0.3, (400,))
+        returns = autoregressive(np.random.default_rng(8), 0.3, (400,)) / 100
         known = long_run_variance(influence(returns))
 
         assert stats.sharpe_standard_error(returns) == pytest.approx(known.standard_error * sqrt(252))
@@ -404,7 +404,7 @@ class TestFirstWindows:
         assert stats.first_windows(returns, 63).shares[0] == stats.walk_forward_consistency(held).consistency
 
     def test_a_total_loss_and_a_flat_window_are_not_positive(self):
-        assert stats.first_windows([-1.0, 0.5, 0.5, 0.5], 2).shares == pytest.approx([0.5, 1.0])
+        assert stats.first_windows([0.5, 0.5, 0.5, -1.0], 2).shares == pytest.approx([0.5, 1.0])
         assert stats.first_windows([0.0] * 7, 3).highest == 0
 
     def test_too_short_a_record_has_no_range(self):

@@ -206,7 +206,7 @@ class TestSharpe:
     def test_the_interval_covers_the_true_ratio_of_normal_returns(self, method):
         rng = np.random.default_rng(4)
         truth = 0.08
-        errors = [sharpe_error(rng.normal(truth, 1, 500), method=method) for _ in range(1500)]
+        errors = [sharpe_error(0.01 * rng.normal(truth, 1, 500), method=method) for _ in range(1500)]
         missed = (abs(e.sharpe - truth) > 1.96 * e.standard_error for e in errors)
 
         assert_rate(missed, 0.05 if method == "iid" else 0.054)
@@ -214,7 +214,7 @@ class TestSharpe:
     def test_skewed_returns_need_the_hac_error(self):
         """A short-option seller: independent errors are too small where losses are rare and large."""
         rng = np.random.default_rng(5)
-        raw = 1.05 - rng.exponential(1, (1200, 600))  # mean 0.05, deviation 1, skew −2, kurtosis 9
+        raw = (1.05 - rng.exponential(1, (1200, 600))) / 100  # mean 0.05%, deviation 1%, skew −2, kurtosis 9
         plain, robust = (
             [abs(e.sharpe - 0.05) > 1.96 * e.standard_error for e in (sharpe_error(r, method=m) for r in raw)]
             for m in ("iid", "hac")
@@ -233,7 +233,7 @@ class TestSharpe:
             shocks = rng.standard_t(tails, (280, 3))
             for row in range(1, 280):
                 shocks[row] += persistence * shocks[row - 1]
-            market, own, other = shocks[40:].T
+            market, own, other = shocks[40:].T / 1000
             a, b = market + own, 2 * (market + other)  # equal ratios, unequal volatility
             hac.append(sharpe_difference_test(a, b).p_value < LEVEL)
             if seed < 200:
@@ -250,8 +250,8 @@ class TestSharpe:
         rng = np.random.default_rng(7)
         found = []
         for _ in range(300):
-            market, own, other = rng.normal(0, 1, (3, 500))
-            found.append(sharpe_difference_test(market + own + 0.25, market + other).p_value < LEVEL)
+            market, own, other = rng.normal(0, 0.01, (3, 500))
+            found.append(sharpe_difference_test(market + own + 0.0025, market + other).p_value < LEVEL)
 
         # Δ = 0.177 and T var ≈ 2 − 2ρ = 1 for ρ = ½: power Φ(0.177 √500 − 1.96) = 0.977.
         assert_above(found, 0.9)

@@ -50,7 +50,7 @@ def month_ends(count, step=1, end="2018-12"):
     return first.astype("datetime64[D]") - 1
 
 
-def with_sharpe(annual, a_year, count, *, seed=1, size=0.02):
+def with_sharpe(annual, a_year, count, *, seed=11, size=0.02):
     """Returns whose mean over their deviation (ddof 1) is exactly annual / √a_year."""
     drawn = np.random.default_rng(seed).normal(size=count)
     drawn = (drawn - drawn.mean()) / drawn.std(ddof=1)

@@ -6,7 +6,7 @@ a switch: `blocking: "no"` is an error, not false.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
@@ -168,7 +168,7 @@ def _misordered_alerts(policy: Located[Policy]) -> list[_Problem]:
 
 def _unknown_gates(dossier: Located[Dossier]) -> list[_Problem]:
     """An explanation of a near miss names a gate of the policy."""
-    gates = [item.name for item in fields(GatePolicy) if item.name != "near_miss_pct"]
+    gates = [item.name for item in fields(GatePolicy) if item.default_factory is not MISSING]
     return [
         _Problem(
             dossier.line_of(f"validation.near_misses.{name}"),

@@ -83,10 +83,15 @@ class DsrGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PboGate(Strict):
-    """Probability of Backtest Overfitting, by CSCV."""
+    """Probability of Backtest Overfitting, by CSCV.
+
+    A trial is junk where the best trial of the record has three times its Sharpe ratio, and beats it in at least
+    `junk_share` of the halves: nobody would choose it, and its presence alone puts the others above the median.
+    """
 
     threshold: Annotated[Share, LOWER] = 0.5
     partitions: Annotated[int, Ge(4), Le(20), MultipleOf(2)] = 16
+    junk_share: Annotated[float, Gt(0.5), Le(1), LOWER] = 0.99
     blocking: bool = True
 
 
@@ -149,7 +154,10 @@ class SessionsGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy(Strict):
-    """Thresholds of the gates, and which of them block."""
+    """Thresholds of the gates, and which of them block.
+
+    Trials whose correlation is above `same_trial_correlation` in size are one bet: at any leverage, reversed or not.
+    """
 
     spa: SpaGate = field(default_factory=SpaGate)
     dsr: DsrGate = field(default_factory=DsrGate)
@@ -161,6 +169,7 @@ class GatePolicy(Strict):
     hansen_spa: HansenSpaGate = field(default_factory=HansenSpaGate)
     sessions: SessionsGate = field(default_factory=SessionsGate)
     near_miss_pct: Percentage = 10.0
+    same_trial_correlation: Annotated[float, Ge(0.5), Lt(1)] = 0.95
 
 
 class Doubt(StrEnum):

@@ -9,18 +9,22 @@ from math import comb
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
-from signoff.stats.frames import column_name, named
-from signoff.stats.returns import simple_return_columns
-from signoff.stats.sample import Floats, constant_columns, is_constant, whole
+from signoff.stats.frames import column_name, named, refuse_disorder
+from signoff.stats.returns import LARGEST, RUIN, simple_return_columns
+from signoff.stats.sample import Flags, Floats, constant_columns, is_constant, unchecked_matrix, whole
 from signoff.stats.shown import Shown
+
+Places = NDArray[np.int64]
 
 MIN_FAMILY: Final = 2
 MOST_PARTITIONS: Final = 24
 MOST_TABLES: Final = 1 << 30
 """Bytes of the four tables of sums and squares over every subset of half the blocks."""
+SAFE_EXPONENT: Final = 300
+POOR: Final = 1 / 3
 CONVENTION: Final = (
     "CSCV (Bailey, Borwein, López de Prado and Zhu 2015): oldest T mod S rows dropped; Sharpe ratio with ddof = 1, 0 "
     "for a half without any return; first in-sample maximum; average out-of-sample rank / (N + 1); PBO = mean(λ ≤ 0)"
@@ -78,16 +82,11 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         Fewer than two trials, halves of fewer than two rows, or a trial that is constant over the record, or over a
         half at a value other than zero: it has no Sharpe ratio.
     """
-    given = simple_return_columns(trials, "trials")
-    rows, columns = given.shape
-    partitions = _checked(rows, columns, partitions)
-    trimmed = rows % partitions
-    returns = _to_unit_scale(given[trimmed:], trials)
-    flat_halves = _flat_halves(returns, partitions, trials)
-    splits = comb(partitions, partitions // 2)
-    rank, inside, outside, tied = _cross_validated(returns, partitions, splits)
+    given = _blocks(trials, partitions)
+    rank, inside, outside, tied = _cross_validated(given)
+    half, columns = given.rows // 2, given.means.size
     logits = np.log(rank / (columns + 1 - rank))
-    in_sample, out_of_sample = _sharpe(inside, returns.shape[0] // 2), _sharpe(outside, returns.shape[0] // 2)
+    in_sample, out_of_sample = _sharpe(inside, half), _sharpe(outside, half)
     return ProbabilityOfBacktestOverfitting(
         pbo=float(np.mean(2 * rank <= columns + 1)),
         pbo_strict=float(np.mean(2 * rank < columns + 1)),
@@ -97,16 +96,107 @@ def probability_of_backtest_overfitting(trials: ArrayLike, *, partitions: int = 
         is_oos_ratio=_median_ratio(in_sample, out_of_sample),
         slope=_slope(in_sample, out_of_sample),
         probability_of_loss=float(np.mean(out_of_sample < 0)),
-        n=rows - trimmed,
+        n=given.rows,
         trials=columns,
-        best_trial=named(trials, _best(returns)),
-        partitions=partitions,
-        splits=splits,
-        rows_trimmed=trimmed,
+        best_trial=named(trials, int(np.argmax(_record_sharpe(given)))),
+        partitions=given.partitions,
+        splits=tied.size,
+        rows_trimmed=given.trimmed,
         ties=int((tied > 1).sum()),
-        flat_halves=flat_halves,
+        flat_halves=given.flat_halves,
         convention=CONVENTION,
     )
+
+
+def unchoosable(trials: ArrayLike, *, partitions: int = 16, share: float = 0.99) -> Flags:
+    """Which trials nobody would choose, so that they only push the others above the median.
+
+    The best trial of the record beats such a trial in at least `share` of the halves of CSCV, and its own Sharpe ratio
+    over the record is at most a third of the best one's. The second condition spares a grid of honest parameters, whose
+    members differ a little and consistently. The best trial itself is never among them.
+
+    Other parameters and refusals are those of `probability_of_backtest_overfitting`.
+    """
+    from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
+
+    given = _blocks(trials, partitions)
+    sharpe = _record_sharpe(given)
+    best = int(np.argmax(sharpe))
+    lost = np.zeros(sharpe.size, np.int64)
+    _cscv.count_lost(given.table, given.means, best, given.rows // 2, _order(given.partitions // 2), lost)
+    is_poor = sharpe <= sharpe[best] * POOR if sharpe[best] > 0 else sharpe < sharpe[best]
+    splits = comb(given.partitions, given.partitions // 2)
+    return np.asarray(is_poor & (lost >= share * splits), dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Blocks:
+    """What the splits are computed from: the rows used, and Σ and Σ² over each block.
+
+    `returns` times `scale` are what is judged. The scale of a column is a power of two: exact, without effect on its
+    Sharpe ratio, and safe to square. `means` are those of the scaled returns. `low` and `high` are the extremes of each
+    block, `sums` is (2, S, N) of centred returns, and `table` has their sums over every subset of half the blocks.
+    """
+
+    returns: Floats
+    scale: Floats
+    means: Floats
+    traded: Places
+    sums: Floats
+    table: Floats
+    partitions: int
+    trimmed: int
+    flat_halves: int
+
+    @property
+    def rows(self) -> int:
+        return int(self.returns.shape[0])
+
+
+def _blocks(trials: ArrayLike, partitions: int) -> _Blocks:
+    """The trials cut into blocks and summed, or refused."""
+    from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
+
+    given = unchecked_matrix(trials, "trials")
+    refuse_disorder(trials, "trials")
+    rows, columns = given.shape
+    partitions = _checked(rows, columns, partitions)
+    trimmed = rows % partitions
+    returns = given[trimmed:]
+    low, high, totals = _cscv.survey(returns, partitions)
+    is_sound = np.isfinite(totals).all() and _could_be_returns(low, high)  # the extremes of a column pass over its NaN
+    if not (is_sound and _could_be_returns(given[:trimmed], given[:trimmed])):
+        simple_return_columns(trials, "trials")  # which names the entry, where one is no return
+    scale, exponents = _scale(low, high, returns, trials)
+    if np.abs(exponents).max() > SAFE_EXPONENT:
+        returns = np.ascontiguousarray(np.ldexp(returns, -exponents))
+        scale = np.ones(columns)
+        low, high, totals = _cscv.survey(returns, partitions)
+    means = totals * scale / returns.shape[0]
+    sums = _cscv.centred_sums(returns, scale, means, partitions)
+    is_zero = (low == 0) & (high == 0)
+    bits = np.int64(1) << np.arange(partitions - 1, -1, -1, dtype=np.int64)
+    return _Blocks(
+        returns=returns,
+        scale=scale,
+        means=means,
+        traded=np.asarray((~is_zero * bits[:, np.newaxis]).sum(axis=0), dtype=np.int64),
+        sums=sums,
+        table=_subset_sums(sums),
+        partitions=partitions,
+        trimmed=trimmed,
+        flat_halves=_flat_halves(low, high, trials),
+    )
+
+
+def _could_be_returns(low: Floats, high: Floats) -> bool:
+    """Whether values between these need no second look: finite, above −1, and no gain that must be declared."""
+    return bool((low > RUIN).all() and (high <= LARGEST).all())
+
+
+def _record_sharpe(given: _Blocks) -> Floats:
+    """Of each trial over all rows used, times a constant."""
+    return np.asarray(given.means / np.sqrt(given.sums[1].sum(axis=0)), dtype=np.float64)
 
 
 def _checked(rows: int, columns: int, partitions: int) -> int:
@@ -135,31 +225,40 @@ def _checked(rows: int, columns: int, partitions: int) -> int:
     return partitions
 
 
-def _to_unit_scale(returns: Floats, trials: ArrayLike) -> Floats:
-    """Each column times a power of two: exact, without effect on its Sharpe ratio, and safe to square."""
-    if (still := constant_columns(returns)).size:
+def _subset_sums(sums: Floats) -> Floats:
+    """(2, 2^(S/2), 2, N): of both halves of the (2, S, N) blocks every subset, Σ and Σ².
+
+    The highest bit of a subset stands for the first block of its half.
+    """
+    half = sums.shape[1] // 2
+    table = np.zeros((2, 1 << half, 2, sums.shape[2]))
+    for part in range(2):
+        for bit in range(half):
+            block = sums[:, (part + 1) * half - 1 - bit]
+            np.add(table[part, : 1 << bit], block, out=table[part, 1 << bit : 2 << bit])
+    return table
+
+
+def _scale(low: Floats, high: Floats, returns: Floats, trials: ArrayLike) -> tuple[Floats, NDArray[np.intp]]:
+    """The power of two that brings each column's largest entry between one half and one, and its exponent."""
+    extremes = np.stack([low.min(axis=0), high.max(axis=0)])
+    if (still := constant_columns(extremes)).size:
         raise InsufficientData(
             f"trials: {column_name(trials, int(still[0]))} is constant ({returns[0, still[0]]:g}) over the "
             f"{returns.shape[0]} rows used; it has no Sharpe ratio. Leave out what never traded, and say so."
         )
-    _, exponents = np.frexp(np.abs(returns).max(axis=0))
-    return np.asarray(np.ldexp(returns, -exponents), dtype=np.float64)
+    _, exponents = np.frexp(np.abs(extremes).max(axis=0))
+    safe = np.clip(exponents, -SAFE_EXPONENT, SAFE_EXPONENT)
+    return np.asarray(np.ldexp(1.0, -safe), dtype=np.float64), exponents
 
 
-def _best(returns: Floats) -> int:
-    """The first column with the largest Sharpe ratio over all rows used; none of them is constant."""
-    return int(np.argmax(returns.mean(axis=0) / returns.std(axis=0, ddof=1)))
-
-
-def _flat_halves(returns: Floats, partitions: int, trials: ArrayLike) -> int:
+def _flat_halves(low: Floats, high: Floats, trials: ArrayLike) -> int:
     """How many (trial, half) pairs hold only zeros. Any other constant half is refused."""
-    half = partitions // 2
-    blocks = returns.reshape(partitions, -1, returns.shape[1])
-    first = blocks[:, 0, :]
-    is_still = (blocks.max(axis=1) == first) & (blocks.min(axis=1) == first)
+    half = low.shape[0] // 2
+    is_still = low == high
     count = 0
     for column in np.flatnonzero(is_still.sum(axis=0) >= half):
-        values, times = np.unique(first[is_still[:, column], column], return_counts=True)
+        values, times = np.unique(low[is_still[:, column], column], return_counts=True)
         if (times[values != 0] >= half).any():
             raise InsufficientData(
                 f"trials: {column_name(trials, int(column))} has one and the same return throughout at least "
@@ -169,23 +268,42 @@ def _flat_halves(returns: Floats, partitions: int, trials: ArrayLike) -> int:
     return count
 
 
-def _cross_validated(returns: Floats, partitions: int, splits: int) -> Floats:
+def _cross_validated(given: _Blocks) -> Floats:
+    """(4, splits): rank, keys in and out of sample, and ties of each split's choice."""
     from signoff.stats import _cscv  # noqa: PLC0415 - numba loads only where it is needed
-    from signoff.stats._threads import in_pieces  # noqa: PLC0415
+    from signoff.stats._threads import draw  # noqa: PLC0415
 
-    means = returns.mean(axis=0)
-    blocks = (returns - means).reshape(partitions, -1, returns.shape[1])
-    sums, squares = blocks.sum(axis=1), np.einsum("brn,brn->bn", blocks, blocks)
-    half = partitions // 2
-    both_sums = (_cscv.subset_sums(sums[:half]), _cscv.subset_sums(sums[half:]))
-    both_squares = (_cscv.subset_sums(squares[:half]), _cscv.subset_sums(squares[half:]))
-    found = np.empty((4, splits))
+    half = given.partitions // 2
+    order = _order(half)
+    found = np.empty((4, comb(given.partitions, half)))
+    firsts = 1 << (half - 1)  # the subsets without the first block: a pair of complements has one of these
+    blocks = np.array([subset.bit_count() for subset in range(firsts)])
+    starts = np.concatenate([[0], np.cumsum(np.array([comb(half, count) for count in range(half + 1)])[half - blocks])])
 
     def validate(first: int, last: int) -> None:
-        _cscv.cross_validate(returns, means, both_sums, both_squares, partitions, first, last, found)
+        _cscv.cross_validate(
+            given.returns,
+            given.scale,
+            given.means,
+            given.traded,
+            given.table,
+            given.partitions,
+            order,
+            starts,
+            first,
+            last,
+            found,
+        )
 
-    in_pieces(validate, splits // 2)
+    draw(validate, starts)
     return found
+
+
+def _order(half: int) -> tuple[Places, Places]:
+    """The subsets of `half` blocks by their number of blocks, ascending within each, and where each number begins."""
+    blocks = np.array([subset.bit_count() for subset in range(1 << half)])
+    begins = np.concatenate([[0], np.cumsum(np.bincount(blocks, minlength=half + 1))])
+    return np.argsort(blocks, kind="stable").astype(np.int64), begins.astype(np.int64)
 
 
 def _sharpe(key: Floats, n: int) -> Floats:
@@ -195,11 +313,18 @@ def _sharpe(key: Floats, n: int) -> Floats:
 
 def _median_ratio(in_sample: Floats, out_of_sample: Floats) -> float | None:
     gained = in_sample > 0
-    return float(np.median(out_of_sample[gained] / in_sample[gained])) if gained.any() else None
+    ratios = out_of_sample[gained] / in_sample[gained]
+    if not ratios.size:
+        return None
+    middle = ratios.size // 2
+    ratios.partition(middle)
+    upper = float(ratios[middle])
+    return upper if ratios.size % 2 else (float(ratios[:middle].max()) + upper) / 2
 
 
 def _slope(in_sample: Floats, out_of_sample: Floats) -> float | None:
+    """Summed without the linear algebra library, whose own threads wait for those of the kernel to end."""
     if is_constant(in_sample):
         return None
     centred = in_sample - in_sample.mean()
-    return float(centred @ out_of_sample / (centred @ centred))
+    return float((centred * out_of_sample).sum() / (centred * centred).sum())

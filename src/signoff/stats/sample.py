@@ -34,15 +34,21 @@ def vector(values: ArrayLike, name: str, *, at_least: int = 1) -> Floats:
 
 def matrix(values: ArrayLike, name: str) -> Floats:
     """`values` as a finite T×N matrix, rows contiguous."""
-    array = floats(values, name)
-    if array.ndim != 2:
-        raise InputError(f"{name}: expected two dimensions (rows by columns), found shape {array.shape}.")
+    array = unchecked_matrix(values, name)
     if not (is_finite := np.isfinite(array)).all():
         row, column = (int(place) for place in np.unravel_index(np.argmin(is_finite), array.shape))
         raise InputError(
             f"{name}: {row_name(values, row)}, {column_name(values, column)} is {array[row, column]}; "
             "expected a finite number. Repair or remove that entry."
         )
+    return array
+
+
+def unchecked_matrix(values: ArrayLike, name: str) -> Floats:
+    """`values` as a T×N matrix, rows contiguous, for callers that see every entry anyway and refuse it by `matrix`."""
+    array = floats(values, name)
+    if array.ndim != 2:
+        raise InputError(f"{name}: expected two dimensions (rows by columns), found shape {array.shape}.")
     return np.ascontiguousarray(array)
 
 

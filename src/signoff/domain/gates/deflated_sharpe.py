@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import sqrt
+from typing import Final
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import less_than_a_year, track_record
-from signoff.domain.gates.trials import Family, family
+from signoff.domain.gates.trials import Bets, Family, bets_of, judged_family, membership, sides
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
@@ -24,6 +25,9 @@ from signoff.stats.deflated import (
     probabilistic_sharpe_ratio,
 )
 from signoff.stats.errors import InputError, InsufficientData
+
+MIN_BETS: Final = 2
+COARSER_LIMITS: Final = (0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,8 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
         ceiling=1.0,
-        method="deflated by the number of distinct trials and the variance (ddof = 1) of their Sharpe ratios",
+        method="deflated by the effective number of trials (bets, by complete linkage on 1 − |ρ|) and the variance "
+        "(ddof = 1) of their Sharpe ratios",
     )
 
     def measure() -> Measurement | Lack:
@@ -60,29 +65,27 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         time = evidence.backtest.time
         if (lack := less_than_a_year(evidence)) is not None:
             return lack
-        trials = family(evidence, at_any_leverage=True)
+        trials = judged_family(evidence, "deflated_sharpe", at_any_leverage=True)
         if isinstance(trials, Lack):
             return trials
+        bets = bets_of(trials, policy.gates.same_trial_correlation)
+        if isinstance(bets, Lack):
+            return bets
         sample = _moments(time.excess(returns), time)
-        sharpes = _row_sharpes(trials, time)
-        variance = float(np.var(sharpes, ddof=1))
-        result = deflated_sharpe_ratio(
-            sharpe_per_period=sample.sharpe,
-            n=sample.n,
-            skew=sample.skew,
-            kurtosis=sample.kurtosis,
-            trials=trials.size,
-            trial_sharpe_variance=variance,
-        )
+        sharpes, variance = _spread(bets.returns, bets.better, time)
+        result = _deflated(sample, bets.size, variance)
+        coarser = _coarser(sample, trials, bets, gate.threshold) if result.probability >= gate.threshold else None
         return Measurement(
             value=result.probability,
             n=sample.n,
-            source=f"{evidence.backtest.source.name}, {trials.source}",
+            source=trials.source,
             convention=result.convention,
             explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a "
             f"{time.unit}, in {time.rate_words}; the best of "
-            f"{trials.size} trials without skill would be expected to show {number(result.threshold, Unit.RATIO, 4)}.",
-            figures=tuple(_figures(sample, result, trials, variance)),
+            f"{bets.size} independent trials without skill would be expected to show "
+            f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets.",
+            figures=tuple(_figures(sample, result, trials, bets, variance)),
+            objections=() if coarser is None else (coarser,),
             turning_point=_turning_point(sample, result.threshold, gate.threshold),
             charts=(_picture(sample, result.threshold, sharpes),),
         )
@@ -147,8 +150,8 @@ def _picture(sample: Moments, expected_best: float, sharpes: Floats) -> Histogra
     root = sqrt(sample.time.rows_a_year)
     return HistogramChart(
         "deflated_sharpe",
-        f"Sharpe ratios of {sharpes.size} distinct trials (annualised), what the best of as many without skill would "
-        f"be expected to show, and the backtest; n = {sample.time.counted(sample.n)}.",
+        f"Sharpe ratios of {sharpes.size} bets among the trials (annualised), what the best of as many without skill "
+        f"would be expected to show, and the backtest; n = {sample.time.counted(sample.n)}.",
         sharpes * root,
         Reference(expected_best * root, f"luck alone {_annual(expected_best, sample.time)}"),
         "Sharpe ratio, annualised",
@@ -169,13 +172,58 @@ def _moments(returns: Floats, time: Sampling) -> Moments:
     )
 
 
-def _row_sharpes(trials: Family, time: Sampling) -> Floats:
+def _spread(first: Floats, better: Floats, time: Sampling) -> tuple[Floats, float]:
+    """Sharpe ratios of the bets, and the variance that deflation rests on.
+
+    A bet that was tried with both signs has two Sharpe ratios. The signs that spread the ratios farther apart count, so
+    that no order of the trials in their file makes the best of them look less lucky.
+    """
+    sharpes, turned = _row_sharpes(first, time), _row_sharpes(better, time)
+    return sharpes, max(float(np.var(sharpes, ddof=1)), float(np.var(turned, ddof=1)))
+
+
+def _row_sharpes(returns: Floats, time: Sampling) -> Floats:
     rate = time.row_rate if time.risk_free_pct else 0.0
-    sharpes: Floats = (trials.returns.mean(axis=0) - rate) / trials.returns.std(axis=0, ddof=1)
+    sharpes: Floats = (returns.mean(axis=0) - rate) / returns.std(axis=0, ddof=1)
     return sharpes
 
 
-def _figures(sample: Moments, result: DeflatedSharpeRatio, trials: Family, variance: float) -> Iterator[Quantity]:
+def _deflated(sample: Moments, trials: int, variance: float) -> DeflatedSharpeRatio:
+    return deflated_sharpe_ratio(
+        sample.sharpe,
+        sample.n,
+        skew=sample.skew,
+        kurtosis=sample.kurtosis,
+        trials=trials,
+        trial_sharpe_variance=variance,
+    )
+
+
+def _coarser(sample: Moments, trials: Family, bets: Bets, threshold: float) -> str | None:
+    """Where the verdict hangs on many trials that are nearly one bet: it would fail, were they counted as one.
+
+    Trials just below the limit have little spread among themselves, and lower the variance that deflation rests on.
+    """
+    sizes = {bets.size}
+    for limit in COARSER_LIMITS:
+        found = bets.resemblance.bets(limit) if limit < bets.limit else ()
+        if len(found) < MIN_BETS or len(found) in sizes:
+            continue
+        sizes.add(len(found))
+        variance = _spread(*sides(trials.returns, found), sample.time)[1]
+        probability = _deflated(sample, len(found), variance).probability
+        if probability < threshold:
+            return (
+                f"The verdict hangs on trials that are nearly alike: with those above a correlation of {limit:g} "
+                f"counted as one, {len(found)} are left and the probability is "
+                f"{number(probability, Unit.PROBABILITY, 3)}."
+            )
+    return None
+
+
+def _figures(
+    sample: Moments, result: DeflatedSharpeRatio, trials: Family, bets: Bets, variance: float
+) -> Iterator[Quantity]:
     def ratio(name: str, value: float) -> Quantity:
         return Quantity(name=f"gates.deflated_sharpe.{name}", value=value, digits=4, n=sample.n)
 
@@ -201,10 +249,12 @@ def _figures(sample: Moments, result: DeflatedSharpeRatio, trials: Family, varia
     yield ratio("kurtosis", sample.kurtosis)
     yield count("gates.deflated_sharpe.trials", trials.size)
     yield count("gates.deflated_sharpe.copies_dropped", trials.copies)
+    yield from bets.figures("deflated_sharpe")
+    yield from membership(trials.nearest, "deflated_sharpe")
     yield Quantity(
         name="gates.deflated_sharpe.trial_sharpe_variance",
         value=variance,
         digits=6,
-        n=trials.size,
+        n=bets.size,
         source=trials.source,
     )

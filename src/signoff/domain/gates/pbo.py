@@ -1,18 +1,79 @@
 """Probability of backtest overfitting: how often the best configuration in-sample disappoints out of sample."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import ceil
+
+import numpy as np
 
 from signoff.domain.charts import HistogramChart, Reference, ScatterChart
 from signoff.domain.dossier import Dossier
-from signoff.domain.evidence import Evidence
+from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.trials import Family, family
+from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, judged_family, membership
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import PboGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.domain.sampling import Sampling
-from signoff.stats.overfitting import ProbabilityOfBacktestOverfitting, probability_of_backtest_overfitting
+from signoff.stats.overfitting import (
+    ProbabilityOfBacktestOverfitting,
+    probability_of_backtest_overfitting,
+    unchoosable,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubFamilies:
+    """PBO over the same trials counted otherwise; None where it is the statistic itself.
+
+    `as_tried` counts every distinct column, reversals and near copies too. `better_signs` takes a bet that was tried
+    with both signs with the sign under which it earned. `without_junk` leaves out what nobody would choose. `junk` bets
+    are left out so, and `left` remain.
+    """
+
+    as_tried: float | None
+    better_signs: float | None
+    without_junk: float | None
+    junk: int
+    left: int
+
+    def objections(self, pbo: float, threshold: float, junk_share: float) -> Iterator[str]:
+        """Every way of counting under which the trials fail although the statistic passes."""
+        if pbo >= threshold:
+            return
+        beaten = f"{100 * junk_share:g}"
+        for value, counted in (
+            (self.as_tried, "with every distinct column counted, near copies and reversals too"),
+            (self.better_signs, "with each reversed bet taken with the sign under which it earned"),
+            (
+                self.without_junk,
+                f"without the {self.junk:,} that the best one beats in {beaten}% of the halves or more, with three "
+                "times their Sharpe ratio",
+            ),
+        ):
+            if value is not None and value >= threshold:
+                yield f"The verdict hangs on how the trials are counted: {counted}, PBO is {_percent(value)}%."
+
+    def words(self, bets: Bets, pbo: float, threshold: float) -> str:
+        """What the other ways of counting gave, as people read it."""
+        said = []
+        if self.as_tried is not None:
+            hangs = "; the verdict hangs on them" if pbo >= threshold > self.as_tried else ""
+            said.append(
+                f"With {bets.alike:,} near copies ({bets.reversals:,} of them reversed) counted as trials it would be "
+                f"{_percent(self.as_tried)}%{hangs}."
+            )
+        if self.without_junk is not None:
+            said.append(f"Over the {self.left:,} without junk it is {_percent(self.without_junk)}%.")
+        elif self.left < MIN_FAMILY:
+            said.append("One trial beats every other in nearly every half, so no family is left without junk.")
+        return "".join(f" {sentence}" for sentence in said)
+
+    def figures(self) -> Iterator[Quantity]:
+        """Those that were computed."""
+        yield count("gates.pbo.junk", self.junk)
+        named = (("as_tried", self.as_tried), ("better_signs", self.better_signs), ("without_junk", self.without_junk))
+        yield from (percent(f"gates.pbo.{name}", value) for name, value in named if value is not None)
 
 
 def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -27,29 +88,60 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
         digits=1,
         is_blocking=gate.blocking,
         near_miss_pct=policy.gates.near_miss_pct,
-        method=f"CSCV with {gate.partitions} partitions, copies of a trial dropped at any leverage",
+        method=f"CSCV with {gate.partitions} partitions, copies of a trial dropped at any leverage and sign",
     )
 
     def measure() -> Measurement | Lack:
-        trials = family(evidence, at_any_leverage=True)
+        trials = judged_family(evidence, "pbo", at_any_leverage=True)
         if isinstance(trials, Lack):
             return trials
+        bets = bets_of(trials, policy.gates.same_trial_correlation)
+        if isinstance(bets, Lack):
+            return bets
         time = evidence.backtest.time
-        result = probability_of_backtest_overfitting(time.excess(trials.returns), partitions=gate.partitions)
+        result = probability_of_backtest_overfitting(time.excess(bets.returns), partitions=gate.partitions)
+        others = _sub_families(trials, bets, gate, time)
         return Measurement(
             value=result.pbo,
             n=result.n,
             source=trials.source,
             convention=result.convention,
-            explanation=f"In {number(result.pbo, Unit.PERCENT, 1)}% of {result.splits:,} splits the best of "
-            f"{trials.size} configurations in-sample came in the lower half out of sample. Pure noise stays under 50% "
+            explanation=f"In {_percent(result.pbo)}% of {result.splits:,} splits the best of "
+            f"{bets.size} configurations in-sample came in the lower half out of sample."
+            f"{others.words(bets, result.pbo, gate.threshold)} Pure noise stays under 50% "
             "37 to 53% of the time, so read it beside the deflated Sharpe ratio.",
-            figures=_figures(result, trials, gate),
+            figures=(
+                *_figures(result, trials, gate),
+                *bets.figures("pbo"),
+                *others.figures(),
+                *membership(trials.nearest, "pbo"),
+            ),
+            objections=tuple(others.objections(result.pbo, gate.threshold, gate.junk_share)),
             turning_point=_turning_point(result, gate.threshold),
             charts=tuple(_pictures(result, time)),
         )
 
     return guarded(rule, measure)
+
+
+def _sub_families(trials: Family, bets: Bets, gate: PboGate, time: Sampling) -> SubFamilies:
+    def pbo(returns: Floats) -> float:
+        return probability_of_backtest_overfitting(time.excess(returns), partitions=gate.partitions).pbo
+
+    chosen = ~unchoosable(time.excess(bets.better), partitions=gate.partitions, share=gate.junk_share)
+    left = int(chosen.sum())
+    is_smaller = MIN_FAMILY <= left < bets.size
+    return SubFamilies(
+        as_tried=pbo(trials.returns) if bets.alike else None,
+        better_signs=pbo(bets.better) if bets.has_turned else None,
+        without_junk=pbo(np.ascontiguousarray(bets.better[:, chosen])) if is_smaller else None,
+        junk=bets.size - left,
+        left=left,
+    )
+
+
+def _percent(share: float) -> str:
+    return number(share, Unit.PERCENT, 1)
 
 
 def _turning_point(result: ProbabilityOfBacktestOverfitting, threshold: float) -> str:

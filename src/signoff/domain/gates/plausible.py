@@ -10,7 +10,7 @@ import numpy as np
 
 from signoff.domain.evidence import Floats
 from signoff.stats.errors import InputError
-from signoff.stats.returns import impossible, impossible_columns
+from signoff.stats.returns import LARGEST, RUIN, impossible, impossible_columns
 
 SMALLEST_RETURN: Final = 1e-9
 LARGEST_SCORE: Final = 1e12
@@ -25,7 +25,12 @@ def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None
     array = _numbers(values, what)
     if array.ndim != dimensions:
         raise InputError(f"{what}: expected {dimensions} dimension(s), found shape {array.shape}; check its columns.")
-    _refuse_sizes(array, what, SMALLEST_RETURN, np.inf, "returns are fractions, 0.01 for one percent")
+    if array.size == 0:
+        return
+    low, high = array.min(axis=0), array.max(axis=0)
+    _refuse_sizes(array, low, high, what, SMALLEST_RETURN, np.inf, "returns are fractions, 0.01 for one percent")
+    if (low > RUIN).all() and (high <= LARGEST).all():  # a NaN is neither, and hides what else is in its column
+        return
     columns = array if dimensions == 2 else array[:, np.newaxis]
     found = impossible_columns(columns) if dimensions == 2 else _impossible(array)
     if found is not None:
@@ -38,7 +43,10 @@ def plausible_returns(values: Floats, what: str, *, dimensions: int = 1) -> None
 
 def plausible_scores(values: Floats, what: str) -> None:
     """Refuse (n,) `values` unless their sizes could mean something; NaN and infinities pass through."""
-    _refuse_sizes(_numbers(values, what), what, SMALLEST_SCORE, LARGEST_SCORE, "check how they were computed")
+    array = _numbers(values, what)
+    if array.size:
+        low, high = array.min(axis=0), array.max(axis=0)
+        _refuse_sizes(array, low, high, what, SMALLEST_SCORE, LARGEST_SCORE, "check how they were computed")
 
 
 def plausible_probabilities(values: Floats, what: str) -> None:
@@ -65,16 +73,19 @@ def _numbers(values: object, what: str) -> Floats:
     return values
 
 
-def _refuse_sizes(array: Floats, what: str, smallest: float, largest: float, advice: str) -> None:
-    sizes = np.abs(np.where(np.isfinite(array), array, 0.0))
-    if sizes.size == 0:
-        return
-    if (sizes > largest).any():
+def _refuse_sizes(
+    array: Floats, low: Floats, high: Floats, what: str, smallest: float, largest: float, advice: str
+) -> None:
+    """`low` and `high` are the columns' extremes: two passes tell sound evidence, and only broken one takes more."""
+    sizes_of_columns = np.atleast_1d(np.maximum(high, -low))
+    if not np.isfinite(sizes_of_columns).all():
+        sizes_of_columns = np.atleast_1d(np.abs(np.where(np.isfinite(array), array, 0.0)).max(axis=0))
+    if (sizes_of_columns > largest).any():
+        sizes = np.abs(np.where(np.isfinite(array), array, 0.0))
         row = int(np.argwhere(sizes > largest)[0][0])
         raise InputError(f"{what}: row {row} is {sizes[row].max():g} in size, expected at most {largest:g}; {advice}.")
-    largest_found = np.atleast_1d(sizes.max(axis=0))
-    if (is_dust := (largest_found > 0) & (largest_found < smallest)).any():
+    if (is_dust := (sizes_of_columns > 0) & (sizes_of_columns < smallest)).any():
         raise InputError(
-            f"{what}: the largest of {array.shape[0]:,} is {largest_found[is_dust][0]:g} in size, expected at least "
+            f"{what}: the largest of {array.shape[0]:,} is {sizes_of_columns[is_dust][0]:g} in size, expected at least "
             f"{smallest:g}; {advice}."
         )

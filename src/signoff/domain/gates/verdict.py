@@ -68,9 +68,10 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """Why nothing could be measured, and what to do about it."""
+    """Why nothing could be measured, what to do about it, and the figures that show it."""
 
     reason: str
+    figures: tuple[Quantity, ...] = ()
 
 
 _HOLDS: Final = {
@@ -97,7 +98,7 @@ def guarded(rule: Rule, measure: Callable[[], Measurement | Lack]) -> Finding:
     except (InputError, ArithmeticError, ValueError, IndexError) as trouble:
         return _unmeasured(rule, Outcome.ERROR, f"The gate could not be computed: {trouble}")
     if isinstance(measured, Lack):
-        return _unmeasured(rule, Outcome.INCONCLUSIVE, measured.reason)
+        return _unmeasured(rule, Outcome.INCONCLUSIVE, measured.reason, measured.figures)
     if measured.n <= 0:
         return _unmeasured(rule, Outcome.INCONCLUSIVE, "Nothing was measured: the sample is empty.")
     if isnan(measured.value):
@@ -146,7 +147,7 @@ def _comparison(rule: Rule, value: float) -> str:
     return f"{sentence}, but only by {distance}% of the threshold." if holds else f"{sentence}, short by {distance}%."
 
 
-def _unmeasured(rule: Rule, outcome: Outcome, reason: str) -> Finding:
+def _unmeasured(rule: Rule, outcome: Outcome, reason: str, figures: tuple[Quantity, ...] = ()) -> Finding:
     return Finding(
         key=rule.key,
         title=rule.title,
@@ -158,4 +159,5 @@ def _unmeasured(rule: Rule, outcome: Outcome, reason: str) -> Finding:
         n=0,
         method=rule.method,
         reason=reason,
+        figures=tuple(_defined(quantity) for quantity in figures),
     )

@@ -69,7 +69,13 @@ _HOW: Final = {
         ("short_effective_n", "effective {}"),
     ),
     "dsr": (),
-    "pbo": (("partitions", "{} partitions"), ("trials", "{} trials"), ("rows_trimmed", "{} rows trimmed")),
+    "pbo": (
+        ("partitions", "{} partitions"),
+        ("trials", "{} trials"),
+        ("effective_trials", "{} effective"),
+        ("rows_trimmed", "{} rows trimmed"),
+        ("without_junk", "{} without junk"),
+    ),
     "walk_forward": (
         ("windows", "{} windows"),
         ("positive_windows", "{} positive"),
@@ -78,7 +84,11 @@ _HOW: Final = {
     ),
     "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
     "point_in_time": (("features", "{} features"), ("dates", "{} dates")),
-    "deflated_sharpe": (("trials", "{} trials"), ("trial_sharpe_variance", "V = {}")),
+    "deflated_sharpe": (
+        ("trials", "{} trials"),
+        ("effective_trials", "{} effective"),
+        ("trial_sharpe_variance", "V = {}"),
+    ),
     "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
     "sessions": (("missing", "{} missing"), ("while_shut", "{} while shut"), ("expected", "of {}")),
 }

@@ -1,0 +1,209 @@
+"""Whether the backtest is one of its trials: what is deflated must be what was selected.
+
+Overfitting is judged by comparing the chosen configuration with all that were tried. A backtest that is none of them
+was chosen from another family, and nothing said of this one holds for it. The backtest is a trial when it equals one
+column on nearly all of its dates. Where it equals none, the nearest column is named with the likeliest cause.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from signoff.domain.evidence import Floats, Returns, Trials
+from signoff.domain.gates.plausible import plausible_returns
+from signoff.domain.quantity import Unit, number
+
+EQUAL_WITHIN: Final = 1e-6
+SHARE_NEEDED: Final = 0.95
+PROBES: Final = 64
+PROMISING: Final = 0.75
+"""A share of the probed dates that no column falls below which is equal on `SHARE_NEEDED` of all dates."""
+ROWS_AT_A_TIME: Final = 256
+LARGEST_COST: Final = 0.01
+"""Of capital a session, on average: more than that taken off is no cost of trading."""
+ALIKE: Final = 0.98
+COARSEST_ROUNDING: Final = range(2, 6)
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """The trial that the backtest is nearest to: how often they are equal, and how far apart they are at most.
+
+    `share` counts all dates of the backtest; a date that the trials lack is one on which nothing is equal. `cause` is
+    empty where no likely one was found.
+    """
+
+    name: str
+    share: float
+    largest: float
+    dates: int
+    missing: int
+    trials: int
+    cause: str
+
+    @property
+    def is_the_backtest(self) -> bool:
+        """Whether the backtest is this trial."""
+        return self.share >= SHARE_NEEDED
+
+    @property
+    def words(self) -> str:
+        """Why the backtest is no trial, as people read it."""
+        gap = f", {number(self.missing, Unit.COUNT)} of which the trials lack" if self.missing else ""
+        cause = self.cause or "No cost, leverage, rounding or shift in time explains the difference."
+        return (
+            f"The backtest is none of its {self.trials:,} trials: the nearest, {self.name}, equals it on "
+            f"{number(self.share, Unit.PERCENT, 1)}% of its {self.dates:,} dates{gap}, expected at least "
+            f"{number(SHARE_NEEDED, Unit.PERCENT, 0)}%, and differs by up to {self.largest:.2g}. {cause} Add the "
+            "configuration that was backtested as a column of `trials`, with the returns of the backtest."
+        )
+
+
+def nearest_trial(backtest: Returns, trials: Trials) -> Nearest:
+    """The trial that equals the backtest on most dates, or else the one most like it.
+
+    Raises `InputError` where the backtest's numbers cannot be returns.
+    """
+    plausible_returns(backtest.returns, "backtest")
+    rows, present = _shared_rows(backtest, trials)
+    own = np.ascontiguousarray(backtest.returns[present], dtype=np.float64)
+    with np.errstate(all="ignore"):  # broken numbers equal nothing here; the statistic that meets them names the row
+        column, share = _most_equal(own, trials.returns, rows)
+        if column is None or share < SHARE_NEEDED:
+            column = _most_alike(own, trials.returns, rows) if column is None or share < 0.5 else column
+        theirs = np.asarray(trials.returns[rows, column], dtype=np.float64)
+        apart = np.abs(own - theirs)
+        equal = int((apart <= EQUAL_WITHIN).sum())
+        missing = backtest.dates.size - own.size
+        whole = equal / backtest.dates.size if backtest.dates.size else 0.0
+        cause = "" if whole >= SHARE_NEEDED else _cause(own, theirs, trials, rows, missing=missing, equal=equal)
+    return Nearest(
+        name=trials.names[column],
+        share=whole,
+        largest=float(apart[np.isfinite(apart)].max(initial=0.0)),
+        dates=backtest.dates.size,
+        missing=missing,
+        trials=trials.returns.shape[1],
+        cause=cause,
+    )
+
+
+def _shared_rows(backtest: Returns, trials: Trials) -> tuple[Places, NDArray[np.bool_]]:
+    """Where the backtest's dates stand among the trials', and which of them do."""
+    dates = trials.dates[: trials.returns.shape[0]]
+    if dates.size == 0:
+        return np.empty(0, np.int64), np.zeros(backtest.dates.size, np.bool_)
+    place = np.minimum(np.searchsorted(dates, backtest.dates), dates.size - 1)
+    present = dates[place] == backtest.dates
+    return place[present], present
+
+
+def _most_equal(own: Floats, family: Floats, rows: Places) -> tuple[int | None, float]:
+    """The column that is equal on most rows and its share of them; None where no column promises to be."""
+    if own.size == 0:
+        return None, 0.0
+    probes = np.unique(np.linspace(0, own.size - 1, min(PROBES, own.size)).astype(np.int64))
+    close = np.abs(family[rows[probes]] - own[probes, np.newaxis]) <= EQUAL_WITHIN
+    promising = np.flatnonzero(close.mean(axis=0) >= min(PROMISING, close.mean(axis=0).max()))
+    if close[:, promising].mean() == 0:
+        return None, 0.0
+    shares = _shares(own, family, rows, promising)
+    best = int(np.argmax(shares))
+    return int(promising[best]), float(shares[best])
+
+
+def _shares(own: Floats, family: Floats, rows: Places, columns: Places) -> Floats:
+    """On which share of the rows each of these columns is equal, a few rows at a time."""
+    equal = np.zeros(columns.size)
+    for begin in range(0, own.size, ROWS_AT_A_TIME):
+        part = family[np.ix_(rows[begin : begin + ROWS_AT_A_TIME], columns)]
+        equal += (np.abs(part - own[begin : begin + ROWS_AT_A_TIME, np.newaxis]) <= EQUAL_WITHIN).sum(axis=0)
+    return np.asarray(equal / max(own.size, 1), dtype=np.float64)
+
+
+def _most_alike(own: Floats, family: Floats, rows: Places) -> int:
+    """The column whose correlation with the backtest is largest in size; the first where nothing varies."""
+    dots, squares = np.zeros(family.shape[1]), np.zeros(family.shape[1])
+    centred = np.nan_to_num(own - own.mean()) if own.size else own
+    for begin in range(0, own.size, ROWS_AT_A_TIME):
+        part = np.nan_to_num(family[rows[begin : begin + ROWS_AT_A_TIME]])
+        dots += centred[begin : begin + part.shape[0]] @ part
+        squares += (part**2).sum(axis=0)
+    return int(np.argmax(np.abs(dots) / np.sqrt(np.where(squares > 0, squares, np.inf))))
+
+
+def _cause(own: Floats, theirs: Floats, trials: Trials, rows: Places, *, missing: int, equal: int) -> str:
+    """The likeliest reason for the difference, in a sentence; empty where there is none."""
+    if own.size and equal >= SHARE_NEEDED * own.size:
+        return f"The trials have no return on {missing:,} of the backtest's dates; run them over its whole period."
+    return (
+        _as_multiple(own, theirs)
+        or _as_logarithm(own, theirs)
+        or _as_rounding(own, theirs)
+        or _as_cost(own, theirs)
+        or _as_delay(own, trials, rows)
+    )
+
+
+def _agree(one: Floats, other: Floats, within: float = EQUAL_WITHIN) -> bool:
+    return one.size > 0 and float(np.mean(np.abs(one - other) <= within)) >= SHARE_NEEDED
+
+
+def _as_multiple(own: Floats, theirs: Floats) -> str:
+    traded = np.abs(theirs) > np.median(np.abs(theirs)) if theirs.size else np.zeros(0, np.bool_)
+    if not traded.any():
+        return ""
+    multiple = float(np.median(own[traded] / theirs[traded]))
+    if not (np.isfinite(multiple) and multiple != 0 and _agree(own, multiple * theirs, EQUAL_WITHIN * abs(multiple))):
+        return ""
+    said = f"{multiple:.4g}".replace("-", "−")
+    turned = " with its sign reversed" if multiple < 0 else ""
+    return f"The backtest is {said} times that trial: another leverage or unit{turned}."
+
+
+def _as_logarithm(own: Floats, theirs: Floats) -> str:
+    if _agree(np.log1p(own), theirs) or _agree(own, np.log1p(theirs)):
+        return "One of the two holds logarithmic returns; both are to be simple ones."
+    return ""
+
+
+def _as_rounding(own: Floats, theirs: Floats) -> str:
+    for decimals in COARSEST_ROUNDING:
+        unit = 10.0**-decimals
+        is_rounded = any(_agree(values, np.round(values, decimals), 1e-12) for values in (own, theirs))
+        if is_rounded and _agree(own, theirs, 0.5 * unit + EQUAL_WITHIN):
+            return f"One of the two was rounded to {decimals} decimals; write returns in full."
+    return ""
+
+
+def _as_cost(own: Floats, theirs: Floats) -> str:
+    """One of the two less a small amount that is never negative: gross against net."""
+    gap = theirs - own
+    spread = np.std(own) * np.std(theirs)
+    if not (spread > 0 and np.mean((own - own.mean()) * (theirs - theirs.mean())) >= ALIKE * spread):
+        return ""
+    for sign, gross, net in ((1, "The trial", "the backtest"), (-1, "The backtest", "the trial")):
+        cost = sign * gap
+        is_cost = np.mean(cost >= -EQUAL_WITHIN) >= SHARE_NEEDED and EQUAL_WITHIN < cost.mean() <= LARGEST_COST
+        if is_cost:
+            return (
+                f"{gross} looks gross of costs and {net} net of them: it is lower by {cost.mean():.2g} a session on "
+                f"average and higher on {number(float(np.mean(cost < -EQUAL_WITHIN)), Unit.PERCENT, 1)}% of the "
+                "dates. Give both after the same costs."
+            )
+    return ""
+
+
+def _as_delay(own: Floats, trials: Trials, rows: Places) -> str:
+    if own.size <= 1:
+        return ""
+    for said, first, second in (("after", 1, 0), ("before", 0, 1)):
+        mine, places = own[first : own.size - second], rows[second : own.size - first]
+        column, share = _most_equal(mine, trials.returns, places)
+        if column is not None and share >= SHARE_NEEDED:
+            return f"The backtest is the trial {trials.names[column]} one row {said}: the dates of one are shifted."
+    return ""
