@@ -4,23 +4,27 @@ A refusal names file, row (1 is the first row of data; in a CSV the line too) an
 found, and what to do.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
 from typing import Final, NoReturn
 
 import numpy as np
 import polars as pl
 
-from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
+from signoff.adapters.evidence.column_names import in_one_form, meant_columns
+from signoff.adapters.evidence.frames import MAX_BYTES, read_frame, suffix_of
+from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
 
 MAX_NAME: Final = 64
+MOST_LISTED: Final = 20
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -32,6 +36,7 @@ class EvidenceTable:
     said: str
     content: bytes
     frame: pl.DataFrame
+    first_line: int | None = None
 
     @property
     def source(self) -> Source:
@@ -43,7 +48,9 @@ class EvidenceTable:
         missing = [c for c in columns if c not in present]
         if missing:
             near = "".join(f"; {found} reads like {c}" for c in missing if (found := self._nearly(c)) is not None)
-            self.refuse(f"expected the columns {', '.join(columns)}, found {', '.join(present)}{near}")
+            self.refuse(
+                f"expected the columns {', '.join(columns)}, found {_listed(present)}{near}{_no_header(present)}"
+            )
         for column in optional:
             if column not in present and (found := self._nearly(column, *columns, *optional)) is not None:
                 self.refuse(
@@ -59,6 +66,8 @@ class EvidenceTable:
     def days(self) -> Days:
         """The `date` column: ISO days, unique and in order."""
         column = self.frame["date"]
+        if column.dtype.is_numeric():
+            self._refuse_written(column)
         if column.dtype == pl.String:
             column = self._iso_days(column)
         elif isinstance(column.dtype, pl.Datetime):
@@ -95,7 +104,7 @@ class EvidenceTable:
         if column.dtype not in _TEXTS:
             self.refuse(f"column {name}: expected names, found {column.dtype}. Write them as text")
         self._no_nulls(column, name)
-        texts = column.cast(pl.String)
+        texts = in_one_form(column.cast(pl.String))
         empty = (texts.str.strip_chars() == "").arg_true()
         if empty.len():
             self.refuse(f"{self.row(int(empty[0]))}, column {name}: expected a name, found an empty one")
@@ -116,7 +125,7 @@ class EvidenceTable:
             row = int(broken[0])
             self.refuse(
                 f"{self.row(row)}, column {name}: expected a finite number, found {_said(self.frame[name][row])}. "
-                "Correct or remove the row; Signoff guesses no value"
+                f"{_head_hint(values, row)}Correct or remove the row; Signoff guesses no value"
             )
         return values
 
@@ -186,16 +195,12 @@ class EvidenceTable:
 
     def row(self, index: int) -> str:
         """How a row is named to people: counted from 1, with its line where the file has lines."""
-        return f"row {index + 1} (line {index + 2})" if self._has_plain_lines else f"row {index + 1}"
+        line = "" if self.first_line is None else f" (line {index + self.first_line})"
+        return f"row {index + 1}{line}"
 
     def refuse(self, problem: str) -> NoReturn:
         """Raise with the file's name."""
         raise BadInputError(f"{self.said}: {problem}. Nothing was written.")
-
-    @cached_property
-    def _has_plain_lines(self) -> bool:
-        """Whether line 1 is the header and every row one line."""
-        return self.name.endswith(".csv") and len(self.content.splitlines()) == self.frame.height + 1
 
     def _floats(self, name: str) -> Floats:
         column = self.frame[name]
@@ -218,7 +223,25 @@ class EvidenceTable:
             )
         return values
 
+    def _refuse_written(self, column: pl.Series) -> None:
+        """Refuse dates that people read and no ISO: which form it is, and which command rewrites it."""
+        try:
+            texts = days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column)
+        except OddDateError as error:
+            place = "" if error.row is None else f"{self.row(error.row)}, "
+            self.refuse(f"{place}column {column.name}: expected an ISO date such as 2018-12-31, found {error.problem}")
+        changed = (texts != column.cast(pl.String)).fill_null(value=False).arg_true()
+        if changed.len():
+            row = int(changed[0])
+            self.refuse(
+                f"{self.row(row)}, column {column.name}: expected an ISO date such as 2018-12-31, found {column[row]}, "
+                f"which reads like {texts[row]}. Write ISO dates; `signoff import` rewrites those of returns"
+            )
+
     def _iso_days(self, column: pl.Series) -> pl.Series:
+        column = column.str.replace(r"[T ]00:00(?::00(?:\.0+)?)?$", "")
+        if not column.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
+            self._refuse_written(column)
         found = column.str.to_date("%Y-%m-%d", strict=False)
         shaped = column.str.contains(r"^\d{4}-\d{2}-\d{2}$")
         found = pl.select(pl.when(shaped).then(found)).to_series()
@@ -283,7 +306,8 @@ def read(path: Path, folder: Path) -> EvidenceTable:
 def table_of(content: bytes, name: str, said: str) -> EvidenceTable:
     """The table in the bytes of a file of this name; `said` is what messages call it."""
     suffix = suffix_of(name)
-    table = EvidenceTable(name, said, content, frame_of(content, suffix, said))
+    found = read_frame(content, suffix, said)
+    table = EvidenceTable(name, said, content, meant_columns(found.frame, said), found.first_line)
     if table.frame.height == 0:
         table.refuse("expected rows of data, found none")
     return table
@@ -306,6 +330,28 @@ def _iso_time(text: str) -> datetime | None:
         return datetime.fromisoformat(text) if len(text) > len("2018-12-31") else None
     except ValueError:
         return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"{', '.join(name[:MAX_NAME] for name in names[:MOST_LISTED]) or 'none'}{rest}"
+
+
+def _no_header(names: Sequence[str]) -> str:
+    """A hint where a table's first row of data stands in place of its header."""
+    is_data = any(re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|[-+]?\d*[.,]\d+", name) for name in names)
+    return ". The first line reads like data: put the names of the columns above it" if is_data else ""
+
+
+def _head_hint(values: Floats, row: int) -> str:
+    """What to do where a table begins with rows that have no value yet."""
+    filled = np.flatnonzero(np.isfinite(values))
+    if row or not filled.size or not np.isfinite(values[filled[0] :]).all():
+        return ""
+    return (
+        f"The first {filled[0]} rows have none, as before a window is full: `signoff import` leaves them out with "
+        "--drop-head. "
+    )
 
 
 def _said(value: object) -> str:
