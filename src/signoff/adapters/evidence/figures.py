@@ -15,7 +15,6 @@ import polars as pl
 from signoff.domain.errors import BadInputError
 
 Decimal = Literal["point", "comma"]
-DECIMALS: Final = ("point", "comma")
 _MARKS: Final[dict[Decimal, str]] = {"point": ".", "comma": ","}
 _MISSING: Final = ("", "nan", "na", "n/a", "#n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity")
 _SIGN: Final = r"[+\-−]?"
@@ -41,11 +40,11 @@ class _Place:
 def plain_figures(frame: pl.DataFrame, said: str, decimal: Decimal | None, *, is_point_usual: bool) -> pl.DataFrame:
     """The texts of a table with every column of figures as a programming language writes them.
 
-    `decimal` is the mark that somebody stated. `is_point_usual` says that the file's own form (commas between columns)
-    makes a point the decimal mark unless a cell proves otherwise.
+    `decimal` is the mark that somebody stated for a file that does not prove it. `is_point_usual` says that
+    the file's own form (commas between columns) makes a point the decimal mark unless a cell proves otherwise.
     """
     bare = {name: _bare(frame[name]) for name in frame.columns if _is_of_figures(frame[name])}
-    mark = decimal or _mark_of(bare, said, is_point_usual=is_point_usual)
+    mark = _mark_of(bare, said, decimal, is_point_usual=is_point_usual)
     columns = [_plain(frame[name], texts, mark, said) for name, texts in bare.items()]
     return frame.with_columns(columns) if columns else frame
 
@@ -81,7 +80,7 @@ def _bare(column: pl.Series) -> pl.Series:
     return texts.str.replace_all(_SPACES, " ").str.replace_all(_APOSTROPHES, "'")
 
 
-def _mark_of(bare: Mapping[str, pl.Series], said: str, *, is_point_usual: bool) -> Decimal:
+def _mark_of(bare: Mapping[str, pl.Series], said: str, decimal: Decimal | None, *, is_point_usual: bool) -> Decimal:
     comma, point, either = _first(bare, _proof(",")), _first(bare, _proof(".")), _first(bare, r"^[1-9]\d{0,2},\d{3}$")
     if comma is not None and point is not None:
         raise BadInputError(
@@ -90,6 +89,8 @@ def _mark_of(bare: Mapping[str, pl.Series], said: str, *, is_point_usual: bool) 
         )
     if comma is not None or point is not None:
         return "comma" if comma is not None else "point"
+    if decimal is not None:
+        return decimal
     if either is None and not is_point_usual:
         either = _first(bare, r"^[1-9]\d{0,2}\.\d{3}$")
     if either is None:

@@ -9,7 +9,6 @@ from typing import Final, Literal
 import polars as pl
 
 Order = Literal["day-first", "month-first"]
-ORDERS: Final = ("day-first", "month-first")
 _CLOCK: Final = r"(?:[T ,]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?)?"
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}(?:$|[T ])"
 _YEAR_FIRST: Final = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}$"

@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
 import polars as pl
 
-from signoff.adapters.evidence.frames import SUFFIXES, frame_of, suffix_of
+from signoff.adapters.evidence.column_names import meant_columns
+from signoff.adapters.evidence.frames import NO_HINTS, SUFFIXES, Hints, read_frame, suffix_of
+from signoff.adapters.evidence.written_dates import OddDateError, Order, days_of_numbers, iso_texts
 from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
+from signoff.adapters.results.workbooks import OTHERS, WORKBOOKS, read_workbook
 from signoff.domain.errors import BadInputError
 
+TEXTS: Final = (".tsv", ".tab", ".txt")
 PICKLES: Final = (".pickle", ".pkl", ".p")
 TIMES: Final = (INDEX, "__index_level_0__", "date", "timestamp", "datetime", "time", "index", "ts_event")
 DAY: Final = "date"
@@ -38,25 +43,33 @@ class Labelled:
         return BadInputError(f"{self.said}: {problem} Nothing was written.")
 
 
-def read_labelled(content: bytes, path: Path) -> Labelled:
+def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS) -> Labelled:
     """A table whose rows are labelled by dates or times."""
-    frame, notes = read_table(content, path)
-    return labelled(frame, str(path), notes)
+    frame, notes = read_table(content, path, hints)
+    return labelled(frame, str(path), notes, hints.dates)
 
 
-def read_table(content: bytes, path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A table by its file's suffix (a pickle of pandas, Parquet, CSV, Arrow, Feather), and what to note of it."""
-    if path.suffix in PICKLES:
-        pickled = read_pickle(content, str(path))
+def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A table by its file's suffix (a pickle, Parquet, CSV, Arrow, Feather, a workbook), and what to note of it."""
+    said, suffix = str(path), path.suffix.lower()
+    if suffix in PICKLES:
+        pickled = read_pickle(content, said)
         note = f"columns of objects were left out: {', '.join(pickled.left_out)}"
         return pickled.frame, (note,) if pickled.left_out else ()
-    if suffix := suffix_of(path.name):
-        return frame_of(content, suffix, str(path)), ()
-    known = ", ".join((*PICKLES, *SUFFIXES))
+    if suffix in WORKBOOKS:
+        frame, notes = read_workbook(content, said, hints)
+        return meant_columns(frame, said), notes
+    if known := ".csv" if suffix in TEXTS else suffix_of(path.name.lower()):
+        return meant_columns(read_frame(content, known, said, hints).frame, said), ()
+    if suffix in OTHERS:
+        raise BadInputError(
+            f"{path}: expected a workbook of the format .xlsx, found {suffix}. Save it as .xlsx or CSV."
+        )
+    known = ", ".join((*PICKLES, *SUFFIXES, *TEXTS, *WORKBOOKS))
     raise BadInputError(f"{path}: expected a file ending in {known}, found {path.name!r}. Name the result file.")
 
 
-def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = ()) -> Labelled:
+def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None) -> Labelled:
     """The table with its column of dates or times, found by its name or else the first, called `date`."""
     lowered = {name.lower(): name for name in reversed(frame.columns)}
     label = next((lowered[name] for name in TIMES if name in lowered), frame.columns[0] if frame.width else None)
@@ -64,7 +77,7 @@ def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = ()) -> Lab
         raise BadInputError(f"{said}: expected rows that begin with a date or time, found none. Write it again.")
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
-    return Labelled(frame.with_columns(_times(frame[DAY], said)), said, notes)
+    return Labelled(frame.with_columns(_times(frame[DAY], said, order)), said, notes)
 
 
 def to_days(table: Labelled, zone: str | None) -> Labelled:
@@ -101,6 +114,20 @@ def changes(table: Labelled) -> Labelled:
     return Labelled(frame, table.said, (*table.notes, note))
 
 
+def without_head(table: Labelled, *names: str) -> Labelled:
+    """The rows from the first on that has a number in every one of these columns."""
+    columns = [table.frame[name].cast(pl.Float64, strict=False) for name in names if name in table.columns]
+    filled = pl.Series(np.logical_and.reduce([c.is_finite().fill_null(value=False).to_numpy() for c in columns]))
+    if not columns or not filled.any():
+        return table
+    head = int(filled.arg_true()[0])
+    if not head:
+        return table
+    first, last = table.frame[DAY][0], table.frame[DAY][head - 1]
+    note = f"the first {head} rows ({first} to {last}) lack a number, and were left out as --drop-head says"
+    return Labelled(table.frame.slice(head), table.said, (*table.notes, note))
+
+
 def numbers(table: Labelled, *names: str) -> Labelled:
     """Only these columns, as finite numbers."""
     missing = [name for name in names if name not in table.frame.columns]
@@ -116,11 +143,19 @@ def numbers(table: Labelled, *names: str) -> Labelled:
         if wrong.len():
             row = int(wrong[0])
             raise table.refuse(
-                f"row {row + 1}, column {name}: expected a finite number, found {frame[name][row]}. Correct it at its "
-                "source."
+                f"row {row + 1}, column {name}: expected a finite number, found {frame[name][row]}. {_remedy(column)}"
             )
         frame = frame.with_columns(column.alias(name))
     return Labelled(frame, table.said, table.notes)
+
+
+def _remedy(column: pl.Series) -> str:
+    """What to do about a column with gaps; gaps at its head alone are those of a window that is not full yet."""
+    finite = column.is_finite().fill_null(value=False)
+    head = int(finite.arg_true()[0]) if finite.any() else 0
+    if head and finite[head:].all():
+        return f"The first {head} rows have none, as before a window is full: leave them out with --drop-head."
+    return "Correct it at its source."
 
 
 def as_returns(table: Labelled, zone: str | None, *, is_values: bool) -> Labelled:
@@ -148,18 +183,29 @@ def zone_of(name: str) -> ZoneInfo:
         ) from error
 
 
-def _times(column: pl.Series, said: str) -> pl.Series:
-    """Days and times as such; texts as ISO writes them."""
+def _times(column: pl.Series, said: str, order: Order | None) -> pl.Series:
+    """Days and times as such; texts and numbers as people write dates."""
     if column.null_count():
         raise BadInputError(f"{said}: row {int(column.is_null().arg_true()[0]) + 1}: expected a time, found none.")
-    if column.dtype == pl.String:
-        return _from_texts(column, said)
+    if column.dtype == pl.String or column.dtype.is_numeric():
+        return _from_texts(_iso(column, said, order), said)
     if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
         raise BadInputError(
             f"{said}: expected rows labelled by dates or times, found {column.dtype} ({column[0]}). Set the index to "
             "the dates before writing it."
         )
     return column.alias(DAY)
+
+
+def _iso(column: pl.Series, said: str, order: Order | None) -> pl.Series:
+    try:
+        return days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column, order)
+    except OddDateError as error:
+        place = "" if error.row is None else f"row {error.row + 1}, "
+        raise BadInputError(
+            f"{said}: {place}column {column.name}: expected a date such as 2018-12-31, found {error.problem}. Nothing "
+            "was written."
+        ) from error
 
 
 def _from_texts(column: pl.Series, said: str) -> pl.Series:
