@@ -1,6 +1,6 @@
 """Time and memory of `signoff check` on large evidence, beside a plain Polars read of the same file.
 
-Three dossiers: five million predictions, three thousand trials over ten years, and predictions as a CSV of 400,000 rows.
+Three dossiers: five million predictions, three thousand trials over ten years, and a CSV of 400,000 predictions.
 Each command runs in a process of its own. The plain read is a process of its own too, in the same run, so the ratio
 holds on another machine. Run by `make bench`.
 """

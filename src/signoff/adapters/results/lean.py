@@ -2,7 +2,6 @@
 
 LEAN samples the portfolio every midnight of the algorithm's zone, and between; times are Unix seconds, or milliseconds
 as its web site exports them. What is sampled at midnight is the close of the day before. Points are
-as its web site exports them. What is sampled at midnight is the close of the day before. Points are
 `[time, open, high, low, close]`, `[time, value]` or `{"x": time, "y": value}`; keys begin with a capital or not.
 """
 
