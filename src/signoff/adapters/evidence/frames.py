@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from threading import Lock
 from typing import Final, NoReturn, TypeVar
@@ -37,6 +38,8 @@ MAX_RATIO: Final = 100
 MAX_LINE: Final = 4 << 20
 MAX_TEXT: Final = 4096
 PIECE: Final = 4 << 20
+MANY_VALUES: Final = 4_000_000
+FEW_COLUMNS: Final = 32
 NAMES: Final = frozenset({"symbol", "sector", "side"})
 STREAM: Final = b"\xff\xff\xff\xff"
 STREAM_END: Final = STREAM + bytes(4)
@@ -75,11 +78,14 @@ def frame_of(content: bytes, suffix: str, said: str) -> pl.DataFrame:
     return read_frame(content, suffix, said).frame
 
 
-def read_frame(content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS) -> Table:
-    """The table in these bytes, and where its rows stand."""
+def read_frame(content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS, *, is_coded: bool = False) -> Table:
+    """The table in these bytes, and where its rows stand.
+
+    `is_coded` allows names as categories, in which a long table is smaller than in texts.
+    """
     try:
         if suffix in _MARKS:
-            return Table(_binary_frame(content, suffix, said))
+            return Table(_binary_frame(content, suffix, said, is_coded=is_coded))
         return _csv_table(unpacked(content, said) if suffix == ".csv.gz" else content, said, hints)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:160]
@@ -89,7 +95,7 @@ def read_frame(content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS) 
         ) from error
 
 
-def _binary_frame(content: bytes, suffix: str, said: str) -> pl.DataFrame:
+def _binary_frame(content: bytes, suffix: str, said: str, *, is_coded: bool = False) -> pl.DataFrame:
     if suffix == ".arrow" and content.startswith(STREAM):
         if not content.endswith(STREAM_END):
             raise ValueError("its end is missing")
@@ -101,11 +107,26 @@ def _binary_frame(content: bytes, suffix: str, said: str) -> pl.DataFrame:
     if not content.endswith(last) or len(content) < len(first) + len(last) + 4:
         raise ValueError("its end is missing")
     if suffix == ".parquet":
-        _refuse_vast(extent_of_parquet(content, said), said)
-        _refuse_odd(_quietly(lambda: pl.read_parquet_schema(BytesIO(content))), said)
+        extent = extent_of_parquet(content, said)
+        _refuse_vast(extent, said)
+        schema = _quietly(lambda: pl.read_parquet_schema(BytesIO(content)))
+        _refuse_odd(schema, said)
+        if is_coded and extent.values > MANY_VALUES and len(schema) <= FEW_COLUMNS:
+            return _tall_frame(content, schema, said)
         return _plain(_quietly(lambda: pl.read_parquet(content)), said)
     _refuse_vast(extent_of_arrow(content, said), said)
     return _plain(_quietly(lambda: pl.read_ipc(content)), said)
+
+
+def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], said: str) -> pl.DataFrame:
+    """A long table, a column at a time: each is one piece of memory, and names are places in the list of them."""
+    columns = []
+    for name in schema:
+        column = _plain(_quietly(partial(pl.read_parquet, content, columns=[name])), said)[name]
+        if name in NAMES and column.dtype == pl.String:
+            column = column.cast(pl.Enum(column.drop_nulls().unique(maintain_order=True)))
+        columns.append(column.rechunk())
+    return pl.DataFrame(columns)
 
 
 def _may_be_cut(suffix: str, reason: str) -> bool:

@@ -72,7 +72,7 @@ def days_of_numbers(column: pl.Series) -> pl.Series:
     if least >= _SECONDS:
         unit = "seconds" if most < _SECONDS * 10**3 else "milliseconds" if most < _SECONDS * 10**6 else "nanoseconds"
         raise OddDateError(None, f"{shown}, which reads like a Unix time in {unit}. Write the day, as 2018-12-31")
-    raise OddDateError(None, f"the number {shown}. Write dates as 2018-12-31")
+    raise OddDateError(None, f"rows labelled by the number {shown}. Set the index to the dates before writing it")
 
 
 def _matches(texts: pl.Series, shape: str) -> pl.Series:

@@ -112,19 +112,20 @@ def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | N
 
 
 def _without_gaps(frame: pl.DataFrame, name: str, path: Path) -> pl.DataFrame:
-    """Leave out samples without a value: those before the first, and those of a day that has another."""
-    is_known = frame[name].is_not_null() & frame[name].is_not_nan().fill_null(value=False) & frame[name].is_finite()
+    """Leave out samples without a value: those before the first, and those that another one of the day follows."""
+    is_known = frame[name].is_finite().fill_null(value=False)
     if is_known.all() or not is_known.any():
         return frame
-    frame, is_known = frame.slice(known := int(is_known.arg_true()[0])), is_known.slice(known)
-    whole = frame.filter(is_known)
-    lost = sorted(set(frame[DAY].to_list()) - set(whole[DAY].to_list()))
-    if lost:
+    first = int(is_known.arg_true()[0])
+    frame, is_known = frame.slice(first), is_known.slice(first)
+    is_last = frame[DAY] != frame[DAY].shift(-1)
+    lost = frame.filter(is_last.fill_null(value=True) & ~is_known)
+    if lost.height:
         raise BadInputError(
-            f"{path}: expected a value of {name} on every day that was sampled, found none (null or NaN) on {lost[0]}, "
-            f"of {len(lost)} such days. Run the backtest again. Nothing was written."
+            f"{path}: expected a finite number of {name} at the end of every day that was sampled, found none on "
+            f"{lost[DAY][0]} and in all on {lost.height} days. Run the backtest again. Nothing was written."
         )
-    return whole
+    return frame.filter(is_known)
 
 
 def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, float | None]]:

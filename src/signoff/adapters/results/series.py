@@ -203,7 +203,7 @@ def _iso(column: pl.Series, said: str, order: Order | None) -> pl.Series:
     except OddDateError as error:
         place = "" if error.row is None else f"row {error.row + 1}, "
         raise BadInputError(
-            f"{said}: {place}column {column.name}: expected a date such as 2018-12-31, found {error.problem}. Nothing "
+            f"{said}: {place}column {column.name}: expected rows labelled by dates, found {error.problem}. Nothing "
             "was written."
         ) from error
 
