@@ -209,6 +209,12 @@ def _csv_table(content: bytes, said: str, hints: Hints) -> Table:
     return Table(_plain(frame, said), text.header_line + 1 if lines == frame.height + 1 else None)
 
 
+def usual_csv(content: bytes, frame: pl.DataFrame, said: str) -> bytes:
+    """A CSV as any reader reads it: its own text where commas separate it, else its table written again."""
+    text = csv_text(content, said)
+    return text.content if text.separator == "," else frame.write_csv().encode()
+
+
 def _header(first: bytes, separator: str) -> list[str]:
     return next(csv.reader(first.decode().splitlines(), delimiter=separator), [])
 
