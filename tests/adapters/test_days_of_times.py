@@ -236,5 +236,5 @@ def test_a_point_of_lean_out_of_range_is_a_sentence(tmp_path, time):
     (tmp_path / "l.json").write_text(
         f'{{"charts": {{"Strategy Equity": {{"series": {{"Equity": {{"values": {points}}}}}}}}}}}'
     )
-    with pytest.raises(BadInputError, match="Unix seconds of the years 1900 to 2261"):
+    with pytest.raises(BadInputError, match="Unix times in seconds or milliseconds from 1900 to 2261"):
         convert(Request(format="lean", source=tmp_path / "l.json"))

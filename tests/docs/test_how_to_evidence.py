@@ -75,4 +75,4 @@ def test_the_snippet_of_python_runs(place, capsys):
 
 def test_every_snippet_is_run():
     assert len(SNIPPETS) == 2
-    assert len(IMPORTS) == 7
+    assert len(IMPORTS) == 9

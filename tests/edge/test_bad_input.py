@@ -118,9 +118,12 @@ def test_timestamps_need_a_zone(folder):
     refused(folder, "predictions.parquet", "zone")
 
 
-def test_a_symbol_that_was_lost_for_a_day_is_named(folder):
+def test_a_symbol_that_was_lost_for_a_day_is_counted_and_named(folder):
+    table = pl.read_parquet(folder / "predictions.parquet")
     alter(folder / "predictions.parquet", lambda t: t.with_row_index().filter(pl.col("index") != 301).drop("index"))
-    refused(folder, "symbol BBB is missing")
+    absences = FolderReader().read(folder, None).evidence.predictions.absences
+    assert (absences.absent, absences.symbols, absences.expected) == (1, 1, table.height)
+    assert absences.example == ("BBB", table["timestamp"][301].replace(tzinfo=None))
 
 
 def test_a_symbol_that_was_never_predicted_cannot_be_traded(folder):

@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 
 import polars as pl
 
-from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of, unpacked
+from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of, unpacked, usual_csv
 from signoff.adapters.feature_code import MOST_CODE, feature_code, installed_code
 from signoff.adapters.folder_files import read_inside
 from signoff.adapters.folders import write_pieces
@@ -361,4 +361,6 @@ def _table(folder: Path, name: str) -> pl.DataFrame:
     if suffix == ".csv.gz":
         content = unpacked(content, str(path))
     frame = frame_of(content, suffix if suffix and suffix != ".csv.gz" else ".csv", str(path))
-    return frame if suffix and not suffix.startswith(".csv") else pl.read_csv(content, try_parse_dates=True)
+    if suffix and not suffix.startswith(".csv"):
+        return frame
+    return pl.read_csv(usual_csv(content, frame, str(path)), try_parse_dates=True)

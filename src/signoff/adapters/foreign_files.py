@@ -44,12 +44,14 @@ def read_regular(
     try:
         if (size := os.fstat(handle).st_size) > limit:
             raise ForeignFileError(f"{path}: expected at most {limit:,} bytes, found {size:,}.")
-        content = bytearray()
-        while chunk := os.read(handle, min(CHUNK, limit + 1 - len(content))):
-            content += chunk
-            if len(content) > limit:
+        pieces, held = [], 0
+        # A large file is read in one piece where it does not grow, and so held once.
+        while piece := os.read(handle, min(max(CHUNK, size - held + 1), limit + 1 - held)):
+            pieces.append(piece)
+            held += len(piece)
+            if held > limit:
                 raise ForeignFileError(f"{path}: expected at most {limit:,} bytes, found more; it is being written.")
-        return bytes(content)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
     finally:
         os.close(handle)
 

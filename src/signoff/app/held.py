@@ -21,7 +21,7 @@ def profile_of(evidence: Evidence) -> Profile:
     return Profile(
         features=features,
         predictions=usual(layout.table(rows.prediction[order]), alike=True, days=layout.days),
-        cadence_s=cadence_s(rows.timestamps, rows.symbols),
+        cadence_s=cadence_s(rows.timestamps, np.asarray(rows.symbols)),
     )
 
 

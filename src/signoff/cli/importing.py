@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from signoff.adapters.folders import write_file
-from signoff.adapters.results.formats import FORMATS, TABLES
+from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.cli.session import Session
 from signoff.domain.errors import BadInputError
 
@@ -19,13 +19,15 @@ def add_to(app: typer.Typer) -> None:
 def import_result(
     context: typer.Context,
     kind: Annotated[str, typer.Argument(metavar="FORMAT", help=f"Which tool wrote it: {', '.join(FORMATS)}.")],
-    file: Annotated[Path, typer.Argument(help="Its result: JSON, pickle, Parquet, CSV or Arrow.")],
+    file: Annotated[Path, typer.Argument(help="Its result: JSON, pickle, Parquet, CSV, Arrow or Excel.")],
     out: Annotated[Path, typer.Option("--out", help="The dossier folder to write the table into.")],
     table: Annotated[str, typer.Option("--table", help=f"Which evidence it is: {', '.join(TABLES)}.")] = "backtest",
     zone: Annotated[str | None, typer.Option(help="The zone in which a day begins and ends.")] = None,
     is_values: Annotated[bool, typer.Option("--values", help="The file holds portfolio values, not returns.")] = False,
     fills: Annotated[Path | None, typer.Option(help="NautilusTrader: the report of fills.")] = None,
-    prices: Annotated[Path | None, typer.Option(help="NautilusTrader: closes as date, symbol, close.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="NautilusTrader and trades: closes as date, symbol, close.")
+    ] = None,
     unit: Annotated[str | None, typer.Option(help="What returns are written in: fraction or percent.")] = None,
     extreme: Annotated[
         list[str] | None, typer.Option(metavar="DATE=RETURN", help="A true return above 100% in one day.")
@@ -34,12 +36,20 @@ def import_result(
         list[str] | None, typer.Option(metavar="SYMBOL:DATE=RATIO", help="New shares for one; 1 where there was none.")
     ] = None,
     rename: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="A symbol that changed its name.")] = None,
+    dates: Annotated[str | None, typer.Option(help=f"What comes first in its dates: {' or '.join(ORDERS)}.")] = None,
+    decimal: Annotated[str | None, typer.Option(help=f"Its decimal mark: {' or '.join(DECIMALS)}.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="Excel: the sheet with the table.")] = None,
+    drop_head: Annotated[
+        bool, typer.Option("--drop-head", help="Leave out first rows that have no number yet.")
+    ] = False,
+    capital: Annotated[float | None, typer.Option(help="trades: the account's money before the first trade.")] = None,
+    calendar: Annotated[str | None, typer.Option(help="trades without --prices: whose sessions, e.g. XNYS.")] = None,
 ) -> None:
     """Convert the result of another tool into a table of evidence, with a note of where it came from.
 
     Example: `signoff import lean backtest.json --out release`
     """
-    from signoff.adapters.results.conversion import Request, convert  # noqa: PLC0415 - it reads tables
+    from signoff.adapters.results.conversion import Request, convert, hints_of  # noqa: PLC0415 - it reads tables
 
     session: Session = context.obj
     request = Request(
@@ -54,13 +64,16 @@ def import_result(
         extremes=tuple(extreme or ()),
         splits=tuple(split or ()),
         renames=tuple(rename or ()),
+        hints=hints_of(decimal=decimal, dates=dates, sheet=sheet, drop_head=drop_head),
+        capital=capital,
+        calendar=calendar,
     )
     converted = convert(request)
     _refuse_second(out, table)
     for name, content in converted.files.items():
         write_file(out / name, content)
-    dates = converted.frame["date"]
-    first, last = str(dates.min()), str(dates.max())
+    days = converted.frame["date"]
+    first, last = str(days.min()), str(days.max())
     session.answer(
         {
             "written": [str(out / name) for name in converted.files],

@@ -6,7 +6,7 @@ whatever needs it is inconclusive.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 import numpy as np
@@ -22,6 +22,54 @@ Floats = NDArray[np.float64]
 Days = NDArray[np.datetime64]  # datetime64[D]
 Instants = NDArray[np.datetime64]  # datetime64[us], UTC
 Symbols = NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CodedSymbols:
+    """A long column of names as places in a short list; it reads like the array of its texts.
+
+    Five million names of six letters are 120 MB as an array of texts, and 10 to 20 MB so.
+    """
+
+    codes: NDArray[np.unsignedinteger]
+    names: Symbols
+
+    @property
+    def size(self) -> int:
+        return self.codes.size
+
+    @property
+    def distinct(self) -> Symbols:
+        """Every name that occurs, in alphabetical order."""
+        return np.sort(self.names)
+
+    def tolist(self) -> list[str]:
+        names: list[str] = self.names.tolist()
+        return [names[code] for code in self.codes.tolist()]
+
+    def __len__(self) -> int:
+        return self.codes.size
+
+    def __getitem__(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Symbols:
+        found: Symbols = self.names[self.codes[rows]]
+        return found
+
+    def __array__(self, dtype: np.dtype | None = None, *, copy: bool | None = None) -> Symbols:
+        found: Symbols = self.names[self.codes]
+        return found if dtype is None else found.astype(dtype)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absences:
+    """Predictions that a symbol lacks between its first and its last: an index that it left, a holiday, or a loss.
+
+    A symbol is expected at the hours of the day at which it is predicted at all, so markets may close when they do.
+    """
+
+    expected: int
+    absent: int
+    symbols: int
+    example: tuple[str, datetime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +130,11 @@ class Predictions:
 
     source: Source
     timestamps: Instants
-    symbols: Symbols
+    symbols: Symbols | CodedSymbols
     prediction: Floats
     realized: Floats
     confidence: Floats | None = None
+    absences: Absences | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from signoff.domain.dossier import PredictionKind
 from signoff.domain.errors import BadInputError
-from signoff.domain.evidence import Days, Evidence, Floats, Instants, Source
+from signoff.domain.evidence import CodedSymbols, Days, Evidence, Floats, Instants, Source
 
 SHARED: Final = 0.5
 UNLIKE: Final = 50.0
@@ -92,7 +92,8 @@ def _refuse_predictions(folder: Path, evidence: Evidence, period: str) -> None:
         previous = evidence.predictions_previous
         said = f"the period of {evidence.predictions.source.name} ({days[0]} to {days[-1]})"
         _share(folder, previous.source, _days(previous.timestamps), days, said)
-    known = set(np.unique(evidence.predictions.symbols).tolist())
+    symbols = evidence.predictions.symbols
+    known = set((symbols.distinct if isinstance(symbols, CodedSymbols) else np.unique(symbols)).tolist())
     for part in (evidence.paper, evidence.positions):
         strangers = [] if part is None else sorted(set(np.unique(part.symbols).tolist()) - known)
         if part is not None and strangers:

@@ -179,7 +179,7 @@ def _instants_of(column: pl.Series, zone: str, refuse: Refuse) -> NDArray[np.int
     early, late = _us(first), _us(second)
     found = early.copy()
     for row in np.flatnonzero(early != late).tolist():
-        if row and found[row] <= found[row - 1] - (early[row] == early[row - 1]):
+        if row and found[row] <= found[row - 1]:
             found[row] = late[row]
     return found
 

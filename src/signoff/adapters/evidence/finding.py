@@ -26,7 +26,8 @@ TABLES: Final = (
     "stress",
     "asset_returns",
 )
-_ALIKE: Final = frozenset({".ipc", ".pq", ".tsv", ".xlsx", ".parquet.gz", ".csv.zip", ".pkl", ".pickle", ".json"})
+_WORKBOOKS: Final = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+_ALIKE: Final = _WORKBOOKS | {".ipc", ".pq", ".tsv", ".txt", ".parquet.gz", ".csv.zip", ".pkl", ".pickle", ".json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ def _refuse_almost(folder: Path) -> None:
         is_known = f".{suffix}" in {*SUFFIXES, LINK}
         if (is_known and path.name != path.name.lower()) or f".{suffix}" in _ALIKE:
             wanted = " or ".join(f"{stem}{known}" for known in SUFFIXES)
+            if f".{suffix}" in _WORKBOOKS:
+                raise BadInputError(
+                    f"{path}: expected {wanted}, found a workbook. Convert returns and trials with `signoff import "
+                    "table FILE --out DIR`, and save other tables as CSV."
+                )
             raise BadInputError(
                 f"{path}: expected {wanted}, found this name. Rename it, convert it (`signoff import` reads "
                 "the results of other tools), or move it away."

@@ -4,7 +4,6 @@ What is truncated is seen from the file's own marks before a reader is started. 
 an error like any other, and what it prints on the way stays off the desk's terminal.
 """
 
-import codecs
 import csv
 import gzip
 import os
@@ -13,16 +12,21 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from threading import Lock
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
-import numpy as np
 import polars as pl
 
 from signoff.adapters.evidence.arrow_extent import extent_of_arrow
+from signoff.adapters.evidence.csv_text import NAMED, CsvText, counted_lines, csv_text, first_ragged
 from signoff.adapters.evidence.extents import ROOM, Extent, refuse_fat, refuse_vast
+from signoff.adapters.evidence.figures import Decimal, has_odd_figures, plain_figures
+from signoff.adapters.evidence.kinds import is_text, kind_of
 from signoff.adapters.evidence.parquet_extent import extent_of_parquet
+from signoff.adapters.evidence.written_dates import Order
 from signoff.domain.errors import BadInputError
 
 T = TypeVar("T")
@@ -34,6 +38,8 @@ MAX_RATIO: Final = 100
 MAX_LINE: Final = 4 << 20
 MAX_TEXT: Final = 4096
 PIECE: Final = 4 << 20
+MANY_VALUES: Final = 4_000_000
+FEW_COLUMNS: Final = 32
 NAMES: Final = frozenset({"symbol", "sector", "side"})
 STREAM: Final = b"\xff\xff\xff\xff"
 STREAM_END: Final = STREAM + bytes(4)
@@ -46,21 +52,50 @@ def suffix_of(name: str) -> str:
     return next((suffix for suffix in sorted(SUFFIXES, key=len, reverse=True) if name.endswith(suffix)), "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hints:
+    """What a file does not say of itself, and somebody said instead."""
+
+    decimal: Decimal | None = None
+    dates: Order | None = None
+    sheet: str | None = None
+    drop_head: bool = False
+
+
+NO_HINTS: Final = Hints()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table, and the line of its first row where every row is one line of a text."""
+
+    frame: pl.DataFrame
+    first_line: int | None = None
+
+
 def frame_of(content: bytes, suffix: str, said: str) -> pl.DataFrame:
     """The table in these bytes; `said` is what messages call it."""
+    return read_frame(content, suffix, said).frame
+
+
+def read_frame(content: bytes, suffix: str, said: str, hints: Hints = NO_HINTS, *, is_coded: bool = False) -> Table:
+    """The table in these bytes, and where its rows stand.
+
+    `is_coded` allows names as categories, in which a long table is smaller than in texts.
+    """
     try:
         if suffix in _MARKS:
-            return _binary_frame(content, suffix, said)
-        return _csv_frame(unpacked(content, said) if suffix == ".csv.gz" else content, said)
+            return Table(_binary_frame(content, suffix, said, is_coded=is_coded))
+        return _csv_table(unpacked(content, said) if suffix == ".csv.gz" else content, said, hints)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, EOFError) as error:
         reason = (str(error).splitlines() or ["unreadable"])[0][:160]
         raise BadInputError(
             f"{said}: expected a whole {suffix[1:]} file, found one that cannot be read ({reason}). "
-            "It may be truncated; write it again. Nothing was written."
+            f"{'It may be truncated; write' if _may_be_cut(suffix, reason) else 'Write'} it again. Nothing was written."
         ) from error
 
 
-def _binary_frame(content: bytes, suffix: str, said: str) -> pl.DataFrame:
+def _binary_frame(content: bytes, suffix: str, said: str, *, is_coded: bool = False) -> pl.DataFrame:
     if suffix == ".arrow" and content.startswith(STREAM):
         if not content.endswith(STREAM_END):
             raise ValueError("its end is missing")
@@ -68,15 +103,44 @@ def _binary_frame(content: bytes, suffix: str, said: str) -> pl.DataFrame:
         return _plain(_quietly(lambda: pl.read_ipc_stream(content)), said)
     first, last = _MARKS[suffix]
     if not content.startswith(first):
-        raise ValueError("it does not begin as one")
+        _refuse_other_kind(content, suffix, said)
     if not content.endswith(last) or len(content) < len(first) + len(last) + 4:
         raise ValueError("its end is missing")
     if suffix == ".parquet":
-        _refuse_vast(extent_of_parquet(content, said), said)
-        _refuse_odd(_quietly(lambda: pl.read_parquet_schema(BytesIO(content))), said)
+        extent = extent_of_parquet(content, said)
+        _refuse_vast(extent, said)
+        schema = _quietly(lambda: pl.read_parquet_schema(BytesIO(content)))
+        _refuse_odd(schema, said)
+        if is_coded and extent.values > MANY_VALUES and len(schema) <= FEW_COLUMNS:
+            return _tall_frame(content, schema, said)
         return _plain(_quietly(lambda: pl.read_parquet(content)), said)
     _refuse_vast(extent_of_arrow(content, said), said)
     return _plain(_quietly(lambda: pl.read_ipc(content)), said)
+
+
+def _tall_frame(content: bytes, schema: Mapping[str, pl.DataType], said: str) -> pl.DataFrame:
+    """A long table, a column at a time: each is one piece of memory, and names are places in the list of them."""
+    columns = []
+    for name in schema:
+        column = _plain(_quietly(partial(pl.read_parquet, content, columns=[name])), said)[name]
+        if name in NAMES and column.dtype == pl.String:
+            column = column.cast(pl.Enum(column.drop_nulls().unique(maintain_order=True)))
+        columns.append(column.rechunk())
+    return pl.DataFrame(columns)
+
+
+def _may_be_cut(suffix: str, reason: str) -> bool:
+    """Whether the end of the file is what fails; a CSV shows nothing of its end."""
+    return suffix != ".csv" and "encrypt" not in reason.lower()
+
+
+def _refuse_other_kind(content: bytes, suffix: str, said: str) -> NoReturn:
+    kind, remedy = kind_of(content) or (
+        ("a text, such as a CSV", "Name it .csv if it is one")
+        if is_text(content)
+        else ("other content", "Write it again")
+    )
+    raise BadInputError(f"{said}: expected a {suffix[1:]} file, found {kind}. {remedy}. Nothing was written.")
 
 
 def _refuse_vast(extent: Extent, said: str) -> None:
@@ -124,53 +188,85 @@ def unpacked(content: bytes, said: str) -> bytes:
     return text.getvalue()
 
 
-def _csv_frame(content: bytes, said: str) -> pl.DataFrame:
-    content = content.removeprefix(codecs.BOM_UTF8)
-    _refuse_other_text(content, said)
-    first = content[: MAX_LINE + 1].partition(b"\n")[0]
-    lines, longest = _lines(content)
+def _csv_table(content: bytes, said: str, hints: Hints) -> Table:
+    text = csv_text(content, said)
+    first = text.content[: MAX_LINE + 1].partition(b"\n")[0]
+    lines, longest = counted_lines(text.content)
     if longest > MAX_LINE:
         raise BadInputError(
             f"{said}: expected lines of at most {MAX_LINE:,} bytes, found one of {longest:,}. Is one of its cells no "
             "date, name or number?"
         )
-    header = next(csv.reader(first.decode().splitlines()), [])
-    twice = sorted(name for name, count in Counter(header).items() if count > 1)
+    header = _header(first, text.separator)
+    twice = sorted(name for name, count in Counter(header).items() if count > 1 and name)
     refuse_vast(Extent(columns=len(header)), said)
     if twice:
         raise BadInputError(
             f"{said}: expected every column once, found {', '.join(twice)} twice. Rename or remove one."
         )
-    _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(content)), said)
-    names = {name: pl.String for name in header if name in NAMES}
-    return _plain(pl.read_csv(content, infer_schema_length=None, schema_overrides=names), said)
+    _refuse_vast(Extent(columns=len(header), values=lines * len(header), unpacked=len(text.content)), said)
+    frame = _csv_frame(text, said, hints)
+    return Table(_plain(frame, said), text.header_line + 1 if lines == frame.height + 1 else None)
 
 
-def _refuse_other_text(content: bytes, said: str) -> None:
-    """Refuse what is no UTF-8, a piece at a time: the text itself is never held beside its bytes."""
-    decoder, view = codecs.getincrementaldecoder("utf-8")(), memoryview(content)
-    at = 0
+def usual_csv(content: bytes, frame: pl.DataFrame, said: str) -> bytes:
+    """A CSV as any reader reads it: its own text where commas separate it, else its table written again."""
+    text = csv_text(content, said)
+    return text.content if text.separator == "," else frame.write_csv().encode()
+
+
+def _header(first: bytes, separator: str) -> list[str]:
+    return next(csv.reader(first.decode().splitlines(), delimiter=separator), [])
+
+
+def _csv_frame(text: CsvText, said: str, hints: Hints) -> pl.DataFrame:
+    """The table, its figures read as the file writes them."""
+    if text.separator == ",":
+        frame = _without_blank(_read_csv(text, said))
+        if hints.decimal is None and not has_odd_figures(frame.select(pl.exclude(NAMES))):
+            return frame
+    texts = _without_blank(_read_csv(text, said, infer_schema=False))
+    named = [name for name in texts.columns if name not in NAMES]
+    plain = plain_figures(texts.select(named), said, hints.decimal, is_point_usual=text.separator != ";")
+    usual = CsvText(texts.with_columns(plain.get_columns()).write_csv().encode(), ",")
+    return _read_csv(usual, said)
+
+
+def _read_csv(text: CsvText, said: str, *, infer_schema: bool = True) -> pl.DataFrame:
+    header = _header(text.content[: MAX_LINE + 1].partition(b"\n")[0], text.separator)
+    names = {name: pl.String for name in header if name.strip() in NAMES}
     try:
-        for at in range(0, len(view), PIECE):
-            decoder.decode(view[at : at + PIECE])
-        at = len(view)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        place = at - len(decoder.getstate()[0]) + error.start
-        raise BadInputError(f"{said}: expected UTF-8 text, found byte {place} to be none. Save it as UTF-8.") from error
+        return pl.read_csv(
+            text.content,
+            separator=text.separator,
+            infer_schema=infer_schema,
+            infer_schema_length=None,
+            schema_overrides=names,
+        )
+    except pl.exceptions.ComputeError:
+        _refuse_ragged(text, said)
+        raise
 
 
-def _lines(content: bytes) -> tuple[int, int]:
-    """How many lines there are, and how long the longest is."""
-    whole = np.frombuffer(content, np.uint8)
-    count, longest, last = 0, 0, -1
-    for at in range(0, whole.size, PIECE):
-        ends = np.flatnonzero(whole[at : at + PIECE] == ord("\n")) + at
-        if ends.size:
-            count += ends.size
-            longest = max(longest, int(ends[0]) - last - 1, int(np.diff(ends).max(initial=1)) - 1)
-            last = int(ends[-1])
-    return count + (last + 1 < whole.size), max(longest, whole.size - last - 1)
+def _refuse_ragged(text: CsvText, said: str) -> None:
+    if (ragged := first_ragged(text)) is not None:
+        line, found, wanted = ragged
+        hint = (
+            " Figures with decimal commas need semicolons or tabs between the columns."
+            if text.separator == "," and found > wanted
+            else ""
+        )
+        raise BadInputError(
+            f"{said}: line {line}: expected {wanted} fields separated by {NAMED[text.separator]}, as in the header, "
+            f"found {found}. Write every row with the same columns.{hint} Nothing was written."
+        )
+
+
+def _without_blank(frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows that hold anything."""
+    if not frame.width or not frame.height or not frame[:, 0].null_count():
+        return frame
+    return frame.filter(~pl.all_horizontal(pl.all().is_null()))
 
 
 def _quietly(read: Callable[[], T]) -> T:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
-import polars as pl
 
 from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy, policy_text
+from signoff.adapters.evidence.absences import absences_of
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
 from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
@@ -236,9 +236,8 @@ def _trials(table: EvidenceTable, zone: str | None = None) -> Trials:
 
 def _predictions(table: EvidenceTable) -> Predictions:
     table.require("timestamp", "symbol", "prediction", "realized", optional=("confidence",))
-    times, symbols = table.instants(), table.symbols()
+    times, symbols = table.instants(), table.coded()
     table.unique_pairs(times, symbols, "timestamp")
-    _every_symbol(table, times)
     return Predictions(
         source=table.source,
         timestamps=times,
@@ -246,23 +245,8 @@ def _predictions(table: EvidenceTable) -> Predictions:
         prediction=table.numbers("prediction"),
         realized=table.numbers("realized"),
         confidence=table.numbers("confidence") if "confidence" in table.frame.columns else None,
+        absences=absences_of(times, symbols),
     )
-
-
-def _every_symbol(table: EvidenceTable, times: np.ndarray) -> None:
-    """A symbol that is missing between its first and its last prediction was lost, not unlisted."""
-    lines = pl.DataFrame({"time": times, "symbol": table.symbols()})
-    order = {time: n for n, time in enumerate(np.unique(times).tolist())}
-    spans = lines.group_by("symbol").agg(pl.len(), first=pl.col("time").min(), last=pl.col("time").max()).sort("symbol")
-    for symbol, rows, first, last in spans.iter_rows():
-        expected = order[last] - order[first] + 1
-        if rows != expected:
-            mine = set(lines.filter(pl.col("symbol") == symbol)["time"].to_list())
-            gap = next(t for t in order if first <= t <= last and t not in mine)
-            table.refuse(
-                f"symbol {symbol} is missing at {gap} between its first and last prediction "
-                f"({rows} rows of {expected}). Predict it there, or end it for good"
-            )
 
 
 def _paper(table: EvidenceTable) -> PaperLog:

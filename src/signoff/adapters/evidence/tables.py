@@ -4,6 +4,8 @@ A refusal names file, row (1 is the first row of data; in a CSV the line too) an
 found, and what to do.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -16,11 +18,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.adapters.evidence.clock import FIRST, LAST, Moments, moments, moments_of_texts, within_years
-from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of
+from signoff.adapters.evidence.column_names import in_one_form, meant_columns
+from signoff.adapters.evidence.frames import MAX_BYTES, read_frame, suffix_of
+from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.dossier import EvidenceDeclaration, ReturnUnit
 from signoff.domain.errors import BadInputError
-from signoff.domain.evidence import Days, Floats, Instants, Source, Symbols
+from signoff.domain.evidence import CodedSymbols, Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
 from signoff.stats.returns import LARGEST as LARGEST_RETURN
 from signoff.stats.returns import RUIN, impossible, is_percent, worths
@@ -28,6 +32,8 @@ from signoff.stats.returns import RUIN, impossible, is_percent, worths
 MAX_NAME: Final = 64
 ZONE: Final = "evidence.zone of dossier.yaml"
 CLOCK: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d"
+MOST_LISTED: Final = 20
+_WHOLE_TIME: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:?\d{2})$"
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _NOTHING_DECLARED: Final = EvidenceDeclaration()
 _SAME: Final = 1e-9
@@ -65,8 +71,9 @@ class EvidenceTable:
     content: bytes
     frame: pl.DataFrame
     declared: EvidenceDeclaration = _NOTHING_DECLARED
+    first_line: int | None = None
 
-    @property
+    @cached_property
     def source(self) -> Source:
         return Source(name=self.name, sha256=digest(self.content), size=len(self.content), rows=self.frame.height)
 
@@ -76,7 +83,9 @@ class EvidenceTable:
         missing = [c for c in columns if c not in present]
         if missing:
             near = "".join(f"; {found} reads like {c}" for c in missing if (found := self._nearly(c)) is not None)
-            self.refuse(f"expected the columns {', '.join(columns)}, found {', '.join(present)}{near}")
+            self.refuse(
+                f"expected the columns {', '.join(columns)}, found {_listed(present)}{near}{_no_header(present)}"
+            )
         for column in optional:
             if column not in present and (found := self._nearly(column, *columns, *optional)) is not None:
                 self.refuse(
@@ -96,6 +105,8 @@ class EvidenceTable:
     def moments(self, zone: str | None = None) -> Moments:
         """The `date` column as days and, where it has times, as instants; `zone` is the dossier's."""
         column = self.frame["date"]
+        if column.dtype.is_numeric():
+            self._refuse_written(column)
         self._no_nulls(column, "date")
         if column.dtype == pl.String:
             if not column.str.contains(CLOCK).any():
@@ -149,16 +160,37 @@ class EvidenceTable:
 
     def symbols(self, name: str = "symbol") -> Symbols:
         """A column of names."""
+        return np.asarray(self.coded(name))
+
+    def coded(self, name: str = "symbol") -> CodedSymbols:
+        """A column of names as places in the list of them, in the order of their first rows."""
         column = self.frame[name]
         if column.dtype not in _TEXTS:
             self.refuse(f"column {name}: expected names, found {column.dtype}. Write them as text")
         self._no_nulls(column, name)
-        texts = column.cast(pl.String)
-        empty = (texts.str.strip_chars() == "").arg_true()
-        if empty.len():
-            self.refuse(f"{self.row(int(empty[0]))}, column {name}: expected a name, found an empty one")
-        self._short(texts, name)
-        return texts.to_numpy().astype(np.str_)
+        if isinstance(column.dtype, pl.Enum):
+            given = column.dtype.categories
+        else:
+            texts = column.cast(pl.String)
+            given = texts.unique(maintain_order=True)
+            column = texts.cast(pl.Enum(given))
+        codes = column.to_physical().to_numpy()
+        names = in_one_form(given)
+        self._refuse_names(names, codes, name)
+        places = names.unique(maintain_order=True)
+        if places.len() < names.len():
+            codes = names.cast(pl.Enum(places)).to_physical().to_numpy()[codes]
+        return _of_those_used(codes, places.to_numpy().astype(np.str_))
+
+    def _refuse_names(self, names: pl.Series, codes: np.ndarray, column: str) -> None:
+        """Refuse an empty name and a long one: in an array of names each takes as much room as the longest."""
+        length = names.str.len_chars().to_numpy()
+        wrong = (length == 0) | (length > MAX_NAME)
+        if wrong.any() and wrong[codes].any():
+            row = int(np.argmax(wrong[codes]))
+            if length[codes[row]] == 0:
+                self.refuse(f"{self.row(row)}, column {column}: expected a name, found an empty one")
+            self._short(self.frame[column].cast(pl.String), column)
 
     def texts(self, name: str) -> Symbols:
         """A column of short texts, empty where there is none."""
@@ -169,12 +201,11 @@ class EvidenceTable:
     def numbers(self, name: str) -> Floats:
         """A column of finite numbers."""
         values = self._floats(name)
-        broken = np.flatnonzero(~np.isfinite(values))
-        if broken.size:
-            row = int(broken[0])
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values)))
             self.refuse(
                 f"{self.row(row)}, column {name}: expected a finite number, found {_said(self.frame[name][row])}. "
-                "Correct or remove the row; Signoff guesses no value"
+                f"{_head_hint(values, row)}Correct or remove the row; Signoff guesses no value"
             )
         return values
 
@@ -292,33 +323,30 @@ class EvidenceTable:
             self.refuse(f"{self.row(int(wrong[0]))}, column {name}: expected true or false, found {values[wrong[0]]:g}")
         return values.astype(np.bool_)
 
-    def unique_pairs(self, times: np.ndarray, symbols: Symbols, what: str) -> None:
+    def unique_pairs(self, times: np.ndarray, symbols: Symbols | CodedSymbols, what: str) -> None:
         """Refuse a repeated or disordered (time, symbol)."""
-        step = np.diff(times.astype("int64"))
-        back = np.flatnonzero(step < 0)
-        if back.size:
-            row = int(back[0]) + 1
+        back = times[1:] < times[:-1]
+        if back.any():
+            row = int(np.argmax(back)) + 1
             self.refuse(
                 f"{self.row(row)}, column {what}: expected times in order, found {times[row]} after {times[row - 1]}"
             )
-        pairs = pl.DataFrame({"time": times.astype("int64"), "symbol": symbols})
+        if isinstance(symbols, CodedSymbols) and not _repeats(times, symbols):
+            return
+        pairs = pl.DataFrame({"time": times.astype("int64"), "symbol": np.asarray(symbols)})
         again = pairs.select(~pl.struct("time", "symbol").is_first_distinct()).to_series().arg_true()
         if again.len():
             row = int(again[0])
-            self.refuse(f"{self.row(row)}: repeats {symbols[row]} at {times[row]}; each may stand once")
+            self.refuse(f"{self.row(row)}: repeats {pairs['symbol'][row]} at {times[row]}; each may stand once")
 
     def row(self, index: int) -> str:
         """How a row is named to people: counted from 1, with its line where the file has lines."""
-        return f"row {index + 1} (line {index + 2})" if self._has_plain_lines else f"row {index + 1}"
+        line = "" if self.first_line is None else f" (line {index + self.first_line})"
+        return f"row {index + 1}{line}"
 
     def refuse(self, problem: str) -> NoReturn:
         """Raise with the file's name."""
         raise BadInputError(f"{self.said}: {problem}. Nothing was written.")
-
-    @cached_property
-    def _has_plain_lines(self) -> bool:
-        """Whether line 1 is the header and every row one line."""
-        return self.name.endswith(".csv") and len(self.content.splitlines()) == self.frame.height + 1
 
     def _floats(self, name: str) -> Floats:
         column = self.frame[name]
@@ -328,7 +356,10 @@ class EvidenceTable:
             self._refuse_unread(texts, column, "a number")
         elif not column.dtype.is_numeric() and column.dtype != pl.Null:
             self.refuse(f"{self.row(0)}, column {name}: expected a number, found {_said(column[0])} ({column.dtype})")
-        return np.asarray(column.cast(pl.Float64).fill_null(float("nan")).to_numpy(), dtype=np.float64)
+        whole = column.cast(pl.Float64)
+        if whole.null_count():
+            whole = whole.fill_null(float("nan"))
+        return np.asarray(whole.to_numpy(), dtype=np.float64)
 
     def _within(self, name: str, limit: float, wanted: str) -> Floats:
         values = self.numbers(name)
@@ -341,7 +372,25 @@ class EvidenceTable:
             )
         return values
 
+    def _refuse_written(self, column: pl.Series) -> None:
+        """Refuse dates that people read and no ISO: which form it is, and which command rewrites it."""
+        try:
+            texts = days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column)
+        except OddDateError as error:
+            place = "" if error.row is None else f"{self.row(error.row)}, "
+            self.refuse(f"{place}column {column.name}: expected an ISO date such as 2018-12-31, found {error.problem}")
+        changed = (texts != column.cast(pl.String)).fill_null(value=False).arg_true()
+        if changed.len():
+            row = int(changed[0])
+            self.refuse(
+                f"{self.row(row)}, column {column.name}: expected an ISO date such as 2018-12-31, found {column[row]}, "
+                f"which reads like {texts[row]}. Write ISO dates; `signoff import` rewrites those of returns"
+            )
+
     def _iso_days(self, column: pl.Series) -> pl.Series:
+        column = column.str.replace(r"[T ]00:00(?::00(?:\.0+)?)?$", "")
+        if not column.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
+            self._refuse_written(column)
         found = column.str.to_date("%Y-%m-%d", strict=False)
         shaped = column.str.contains(r"^\d{4}-\d{2}-\d{2}$")
         found = pl.select(pl.when(shaped).then(found)).to_series()
@@ -350,6 +399,12 @@ class EvidenceTable:
 
     def _iso_times(self, column: pl.Series) -> Instants:
         self._no_nulls(column, column.name)
+        if column.str.contains(_WHOLE_TIME).all():
+            texts = column.str.replace("T", " ", literal=True).str.replace("Z$", "+00:00")
+            found = texts.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%#z", strict=False, time_unit="us")
+            if not found.null_count():
+                within_years(found, self.refuse)
+                return found.dt.replace_time_zone(None).to_numpy()
         times = []
         for index, text in enumerate(column.to_list()):
             time = _iso_time(text)
@@ -411,7 +466,8 @@ def read(path: Path, folder: Path) -> EvidenceTable:
 def table_of(content: bytes, name: str, said: str) -> EvidenceTable:
     """The table in the bytes of a file of this name; `said` is what messages call it."""
     suffix = suffix_of(name)
-    table = EvidenceTable(name, said, content, frame_of(content, suffix, said))
+    found = read_frame(content, suffix, said, is_coded=True)
+    table = EvidenceTable(name, said, content, meant_columns(found.frame, said), first_line=found.first_line)
     if table.frame.height == 0:
         table.refuse("expected rows of data, found none")
     return table
@@ -428,12 +484,59 @@ def read_bytes(path: Path, folder: Path | None = None) -> bytes:
     return content
 
 
+def _of_those_used(codes: np.ndarray, names: Symbols) -> CodedSymbols:
+    """The names that occur; a column of categories may list others."""
+    is_used = np.bincount(codes, minlength=names.size) > 0
+    if is_used.all():
+        return CodedSymbols(codes, names)
+    places = np.cumsum(is_used) - 1
+    return CodedSymbols(places.astype(codes.dtype)[codes], names[is_used])
+
+
+def _repeats(times: np.ndarray, symbols: CodedSymbols) -> bool:
+    """Whether a symbol stands twice at one time; times are in order."""
+    same = times[1:] == times[:-1]
+    codes = symbols.codes
+    if (codes[1:] > codes[:-1])[same].all():
+        return False
+    ranks = np.empty(symbols.names.size, dtype=codes.dtype)
+    ranks[np.argsort(symbols.names)] = np.arange(symbols.names.size, dtype=codes.dtype)
+    ordered = ranks[codes]
+    if (ordered[1:] > ordered[:-1])[same].all():
+        return False
+    keys = np.concatenate([[0], np.cumsum(~same)]) * np.int64(symbols.names.size) + codes
+    keys.sort()
+    return bool((keys[1:] == keys[:-1]).any())
+
+
 def _iso_time(text: str) -> datetime | None:
     """A time as ISO 8601 writes it, with date and clock; None for any other text."""
     try:
         return datetime.fromisoformat(text) if len(text) > len("2018-12-31") else None
     except ValueError:
         return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"{', '.join(name[:MAX_NAME] for name in names[:MOST_LISTED]) or 'none'}{rest}"
+
+
+def _no_header(names: Sequence[str]) -> str:
+    """A hint where a table's first row of data stands in place of its header."""
+    is_data = any(re.fullmatch(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|[-+]?\d*[.,]\d+", name) for name in names)
+    return ". The first line reads like data: put the names of the columns above it" if is_data else ""
+
+
+def _head_hint(values: Floats, row: int) -> str:
+    """What to do where a table begins with rows that have no value yet."""
+    filled = np.flatnonzero(np.isfinite(values))
+    if row or not filled.size or not np.isfinite(values[filled[0] :]).all():
+        return ""
+    return (
+        f"The first {filled[0]} rows have none, as before a window is full: `signoff import` leaves them out with "
+        "--drop-head. "
+    )
 
 
 def _said(value: object) -> str:

@@ -16,12 +16,16 @@ import numpy as np
 import polars as pl
 
 from signoff import __version__
+from signoff.adapters.evidence.figures import Decimal
 from signoff.adapters.evidence.finding import NOTE
+from signoff.adapters.evidence.frames import NO_HINTS, Hints
 from signoff.adapters.evidence.tables import read_bytes
-from signoff.adapters.results.formats import FORMATS, TABLES
+from signoff.adapters.evidence.written_dates import Order
+from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
 from signoff.adapters.results.nautilus import Events, read_nautilus
-from signoff.adapters.results.series import DAY, PERCENT, Labelled, as_returns, numbers, read_labelled
+from signoff.adapters.results.series import DAY, PERCENT, Labelled, as_returns, numbers, read_labelled, without_head
+from signoff.adapters.results.trades import Account, read_trades
 from signoff.domain.errors import BadInputError
 from signoff.ledger.canonical import canonical, digest
 from signoff.stats.returns import impossible
@@ -29,6 +33,9 @@ from signoff.stats.returns import impossible
 RETURNS: Final = ("return", "benchmark")
 WITHIN: Final = 1e-4
 """How near a declared return lies to the one found, as people copy it from a message."""
+
+_DECIMAL: Final[Mapping[str | None, Decimal]] = {"point": "point", "comma": "comma"}
+_ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-first": "month-first"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,9 @@ class Request:
     extremes: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     renames: tuple[str, ...] = ()
+    hints: Hints = NO_HINTS
+    capital: float | None = None
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,14 @@ class Converted:
     files: Mapping[str, bytes]
     frame: pl.DataFrame
     notes: tuple[str, ...]
+
+
+def hints_of(*, decimal: str | None, dates: str | None, sheet: str | None, drop_head: bool) -> Hints:
+    """The options that say what a file does not; an unknown word is refused."""
+    for option, value, known in (("--decimal", decimal, DECIMALS), ("--dates", dates, ORDERS)):
+        if value is not None and value not in known:
+            raise BadInputError(f"Expected {option} to be {' or '.join(known)}, found {value!r}.")
+    return Hints(decimal=_DECIMAL.get(decimal), dates=_ORDER.get(dates), sheet=sheet, drop_head=drop_head)
 
 
 def convert(request: Request) -> Converted:
@@ -75,11 +93,26 @@ def convert(request: Request) -> Converted:
         "first": str(frame[DAY].min()),
         "last": str(frame[DAY].max()),
         "zone": request.zone or "",
+        **_said(request),
         "notes": list(labelled.notes),
         "signoff": __version__,
     }
     files = {f"{request.table}.parquet": content, f"{request.table}{NOTE}": canonical(note)}
     return Converted(files=files, frame=frame, notes=labelled.notes)
+
+
+def _said(request: Request) -> dict[str, object]:
+    """What somebody said of the file; a note of a file that needed nothing is as it always was."""
+    hints = request.hints
+    said = {
+        "decimal": hints.decimal,
+        "dates": hints.dates,
+        "sheet": hints.sheet,
+        "drop_head": hints.drop_head or None,
+        "capital": request.capital,
+        "calendar": request.calendar,
+    }
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _refuse_unknown(request: Request) -> None:
@@ -93,11 +126,17 @@ def _refuse_unknown(request: Request) -> None:
         raise BadInputError(
             "Expected --split and --rename with the format nautilus alone, where quantities are held; leave them out."
         )
-    needs_more = request.format == "nautilus"
-    if needs_more != (request.fills is not None and request.prices is not None):
+    if request.format == "trades":
+        return
+    if (request.format == "nautilus") != (request.fills is not None and request.prices is not None):
         raise BadInputError(
             "Expected --fills and --prices with the format nautilus and with no other, found otherwise. The balance of "
             "an account is not its equity: it takes the fills, and closing prices as date, symbol, close."
+        )
+    if request.capital is not None or request.calendar is not None:
+        raise BadInputError(
+            f"Expected --capital and --calendar with the format trades alone, found one with {request.format}. Leave "
+            "it out."
         )
 
 
@@ -112,10 +151,18 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
             fills, prices = (sources[request.fills], request.fills), (sources[request.prices], request.prices)
             events = Events.of(request.splits, request.renames)
             return read_nautilus((content, request.source), fills, prices, request.zone, events)
+        case "trades":
+            prices_of = None if request.prices is None else (sources[request.prices], request.prices)
+            account = Account(
+                capital=request.capital, zone=request.zone, calendar=request.calendar, hints=request.hints
+            )
+            return read_trades((content, request.source), prices_of, account)
         case "zipline":
-            return _zipline(read_labelled(content, request.source), request)
+            return _zipline(read_labelled(content, request.source, request.hints), request)
         case _:
-            table = read_labelled(content, request.source)
+            table = read_labelled(content, request.source, request.hints)
+            if request.hints.drop_head:
+                table = without_head(table, *table.columns)
             return as_returns(
                 numbers(table, *table.columns), request.zone, is_values=request.is_values, unit=request.unit
             )

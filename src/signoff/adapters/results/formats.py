@@ -2,6 +2,8 @@
 
 from typing import Final
 
-FORMATS: Final = ("lean", "nautilus", "vectorbt", "pyfolio", "zipline")
+FORMATS: Final = ("lean", "nautilus", "vectorbt", "pyfolio", "zipline", "table", "trades")
 RETURNS: Final = ("backtest", "backtest_previous", "paper_returns")
 TABLES: Final = (*RETURNS, "trials")
+DECIMALS: Final = ("point", "comma")
+ORDERS: Final = ("day-first", "month-first")

@@ -1,8 +1,8 @@
 """QuantConnect LEAN: the JSON that a backtest leaves, by its charts.
 
-LEAN samples the portfolio every midnight of the algorithm's zone, and between; times are Unix seconds. What is sampled
-at midnight is the close of the day before. Points are `[time, open, high, low, close]`, `[time, value]` or
-`{"x": time, "y": value}`, and keys begin with a capital or not, by version.
+LEAN samples the portfolio every midnight of the algorithm's zone, and between; times are Unix seconds, or milliseconds
+as its web site exports them. What is sampled at midnight is the close of the day before. Points are
+`[time, open, high, low, close]`, `[time, value]` or `{"x": time, "y": value}`; keys begin with a capital or not.
 """
 
 import json
@@ -20,11 +20,13 @@ ZONE: Final = "America/New_York"
 EQUITY: Final = ("Strategy Equity", "Equity")
 BENCHMARK: Final = ("Benchmark", "Benchmark")
 TURNOVER: Final = ("Portfolio Turnover", "Portfolio Turnover")
-EARLIEST: Final = datetime(1900, 1, 2, tzinfo=UTC).timestamp()
-LATEST: Final = datetime(2261, 12, 31, tzinfo=UTC).timestamp()
 MAX_BYTES: Final = 500_000_000
 # Each value takes up to a hundred bytes once it is read.
 MAX_VALUES: Final = 10_000_000
+# Seconds reach this in the year 5138; milliseconds passed it in March 1973.
+MILLISECONDS: Final = 100_000_000_000
+OLDEST: Final = datetime(1900, 1, 2, tzinfo=UTC).timestamp()
+NEWEST: Final = datetime(2261, 12, 31, tzinfo=UTC).timestamp()
 
 
 def read_lean(content: bytes, path: Path, zone: str | None) -> Labelled:
@@ -52,10 +54,20 @@ def read_lean(content: bytes, path: Path, zone: str | None) -> Labelled:
     turnover = _daily(_series(charts, TURNOVER), clock, path, "turnover")
     if turnover is not None:
         frame = frame.join(turnover.frame, on=DAY, how="left").with_columns(pl.col("turnover").fill_null(0.0))
-    weekend = int((frame[DAY].dt.weekday() > 5).sum())
-    if weekend:
-        notes.append(f"{weekend} days fall on a weekend, since LEAN sampled there too")
+    frame, said = _without_idle_weekends(frame)
+    notes += said
     return Labelled(frame, str(path), tuple(notes))
+
+
+def _without_idle_weekends(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """LEAN samples weekends of a closed market too: where none changes the equity, these are no days of return."""
+    is_weekend = frame[DAY].dt.weekday() > 5
+    count = int(is_weekend.sum())
+    if not count:
+        return frame, []
+    if (frame["return"].filter(is_weekend) == 0).all() and (frame["return"].filter(~is_weekend) != 0).any():
+        return frame.filter(~is_weekend), [f"{count} days of weekends without any change of equity were left out"]
+    return frame, [f"{count} days fall on a weekend and were kept, since the equity changes on some of them"]
 
 
 def _charts(content: bytes, path: Path) -> Mapping[str, Any]:
@@ -88,13 +100,32 @@ def _get(holder: Any, key: str) -> Any:  # noqa: ANN401 - JSON
 
 def _daily(points: list[Any], clock: str, path: Path, name: str) -> Labelled | None:
     """The last point of every day; None where there is no point."""
-    rows = [(_day(time, clock, path, name), value) for time, value in _points(points, path, name)]
-    if not rows:
+    given = list(_points(points, path, name))
+    if not given:
         return None
+    per_second = 1000 if all(time >= MILLISECONDS for time, _ in given) else 1
+    rows = [(_day(time / per_second, clock, path, name), value) for time, value in given]
     frame = pl.DataFrame(rows, schema={DAY: pl.Date, name: pl.Float64}, orient="row")
     if not frame[DAY].is_sorted():
         raise BadInputError(f"{path}: expected the series {name} in order of time, found it out of order.")
-    return Labelled(last_of_day(Labelled(frame, str(path))).frame, str(path))
+    return Labelled(last_of_day(Labelled(_without_gaps(frame, name, path), str(path))).frame, str(path))
+
+
+def _without_gaps(frame: pl.DataFrame, name: str, path: Path) -> pl.DataFrame:
+    """Leave out samples without a value: those before the first, and those that another one of the day follows."""
+    is_known = frame[name].is_finite().fill_null(value=False)
+    if is_known.all() or not is_known.any():
+        return frame
+    first = int(is_known.arg_true()[0])
+    frame, is_known = frame.slice(first), is_known.slice(first)
+    is_last = frame[DAY] != frame[DAY].shift(-1)
+    lost = frame.filter(is_last.fill_null(value=True) & ~is_known)
+    if lost.height:
+        raise BadInputError(
+            f"{path}: expected a finite number of {name} at the end of every day that was sampled, found none on "
+            f"{lost[DAY][0]} and in all on {lost.height} days. Run the backtest again. Nothing was written."
+        )
+    return frame.filter(is_known)
 
 
 def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, float | None]]:
@@ -106,6 +137,8 @@ def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, f
             if isinstance(point, list) and len(point) in (2, 5)
             else (None, None)
         )
+        if isinstance(value, str) and value.strip().lower() in {"nan", "infinity", "-infinity"}:
+            value = None
         if not isinstance(time, int | float) or not isinstance(value, int | float | None):
             raise BadInputError(
                 f"{path}: point {number} of {name}: expected [time, value], [time, open, high, low, close] or an "
@@ -116,10 +149,10 @@ def _points(points: list[Any], path: Path, name: str) -> Iterator[tuple[float, f
 
 def _day(seconds: float, clock: str, path: Path, name: str) -> object:
     """The day that a sample closes: at midnight, the one before."""
-    if not EARLIEST <= seconds <= LATEST:
+    if not OLDEST <= seconds < NEWEST:
         raise BadInputError(
-            f"{path}: {name}: expected Unix seconds of the years 1900 to 2261, found {seconds:g}. Check the unit of "
-            "its times: LEAN writes seconds, and 1,000 times as much are milliseconds. Nothing was written."
+            f"{path}: series {name}: expected Unix times in seconds or milliseconds from 1900 to 2261, found "
+            f"{seconds:.0f}."
         )
     return (datetime.fromtimestamp(seconds, UTC).astimezone(zone_of(clock)) - timedelta(seconds=1)).date()
 

@@ -12,14 +12,26 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 
-from signoff.adapters.evidence.clock import Refuse, as_written, known_zone, moments, texts_to_times, within_years
-from signoff.adapters.evidence.frames import SUFFIXES, frame_of, suffix_of
+from signoff.adapters.evidence.clock import (
+    Moments,
+    Refuse,
+    as_written,
+    known_zone,
+    moments,
+    texts_to_times,
+    within_years,
+)
+from signoff.adapters.evidence.column_names import meant_columns
+from signoff.adapters.evidence.frames import NO_HINTS, SUFFIXES, Hints, read_frame, suffix_of
+from signoff.adapters.evidence.written_dates import OddDateError, Order, days_of_numbers, iso_texts
 from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
+from signoff.adapters.results.workbooks import OTHERS, WORKBOOKS, read_workbook
 from signoff.domain.errors import BadInputError
 from signoff.domain.sampling import Days
 from signoff.stats.returns import RUIN, is_percent, worths
 
 PERCENT: Final = "percent"
+TEXTS: Final = (".tsv", ".tab", ".txt")
 PICKLES: Final = (".pickle", ".pkl", ".p")
 TIMES: Final = (INDEX, "__index_level_0__", "date", "timestamp", "datetime", "time", "index", "ts_event")
 DAY: Final = "date"
@@ -46,25 +58,33 @@ class Labelled:
         return BadInputError(f"{self.said}: {problem} Nothing was written.")
 
 
-def read_labelled(content: bytes, path: Path) -> Labelled:
+def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS) -> Labelled:
     """A table whose rows are labelled by dates or times."""
-    frame, notes = read_table(content, path)
-    return labelled(frame, str(path), notes)
+    frame, notes = read_table(content, path, hints)
+    return labelled(frame, str(path), notes, hints.dates)
 
 
-def read_table(content: bytes, path: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A table by its file's suffix (a pickle of pandas, Parquet, CSV, Arrow, Feather), and what to note of it."""
-    if path.suffix in PICKLES:
-        pickled = read_pickle(content, str(path))
+def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A table by its file's suffix (a pickle, Parquet, CSV, Arrow, Feather, a workbook), and what to note of it."""
+    said, suffix = str(path), path.suffix.lower()
+    if suffix in PICKLES:
+        pickled = read_pickle(content, said)
         note = f"columns of objects were left out: {', '.join(pickled.left_out)}"
         return pickled.frame, (note,) if pickled.left_out else ()
-    if suffix := suffix_of(path.name):
-        return frame_of(content, suffix, str(path)), ()
-    known = ", ".join((*PICKLES, *SUFFIXES))
+    if suffix in WORKBOOKS:
+        frame, notes = read_workbook(content, said, hints)
+        return meant_columns(frame, said), notes
+    if known := ".csv" if suffix in TEXTS else suffix_of(path.name.lower()):
+        return meant_columns(read_frame(content, known, said, hints).frame, said), ()
+    if suffix in OTHERS:
+        raise BadInputError(
+            f"{path}: expected a workbook of the format .xlsx, found {suffix}. Save it as .xlsx or CSV."
+        )
+    known = ", ".join((*PICKLES, *SUFFIXES, *TEXTS, *WORKBOOKS))
     raise BadInputError(f"{path}: expected a file ending in {known}, found {path.name!r}. Name the result file.")
 
 
-def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = ()) -> Labelled:
+def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None) -> Labelled:
     """The table with its column of dates or times, found by its name or else the first, called `date`."""
     lowered = {name.lower(): name for name in reversed(frame.columns)}
     label = next((lowered[name] for name in TIMES if name in lowered), frame.columns[0] if frame.width else None)
@@ -72,19 +92,13 @@ def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = ()) -> Lab
         raise BadInputError(f"{said}: expected rows that begin with a date or time, found none. Write it again.")
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
-    times, written = _times(frame[DAY], said)
+    times, written = _times(frame[DAY], said, order)
     return Labelled(frame.with_columns(times), said, notes, written)
 
 
 def to_days(table: Labelled, zone: str | None) -> Labelled:
     """The rows in order of their instants, each with the day it belongs to; a day may stand more than once."""
-    column = table.frame[DAY]
-    _refuse_no_zone(column, zone, table)
-    refuse = refusing(table.said)
-    if table.written is not None and zone is None:
-        found = as_written(column, table.written, refuse)
-    else:
-        found = moments(column, None if column.dtype == pl.Date else zone, "--zone", refuse)
+    column, found = table.frame[DAY], _moments(table, zone)
     back = np.flatnonzero(np.diff(found.order) < 0)
     if back.size:
         row = int(back[0]) + 2
@@ -123,6 +137,21 @@ def changes(table: Labelled) -> Labelled:
     return Labelled(frame, table.said, (*table.notes, note))
 
 
+def without_head(table: Labelled, *names: str) -> Labelled:
+    """The rows from the first on that has a number in every one of these columns."""
+    columns = [table.frame[name].cast(pl.Float64, strict=False) for name in names if name in table.columns]
+    filled = pl.Series(np.logical_and.reduce([c.is_finite().fill_null(value=False).to_numpy() for c in columns]))
+    if not columns or not filled.any():
+        return table
+    head = int(filled.arg_true()[0])
+    if not head:
+        return table
+    first, last = table.frame[DAY][0], table.frame[DAY][head - 1]
+    note = f"the first {head} rows ({first} to {last}) lack a number, and were left out as --drop-head says"
+    written = None if table.written is None else table.written[head:]
+    return Labelled(table.frame.slice(head), table.said, (*table.notes, note), written)
+
+
 def numbers(table: Labelled, *names: str) -> Labelled:
     """Only these columns, as finite numbers."""
     missing = [name for name in names if name not in table.frame.columns]
@@ -138,16 +167,24 @@ def numbers(table: Labelled, *names: str) -> Labelled:
         if wrong.len():
             row = int(wrong[0])
             raise table.refuse(
-                f"row {row + 1}, column {name}: expected a finite number, found {frame[name][row]}. Correct it at its "
-                "source."
+                f"row {row + 1}, column {name}: expected a finite number, found {frame[name][row]}. {_remedy(column)}"
             )
         frame = frame.with_columns(column.alias(name))
     return Labelled(frame, table.said, table.notes, table.written)
 
 
+def _remedy(column: pl.Series) -> str:
+    """What to do about a column with gaps; gaps at its head alone are those of a window that is not full yet."""
+    finite = column.is_finite().fill_null(value=False)
+    head = int(finite.arg_true()[0]) if finite.any() else 0
+    if head and finite[head:].all():
+        return f"The first {head} rows have none, as before a window is full: leave them out with --drop-head."
+    return "Correct it at its source."
+
+
 def as_returns(table: Labelled, zone: str | None, *, is_values: bool, unit: str | None = None) -> Labelled:
     """One row a day of returns as fractions, from returns or from values."""
-    refuse_repeats(table)
+    refuse_repeats(table, zone)
     daily = to_days(table, zone)
     if is_values:
         return changes(last_of_day(daily))
@@ -159,14 +196,22 @@ def as_returns(table: Labelled, zone: str | None, *, is_values: bool, unit: str 
     return compounded(daily)
 
 
-def refuse_repeats(table: Labelled) -> None:
-    """Refuse a day that stands twice without a clock, and a time that stands twice: which of both rows is meant?"""
-    column = table.frame[DAY]
-    again = (~column.is_first_distinct()).arg_true()
+def _moments(table: Labelled, zone: str | None) -> Moments:
+    column, refuse = table.frame[DAY], refusing(table.said)
+    _refuse_no_zone(column, zone, table)
+    if table.written is not None and zone is None:
+        return as_written(column, table.written, refuse)
+    return moments(column, None if column.dtype == pl.Date else zone, "--zone", refuse)
+
+
+def refuse_repeats(table: Labelled, zone: str | None) -> None:
+    """Refuse a day that stands twice without a clock, and an instant that stands twice: which of both rows is meant?"""
+    column, order = table.frame[DAY], pl.Series(_moments(table, zone).order)
+    again = (~order.is_first_distinct()).arg_true()
     if again.len() == 0:
         return
     row = int(again[0])
-    first = int((column == column[row]).arg_true()[0])
+    first = int((order == order[row]).arg_true()[0])
     when = column.cast(pl.String)[row]
     clock = "" if isinstance(column.dtype, pl.Datetime) and _has_clock(column) else ", and it carries no clock"
     raise table.refuse(
@@ -206,12 +251,12 @@ def refusing(said: str) -> Refuse:
     return refuse
 
 
-def _times(column: pl.Series, said: str) -> tuple[pl.Series, Days | None]:
-    """Days and times as such; texts as ISO writes them, with the days of their own offsets."""
+def _times(column: pl.Series, said: str, order: Order | None) -> tuple[pl.Series, Days | None]:
+    """Days and times as such; texts and numbers as people write dates, with the days of their own offsets."""
     if column.null_count():
         raise BadInputError(f"{said}: row {int(column.is_null().arg_true()[0]) + 1}: expected a time, found none.")
-    if column.dtype == pl.String:
-        times, written = texts_to_times(column, refusing(said))
+    if column.dtype == pl.String or column.dtype.is_numeric():
+        times, written = texts_to_times(_iso(column, said, order), refusing(said))
         return times.alias(DAY), written
     if column.dtype != pl.Date and not isinstance(column.dtype, pl.Datetime):
         raise BadInputError(
@@ -220,6 +265,17 @@ def _times(column: pl.Series, said: str) -> tuple[pl.Series, Days | None]:
         )
     within_years(column, refusing(said))
     return column.alias(DAY), None
+
+
+def _iso(column: pl.Series, said: str, order: Order | None) -> pl.Series:
+    try:
+        return days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column, order)
+    except OddDateError as error:
+        place = "" if error.row is None else f"row {error.row + 1}, "
+        raise BadInputError(
+            f"{said}: {place}column {column.name}: expected rows labelled by dates, found {error.problem}. Nothing "
+            "was written."
+        ) from error
 
 
 def _refuse_no_zone(column: pl.Series, zone: str | None, table: Labelled) -> None:

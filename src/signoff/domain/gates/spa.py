@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from signoff.domain.charts import Interval, IntervalChart, Reference
 from signoff.domain.dossier import Dossier, PredictionKind
-from signoff.domain.evidence import Evidence
+from signoff.domain.evidence import Evidence, Predictions
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
@@ -70,7 +70,8 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             "date; flat predictions and zero realised returns excluded"
             if is_waived
             else result.convention,
-            explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}",
+            explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}"
+            f"{_absent(predictions, result, gate.threshold, value)}",
             figures=_figures(result),
             turning_point=_turning_point(result, gate.threshold, is_waived=is_waived),
             charts=(_picture(result, gate.threshold),),
@@ -106,6 +107,22 @@ def _effective(result: SymmetricPredictionAccuracy, inferred: int, declared: int
     else:
         how = "declared in validation.prediction_horizon"
     return f"Clustered by {result.dates:,} dates they count for less: {worth} ({overlap}, {how})."
+
+
+def _absent(predictions: Predictions, result: SymmetricPredictionAccuracy, threshold: float, value: float) -> str:
+    """Which predictions are absent between the first and last of their symbol, and whether a pass hangs on them."""
+    found = predictions.absences
+    if found is None:
+        return ""
+    symbol, when = found.example
+    said = (
+        f" {found.absent:,} of {found.expected:,} predictions between the first and last of their symbol are absent "
+        f"(most of {symbol}, first at {when:%Y-%m-%d %H:%M} UTC; symbols: {found.symbols:,}); they count for "
+        "neither side."
+    )
+    fewest = min(n for n in (result.long_n, result.short_n) if n)
+    hangs = value >= threshold and value * fewest / (fewest + found.absent) < threshold
+    return f"{said} It could fail if all of them had been wrong." if hangs else said
 
 
 def _turning_point(result: SymmetricPredictionAccuracy, threshold: float, *, is_waived: bool) -> str:

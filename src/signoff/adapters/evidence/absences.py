@@ -1,0 +1,49 @@
+"""Which predictions a symbol lacks between its first and its last, counted and never refused.
+
+A symbol leaves an index and comes back; one market has a holiday, another one closes at another hour. So a symbol is
+expected only at hours of the day at which it is predicted on a tenth of the occasions or more.
+"""
+
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.evidence import Absences, CodedSymbols, Instants
+
+HOURS: Final = 24
+OFTEN: Final = 0.1
+PIECE: Final = 1 << 20
+
+
+def absences_of(times: Instants, symbols: CodedSymbols) -> Absences | None:
+    """The absences of ordered predictions, None where every symbol is whole."""
+    moment = np.concatenate([np.zeros(1, np.int32), np.cumsum(times[1:] != times[:-1], dtype=np.int32)])
+    starts = np.flatnonzero(np.concatenate([[True], moment[1:] != moment[:-1]]))
+    hour = (times[starts].astype("datetime64[h]").astype(np.int64) % HOURS).astype(np.intp)
+    codes, count = symbols.codes, symbols.names.size
+    first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    first[codes[::-1]], last[codes] = moment[::-1], moment
+    held = np.zeros((count, HOURS), np.int64)
+    for at in range(0, codes.size, PIECE):
+        cells = codes[at : at + PIECE].astype(np.int64) * HOURS + hour[moment[at : at + PIECE]]
+        held += np.bincount(cells, minlength=held.size).reshape(held.shape)
+    possible = np.zeros_like(held)
+    for one in np.unique(hour):
+        there = np.flatnonzero(hour == one)
+        possible[:, one] = np.searchsorted(there, last, "right") - np.searchsorted(there, first)
+    expected = np.where(held >= OFTEN * possible, possible, 0) * (held > 0)
+    lacking = np.maximum(expected - held, 0)
+    if not lacking.any():
+        return None
+    worst = int(np.argmax(lacking.sum(axis=1)))
+    at = np.isin(hour, np.flatnonzero(lacking[worst])) & (np.arange(hour.size) > first[worst])
+    at[moment[codes == worst]] = False
+    when = times[starts[np.argmax(at)]].astype("datetime64[us]").item()
+    assert isinstance(when, datetime)
+    return Absences(
+        expected=int(expected.sum()),
+        absent=int(lacking.sum()),
+        symbols=int((lacking.sum(axis=1) > 0).sum()),
+        example=(str(symbols.names[worst]), when),
+    )

@@ -1,0 +1,168 @@
+"""Dates as people write them, brought to ISO: `31/12/2020`, `12/31/2020`, `20201231`, `31-Dec-2020`.
+
+A column has one form. Day and month are told apart where a number above 12 proves it; where nothing does, somebody has
+to say. A spreadsheet that took half of a column for its own dates leaves two forms behind, and is refused with the row.
+"""
+
+from typing import Final, Literal
+
+import polars as pl
+
+Order = Literal["day-first", "month-first"]
+_CLOCK: Final = r"(?:[T ,]+(\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)\s*([AaPp][Mm])?\s*(Z|[+-]\d{2}:?\d{2})?)?"
+_ISO: Final = r"^\d{4}-\d{2}-\d{2}(?:$|[T ])"
+_YEAR_FIRST: Final = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}$"
+_COMPACT: Final = rf"^((?:19|20|21|22)\d{{2}})(\d{{2}})(\d{{2}}){_CLOCK}$"
+_YEAR_LAST: Final = rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_CLOCK}$"
+_DAY_NAMED: Final = rf"^(\d{{1,2}})[-/. ]+([A-Za-z]{{3,9}})\.?[-/., ]+(\d{{4}}){_CLOCK}$"
+_MONTH_NAMED: Final = rf"^([A-Za-z]{{3,9}})\.?[-/. ]+(\d{{1,2}}),?[-/. ]+(\d{{4}}){_CLOCK}$"
+_SHORT_YEAR: Final = r"^\d{1,2}[-/.](?:\d{1,2}|[A-Za-z]{3})[-/.]\d{2}(?:\D.*)?$"
+_SHAPES: Final = (_ISO, _YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAMED, _MONTH_NAMED)
+_NAMES: Final = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+_MONTHS: Final = {
+    name: f"{number:02d}" for number, names in enumerate(_NAMES, start=1) for name in {names, names[:3], names[:4]}
+}
+_OLDEST, _NEWEST = 19_000_101, 22_621_231
+_FIRST_SERIAL, _LAST_SERIAL = 10_000, 100_000
+_SECONDS: Final = 10**8
+
+
+class OddDateError(ValueError):
+    """A date that cannot be read: its row, counted from 0 (None for the whole column), and the reason."""
+
+    def __init__(self, row: int | None, problem: str) -> None:
+        super().__init__(problem)
+        self.row, self.problem = row, problem
+
+
+def iso_texts(column: pl.Series, order: Order | None = None) -> pl.Series:
+    """Texts of dates and times as ISO texts. What is ISO already is returned as it is; OddDateError otherwise."""
+    texts = column.str.strip_chars()
+    filled = texts.drop_nulls()
+    if not filled.len():
+        return column
+    shape = next((shape for shape in _SHAPES if filled[0] and _matches(filled[:1], shape).all()), None)
+    if shape is None:
+        _refuse_short_year(texts)
+        return column
+    fits = _matches(texts, shape)
+    if not fits.fill_null(value=True).all():
+        _refuse_second_form(texts, fits)
+    if shape == _ISO:
+        return texts
+    return _written(texts, shape, order)
+
+
+def days_of_numbers(column: pl.Series) -> pl.Series:
+    """Whole numbers such as 20201231 as ISO texts; OddDateError for day numbers of Excel and for Unix times."""
+    numbers = column.cast(pl.Float64).drop_nulls()
+    if not numbers.len():
+        return column.cast(pl.String)
+    found = numbers.to_numpy()
+    least, most = float(found.min()), float(found.max())
+    if least >= _OLDEST and most <= _NEWEST:
+        return iso_texts(column.cast(pl.Int64).cast(pl.String))
+    shown = f"{column.drop_nulls()[0]}"
+    if least >= _FIRST_SERIAL and most < _LAST_SERIAL:
+        day = pl.select(pl.lit("1899-12-30").str.to_date().dt.offset_by(f"{int(least)}d")).item()
+        raise OddDateError(None, f"{shown}, a day number of Excel ({day} is its {int(least)}). Format it as a date")
+    if least >= _SECONDS:
+        unit = "seconds" if most < _SECONDS * 10**3 else "milliseconds" if most < _SECONDS * 10**6 else "nanoseconds"
+        raise OddDateError(None, f"{shown}, which reads like a Unix time in {unit}. Write the day, as 2018-12-31")
+    raise OddDateError(None, f"rows labelled by the number {shown}. Set the index to the dates before writing it")
+
+
+def _matches(texts: pl.Series, shape: str) -> pl.Series:
+    return texts.str.contains(shape)
+
+
+def _refuse_short_year(texts: pl.Series) -> None:
+    if _matches(texts.drop_nulls()[:1], _SHORT_YEAR).all():
+        row = int(texts.is_not_null().arg_true()[0])
+        raise OddDateError(row, f"{texts[row]!r}, whose year has two digits. Write all four, as 2018-12-31")
+
+
+def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:
+    """Name the first row that is written in another known form; what is no date at all is left to the reader."""
+    row = int((~fits).fill_null(value=False).arg_true()[0])
+    known = int(texts.is_not_null().arg_true()[0])
+    if any(_matches(texts[row : row + 1], shape).all() for shape in _SHAPES):
+        raise OddDateError(
+            row,
+            f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}. A spreadsheet may have read some "
+            "of the dates with day and month exchanged: write the column again from its source, in one form",
+        )
+    raise OddDateError(row, f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}")
+
+
+def _written(texts: pl.Series, shape: str, order: Order | None) -> pl.Series:
+    parts = [texts.str.extract(shape, place) for place in range(1, 7)]
+    first, second, third, clock, half, zone = parts
+    if shape in {_YEAR_FIRST, _COMPACT}:
+        year, month, day = first, second, third
+    elif shape == _YEAR_LAST:
+        order = _order_of(texts, first, second, order)
+        year = third
+        day, month = (first, second) if order == "day-first" else (second, first)
+    else:
+        year = third
+        day, named = (first, second) if shape == _DAY_NAMED else (second, first)
+        month = _months(texts, named)
+    days = year + "-" + month.str.zfill(2) + "-" + day.str.zfill(2)
+    if not clock.is_not_null().any():
+        return days.alias(texts.name)
+    return (days + _clock(clock, half) + zone.fill_null("")).fill_null(days).alias(texts.name)
+
+
+def _order_of(texts: pl.Series, first: pl.Series, second: pl.Series, order: Order | None) -> Order:
+    above = [part.cast(pl.Int64).fill_null(0) > 12 for part in (first, second)]
+    days, months = (_first(found) for found in above)
+    if days is not None and months is not None:
+        row, other = max(days, months), min(days, months)
+        raise OddDateError(
+            row,
+            f"{texts[row]!r}, where row {other + 1} says {texts[other]!r}: day and month stand in another order. Write "
+            "the column again from its source, in one form",
+        )
+    proven: Order | None = "day-first" if days is not None else "month-first" if months is not None else None
+    if order is not None and proven is not None and order != proven:
+        at = days if days is not None else months
+        assert at is not None
+        raise OddDateError(at, f"{texts[at]!r}, which is {proven}, and --dates says {order}. Leave the option out")
+    if proven is None and order is None:
+        differs = (first.str.zfill(2) != second.str.zfill(2)).fill_null(value=False)
+        if differs.any():
+            row = int(differs.arg_true()[0])
+            raise OddDateError(
+                row,
+                f"{texts[row]!r}, and no row shows whether the day or the month comes first. Write ISO dates, or "
+                "convert the file with `signoff import` and --dates day-first or --dates month-first",
+            )
+    return proven or order or "day-first"
+
+
+def _first(found: pl.Series) -> int | None:
+    return int(found.arg_true()[0]) if found.any() else None
+
+
+def _months(texts: pl.Series, named: pl.Series) -> pl.Series:
+    months = named.str.to_lowercase().replace_strict(_MONTHS, default=None, return_dtype=pl.String)
+    strange = (months.is_null() & named.is_not_null()).arg_true()
+    if strange.len():
+        row = int(strange[0])
+        raise OddDateError(row, f"{texts[row]!r}, whose month is no English name. Write ISO dates")
+    return months
+
+
+def _clock(clock: pl.Series, half: pl.Series) -> pl.Series:
+    """`T16:00:00` of `4:00 PM`."""
+    parts = clock.str.split_exact(":", 2).struct
+    hour, minute, second = (parts.field(f"field_{n}") for n in range(3))
+    turned = (
+        hour.cast(pl.Int64) % 12 + pl.select(pl.when(half.str.to_lowercase() == "pm").then(12).otherwise(0)).to_series()
+    )
+    told = pl.select(pl.when(half.is_null()).then(hour.cast(pl.Int64)).otherwise(turned)).to_series()
+    return "T" + told.cast(pl.String).str.zfill(2) + ":" + minute + ":" + second.fill_null("00")

@@ -1,0 +1,304 @@
+"""A broker's list of trades becomes daily returns of an account with a stated capital.
+
+A day's return is what the account gained that day, fees paid, over its equity at the end of the day before; the equity
+begins as the capital that somebody states. What is held over a close has a worth only by a closing price. So without
+prices the list is read only where every day ends with nothing held: there the fills alone are the whole truth.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from signoff.adapters.calendars import ExchangeCalendar
+from signoff.adapters.evidence.column_names import in_one_form
+from signoff.adapters.evidence.frames import Hints
+from signoff.adapters.results.series import DAY, Labelled, labelled, numbers, read_labelled, read_table, to_days
+from signoff.domain.errors import BadInputError
+
+MOST_CARRIED: Final = 5
+_ROUND: Final = 9
+_COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
+    "date": ("date", "datetime", "date time", "trade date", "timestamp", "time", "trade time", "execution time"),
+    "symbol": ("symbol", "ticker", "instrument", "security"),
+    "side": ("side", "action", "buy sell", "b s", "direction"),
+    "quantity": ("quantity", "qty", "shares", "units"),
+    "price": ("price", "fill price", "trade price", "t price", "execution price", "avg price", "average price"),
+    "multiplier": ("multiplier", "contract multiplier"),
+    "currency": ("currency", "ccy"),
+}
+_FEES: Final = frozenset({"fees", "fee", "commission", "commissions", "comm fee", "comm", "taxes", "tax", "charges"})
+_BUYS: Final = frozenset({"buy", "b", "bot", "bought", "bto", "btc", "buy to open", "buy to close", "buy to cover"})
+_SELLS: Final = frozenset(
+    {"sell", "s", "sld", "sold", "sto", "stc", "short", "sell short", "sell to open", "sell to close"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a list of trades does not say: the capital, the zone of its clock, and the sessions where no prices are."""
+
+    capital: float | None
+    zone: str | None
+    calendar: str | None
+    hints: Hints
+
+
+def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, account: Account) -> Labelled:
+    """Daily returns, turnover and cost of one account in one currency."""
+    said = str(trades[1])
+    capital = _capital(account, said)
+    fills, notes = _fills(trades, account)
+    if prices is None:
+        _refuse_held(fills, said)
+        days, worth = _sessions(fills, account, said), None
+        notes.append(
+            f"no closing prices were given and every day ends with nothing held: days are those of {account.calendar}"
+        )
+    else:
+        days, worth, carried = _worth(fills, prices, account.hints)
+        notes += [f"what is held is worth its close in {prices[1].name}", *carried]
+    daily = fills.group_by(DAY).agg(
+        pl.col("cash").sum(), pl.col("fee").sum(), (pl.col("change") * pl.col("unit")).abs().sum().alias("traded")
+    )
+    frame = pl.DataFrame({DAY: days}).join(daily, on=DAY, how="left").sort(DAY).fill_null(0.0)
+    held = np.zeros(frame.height) if worth is None else worth
+    equity = capital + frame["cash"].cum_sum().to_numpy() + held
+    ruined = np.flatnonzero(~(equity > 0))
+    if ruined.size:
+        raise BadInputError(
+            f"{said}: expected an account whose equity stays above 0, found {equity[ruined[0]]:,.2f} on "
+            f"{frame[DAY][int(ruined[0])]} after a capital of {capital:,.2f}. Is --capital what the account held "
+            "before the first trade? Nothing was written."
+        )
+    before = np.concatenate([[capital], equity[:-1]])
+    table = pl.DataFrame(
+        {
+            DAY: frame[DAY],
+            "return": equity / before - 1,
+            "turnover": frame["traded"].to_numpy() / before,
+            "cost": frame["fee"].to_numpy() / before,
+        }
+    )
+    said_capital = f"returns are on the equity of an account that begins with {capital:,.2f} and holds nothing"
+    return Labelled(table, said, (said_capital, *notes))
+
+
+def _capital(account: Account, said: str) -> float:
+    if account.capital is None:
+        raise BadInputError(
+            f"{said}: expected the capital that the trades were made with, found none: a gain is no return without it. "
+            "Say it with --capital, in the currency of the prices. Nothing was written."
+        )
+    if not (np.isfinite(account.capital) and account.capital > 0):
+        raise BadInputError(f"Expected --capital above 0, found {account.capital:g}.")
+    return account.capital
+
+
+def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, list[str]]:
+    """One row a fill: its day, symbol, signed quantity (`change`), price of one (`unit`), fee and cash."""
+    frame, read = read_table(trades[0], trades[1], account.hints)
+    said, notes = str(trades[1]), list(read)
+    frame = _named(frame, said)
+    _refuse_currencies(frame, said)
+    table = labelled(frame, said, (), account.hints.dates)
+    fees = [name for name in table.columns if name.startswith("fee ")]
+    wanted = ["quantity", "price", *(name for name in ("multiplier",) if name in table.columns)]
+    found = numbers(table, *wanted).frame
+    _refuse_sign(found["price"], "price", "a price above 0", found["price"] > 0, table)
+    fee, said_fees = _fee(table, fees)
+    signed = _signed(table, found["quantity"])
+    multiplier = found["multiplier"] if "multiplier" in wanted else pl.Series([1.0]).new_from_index(0, found.height)
+    unit = found["price"] * multiplier
+    rows = pl.DataFrame(
+        {
+            DAY: table.frame[DAY],
+            "symbol": in_one_form(table.frame["symbol"].cast(pl.String)),
+            "change": signed,
+            "unit": unit,
+            "fee": fee,
+            "cash": -signed * unit - fee,
+            "multiplier": multiplier,
+        }
+    )
+    places = rows.with_row_index().sort(DAY, maintain_order=True)["index"].to_numpy()
+    written = None if table.written is None else table.written[places]
+    return to_days(Labelled(rows[places], said, (), written), account.zone).frame, [*notes, *said_fees]
+
+
+def _named(frame: pl.DataFrame, said: str) -> pl.DataFrame:
+    """The table with the columns of a list of trades under their own names."""
+    plain = {
+        name: " ".join(name.lower().replace("/", " ").replace("_", " ").replace(".", " ").split())
+        for name in frame.columns
+    }
+    names: dict[str, str] = {}
+    for wanted, known in _COLUMNS.items():
+        found = next((name for word in known for name in frame.columns if plain[name] == word), None)
+        if found is not None:
+            names[found] = wanted
+    names |= {name: f"fee {name}" for name in frame.columns if plain[name] in _FEES}
+    missing = [c for c in ("date", "symbol", "quantity", "price") if c not in names.values()]
+    if missing:
+        raise BadInputError(
+            f"{said}: expected a list of trades with the columns date, symbol, side, quantity, price and fees, found "
+            f"{', '.join(frame.columns)[:300]}; {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
+            "Rename the columns. Nothing was written."
+        )
+    return frame.select(list(names)).rename(names)
+
+
+def _refuse_currencies(frame: pl.DataFrame, said: str) -> None:
+    if "currency" in frame.columns:
+        found = frame["currency"].drop_nulls().unique().sort().to_list()
+        if len(found) > 1:
+            raise BadInputError(
+                f"{said}: expected trades in one currency, found {', '.join(map(str, found))}. Convert prices and fees "
+                "to one. Nothing was written."
+            )
+
+
+def _signed(table: Labelled, quantity: pl.Series) -> pl.Series:
+    """Bought quantities above 0, sold ones below; a column of signed quantities needs no side."""
+    if "side" not in table.columns:
+        if not (quantity < 0).any():
+            raise table.refuse(
+                "expected a column side with buy and sell, or quantities below 0 for what was sold, found neither. Add "
+                "the side."
+            )
+        return quantity
+    sides = table.frame["side"].cast(pl.String).fill_null("").str.strip_chars().str.to_lowercase()
+    sides = sides.str.replace_all(r"[_\- ]+", " ")
+    is_buy, is_sell = sides.is_in(list(_BUYS)), sides.is_in(list(_SELLS))
+    strange = (~is_buy & ~is_sell).arg_true()
+    if strange.len():
+        row = int(strange[0])
+        raise table.refuse(
+            f"row {row + 1}, column side: expected buy or sell, found {table.frame['side'][row]!r}. A dividend, "
+            "deposit or split is no trade: leave it out, and say so in the dossier."
+        )
+    _refuse_sign(quantity, "quantity", "a quantity below 0 only where it was sold", ~(is_buy & (quantity < 0)), table)
+    return pl.select(pl.when(is_buy).then(quantity.abs()).otherwise(-quantity.abs())).to_series()
+
+
+def _refuse_sign(values: pl.Series, name: str, wanted: str, is_right: pl.Series, table: Labelled) -> None:
+    wrong = (~is_right).arg_true()
+    if wrong.len():
+        row = int(wrong[0])
+        raise table.refuse(f"row {row + 1}, column {name}: expected {wanted}, found {values[row]:g}. Correct the row.")
+
+
+def _fee(table: Labelled, names: list[str]) -> tuple[pl.Series, list[str]]:
+    """What each trade cost, above 0; brokers write costs with either sign, and one file with one."""
+    rows = table.frame.height
+    if not names:
+        return pl.Series(np.zeros(rows)), ["no column of fees was found: returns are before fees"]
+    total, notes = np.zeros(rows), []
+    for name in names:
+        filled = table.frame.with_columns(pl.col(name).cast(pl.String).fill_null("0").alias(name))
+        values = numbers(Labelled(filled, table.said), name).frame[name].to_numpy()
+        above, below = np.flatnonzero(values > 0), np.flatnonzero(values < 0)
+        if above.size and below.size:
+            raise table.refuse(
+                f"row {int(max(above[0], below[0])) + 1}, column {name[4:]}: expected fees of one sign, found "
+                f"{values[max(above[0], below[0])]:g} beside {values[min(above[0], below[0])]:g}; a cost and a rebate "
+                "cannot be told apart. Write costs above 0 and rebates as a lower cost."
+            )
+        if below.size:
+            notes.append(f"{name[4:]} are below 0 throughout and were read as costs")
+        total += np.abs(values)
+    return pl.Series(total), notes
+
+
+def _refuse_held(fills: pl.DataFrame, said: str) -> None:
+    """Refuse what is held over the end of a day: without a price nobody knows its worth."""
+    by_day = fills.group_by(DAY, "symbol").agg(pl.col("change").sum()).sort("symbol", DAY)
+    held = by_day.with_columns(pl.col("change").cum_sum().over("symbol").round(_ROUND).alias("held"))
+    open_ = held.filter(pl.col("held") != 0).sort(DAY, "symbol")
+    if open_.height:
+        raise BadInputError(
+            f"{said}: expected closing prices, since {open_['held'][0]:g} {open_['symbol'][0]} are held at the end of "
+            f"{open_[DAY][0]}, and fills alone do not say what they are worth. Give --prices with date, symbol, close. "
+            "Nothing was written."
+        )
+
+
+def _sessions(fills: pl.DataFrame, account: Account, said: str) -> list[date]:
+    """The sessions from the first trade to the last: a day without trades is a return of 0 and counts."""
+    first, last = fills[DAY].min(), fills[DAY].max()
+    assert isinstance(first, date)
+    assert isinstance(last, date)
+    if account.calendar is None:
+        raise BadInputError(
+            f"{said}: expected the sessions between {first} and {last}, found trades alone: days without a trade count "
+            "as returns of 0. Name the exchange with --calendar, e.g. XNYS or 24/7, or give --prices."
+        )
+    days = list(ExchangeCalendar().days(account.calendar, first, last))
+    strangers = sorted(set(fills[DAY].to_list()) - set(days))
+    if strangers:
+        raise BadInputError(
+            f"{said}: expected trades on sessions of {account.calendar}, found one on {strangers[0]}. Name the "
+            "calendar of the market, or the zone of the clock with --zone. Nothing was written."
+        )
+    return days
+
+
+def _worth(fills: pl.DataFrame, prices: tuple[bytes, Path], hints: Hints) -> tuple[list[date], np.ndarray, list[str]]:
+    """The days of the prices from the first trade on, the worth of what is held at their ends, and older closes."""
+    closes = _closes(prices, hints)
+    traded = fills.group_by(DAY, "symbol").agg(pl.col("change").sum())
+    first, last = fills[DAY].min(), fills[DAY].max()
+    symbols = traded.select("symbol").unique().sort("symbol")
+    unpriced = sorted(set(symbols["symbol"].to_list()) - set(closes["symbol"].to_list()))
+    if unpriced:
+        raise BadInputError(f"{prices[1]}: expected closes of {', '.join(unpriced)[:200]}, found none. Add them.")
+    days = pl.concat([closes.select(DAY), traded.select(DAY)]).unique().filter(pl.col(DAY) >= first).sort(DAY)
+    grid = days.join(symbols, how="cross").join(closes, on=[DAY, "symbol"], how="left")
+    grid = grid.join(traded, on=[DAY, "symbol"], how="left").sort("symbol", DAY)
+    own = pl.col("close").is_not_null()
+    grid = grid.with_columns(
+        pl.col("change").fill_null(0.0).cum_sum().over("symbol").round(_ROUND).alias("held"),
+        pl.col("close").forward_fill(MOST_CARRIED).over("symbol").alias("worth"),
+        (~own).alias("carried"),
+    )
+    if not grid.filter((pl.col(DAY) > last) & (pl.col("held") != 0)).height:
+        grid = grid.filter(pl.col(DAY) <= last)
+    needed = grid.filter(pl.col("held") != 0).sort(DAY, "symbol")
+    missing = needed.filter(pl.col("worth").is_null())
+    if missing.height:
+        raise BadInputError(
+            f"{prices[1]}: expected a close of {missing['symbol'][0]} on {missing[DAY][0]}, when "
+            f"{missing['held'][0]:g} are held, found none in the {MOST_CARRIED} days before either. Add it."
+        )
+    multiplier = fills.group_by("symbol").agg(pl.col("multiplier").last())
+    worth = (pl.col("held") * pl.col("worth").fill_null(0.0) * pl.col("multiplier")).sum().alias("worth")
+    total = grid.join(multiplier, on="symbol", how="left").group_by(DAY).agg(worth).sort(DAY)
+    carried = needed.filter("carried")
+    note = (
+        [f"{carried.height} closes are missing while held and are those of a session before, first "
+         f"{carried['symbol'][0]} on {carried[DAY][0]}"]
+        if carried.height
+        else []
+    )  # fmt: skip
+    return total[DAY].to_list(), total["worth"].to_numpy(), note
+
+
+def _closes(prices: tuple[bytes, Path], hints: Hints) -> pl.DataFrame:
+    """Closing prices by day and symbol."""
+    table = read_labelled(*prices, Hints(decimal=hints.decimal, dates=hints.dates))
+    if "symbol" not in table.columns:
+        raise table.refuse(f"expected closing prices as date, symbol, close, found {', '.join(table.columns)}.")
+    frame = numbers(table, "close").frame.with_columns(
+        in_one_form(table.frame["symbol"].cast(pl.String)).alias("symbol"), pl.col(DAY).cast(pl.Date)
+    )
+    wrong = (~(frame["close"] > 0)).arg_true()
+    if wrong.len():
+        row = int(wrong[0])
+        raise table.refuse(f"row {row + 1}, column close: expected a price above 0, found {frame['close'][row]:g}.")
+    if frame.select(DAY, "symbol").is_duplicated().any():
+        raise table.refuse("expected one close for a day and symbol, found several.")
+    return frame
