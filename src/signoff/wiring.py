@@ -49,7 +49,7 @@ from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
-from signoff.app.bound import AT_STAKE, held_against
+from signoff.app.bound import STAYS_TAKEN, held_against
 from signoff.app.champion import ALIAS
 from signoff.app.credentials import Authenticators
 from signoff.app.held import approved
@@ -606,7 +606,7 @@ class House:
 
     def _held_against_registry(self, result: Verification) -> Verification:
         """The same, with what the registry has otherwise than the releases that are bound to it."""
-        stored = {each.stream: each.state for each in self.record.stored_in(*AT_STAKE)}
+        stored = {each.stream: each.state for each in self.record.stored_in(*STAYS_TAKEN)}
         told = tuple(held_against(deployments_in(stored), self.registry, ALIAS))
         return replace(
             result,

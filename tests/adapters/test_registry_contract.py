@@ -79,6 +79,24 @@ def test_a_pinned_version_with_other_bytes_does_not_work_and_names_the_file(worl
 
 
 @pytest.mark.parametrize("attack", small_models.ATTACKS)
+def test_the_mark_of_a_version_changes_with_its_files_and_stays_otherwise(world, attack):
+    def mark():
+        return world.registry.stamp("m", "1.0.0", number=world.made["1.0.0"].number)
+
+    before = mark()
+    assert before == mark() is not None
+    with small_models.attacked(world.folders["1.0.0"], attack, "times_model.py"):
+        if world.uri.startswith("sqlite"):
+            try:
+                assert mark() != before
+            except OddArtifactError:
+                assert attack is small_models.linked
+        elif attack not in {small_models.altered, small_models.linked}:
+            assert mark() != before, "a server tells names and sizes"
+    assert world.registry.stamp("m", "9.9.9") is None
+
+
+@pytest.mark.parametrize("attack", small_models.ATTACKS)
 def test_a_loader_gets_the_pinned_bytes_or_nothing(world, tmp_path, attack):
     pin, into = world.made["2.0.0"].pin, tmp_path / "into"
     if not seen(world, attack):

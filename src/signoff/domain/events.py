@@ -248,6 +248,20 @@ class RegisteredAgain(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FilesChanged(Event):
+    """The registry holds other bytes under an approved number than the ones that were approved: an alarm.
+
+    `found` names each file with the digest that was expected and the one that was found.
+    """
+
+    kind: Literal["files_changed"] = "files_changed"
+    version: str
+    number: int
+    approved_digest: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OverrideSigned(Event):
     """A person took responsibility for the gates that block."""
 
@@ -821,6 +835,7 @@ AnyEvent = (
     | Adopted
     | Validated
     | RegisteredAgain
+    | FilesChanged
     | OverrideSigned
     | ApprovalRequested
     | ApprovalSigned

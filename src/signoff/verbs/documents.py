@@ -104,7 +104,8 @@ class FileDocument(TypedDict):
 class ArtifactsDocument(TypedDict):
     """The registered version that a release is bound to: number, digest and every file; `words` say it, or why not.
 
-    `registered_again` are the numbers of later registrations under the same version.
+    `registered_again` are the numbers of later registrations under the same version. `changed_files` says which other
+    bytes were found under the approved number.
     """
 
     bound: bool
@@ -115,6 +116,7 @@ class ArtifactsDocument(TypedDict):
     digest: str | None
     files: list[FileDocument]
     registered_again: list[int]
+    changed_files: list[str]
 
 
 class DeploymentDocument(TypedDict):
@@ -263,6 +265,7 @@ def _artifacts(state: Deployment) -> ArtifactsDocument:
         "digest": None if pin is None else pin.digest,
         "files": [] if pin is None else [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in pin.files],
         "registered_again": list(state.registered_again),
+        "changed_files": list(state.changed_files),
     }
 
 
