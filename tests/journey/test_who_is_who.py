@@ -212,6 +212,8 @@ def test_who_starts_signs_section_12_and_the_living_memo_and_verify_say_so(desk,
     desk.ok("approve", desk.identity, "--role", "compliance")
     (tmp_path / "perez.pub").write_bytes(KeyFile.held(tmp_path / "perez.pem").public_pem)
     desk.ok("people", "add", "Q. Ferrari", "--public-key", tmp_path / "perez.pub")
+    assert "Q. Ferrari holds" in desk.refused("rollout", "start", desk.identity, "--as", "Q. Ferrari")
+    desk.ok("accounts", "grant", "Q. Ferrari", "--duty", "operator")
     key = ("--as", "Q. Ferrari", "--key", tmp_path / "perez.pem")
     started = desk.ok("rollout", "start", desk.identity, *key)
     assert (started["state"], started["deployed_by"]) == ("shadow", "Q. Ferrari")
@@ -264,14 +266,27 @@ def test_a_signed_memo_that_was_altered_or_is_gone_is_named_and_the_living_memo_
     assert "approved/deployment_memo.pdf" in told
 
 
-def test_a_start_by_somebody_who_cannot_sign_says_that_nobody_signed(desk, capsys):
+def test_a_start_by_somebody_whose_key_is_elsewhere_says_that_nobody_signed(desk, capsys):
     desk.ok("approve", desk.identity, "--role", "compliance")
-    code, told = said(capsys, "rollout", "start", desk.identity, "--home", desk.home, "--as", "Nobody Known")
+    (desk.home / "keys").rename(desk.home / "keys_elsewhere")
+    code, told = said(capsys, "rollout", "start", desk.identity, "--home", desk.home, "--as", "T. Haddad")
     assert code == 0, told
     assert "nobody signed section 12" in told
 
 
+@pytest.mark.parametrize("name", ["Nobody Known", "R. Moreau", "t. haddad", "root"])
+def test_nobody_starts_here_who_is_not_enrolled_or_may_not(desk, name):
+    desk.ok("approve", desk.identity, "--role", "compliance")
+    told = " ".join(desk.refused("rollout", "start", desk.identity, "--as", name).split())
+    assert f"{name} {'holds risk' if name == 'R. Moreau' else 'is not enrolled here'}" in told
+    assert "to start takes one of: head_of_trading, operator" in told
+    assert "T. Haddad" in told
+    (release,) = desk.ok("status", desk.identity)["deployments"]
+    assert release["state"] == "approved"
+    assert desk.ok("kill", "momentum", "--reason", "an exit is open to any name", "--as", name)
+
+
 def test_an_item_is_ticked_by_somebody_who_is_enrolled_alone(desk):
-    assert "Nobody Known" in desk.refused("done", desk.identity, "Retrospective", "--as", "Nobody Known", code=2)
+    assert "Nobody Known" in desk.refused("done", desk.identity, "Retrospective", "--as", "Nobody Known")
     refused = desk.refused("done", desk.identity, "a party", "--as", "T. Haddad")
     assert "Performance review meeting" in refused

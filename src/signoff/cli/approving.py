@@ -10,8 +10,9 @@ import typer
 
 from signoff.adapters.folders import write_file
 from signoff.adapters.signing_keys import KeyFile, load_public
-from signoff.cli.checking import Folder
+from signoff.cli.checking import Folder, cannot_sign
 from signoff.cli.session import Session, a_name, rows
+from signoff.domain.access import Verb
 from signoff.domain.deployment import State, block_words
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.events import Phase
@@ -186,7 +187,7 @@ def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None)
     """
     session: Session = context.obj
     with session.progress() as report:
-        document = session.verbs.submit(directory, policy, report)
+        document = session.acting(Verb.SUBMIT).submit(directory, policy, report)
     _answer(session, document)
     raise typer.Exit(0 if document["state"] == State.AWAITING_APPROVAL.value else 1)
 
@@ -351,5 +352,11 @@ def _answer(session: Session, document: Document, *further: str) -> None:
     floor = (f"held to the {held_to['says']}",) if isinstance(held_to, dict) else ()
     unread = (f"not known, and told in the memo: {text}" for text in rows(document, "unread"))
     session.answer(
-        document, f"{identity} is {document['state']}", *((hint,) if hint else ()), *further, *floor, *unread
+        document,
+        f"{identity} is {document['state']}",
+        *((hint,) if hint else ()),
+        *cannot_sign(document),
+        *further,
+        *floor,
+        *unread,
     )

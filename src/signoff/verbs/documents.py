@@ -173,9 +173,10 @@ class ShareDocument(TypedDict):
 
 
 class ReleaseDocument(DeploymentDocument):
-    """The same with the flags of its version, and what its rehearsal lacks."""
+    """The same with the flags of its version, what its rehearsal lacks, and in which roles nobody can sign it."""
 
     unrehearsed: list[str]
+    cannot_sign: list[str]
     flags: FlagValues
     versions: dict[str, ShareDocument]
     flags_revision: int
@@ -778,12 +779,16 @@ class AssessmentDocument(TypedDict):
     policy: FloorDocument
     refused: list[str]
     submit_refused: list[str]
+    cannot_sign: list[str]
 
 
-def assessment_document(release: Release, submit_refused: tuple[str, ...] = ()) -> AssessmentDocument:
+def assessment_document(
+    release: Release, submit_refused: tuple[str, ...] = (), cannot_sign: tuple[str, ...] = ()
+) -> AssessmentDocument:
     """What `check` and `memo` found: every metric, every gate and every figure.
 
-    `refused` is what both `memo` and `submit` refuse, `submit_refused` what `submit` refuses beside that.
+    `refused` is what both `memo` and `submit` refuse, `submit_refused` what `submit` refuses beside that,
+    and `cannot_sign` the roles that nobody enrolled could sign in.
     """
     refused = refusals(release)
     assessment, dossier = release.assessment, release.inputs.dossier
@@ -806,6 +811,7 @@ def assessment_document(release: Release, submit_refused: tuple[str, ...] = ()) 
         "policy": floor_document(release.inputs.floor),
         "refused": list(refused),
         "submit_refused": [text for text in submit_refused if text not in refused],
+        "cannot_sign": list(cannot_sign),
     }
 
 

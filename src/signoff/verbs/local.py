@@ -255,7 +255,8 @@ class Local:
         release = self.house.assessor.assess(folder, policy, progress, seed=seed)
         is_there = self.house.settings.home.is_dir()
         foreseen = self.house.approvals.foreseen(folder, release, actor=self.actor) if is_there else ()
-        return assessment_document(release, foreseen)
+        unsignable = self.house.approvals.unsignable(folder, release, actor=self.actor) if is_there else ()
+        return assessment_document(release, foreseen, unsignable)
 
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
@@ -635,6 +636,7 @@ class Local:
         return {
             **deployment_document(state, flags),
             "unrehearsed": list(unrehearsed),
+            "cannot_sign": list(self.house.approvals.unsigned(state)),
             "flags": dict(flags.for_version(state.version).as_keys()),
             "versions": shares_document(flags),
             "flags_revision": flags.revision,
