@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 
+import firm_policy
 import pytest
 from cast_of_six import PEOPLE
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -284,6 +285,29 @@ def test_nobody_starts_here_who_is_not_enrolled_or_may_not(desk, name):
     (release,) = desk.ok("status", desk.identity)["deployments"]
     assert release["state"] == "approved"
     assert desk.ok("kill", "momentum", "--reason", "an exit is open to any name", "--as", name)
+
+
+def test_a_role_that_may_not_override_is_named_and_not_a_key_that_is_missing(desk):
+    (desk.home / "keys").rename(desk.home / "keys_elsewhere")
+    told = " ".join(desk.refused("override", desk.identity, "--role", "lead_quant", "--reason", "r").split())
+    assert "role lead_quant may not override; the policy leaves it to" in told
+    assert "cto" in told
+
+
+def test_a_rejected_release_says_what_comes_next(desk, capsys):
+    desk.ok("reject", desk.identity, "--role", "compliance", "--reason", "registration missing")
+    told = " ".join(said(capsys, "submit", desk.folder, "--home", desk.home, "--as", "Q. Ferrari")[1].split())
+    assert "these bytes stay rejected" in told
+    assert f"signoff history {desk.identity}" in told
+
+
+def test_a_proposal_that_is_open_stands_in_the_head_of_the_policy(desk, capsys, tmp_path):
+    policy = tmp_path / "other.yaml"
+    policy.write_text(firm_policy.FILE.read_text().replace("version:", "version: 99 #", 1))
+    proposed = desk.ok("policy", "propose", policy, "--as", "R. Moreau")
+    told = said(capsys, "policy", "show", "--home", desk.home)[1]
+    head = told.partition("name: ")[0]
+    assert f"PENDING: proposal {proposed['proposal']} of R. Moreau waits for a second person" in head
 
 
 def test_an_item_is_ticked_by_somebody_who_is_enrolled_alone(desk):

@@ -113,6 +113,15 @@ class ApprovalRound:
             return (*refusals(release), f"what is on record cannot be told: {error}")
         return (*refusals(release), *(said for ask in asked if (said := _refused(ask))))
 
+    def refuse_overriding_role(self, identity: str, role: Role) -> None:
+        """Refuse a role that may not override before anybody looks for a key."""
+        state = self.record.deployment(identity)
+        if role not in (allowed := state.policy.approvals.override_roles):
+            raise GuardError(
+                "role",
+                f"role {role.value} may not override; the policy leaves it to {', '.join(r.value for r in allowed)}.",
+            )
+
     def unsignable(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
         """The roles that nobody could sign in, were this release submitted by `actor` today; nothing is recorded."""
         policy = shortened(release.inputs.policy, release.inputs.dossier.header.deployment_type)
@@ -654,6 +663,7 @@ def _results(release: Release) -> tuple[GateResult, ...]:
             statistic=finite(f.statistic.value),
             threshold=finite(f.threshold.value),
             n=f.n,
+            is_near_miss=f.is_near_miss,
         )
         for f in release.assessment.findings
     )

@@ -253,7 +253,8 @@ def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[st
     gates = rows(shown, "gates")
     for gate in gates:
         blocks = "" if gate["outcome"] == "pass" else ", blocks" if gate["blocking"] else ", advisory"
-        yield f"  gate {gate['gate']}: {str(gate['outcome']).replace('_', ' ')}{blocks}"
+        outcome = "near miss" if gate.get("near_miss") else str(gate["outcome"]).replace("_", " ")
+        yield f"  gate {gate['gate']}: {outcome}{blocks}"
     if not gates:
         yield "  gates: not told by this server; they stand in the memo"
     if overriding := rows(shown, "overridden_by"):
@@ -344,7 +345,9 @@ def _answer(session: Session, document: Document, *further: str) -> None:
         "--reason …",
         State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
         State.APPROVED.value: f"next: signoff rollout start {identity}",
-        State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",
+        State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}, and these bytes stay rejected. Mend "
+        f"what was rejected (`signoff history {identity}` says why) and submit the folder again: other bytes open a "
+        "release of their own",
     }
     hint = hints.get(str(document["state"]))
     held_to = document.get("policy")

@@ -189,7 +189,9 @@ def kill(
 ) -> None:
     """Stop trading a model, the models of a desk, or all of them now: flags off, orders fenced and cancelled.
 
-    One person, no prompt. Example: `signoff kill momentum --reason "orders at ten times the size"`
+    One person, no prompt. A name that nothing is known by is stopped too, and exits 1.
+
+    Example: `signoff kill momentum --reason "orders at ten times the size"`
     """
     session: Session = context.obj
     if (model is not None) + is_all + (desk is not None) != 1:
@@ -211,7 +213,10 @@ def kill(
         session.answer(document, *_unrecognised(model, document), *_killed(model, document), *_where(session))
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
-    if document.get("flat") is not True:  # a server of before says nothing of a venue, and unknown is not flat
+    is_unknown = model is not None and document.get("known") is False
+    if (
+        is_unknown or document.get("flat") is not True
+    ):  # a server of before says nothing of a venue, and unknown is not flat
         raise typer.Exit(1)
 
 
@@ -252,7 +257,10 @@ def _unrecognised(model: str, document: Document) -> tuple[str, ...]:
         nearest = f"Nearest names: {', '.join(near)}. If the name was a slip, stop the right one now."
     else:
         nearest = "No name on record is near it: `signoff status` lists what there is. If it was a slip, stop that now."
-    return (f"NOTHING HERE IS KNOWN BY THE NAME {model!r}: no release, no rehearsal. {nearest}",)
+    return (
+        f"NOTHING HERE IS KNOWN BY THE NAME {model!r}: no release, no rehearsal. {nearest} The kill stands under this "
+        "name all the same.",
+    )
 
 
 def _where(session: Session) -> tuple[str, ...]:

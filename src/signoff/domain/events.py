@@ -215,6 +215,7 @@ class GateResult:
     statistic: float | None
     threshold: float | None
     n: int
+    is_near_miss: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -279,6 +279,7 @@ class GateSignedDocument(TypedDict):
     statistic: float | None
     threshold: float | None
     n: int
+    near_miss: bool
 
 
 class ToSignDocument(TypedDict):
@@ -311,6 +312,7 @@ def to_sign_document(state: Deployment, results: Iterable[GateResult], memo: str
                 "statistic": r.statistic,
                 "threshold": r.threshold,
                 "n": r.n,
+                "near_miss": r.is_near_miss,
             }
             for r in results
         ],

@@ -300,6 +300,7 @@ class Local:
 
     def override(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
         """Take responsibility for the gates that block."""
+        self.house.approvals.refuse_overriding_role(identity, signing.role)
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
     def to_sign(self, identity: str) -> ToSignDocument:
