@@ -594,10 +594,10 @@ class House:
             with suppress(OSError):  # a convenience: without it the next time reads everything
                 write_file(place, verified.to_bytes(), mode=PRIVATE_FILE)
         if is_full:
-            result = replace(result, findings=(*result.findings, *self._altered_editions()))
+            result = replace(result, findings=(*result.findings, *self.altered_editions()))
         return self._held_against_registry(result)
 
-    def _altered_editions(self) -> Iterator[tuple[str, str]]:
+    def altered_editions(self) -> Iterator[tuple[str, str]]:
         """Files of kept editions that are not what was issued; a folder that is not here is not asked for."""
         for state in self.record.deployments():
             here = [edition for edition, _ in state.editions if self.releases.folder(state.id, edition).is_dir()]

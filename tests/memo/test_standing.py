@@ -582,3 +582,22 @@ def test_when_notices_are_due_names_the_rule_that_says_so(kind, hours, short, sa
 
 def test_the_day_of_the_last_update_is_that_of_the_latest_signature_unless_told() -> None:
     assert sample.cell(sample.memo(), "12", "Last Updated").text == str(date(2018, 12, 20))
+
+
+@pytest.mark.parametrize(
+    ("delivery", "is_checked"), [(Delivery.EMAIL, True), (Delivery.RECEIVER, False), (Delivery.FILE, False)]
+)
+@pytest.mark.parametrize("item", ["Email to stakeholders", "e-mail to all desks", "E-Mails of the release"])
+def test_an_e_mail_is_ticked_where_a_mail_server_took_it(item: str, delivery: Delivery, is_checked: bool) -> None:
+    dossier = sample.dossier()
+    dossier = replace(dossier, communication=replace(dossier.communication, at_deployment=(item,)))
+    sent = NoticeSent(notice=item, audience=(), channel="email", delivery=delivery, receiver="hooks.firm")
+    boxes = sample.boxes(sample.memo(dossier=dossier, **standing(notices=(sent,))), "9.1")
+    (box,) = (box for text, box in boxes.items() if item.lower() in text.lower())
+
+    assert box.is_checked is is_checked
+    assert ("no mail server took it" in box.note) is not is_checked
+
+
+def test_the_environment_of_7_1_is_whose_word_it_is() -> None:
+    assert sample.cell(sample.memo(), "7.1", "Environment").text.endswith("(declared by K. Example)")
