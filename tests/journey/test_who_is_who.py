@@ -303,7 +303,7 @@ def test_a_rejected_release_says_what_comes_next(desk, capsys):
 
 def test_a_proposal_that_is_open_stands_in_the_head_of_the_policy(desk, capsys, tmp_path):
     policy = tmp_path / "other.yaml"
-    policy.write_text(firm_policy.FILE.read_text().replace("version:", "version: \"99\" #", 1))
+    policy.write_text(firm_policy.FILE.read_text().replace("version:", 'version: "99" #', 1))
     proposed = desk.ok("policy", "propose", policy, "--as", "R. Moreau")
     told = said(capsys, "policy", "show", "--home", desk.home)[1]
     head = told.partition("name: ")[0]
