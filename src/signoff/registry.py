@@ -13,11 +13,12 @@ import math
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
@@ -25,12 +26,20 @@ from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY, MLFLOW_SUPPRE
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
-from signoff.adapters.mlflow_registry import INFERENCE, MlflowRegistry, answering, connected, declared_in
+from signoff.adapters.mlflow_registry import (
+    INFERENCE,
+    TOLERANCE,
+    MlflowRegistry,
+    answering,
+    connected,
+    declared_in,
+)
 from signoff.adapters.model_files import hashed
+from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.domain.artifacts import Artifact, OtherBytesError, Pin
-from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
+from signoff.domain.errors import BadInputError, RefusedError, SignoffError, UnavailableError
 from signoff.domain.names import name_objection
 
 __all__ = ["Model", "OtherBytesError", "Registered", "fetch", "pin_of", "register"]
@@ -41,6 +50,7 @@ KNOWN_INPUT: Final = "known_input.parquet"
 KNOWN_OUTPUT: Final = "known_output.parquet"
 OWN: Final = frozenset({INFERENCE, SCHEMA, KNOWN_INPUT, KNOWN_OUTPUT})
 NOT_THERE: Final = "RESOURCE_DOES_NOT_EXIST"
+CHECK_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +74,15 @@ class Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
-    """A version as it was registered: `pin` names its number, its run and every file with its SHA-256."""
+    """A version as it was registered: `pin` names its number, its run and every file with its SHA-256.
+
+    `known_output` says whether the model gave it: "checked" with the rows and what the model could not reach meanwhile,
+    else "not checked" and why.
+    """
 
     version: str
     pin: Pin
+    known_output: str = field(default="not checked", compare=False)
 
     @property
     def number(self) -> int:
@@ -108,6 +123,10 @@ def register(
     database, or where the server keeps them). `parameters`, `metrics`, `architecture`, the first and last day of the
     training data and the commit are what the memo compares with the version before; `user` names who trained it.
 
+    The model is first run on its known input, in a child process as `signoff benchmark` runs it, and refused where it
+    gives another output than `known_output`: a wrong order of the features shows there. `known_output` of the answer
+    says so, or why it was not checked. Such a child loads nothing on a machine where it cannot be confined.
+
     The same model under the same run again changes nothing. Raises RefusedError where the version is registered
     already with other bytes or from another run, BadInputError for a model that is not as described above, and
     UnavailableError where the registry does not answer.
@@ -121,8 +140,9 @@ def register(
         folder = Path(place)
         _lay_out(model, folder)
         files, _ = hashed(folder)
+        checked = _known_output(model, folder)
         if (known := _known(client, uri, name, version)) is not None:
-            return _the_same(version, known, run_id, files)
+            return replace(_the_same(version, known, run_id, files), known_output=checked)
         described = {
             "version": version,
             "architecture": architecture,
@@ -145,7 +165,8 @@ def register(
         if is_own:
             client.set_terminated(run_id)
         made = _made(client, name, version, run_id)
-    return Registered(version=version, pin=Pin(model=name, number=int(made.version), run_id=run_id, files=files))
+    pin = Pin(model=name, number=int(made.version), run_id=run_id, files=files)
+    return Registered(version=version, pin=pin, known_output=checked)
 
 
 def fetch(pin: Pin, into: Path, *, uri: str, artifacts: tuple[str, ...] = ()) -> Path:
@@ -212,6 +233,30 @@ def _lay_out(model: Model, folder: Path) -> None:
     says |= {"loader": model.loader} if model.loader is not None else {"model": model.file.name}
     (folder / INFERENCE).write_text(json.dumps(says, indent=1))
     declared_in(folder)
+
+
+def _known_output(model: Model, folder: Path) -> str:
+    """Whether the model gives its known output on its known input; BadInputError where it gives another one."""
+    try:
+        with Sandbox(seconds=CHECK_S).start(folder) as child:
+            recorded, found = (np.frombuffer(part) for part in child.model(declared_in(folder)))
+            ran = child.protection
+    except SignoffError as error:
+        return f"not checked: {error}"
+    if recorded.shape != found.shape:
+        raise BadInputError(
+            f"{model.file}: expected {recorded.size} predictions for the known input, the model gave {found.size}. One "
+            "row gives one prediction."
+        )
+    off = np.flatnonzero(~(np.abs(found - recorded) <= TOLERANCE))
+    if off.size:
+        row = int(off[0])
+        raise BadInputError(
+            f"{model.file}: expected known_output as the model gives it for known_input, found a difference in "
+            f"{off.size} of {recorded.size} rows, the first row {row}: known_output {recorded[row]:.9g}, the model "
+            f"{found[row]:.9g}. Give what the model gave, with the features in the model's order."
+        )
+    return f"checked: {recorded.size} known rows; the model ran {ran.words}"
 
 
 def _refuse_odd_release(uri: str, training: tuple[date, date] | None) -> None:

@@ -49,7 +49,7 @@ from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.board import Board, Seal
-from signoff.app.bound import AT_STAKE, held_against
+from signoff.app.bound import STAYS_TAKEN, held_against
 from signoff.app.champion import ALIAS
 from signoff.app.credentials import Authenticators
 from signoff.app.held import approved
@@ -594,10 +594,10 @@ class House:
             with suppress(OSError):  # a convenience: without it the next time reads everything
                 write_file(place, verified.to_bytes(), mode=PRIVATE_FILE)
         if is_full:
-            result = replace(result, findings=(*result.findings, *self._altered_editions()))
+            result = replace(result, findings=(*result.findings, *self.altered_editions()))
         return self._held_against_registry(result)
 
-    def _altered_editions(self) -> Iterator[tuple[str, str]]:
+    def altered_editions(self) -> Iterator[tuple[str, str]]:
         """Files of kept editions that are not what was issued; a folder that is not here is not asked for."""
         for state in self.record.deployments():
             here = [edition for edition, _ in state.editions if self.releases.folder(state.id, edition).is_dir()]
@@ -606,7 +606,7 @@ class House:
 
     def _held_against_registry(self, result: Verification) -> Verification:
         """The same, with what the registry has otherwise than the releases that are bound to it."""
-        stored = {each.stream: each.state for each in self.record.stored_in(*AT_STAKE)}
+        stored = {each.stream: each.state for each in self.record.stored_in(*STAYS_TAKEN)}
         told = tuple(held_against(deployments_in(stored), self.registry, ALIAS))
         return replace(
             result,

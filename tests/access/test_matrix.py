@@ -8,6 +8,7 @@ import pytest
 
 from signoff.domain.access import (
     APART,
+    HELD_LOCALLY,
     MATRIX,
     PERSONAL,
     Duty,
@@ -16,6 +17,7 @@ from signoff.domain.access import (
     Verb,
     compatible,
     may,
+    may_locally,
     permitted,
 )
 from signoff.domain.errors import RefusedError
@@ -60,3 +62,35 @@ def test_a_duty_that_stands_apart_gains_nothing_from_another(apart):
     assert permitted({apart, Duty.RISK}) == MATRIX[apart]
     with pytest.raises(RefusedError, match=apart.value):
         compatible({apart, Duty.RISK})
+
+
+ENROLLED = {
+    "R. Moreau": frozenset({Duty.RISK}),
+    "T. Haddad": frozenset({Duty.HEAD_OF_TRADING}),
+    "A. Lindqvist": frozenset({Duty.RESEARCHER}),
+    "V. Audit": frozenset({Duty.AUDITOR}),
+}
+
+
+@pytest.mark.parametrize("verb", list(Verb))
+@pytest.mark.parametrize("name", [*ENROLLED, "nobody known"])
+def test_on_the_machine_itself_the_table_holds_for_what_runs_a_release_and_every_exit_is_open(name, verb):
+    held = verb in HELD_LOCALLY
+    may = verb in (permitted(ENROLLED[name]) if name in ENROLLED else MATRIX[Duty.MACHINE] - PERSONAL)
+    if held and not may:
+        with pytest.raises(ForbiddenError, match=f"^{name} (holds|is not enrolled here).*to {verb.value} takes one of"):
+            may_locally(name, verb, ENROLLED)
+    else:
+        may_locally(name, verb, ENROLLED)
+    may_locally(name, verb, {})
+
+
+def test_no_exit_is_held_on_the_machine_itself():
+    assert not HELD_LOCALLY & {Verb.KILL, Verb.ROLLBACK, Verb.PAUSE, Verb.ATTEST_FLAT}
+
+
+def test_a_refusal_on_the_machine_names_who_may_or_how_somebody_could():
+    with pytest.raises(ForbiddenError, match=r"Name a person who may with --as: T\. Haddad"):
+        may_locally("root", Verb.START, ENROLLED)
+    with pytest.raises(ForbiddenError, match="Nobody enrolled may; give somebody the duty"):
+        may_locally("root", Verb.START, {"A. Lindqvist": frozenset({Duty.RESEARCHER})})

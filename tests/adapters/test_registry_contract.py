@@ -79,6 +79,24 @@ def test_a_pinned_version_with_other_bytes_does_not_work_and_names_the_file(worl
 
 
 @pytest.mark.parametrize("attack", small_models.ATTACKS)
+def test_the_mark_of_a_version_changes_with_its_files_and_stays_otherwise(world, attack):
+    def mark():
+        return world.registry.stamp("m", "1.0.0", number=world.made["1.0.0"].number)
+
+    before = mark()
+    assert before == mark() is not None
+    with small_models.attacked(world.folders["1.0.0"], attack, "times_model.py"):
+        if world.uri.startswith("sqlite"):
+            try:
+                assert mark() != before
+            except OddArtifactError:
+                assert attack is small_models.linked
+        elif attack not in {small_models.altered, small_models.linked}:
+            assert mark() != before, "a server tells names and sizes"
+    assert world.registry.stamp("m", "9.9.9") is None
+
+
+@pytest.mark.parametrize("attack", small_models.ATTACKS)
 def test_a_loader_gets_the_pinned_bytes_or_nothing(world, tmp_path, attack):
     pin, into = world.made["2.0.0"].pin, tmp_path / "into"
     if not seen(world, attack):
@@ -175,3 +193,51 @@ def test_large_files_are_bound_by_their_digest_alone():
     assert listed(MOST_KEPT, 1) == []
     assert listed(1, MOST_KEPT + 1, 1) == ["1"]
     assert listed(*[MOST_KEPT] * (MOST_KEPT_TOGETHER // MOST_KEPT), 1) == ["4"]
+
+
+TWO = "def load(folder):\n    return lambda frame: (frame.to_numpy() @ [1.0, 10.0])\n"
+
+
+def two_features(place, features=("a", "b"), outputs=(21.0, 43.0), code=TWO):
+    place.mkdir()
+    file = place / "weighted_model.py"
+    file.write_text(code)
+    rows = pl.DataFrame({"a": [1.0, 3.0], "b": [2.0, 4.0]}).select(features)
+    return Model(
+        file=file,
+        format="python",
+        loader="weighted_model:load",
+        features=features,
+        known_input=rows,
+        known_output=outputs,
+    )
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    place = tmp_path_factory.mktemp("own")
+    return f"sqlite:///{place / 'mlflow.db'}"
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"outputs": (21.0, 44.0)}, "1 of 2 rows, the first row 1: known_output 44, the model 43"),
+        ({"outputs": (0.0, 0.0)}, "2 of 2 rows, the first row 0"),
+        ({"features": ("b", "a")}, "the features in the model's order"),
+        ({"outputs": (21.0, 43.001)}, "1 of 2 rows"),
+        ({"code": TWO.replace("(frame", "[0.0] * 3 or (frame")}, "the model gave 3"),
+    ],
+)
+def test_a_known_output_that_the_model_does_not_give_is_refused_at_registration(own, tmp_path, changed, words):
+    with pytest.raises(BadInputError, match=words):
+        register(two_features(tmp_path / "m", **changed), uri=own, name="m", version="1")
+
+
+def test_a_registration_says_whether_its_known_output_was_checked(own, tmp_path):
+    made = register(two_features(tmp_path / "m"), uri=own, name="checked", version="1")
+    assert made.known_output.startswith("checked: 2 known rows; the model ran ")
+    broken = two_features(tmp_path / "n", code="import nothing_of_that_name\n" + TWO)
+    made = register(broken, uri=own, name="checked", version="2")
+    assert made.known_output.startswith("not checked: ")
+    assert "nothing_of_that_name" in made.known_output

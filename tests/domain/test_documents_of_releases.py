@@ -46,3 +46,24 @@ def test_what_a_release_waits_for_is_never_left_empty(state):
     said = deployment_document(release, flags("m", (release,), None))["waits_for"]
     assert said
     assert not said.endswith(("of ", "of"))
+
+
+def test_a_gate_that_was_missed_narrowly_is_no_plain_pass_before_signing():
+    from signoff.cli.approving import _to_sign
+    from signoff.cli.session import Session
+    from signoff.domain.policy import Role
+
+    gate = {"gate": "dsr", "outcome": "pass", "blocking": True, "near_miss": True}
+    shown = {
+        "manifest": "m",
+        "memo": None,
+        "deployment": "d",
+        "gates": [gate],
+        "overridden_by": [],
+        "open_conditions": [],
+    }
+    told = list(_to_sign(Session(), shown, Role.CTO, ()))
+    assert "  gate dsr: near miss" in told
+    assert "  gate dsr: pass" in list(
+        _to_sign(Session(), {**shown, "gates": [{**gate, "near_miss": False}]}, Role.CTO, ())
+    )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import replace
@@ -23,7 +24,7 @@ from signoff.config.settings import settings
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State
 from signoff.domain.errors import UnavailableError
-from signoff.domain.events import Occasion, RegisteredAgain, RolledBack, Step, StepDone
+from signoff.domain.events import FilesChanged, Occasion, RegisteredAgain, RolledBack, Step, StepDone
 from signoff.ledger.manifest import parse
 from signoff.ports.durability import Kept
 from signoff.wiring import House
@@ -279,3 +280,80 @@ def test_approval_by_the_last_signatory_is_refused_over_other_bytes(world):
     with attacked, pytest.raises(GuardError, match=r"inference\.json"):
         world.house.approvals.reassessed(state)
     assert world.house.approvals.reassessed(state).package.digest == state.package
+
+
+def changed(world):
+    return [event.found for event in events(world, FilesChanged)]
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "1.1.0"])
+@pytest.mark.parametrize("attack", small_models.ATTACKS)
+def test_a_worker_tells_once_that_files_changed_while_a_release_trades(world, version, attack):
+    started(world)
+    worker, name = Worker(world.house), "times_model.py"
+    worker.work()
+    with small_models.attacked(world.folders[version], attack, name):
+        for each in (worker, worker, Worker(world.house)):
+            done = each.work()
+            assert any(name in text for text in done.differs["momentum"]), done
+    of = world.identity if version == "2.0.0" else champion(world).id
+    history = world.house.record.history(deployment_stream(of))
+    (event,) = [r.event for r in history if isinstance(r.event, FilesChanged)]
+    assert name in event.found
+    told = [json.loads(line) for line in (world.home / "notices.jsonl").read_text().splitlines()]
+    alarms = [
+        one for one in told if one["subject"] == f"ALARM: the files of momentum v{version} changed after approval"
+    ]
+    assert len(alarms) == 1
+    assert name in alarms[0]["text"]
+    assert "momentum" not in worker.work().differs
+    assert world.house.kill_switch.kill("momentum", reason="an exit is never blocked", actor="t")
+
+
+def test_unchanged_files_are_not_read_again_within_the_hour(world, monkeypatch):
+    read = []
+    monkeypatch.setattr("signoff.app.changed_files.otherwise", lambda _, version, pin: read.append(version))
+    started(world)
+    worker = Worker(world.house)
+    worker.work()
+    worker.work()
+    assert sorted(read) == ["1.1.0", "2.0.0"]
+    times_model = world.folders["2.0.0"] / "times_model.py"
+    kept = times_model.stat()
+    os.utime(times_model, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    worker.work()
+    assert sorted(read) == ["1.1.0", "2.0.0", "2.0.0"], "a time set back leaves the time of the inode"
+
+
+def test_a_registry_that_hides_the_files_of_a_version_blocks_nothing_and_is_told(world, monkeypatch):
+    def away(*_, **__):
+        raise UnavailableError("Expected an answer of the registry, found none")
+
+    house = started(world)
+    monkeypatch.setattr("signoff.app.changed_files.otherwise", away)
+    done = Worker(house).work()
+    assert any(problem.startswith("artefacts of") for problem in done.problems), done
+    assert not [problem for problem in done.problems if not problem.startswith("artefacts of")]
+    assert changed(world) == []
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_second_registration_of_a_release_that_was_rolled_back_is_an_alarm(world, is_killed):
+    from mlflow import MlflowClient
+
+    house = started(world)
+    if is_killed:
+        house.kill_switch.kill("momentum", reason="a test", actor="t")
+    state = house.rollback.begin(world.identity, Occasion.ERROR, "t", "r", actor="t")
+    assert state.state is State.ROLLED_BACK
+    number = small_models.registered_again(world.uri, world.versions["2.0.0"])
+    try:
+        for _ in range(2):
+            done = Worker(house).work()
+            assert any(f"v2.0.0 was registered again, as number {number}" in text for text in done.differs["momentum"])
+        assert [event.number for event in events(world, RegisteredAgain)] == [number]
+        assert any(f"was registered again, as number {number}" in what for _, what in house.verify().findings)
+        told = [json.loads(line) for line in (world.home / "notices.jsonl").read_text().splitlines()]
+        assert len([one for one in told if one["subject"] == "ALARM: momentum v2.0.0 was registered again"]) == 1
+    finally:
+        MlflowClient(tracking_uri=world.uri, registry_uri=world.uri).delete_model_version("momentum", str(number))

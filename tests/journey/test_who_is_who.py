@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 
+import firm_policy
 import pytest
 from cast_of_six import PEOPLE
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
@@ -212,6 +213,8 @@ def test_who_starts_signs_section_12_and_the_living_memo_and_verify_say_so(desk,
     desk.ok("approve", desk.identity, "--role", "compliance")
     (tmp_path / "perez.pub").write_bytes(KeyFile.held(tmp_path / "perez.pem").public_pem)
     desk.ok("people", "add", "Q. Ferrari", "--public-key", tmp_path / "perez.pub")
+    assert "Q. Ferrari holds" in desk.refused("rollout", "start", desk.identity, "--as", "Q. Ferrari")
+    desk.ok("accounts", "grant", "Q. Ferrari", "--duty", "operator")
     key = ("--as", "Q. Ferrari", "--key", tmp_path / "perez.pem")
     started = desk.ok("rollout", "start", desk.identity, *key)
     assert (started["state"], started["deployed_by"]) == ("shadow", "Q. Ferrari")
@@ -264,14 +267,50 @@ def test_a_signed_memo_that_was_altered_or_is_gone_is_named_and_the_living_memo_
     assert "approved/deployment_memo.pdf" in told
 
 
-def test_a_start_by_somebody_who_cannot_sign_says_that_nobody_signed(desk, capsys):
+def test_a_start_by_somebody_whose_key_is_elsewhere_says_that_nobody_signed(desk, capsys):
     desk.ok("approve", desk.identity, "--role", "compliance")
-    code, told = said(capsys, "rollout", "start", desk.identity, "--home", desk.home, "--as", "Nobody Known")
+    (desk.home / "keys").rename(desk.home / "keys_elsewhere")
+    code, told = said(capsys, "rollout", "start", desk.identity, "--home", desk.home, "--as", "T. Haddad")
     assert code == 0, told
     assert "nobody signed section 12" in told
 
 
+@pytest.mark.parametrize("name", ["Nobody Known", "R. Moreau", "t. haddad", "root"])
+def test_nobody_starts_here_who_is_not_enrolled_or_may_not(desk, name):
+    desk.ok("approve", desk.identity, "--role", "compliance")
+    told = " ".join(desk.refused("rollout", "start", desk.identity, "--as", name).split())
+    assert f"{name} {'holds risk' if name == 'R. Moreau' else 'is not enrolled here'}" in told
+    assert "to start takes one of: head_of_trading, operator" in told
+    assert "T. Haddad" in told
+    (release,) = desk.ok("status", desk.identity)["deployments"]
+    assert release["state"] == "approved"
+    assert desk.ok("kill", "momentum", "--reason", "an exit is open to any name", "--as", name)
+
+
+def test_a_role_that_may_not_override_is_named_and_not_a_key_that_is_missing(desk):
+    (desk.home / "keys").rename(desk.home / "keys_elsewhere")
+    told = " ".join(desk.refused("override", desk.identity, "--role", "lead_quant", "--reason", "r").split())
+    assert "role lead_quant may not override; the policy leaves it to" in told
+    assert "cto" in told
+
+
+def test_a_rejected_release_says_what_comes_next(desk, capsys):
+    desk.ok("reject", desk.identity, "--role", "compliance", "--reason", "registration missing")
+    told = " ".join(said(capsys, "submit", desk.folder, "--home", desk.home, "--as", "Q. Ferrari")[1].split())
+    assert "these bytes stay rejected" in told
+    assert f"signoff history {desk.identity}" in told
+
+
+def test_a_proposal_that_is_open_stands_in_the_head_of_the_policy(desk, capsys, tmp_path):
+    policy = tmp_path / "other.yaml"
+    policy.write_text(firm_policy.FILE.read_text().replace("version:", 'version: "99" #', 1))
+    proposed = desk.ok("policy", "propose", policy, "--as", "R. Moreau")
+    told = said(capsys, "policy", "show", "--home", desk.home)[1]
+    head = told.partition("name: ")[0]
+    assert f"PENDING: proposal {proposed['proposal']} of R. Moreau waits for a second person" in head
+
+
 def test_an_item_is_ticked_by_somebody_who_is_enrolled_alone(desk):
-    assert "Nobody Known" in desk.refused("done", desk.identity, "Retrospective", "--as", "Nobody Known", code=2)
+    assert "Nobody Known" in desk.refused("done", desk.identity, "Retrospective", "--as", "Nobody Known")
     refused = desk.refused("done", desk.identity, "a party", "--as", "T. Haddad")
     assert "Performance review meeting" in refused

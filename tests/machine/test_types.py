@@ -53,7 +53,10 @@ def test_what_is_left_out_names_its_rule_and_applying_it_twice_changes_nothing(k
     once = shortened(FIRM, kind)
     assert shortened(once, kind) == once
     told = shortenings(once, kind)
-    assert {s.rule.partition(".")[2] for s in told} == {"advisory_gates", "shadow_days", "limited_days", "roles"}
+    left_out = {"advisory_gates", "shadow_days", "limited_days", "notice_hours", "roles"}
+    assert {s.rule.partition(".")[2] for s in told} == left_out
+    (hours,) = (s.text for s in told if s.rule.endswith("notice_hours"))
+    assert hours == f"people are told {once.sign_off.notice_hours:g} h before the start"
     (days,) = (s.text for s in told if s.rule.endswith("shadow_days"))
     assert f"{once.phases.shadow_days} sessions" in days
 

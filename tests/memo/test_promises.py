@@ -9,7 +9,7 @@ from signoff.app.assess import Release, submission_errors
 from signoff.domain.errors import BadInputError
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.memo.document import Mark
-from signoff.domain.memo.promises import untrue
+from signoff.domain.memo.promises import untrue, untrue_in_dossier
 from signoff.domain.policy import Policy
 from signoff.ports.releases import Inputs
 
@@ -37,6 +37,14 @@ POLICY = Policy(name="firm", version="1")
         ("Slippage is watched, disabled beyond 20 bps", "the rollback trigger knows no slippage"),
         ("roll back if the correlation falls below 0.5", "the rollback trigger knows no correlation"),
         ("Orders are refused above an exposure of 150%", "exposure is 100%"),
+        ("Capital is halved at a PSI of 0.3", "which silence alone does, knows no PSI"),
+        ("Positions are scaled back above a drawdown of 8%", "knows no drawdown"),
+        ("Exposure is trimmed above a volatility of 25%", "knows no volatility"),
+        ("The desk cuts the allocation if the Sharpe ratio is below 0.5", "knows no Sharpe ratio"),
+        ("Capital falls to zero at an error rate of 4%", "which alone takes the capital away, of the error rate is 5%"),
+        ("Everything is unwound above 150 ms", "200 ms"),
+        ("Liquidated at a drawdown of 10%", "knows no drawdown"),
+        ("Positions flattened after 3 VaR breaches", "VaR exceptions is 5"),
     ],
 )
 def test_a_promise_that_nothing_keeps_names_what_acts_instead(text: str, instead: str) -> None:
@@ -63,6 +71,43 @@ def test_a_promise_that_nothing_keeps_names_what_acts_instead(text: str, instead
 )
 def test_what_is_so_or_names_no_threshold_is_left_alone(text: str) -> None:
     assert untrue(text, sample.dossier(), POLICY) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "is_marked"),
+    [
+        ("rollback above 200 ms", False),
+        ("The release rolls back at a latency of 0.2 s.", False),
+        ("The release rolls back at 0.2 s.", True),
+        ("No advance above a PSI of 0.25", False),
+        ("Capital falls to zero at an error rate of 5%", False),
+        ("rollback above 200 ms; the desk phones the broker", True),
+        ("Exposure is mothballed above a PSI of 0.9", True),
+        ("The model sleeps at 300 ms", True),
+        ("Trading dwindles when correlation passes 0.9", True),
+        ("rollback above 200 ms within 5 heartbeats", True),
+        ("Whatever happens, capital is protected", True),
+        ("The risk manager watches it", True),
+        ("Capital falls to 0.5 when markets close", True),
+    ],
+)
+def test_words_that_nothing_checked_are_printed_as_the_authors_own(text: str, is_marked: bool) -> None:
+    row = sample.tables(sample.memo(dossier=promising(text)), "3.1")[0].rows[0]
+
+    assert row[3].text == (f"{text} (declared by the author, not checked)" if is_marked else text)
+    assert row[3].mark is None
+
+
+def test_a_fallback_is_held_against_what_acts_as_a_mitigation_is() -> None:
+    dossier = sample.dossier()
+    feed = replace(dossier.risk.data_feeds[0], fallback="halved above 90 ms")
+    dossier = replace(dossier, risk=replace(dossier.risk, data_feeds=(feed,)))
+    dossier = replace(dossier, rollback=replace(dossier.rollback, fallback="other", fallback_other="unwound at 90 ms"))
+
+    keys = [key for key, _ in untrue_in_dossier(dossier, POLICY)]
+    assert keys == ["risk.data_feeds.0.fallback", "rollback.fallback_other"]
+    rows = sample.tables(sample.memo(dossier=dossier), "3.2")[0].rows
+    assert any("is not so" in row[3].text for row in rows)
 
 
 def promising(mitigation: str):

@@ -40,12 +40,17 @@ def governed(**changed) -> dict:
     """A dossier whose every requirement that applies names a test that passed; the last one may be changed."""
     dossier = sample.dossier()
     *others, policy7 = dossier.governance.requirements
-    requirements = (*others, replace(policy7, **{"test": TESTED, **changed}))
+    others = [replace(each, applies=False) for each in others]
+    requirements = (*others, replace(policy7, **{"test": TESTED, "applies": False, **changed}))
     return {"dossier": replace(dossier, governance=replace(dossier.governance, requirements=requirements))}
 
 
 def good() -> dict:
-    return {"assessment": replace(sample.assessment(), findings=sample.PASSING), **standing(), **governed()}
+    return {
+        "assessment": replace(sample.assessment(), findings=sample.PASSING),
+        **standing(),
+        **governed(),
+    }
 
 
 def standing(**changed) -> dict:
@@ -96,10 +101,11 @@ def test_every_certification_holds_when_the_record_shows_all_of_it() -> None:
         (MONITORING, standing(links={**LINKS, DASHBOARD: False})),
         (STAKEHOLDERS, standing(notices=())),
         (STAKEHOLDERS, standing(notices=sample.standing().notices[:3])),
-        (GOVERNANCE, standing(links={**LINKS, "policy7.pdf": False})),
-        (GOVERNANCE, governed(test=None)),
-        (GOVERNANCE, governed(test=None, declared_by="S. Brandt")),
-        (GOVERNANCE, governed(test="test_limits::test_other")),
+        (GOVERNANCE, governed(applies=True)),
+        (GOVERNANCE, {**governed(applies=True), **standing(links={**LINKS, "policy7.pdf": False})}),
+        (GOVERNANCE, governed(applies=True, test=None)),
+        (GOVERNANCE, governed(applies=True, test=None, declared_by="S. Brandt")),
+        (GOVERNANCE, governed(applies=True, test="test_limits::test_other")),
         *(
             (GOVERNANCE, standing(trail=replace(sample.standing().trail, **{claim: proof})))
             for claim in ("predictions", "trades")
@@ -346,12 +352,13 @@ def requirement(cases: tuple = sample.CASES[SuiteName.UNIT], link: bool | None =
     return next(item for text, item in sample.boxes(memo, "8.1").items() if "15c3-5" in text)
 
 
-def test_a_requirement_is_ticked_by_a_named_test_that_passed_and_says_when() -> None:
+def test_a_requirement_with_a_passed_test_in_a_report_says_whose_word_it_is_and_is_not_ticked() -> None:
     item = requirement()
 
-    assert item.is_checked
-    assert (
-        item.note == "evidence: limits.md; by the report unit.xml, test test_limits::test_refuses passed on 2018-12-19"
+    assert not item.is_checked
+    assert item.note == (
+        "declared by K. Example: limits.md; by the report unit.xml, test test_limits::test_refuses passed on "
+        "2018-12-19, not run by Signoff"
     )
 
 
@@ -388,7 +395,7 @@ def test_no_requirement_is_ticked_by_a_file_or_a_word_alone(changed: dict, said:
     assert item.note.startswith(said)
 
 
-def test_tests_are_ticked_only_when_all_of_at_least_one_passed() -> None:
+def test_a_report_of_tests_ticks_nothing_and_a_failure_in_it_is_one() -> None:
     suites = {
         SuiteName.UNIT: SuiteResult(passed=8, total=9, source=sample.source("unit.xml")),
         SuiteName.PIT: SuiteResult(passed=0, total=0, source=sample.source("pit.xml")),
@@ -396,11 +403,15 @@ def test_tests_are_ticked_only_when_all_of_at_least_one_passed() -> None:
     }
     boxes = sample.boxes(sample.memo(evidence=replace(sample.evidence(), suites=suites)), "8.3")
 
-    assert {text: (item.is_checked, item.note.partition(" ")[0]) for text, item in boxes.items()} == {
-        "Unit tests": (False, "8/9"),
-        "Integration tests": (False, "not"),
-        "PIT validation tests": (False, "0/0"),
-        "Performance benchmarks": (True, "3/3"),
+    assert not any(item.is_checked for item in boxes.values())
+    assert {text: (item.mark, item.note) for text, item in boxes.items()} == {
+        "Unit tests": (Mark.FAIL, "8/9 passed by the report unit.xml"),
+        "Integration tests": (None, "not provided"),
+        "PIT validation tests": (Mark.FAIL, "0/0 passed by the report pit.xml"),
+        "Performance benchmarks": (
+            None,
+            "declared by K. Example: 3/3 passed by the report perf.xml, not run by Signoff",
+        ),
     }
 
 
@@ -479,7 +490,7 @@ def test_no_document_and_no_training_is_ticked_by_a_declaration(number) -> None:
 def test_what_lacks_evidence_and_is_accepted_stands_on_page_one() -> None:
     (said,) = (
         n
-        for n in sample.memo(**good() | standing(links={}, notices=()) | governed(test=None)).notices
+        for n in sample.memo(**good() | standing(links={}, notices=()) | governed(applies=True, test=None)).notices
         if "Not evidenced" in n
     )
     assert said.endswith("(sign_off.accepted_not_evidenced): monitoring, stakeholders, governance.")
@@ -571,3 +582,22 @@ def test_when_notices_are_due_names_the_rule_that_says_so(kind, hours, short, sa
 
 def test_the_day_of_the_last_update_is_that_of_the_latest_signature_unless_told() -> None:
     assert sample.cell(sample.memo(), "12", "Last Updated").text == str(date(2018, 12, 20))
+
+
+@pytest.mark.parametrize(
+    ("delivery", "is_checked"), [(Delivery.EMAIL, True), (Delivery.RECEIVER, False), (Delivery.FILE, False)]
+)
+@pytest.mark.parametrize("item", ["Email to stakeholders", "e-mail to all desks", "E-Mails of the release"])
+def test_an_e_mail_is_ticked_where_a_mail_server_took_it(item: str, delivery: Delivery, is_checked: bool) -> None:
+    dossier = sample.dossier()
+    dossier = replace(dossier, communication=replace(dossier.communication, at_deployment=(item,)))
+    sent = NoticeSent(notice=item, audience=(), channel="email", delivery=delivery, receiver="hooks.firm")
+    boxes = sample.boxes(sample.memo(dossier=dossier, **standing(notices=(sent,))), "9.1")
+    (box,) = (box for text, box in boxes.items() if item.lower() in text.lower())
+
+    assert box.is_checked is is_checked
+    assert ("no mail server took it" in box.note) is not is_checked
+
+
+def test_the_environment_of_7_1_is_whose_word_it_is() -> None:
+    assert sample.cell(sample.memo(), "7.1", "Environment").text.endswith("(declared by K. Example)")

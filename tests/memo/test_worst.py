@@ -175,3 +175,13 @@ def test_the_terminal_names_reason_and_turning_point_of_every_gate_that_is_no_pl
         "var, fail: The reason of var. Turning point: var turns.",
         "deflated_sharpe, fail: The reason of deflated_sharpe. Turning point: deflated_sharpe turns.",
     ]
+
+
+def test_two_assumptions_that_fail_are_two_lines() -> None:
+    def assumption(number: int, mark: Mark) -> Fields:
+        return Fields(((f"{number}. Drift", Cell("stays low")), ("Validation", Cell("x", mark=mark))))
+
+    blocks = (assumption(1, Mark.FAIL), assumption(2, Mark.FAIL), assumption(3, Mark.PASS))
+    lines = worst((Section("6.1", "Key Assumptions", blocks),))
+
+    assert [(line.word, line.subject) for line in lines] == [("FAIL", "1. Validation"), ("FAIL", "2. Validation")]

@@ -70,6 +70,11 @@ class ArtifactPlaces:
         return named
 
 
+def local_folder(location: str) -> Path | None:
+    """The folder of this machine that a location is, None where it is elsewhere."""
+    return _local(location) if urlsplit(location).scheme in {"", "file"} else None
+
+
 def _local(location: str) -> Path:
     """The path that MLflow reads at a location of this machine: only a `file:` address has a query or a fragment."""
     return Path(unquote(urlsplit(location).path if location.startswith("file:") else location))

@@ -69,6 +69,11 @@ class GuardedRegistry(Guarded[Registry]):
         what = f"read the files of {model} v{version}"
         return self._ask(what, lambda r: r.artifacts(model, version, number=number), VERIFYING)
 
+    def stamp(self, model: str, version: str, *, number: int | None = None) -> str | None:
+        """A mark of a version's files."""
+        what = f"list the files of {model} v{version}"
+        return self._ask(what, lambda r: r.stamp(model, version, number=number), LOOKING)
+
     def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
         """Load a version and run it on its recorded input."""
         return self._ask(f"verify {model} v{version}", lambda r: r.verify(model, version, pin=pin), VERIFYING)

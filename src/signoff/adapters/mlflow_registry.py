@@ -7,6 +7,7 @@ output recorded at registration. Whoever writes to the registry writes that file
 loaded here: a child process does it.
 """
 
+import hashlib
 import json
 import logging
 import tempfile
@@ -32,10 +33,10 @@ from mlflow.environment_variables import (
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
-from signoff.adapters.artifact_places import ArtifactPlaces
+from signoff.adapters.artifact_places import ArtifactPlaces, local_folder
 from signoff.adapters.benchmarking import measure
 from signoff.adapters.foreign_files import kind_of, read_regular
-from signoff.adapters.model_files import hashed, refuse_others
+from signoff.adapters.model_files import hashed, refuse_others, stamped
 from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
@@ -183,6 +184,20 @@ class MlflowRegistry:
                 files, contents = hashed(self._copied(run.info.run_id, folder, name), keeps=True)
             pin = Pin(model=model, number=int(found.version), run_id=run.info.run_id, files=files)
             return RegisteredArtifacts(pin=pin, contents=contents)
+
+    def stamp(self, model: str, version: str, *, number: int | None = None) -> str | None:
+        """A mark of a version's files: what a stat says on this machine, else the listed sizes."""
+        with answering(self._uri):
+            found = self._find(model, version, number)
+            if found is None:
+                return None
+            run = self._run(found)
+            folder = self._model_folder(found, run)
+            if (local := local_folder(run.info.artifact_uri)) is not None:
+                self._places.check_links(run.info.artifact_uri, folder)
+                return stamped(local / folder)
+            listed = sorted(self._sized(run.info.run_id, folder))
+            return hashlib.sha256(repr(listed).encode()).hexdigest()
 
     def fetch(self, pin: Pin, into: Path) -> Path:
         """The folder of a pinned model, copied to an empty one; OtherBytesError where the registry holds others."""
@@ -432,11 +447,14 @@ class MlflowRegistry:
             return _feature_names(read_regular(local, limit=MOST_SCHEMA), f"{path} of {where} in the registry")
 
     def _artifacts(self, run_id: str, folder: str | None = None) -> Iterator[str]:
+        return (path for path, _ in self._sized(run_id, folder))
+
+    def _sized(self, run_id: str, folder: str | None = None) -> Iterator[tuple[str, int]]:
         for item in self._client.list_artifacts(run_id, folder):
             if item.is_dir:
-                yield from self._artifacts(run_id, item.path)
+                yield from self._sized(run_id, item.path)
             else:
-                yield item.path
+                yield item.path, item.file_size or 0
 
 
 def declared_in(folder: Path) -> dict[str, str]:

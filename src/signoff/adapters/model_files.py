@@ -32,6 +32,15 @@ def hashed(folder: Path, *, keeps: bool = False) -> tuple[tuple[Artifact, ...], 
     return tuple(found), contents
 
 
+def stamped(folder: Path) -> str:
+    """A mark of every file beneath a folder: path, size, inode, and the times of the last change of bytes and inode."""
+    marks: list[str] = []
+    for path, place in sorted(_files(folder)):
+        seen = place.lstat()
+        marks.append(f"{path}\0{seen.st_size}\0{seen.st_ino}\0{seen.st_mtime_ns}\0{seen.st_ctime_ns}")
+    return hashlib.sha256("\n".join(marks).encode()).hexdigest()
+
+
 def refuse_others(folder: Path, pin: Pin) -> None:
     """Raise OtherBytesError, which names each file, unless the folder holds exactly what is pinned."""
     if found := pin.differences(hashed(folder)[0]):

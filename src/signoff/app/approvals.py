@@ -48,6 +48,8 @@ from signoff.domain.evidence import PitEvidence
 from signoff.domain.independence import Independence, objection
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.shortened import shortened
+from signoff.domain.signatories import unsignable
 from signoff.ledger.manifest import ARTIFACTS, differences, parse
 from signoff.ports.commits import Commits
 from signoff.ports.releases import Releases
@@ -110,6 +112,33 @@ class ApprovalRound:
         except SignoffError as error:
             return (*refusals(release), f"what is on record cannot be told: {error}")
         return (*refusals(release), *(said for ask in asked if (said := _refused(ask))))
+
+    def refuse_overriding_role(self, identity: str, role: Role) -> None:
+        """Refuse a role that may not override before anybody looks for a key."""
+        state = self.record.deployment(identity)
+        if role not in (allowed := state.policy.approvals.override_roles):
+            raise GuardError(
+                "role",
+                f"role {role.value} may not override; the policy leaves it to {', '.join(r.value for r in allowed)}.",
+            )
+
+    def unsignable(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
+        """The roles that nobody could sign in, were this release submitted by `actor` today; nothing is recorded."""
+        policy = shortened(release.inputs.policy, release.inputs.dossier.header.deployment_type)
+        try:
+            found = independence(self.record, self.commits, folder, release, actor=actor)
+            people = self.record.people().by_name.values()
+        except SignoffError:  # `foreseen` says it
+            return ()
+        return unsignable(policy.approvals.required, people, found.barred, found.grounds)
+
+    def unsigned(self, state: Deployment) -> tuple[str, ...]:
+        """The roles that nobody enrolled can still sign a release in."""
+        if state.state not in {State.VALIDATED, State.AWAITING_APPROVAL}:
+            return ()
+        signed = {signature.person for signature in state.approvals}
+        people = [one for one in self.record.people().by_name.values() if one.name not in signed]
+        return unsignable(state.missing_roles, people, state.barred, state.grounds)
 
     def _refuse_other_policy(self, release: Release) -> None:
         in_force = self.assessor.in_force()
@@ -634,6 +663,7 @@ def _results(release: Release) -> tuple[GateResult, ...]:
             statistic=finite(f.statistic.value),
             threshold=finite(f.threshold.value),
             n=f.n,
+            is_near_miss=f.is_near_miss,
         )
         for f in release.assessment.findings
     )

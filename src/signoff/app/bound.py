@@ -23,6 +23,8 @@ from signoff.ports.registry import Registry
 GUARD: Final = "artifacts"
 # What may trade, or be fallen back to.
 AT_STAKE: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
+# The version of a release that was approved and rolled back stays taken: another registration of it is an alarm.
+STAYS_TAKEN: Final = AT_STAKE | {State.ROLLED_BACK}
 
 
 def otherwise(registry: Registry, version: str, pin: Pin) -> str | None:
@@ -91,6 +93,13 @@ def registered_again(state: Deployment, seen: RegisteredModel) -> tuple[int, ...
     return tuple(n for n in seen.registrations.get(state.version, ()) if n > state.bound.number)
 
 
+def stays_taken(state: Deployment) -> bool:
+    """Whether another registration under a release's version is an alarm, whatever became of the release."""
+    return state.bound is not None and (
+        state.state in AT_STAKE or (state.state in STAYS_TAKEN and state.manifest is not None)
+    )
+
+
 def again_words(state: Deployment, numbers: Iterable[int]) -> str:
     """What a second registration is told as."""
     assert state.bound is not None
@@ -148,14 +157,14 @@ def held_against(
 ) -> Iterator[tuple[str, str, bool]]:
     """Of each bound release what the registry has otherwise: where, what, and whether it could be compared."""
     for state in releases:
-        if state.bound is None or state.state not in AT_STAKE:
+        if state.bound is None or not stays_taken(state):
             continue
         where = f"registry {state.registry_name} v{state.version}"
         if registry is None:
             yield where, "no model registry is connected, so its artefacts were not compared; give --registry", False
             continue
         try:
-            if (found := otherwise(registry, state.version, state.bound)) is not None:
+            if state.state in AT_STAKE and (found := otherwise(registry, state.version, state.bound)) is not None:
                 yield where, found, True
             seen = registry.registered(state.registry_name, alias, (state.version,))
         except UnavailableError as error:

@@ -6,7 +6,7 @@ back here: moving an alias without a person's word could undo what a person did 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Final
 from uuid import uuid4
 
-from signoff.app.bound import again_words, registered_again, sound_alarm
+from signoff.app.bound import STAYS_TAKEN, again_words, registered_again, sound_alarm, stays_taken
 from signoff.app.champion import ALIAS, champion_of, to_name
 from signoff.app.notices import Notice, effect
 from signoff.app.record import Record
@@ -33,6 +33,7 @@ KIND: Final = "registry"
 NAME: Final = "findings"
 SINCE: Final = "registry since"
 TURN: Final = "turn"
+FILES: Final = "files of "
 # A worker that died in its turn keeps the others from looking for so long.
 LONGEST_TURN: Final = timedelta(minutes=10)
 # What is found is found again in every pass; a worker that stopped must not keep an old finding for ever.
@@ -51,14 +52,17 @@ class Discrepancy:
 def discrepancies(record: Record, registry: Registry, model: str) -> tuple[Discrepancy, ...]:
     """Every difference of one model. While an alias is about to be named by Signoff itself, none of that alias."""
     before = _expected(record, model)
-    releases = sorted(record.in_states(*KEPT_IN_REGISTRY, model=model), key=lambda d: (d.registry_name, age(d)))
+    releases = sorted(record.in_states(*STAYS_TAKEN, model=model), key=lambda d: (d.registry_name, age(d)))
     found: list[str] = []
     for name, named in groupby(releases, key=lambda d: d.registry_name):
-        mine = [release for release in named if release.manifest is not None or release.was_adopted]
-        versions = tuple(dict.fromkeys(release.version for release in mine))
-        if not versions:
+        every = [release for release in named if release.manifest is not None or release.was_adopted]
+        mine = [release for release in every if release.state in KEPT_IN_REGISTRY]
+        ended = [release for release in every if release not in mine and stays_taken(release)]
+        if ended:
+            found += _again(ended, registry.registered(name, ALIAS, _versions(ended)))
+        if not mine:
             continue
-        seen = registry.registered(name, ALIAS, versions)
+        seen = registry.registered(name, ALIAS, _versions(mine))
         found += _gone(name, mine, seen)
         found += _again(mine, seen)
         if before.is_as(_expected(record, model)) and (
@@ -67,6 +71,28 @@ def discrepancies(record: Record, registry: Registry, model: str) -> tuple[Discr
             found.append(moved)
     channel = next((d.undertakings.incident_channel for d in releases if d.undertakings is not None), CHANNEL)
     return tuple(Discrepancy(model=model, text=text, channel=channel) for text in found)
+
+
+def keep_changed(shelf: Shelf, release: Deployment, found: str | None, now: datetime) -> None:
+    """Keep which other files a release's version has now, for the next look at its model; None where it has none."""
+    name = f"{FILES}{release.id}"
+    if found is not None:
+        shelf.put(KIND, name, found.encode(), now + KEPT)
+    elif shelf.get(KIND, name, now) is not None:
+        shelf.drop(KIND, name)
+
+
+def changed(record: Record, shelf: Shelf, model: str) -> Iterator[Discrepancy]:
+    """The releases of a model whose files were last found to be others than the approved ones."""
+    now = record.now()
+    for release in record.in_states(*KEPT_IN_REGISTRY, model=model):
+        if release.bound is not None and (kept := shelf.get(KIND, f"{FILES}{release.id}", now)) is not None:
+            channel = CHANNEL if release.undertakings is None else release.undertakings.incident_channel
+            yield Discrepancy(model=model, text=f"{release.id}: {kept.decode().rstrip('.')}", channel=channel)
+
+
+def _versions(releases: Iterable[Deployment]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(release.version for release in releases))
 
 
 @contextmanager
@@ -203,7 +229,7 @@ def _what_is_gone(name: str, release: Deployment) -> str:
     return f"number {release.bound.number} of {name}, which it is bound to, has not the tag version={release.version}"
 
 
-def _again(releases: list[Deployment], seen: RegisteredModel) -> list[str]:
+def _again(releases: Iterable[Deployment], seen: RegisteredModel) -> list[str]:
     """Registrations that came later and carry a version that is bound to an earlier number."""
     told = ((release, registered_again(release, seen)) for release in releases)
     return [again_words(release, numbers) for release, numbers in told if numbers]
@@ -240,7 +266,7 @@ def _number_of(champion: Deployment, seen: RegisteredModel) -> int | None:
 
 def alarms(record: Record, registry: Registry, model: str, *, actor: str) -> None:
     """Put every second registration under a bound version of the model on record, once."""
-    for release in record.in_states(*KEPT_IN_REGISTRY, model=model):
-        if release.bound is not None:
+    for release in record.in_states(*STAYS_TAKEN, model=model):
+        if stays_taken(release):
             seen = registry.registered(release.registry_name, ALIAS, (release.version,))
             sound_alarm(record, release, seen, actor=actor)

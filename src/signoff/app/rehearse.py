@@ -94,6 +94,10 @@ class StagedRegistry:
         else:
             self.real.point(model, ALIAS, version, number=number)
 
+    def stamp(self, model: str, version: str, *, number: int | None = None) -> str | None:
+        """The mark of its files."""
+        return self.real.stamp(model, version, number=number)
+
     def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
         """Load and run the version."""
         return checked(self.real, model, version, pin)

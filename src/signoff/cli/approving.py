@@ -10,8 +10,9 @@ import typer
 
 from signoff.adapters.folders import write_file
 from signoff.adapters.signing_keys import KeyFile, load_public
-from signoff.cli.checking import Folder
+from signoff.cli.checking import Folder, cannot_sign
 from signoff.cli.session import Session, a_name, rows
+from signoff.domain.access import Verb
 from signoff.domain.deployment import State, block_words
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.events import Phase
@@ -186,7 +187,7 @@ def submit(context: typer.Context, directory: Folder, policy: FirmPolicy = None)
     """
     session: Session = context.obj
     with session.progress() as report:
-        document = session.verbs.submit(directory, policy, report)
+        document = session.acting(Verb.SUBMIT).submit(directory, policy, report)
     _answer(session, document)
     raise typer.Exit(0 if document["state"] == State.AWAITING_APPROVAL.value else 1)
 
@@ -252,7 +253,8 @@ def _to_sign(session: Session, shown: Document, role: Role, conditions: tuple[st
     gates = rows(shown, "gates")
     for gate in gates:
         blocks = "" if gate["outcome"] == "pass" else ", blocks" if gate["blocking"] else ", advisory"
-        yield f"  gate {gate['gate']}: {str(gate['outcome']).replace('_', ' ')}{blocks}"
+        outcome = "near miss" if gate.get("near_miss") else str(gate["outcome"]).replace("_", " ")
+        yield f"  gate {gate['gate']}: {outcome}{blocks}"
     if not gates:
         yield "  gates: not told by this server; they stand in the memo"
     if overriding := rows(shown, "overridden_by"):
@@ -343,7 +345,9 @@ def _answer(session: Session, document: Document, *further: str) -> None:
         "--reason …",
         State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
         State.APPROVED.value: f"next: signoff rollout start {identity}",
-        State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}",
+        State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}, and these bytes stay rejected. Mend "
+        f"what was rejected (`signoff history {identity}` says why) and submit the folder again: other bytes open a "
+        "release of their own",
     }
     hint = hints.get(str(document["state"]))
     held_to = document.get("policy")
@@ -351,5 +355,11 @@ def _answer(session: Session, document: Document, *further: str) -> None:
     floor = (f"held to the {held_to['says']}",) if isinstance(held_to, dict) else ()
     unread = (f"not known, and told in the memo: {text}" for text in rows(document, "unread"))
     session.answer(
-        document, f"{identity} is {document['state']}", *((hint,) if hint else ()), *further, *floor, *unread
+        document,
+        f"{identity} is {document['state']}",
+        *((hint,) if hint else ()),
+        *cannot_sign(document),
+        *further,
+        *floor,
+        *unread,
     )

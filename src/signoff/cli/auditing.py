@@ -55,10 +55,13 @@ def export(context: typer.Context, out: Annotated[Path, typer.Argument(help="The
     """Write the ledger and its blobs for an auditor. Example: `signoff export audit-2019`"""
     session: Session = context.obj
     files = write_pieces(out, session.verbs.export_pieces())
+    altered = [] if session.house.settings.server is not None else sorted(session.house.altered_editions())
     session.answer(
-        {"folder": str(out), "files": files},
+        {"folder": str(out), "files": files, "altered_editions": [where for where, _ in altered]},
         f"{files} files in {out}. Check them anywhere, offline: signoff verify {out}",
+        *(f"NOT in the export as it lies in the home: {where}, {what}" for where, what in altered),
     )
+    raise typer.Exit(1 if altered else 0)
 
 
 def verify(

@@ -169,8 +169,15 @@ def _lines(document: Document) -> tuple[object, ...]:
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
         *_refused(document),
+        *cannot_sign(document),
         verdict,
     )
+
+
+def cannot_sign(document: Document) -> tuple[Text, ...]:
+    """In which roles nobody enrolled could sign; an older server says nothing of it."""
+    told = rows(document, "cannot_sign") if document.get("cannot_sign") else ()
+    return tuple(Text(f"It could not be approved: {text}", style="bold red") for text in told)
 
 
 def _refused(document: Document) -> tuple[Text, ...]:

@@ -9,6 +9,7 @@ import typer
 
 from signoff.cli.approving import Identity, InRole, Key, Reason, Revision
 from signoff.cli.session import Session, a_name, fields, rows
+from signoff.domain.access import Verb
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Occasion, PauseReason, Proof
@@ -42,7 +43,7 @@ def start(context: typer.Context, identity: Identity, key: Key = None, revision:
     Example: `signoff rollout start momentum-2.0.0-1a2b3c4d --as "T. Haddad"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).start(identity, key)
+    document = session.at(identity, revision, Verb.START).start(identity, key)
     signed = document.get("deployed_by")
     said = f"{signed} signed section 12" if signed else "nobody signed section 12; the memo says so"
     _answer(session, document, said)
@@ -52,7 +53,7 @@ def start(context: typer.Context, identity: Identity, key: Key = None, revision:
 def advance(context: typer.Context, identity: Identity, revision: Revision = None) -> None:
     """Go one phase further when every condition holds. Example: `signoff rollout advance momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).advance(identity))
+    _answer(session, session.at(identity, revision, Verb.ADVANCE).advance(identity))
 
 
 @rollout_app.command()
@@ -78,7 +79,7 @@ def resume(
 ) -> None:
     """Take one pause reason away. Example: `signoff rollout resume momentum-2.0.0-1a2b3c4d`"""
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).resume(identity, reason, note=note))
+    _answer(session, session.at(identity, revision, Verb.RESUME).resume(identity, reason, note=note))
 
 
 @rollout_app.command("not-held")
@@ -94,7 +95,9 @@ def not_held(
     Example: `signoff rollout not-held momentum-2.0.0-1a2b3c4d --session 2019-01-09 --reason "NYSE closed, storm"`
     """
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).not_held(identity, session_date.date(), reason=reason))
+    _answer(
+        session, session.at(identity, revision, Verb.NOT_HELD).not_held(identity, session_date.date(), reason=reason)
+    )
 
 
 @rollout_app.command()
@@ -160,7 +163,9 @@ def observe(
     Example: `signoff observe momentum-2.0.0-1a2b3c4d`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).observe(identity, session_date.date() if session_date else None)
+    document = session.at(identity, revision, Verb.OBSERVE).observe(
+        identity, session_date.date() if session_date else None
+    )
     readings, fired = fields(document, "readings"), rows(document, "fired")
     session.answer(
         document,
@@ -184,7 +189,9 @@ def kill(
 ) -> None:
     """Stop trading a model, the models of a desk, or all of them now: flags off, orders fenced and cancelled.
 
-    One person, no prompt. Example: `signoff kill momentum --reason "orders at ten times the size"`
+    One person, no prompt. A name that nothing is known by is stopped too, and exits 1.
+
+    Example: `signoff kill momentum --reason "orders at ten times the size"`
     """
     session: Session = context.obj
     if (model is not None) + is_all + (desk is not None) != 1:
@@ -206,7 +213,10 @@ def kill(
         session.answer(document, *_unrecognised(model, document), *_killed(model, document), *_where(session))
     if not is_kept or _stopped_nobody(document):
         raise typer.Exit(2)
-    if document.get("flat") is not True:  # a server of before says nothing of a venue, and unknown is not flat
+    is_unknown = model is not None and document.get("known") is False
+    if (
+        is_unknown or document.get("flat") is not True
+    ):  # a server of before says nothing of a venue, and unknown is not flat
         raise typer.Exit(1)
 
 
@@ -247,7 +257,10 @@ def _unrecognised(model: str, document: Document) -> tuple[str, ...]:
         nearest = f"Nearest names: {', '.join(near)}. If the name was a slip, stop the right one now."
     else:
         nearest = "No name on record is near it: `signoff status` lists what there is. If it was a slip, stop that now."
-    return (f"NOTHING HERE IS KNOWN BY THE NAME {model!r}: no release, no rehearsal. {nearest}",)
+    return (
+        f"NOTHING HERE IS KNOWN BY THE NAME {model!r}: no release, no rehearsal. {nearest} The kill stands under this "
+        "name all the same.",
+    )
 
 
 def _where(session: Session) -> tuple[str, ...]:
@@ -351,7 +364,7 @@ def rehearse(
     Example: `signoff rehearse momentum --dossier release`
     """
     session: Session = context.obj
-    document = session.verbs.rehearse(model, directory)
+    document = session.acting(Verb.REHEARSE).rehearse(model, directory)
     needed = document.get("rehearsal_venue")
     failed = f"{document.get('failed')} failed: {document.get('failed_because')}"
     refused = f"the policy takes no rehearsal with venue {document.get('venue')} (rollback.rehearsal_venue: {needed})"
@@ -383,7 +396,7 @@ def review(
     Example: `signoff review momentum-2.0.0-1a2b3c4d --notes "drift watched on two features"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).review(identity, notes=notes)
+    document = session.at(identity, revision, Verb.REVIEW).review(identity, notes=notes)
     session.answer(
         document,
         *(_reading(key, r) for key, r in fields(document, "readings").items()),
@@ -439,7 +452,9 @@ def post_mortem(
     Example: `signoff post-mortem momentum-2.0.0-1a2b3c4d --notes "check added" --root-cause "feed sent old prices"`
     """
     session: Session = context.obj
-    _answer(session, session.at(identity, revision).post_mortem(identity, notes=notes, root_cause=root_cause))
+    _answer(
+        session, session.at(identity, revision, Verb.REVIEW).post_mortem(identity, notes=notes, root_cause=root_cause)
+    )
 
 
 def done(
@@ -454,7 +469,7 @@ def done(
     Example: `signoff done momentum-2.0.0-1a2b3c4d "Performance review meeting" --as "A. Lindqvist"`
     """
     session: Session = context.obj
-    document = session.at(identity, revision).mark_done(identity, item, note=note)
+    document = session.at(identity, revision, Verb.MARK_DONE).mark_done(identity, item, note=note)
     _answer(session, document, f"on record as done: {item}")
 
 

@@ -130,7 +130,12 @@ def _shown(document: Document) -> tuple[str, ...]:
         lines.append(
             "No two people have confirmed it. Propose it or another one: signoff policy propose FILE --as NAME"
         )
-    return tuple(lines)
+    pending = (
+        f"PENDING: proposal {proposal['proposal']} of {proposal['proposed_by']} waits for a second person; `signoff "
+        f"policy show` says what it would change. Confirm: signoff policy confirm {proposal['proposal']} --as NAME"
+        for proposal in rows(document, "proposals")
+    )
+    return (*lines, *pending)
 
 
 def _waiting(document: Document) -> tuple[object, ...]:

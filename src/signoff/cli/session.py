@@ -25,7 +25,7 @@ from signoff.app.undertaken import Undertaking
 from signoff.cli.interruption import Signals
 from signoff.cli.screen import Screen
 from signoff.config.settings import settings
-from signoff.domain.access import Verb, permitted
+from signoff.domain.access import Verb, may_locally, permitted
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
 from signoff.domain.events import Proof
 from signoff.domain.gates.assess import Progress as Report
@@ -123,9 +123,18 @@ class Session:
             )
         return Local(self.house, able[0])
 
-    def at(self, identity: str, revision: int | None) -> Local | Remote:
+    def at(self, identity: str, revision: int | None, verb: Verb | None = None) -> Local | Remote:
         """The verbs on one release, as whoever asks saw it at this revision; None asks for no such thing."""
-        return self.verbs.at(identity, revision)
+        verbs = self.verbs if verb is None else self.acting(verb)
+        return verbs.at(identity, revision)
+
+    def acting(self, verb: Verb) -> Local | Remote:
+        """The verbs, once the acting name may do this; a server asks for itself."""
+        verbs = self.verbs
+        if isinstance(verbs, Local):
+            people = self.house.record.people().by_name
+            may_locally(self.actor, verb, {name: person.duties for name, person in people.items()})
+        return verbs
 
     @property
     def reached(self) -> str | None:

@@ -5,7 +5,7 @@ its duty. Stopping is for nearly everybody, starting for few; nobody approves by
 decides who people are, decides nothing about models. `docs/permissions.md` shows the same table with its reasons.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -110,6 +110,12 @@ NEEDS_FRESH_SIGN_IN: Final = frozenset(
 )
 # Done on the word of people as last known, while the database is down: nothing may block a kill.
 POSSIBLE_IN_OUTAGE: Final = frozenset({Verb.KILL, Verb.READ_FLAGS})
+# Held to the table on the installation's own machine too, where names are not checked. Exits are open to any name
+# there, signatures ask for role and key, and whoever owns the machine decides who people are.
+HELD_LOCALLY: Final = frozenset(
+    {Verb.SUBMIT, Verb.REHEARSE, Verb.OBSERVE, Verb.START, Verb.ADVANCE, Verb.RESUME, Verb.NOT_HELD, Verb.REVIEW}
+    | _WORK
+)
 # Duties that suffer no other beside them: who says who people are signs nothing; who audits changes nothing.
 APART: Final = frozenset({Duty.ADMINISTRATOR, Duty.AUDITOR})
 
@@ -173,6 +179,29 @@ def may(principal: Principal, verb: Verb, now: datetime) -> None:
             f"The database cannot be reached, so whether {principal.name} may still {verb.value} cannot be known. "
             "Until it is back one can kill and read flags."
         )
+
+
+def may_locally(name: str, verb: Verb, enrolled: Mapping[str, frozenset[Duty]]) -> None:
+    """Nothing when a name may do this on the installation's own machine; ForbiddenError says who may.
+
+    `enrolled` are the duties of everybody who is known there. Where nobody is, anybody may, under a name that nobody
+    checked. A name that is not enrolled, such as a pipeline's, may do what a machine may.
+    """
+    if not enrolled or verb not in HELD_LOCALLY:
+        return
+    duties = enrolled.get(name)
+    by_machine = MATRIX[Duty.MACHINE] - PERSONAL
+    if verb in (by_machine if duties is None else permitted(duties)):
+        return
+    held = "is not enrolled here" if duties is None else f"holds {', '.join(sorted(duties)) or 'no duty'}"
+    needed = ", ".join(duty.value for duty in Duty if verb in MATRIX[duty] and duty is not Duty.MACHINE)
+    able = sorted(one for one, of in enrolled.items() if verb in permitted(of))
+    how = (
+        f"name a person who may with --as: {', '.join(able)}"
+        if able
+        else ("nobody enrolled may; give somebody the duty (`signoff accounts grant NAME --duty DUTY`)")
+    )
+    raise ForbiddenError(f"{name} {held}; to {verb.value} takes one of: {needed}. {how[0].upper()}{how[1:]}.")
 
 
 def _is_fresh(principal: Principal, now: datetime) -> bool:

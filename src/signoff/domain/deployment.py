@@ -95,6 +95,7 @@ HAPPENS_IN: Final[dict[type[e.Event], frozenset[State]]] = {
     e.DeployerSigned: frozenset({State.APPROVED}),
     e.ItemDone: frozenset(State),
     e.RegisteredAgain: frozenset(State),
+    e.FilesChanged: frozenset(State),
     e.NoticeSent: frozenset(State),
     e.Reviewed: frozenset(State),
 }
@@ -184,9 +185,9 @@ class Deployment:
     person's resume restores. `concerns` are those of the last session observed. `certified` is section 12 as the last
     edition that has one says, `told` when which notice was taken by somebody, `deployer` who signed for the start.
     `bound` is the registered version with its files, `bound_previous` the one that the release falls back to; without
-    them `unbound` says why. `registered_again` are numbers of later registrations under the same version. `profile` is
-    what was validated and `reference` the reference for drift that the release is held to: what it `started_with`, or
-    what was observed first.
+    them `unbound` says why. `registered_again` are numbers of later registrations under the same version, and
+    `changed_files` says which other bytes were found under the approved number. `profile` is what was validated and
+    `reference` the reference for drift that the release is held to: what it `started_with`, or what was observed first.
     """
 
     id: str
@@ -242,6 +243,7 @@ class Deployment:
     bound_previous: Pin | None = None
     unbound: str = BEFORE_BINDING
     registered_again: tuple[int, ...] = ()
+    changed_files: tuple[str, ...] = ()
     profile: Profile | None = None
     reference: Pinned | None = None
     started_with: Pinned | None = None
@@ -451,6 +453,8 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
             )
         case e.RegisteredAgain():
             return replace(state, registered_again=tuple(sorted({*state.registered_again, event.number})))
+        case e.FilesChanged():
+            return replace(state, changed_files=(*state.changed_files, event.found))
         case e.OverrideSigned():
             _strong(state, event.signature)
             _independent(state, event.signature)

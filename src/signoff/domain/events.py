@@ -215,6 +215,7 @@ class GateResult:
     statistic: float | None
     threshold: float | None
     n: int
+    is_near_miss: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +246,20 @@ class RegisteredAgain(Event):
     version: str
     number: int
     approved_number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesChanged(Event):
+    """The registry holds other bytes under an approved number than the ones that were approved: an alarm.
+
+    `found` names each file with the digest that was expected and the one that was found.
+    """
+
+    kind: Literal["files_changed"] = "files_changed"
+    version: str
+    number: int
+    approved_digest: str
+    found: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -821,6 +836,7 @@ AnyEvent = (
     | Adopted
     | Validated
     | RegisteredAgain
+    | FilesChanged
     | OverrideSigned
     | ApprovalRequested
     | ApprovalSigned

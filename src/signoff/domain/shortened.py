@@ -57,6 +57,9 @@ def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:
         Shortening(rule=f"{name}.advisory_gates", text=f"these gates run and do not block: {gates}"),
         Shortening(rule=f"{name}.shadow_days", text=f"shadow mode lasts {policy.phases.shadow_days} {unit}"),
         Shortening(rule=f"{name}.limited_days", text=f"the limited phase lasts {policy.phases.limited_days} {unit}"),
+        Shortening(
+            rule=f"{name}.notice_hours", text=f"people are told {policy.sign_off.notice_hours:g} h before the start"
+        ),
         Shortening(rule=f"{name}.roles", text=f"signed by {signing_roles} alone"),
     )
     return told if short.advisory_gates else told[1:]

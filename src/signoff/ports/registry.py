@@ -21,6 +21,12 @@ class Registry(Protocol):
     def artifacts(self, model: str, version: str, *, number: int | None = None) -> RegisteredArtifacts | None:
         """Every file of a version's model with size and digest, None where there is no such version."""
 
+    def stamp(self, model: str, version: str, *, number: int | None = None) -> str | None:
+        """A mark of a version's files by their sizes and, on this machine, their inodes and times; nothing is read.
+
+        Files whose mark is another one may have changed. None where there is no such version.
+        """
+
     def verify(self, model: str, version: str, *, pin: Pin | None = None) -> PreviousCheck:
         """Load a version and run it on its recorded input; a failure is a result, not an exception.
 

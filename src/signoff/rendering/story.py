@@ -45,6 +45,8 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915
                 f"ALARM: v{event.version} was registered again as number {event.number}; number "
                 f"{event.approved_number} is the one that this release is bound to"
             )
+        case e.FilesChanged():
+            return f"ALARM: the files of v{event.version} changed in the registry after approval: {event.found}"
         case e.OverrideSigned():
             return f"overrode the gates as {event.signature.role}{_key(event.signature)}: {event.signature.reason}"
         case e.ApprovalRequested():

@@ -105,7 +105,8 @@ class FileDocument(TypedDict):
 class ArtifactsDocument(TypedDict):
     """The registered version that a release is bound to: number, digest and every file; `words` say it, or why not.
 
-    `registered_again` are the numbers of later registrations under the same version.
+    `registered_again` are the numbers of later registrations under the same version. `changed_files` says which other
+    bytes were found under the approved number.
     """
 
     bound: bool
@@ -116,6 +117,7 @@ class ArtifactsDocument(TypedDict):
     digest: str | None
     files: list[FileDocument]
     registered_again: list[int]
+    changed_files: list[str]
 
 
 class DeploymentDocument(TypedDict):
@@ -172,9 +174,10 @@ class ShareDocument(TypedDict):
 
 
 class ReleaseDocument(DeploymentDocument):
-    """The same with the flags of its version, and what its rehearsal lacks."""
+    """The same with the flags of its version, what its rehearsal lacks, and in which roles nobody can sign it."""
 
     unrehearsed: list[str]
+    cannot_sign: list[str]
     flags: FlagValues
     versions: dict[str, ShareDocument]
     flags_revision: int
@@ -264,6 +267,7 @@ def _artifacts(state: Deployment) -> ArtifactsDocument:
         "digest": None if pin is None else pin.digest,
         "files": [] if pin is None else [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in pin.files],
         "registered_again": list(state.registered_again),
+        "changed_files": list(state.changed_files),
     }
 
 
@@ -276,6 +280,7 @@ class GateSignedDocument(TypedDict):
     statistic: float | None
     threshold: float | None
     n: int
+    near_miss: bool
 
 
 class ToSignDocument(TypedDict):
@@ -308,6 +313,7 @@ def to_sign_document(state: Deployment, results: Iterable[GateResult], memo: str
                 "statistic": r.statistic,
                 "threshold": r.threshold,
                 "n": r.n,
+                "near_miss": r.is_near_miss,
             }
             for r in results
         ],
@@ -792,12 +798,16 @@ class AssessmentDocument(TypedDict):
     policy: FloorDocument
     refused: list[str]
     submit_refused: list[str]
+    cannot_sign: list[str]
 
 
-def assessment_document(release: Release, submit_refused: tuple[str, ...] = ()) -> AssessmentDocument:
+def assessment_document(
+    release: Release, submit_refused: tuple[str, ...] = (), cannot_sign: tuple[str, ...] = ()
+) -> AssessmentDocument:
     """What `check` and `memo` found: every metric, every gate and every figure.
 
-    `refused` is what both `memo` and `submit` refuse, `submit_refused` what `submit` refuses beside that.
+    `refused` is what both `memo` and `submit` refuse, `submit_refused` what `submit` refuses beside that,
+    and `cannot_sign` the roles that nobody enrolled could sign in.
     """
     refused = refusals(release)
     assessment, dossier = release.assessment, release.inputs.dossier
@@ -821,6 +831,7 @@ def assessment_document(release: Release, submit_refused: tuple[str, ...] = ()) 
         "policy": floor_document(release.inputs.floor),
         "refused": list(refused),
         "submit_refused": [text for text in submit_refused if text not in refused],
+        "cannot_sign": list(cannot_sign),
     }
 
 

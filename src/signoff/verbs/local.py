@@ -255,7 +255,8 @@ class Local:
         release = self.house.assessor.assess(folder, policy, progress, seed=seed)
         is_there = self.house.settings.home.is_dir()
         foreseen = self.house.approvals.foreseen(folder, release, actor=self.actor) if is_there else ()
-        return assessment_document(release, foreseen)
+        unsignable = self.house.approvals.unsignable(folder, release, actor=self.actor) if is_there else ()
+        return assessment_document(release, foreseen, unsignable)
 
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
@@ -299,6 +300,7 @@ class Local:
 
     def override(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
         """Take responsibility for the gates that block."""
+        self.house.approvals.refuse_overriding_role(identity, signing.role)
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
     def to_sign(self, identity: str) -> ToSignDocument:
@@ -635,6 +637,7 @@ class Local:
         return {
             **deployment_document(state, flags),
             "unrehearsed": list(unrehearsed),
+            "cannot_sign": list(self.house.approvals.unsigned(state)),
             "flags": dict(flags.for_version(state.version).as_keys()),
             "versions": shares_document(flags),
             "flags_revision": flags.revision,

@@ -14,13 +14,16 @@ from functools import partial
 from typing import Any, Final
 
 from signoff.app.bound import GUARD as OTHER_BYTES
+from signoff.app.bound import STAYS_TAKEN
 from signoff.app.champion import name_champion, to_name
+from signoff.app.changed_files import Look, compared, to_compare
+from signoff.app.changed_files import sound_alarm as tell_changed
 from signoff.app.deadlines import WATCHED, check_deadline
 from signoff.app.governance import AT_STAKE, check_release
 from signoff.app.notices import IN_ORDER, tell_before
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import deployment_stream, release_of
-from signoff.app.registered import KEPT_IN_REGISTRY, Discrepancy, alarms, discrepancies, standing, tell, turn
+from signoff.app.registered import Discrepancy, alarms, changed, discrepancies, keep_changed, standing, tell, turn
 from signoff.app.rollback import HALTING, is_memo_owed
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
@@ -78,6 +81,8 @@ class Worker:
     actor: str = "worker"
     lanes: Lanes[Pass] | None = None
     streaks: Streaks = field(default_factory=Streaks)
+    # The last look at the files of each release, by its id.
+    looks: dict[str, Look] = field(default_factory=dict)
 
     def work(self, *, is_observing: bool = False, is_advancing: bool = False, is_tidying: bool = True) -> Pass:
         """One pass. What goes wrong with one thing keeps nobody from the next.
@@ -111,6 +116,7 @@ class Worker:
         if is_advancing:
             self._beside("advance", done, self._advance_ready)
         if is_tidying:
+            self._beside("artefacts", done, self._compare_files)
             self._beside("registry", done, self._registered)
         self._beside("announcements", done, lambda _: tell_before(self.house.record, actor=self.actor))
         self._beside("notices", done, self._notices)
@@ -337,21 +343,38 @@ class Worker:
         for subject, state in self._releases("governance", done, *AT_STAKE):
             self._try(subject, done, partial(check, state))
 
+    def _compare_files(self, done: Pass) -> None:
+        """Compare the files of every approved version that trades with its pin; other bytes are told once."""
+        record, registry = self.house.record, self.house.registry
+        if registry is None:
+            return
+        subjects = {state.id: (subject, state) for subject, state in self._releases("artefacts", done, *AT_STAKE)}
+
+        def compare(state: Deployment) -> None:
+            now = self.house.clock.monotonic()
+            look = self.looks[state.id] = compared(registry, state, self.looks.get(state.id), now)
+            keep_changed(self.house.shelf, state, look.found, record.now())
+            if look.found is not None:
+                tell_changed(record, state, look.found, actor=self.actor)
+
+        for state in to_compare(state for _, state in subjects.values()):
+            self._try(subjects[state.id][0], done, partial(compare, state))
+
     def _registered(self, done: Pass) -> None:
         """Each model held against the registry; what differs is told to people once."""
         record, registry = self.house.record, self.house.registry
         if registry is None:
             return
         found: dict[str, tuple[Discrepancy, ...]] = {}
+        shelf = self.house.shelf
 
         def look(model: str) -> None:
             alarms(record, registry, model, actor=self.actor)
-            found[model] = discrepancies(record, registry, model)
+            found[model] = (*discrepancies(record, registry, model), *changed(record, shelf, model))
 
-        shelf = self.house.shelf
         with turn(shelf, record.now()) as is_mine:
             if is_mine:
-                for model in sorted({state.model for _, state in self._releases("registry", done, *KEPT_IN_REGISTRY)}):
+                for model in sorted({state.model for _, state in self._releases("registry", done, *STAYS_TAKEN)}):
                     self._try(Subject(task="registry", of=model), done, partial(look, model))
                 tell(record, shelf, found, actor=self.actor)
                 differs = {model: [each.text for each in several] for model, several in found.items()}

@@ -22,6 +22,7 @@ from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
 from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
 from signoff.adapters.junit import Reports, read_reports
+from signoff.adapters.lock_files import pinned
 from signoff.domain.dossier import Dossier, EvidenceDeclaration, ReturnUnit
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
@@ -349,7 +350,9 @@ def _lock(folder: Path, relative: str) -> bytes:
         raise BadInputError(
             f"{path}: infrastructure.lock names it, expected a lock file in {folder}, found none. Copy the file there."
         )
-    return _read_linked(path, folder)
+    content = _read_linked(path, folder)
+    pinned(relative, content)
+    return content
 
 
 def _links(folder: Path, dossier: Dossier, files: dict[str, bytes]) -> dict[str, bool | None]:

@@ -4,10 +4,11 @@ A notice is ticked when somebody took it, and a meeting, a dashboard or a docume
 done. A file in the home is nobody's receipt.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from signoff.domain.events import NoticeSent
+from signoff.domain.events import Delivery, NoticeSent
 from signoff.domain.memo.document import Block, CheckItem, Checklist, Paragraph, Section
 from signoff.domain.memo.pieces import Line, declared, lead_in, placed, plain
 from signoff.domain.memo.release import Release
@@ -79,7 +80,8 @@ def unsent_before(release: Release) -> tuple[str, ...]:
     return tuple(
         item
         for item in release.dossier.communication.before
-        if not any(sent.is_received for sent in release.notices(item)) and not release.done(item)
+        if not any(sent.is_received and _is_sent_so(item, sent) for sent in release.notices(item))
+        and not release.done(item)
     )
 
 
@@ -116,8 +118,16 @@ def _notice(release: Release, title: str, declared: str | None, moments: tuple[s
         return CheckItem(text, is_checked=False, note="not sent")
     missing = [moment for moment in moments if not any(n.notice.startswith(moment) for n in sent)]
     still = f"; not yet sent: {', '.join(missing)}" if missing else ""
-    is_received = all(notice.is_received for notice in sent)
-    return CheckItem(text, not missing and is_received, f"{'; '.join(_sending(notice) for notice in sent)}{still}")
+    other = "; no mail server took it" if not all(_is_sent_so(text, notice) for notice in sent) else ""
+    is_received = not other and all(notice.is_received for notice in sent)
+    said = f"{'; '.join(_sending(notice) for notice in sent)}{other}{still}"
+    return CheckItem(text, not missing and is_received, said)
+
+
+def _is_sent_so(text: str, notice: NoticeSent) -> bool:
+    """An item that says e-mail is ticked by an e-mail alone; an older Signoff did not record how a notice went out."""
+    is_email = re.search(r"\be-?mails?\b", text, re.IGNORECASE) is not None
+    return not is_email or notice.delivery in {Delivery.EMAIL, Delivery.UNRECORDED}
 
 
 def is_an_act(text: str) -> bool:

@@ -1,7 +1,8 @@
 """Section 8: regulation, governance and change management.
 
-A box is ticked by a check that ran: a requirement by a named test that passed, an artefact by the registry's listing, a
-suite by its report. A file that merely exists ticks nothing, and a declaration reads "declared by" its author.
+A box is ticked by a check that Signoff ran: an artefact by the registry's listing. Signoff runs no test suite, and
+anybody can write a test report. So a report ticks nothing: it reads "declared by" the author of the dossier, with what
+it says. A failure in a report is believed.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED
 
 NOT_EVIDENCED: Final = Found.NOT_EVIDENCED.value
+NOT_RUN_HERE: Final = "not run by Signoff"
 _PROOF_MARK: Final = {
     Found.PROVEN: Mark.PASS,
     Found.REFUTED: Mark.FAIL,
@@ -77,10 +79,15 @@ def _placed(release: Release) -> Iterator[tuple[str, Requirement | None]]:
         yield title, None if name is None else given[name]
 
 
-def unevidenced(release: Release) -> tuple[str, ...]:
-    """The requirements that are said to apply and that no test shows to be met."""
+def unevidenced(release: Release) -> Iterator[str]:
+    """What speaks against the requirements that are said to apply: no check of Signoff shows them to be met."""
     rows = zip(regulation(release), _placed(release), strict=True)
-    return tuple(row.text for row, (_, given) in rows if given is not None and given.applies and not row.is_checked)
+    applying = [row for row, (_, given) in rows if given is not None and given.applies and not row.is_checked]
+    by_report = [row.text for row in applying if row.note.endswith(NOT_RUN_HERE)]
+    if lacking := [row.text for row in applying if row.text not in by_report]:
+        yield f"{NOT_EVIDENCED}: {', '.join(lacking)}"
+    if by_report:
+        yield f"declared by a test report, {NOT_RUN_HERE}: {', '.join(by_report)}"
 
 
 def _regulation(release: Release) -> tuple[Block, ...]:
@@ -106,7 +113,7 @@ def _proven(proof: Proof) -> Cell:
 
 
 def _requirement(title: str, given: Requirement | None, release: Release) -> CheckItem:
-    """Evidence, when and by what test; else who declares it; else that it is not evidenced."""
+    """Who declares it, by what evidence, when and by what test; else that it is not evidenced."""
     if given is None:
         return CheckItem(title, is_checked=False, note=NOT_EVIDENCED)
     text = title if given.name in title else f"{title} ({given.name})"
@@ -120,7 +127,9 @@ def _requirement(title: str, given: Requirement | None, release: Release) -> Che
     lacking, passed = _tested(given.test, release)
     if lacking:
         return CheckItem(text, is_checked=False, note=f"{author}: {given.evidence}, {lacking}")
-    return CheckItem(text, is_checked=True, note=f"evidence: {given.evidence}; {passed}")
+    return CheckItem(
+        text, is_checked=False, note=f"{declared(release.author, given.evidence)}; {passed}, {NOT_RUN_HERE}"
+    )
 
 
 def _tested(test: str, release: Release) -> tuple[str, str]:
@@ -199,7 +208,7 @@ def _change_management(release: Release) -> tuple[Block, ...]:
         ),
         *(one("Makers not known", Cell(text, mark=Mark.INCONCLUSIVE)) for text in release.standing.unread),
         lead_in("Tests Passed"),
-        Checklist(tuple(_suite(title, name, release) for title, name in _SUITES)),
+        Checklist(tuple(reported(title, name, release) for title, name in _SUITES)),
     )
 
 
@@ -216,10 +225,15 @@ def _authors(release: Release) -> tuple[str, ...]:
     return recorded or tuple(f"{name} (declared)" for name in release.dossier.governance.commit_authors)
 
 
-def _suite(title: str, name: SuiteName, release: Release) -> CheckItem:
+def reported(title: str, name: SuiteName, release: Release) -> CheckItem:
+    """What the report of a suite says; a failure is one, and a report without any is a declaration."""
     suite = release.evidence.suites.get(name)
     if suite is None:
         return CheckItem(title, is_checked=False, note=NOT_PROVIDED)
-    is_green = 0 < suite.total == suite.passed
-    note = f"{suite.passed}/{suite.total} passed ({suite.source.name})"
-    return CheckItem(title, is_green, note, None if is_green else Mark.FAIL)
+    if not 0 < suite.total == suite.passed:
+        return CheckItem(title, is_checked=False, note=_reported(suite), mark=Mark.FAIL)
+    return CheckItem(title, is_checked=False, note=f"{declared(release.author, _reported(suite))}, {NOT_RUN_HERE}")
+
+
+def _reported(suite: SuiteResult) -> str:
+    return f"{suite.passed}/{suite.total} passed by the report {suite.source.name}"

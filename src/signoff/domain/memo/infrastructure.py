@@ -31,12 +31,13 @@ def infrastructure(release: Release) -> Section:
 def _environment(release: Release) -> tuple[Block, ...]:
     given = release.dossier.infrastructure
     return (
-        one("Environment", Cell(given.environment.value.capitalize())),
+        one("Environment", Cell(f"{given.environment.value.capitalize()} ({declared(release.author)})")),
         declared_by("Infrastructure", release.author),
         Fields(
             (
                 ("Platform", words(given.platform)),
                 ("Container", words(given.container)),
+                *((("Lock file", Cell(f"{given.lock}, not compared with what runs")),) if given.lock else ()),
                 ("Resources", words(given.resources)),
                 ("Auto-scaling", words(given.autoscaling)),
             )

@@ -100,6 +100,8 @@ def _fate(state: Deployment, kill: e.Recorded | None) -> Iterator[str]:
         numbers = ", ".join(str(number) for number in state.registered_again)
         bound = "" if state.bound is None else f"; the release is bound to number {state.bound.number}"
         yield f"ALARM: v{state.version} was registered again, as number {numbers}{bound}."
+    for changed in state.changed_files:
+        yield f"ALARM: the files of v{state.version} changed in the registry after approval: {_told(changed)}."
 
 
 def _told(text: str) -> str:
@@ -210,6 +212,7 @@ _MOVES: Final = (
     e.Superseded,
     e.Reinstated,
     e.RegisteredAgain,
+    e.FilesChanged,
 )
 
 
@@ -243,17 +246,19 @@ def _of_release(event: e.AnyEvent) -> str:
             return f"rolled back; restored {event.restored_version or 'no version'}"
         case e.Superseded():
             return f"superseded by {event.by_deployment}"
-        case e.RollbackStarted() | e.RollbackStuck() | e.RegisteredAgain():
+        case e.RollbackStarted() | e.RollbackStuck() | e.RegisteredAgain() | e.FilesChanged():
             return _gone_wrong(event)
         case _:
             return event.kind.replace("_", " ")
 
 
-def _gone_wrong(event: e.RollbackStarted | e.RollbackStuck | e.RegisteredAgain) -> str:
+def _gone_wrong(event: e.RollbackStarted | e.RollbackStuck | e.RegisteredAgain | e.FilesChanged) -> str:
     if isinstance(event, e.RollbackStarted):
         return f"rollback began, trigger {event.trigger}"
     if isinstance(event, e.RollbackStuck):
         return f"rollback stuck at step {event.step.value}: {event.detail}"
+    if isinstance(event, e.FilesChanged):
+        return f"ALARM: {event.found}"
     return f"v{event.version} was registered again, as number {event.number}"
 
 

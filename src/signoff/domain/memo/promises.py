@@ -1,7 +1,8 @@
 """What people's words promise to happen at a threshold, held against the thresholds that make it happen.
 
 A mitigation or an "if violated" that names an action and a figure is true where the thing that acts has that figure:
-the rollback triggers, the alerts that hold an advance, the order gate. Words that name neither stay a declaration.
+the rollback triggers, the alerts that hold an advance, the order gate. Whatever is not held against one of these is
+printed as the author's declaration: a promise in words that nothing here knows is no exception.
 """
 
 import re
@@ -16,6 +17,9 @@ from signoff.domain.memo.document import Cell, Mark
 from signoff.domain.memo.pieces import plain, words
 from signoff.domain.policy import Policy
 
+NOT_CHECKED: Final = "declared by the author, not checked"
+# A figure in any form, so that one which the reading below passes over leaves its clause unchecked.
+_ANY_FIGURE: Final = re.compile(r"(?<![\w.])\d[\d,.]*")
 _CLAUSE: Final = re.compile(r"[;\n]|[.!?,](?=\s|$)|\s(?:and|but|then|while)\s", re.IGNORECASE)
 # A bare number before a noun counts something else: "20 stocks" is no Sharpe ratio.
 _NUMBER: Final = re.compile(
@@ -34,12 +38,26 @@ class Act(Enum):
     HOLD = auto()
     TELL = auto()
     STOP_ORDERS = auto()
+    TO_ZERO = auto()
+    REDUCE = auto()
 
 
 _ACTS: Final = (
     (
         Act.ROLL_BACK,
         r"roll(?:s|ed|ing)?[ -]?back|rollback|revert\w*|(?:auto-?)?disabl\w*|(?:switch|turn|shut)\w* (?:off|down)",
+    ),
+    (
+        Act.TO_ZERO,
+        r"unw[io]und\w*|unwinding|liquidat\w*|flatten\w*|closed? out|exit\w*|withdraw\w*"
+        r"|clos(?:e|es|ed|ing) (?:all|every|the|its) positions?|(?:to|at) (?:zero|nil|0 ?%?(?![.\d]))",
+    ),
+    (
+        Act.REDUCE,
+        r"halv\w*|scal\w* (?:back|down)|de-?(?:risk|lever)\w*"
+        r"|(?:is|are|be|gets?) (?:cut|reduced|trimmed|lowered|shrunk)"
+        r"|(?:cuts?|reduc\w+|trims?|lowers?|shrinks?) (?:the |its |all )?"
+        r"(?:capital|exposure|allocation|share|risk|size|positions?)",
     ),
     (Act.HOLD, r"no advance|not advance|hold\w*|block\w*|pause\w*"),
     (Act.TELL, r"alert\w*|warn\w*|notif\w*|page[sd]?|told|tell"),
@@ -93,13 +111,20 @@ class Untrue:
 
 def untrue(text: str, dossier: Dossier, policy: Policy) -> tuple[Untrue, ...]:
     """Every promise of a text that names another threshold than the one that acts; `policy` is the tightened one."""
-    return tuple(_untrue(text, dossier, policy))
+    return tuple(untrue for clause in _read(text, dossier, policy) for untrue in clause.untrue)
+
+
+def is_kept(text: str, dossier: Dossier, policy: Policy) -> bool:
+    """Whether every clause of a text names an action at a figure, and the thing that acts has that figure."""
+    clauses = tuple(_read(text, dossier, policy))
+    return bool(clauses) and all(clause.is_kept for clause in clauses)
 
 
 def promised(text: str, dossier: Dossier, policy: Policy) -> Cell:
-    """Words that people declare, marked where they promise what nothing keeps."""
-    found = untrue(text, dossier, policy)
-    return Cell("; ".join((text, *(one.text for one in found))), mark=Mark.FAIL) if found else words(text)
+    """Words that people declare, marked where they promise what nothing keeps, and where nothing checked them."""
+    if found := untrue(text, dossier, policy):
+        return Cell("; ".join((text, *(one.text for one in found))), mark=Mark.FAIL)
+    return words(text) if not text or is_kept(text, dossier, policy) else Cell(f"{text} ({NOT_CHECKED})")
 
 
 def untrue_in_dossier(dossier: Dossier, policy: Policy) -> tuple[tuple[str, Untrue], ...]:
@@ -110,15 +135,32 @@ def untrue_in_dossier(dossier: Dossier, policy: Policy) -> tuple[tuple[str, Untr
     for n, assumption in enumerate(dossier.boundaries.assumptions):
         texts.append((f"boundaries.assumptions.{n}.if_violated", assumption.if_violated))
         texts.append((f"boundaries.assumptions.{n}.description", assumption.description))
+    for kind in ("external_services", "data_feeds", "infrastructure"):
+        given = getattr(dossier.risk, kind)
+        texts += [(f"risk.{kind}.{n}.fallback", dependency.fallback) for n, dependency in enumerate(given)]
+    if dossier.rollback.fallback_other:
+        texts.append(("rollback.fallback_other", dossier.rollback.fallback_other))
     return tuple((key, found) for key, text in texts for found in untrue(text, dossier, policy))
 
 
-def _untrue(text: str, dossier: Dossier, policy: Policy) -> Iterator[Untrue]:
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """A clause as it was read: what of it nothing keeps, and whether each of its figures is one that acts."""
+
+    untrue: tuple[Untrue, ...]
+    is_kept: bool
+
+
+def _read(text: str, dossier: Dossier, policy: Policy) -> Iterator[_Clause]:
     subject: Measure | None = None
     for clause in _clauses(text):
         act = next((act for act, words in _ACTS if _says(words, clause)), None)
+        found: list[Untrue] = []
+        kept = 0
         if act is not None and (spoken := AMOUNT_IN_WORDS.search(clause)):
-            yield Untrue(clause.strip(), f"“{spoken[0]}” cannot be held against a threshold; write it in digits")
+            found.append(
+                Untrue(clause.strip(), f"“{spoken[0]}” cannot be held against a threshold; write it in digits")
+            )
         for number in _NUMBER.finditer(clause):
             measure = _measure(clause, number) or (subject if _fits(subject, number) else None)
             if act is None or measure is None:
@@ -126,8 +168,11 @@ def _untrue(text: str, dossier: Dossier, policy: Policy) -> Iterator[Untrue]:
             known = _thresholds(act, measure.name, dossier, policy)
             value = float(number["digits"].replace(",", "")) * measure.units[_unit(number)]
             value *= -1 if number["sign"] else 1
-            if not any(abs(value - threshold) <= 1e-9 * max(1.0, abs(threshold)) for threshold in known):
-                yield Untrue(clause.strip(), _instead(act, measure, known))
+            if any(abs(value - threshold) <= 1e-9 * max(1.0, abs(threshold)) for threshold in known):
+                kept += 1
+            else:
+                found.append(Untrue(clause.strip(), _instead(act, measure, known)))
+        yield _Clause(tuple(found), is_kept=0 < kept == len(_ANY_FIGURE.findall(clause)))
         subject = next((m for m in _MEASURES if _says(m.words, clause)), subject)
 
 
@@ -189,12 +234,14 @@ def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[
         "sector exposure": (limits.max_sector_pct,),
     }
     match act:
-        case Act.ROLL_BACK:
+        case Act.ROLL_BACK | Act.TO_ZERO:
             return rolls_back.get(name, ())
         case Act.HOLD | Act.TELL:
             return (*told.get(name, ()), *rolls_back.get(name, ()), *monitors)
         case Act.STOP_ORDERS:
             return (*refused.get(name, ()), *rolls_back.get(name, ()))
+        case Act.REDUCE:
+            return ()
 
 
 _METRIC_OF: Final = {
@@ -213,6 +260,8 @@ _DOES: Final = {
     Act.HOLD: "what holds an advance",
     Act.TELL: "what people are told of",
     Act.STOP_ORDERS: "what stops orders",
+    Act.TO_ZERO: "the rollback trigger, which alone takes the capital away,",
+    Act.REDUCE: "what reduces capital, which silence alone does,",
 }
 
 

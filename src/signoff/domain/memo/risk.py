@@ -106,9 +106,9 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
 def _operational_risk(release: Release) -> tuple[Block, ...]:
     given = release.dossier.risk
     rows = (
-        *_dependencies("External services", given.external_services),
-        *_dependencies("Data feeds", given.data_feeds),
-        *_dependencies("Infrastructure", given.infrastructure),
+        *_dependencies("External services", given.external_services, release),
+        *_dependencies("Data feeds", given.data_feeds, release),
+        *_dependencies("Infrastructure", given.infrastructure, release),
     )
     points = tuple(
         (point.name, promised(point.mitigation, release.dossier, release.policy))
@@ -124,11 +124,16 @@ def _operational_risk(release: Release) -> tuple[Block, ...]:
     )
 
 
-def _dependencies(kind: str, given: tuple[Dependency, ...]) -> Iterator[tuple[Cell, ...]]:
+def _dependencies(kind: str, given: tuple[Dependency, ...], release: Release) -> Iterator[tuple[Cell, ...]]:
     if not given:
         yield Cell(kind), Cell("none declared"), Cell(""), Cell("")
     for dependency in given:
-        yield Cell(kind), Cell(dependency.name), words(dependency.sla), Cell(dependency.fallback)
+        yield (
+            Cell(kind),
+            Cell(dependency.name),
+            words(dependency.sla),
+            promised(dependency.fallback, release.dossier, release.policy),
+        )
 
 
 def _recovery(release: Release) -> tuple[Block, ...]:

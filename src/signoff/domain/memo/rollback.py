@@ -19,6 +19,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.memo.pieces import NO_PREVIOUS, checked_version, declared, lead_in, one, plain, versioned, words
+from signoff.domain.memo.promises import untrue
 from signoff.domain.memo.release import Release
 from signoff.domain.rehearsal import Rehearsal, budget_in_words, left_in_words, step_in_words
 from signoff.domain.venue import NO_VENUE, VenueKind
@@ -165,7 +166,10 @@ def _fallback(release: Release) -> tuple[Block, ...]:
     for fallback, title in _FALLBACKS.items():
         is_named = fallback is Fallback.OTHER and bool(given.fallback_other)
         text = f"{title}: {given.fallback_other}" if is_named else title
-        note = declared(release.author) if given.fallback is fallback else ""
+        note = ""
+        if given.fallback is fallback:
+            found = untrue(text, release.dossier, release.policy)
+            note = "; ".join((f"{declared(release.author)}, not checked", *(one.text for one in found)))
         items.append(CheckItem(text, is_checked=False, note=note))
     return (
         lead_in("If rollback to previous version not possible"),

@@ -290,7 +290,7 @@ def _steps(story: Story) -> Table:
 def _step_row(story: Story, step: e.Step) -> tuple[Cell, ...]:
     due = story.due(DEADLINE_OF[step])
     minutes = None if due is None else (due - story.started.at).total_seconds() / 60
-    budget = ABSENT if minutes is None else Cell(f"< {plain(minutes)} min", is_figure=True)
+    budget = ABSENT if minutes is None else Cell(f"< {plain(round(minutes, 1))} min", is_figure=True)
     done = story.done(step)
     if done is None:
         is_stuck = story.stuck is not None and story.stuck.step is step

@@ -219,8 +219,7 @@ def _stakeholders(release: Release) -> Iterator[str]:
 def _governance(release: Release) -> Iterator[str]:
     if not is_governance_ready(release.evidence.candidate):
         yield "the registry does not carry governance_ready=true"
-    if rows := unevidenced(release):
-        yield f"{NOT_EVIDENCED}: {', '.join(rows)}"
+    yield from unevidenced(release)
     for claim, proof in _counts(release):
         if proof.found is not Found.PROVEN:
             yield f"{claim}, {proof.words}"

@@ -23,6 +23,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
+from signoff.domain.memo.governance import reported
 from signoff.domain.memo.pieces import (
     ABSENT,
     MEMO_GATES,
@@ -328,12 +329,7 @@ def _audit(release: Release) -> CheckItem:
 
 
 def _pit_tests(release: Release) -> CheckItem:
-    suite = release.evidence.suites.get(SuiteName.PIT)
-    if suite is None:
-        return CheckItem("Automated PIT validation tests", is_checked=False, note=NOT_PROVIDED)
-    is_green = 0 < suite.total == suite.passed
-    note = f"{suite.passed}/{suite.total} passed ({suite.source.name})"
-    return CheckItem("Automated PIT validation tests", is_green, note, None if is_green else Mark.FAIL)
+    return reported("Automated PIT validation tests", SuiteName.PIT, release)
 
 
 def _replay(release: Release) -> CheckItem:

@@ -35,6 +35,8 @@ _SAID: Final = re.compile(
     re.IGNORECASE,
 )
 _IN_BULLET: Final = re.compile(r"^(?P<subject>[^:]+): (?P<word>not measured|not evidenced)\b")
+# The rows beneath a numbered one are its own: two assumptions that fail are two lines.
+_NUMBERED: Final = re.compile(r"(\d+)\. ")
 CERTIFICATIONS: Final = "12"
 # A table whose first column groups its rows names them in the second.
 KIND: Final = "Kind"
@@ -88,7 +90,11 @@ def _of_section(section: Section) -> Iterator[Line]:
 def _of_block(block: Block, section: str) -> Iterator[tuple[str, str]]:
     match block:
         case Fields():
-            yield from ((word, label) for label, cell in block.rows if (word := _word(cell)))
+            number = _NUMBERED.match(block.rows[0][0]) if block.rows else None
+            before = f"{number[1]}. " if number else ""
+            for label, cell in block.rows:
+                if word := _word(cell):
+                    yield word, label if label.startswith(before) else f"{before}{label}"
         case Table():
             named = 1 if block.columns[0].title == KIND else 0
             for row in block.rows:

@@ -1,0 +1,96 @@
+"""The files of approved versions in the registry, compared with their pins while the releases trade.
+
+Starts, advances and rollbacks compare them when they happen; between these, whoever writes to the registry could change
+the model that a restarted trading process loads. A look is cheap: files whose mark is the one of the last look are read
+again only once an hour. What differs is an alarm, put on record once. It stops nothing, and nothing waits for it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from signoff.app.bound import otherwise
+from signoff.app.notices import Notice, effect
+from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.trouble import CHANNEL
+from signoff.domain.artifacts import OddArtifactError
+from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
+from signoff.domain.events import FilesChanged
+from signoff.ledger.canonical import digest
+from signoff.ports.registry import Registry
+
+# A mark may stay the same where other bytes lie: in a store that tells sizes alone, or on a disk that fails.
+READ_AGAIN_S: Final = 3600.0
+# Files that change all the time must not fill the ledger; people were told by then.
+MOST_ALARMS: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The last reading of a version's files: their mark, when it was, and what was otherwise than pinned."""
+
+    stamp: str | None
+    at: float
+    found: str | None
+
+
+def to_compare(releases: Iterable[Deployment]) -> tuple[Deployment, ...]:
+    """The bound releases that trade, shadow, may start, or are what such a release falls back to."""
+    every = tuple(releases)
+    at_work = [release for release in every if release.state in LIVE | SIGNED]
+    fallbacks = {release.previous_deployment for release in at_work}
+    return tuple(
+        release
+        for release in every
+        if release.bound is not None
+        and (release in at_work or (release.state is State.SUPERSEDED and release.id in fallbacks))
+    )
+
+
+def compared(registry: Registry, state: Deployment, last: Look | None, now: float) -> Look:
+    """A look at the files of a bound release; they are read where their mark changed, or was last read long ago."""
+    assert state.bound is not None
+    try:
+        stamp = registry.stamp(state.bound.model, state.version, number=state.bound.number)
+    except OddArtifactError:
+        stamp = None
+    is_as_it_was = last is not None and last.stamp == stamp is not None
+    if last is not None and is_as_it_was and now - last.at < READ_AGAIN_S:
+        return last
+    return Look(stamp=stamp, at=now, found=otherwise(registry, state.version, state.bound))
+
+
+def sound_alarm(record: Record, state: Deployment, found: str, *, actor: str) -> bool:
+    """Put other bytes under an approved number on record once, with a notice; whether this was the first time."""
+    is_new = False
+
+    def commit() -> None:
+        nonlocal is_new
+        present = record.deployment(state.id)
+        is_new = found not in present.changed_files and len(present.changed_files) < MOST_ALARMS
+        if not is_new or present.bound is None:
+            return
+        event = FilesChanged(
+            version=present.version,
+            number=present.bound.number,
+            approved_digest=present.bound.digest,
+            found=found,
+        )
+        identity = digest(found.encode())
+        notice = Notice(
+            deployment=present.id,
+            notice=f"files changed, {identity[:12]}",
+            channel=CHANNEL if present.undertakings is None else present.undertakings.incident_channel,
+            subject=f"ALARM: the files of {present.model} v{present.version} changed after approval",
+            text=f"{present.id}, {present.state.value.replace('_', ' ')}: {found} No start, advance or load takes "
+            f"these bytes. What a trading process has loaded is not known here: look.",
+        )
+        record.commit(
+            Change(stream=deployment_stream(present.id), state=present, events=(event,)),
+            actor=actor,
+            key=f"files-changed:{present.id}:{identity}",
+            effects=(effect(notice),),
+        )
+
+    decided_again(commit)
+    return is_new

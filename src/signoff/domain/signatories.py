@@ -1,0 +1,67 @@
+"""Who could sign for a release, role by role, once their own work is set aside; told before anybody waits for it.
+
+A release needs a different person for each required role. A role that nobody is left for keeps it waiting until it
+expires, so that submission and check already say so, with what bars each person.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from signoff.domain.events import Barred
+from signoff.domain.independence import objection
+from signoff.domain.people import Person
+from signoff.domain.policy import Role
+
+
+def unsignable(
+    required: Iterable[Role], people: Iterable[Person], barred: Iterable[str], grounds: Iterable[Barred]
+) -> tuple[str, ...]:
+    """Each required role that nobody can sign as, and why; or that there are fewer people than roles."""
+    roles, everybody = tuple(required), tuple(people)
+    if roles and not everybody:
+        return ('nobody is enrolled, so that nobody can sign. Enrol people: signoff people add "NAME" --role ROLE',)
+    bars, because = tuple(barred), tuple(grounds)
+    able: dict[Role, tuple[str, ...]] = {}
+    said: list[str] = []
+    for role in roles:
+        holders = [person for person in everybody if role in person.roles]
+        objections = {person.name: _objection(person, bars, because) for person in holders}
+        able[role] = tuple(name for name, found in objections.items() if found is None)
+        if not able[role]:
+            why = "; ".join(f"{name} {found}" for name, found in objections.items()) or "nobody holds that role"
+            said.append(f"nobody enrolled can sign as {role.title}: {why}. {_enrol(role)}")
+    if said or len(matched := _matched(able)) == len(roles):
+        return tuple(said)
+    left = [role for role in roles if role not in matched]
+    return (
+        f"fewer people can sign than roles are required, since one person signs in one role: nobody is left for "
+        f"{', '.join(role.title for role in left)}. {_enrol(left[0])}",
+    )
+
+
+def _objection(person: Person, barred: tuple[str, ...], grounds: tuple[Barred, ...]) -> str | None:
+    if not person.key_id and not person.credentials:
+        return "has no key"
+    return objection(person.known_as, barred, grounds)
+
+
+def _enrol(role: Role) -> str:
+    return f'Enrol another: signoff people add "NAME" --role {role.value}'
+
+
+def _matched(able: Mapping[Role, tuple[str, ...]]) -> dict[Role, str]:
+    """As many roles as possible, each with a person of its own."""
+    holder: dict[str, Role] = {}
+
+    def place(role: Role, tried: set[str]) -> bool:
+        for name in able[role]:
+            if name in tried:
+                continue
+            tried.add(name)
+            if name not in holder or place(holder[name], tried):
+                holder[name] = role
+                return True
+        return False
+
+    for role in able:
+        place(role, set())
+    return {role: name for name, role in holder.items()}
