@@ -60,12 +60,12 @@ demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market 
 	$(BIN)/signoff demo --out $(OUT)
 
 test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser bubblewrap ## every test, on real components
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # Most of these tests wait for processes; twice as many at a time as there are processors keep them busy.
 abuse: WORKERS = 4
 abuse: $(VENV)/.develop bubblewrap ## the attacks of public reports, replayed against server, worker and commands
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m abuse $$(grep -rl 'mark\.abuse' tests --include='test_*.py')
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m abuse $$(grep -rl 'mark\.abuse' tests --include='test_*.py')
 
 lint: $(VENV)/.develop ## style, types and the floors of the house
 	$(BIN)/ruff check

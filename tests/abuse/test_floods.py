@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from http_server import Served
 
-pytestmark = pytest.mark.xdist_group("floods")  # one server for all of them
 LARGE = 1 << 20
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 KEYS = b"{" + b",".join(b'"%x":0' % n for n in range(LARGE // 10)) + b"}"

@@ -19,7 +19,6 @@ from signoff.adapters.sandbox.child import Sandbox
 from signoff.domain.errors import UnavailableError
 from signoff.domain.isolation import Isolation
 
-pytestmark = pytest.mark.xdist_group("registry writers")  # one process imports MLflow and makes a registry
 ROWS = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0], "y": [0.5, 0.0, 1.0, 2.0]})
 TWICE = "def load(folder):\n    return lambda frame: 2.0 * frame['x'].to_numpy()\n"
 

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from http_server import Served
 
-pytestmark = pytest.mark.xdist_group("slow peers")  # one server for all of them
 PROMPT_S = 5.0
 CROWD = 1200
 KILL = b"POST /api/v1/models/momentum/kill HTTP/1.1\r\nhost: x\r\n"

@@ -14,7 +14,6 @@ from signoff.adapters.evidence.benchmark_file import parse_benchmark
 from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
 
-pytestmark = pytest.mark.xdist_group("benchmarks")
 LIBRARIES = {"lightgbm-text": "lightgbm", "xgboost-json": "xgboost", "onnx": "onnx", "python": "numpy"}
 
 SLEEPING = """

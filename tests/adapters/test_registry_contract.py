@@ -17,7 +17,6 @@ from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, Un
 from signoff.registry import Model, fetch, pin_of, register
 
 # One worker starts the server, and every test of the contract uses it.
-pytestmark = pytest.mark.xdist_group("registry contract")
 SERVING = ("flask", "flask_cors", "aiohttp", "uvicorn")
 LACKING = [name for name in SERVING if find_spec(name) is None]
 SERVED = pytest.param(

@@ -10,8 +10,6 @@ from pathlib import Path
 import forked
 import pytest
 
-# One reader goes through the page for all of these tests, so one worker runs them.
-pytestmark = pytest.mark.xdist_group("first release")
 PAGE = (Path(__file__).parents[2] / "docs" / "first-release.md").read_text()
 FILES = re.findall(r"^`(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
 FENCES = re.findall(r"```(\w*)\n(.*?)```", PAGE, re.DOTALL)

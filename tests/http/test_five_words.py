@@ -24,7 +24,6 @@ from signoff.rendering.markdown import markdown
 from signoff.verbs.local import Local
 
 # Each fact has one server for all of its faces, so one worker runs them.
-pytestmark = pytest.mark.xdist_group("five words")
 FIRST = date(2019, 1, 3)
 PSI = e.Reading(key="psi_max", value=None, level="unknown", detail="no drift could be measured", n=0, needed=200)
 OLD = e.Reading(key="psi_max", value=None, level="unknown", detail="stale: the newest features are of 2018-12-28")

@@ -30,7 +30,7 @@ from signoff.ports.durability import Kept
 from signoff.wiring import House
 from signoff.worker.work import Worker
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("approved is traded")]
+pytestmark = pytest.mark.slow
 
 
 def plain(memo):

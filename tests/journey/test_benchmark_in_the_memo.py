@@ -9,7 +9,7 @@ from release_folder import make
 
 from signoff.cli.main import main
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("benchmarks")]
+pytestmark = pytest.mark.slow
 OTHER = """
 SCALE = 2.0
 

@@ -12,10 +12,6 @@ from test_versions import CENTRED, TRAILING, prices, same, version, versions
 from signoff.pit import ReplayError, replay_versions
 from signoff.pit.workers import DaskCluster
 
-pytestmark = [
-    pytest.mark.xdist_group("dask"),
-]
-
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -80,8 +80,8 @@ _HOW: Final = {
     "walk_forward": (
         ("windows", "{} windows"),
         ("positive_windows", "{} positive"),
-        ("lowest", "{}"),
-        ("highest", "to {} by the first day"),
+        ("lowest", "lowest {} by the first day"),
+        ("highest", "highest {}"),
     ),
     "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
     "point_in_time": (("features", "{} features"), ("dates", "{} dates")),
