@@ -52,7 +52,7 @@ class Desk:
         self.several, self.shown = Several(home), {}
         self.clock = SimulatedClock(datetime(2019, 1, 5, 12, tzinfo=UTC))
         self.house = House(self.several.settings, self.clock)
-        monkeypatch.setattr(observe, "observe", lambda shown, policy, monitors: shown)
+        monkeypatch.setattr(observe, "observe", lambda shown, *_: shown)
         monkeypatch.setattr(House, "feed", lambda house, model: Feed(self.shown))
 
     def live(self, state=State.FULL):
