@@ -61,9 +61,10 @@ class FeatureReplays:
         would not have been isolated.
         """
         seed = drawn() if seed is None else seed
-        protection, ran = IN_PLACE, _Ran()
+        protection: Protection | None = None
+        ran = _Ran()
         try:
-            inputs = {name: _table(folder, path) for name, path in declaration.inputs.items()}
+            inputs = {name: _input(folder, name, path) for name, path in declaration.inputs.items()}
             with self.function(folder, declaration) as (compute, protection):
                 ran = self._told(folder, declaration, compute)
                 # A second child computes what is to be compared: it was never shown the rows that are taken away.
@@ -351,6 +352,17 @@ def _loaded(name: str, folder: Path) -> Compute:
     finally:
         sys.path.remove(here)
     return found
+
+
+def _input(folder: Path, name: str, path: str) -> pl.DataFrame:
+    """A declared input of the feature code."""
+    try:
+        return _table(folder, path)
+    except FileNotFoundError as error:
+        raise BadInputError(
+            f"{folder / path}: expected the table that the dossier names in validation.pit.inputs.{name}, found none. "
+            "Add it, or correct its path."
+        ) from error
 
 
 def _table(folder: Path, name: str) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """What `signoff init` and `signoff policy template` write: commented files to fill in, and schemas for the editor."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from signoff.domain.errors import BadInputError
 
 DOSSIER: Final = "dossier.yaml"
 POLICY: Final = "policy.yaml"
+REVIEW_AFTER: Final = timedelta(days=30)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
@@ -32,7 +33,9 @@ def write_dossier(model: str, version: str, folder: Path, *, today: date) -> tup
             "Choose another --dir, or edit what is there."
         )
     filled = _template(DOSSIER).replace("@MODEL@", model).replace("@VERSION@", version)
-    texts = {DOSSIER: filled.replace("@TODAY@", today.isoformat())}
+    texts = {
+        DOSSIER: filled.replace("@TODAY@", today.isoformat()).replace("@REVIEW@", (today + REVIEW_AFTER).isoformat())
+    }
     texts["dossier.schema.json"] = as_text(dossier_schema())
     return _written(folder, texts, "Choose another --dir.")
 
