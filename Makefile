@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
-WORKERS ?= 2
+# Many tests wait for processes: one more at a time than there are processors keeps these busy.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BENCH := .venv-bench
 
 .PHONY: help demo test abuse browser bubblewrap lint format bench chaos docs requirements clean
