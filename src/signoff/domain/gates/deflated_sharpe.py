@@ -13,7 +13,7 @@ from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import less_than_a_year, track_record
-from signoff.domain.gates.trials import Bets, Family, bets_of, judged_family, membership, sides
+from signoff.domain.gates.trials import Bets, Family, bets_of, difference, judged_family, membership, sides
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
@@ -83,7 +83,8 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a "
             f"{time.unit}, in {time.rate_words}; the best of "
             f"{bets.size} independent trials without skill would be expected to show "
-            f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets.",
+            f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets."
+            f"{difference(trials.nearest)}",
             figures=tuple(_figures(sample, result, trials, bets, variance)),
             objections=() if coarser is None else (coarser,),
             turning_point=_turning_point(sample, result.threshold, gate.threshold),

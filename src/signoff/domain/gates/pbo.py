@@ -10,7 +10,7 @@ from signoff.domain.charts import HistogramChart, Reference, ScatterChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, judged_family, membership
+from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, difference, judged_family, membership
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import PboGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
@@ -109,7 +109,8 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
             explanation=f"In {_percent(result.pbo)}% of {result.splits:,} splits the best of "
             f"{bets.size} configurations in-sample came in the lower half out of sample."
             f"{others.words(bets, result.pbo, gate.threshold)} Pure noise stays under 50% "
-            "37 to 53% of the time, so read it beside the deflated Sharpe ratio.",
+            "37 to 53% of the time, so read it beside the deflated Sharpe ratio."
+            f"{difference(trials.nearest)}",
             figures=(
                 *_figures(result, trials, gate),
                 *bets.figures("pbo"),
