@@ -183,6 +183,86 @@ class TestJunk:
         assert figures(found).get("without_junk", 0.0) < 0.5
 
 
+def of_ratio(rng, ratios, volatility=0.008):
+    """Unrelated columns whose annual Sharpe ratios over the record are exactly these."""
+    drawn = rng.standard_normal((SESSIONS, len(ratios)))
+    drawn = (drawn - drawn.mean(axis=0)) / drawn.std(axis=0, ddof=1)
+    return volatility * (drawn + np.asarray(ratios) / sqrt(252))
+
+
+class TestTooLittleSpread:
+    """Many unrelated trials of one Sharpe ratio shrank the variance that deflation rests on."""
+
+    @pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+    def test_the_more_unrelated_trials_of_one_ratio_the_lower_the_deflated_ratio(
+        self, ratio, evidence, dossier, policy
+    ):
+        """A spread beyond estimation error may shrink to the floor; it never shrinks below it."""
+        rng = np.random.default_rng(4)
+        family = of_ratio(rng, np.linspace(-0.6, 1.4, 20))
+        crowd = of_ratio(rng, [ratio] * 300)
+        shaped = [np.hstack([family, crowd[:, :count]]) for count in (60, 150, 300)]
+
+        found = [deflated_sharpe(tried(evidence, padded, 19), dossier, policy) for padded in shaped]
+
+        few, more, most = (finding.statistic.value for finding in found)
+        assert few > more > most
+        for finding, padded in zip(found, shaped, strict=True):
+            assert finding.statistic.value < deflated_by_hand(padded[:, 19], padded)
+            assert "less than estimation error alone gives them; the floor of" in finding.reason
+            assert figures(finding)["variance_floor"] == figures(finding)["trial_sharpe_variance"]
+
+    @pytest.mark.parametrize("rho", [0.0, 0.4])
+    def test_the_floor_is_that_of_the_mean_correlation(self, rho, evidence, dossier, policy):
+        rng = np.random.default_rng(7)
+        mixed = sqrt(rho) * rng.standard_normal((SESSIONS, 1)) + sqrt(1 - rho) * rng.standard_normal((SESSIONS, 30))
+        family = 0.01 * ((mixed - mixed.mean(axis=0)) / mixed.std(axis=0, ddof=1) + 0.04)
+        pairs = np.corrcoef(family.T)[np.triu_indices(30, 1)]
+
+        found = deflated_sharpe(tried(evidence, family), dossier, policy)
+
+        by_hand = (1 - pairs.mean()) * (1 + 0.04**2 / 2) / SESSIONS
+        assert figures(found)["variance_floor"] == pytest.approx(by_hand, rel=1e-9)
+
+    def test_no_floor_is_told_where_the_trials_differ_by_more(self, evidence, dossier, policy):
+        family = of_ratio(np.random.default_rng(4), np.linspace(-1, 2, 20))
+
+        found = deflated_sharpe(tried(evidence, family, 19), dossier, policy)
+
+        assert "variance_floor" not in figures(found)
+        assert "the floor of" not in found.reason
+
+
+class TestPoorerHalf:
+    @pytest.mark.parametrize("poor", [[0.0] * 30, [-0.1] * 30, list(np.linspace(-0.2, 0.05, 30)), [0.0] * 40], ids=str)
+    def test_a_pass_that_hangs_on_the_poorer_half_says_so(self, poor, evidence, dossier, policy):
+        good = of_ratio(np.random.default_rng(1), np.linspace(0.9, 0.96, 12))
+        family = np.hstack([good, of_ratio(np.random.default_rng(2), poor)])
+
+        found = backtest_overfitting(tried(evidence, family, 11), dossier, policy)
+
+        assert found.statistic.value < 0.5 <= figures(found)["better_half"]
+        half = 100 * figures(found)["better_half"]
+        assert f"The verdict hangs on the poorer half of the trials: over the better half it is {half:.1f}%" in (
+            found.reason
+        )
+
+    def test_a_trial_of_true_skill_does_not_hang_on_the_poorer_half(self, evidence, dossier, policy):
+        family = np.random.default_rng(2).normal(0, 0.01, (SESSIONS, 20))
+        family[:, 3] += 0.002
+
+        found = backtest_overfitting(tried(evidence, family, 3), dossier, policy)
+
+        assert figures(found)["better_half"] < 0.5
+        assert "Over the better half it is" in found.reason
+        assert "hangs" not in found.reason
+
+    def test_a_family_of_two_has_no_better_half(self, evidence, dossier, policy):
+        found = backtest_overfitting(tried(evidence, unselected(count=2)), dossier, policy)
+
+        assert "better_half" not in figures(found)
+
+
 def gross_less(cost):
     return lambda family, rng: family[:, 3] - cost * rng.uniform(0.2, 1.8, SESSIONS)
 
