@@ -183,6 +183,86 @@ class TestJunk:
         assert figures(found).get("without_junk", 0.0) < 0.5
 
 
+def of_ratio(rng, ratios, volatility=0.008):
+    """Unrelated columns whose annual Sharpe ratios over the record are exactly these."""
+    drawn = rng.standard_normal((SESSIONS, len(ratios)))
+    drawn = (drawn - drawn.mean(axis=0)) / drawn.std(axis=0, ddof=1)
+    return volatility * (drawn + np.asarray(ratios) / sqrt(252))
+
+
+class TestTooLittleSpread:
+    """Many unrelated trials of one Sharpe ratio shrank the variance that deflation rests on."""
+
+    @pytest.mark.parametrize("ratio", [0.0, 0.5, 1.0])
+    def test_the_more_unrelated_trials_of_one_ratio_the_lower_the_deflated_ratio(
+        self, ratio, evidence, dossier, policy
+    ):
+        """A spread beyond estimation error may shrink to the floor; it never shrinks below it."""
+        rng = np.random.default_rng(4)
+        family = of_ratio(rng, np.linspace(-0.6, 1.4, 20))
+        crowd = of_ratio(rng, [ratio] * 300)
+        shaped = [np.hstack([family, crowd[:, :count]]) for count in (60, 150, 300)]
+
+        found = [deflated_sharpe(tried(evidence, padded, 19), dossier, policy) for padded in shaped]
+
+        few, more, most = (finding.statistic.value for finding in found)
+        assert few > more > most
+        for finding, padded in zip(found, shaped, strict=True):
+            assert finding.statistic.value < deflated_by_hand(padded[:, 19], padded)
+            assert "less than estimation error alone gives them; the floor of" in finding.reason
+            assert figures(finding)["variance_floor"] == figures(finding)["trial_sharpe_variance"]
+
+    @pytest.mark.parametrize("rho", [0.0, 0.4])
+    def test_the_floor_is_that_of_the_mean_correlation(self, rho, evidence, dossier, policy):
+        rng = np.random.default_rng(7)
+        mixed = sqrt(rho) * rng.standard_normal((SESSIONS, 1)) + sqrt(1 - rho) * rng.standard_normal((SESSIONS, 30))
+        family = 0.01 * ((mixed - mixed.mean(axis=0)) / mixed.std(axis=0, ddof=1) + 0.04)
+        pairs = np.corrcoef(family.T)[np.triu_indices(30, 1)]
+
+        found = deflated_sharpe(tried(evidence, family), dossier, policy)
+
+        by_hand = (1 - pairs.mean()) * (1 + 0.04**2 / 2) / SESSIONS
+        assert figures(found)["variance_floor"] == pytest.approx(by_hand, rel=1e-9)
+
+    def test_no_floor_is_told_where_the_trials_differ_by_more(self, evidence, dossier, policy):
+        family = of_ratio(np.random.default_rng(4), np.linspace(-1, 2, 20))
+
+        found = deflated_sharpe(tried(evidence, family, 19), dossier, policy)
+
+        assert "variance_floor" not in figures(found)
+        assert "the floor of" not in found.reason
+
+
+class TestPoorerHalf:
+    @pytest.mark.parametrize("poor", [[0.0] * 30, [-0.1] * 30, list(np.linspace(-0.2, 0.05, 30)), [0.0] * 40], ids=str)
+    def test_a_pass_that_hangs_on_the_poorer_half_says_so(self, poor, evidence, dossier, policy):
+        good = of_ratio(np.random.default_rng(1), np.linspace(0.9, 0.96, 12))
+        family = np.hstack([good, of_ratio(np.random.default_rng(2), poor)])
+
+        found = backtest_overfitting(tried(evidence, family, 11), dossier, policy)
+
+        assert found.statistic.value < 0.5 <= figures(found)["better_half"]
+        half = 100 * figures(found)["better_half"]
+        assert f"The verdict hangs on the poorer half of the trials: over the better half it is {half:.1f}%" in (
+            found.reason
+        )
+
+    def test_a_trial_of_true_skill_does_not_hang_on_the_poorer_half(self, evidence, dossier, policy):
+        family = np.random.default_rng(2).normal(0, 0.01, (SESSIONS, 20))
+        family[:, 3] += 0.002
+
+        found = backtest_overfitting(tried(evidence, family, 3), dossier, policy)
+
+        assert figures(found)["better_half"] < 0.5
+        assert "Over the better half it is" in found.reason
+        assert "hangs" not in found.reason
+
+    def test_a_family_of_two_has_no_better_half(self, evidence, dossier, policy):
+        found = backtest_overfitting(tried(evidence, unselected(count=2)), dossier, policy)
+
+        assert "better_half" not in figures(found)
+
+
 def gross_less(cost):
     return lambda family, rng: family[:, 3] - cost * rng.uniform(0.2, 1.8, SESSIONS)
 
@@ -210,8 +290,32 @@ NO_TRIAL = {
 ONE = {
     "itself": lambda x, rng: x,
     "itself but for dust": lambda x, rng: x + 9e-7 * rng.uniform(-1, 1, x.size),
-    "itself but for one day in twenty": lambda x, rng: np.where(np.arange(x.size) % 20 == 0, 0.001, x),
-    "itself but for the last month": lambda x, rng: np.where(np.arange(x.size) >= x.size - 21, 0.002, x),
+    "itself but for one day in thirty": lambda x, rng: x + 1e-5 * (np.arange(x.size) % 30 == 0),
+    "itself but for the order of the last month": lambda x, rng: np.concatenate([x[:-21], x[:-22:-1]]),
+    "itself but for one day": lambda x, rng: x + 0.0005 * (np.arange(x.size) == 700),
+}
+
+
+def sharpe(returns):
+    return returns.mean() / returns.std(ddof=1) * sqrt(252)
+
+
+def at(places, value):
+    """These rows take another value."""
+    return lambda x, rng: np.where(places(x), value(x, rng), x)
+
+
+# Each equals its trial on at least 95% of dates, and earns something else.
+ELSE_EARNED = {
+    "the worst days about zero": at(
+        lambda x: x <= np.sort(x)[int(0.0495 * x.size) - 1], lambda x, rng: 0.0001 * rng.standard_normal(x.size)
+    ),
+    "the worst days halved": at(lambda x: x <= np.sort(x)[60], lambda x, _: x / 2),
+    "the best days doubled": at(lambda x: x >= np.sort(x)[-30], lambda x, _: 2 * x),
+    "the best days forgotten": at(lambda x: x >= np.sort(x)[-70], lambda x, _: 0 * x),
+    "one day in twenty at the same": at(lambda x: np.arange(x.size) % 20 == 0, lambda x, _: 0.001 + 0 * x),
+    "the last month at the same": at(lambda x: np.arange(x.size) >= x.size - 21, lambda x, _: 0.002 + 0 * x),
+    "one day that made it": at(lambda x: np.arange(x.size) == 700, lambda x, _: 0.4 + 0 * x),
 }
 
 
@@ -251,6 +355,69 @@ class TestBacktestIsATrial:
 
         assert found.outcome in {Outcome.PASS, Outcome.FAIL}
         assert figures(found)["backtest_equals_trial"] >= 0.95
+
+    @pytest.mark.parametrize("key", GATES)
+    @pytest.mark.parametrize("made", ELSE_EARNED.values(), ids=ELSE_EARNED)
+    def test_a_backtest_that_earned_something_else_on_few_dates_is_none(
+        self, made, key, family, evidence, dossier, policy
+    ):
+        trial, own = family[:, 3], made(family[:, 3], np.random.default_rng(9))
+        other = int((np.abs(own - trial) > 1e-6).sum())
+        moved = abs(sharpe(own) - sharpe(trial)) > 0.02 * max(1, abs(sharpe(trial)))
+        named, earned = ("Sharpe ratio", sharpe) if moved else ("total log growth", lambda x: np.log1p(x).sum())
+        verb = ("raise" if earned(own) > earned(trial) else "lower") + "s" * (other == 1)
+        dates = f"{other} dates" if other > 1 else "date"
+
+        found = GATES[key](replace(evidence, backtest=backtest(own), trials=trials(family)), dossier, policy)
+
+        assert found.outcome is Outcome.INCONCLUSIVE
+        assert figures(found)["backtest_equals_trial"] == 1 - other / SESSIONS >= 0.95
+        before, after = (f"{earned(returns):.2f}".replace("-", "−") for returns in (trial, own))
+        assert (
+            f"it equals run-3 on {100 - other / 16:.1f}% of dates, and the other {dates} {verb} its {named} from "
+            f"{before} to {after}; expected" in found.reason
+        )
+
+    def test_a_growth_of_its_own_is_told_where_the_sharpe_ratio_hardly_moves(self, family, evidence, dossier, policy):
+        wild = 3 * (family - family.mean(axis=0))
+        own = wild[:, 3] + 0.0004 * (np.arange(SESSIONS) % 21 == 0)
+
+        found = backtest_overfitting(replace(evidence, backtest=backtest(own), trials=trials(wild)), dossier, policy)
+
+        assert abs(sharpe(own) - sharpe(wild[:, 3])) < 0.02
+        assert found.outcome is Outcome.INCONCLUSIVE
+        before, after = (f"{np.log1p(x).sum():.2f}".replace("-", "−") for x in (wild[:, 3], own))
+        assert f"the other 77 dates raise its total log growth from {before} to {after}" in found.reason
+
+    def test_returns_so_small_that_all_are_equal_are_told_by_what_they_earned(self, family, evidence, dossier, policy):
+        tiny = 1e-5 * family
+        own = tiny[:, 3] + 5e-9
+
+        found = backtest_overfitting(replace(evidence, backtest=backtest(own), trials=trials(tiny)), dossier, policy)
+
+        assert found.outcome is Outcome.INCONCLUSIVE
+        assert "run-3 on 100.0% of dates, and differences of at most 0.000001 raise its Sharpe ratio" in found.reason
+
+    def test_the_trial_that_is_closest_is_the_backtest_where_all_are_nearly_equal(
+        self, family, evidence, dossier, policy
+    ):
+        tiny = 1e-5 * family
+
+        found = backtest_overfitting(tried(evidence, tiny, 7), dossier, policy)
+
+        assert found.outcome in {Outcome.PASS, Outcome.FAIL}
+
+    @pytest.mark.parametrize("key", GATES)
+    def test_dates_that_differ_are_told_though_the_backtest_is_the_trial(self, key, family, evidence, dossier, policy):
+        own = ONE["itself but for one day in thirty"](family[:, 3], None)
+
+        found = GATES[key](replace(evidence, backtest=backtest(own), trials=trials(family)), dossier, policy)
+        equal = GATES[key](tried(evidence, family, 3), dossier, policy)
+
+        assert found.reason.endswith(
+            "The backtest differs from its trial run-3 on 54 of their 1,600 dates, by up to 1e-05."
+        )
+        assert "differs from its trial" not in equal.reason
 
     def test_trials_over_a_shorter_period_are_told(self, family, evidence, dossier, policy):
         given = replace(evidence, backtest=backtest(family[:, 3]), trials=trials(family[:1400]))

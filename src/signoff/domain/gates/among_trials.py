@@ -2,10 +2,12 @@
 
 Overfitting is judged by comparing the chosen configuration with all that were tried. A backtest that is none of them
 was chosen from another family, and nothing said of this one holds for it. The backtest is a trial when it equals one
-column on nearly all of its dates. Where it equals none, the nearest column is named with the likeliest cause.
+column on nearly all of its dates, and has the same result over the dates of both: a few days make or break a record.
+Where it is none, the nearest column is named with the likeliest cause.
 """
 
 from dataclasses import dataclass
+from math import isfinite, isnan, nan, sqrt
 from typing import Final
 
 import numpy as np
@@ -14,9 +16,16 @@ from numpy.typing import NDArray
 from signoff.domain.evidence import Floats, Returns, Trials
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.quantity import Unit, number
+from signoff.domain.sampling import Sampling
 
 EQUAL_WITHIN: Final = 1e-6
 SHARE_NEEDED: Final = 0.95
+SHARPE_WITHIN: Final = 0.02
+"""The largest difference of the annual Sharpe ratios; also as a share of the trial's, where that is more."""
+GROWTH_WITHIN: Final = 0.002
+"""The largest difference of log growth for each year of the record."""
+GROWTH_SHARE_WITHIN: Final = 0.02
+"""The same as a share of the trial's growth, where that is more."""
 PROBES: Final = 64
 PROMISING: Final = 0.75
 """A share of the probed dates that no column falls below which is equal on `SHARE_NEEDED` of all dates."""
@@ -26,45 +35,112 @@ LARGEST_COST: Final = 0.01
 ALIKE: Final = 0.98
 COARSEST_ROUNDING: Final = range(2, 6)
 
+_ADD: Final = "Add the configuration that was backtested as a column of `trials`, with the returns of the backtest."
+
 Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What one record earned: its annual Sharpe ratio, and its total log growth."""
+
+    sharpe: float
+    growth: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearest:
     """The trial that the backtest is nearest to: how often they are equal, and how far apart they are at most.
 
-    `share` counts all dates of the backtest; a date that the trials lack is one on which nothing is equal. `cause` is
-    empty where no likely one was found.
+    `share` counts all dates of the backtest; a date that the trials lack is one on which nothing is equal. `differing`
+    are the shared dates on which they are not equal. `own` and `theirs` are the results over the `years` of the shared
+    dates, of the backtest and of the trial. `cause` is empty where no likely one was found.
     """
 
     name: str
     share: float
     largest: float
     dates: int
+    differing: int
     missing: int
     trials: int
+    own: Result
+    theirs: Result
+    years: float
     cause: str
 
     @property
     def is_the_backtest(self) -> bool:
         """Whether the backtest is this trial."""
-        return self.share >= SHARE_NEEDED
+        return self.share >= SHARE_NEEDED and self.earned_the_same
+
+    @property
+    def earned_the_same(self) -> bool:
+        """Whether both have one result. Where nothing differs they have, also one that is no number."""
+        return self.largest == 0 or (self._has_same_sharpe and self._has_same_growth)
+
+    @property
+    def _has_same_sharpe(self) -> bool:
+        within = SHARPE_WITHIN * max(1.0, abs(self.theirs.sharpe))
+        return abs(self.own.sharpe - self.theirs.sharpe) <= within
+
+    @property
+    def _has_same_growth(self) -> bool:
+        if self.own.growth == self.theirs.growth:  # both may have lost everything
+            return True
+        within = max(GROWTH_WITHIN * self.years, GROWTH_SHARE_WITHIN * abs(self.theirs.growth))
+        return isfinite(within) and abs(self.own.growth - self.theirs.growth) <= within
+
+    @property
+    def difference(self) -> str:
+        """On how many dates the backtest differs from the trial, in a sentence; empty where on none."""
+        if not self.differing:
+            return ""
+        return (
+            f"The backtest differs from its trial {self.name} on {self.differing:,} of their "
+            f"{self.dates - self.missing:,} dates, by up to {self.largest:.2g}."
+        )
 
     @property
     def words(self) -> str:
         """Why the backtest is no trial, as people read it."""
+        return self._unequal_result if self.share >= SHARE_NEEDED else self._unequal_dates
+
+    @property
+    def _unequal_result(self) -> str:
+        if self._has_same_sharpe:
+            named, own, theirs = "total log growth", self.own.growth, self.theirs.growth
+            expected = (
+                f"a total log growth within {number(GROWTH_WITHIN, Unit.PERCENT, 1)}% a year or "
+                f"{number(GROWTH_SHARE_WITHIN, Unit.PERCENT, 0)}% of the trial's"
+            )
+        else:
+            named, own, theirs = "Sharpe ratio", self.own.sharpe, self.theirs.sharpe
+            expected = f"an annual Sharpe ratio within {SHARPE_WITHIN:g} or {number(SHARPE_WITHIN, Unit.PERCENT, 0)}%"
+        others = {0: f"differences of at most {EQUAL_WITHIN:f}", 1: "the other date"}.get(
+            self.differing, f"the other {self.differing:,} dates"
+        )
+        verb = ("raise" if own > theirs else "lower") + "s" * (self.differing == 1)
+        return (
+            f"The backtest is none of its {self.trials:,} trials: it equals {self.name} on "
+            f"{number(self.share, Unit.PERCENT, 1)}% of dates, and {others} {verb} its {named} from "
+            f"{_ratio(theirs)} to {_ratio(own)}; expected {expected}. They differ by up to "
+            f"{self.largest:.2g}. {_ADD}"
+        )
+
+    @property
+    def _unequal_dates(self) -> str:
         gap = f", {number(self.missing, Unit.COUNT)} of which the trials lack" if self.missing else ""
         cause = self.cause or "No cost, leverage, rounding or shift in time explains the difference."
         return (
             f"The backtest is none of its {self.trials:,} trials: the nearest, {self.name}, equals it on "
             f"{number(self.share, Unit.PERCENT, 1)}% of its {self.dates:,} dates{gap}, expected at least "
-            f"{number(SHARE_NEEDED, Unit.PERCENT, 0)}%, and differs by up to {self.largest:.2g}. {cause} Add the "
-            "configuration that was backtested as a column of `trials`, with the returns of the backtest."
+            f"{number(SHARE_NEEDED, Unit.PERCENT, 0)}%, and differs by up to {self.largest:.2g}. {cause} {_ADD}"
         )
 
 
 def nearest_trial(backtest: Returns, trials: Trials) -> Nearest:
-    """The trial that equals the backtest on most dates, or else the one most like it.
+    """The trial that equals the backtest on nearly all dates and is closest to it, or else the one most like it.
 
     Raises `InputError` where the backtest's numbers cannot be returns.
     """
@@ -80,15 +156,35 @@ def nearest_trial(backtest: Returns, trials: Trials) -> Nearest:
         equal = int((apart <= EQUAL_WITHIN).sum())
         missing = backtest.dates.size - own.size
         whole = equal / backtest.dates.size if backtest.dates.size else 0.0
+        known = np.isfinite(own) & np.isfinite(theirs)
+        results = [_result(values[known], backtest.time) for values in (own, theirs)]
         cause = "" if whole >= SHARE_NEEDED else _cause(own, theirs, trials, rows, missing=missing, equal=equal)
     return Nearest(
         name=trials.names[column],
         share=whole,
         largest=float(apart[np.isfinite(apart)].max(initial=0.0)),
         dates=backtest.dates.size,
+        differing=own.size - equal,
         missing=missing,
         trials=trials.returns.shape[1],
+        own=results[0],
+        theirs=results[1],
+        years=own.size / backtest.time.rows_a_year,
         cause=cause,
+    )
+
+
+def _ratio(value: float) -> str:
+    return "undefined" if isnan(value) else number(value, Unit.RATIO)
+
+
+def _result(returns: Floats, time: Sampling) -> Result:
+    """Not a number where returns never vary; a growth of −∞ where one of them ends a life."""
+    deviation = float(returns.std(ddof=1)) if returns.size > 1 else 0.0
+    mean = float(time.excess(returns).mean()) if returns.size else 0.0
+    return Result(
+        sharpe=mean / deviation * sqrt(time.rows_a_year) if deviation > 0 else nan,
+        growth=float(np.log1p(np.maximum(returns, -1.0)).sum()),
     )
 
 
@@ -111,18 +207,21 @@ def _most_equal(own: Floats, family: Floats, rows: Places) -> tuple[int | None, 
     promising = np.flatnonzero(close.mean(axis=0) >= min(PROMISING, close.mean(axis=0).max()))
     if close[:, promising].mean() == 0:
         return None, 0.0
-    shares = _shares(own, family, rows, promising)
-    best = int(np.argmax(shares))
+    shares, apart = _shares(own, family, rows, promising)
+    enough = shares >= SHARE_NEEDED
+    best = int(np.argmin(np.where(enough, apart, np.inf)) if enough.any() else np.argmax(shares))
     return int(promising[best]), float(shares[best])
 
 
-def _shares(own: Floats, family: Floats, rows: Places, columns: Places) -> Floats:
-    """On which share of the rows each of these columns is equal, a few rows at a time."""
-    equal = np.zeros(columns.size)
+def _shares(own: Floats, family: Floats, rows: Places, columns: Places) -> tuple[Floats, Floats]:
+    """On which share of the rows each of these columns is equal, and how far apart it is in all; a few rows a time."""
+    equal, apart = np.zeros(columns.size), np.zeros(columns.size)
     for begin in range(0, own.size, ROWS_AT_A_TIME):
         part = family[np.ix_(rows[begin : begin + ROWS_AT_A_TIME], columns)]
-        equal += (np.abs(part - own[begin : begin + ROWS_AT_A_TIME, np.newaxis]) <= EQUAL_WITHIN).sum(axis=0)
-    return np.asarray(equal / max(own.size, 1), dtype=np.float64)
+        gap = np.abs(part - own[begin : begin + ROWS_AT_A_TIME, np.newaxis])
+        equal += (gap <= EQUAL_WITHIN).sum(axis=0)
+        apart += np.where(np.isfinite(gap), gap, 0.0).sum(axis=0)
+    return equal / max(own.size, 1), apart
 
 
 def _most_alike(own: Floats, family: Floats, rows: Places) -> int:

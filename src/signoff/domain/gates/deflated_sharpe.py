@@ -13,7 +13,7 @@ from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import less_than_a_year, track_record
-from signoff.domain.gates.trials import Bets, Family, bets_of, judged_family, membership, sides
+from signoff.domain.gates.trials import Bets, Family, bets_of, difference, judged_family, membership, sides
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
@@ -39,6 +39,33 @@ class Moments:
     skew: float
     kurtosis: float
     time: Sampling
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Spread:
+    """The Sharpe ratios of the bets, their variance as observed, and the least that estimation error gives them."""
+
+    sharpes: Floats
+    observed: float
+    floor: float
+
+    @property
+    def variance(self) -> float:
+        return max(self.observed, self.floor)
+
+    @property
+    def is_floored(self) -> bool:
+        return self.observed < self.floor
+
+    @property
+    def words(self) -> str:
+        """That the floor acts, as the next sentence of an explanation; empty where it does not."""
+        if not self.is_floored:
+            return ""
+        return (
+            f" Their Sharpe ratios differ by a variance of {self.observed:.3g}, less than estimation error alone gives "
+            f"them; the floor of {self.floor:.3g} is used."
+        )
 
 
 def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
@@ -72,8 +99,8 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         if isinstance(bets, Lack):
             return bets
         sample = _moments(time.excess(returns), time)
-        sharpes, variance = _spread(bets.returns, bets.better, time)
-        result = _deflated(sample, bets.size, variance)
+        spread = _spread(bets.returns, bets.better, time)
+        result = _deflated(sample, bets.size, spread.variance)
         coarser = _coarser(sample, trials, bets, gate.threshold) if result.probability >= gate.threshold else None
         return Measurement(
             value=result.probability,
@@ -83,11 +110,12 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a "
             f"{time.unit}, in {time.rate_words}; the best of "
             f"{bets.size} independent trials without skill would be expected to show "
-            f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets.",
-            figures=tuple(_figures(sample, result, trials, bets, variance)),
+            f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets."
+            f"{spread.words}{difference(trials.nearest)}",
+            figures=tuple(_figures(sample, result, trials, bets, spread)),
             objections=() if coarser is None else (coarser,),
             turning_point=_turning_point(sample, result.threshold, gate.threshold),
-            charts=(_picture(sample, result.threshold, sharpes),),
+            charts=(_picture(sample, result.threshold, spread.sharpes),),
         )
 
     return guarded(rule, measure)
@@ -172,14 +200,30 @@ def _moments(returns: Floats, time: Sampling) -> Moments:
     )
 
 
-def _spread(first: Floats, better: Floats, time: Sampling) -> tuple[Floats, float]:
+def _spread(first: Floats, better: Floats, time: Sampling) -> Spread:
     """Sharpe ratios of the bets, and the variance that deflation rests on.
 
     A bet that was tried with both signs has two Sharpe ratios. The signs that spread the ratios farther apart count, so
     that no order of the trials in their file makes the best of them look less lucky.
     """
     sharpes, turned = _row_sharpes(first, time), _row_sharpes(better, time)
-    return sharpes, max(float(np.var(sharpes, ddof=1)), float(np.var(turned, ddof=1)))
+    observed = max(float(np.var(sharpes, ddof=1)), float(np.var(turned, ddof=1)))
+    return Spread(sharpes=sharpes, observed=observed, floor=_estimation_variance(first, sharpes))
+
+
+def _estimation_variance(returns: Floats, sharpes: Floats) -> float:
+    """The variance that Sharpe ratios of one and the same true value show across bets, by estimation error alone.
+
+    An estimated ratio over T rows errs by a variance of (1 + SR²/2)/T (Lo 2002), and two of them by a covariance of
+    about ρ times that. The expected sample variance of K numbers is their mean variance less their mean covariance:
+    (1 − ρ̄)·(1 + SR²/2)/T, with ρ̄ the mean correlation of two bets and SR² the mean square. True differences only add
+    to it, so trials with less were made alike. The mean of K standardised columns has a variance of
+    (1 + (K − 1)·ρ̄)/K, which gives ρ̄ without any K by K matrix.
+    """
+    rows, bets = returns.shape
+    together = float(np.var(returns @ (1 / returns.std(axis=0)) / bets))
+    correlation = (bets * together - 1) / (bets - 1)
+    return float(max(0.0, 1 - correlation) * (1 + float(np.mean(sharpes**2)) / 2) / rows)
 
 
 def _row_sharpes(returns: Floats, time: Sampling) -> Floats:
@@ -210,7 +254,7 @@ def _coarser(sample: Moments, trials: Family, bets: Bets, threshold: float) -> s
         if len(found) < MIN_BETS or len(found) in sizes:
             continue
         sizes.add(len(found))
-        variance = _spread(*sides(trials.returns, found), sample.time)[1]
+        variance = _spread(*sides(trials.returns, found), sample.time).variance
         probability = _deflated(sample, len(found), variance).probability
         if probability < threshold:
             return (
@@ -222,7 +266,7 @@ def _coarser(sample: Moments, trials: Family, bets: Bets, threshold: float) -> s
 
 
 def _figures(
-    sample: Moments, result: DeflatedSharpeRatio, trials: Family, bets: Bets, variance: float
+    sample: Moments, result: DeflatedSharpeRatio, trials: Family, bets: Bets, spread: Spread
 ) -> Iterator[Quantity]:
     def ratio(name: str, value: float) -> Quantity:
         return Quantity(name=f"gates.deflated_sharpe.{name}", value=value, digits=4, n=sample.n)
@@ -253,8 +297,10 @@ def _figures(
     yield from membership(trials.nearest, "deflated_sharpe")
     yield Quantity(
         name="gates.deflated_sharpe.trial_sharpe_variance",
-        value=variance,
+        value=spread.variance,
         digits=6,
         n=bets.size,
         source=trials.source,
     )
+    if spread.is_floored:
+        yield Quantity(name="gates.deflated_sharpe.variance_floor", value=spread.floor, digits=6, n=bets.size)

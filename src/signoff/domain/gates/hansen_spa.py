@@ -14,7 +14,7 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_returns
-from signoff.domain.gates.trials import judged_family, membership
+from signoff.domain.gates.trials import difference, judged_family, membership
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import HansenSpaGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number
@@ -55,7 +55,8 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
             source=trials.source,
             convention=f"{tested.convention}, {tested.repetitions:,} resamples, seed {tested.seed}",
             explanation=f"Were none of the {tested.models} trials better than {_NAMED[gate.benchmark]}, the best one "
-            f"would look this good in {number(tested.consistent, Unit.PERCENT, 1)}% of samples like this one.",
+            f"would look this good in {number(tested.consistent, Unit.PERCENT, 1)}% of samples like this one."
+            f"{difference(trials.nearest)}",
             figures=(*_figures(tested, checked, trials.copies), *membership(trials.nearest, "hansen_spa")),
             turning_point=_turning_point(tested, gate),
             charts=(_picture(tested, gate),),

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from signoff.domain.charts import HistogramChart, Reference, ScatterChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, judged_family, membership
+from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, difference, judged_family, membership
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import PboGate, Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
@@ -21,6 +23,8 @@ from signoff.stats.overfitting import (
     unchoosable,
 )
 
+ROUNDING: Final = 1e-12
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubFamilies:
@@ -28,12 +32,14 @@ class SubFamilies:
 
     `as_tried` counts every distinct column, reversals and near copies too. `better_signs` takes a bet that was tried
     with both signs with the sign under which it earned. `without_junk` leaves out what nobody would choose. `junk` bets
-    are left out so, and `left` remain.
+    are left out so, and `left` remain. `better_half` has the bets whose Sharpe ratio over the record is above the
+    median; it is said and never objected, because the better half of an honest grid is alike.
     """
 
     as_tried: float | None
     better_signs: float | None
     without_junk: float | None
+    better_half: float | None
     junk: int
     left: int
 
@@ -67,12 +73,21 @@ class SubFamilies:
             said.append(f"Over the {self.left:,} without junk it is {_percent(self.without_junk)}%.")
         elif self.left < MIN_FAMILY:
             said.append("One trial beats every other in nearly every half, so no family is left without junk.")
+        if self.better_half is not None:
+            half = f"ver the better half it is {_percent(self.better_half)}%."
+            turns = pbo < threshold <= self.better_half
+            said.append(f"The verdict hangs on the poorer half of the trials: o{half}" if turns else f"O{half}")
         return "".join(f" {sentence}" for sentence in said)
 
     def figures(self) -> Iterator[Quantity]:
         """Those that were computed."""
         yield count("gates.pbo.junk", self.junk)
-        named = (("as_tried", self.as_tried), ("better_signs", self.better_signs), ("without_junk", self.without_junk))
+        named = (
+            ("as_tried", self.as_tried),
+            ("better_signs", self.better_signs),
+            ("without_junk", self.without_junk),
+            ("better_half", self.better_half),
+        )
         yield from (percent(f"gates.pbo.{name}", value) for name, value in named if value is not None)
 
 
@@ -109,7 +124,8 @@ def backtest_overfitting(evidence: Evidence, _dossier: Dossier, policy: Policy) 
             explanation=f"In {_percent(result.pbo)}% of {result.splits:,} splits the best of "
             f"{bets.size} configurations in-sample came in the lower half out of sample."
             f"{others.words(bets, result.pbo, gate.threshold)} Pure noise stays under 50% "
-            "37 to 53% of the time, so read it beside the deflated Sharpe ratio.",
+            "37 to 53% of the time, so read it beside the deflated Sharpe ratio."
+            f"{difference(trials.nearest)}",
             figures=(
                 *_figures(result, trials, gate),
                 *bets.figures("pbo"),
@@ -130,14 +146,22 @@ def _sub_families(trials: Family, bets: Bets, gate: PboGate, time: Sampling) -> 
 
     chosen = ~unchoosable(time.excess(bets.better), partitions=gate.partitions, share=gate.junk_share)
     left = int(chosen.sum())
+    upper = _better_half(time.excess(bets.better))
     is_smaller = MIN_FAMILY <= left < bets.size
     return SubFamilies(
         as_tried=pbo(trials.returns) if bets.alike else None,
         better_signs=pbo(bets.better) if bets.has_turned else None,
         without_junk=pbo(np.ascontiguousarray(bets.better[:, chosen])) if is_smaller else None,
+        better_half=pbo(np.ascontiguousarray(bets.better[:, upper])) if upper.sum() >= MIN_FAMILY else None,
         junk=bets.size - left,
         left=left,
     )
+
+
+def _better_half(returns: Floats) -> NDArray[np.bool_]:
+    """The bets whose Sharpe ratio is above the median; those that tie with it to rounding are not."""
+    sharpes = returns.mean(axis=0) / returns.std(axis=0)
+    return np.asarray(sharpes > np.median(sharpes) + ROUNDING, dtype=np.bool_)
 
 
 def _percent(share: float) -> str:

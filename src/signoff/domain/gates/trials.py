@@ -105,6 +105,11 @@ def membership(nearest: Nearest | None, key: str) -> Iterator[Quantity]:
         )
 
 
+def difference(nearest: Nearest | None) -> str:
+    """Where the backtest and its trial are not equal, as the next sentence of an explanation; empty where nowhere."""
+    return f" {nearest.difference}" if nearest is not None and nearest.difference else ""
+
+
 def family(evidence: Evidence, *, at_any_leverage: bool) -> Family | Lack:
     """The distinct trials, or why there is no family to judge by; `at_any_leverage`, multiples are copies too.
 
