@@ -66,7 +66,8 @@ class Sampling:
     """How often a table has a row. `risk_free_pct` is an annual rate, and `lag` that of its benchmark in rows.
 
     `calendar` is a code of an exchange, "24/5" for every weekday, "24/7" for every day, and "" where nobody asked.
-    `folded` is the number of rows within days that became the table's days.
+    `folded` is the number of rows within days that became the table's days. `return_unit` is the unit of returns that
+    the dossier declares, "" where it declares none.
     """
 
     frequency: Frequency = Frequency.DAILY
@@ -77,6 +78,7 @@ class Sampling:
     lag: int = 0
     declared: tuple[str, ...] = ()
     folded: int = 0
+    return_unit: str = ""
 
     @property
     def is_every_day(self) -> bool:
@@ -141,6 +143,8 @@ class Sampling:
         ]
         said += [f"days of {self.zone}"] if self.zone else []
         said += [f"{self.folded:,} rows within days were compounded by day, and are judged by day"] * bool(self.folded)
+        if self.return_unit:
+            said.append(f"returns declared in {self.return_unit} by evidence.return_unit of the dossier")
         said.append(f"Sharpe ratios are in {self.rate_words}")
         said += [f"benchmark_lag {self.lag} (declared)"] if "benchmark_lag" in self.declared else []
         return "; ".join(said)

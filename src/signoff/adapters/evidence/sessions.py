@@ -92,7 +92,15 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
     )
     read = table.sampling or Sampling()
     zone = declared.zone or read.zone
-    sampling = replace(found, risk_free_pct=declared.risk_free_pct, zone=zone, declared=own, folded=read.folded)
+    unit = "" if declared.return_unit is None else declared.return_unit.value
+    sampling = replace(
+        found,
+        risk_free_pct=declared.risk_free_pct,
+        zone=zone,
+        declared=own,
+        folded=read.folded,
+        return_unit={"fraction": "fractions"}.get(unit, unit),
+    )
     rows = declared.rows_a_year
     if rows is not None and not (is_own and found.frequency is not asked and asked is not None):
         if table.dates.size > 1 and not ROWS[0] <= rows / found.rows_a_year <= ROWS[1]:
