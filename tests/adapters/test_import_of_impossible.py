@@ -61,6 +61,17 @@ def test_what_no_return_is_is_refused(tmp_path, values, options, words):
         assert word in str(caught.value)
 
 
+@pytest.mark.parametrize("scale", [0.02, 0.005, 2.0])
+def test_fractions_that_are_imported_as_percent_are_refused(tmp_path, scale):
+    days = [f"2020-{month:02}-{day:02}" for month in (3, 4) for day in range(1, 29)]
+    path = written(tmp_path, days, [scale * (-1) ** n * (1 + n % 5) / 3 for n in range(len(days))])
+    if scale > 1:
+        assert max(imported(path, unit="percent")) < 0.04
+        return
+    with pytest.raises(BadInputError, match=r"expected percentages.*Leave --unit percent out\. Nothing was written"):
+        imported(path, unit="percent")
+
+
 def test_what_is_declared_is_read(tmp_path):
     path = written(tmp_path, DAYS, [0.01, 1.2, 0.01, 0.02, 0.01])
     assert imported(path, extremes=("2020-03-03=1.2",)) == pytest.approx([0.01, 1.2, 0.01, 0.02, 0.01])

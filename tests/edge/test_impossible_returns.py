@@ -111,6 +111,65 @@ def test_a_table_of_percentages_is_asked_about_and_read_where_it_is_declared(fol
     np.testing.assert_allclose(found.asset_returns.returns, expected.asset_returns.returns)
 
 
+def scaled(folder, factor):
+    """Every table of returns times a factor."""
+    for name in ("backtest", "backtest_previous", "paper_returns", "stress"):
+        alter(folder / f"{name}.parquet", lambda table: table.with_columns(pl.col("return", "benchmark") * factor))
+    alter(folder / "asset_returns.parquet", lambda table: table.with_columns(pl.col("return") * factor))
+    names = [f"try{n}" for n in range(8)]
+    alter(folder / "trials.parquet", lambda table: table.with_columns(pl.col(names) * factor))
+
+
+@pytest.mark.parametrize("leverage", [0.3, 1, 2, 3])
+def test_fractions_that_are_declared_as_percent_are_refused(folder, leverage):
+    scaled(folder, leverage)
+    declare(folder, "{return_unit: percent}")
+    refused(folder, "backtest.parquet", "column return", "expected percentages", "evidence.return_unit", "fractions")
+
+
+def test_asset_returns_in_fractions_beside_percentages_are_refused(folder):
+    scaled(folder, 100)
+    alter(folder / "asset_returns.parquet", lambda table: table.with_columns(pl.col("return") / 100))
+    declare(folder, "{return_unit: percent}")
+    refused(folder, "asset_returns.parquet", "expected percentages", "evidence.return_unit")
+
+
+def test_one_wild_row_does_not_make_fractions_percent(folder):
+    alter(folder / "backtest.parquet", with_value("return", 11, 40.0))
+    alter(folder / "trials.parquet", with_value("try0", 11, 40.0))
+    declare(folder, "{return_unit: percent}")
+    refused(folder, "backtest.parquet", "expected percentages")
+
+
+@pytest.mark.parametrize("unit", ["percent", "fraction"])
+def test_percentages_that_are_declared_as_fractions_are_refused(folder, unit):
+    scaled(folder, 35)
+    for name in ("backtest", "backtest_previous", "paper_returns", "stress"):
+        alter(folder / f"{name}.parquet", lambda table: table.with_columns(pl.col("return").clip(-0.9, 0.9)))
+    declare(folder, f"{{return_unit: {unit}}}")
+    if unit == "percent":
+        assert read(folder).backtest.returns.std() < 0.01
+    else:
+        refused(folder, "backtest.parquet", "expected fractions", "looks like percent", "evidence.return_unit")
+
+
+def test_a_quiet_book_and_a_benchmark_of_a_rate_may_be_declared_in_percent(folder):
+    scaled(folder, 20)
+    for name in ("backtest", "backtest_previous", "paper_returns", "stress"):
+        alter(folder / f"{name}.parquet", lambda table: table.with_columns(pl.lit(0.004).alias("benchmark")))
+    declare(folder, "{return_unit: percent}")
+    found = read(folder).backtest
+    assert found.returns.std() * 252**0.5 > 0.01
+    assert found.benchmark[0] == pytest.approx(0.00004)
+
+
+def test_the_declared_unit_is_printed(folder):
+    assert "declared in" not in read(folder).backtest.time.words
+    scaled(folder, 100)
+    declare(folder, "{return_unit: percent}")
+    assert "returns declared in percent by evidence.return_unit" in assessed(folder).time.words
+
+
 def test_two_tables_of_two_units_are_refused(folder):
     alter(folder / "stress.parquet", lambda table: table.with_columns(pl.col("return") / 100))
     refused(folder, "stress.parquet", "looks like percent", "evidence.return_unit")

@@ -226,6 +226,68 @@ def test_dates_that_allow_two_readings_are_asked_about(tmp_path, kind):
         read(tmp_path, {"backtest.parquet": returns(dates, with_sharpe(0.5, 252, dates.size))})
 
 
+def best_of(dates, values, period, count=1):
+    """The best days of each week or month: rows as somebody picks them who leaves the others out."""
+    of = dates.astype("datetime64[M]").astype(int) if period == "month" else (dates.astype(int) + 3) // 7
+    if period == "quarter":
+        of = dates.astype("datetime64[M]").astype(int) // 3
+    if period == "two weeks":
+        of = of // 2
+    kept = [row for one in np.unique(of) for row in np.flatnonzero(of == one)[np.argsort(-values[of == one])[:count]]]
+    return dates[np.sort(kept)]
+
+
+DAYS = weekdays(3000)
+FRIDAYS = weeks(600)
+PICKED = {
+    "the best day of each week": (best_of(DAYS, with_sharpe(0.5, 252, 3000), "week"), {}),
+    "the same, declared": (best_of(DAYS, with_sharpe(0.5, 252, 3000), "week"), {"frequency": "weekly"}),
+    "the two best days, declared": (
+        best_of(DAYS, with_sharpe(0.5, 252, 3000), "week", 2),
+        {"frequency": "weekly", "rows_a_year": 104},
+    ),
+    "the best day of each month": (best_of(DAYS, with_sharpe(0.5, 252, 3000), "month"), {"frequency": "monthly"}),
+    "the best day of each quarter": (best_of(DAYS, with_sharpe(0.5, 252, 3000), "quarter"), {"frequency": "quarterly"}),
+    "the best Friday of each month": (best_of(FRIDAYS, with_sharpe(0.5, 52, 600), "month"), {"frequency": "monthly"}),
+    "the better of two Fridays": (
+        best_of(FRIDAYS, with_sharpe(0.5, 52, 600), "two weeks"),
+        {"frequency": "weekly", "rows_a_year": 26},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PICKED)
+def test_days_that_somebody_picked_are_no_weeks_or_months(tmp_path, kind):
+    dates, declared = PICKED[kind]
+    tables = {"backtest.parquet": returns(dates, with_sharpe(2.0, 52, dates.size))}
+    with pytest.raises(BadInputError) as caught:
+        read(tmp_path, tables, evidence=declared)
+    for word in ("backtest.parquet", str(dates[0]), "full daily table", "Nothing was written"):
+        assert word in str(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("dates", "declared", "frequency"),
+    [
+        (weeks(400) - (np.arange(400) % 12 == 5), {}, "weekly"),
+        (np.datetime64("2010-01-08") + 14 * np.arange(200), {"frequency": "weekly", "rows_a_year": 26}, "weekly"),
+        (np.datetime64("2010-01-08") + 28 * np.arange(100), {"frequency": "monthly", "rows_a_year": 13}, "monthly"),
+        (
+            np.busday_offset(month_ends(120).astype("datetime64[M]"), 2, "forward", weekmask="Fri"),
+            {"frequency": "monthly"},
+            "monthly",
+        ),
+        (np.busday_offset(month_ends(120) + 1, 0, roll="forward"), {}, "monthly"),
+        (month_ends(120) - 14, {}, "monthly"),
+        (np.busday_offset(month_ends(40, 3), 0, roll="backward"), {}, "quarterly"),
+    ],
+)
+def test_whole_weeks_and_months_are_read_wherever_they_end(tmp_path, dates, declared, frequency):
+    tables = {"backtest.parquet": returns(dates, with_sharpe(0.5, 52, dates.size))}
+    found = read(tmp_path, tables, evidence=declared, deployed="2019-02-02").evidence.backtest
+    assert found.time.frequency == frequency
+
+
 def test_two_versions_of_different_frequencies_are_not_compared(tmp_path):
     tables = {
         "backtest.parquet": returns(weekdays(600), with_sharpe(0.5, 252, 600)),

@@ -23,6 +23,8 @@ TRADED: Final = 0.5
 KEPT: Final = 0.7
 REGULAR: Final = 0.8
 AGREES: Final = 0.08
+PLACED: Final = 0.9
+"""The share of rows of a week, month or quarter that lie on its usual day; holidays move the others."""
 SUNDAY_LAST: Final = 3
 """1970-01-01 was a Thursday: days since then plus 3 count from a Monday."""
 
@@ -59,6 +61,12 @@ _GAPS: Final = {
     Frequency.QUARTERLY: (80, 101),
     Frequency.YEARLY: (350, 381),
 }
+_WHOLE_WEEKS: Final = {
+    Frequency.MONTHLY: (28, 35),
+    Frequency.QUARTERLY: (84, 91, 98),
+    Frequency.YEARLY: (364, 371),
+}
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +74,8 @@ class Sampling:
     """How often a table has a row. `risk_free_pct` is an annual rate, and `lag` that of its benchmark in rows.
 
     `calendar` is a code of an exchange, "24/5" for every weekday, "24/7" for every day, and "" where nobody asked.
-    `folded` is the number of rows within days that became the table's days.
+    `folded` is the number of rows within days that became the table's days. `return_unit` is the unit of returns that
+    the dossier declares, "" where it declares none.
     """
 
     frequency: Frequency = Frequency.DAILY
@@ -77,6 +86,7 @@ class Sampling:
     lag: int = 0
     declared: tuple[str, ...] = ()
     folded: int = 0
+    return_unit: str = ""
 
     @property
     def is_every_day(self) -> bool:
@@ -141,6 +151,8 @@ class Sampling:
         ]
         said += [f"days of {self.zone}"] if self.zone else []
         said += [f"{self.folded:,} rows within days were compounded by day, and are judged by day"] * bool(self.folded)
+        if self.return_unit:
+            said.append(f"returns declared in {self.return_unit} by evidence.return_unit of the dossier")
         said.append(f"Sharpe ratios are in {self.rate_words}")
         said += [f"benchmark_lag {self.lag} (declared)"] if "benchmark_lag" in self.declared else []
         return "; ".join(said)
@@ -148,9 +160,10 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """Why the dates do not say how often a table has a row."""
+    """Why the dates do not say how often a table has a row; `remedy` is what to do where no declaration helps."""
 
     found: str
+    remedy: str = ""
 
 
 def inferred(dates: Days, returns: Floats | None = None) -> Sampling | Unclear:
@@ -169,8 +182,54 @@ def inferred(dates: Days, returns: Floats | None = None) -> Sampling | Unclear:
             regular = float(np.mean((gaps >= least - 1) & (gaps <= most)))
             twice = gaps.size + 1 - np.unique(period_of(dates, frequency)).size
             if regular >= REGULAR and twice <= (1 - REGULAR) * gaps.size and not _is_four_weekly(frequency, gaps):
-                return Sampling(frequency=frequency, rows_a_year=frequency.rows_a_year)
+                return wandering(dates, frequency) or Sampling(frequency=frequency, rows_a_year=frequency.rows_a_year)
     return Unclear(f"rows that are mostly {typical:g} days apart, from {gaps.min()} to {gaps.max()}")
+
+
+def wandering(dates: Days, frequency: Frequency) -> Unclear | None:
+    """Why rows stand for no whole weeks (months, …): whoever picks a day of each week leaves the other days out.
+
+    Weeks lie on one weekday, and months within three days of one day of the month, counted from its beginning or its
+    end; a holiday may move one row in ten. Months and quarters of whole weeks lie on one weekday at regular distances.
+    """
+    if frequency is Frequency.DAILY or dates.size < 3:
+        return None
+    weekday = np.bincount(_weekday(dates), minlength=7)
+    gaps = np.asarray(np.diff(dates.astype("datetime64[D]").astype(np.int64)), dtype=np.int64)
+    if frequency is Frequency.WEEKLY:
+        is_placed = _most(int(weekday.max()), dates.size)
+        typical = float(np.median(gaps))
+        is_placed &= typical <= _GAPS[frequency][1] or _most(int((np.abs(gaps - typical) <= 2).sum()), gaps.size)
+        place = "on one weekday"
+    else:
+        is_placed = _most(_of_one_day(dates), dates.size) or (
+            _most(int(weekday.max()), dates.size)
+            and _most(int(np.isin(gaps, _WHOLE_WEEKS[frequency]).sum()), gaps.size)
+        )
+        place = "at the end or beginning of the month, or within three days of one day of it"
+    if is_placed:
+        return None
+    first = ", ".join(f"{day} ({_WEEKDAYS[at]})" for day, at in zip(dates[:4], _weekday(dates[:4]), strict=True))
+    return Unclear(
+        f"one row for most {frequency.unit}s, but on days that wander ({first}, …)",
+        f"Rows of a {frequency.unit} lie {place}, but for holidays; picked days leave the others of the "
+        f"{frequency.unit} out. Give the full daily table, with a row for every session.",
+    )
+
+
+def _most(rows: int, of: int) -> bool:
+    """All but one in ten, or but one."""
+    return of - rows <= max(1, (1 - PLACED) * of)
+
+
+def _of_one_day(dates: Days) -> int:
+    """The most rows that lie within three days of one day of the month, from its beginning or from its end."""
+    month = dates.astype("datetime64[M]")
+    day = (dates - month.astype("datetime64[D]")).astype(np.int64) + 1
+    length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
+    around_the_end = np.where(day <= 15, day, day - length)
+    near = (np.abs(place[:, None] - np.arange(-15, 32)) <= 3 for place in (day, around_the_end))
+    return max(int(one.sum(axis=0).max()) for one in near)
 
 
 def _is_four_weekly(frequency: Frequency, gaps: NDArray[np.int64]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Final
 
 import numpy as np
@@ -33,6 +33,12 @@ SUMS: Final = 0.02
 PERCENT_SIZE: Final = 0.2
 """The median size of returns above which they read as percentages."""
 MIN_OF_UNIT: Final = 20
+QUIETEST: Final = 0.01
+"""The annual volatility below which percentages read as fractions: no risky strategy is as quiet as that."""
+WILDEST: Final = 3.0
+"""The annual volatility above which large fractions read as percentages, whatever is declared."""
+SIGMA_OF_MEDIAN: Final = 1.4826
+"""The deviation of a normal sample over the median of its sizes; unlike the deviation, one wild row cannot move it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +177,14 @@ def is_percent(array: Floats) -> bool:
     """Whether returns read as percentages: at least half of those that moved are 20% or more in size."""
     moved = np.abs(array[array != 0])
     return moved.size >= MIN_OF_UNIT and float(np.median(moved)) > PERCENT_SIZE
+
+
+def typical_volatility(array: Floats, rows_a_year: float) -> float | None:
+    """The annual volatility by the median size of the returns that moved; None where fewer than 20 did."""
+    moved = np.abs(array[array != 0])
+    if moved.size < MIN_OF_UNIT:
+        return None
+    return SIGMA_OF_MEDIAN * float(np.median(moved)) * sqrt(rows_a_year * moved.size / array.size)
 
 
 def is_steady(array: Floats) -> bool:

@@ -18,7 +18,17 @@ from signoff.domain.dossier import Dossier, EvidenceDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.policy import PhasePolicy
-from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Frequency, Sampling, Unclear, coverage, inferred
+from signoff.domain.sampling import (
+    EVERY_DAY,
+    WEEKDAYS,
+    Coverage,
+    Frequency,
+    Sampling,
+    Unclear,
+    coverage,
+    inferred,
+    wandering,
+)
 
 EXCHANGES: Final = ("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTSE", "XASX", "XBOM", "XTAE", "XSAU")
 """Where dates follow neither every weekday nor the policy's exchange, the one of these that they agree with best."""
@@ -70,11 +80,7 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
     asked = declared.frequency
     if isinstance(found, Unclear):
         if asked is None or (asked is Frequency.DAILY and declared.rows_a_year is None and declared.calendar is None):
-            raise BadInputError(
-                f"{where}: expected dates that are daily, weekly, monthly, quarterly or yearly, found {found.found}. "
-                "Declare evidence.frequency, evidence.calendar and evidence.rows_a_year in dossier.yaml, or add a row "
-                "for every session, with the return 0 where nothing was held. Nothing was written."
-            )
+            raise _unclear(where, found)
         years = (table.dates[-1] - table.dates[0]).astype(np.int64) / 365.25
         measured = declared.rows_a_year is not None and years > 0
         rows_a_year = float((table.dates.size - 1) / years) if measured else asked.rows_a_year
@@ -85,6 +91,8 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
             f"{found.frequency.value} rows ({table.dates[0]}, {table.dates[1]}, …). Correct the key or the file. "
             "Nothing was written."
         )
+    if (picked := wandering(table.dates, found.frequency)) is not None:
+        raise _unclear(where, picked)
     own = tuple(
         key
         for key in ("frequency", "rows_a_year", "calendar", "zone", "benchmark_lag")
@@ -92,7 +100,15 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
     )
     read = table.sampling or Sampling()
     zone = declared.zone or read.zone
-    sampling = replace(found, risk_free_pct=declared.risk_free_pct, zone=zone, declared=own, folded=read.folded)
+    unit = "" if declared.return_unit is None else declared.return_unit.value
+    sampling = replace(
+        found,
+        risk_free_pct=declared.risk_free_pct,
+        zone=zone,
+        declared=own,
+        folded=read.folded,
+        return_unit={"fraction": "fractions"}.get(unit, unit),
+    )
     rows = declared.rows_a_year
     if rows is not None and not (is_own and found.frequency is not asked and asked is not None):
         if table.dates.size > 1 and not ROWS[0] <= rows / found.rows_a_year <= ROWS[1]:
@@ -103,6 +119,17 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
             )
         sampling = replace(sampling, rows_a_year=rows)
     return replace(table, sampling=sampling)
+
+
+def _unclear(where: Path, found: Unclear) -> BadInputError:
+    remedy = found.remedy or (
+        "Declare evidence.frequency, evidence.calendar and evidence.rows_a_year in dossier.yaml, or add a row "
+        "for every session, with the return 0 where nothing was held."
+    )
+    return BadInputError(
+        f"{where}: expected dates that are daily, weekly, monthly, quarterly or yearly, found {found.found}. {remedy} "
+        "Nothing was written."
+    )
 
 
 def _followed(table: Returns, calendar: str) -> Returns:

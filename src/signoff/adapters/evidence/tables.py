@@ -27,7 +27,7 @@ from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import CodedSymbols, Days, Floats, Instants, Source, Symbols
 from signoff.ledger.canonical import digest
 from signoff.stats.returns import LARGEST as LARGEST_RETURN
-from signoff.stats.returns import RUIN, impossible, is_percent, worths
+from signoff.stats.returns import QUIETEST, RUIN, WILDEST, impossible, is_percent, typical_volatility, worths
 
 MAX_NAME: Final = 64
 ZONE: Final = "evidence.zone of dossier.yaml"
@@ -229,6 +229,8 @@ class EvidenceTable:
         if (problem := worths(given)) is not None:
             self.refuse(f"column {name}: {problem.removesuffix('.')}")
         values = self._fractions(name, given)
+        if name == "return" or (name == "benchmark" and (given < 0).any()):
+            self._refuse_declared_unit(name, given, values, given.size)
         fault = impossible(values, self._admitted(given, values, column=name), may_rest=may_rest)
         if fault is not None:
             self._refuse_return(name, given, *fault)
@@ -238,6 +240,8 @@ class EvidenceTable:
         """A column of simple returns of several assets: each ends by itself."""
         given = self.numbers(name)
         values = self._fractions(name, given)
+        if self.declared.return_unit is not None:
+            self._refuse_declared_unit(name, given, values, np.unique(self.days(self.declared.zone)).size)
         admitted = self._admitted(given, values, symbols=symbols)
         for row in np.flatnonzero(values <= RUIN).tolist():
             own = np.flatnonzero(symbols == symbols[row])
@@ -262,6 +266,35 @@ class EvidenceTable:
                 "dossier.yaml (fraction, if they are fractions)"
             )
         return given
+
+    def _refuse_declared_unit(self, name: str, given: Floats, values: Floats, periods: int) -> None:
+        """Refuse a declared unit that the sizes contradict.
+
+        A benchmark that never falls is a rate, and says nothing of the unit. The columns of trials are held against
+        the backtest together: one quiet configuration is no other unit.
+        """
+        unit = self.declared.return_unit
+        if unit is None:
+            return
+        days = self.days(self.declared.zone)
+        years = float((days.max() - days.min()).astype(np.int64) + 1) / 365.25
+        annual = typical_volatility(values, periods / years)
+        if annual is None:
+            return
+        size = float(np.median(np.abs(given[given != 0])))
+        as_declared = f"as evidence.return_unit of dossier.yaml says, found a median size of {size:.2g}"
+        if unit is ReturnUnit.PERCENT and annual < QUIETEST:
+            self.refuse(
+                f"column {name}: expected percentages such as 1.2, {as_declared}, which is a volatility of "
+                f"{100 * annual:.2g}% a year if it is percent; this looks like fractions. Remove evidence.return_unit, "
+                "or, if returns truly are as small, write them as fractions"
+            )
+        if unit is ReturnUnit.FRACTION and annual > WILDEST and is_percent(given):
+            self.refuse(
+                f"column {name}: expected fractions such as 0.012, {as_declared}, which is a volatility of "
+                f"{100 * annual:,.0f}% a year if it is a fraction; this looks like percent. Divide by 100, or say "
+                "evidence.return_unit: percent"
+            )
 
     def _admitted(
         self, given: Floats, values: Floats, *, column: str = "", symbols: Symbols | None = None

@@ -28,7 +28,7 @@ from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
 from signoff.adapters.results.workbooks import OTHERS, WORKBOOKS, read_workbook
 from signoff.domain.errors import BadInputError
 from signoff.domain.sampling import Days
-from signoff.stats.returns import RUIN, is_percent, worths
+from signoff.stats.returns import QUIETEST, RUIN, is_percent, typical_volatility, worths
 
 PERCENT: Final = "percent"
 TEXTS: Final = (".tsv", ".tab", ".txt")
@@ -193,7 +193,24 @@ def as_returns(table: Labelled, zone: str | None, *, is_values: bool, unit: str 
         daily = Labelled(frame, daily.said, (*daily.notes, "percentages were divided by 100"))
     for name in daily.columns:
         _refuse_values(daily, name, unit)
+    if unit == PERCENT:
+        _refuse_fractions(daily)
     return compounded(daily)
+
+
+def _refuse_fractions(table: Labelled) -> None:
+    """Refuse fractions that somebody calls percentages, by the sizes of all columns together."""
+    if table.frame.height == 0:
+        return
+    values = table.frame.select(table.columns).to_numpy()
+    days = table.frame[DAY].cast(pl.Date).to_physical().to_numpy()
+    years = (int(days.max()) - int(days.min()) + 1) / 365.25
+    annual = typical_volatility(values.ravel(), values.shape[0] / years)
+    if annual is not None and annual < QUIETEST:
+        raise table.refuse(
+            f"expected percentages such as 1.2, as --unit percent says, found sizes that are a volatility of "
+            f"{100 * annual:.2g}% a year if they are percent; they read as fractions. Leave --unit percent out."
+        )
 
 
 def _moments(table: Labelled, zone: str | None) -> Moments:
