@@ -117,10 +117,10 @@ class TestPointInTime:
         clean = PitEvidence(findings=(), dates_checked=24, features_checked=7, seed=0)
         declared = replace(dossier.validation.pit, code_review_by=reviewer)
 
-        assert point_in_time(replace(clean, **change), declared).status is status
+        assert point_in_time(replace(clean, **change), declared, "Ada").status is status
 
     def test_a_replay_that_never_ran_is_not_provided(self, dossier):
-        assert point_in_time(None, dossier.validation.pit).status is PitStatus.NOT_PROVIDED
+        assert point_in_time(None, dossier.validation.pit, "Ada").status is PitStatus.NOT_PROVIDED
 
     def test_leaking_features_are_named(self, dossier):
         leaks = tuple(
@@ -129,7 +129,7 @@ class TestPointInTime:
         )
         evidence = PitEvidence(findings=leaks, dates_checked=24, features_checked=7, seed=0)
 
-        assert point_in_time(evidence, dossier.validation.pit).reason == (
+        assert point_in_time(evidence, dossier.validation.pit, "Ada").reason == (
             "2 features use what was not yet known: close, volume_5d; earliest 2018-01-02 (truncation of close)."
         )
 

@@ -6,7 +6,7 @@ import pytest
 
 from signoff.domain.evidence import PitAudit, PitFinding
 from signoff.domain.finding import Outcome
-from signoff.domain.gates.point_in_time import point_in_time_integrity
+from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
 
 LEAK = PitFinding(feature="momentum_20", kind="truncation", first_date="2014-03-05", size=0.2)
 
@@ -64,3 +64,26 @@ def test_an_audit_that_compared_nothing_is_inconclusive_and_a_clean_one_is_named
     finding = judged(evidence, dossier, policy, audits=(clean, idle))
     assert finding.outcome is Outcome.INCONCLUSIVE
     assert "survivorship" in finding.reason
+
+
+def test_what_is_declared_to_come_from_times_is_printed_and_not_counted_as_verified(evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy, declared=("weekday",), declared_decisions=("strategy: month",))
+
+    assert finding.outcome is Outcome.PASS
+    author = dossier.header.deployed_by.name
+    said = (
+        "1 feature is declared to come from times alone (weekday), not checked against memory (declared by "
+        f"{author} in validation.pit.from_times). 1 decision is declared to come from times alone (strategy: month)"
+    )
+    assert said in finding.reason
+    assert {f.name: f.value for f in finding.figures}["gates.point_in_time.features"] == 6
+    summary = point_in_time(replace(evidence.pit, declared=("weekday",)), dossier.validation.pit, author)
+    assert summary.reason.startswith("6 of 7 features verified; 1 declared. ")
+    assert "declared to come from times alone (weekday)" in summary.reason
+
+
+def test_a_replay_of_declared_features_alone_verifies_nothing(evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy, features_checked=2, declared=("weekday", "month"))
+
+    assert (finding.outcome, finding.blocks) == (Outcome.INCONCLUSIVE, True)
+    assert "all of them are declared" in finding.reason

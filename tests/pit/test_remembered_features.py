@@ -106,12 +106,81 @@ def of_times(inputs):
     )
 
 
-def test_the_calendar_comes_from_no_input_and_is_no_finding():
-    assert check(of_times, {"bars": BARS}, sample=20) == ()
+OF_TIMES = ("weekday", "season", "trend", "is_month_end", "bars_so_far")
+
+
+def test_the_calendar_is_a_finding_until_it_is_declared_and_the_report_lists_it():
+    found = check(of_times, {"bars": BARS}, sample=20)
+    assert {(one.feature, one.kind) for one in found} == {(name, "unmoved") for name in OF_TIMES}
+    assert all("name it in validation.pit.from_times" in one.detail for one in found)
+
+    declared = check(of_times, {"bars": BARS}, sample=20, from_times=(*OF_TIMES, "no such feature"))
+    assert declared == ()
+    assert (declared.declared, declared.features_checked) == (OF_TIMES, 6)
 
 
 def test_what_is_declared_to_come_from_times_is_left_alone():
-    assert check(by_place, {"bars": BARS}, sample=20, from_times=("found",)) == ()
+    report = check(by_place, {"bars": BARS}, sample=20, from_times=("found",))
+    assert (report, report.declared) == ((), ("found",))
+
+
+KEPT = NEXT.select("timestamp", "symbol", kept="tomorrow").with_columns(pl.col("kept").fill_null(0.0))
+
+
+def with_kept(feature):
+    def compute(inputs):
+        own = inputs["bars"].sort("timestamp", "symbol").with_columns(own=RETURN.fill_null(0.0))
+        joined = own.join(KEPT, on=("timestamp", "symbol"), how="left", maintain_order="left")
+        # where the table knows nothing, it answers by the hash of the time: no date is without a value
+        unknown = (pl.col("timestamp").dt.epoch("s") // 3600 % 997 / 997 - 0.5) * 0.02
+        joined = joined.with_columns(kept=pl.col("kept").fill_null(unknown))
+        return joined.select("timestamp", "symbol", found=feature)
+
+    return compute
+
+
+own, kept = pl.col("own"), pl.col("kept")
+PARTLY_KEPT = {
+    "a cache and a thousandth of a return": kept + 0.001 * own,
+    "a cache that answers for every time": kept,
+    "the sign of a cache": (kept > 0).cast(pl.Float64),
+    "a cache turned by a return's sign": kept * (1 + 0.05 * own.sign()),
+    "a cache in words": pl.when(kept + 0.001 * own > 0).then(pl.lit("up")).otherwise(pl.lit("down")),
+    "the opposite of a cache, and a return": 0.005 * own - kept,
+    "a cache below a trend of years": kept + 0.001 * own + pl.col("timestamp").dt.epoch("s") / 86400,
+}
+
+
+@pytest.mark.parametrize("name", PARTLY_KEPT)
+def test_what_is_mostly_kept_is_found_though_it_moves(name):
+    found = check(with_kept(PARTLY_KEPT[name]), {"bars": BARS}, sample=20)
+    assert [(one.feature, one.kind) for one in found] == [("found", "unmoved")]
+
+
+def test_what_keeps_its_order_is_said_with_how_much_of_it():
+    (found,) = check(with_kept(PARTLY_KEPT["a cache and a thousandth of a return"]), {"bars": BARS}, sample=20)
+    assert "of its order although its inputs were scrambled" in found.detail
+
+
+def test_a_constant_whose_gaps_say_what_comes_is_found():
+    known = with_kept(pl.when(kept > 0).then(1.0))
+    assert [one.kind for one in check(known, {"bars": BARS}, sample=20)] == ["unmoved"]
+
+
+GROWING = {
+    "a sum of sizes": pl.col("close").cum_sum().over("symbol"),
+    "the highest so far": pl.col("close").cum_max().over("symbol"),
+    "a slow mean": pl.col("close").ewm_mean(alpha=0.02).over("symbol"),
+    "half a return, half a memory": RETURN + KEPT["kept"].std() * pl.col("timestamp").dt.weekday() / 7,
+}
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_what_is_computed_and_slow_raises_no_alarm(name):
+    def compute(inputs):
+        return inputs["bars"].sort("timestamp", "symbol").select("timestamp", "symbol", made=GROWING[name])
+
+    assert check(compute, {"bars": BARS}, sample=20) == ()
 
 
 def test_what_comes_from_its_inputs_moves():

@@ -107,6 +107,8 @@ class FeatureReplays:
             protection=protection,
             code=code,
             environment=ran.environment,
+            declared=report.declared,
+            declared_decisions=tuple(name for _, found in audits for name in found.declared),
         )
 
     def _strategy(

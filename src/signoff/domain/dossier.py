@@ -167,7 +167,8 @@ class PitDeclaration(Strict):
     """Section 2.3: the feature function that is replayed, and what people verified by hand.
 
     `strategy` is a function of the same inputs that gives signals, sizes and trades, one row a time and symbol; it is
-    replayed as the features are. `from_times` are features made of times and symbols alone.
+    replayed as the features are. `from_times` declares features that are made of times and symbols alone: they are
+    not checked against memory, and the memo says so.
     """
 
     compute: Annotated[str, MinLen(3)]

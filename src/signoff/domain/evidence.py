@@ -246,7 +246,8 @@ class PitEvidence:
 
     `findings` are those of the replay and of every audit; the counts are the replay's. `protection` says what the
     feature code could not reach while it ran, None where it did not run. `code` is what ran, by path;
-    `environment` what it could import.
+    `environment` what it could import. `declared` are those of the features that are said to come from times alone, and
+    `declared_decisions` those of the strategy.
     """
 
     findings: tuple[PitFinding, ...]
@@ -258,6 +259,8 @@ class PitEvidence:
     protection: Protection | None = None
     code: Mapping[str, bytes] = field(default_factory=dict)
     environment: Environment | None = None
+    declared: tuple[str, ...] = ()
+    declared_decisions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,28 +79,6 @@ def scrambled(inputs: Inputs, rng: np.random.Generator) -> dict[str, pl.DataFram
     }
 
 
-def moved_in_time(table: pl.DataFrame, first: int, offset: int) -> pl.DataFrame:
-    """The table with every time twice as far from `first`, and later by `offset`; their order stays."""
-    columns = []
-    for name in TIME_COLUMNS:
-        if name not in table.columns:
-            continue
-        times = table[name]
-        moved = first + offset + 2 * (instants(times) - first)
-        if times.dtype == pl.Date:
-            columns.append((moved // DAY_US).cast(pl.Int32).cast(pl.Date).alias(name))
-            continue
-        assert isinstance(times.dtype, pl.Datetime)
-        plain = moved.cast(pl.Datetime("us"))
-        zoned = (
-            plain
-            if times.dtype.time_zone is None
-            else plain.dt.replace_time_zone("UTC").dt.convert_time_zone(times.dtype.time_zone)
-        )
-        columns.append(zoned.dt.cast_time_unit(times.dtype.time_unit).alias(name))
-    return table.with_columns(columns)
-
-
 def has_values(inputs: Inputs) -> bool:
     """Whether there is anything in the inputs to scramble: some table has two different values in a column."""
     return any(

@@ -57,15 +57,16 @@ def check(
     progress : called after each date with the number done and the number of all.
     replay : the same function where it never saw the full inputs, as in a process of its own; `compute` where absent.
         It is asked for one date after the other: what it remembers of earlier dates holds nothing of later ones.
-    from_times : features that are made of times and symbols alone, and so do not move when values are scrambled. Those
-        of the calendar are recognised without it.
+    from_times : features that are declared to be made of times and symbols alone, such as those of the calendar, and so
+        do not move when values are scrambled. The report lists them as `declared`.
 
     Returns
     -------
     A `PitReport`, empty when nothing was found. A date on which the truncated computation fails, or gives no row where
     the full one did, is a truncation leak of infinite size for each feature that had a value; a date on which the
     scrambled computation fails shows nothing and is not counted in `dates_perturbed`. A feature that stays the same
-    when all values of the inputs are scrambled, those of the past too, does not come from them: "unmoved".
+    when all values of the inputs are scrambled, those of the past too, or keeps its order, does not come from them:
+    "unmoved".
 
     Raises
     ------
@@ -122,6 +123,7 @@ class Plan:
     seed: int
     tolerance: float
     unmoved: dict[str, Finding] = field(default_factory=dict)
+    from_times: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -156,6 +158,7 @@ class Plan:
             seed=seed,
             tolerance=tolerance,
             unmoved={name: found for name, found in unmoved.items() if name not in from_times},
+            from_times=frozenset(from_times),
         )
 
     def chunks(self, *, dates_per_chunk: int) -> Iterator[Chunk]:
@@ -189,6 +192,7 @@ class Plan:
             unchecked_features=tuple(feature for feature in self.scales if feature not in seen),
             seed=self.seed,
             tolerance=self.tolerance,
+            declared=tuple(feature for feature in self.scales if feature in seen & self.from_times),
         )
 
     def _unstable(self) -> dict[str, Finding]:

@@ -14,7 +14,7 @@ class Finding:
 
     - "truncation": its value changes when rows of later timestamps are removed;
     - "knowledge_time": it uses what had happened and was not yet available;
-    - "unmoved": it stays the same whatever the values of the inputs are, so that it does not come from them;
+    - "unmoved": it stays the same, or keeps its order, whatever values the inputs have: it does not come from them;
     - "perturbation": it moves when what was not yet known is scrambled, though removing that changes nothing;
     - "nondeterminism": two runs on the same inputs disagree, so that nothing can be said of it.
 
@@ -50,7 +50,8 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
     `checks` names what was done. `features_checked` counts what a finding might have named: features with at least one
     value on a sampled date, columns, folds; `unchecked_features` names the others. `rows_checked` counts the rows that
     an audit compared, and is 0 for a replay. `dates_perturbed` falls short of `dates_checked` where the computation
-    refused scrambled values, and is 0 for an audit. `seed` is None where nothing was drawn.
+    refused scrambled values, and is 0 for an audit. `seed` is None where nothing was drawn. `declared` are features
+    that are said to come from times alone: they are among those checked, and nothing tells them from a table that is kept.
     """
 
     checks: tuple[str, ...]
@@ -61,6 +62,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
     unchecked_features: tuple[str, ...]
     seed: int | None
     tolerance: float
+    declared: tuple[str, ...]
 
     def __new__(
         cls,
@@ -74,6 +76,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
         seed: int | None = None,
         tolerance: float = 0.0,
         checks: tuple[str, ...] = ("replay",),
+        declared: tuple[str, ...] = (),
     ) -> Self:
         """A report over `findings`; the rest says what they rest on."""
         report = super().__new__(cls, findings)
@@ -85,6 +88,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
         report.unchecked_features = unchecked_features
         report.seed = seed
         report.tolerance = tolerance
+        report.declared = declared
         return report
 
     def __getnewargs_ex__(self) -> tuple[tuple[tuple[Finding, ...]], dict[str, object]]:
@@ -101,6 +105,7 @@ def named_after(owner: str, report: PitReport) -> PitReport:
     )
     vars(renamed).update(vars(report))
     renamed.unchecked_features = tuple(f"{owner}: {name}" for name in report.unchecked_features)
+    renamed.declared = tuple(f"{owner}: {name}" for name in report.declared)
     return renamed
 
 
@@ -118,4 +123,5 @@ def together(first: PitReport, *others: PitReport) -> PitReport:
         unchecked_features=tuple(name for report in reports for name in report.unchecked_features),
         seed=seeds.pop() if len(seeds) == 1 else None,
         tolerance=max(report.tolerance for report in reports),
+        declared=tuple(name for report in reports for name in report.declared),
     )

@@ -1,30 +1,25 @@
 """Features that do not come from their inputs: scramble every value, of the past too, and they stay as they were.
 
 Removing the future shows nothing of a feature that was never computed: one that is read from a cache, a file of the
-package or a table that was fitted earlier has the same values whatever it is given. What is made of times and symbols
-alone stays too, such as a weekday. So the times are moved to where nothing was ever recorded: a calendar goes on there,
-and a table has nothing to say, or says what it said before.
+package or a table that was fitted earlier has the same values whatever it is given. What is mostly kept, with a little
+of the inputs added, moves by that little and keeps its order. What is made of times and symbols stays too, such as a
+weekday: nothing here can tell it from a table that answers for every time, so that its maker has to declare it.
 """
 
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
-from functools import cache
+from itertools import islice
 from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from signoff.pit.features import Compute, at, computed, gap_sizes, has_value, names
 from signoff.pit.knowledge import (
-    DAY_US,
     Inputs,
     has_values,
-    instants,
-    last_instant,
     latest_knowledge,
-    moved_in_time,
     scrambled,
 )
 from signoff.pit.report import Finding
@@ -34,14 +29,13 @@ SHARE: Final = 0.25
 """The part of the dates on which a feature of many different values must stay, to be found: chance explains none."""
 FEW_DATES: Final = 5
 MANY_VALUES: Final = 0.5
-ANSWERS: Final = 0.5
-"""The part of the rows on which something made of times has a value at other times."""
-COLLAPSED: Final = 0.25
-"""Values at other times, as a part of those before: the last value of a table, again and again, is few."""
-OFFSET_DAYS: Final = 3_663
-_LINEAR: Final = 1e-9
-
-Mask = NDArray[np.bool_]
+KEPT_ORDER: Final = 0.9
+"""The rank correlation with the scrambled values, either way round, from which a feature keeps its order."""
+CONFIRMING: Final = 6
+"""Further scrambled runs before a kept order is a finding: two slow series, or a few rows, may agree by luck."""
+FEWEST_ROWS: Final = 30
+MOST_ROWS: Final = 5_000
+_REMEDY: Final = "Compute it from them; if it is made of times and symbols alone, name it in validation.pit.from_times."
 
 
 def unmoved_by(
@@ -60,33 +54,124 @@ def unmoved_by(
     """
     if dates.is_empty() or not has_values(inputs):
         return {}
-    others = list(_scrambled_runs(compute, inputs, seed))
+    runs = _scrambled_runs(compute, inputs, seed)
+    others = list(islice(runs, RUNS))
     if not others:
         return {}
-    elsewhere = cache(lambda: _elsewhere(compute, inputs, full))
     found = {}
     for feature in names(full):
         stayed = _dates_stayed(full, others, dates, feature, scales[feature], tolerance)
         if stayed is None:
             continue
         looked, unmoved = stayed
-        if _is_odd(full, feature, len(unmoved), looked) and not _is_of_times(full, elsewhere(), feature):
+        if _is_odd(full, feature, len(unmoved), looked) and not _is_constant(full, feature):
             found[feature] = Finding(
                 feature=feature,
                 kind="unmoved",
                 first_date=unmoved[0],
                 size=0.0,
                 detail=f"stays the same on {len(unmoved)} of {looked} dates when every value of the inputs is "
-                "scrambled, those of the past too: it does not come from its inputs. Compute it from them; declare "
-                "it in from_times if it is made of times and symbols alone.",
+                f"scrambled, those of the past too: it does not come from its inputs. {_REMEDY}",
                 n=len(unmoved),
                 of=looked,
             )
-    return found
+    return found | _of_kept_order(full, others, runs, [name for name in names(full) if name not in found])
+
+
+def _of_kept_order(
+    full: pl.DataFrame, others: list[pl.DataFrame], further: Iterator[pl.DataFrame], features: list[str]
+) -> dict[str, Finding]:
+    """A finding for each feature whose values keep their order in every scrambled run."""
+    rows = _spread(full)
+    kept = _kept_orders(rows, others, dict.fromkeys(features, 1.0))
+    if kept:
+        kept = _kept_orders(rows, list(islice(further, CONFIRMING)), kept)
+    dates = rows["timestamp"].n_unique()
+    return {
+        feature: Finding(
+            feature=feature,
+            kind="unmoved",
+            first_date=rows["timestamp"].min(),  # type: ignore[arg-type]
+            size=0.0,
+            detail=f"keeps {order:.2f} of its order although its inputs were scrambled, those of the past too (rank "
+            f"correlation on {dates} dates): most of it does not come from its inputs. {_REMEDY}",
+            n=dates,
+            of=dates,
+        )
+        for feature, order in kept.items()
+    }
+
+
+def _spread(full: pl.DataFrame) -> pl.DataFrame:
+    """The rows of every nth date, as many as are enough."""
+    dates = full["timestamp"].unique().sort()
+    every = max(1, -(-full.height // MOST_ROWS))
+    return full.filter(full["timestamp"].is_in(dates.gather_every(every).implode()))
+
+
+def _kept_orders(rows: pl.DataFrame, others: list[pl.DataFrame], kept: dict[str, float]) -> dict[str, float]:
+    """Those features whose order is kept in all runs, with the weakest rank correlation so far."""
+    for other in others:
+        after = rows.select("timestamp", "symbol").join(
+            other.with_columns(pl.col("timestamp").cast(rows.schema["timestamp"])),
+            on=("timestamp", "symbol"),
+            how="left",
+            maintain_order="left",
+        )
+        orders = {name: _order(rows, name, after) for name in kept if name in after.columns}
+        kept = {name: min(kept[name], order) for name, order in orders.items() if order > KEPT_ORDER}
+    return kept
+
+
+def _order(rows: pl.DataFrame, feature: str, after: pl.DataFrame) -> float:
+    """The size of the rank correlation of a feature with itself after a scrambling, 0 where too little can be said.
+
+    What only grows, such as a volume that is summed up, keeps its order by that: its steps are looked at in its place.
+    """
+    both = has_value(rows[feature]) & has_value(after[feature])
+    if both.sum() < FEWEST_ROWS or rows["timestamp"].filter(pl.Series(both)).n_unique() < FEW_DATES:
+        return 0.0
+    table = pl.DataFrame(
+        {
+            "symbol": rows["symbol"],
+            "when": rows["timestamp"].rank("dense").cast(pl.Float64),
+            "own": _ranked(rows[feature]),
+            "other": _ranked(after[feature]),
+        }
+    ).filter(pl.Series(both))
+    order = _correlation(table["own"], table["other"])
+    if order <= KEPT_ORDER or not _follows_time(table):
+        return order
+    numbers = rows[feature].dtype.is_numeric()
+    steps = table.select("symbol", "when").with_columns(
+        own=rows[feature].filter(pl.Series(both)) if numbers else table["own"],
+        other=after[feature].filter(pl.Series(both)) if numbers else table["other"],
+    )
+    steps = steps.sort("symbol", "when").with_columns(pl.col("own", "other").cast(pl.Float64).diff().over("symbol"))
+    steps = steps.drop_nulls()
+    return _correlation(steps["own"].rank(), steps["other"].rank()) if steps.height >= FEWEST_ROWS else order
+
+
+def _follows_time(table: pl.DataFrame) -> bool:
+    """Whether the values of most symbols are in the order of their dates."""
+    each = [_correlation(part["own"].rank(), part["when"].rank()) for _, part in table.group_by("symbol")]
+    return float(np.median(each)) > KEPT_ORDER
+
+
+def _ranked(values: pl.Series) -> pl.Series:
+    plain = values if values.dtype.is_numeric() or values.dtype == pl.Boolean else values.cast(pl.String)
+    return plain.rank().cast(pl.Float64)
+
+
+def _correlation(first: pl.Series, second: pl.Series) -> float:
+    one, two = first.to_numpy(), second.to_numpy()
+    if one.size < 2 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        return 0.0
+    return abs(float(np.corrcoef(one, two)[0, 1]))
 
 
 def _scrambled_runs(compute: Compute, inputs: Inputs, seed: int) -> Iterator[pl.DataFrame]:
-    for run in range(RUNS):
+    for run in range(RUNS + CONFIRMING):
         rng = np.random.default_rng([seed, 2, run])
         with suppress(Exception):  # a user's function may refuse values that no market ever gave
             yield computed(compute, scrambled(inputs, rng))
@@ -123,61 +208,10 @@ def _is_odd(full: pl.DataFrame, feature: str, unmoved: int, looked: int) -> bool
     return unmoved >= FEW_DATES and unmoved == looked
 
 
-def _is_of_times(full: pl.DataFrame, elsewhere: pl.DataFrame | None, feature: str) -> bool:
-    """Whether a feature is made of times, rows and names: at other times it has other values, and as many of them."""
-    own = full.filter(pl.Series(has_value(full[feature])))
-    kinds = own[feature].n_unique()
-    if kinds <= 1 or _is_label(own, feature) or _counts_rows(own, feature):
-        return True
-    if elsewhere is None or feature not in elsewhere.columns:
+def _is_constant(full: pl.DataFrame, feature: str) -> bool:
+    """Whether a feature says nothing at all: one value, and none missing after a symbol's first."""
+    has = pl.Series("has", has_value(full[feature]))
+    if full[feature].filter(has).n_unique() > 1:
         return False
-    there = own.select("timestamp", "symbol", feature).join(
-        elsewhere.select("timestamp", "symbol", there=feature),
-        on=("timestamp", "symbol"),
-        how="left",
-        maintain_order="left",
-    )
-    answers = has_value(there["there"])
-    if answers.mean() < ANSWERS or there["there"].n_unique() <= max(1.0, COLLAPSED * kinds):
-        return False
-    return bool(there[feature].ne_missing(there["there"]).any())
-
-
-def _is_label(own: pl.DataFrame, feature: str) -> bool:
-    """Whether a feature is a static attribute that symbols share, such as a sector."""
-    each = own.group_by("symbol").agg(pl.col(feature).n_unique())
-    return each[feature].max() == 1 and own[feature].n_unique() * 2 <= each.height
-
-
-def _counts_rows(own: pl.DataFrame, feature: str) -> bool:
-    """Whether a feature counts rows: by symbol, a line in the number of the row."""
-    if not own[feature].dtype.is_numeric():
-        return False
-    for _, part in own.group_by("symbol"):
-        values = part.sort("timestamp")[feature].cast(pl.Float64).to_numpy()
-        steps = np.diff(values)
-        if values.size < FEW_DATES or not np.isfinite(values).all():
-            return False
-        if np.abs(steps - steps[0]).max() > _LINEAR * max(float(np.abs(values).max()), 1.0):
-            return False
-    return True
-
-
-def _elsewhere(compute: Compute, inputs: Inputs, full: pl.DataFrame) -> pl.DataFrame | None:
-    """What is computed where every time is twice as far from the next, long after the last: at its own times again.
-
-    None where that fails.
-    """
-    first = min(int(instants(table["timestamp"]).min() or 0) for table in inputs.values() if table.height)  # type: ignore[arg-type]
-    last = last_instant(inputs)
-    offset = (2 * (last - first) // DAY_US + OFFSET_DAYS) * DAY_US
-    with suppress(Exception):
-        moved = computed(compute, {name: moved_in_time(table, first, offset) for name, table in inputs.items()})
-        there = moved_in_time(full.select("timestamp", "symbol"), first, offset)
-        back = there.with_columns(full["timestamp"].alias("own"))
-        back = back.with_columns(instants(back["timestamp"]).alias("at"))
-        moved = moved.with_columns(instants(moved["timestamp"]).alias("at")).drop("timestamp")
-        return (
-            back.select("own", "at", "symbol").join(moved, on=("at", "symbol"), how="left").rename({"own": "timestamp"})
-        )
-    return None
+    begun = full.select("timestamp", "symbol").with_columns(has).sort("timestamp")
+    return bool(begun.select((pl.col("has").cum_max().over("symbol") == pl.col("has")).all()).item())

@@ -55,7 +55,7 @@ def rank_across_symbols(inputs):
     return made.select("timestamp", "symbol", rank=pl.col("ret").rank().over("timestamp") / pl.len().over("timestamp"))
 
 
-@clean(daily)
+@clean(daily, from_times=("sector",))
 def neutral_to_its_sector(inputs):
     """A lookup of static attributes, and a mean across the symbols of one."""
     made = (
@@ -125,7 +125,7 @@ def yesterday_of_the_market_that_closes_later(inputs):
     return joined.select("timestamp", "symbol", "lead", near=CLOSE)
 
 
-@clean(daily)
+@clean(daily, from_times=("noise",))
 def noise_seeded_by_timestamp_and_symbol(inputs):
     frame = inputs["bars"]
     keys = frame.select(pl.format("{}{}", pl.col("timestamp").dt.epoch("us"), "symbol")).to_series()
@@ -138,7 +138,7 @@ def noise_seeded_by_timestamp_and_symbol(inputs):
     )
 
 
-@clean(daily)
+@clean(daily, from_times=("day", "age"))
 def columns_of_many_types(inputs):
     made = by_symbol(
         whole=pl.col("volume").rolling_max(3),
@@ -186,7 +186,7 @@ def gap_at_the_open_from_the_closes_before(inputs):
     return joined.select("timestamp", "symbol", last=CLOSE)
 
 
-@clean(splits)
+@clean(splits, from_times=("days_until_split",))
 def split_that_was_announced(inputs):
     """Days until the next split announced by then; it lies ahead, and is known."""
     pairs = inputs["bars"].join(
@@ -221,7 +221,7 @@ def forward_fill_and_staleness(inputs):
     return by_symbol(filled=quote.fill_null(strategy="forward"), stale_days=ROW - last)(inputs)
 
 
-@clean(daily)
+@clean(daily, from_times=("weekday", "days_to_month_end"))
 def calendar_features(inputs):
     """The calendar is known ahead."""
     stamp = pl.col("timestamp")

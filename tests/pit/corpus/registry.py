@@ -35,15 +35,17 @@ def leaky(expected, inputs=None):
     return register
 
 
-def clean(inputs=None):
-    """Register a clean pipeline."""
+def clean(inputs=None, from_times=()):
+    """Register a clean pipeline, with those of its features that are declared to come from times and symbols."""
 
     def register(pipeline):
-        CLEAN[pipeline.__name__] = _reported(pipeline, inputs)
+        CLEAN[pipeline.__name__] = _reported(pipeline, inputs, from_times)
         return pipeline
 
     return register
 
 
-def _reported(pipeline, inputs):
-    return pipeline if inputs is None else lambda: check(pipeline, inputs(), sample=EVERY_DATE)
+def _reported(pipeline, inputs, from_times=()):
+    if inputs is None:
+        return pipeline
+    return lambda: check(pipeline, inputs(), sample=EVERY_DATE, from_times=from_times)

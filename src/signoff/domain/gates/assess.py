@@ -93,7 +93,7 @@ def _assessed(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Pr
         latency_p95_old=latency_old,
         latencies=latencies,
         benchmark=benchmark_summary(evidence, header.version),
-        pit=point_in_time(evidence.pit, dossier.validation.pit),
+        pit=point_in_time(evidence.pit, dossier.validation.pit, header.deployed_by.name),
         paper=paper_summary(evidence, header.version),
         stress=stress_rows(evidence, dossier.risk.stress_windows),
         regimes=regime_rows(evidence.backtest),

@@ -18,7 +18,7 @@ SEED: Final = "gates.point_in_time.seed"
 NOT_RUN: Final = "The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml."
 
 
-def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
+def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
     """No feature may move when the future is removed: a backtest of one that does says nothing about tomorrow."""
     gate = policy.gates.point_in_time
     rule = Rule(
@@ -47,10 +47,7 @@ def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Polic
             n=replay.dates_checked,
             source="point-in-time replay",
             convention=f"seed {replay.seed}",
-            explanation=_leaks(replay.findings)
-            if leaking
-            else f"Each of {replay.features_checked} features, recomputed on {replay.dates_checked} dates, stayed."
-            + (f" Clean audits: {', '.join(audit.name for audit in replay.audits)}." if replay.audits else ""),
+            explanation=" ".join(filter(None, (_found(replay), _declared(replay, dossier.header.deployed_by.name)))),
             figures=tuple(_figures(replay)),
             turning_point=f"It would pass once {', '.join(sorted(leaking))} {_mended(replay.findings)}."
             if leaking
@@ -60,8 +57,41 @@ def point_in_time_integrity(evidence: Evidence, _dossier: Dossier, policy: Polic
     return guarded(rule, measure)
 
 
+def _found(replay: PitEvidence) -> str:
+    if replay.findings:
+        return _leaks(replay.findings)
+    verified = (
+        f"Each of {replay.features_checked} features"
+        if not replay.declared
+        else f"Each of {_verified(replay)} features that are not declared"
+    )
+    audits = f" Clean audits: {', '.join(audit.name for audit in replay.audits)}." if replay.audits else ""
+    return f"{verified}, recomputed on {replay.dates_checked} dates, stayed.{audits}"
+
+
+def _verified(replay: PitEvidence) -> int:
+    """The features that were held against memory too."""
+    return replay.features_checked - len(replay.declared)
+
+
+def _declared(replay: PitEvidence, author: str) -> str:
+    """Which features the dossier exempts from the check against memory, or an empty text."""
+    by = f"not checked against memory (declared by {author} in validation.pit.from_times)."
+    return " ".join(
+        f"{len(found)} {noun} {'is' if len(found) == 1 else 'are'} declared to come from times alone "
+        f"({', '.join(found)}), {by}"
+        for found, noun in (
+            (replay.declared, "feature" if len(replay.declared) == 1 else "features"),
+            (replay.declared_decisions, "decision" if len(replay.declared_decisions) == 1 else "decisions"),
+        )
+        if found
+    )
+
+
 def _figures(replay: PitEvidence) -> Iterator[Quantity]:
-    yield count("gates.point_in_time.features", replay.features_checked)
+    yield count("gates.point_in_time.features", _verified(replay))
+    if replay.declared:
+        yield count("gates.point_in_time.declared_features", len(replay.declared))
     yield count("gates.point_in_time.dates", replay.dates_checked)
     yield count(SEED, replay.seed)
     for audit in replay.audits:
@@ -70,7 +100,7 @@ def _figures(replay: PitEvidence) -> Iterator[Quantity]:
         yield count(f"gates.point_in_time.{kind}", times)
 
 
-def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration) -> PitSummary:
+def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration, author: str) -> PitSummary:
     """Verified takes a clean replay of at least one feature on at least one date, and a named code reviewer."""
     if evidence is None:
         return PitSummary(
@@ -80,21 +110,29 @@ def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration) -> 
     if evidence.error is not None:
         return PitSummary(status=PitStatus.FAILED, reason=f"The replay could not run: {evidence.error}")
     if evidence.findings:
-        return PitSummary(status=PitStatus.FAILED, reason=_leaks(evidence.findings))
+        told = " ".join(filter(None, (_leaks(evidence.findings), _declared(evidence, author))))
+        return PitSummary(status=PitStatus.FAILED, reason=told)
     if nothing := _nothing_seen(evidence, 1):
         return PitSummary(status=PitStatus.FAILED, reason=nothing)
     audits = f", nor did {', '.join(audit.name for audit in evidence.audits)} find anything" if evidence.audits else ""
+    said = _declared(evidence, author)
+    of = (
+        f"{_verified(evidence)} of {evidence.features_checked} features verified; {len(evidence.declared)} declared. "
+        if evidence.declared
+        else ""
+    )
     replay = (
-        f"Replay of {evidence.features_checked} features on {evidence.dates_checked} dates "
+        f"{of}Replay of {evidence.features_checked} features on {evidence.dates_checked} dates "
         f"(seed {evidence.seed}) with the future removed changed nothing{audits}"
     )
     if not declaration.code_review_by:
         return PitSummary(
             status=PitStatus.CONDITIONAL,
-            reason=f"{replay}; no code review is declared (validation.pit.code_review_by).",
+            reason=f"{replay}; no code review is declared (validation.pit.code_review_by).{f' {said}' if said else ''}",
         )
     return PitSummary(
-        status=PitStatus.VERIFIED, reason=f"{replay}; code reviewed by {declaration.code_review_by}, as declared."
+        status=PitStatus.VERIFIED,
+        reason=f"{replay}; code reviewed by {declaration.code_review_by}, as declared.{f' {said}' if said else ''}",
     )
 
 
@@ -108,6 +146,11 @@ def _nothing_seen(replay: PitEvidence, minimum_dates: int) -> str:
         return (
             f"The replay checked {replay.features_checked} features on {replay.dates_checked} dates; one feature and "
             f"{minimum_dates} dates are the least. Give it longer inputs, or raise validation.pit.sample_dates."
+        )
+    if _verified(replay) < 1:
+        return (
+            f"The replay verified none of {replay.features_checked} features: all of them are declared to come from "
+            "times alone in validation.pit.from_times. Give it one that is computed from the inputs."
         )
     if idle := [audit.name for audit in replay.audits if not audit.has_looked]:
         return f"Nothing could be compared for {', '.join(idle)}; check the files in validation.pit.audits."
@@ -131,8 +174,10 @@ def _foreign(findings: tuple[PitFinding, ...]) -> str:
         return ""
     noun = "feature does" if len(features) == 1 else "features do"
     return (
-        f"{len(features)} {noun} not come from the declared inputs: {', '.join(features)}; the values stay the same "
-        "when every input is scrambled, as those of a cache or a file do."
+        f"{len(features)} {noun} not come from the declared inputs: {', '.join(features)}; the values stay the same, "
+        "or keep their order, when every input is scrambled, as those of a cache or a file do. Compute "
+        f"{'it' if len(features) == 1 else 'them'} from the inputs, or declare what comes from times alone in "
+        "validation.pit.from_times."
     )
 
 

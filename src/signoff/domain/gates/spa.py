@@ -4,6 +4,9 @@ It tests symmetry, not skill: a coin passes it with enough tosses.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
 
 from signoff.domain.charts import Interval, IntervalChart, Reference
 from signoff.domain.dossier import Dossier, PredictionKind
@@ -13,6 +16,7 @@ from signoff.domain.gates.plausible import plausible_probabilities, plausible_sc
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
+from signoff.domain.sampling import Days
 from signoff.stats.clusters import inferred_horizon
 from signoff.stats.symmetry import SymmetricPredictionAccuracy, symmetric_prediction_accuracy, wilson_bound
 
@@ -62,6 +66,10 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
                 f"{result.long_n:,} long and {result.short_n:,} short predictions pass nothing, however good; at "
                 f"least {gate.minimum_per_side} of a side are needed. Add a longer period of predictions."
             )
+        dates = _dates_without(days, evidence.backtest.dates)
+        limit = policy.gates.sessions.limit_pct / 100
+        omitted = _Omitted.of(dates, predictions, result, limit)
+        hangs = value >= gate.threshold and value * fewest / (fewest + omitted.rows) < gate.threshold
         return Measurement(
             value=value,
             n=result.n,
@@ -71,8 +79,13 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             if is_waived
             else result.convention,
             explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}"
-            f"{_absent(predictions, result, gate.threshold, value)}",
-            figures=_figures(result),
+            f"{_absent(predictions, result, gate.threshold, value)}{omitted.said(hangs=hangs)}",
+            figures=(
+                *_figures(result),
+                count("gates.spa.dates_expected", dates.expected),
+                count("gates.spa.dates_absent", dates.absent),
+            ),
+            objections=omitted.objections(limit) if hangs else (),
             turning_point=_turning_point(result, gate.threshold, is_waived=is_waived),
             charts=(_picture(result, gate.threshold),),
         )
@@ -123,6 +136,105 @@ def _absent(predictions: Predictions, result: SymmetricPredictionAccuracy, thres
     fewest = min(n for n in (result.long_n, result.short_n) if n)
     hangs = value >= threshold and value * fewest / (fewest + found.absent) < threshold
     return f"{said} It could fail if all of them had been wrong." if hangs else said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dates:
+    """The dates on which a prediction was due between the first and the last, and those without one."""
+
+    expected: int = 0
+    absent: int = 0
+    first: str = ""
+    every: int = 1
+
+    @property
+    def share(self) -> float:
+        return self.absent / self.expected if self.expected else 0.0
+
+
+def _dates_without(days: Days, backtest: Days) -> _Dates:
+    """The dates of the backtest that have no prediction, counted in the rhythm of the predictions.
+
+    A prediction belongs to the first date of the backtest that is not before it, so that one of a Sunday evening is
+    Monday's. Predictions on half of the dates or more are due on each; on fewer, as often as most of them come.
+    """
+    known = np.unique(backtest.astype("datetime64[D]"))
+    at = np.unique(np.searchsorted(known, np.unique(days)))
+    at = at[at < known.size]
+    if at.size < 2:
+        return _Dates()
+    steps = np.diff(at)
+    is_daily = 2 * at.size >= at[-1] - at[0] + 1
+    every = 1 if is_daily else int(np.argmax(np.bincount(steps)))
+    lacking = np.maximum(np.rint(steps / every).astype(np.int64) - 1, 0)
+    absent = int(lacking.sum())
+    first = str(known[at[np.argmax(lacking > 0)] + every]) if absent else ""
+    return _Dates(expected=at.size + absent, absent=absent, first=first, every=every)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Omitted:
+    """Predictions that count for neither side and might have been wrong: those of absent dates, and the flat ones."""
+
+    dates: _Dates
+    flat: int
+    flat_share: float
+    rows: int
+    are_dates_beyond: bool
+    is_flat_beyond: bool
+
+    @classmethod
+    def of(
+        cls, dates: _Dates, predictions: Predictions, result: SymmetricPredictionAccuracy, limit: float
+    ) -> "_Omitted":
+        rows = predictions.prediction.size
+        of_dates = dates.absent * -(-rows // max(1, dates.expected - dates.absent))
+        share = result.flat_excluded / rows
+        are_dates_beyond, is_flat_beyond = dates.share > limit, share > limit
+        return cls(
+            dates=dates,
+            flat=result.flat_excluded,
+            flat_share=share,
+            rows=of_dates + result.flat_excluded,
+            are_dates_beyond=are_dates_beyond,
+            is_flat_beyond=is_flat_beyond,
+        )
+
+    def said(self, *, hangs: bool) -> str:
+        """What was left out, in sentences, and whether the verdict hangs on it."""
+        rhythm = "" if self.dates.every == 1 else f" (one is due every {self.dates.every} dates)"
+        parts = (
+            f"{self.dates.absent:,} of {self.dates.expected:,} dates of the backtest between the first and the last "
+            f"prediction have none{rhythm}, first {self.dates.first}."
+            if self.dates.absent
+            else "",
+            f"{self.flat:,} predictions ({number(self.flat_share, Unit.PERCENT, 1)}%) are flat and count for neither "
+            "side."
+            if self.flat
+            else "",
+            "It could fail if all of these had been wrong." if hangs else "",
+        )
+        return "".join(f" {part}" for part in parts if part)
+
+    def objections(self, limit: float) -> tuple[str, ...]:
+        """Why a verdict that hangs on them is no pass: more are omitted than sessions may be missing."""
+        allowed = f"the limit of gates.sessions.limit_pct is {number(limit, Unit.PERCENT, 1)}%"
+        return tuple(
+            text
+            for is_beyond, text in (
+                (
+                    self.are_dates_beyond,
+                    f"Predictions are absent on {number(self.dates.share, Unit.PERCENT, 1)}% of the dates ({allowed}), "
+                    "and it could fail if these had been wrong: add the predictions of those dates.",
+                ),
+                (
+                    self.is_flat_beyond,
+                    f"{number(self.flat_share, Unit.PERCENT, 1)}% of the predictions are flat ({allowed}), and it could "
+                    "fail if these had been wrong: give the model's own prediction in their place.",
+                ),
+            )
+            if is_beyond
+        )
 
 
 def _turning_point(result: SymmetricPredictionAccuracy, threshold: float, *, is_waived: bool) -> str:

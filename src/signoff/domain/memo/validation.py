@@ -84,7 +84,7 @@ _HOW: Final = {
         ("highest", "highest {}"),
     ),
     "var": (("kupiec_p", "Kupiec p {}"), ("independence_p", "Christoffersen p {}")),
-    "point_in_time": (("features", "{} features"), ("dates", "{} dates")),
+    "point_in_time": (("features", "{} features"), ("declared_features", "{} declared"), ("dates", "{} dates")),
     "deflated_sharpe": (
         ("trials", "{} trials"),
         ("effective_trials", "{} effective"),
@@ -339,10 +339,14 @@ def _replay(release: Release) -> CheckItem:
     if replay.error is not None:
         return CheckItem(title, is_checked=False, note=f"could not run: {replay.error}", mark=Mark.ERROR)
     has_looked = replay.dates_checked > 0 and replay.features_checked > 0
-    note = (
-        f"{replay.features_checked} features on {replay.dates_checked} dates, seed {replay.seed}: "
-        f"{len(replay.findings)} moved"
-    )
+    features = f"{replay.features_checked} features"
+    if replay.declared:
+        checked = replay.features_checked - len(replay.declared)
+        names = ", ".join(replay.declared)
+        features = f"{checked} of {features} verified; {len(replay.declared)} declared ({names}),"
+    note = f"{features} on {replay.dates_checked} dates, seed {replay.seed}: {len(replay.findings)} moved"
+    if replay.declared or replay.declared_decisions:
+        note += "; what is declared is not checked against memory"
     if replay.protection is not None:
         note += f"; the feature code ran {replay.protection.words}"
     is_clean = has_looked and not replay.findings
