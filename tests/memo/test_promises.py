@@ -9,8 +9,9 @@ from signoff.app.assess import Release, submission_errors
 from signoff.domain.errors import BadInputError
 from signoff.domain.floor import Floor, Origin
 from signoff.domain.memo.document import Mark
-from signoff.domain.memo.promises import untrue, untrue_in_dossier
+from signoff.domain.memo.promises import is_kept, promised, untrue, untrue_in_dossier
 from signoff.domain.policy import Policy
+from signoff.domain.venue import PositionsAfter
 from signoff.ports.releases import Inputs
 
 POLICY = Policy(name="firm", version="1")
@@ -96,6 +97,89 @@ def test_words_that_nothing_checked_are_printed_as_the_authors_own(text: str, is
 
     assert row[3].text == (f"{text} (declared by the author, not checked)" if is_marked else text)
     assert row[3].mark is None
+
+
+# One row each: words that name an act, a measure and a figure that are enforced, and say more or other than that.
+SAYS_MORE = (
+    "The release never rolls back at 200 ms",
+    "Rollback below 200 ms",
+    "Rollback above 200 ms of the median latency",
+    "Rollback at 200 ms of market data delay",
+    "The desk is paged at 200 ms of p50 latency",
+    "Rollback at 200 ms p99 latency",
+    "Rollback within 200 ms",
+    "Rollback latency is 200 ms",
+    "Rollback above 200 ms?",
+    "The broker rolls back at 200 ms",
+    "The release may roll back above 200 ms",
+    "Rollback above 200 ms unless the desk objects",
+    "Rollback above an average latency of 200 ms",
+    "Rollback at 5 VaR exceptions in a row",
+    "Rollback at 5 VaR exceptions",
+    "Rollback after 5 VaR breaches of the desk's limit within 30 days",
+    "Orders are refused at 10% of a position's daily volume",
+    "Orders are refused above 100% exposure to one country",
+    "Orders refused at 100% gross exposure overnight",
+    "Trading halts above an exposure of 100%",
+    "Sharpe 0.5 over a year rolls back",
+    "Rollback when the Sharpe ratio is below 0.5",
+    "Rollback when the Sharpe ratio is above 0.5 for 10 days",
+    "Rollback when the Sharpe ratio is below 0.5 for 10 days of live trading in Japan",
+    "The whole firm stops at 5% error rate",
+    "Rollback at an error rate of 5% of orders rejected",
+    "Orders halt above VIX 40 worldwide",
+    "No advance above 0.25 drift of returns",
+    "No advance below a PSI of 0.25",
+    "Trading is held above a PSI of 0.25",
+    "Not a single rollback at a 5% error rate",
+    "Holdings above a PSI of 0.25",
+)
+SAYS_NO_MORE = (
+    "Rollback at a latency p95 of 200 ms",
+    "If p95 latency exceeds 200 ms the release is rolled back",
+    "The model reverts when the Sharpe ratio is below 0.5 for 10 consecutive days",
+    "Rolled back when Sharpe stays under 0.5 for 10 days in a row",
+    "Revert after 5 VaR breaches within 30 days",
+    "Halt if VIX > 40",
+    "Orders are refused beyond 10% in one position",
+    "New orders are rejected above 30% in a sector",
+    "Orders are refused above an exposure of 100%",
+    "Alert above a 5% error rate",
+    "The release does not advance above a PSI of 0.25",
+)
+
+
+@pytest.mark.parametrize("text", SAYS_MORE)
+def test_a_word_beyond_what_acts_leaves_a_promise_the_authors_own(text: str) -> None:
+    assert not is_kept(text, sample.dossier(), POLICY)
+    assert promised(text, sample.dossier(), POLICY).text != text
+
+
+@pytest.mark.parametrize("text", SAYS_NO_MORE)
+def test_what_acts_in_plain_words_is_held(text: str) -> None:
+    assert promised(text, sample.dossier(), POLICY).text == text
+
+
+def test_positions_are_closed_by_a_rollback_only_where_the_policy_closes_them() -> None:
+    closed, kept = (replace(POLICY, rollback=replace(POLICY.rollback, positions=each)) for each in PositionsAfter)
+    text = "Positions are liquidated at an error rate of 5%"
+
+    assert is_kept(text, sample.dossier(), closed)
+    assert not is_kept(text, sample.dossier(), kept)
+    assert is_kept("Capital falls to zero at an error rate of 5%", sample.dossier(), kept)
+
+
+def test_a_monitor_that_stands_on_the_other_side_keeps_no_promise_of_this_one() -> None:
+    dossier = sample.dossier()
+    (first, *rest) = dossier.boundaries.assumptions
+
+    def kept(monitor: str) -> bool:
+        assumptions = (replace(first, monitor=monitor), *rest)
+        other = replace(dossier, boundaries=replace(dossier.boundaries, assumptions=assumptions))
+        return is_kept("No advance above an index volatility of 7%", other, POLICY)
+
+    assert kept("index_vol_30d_pct < 7")
+    assert not kept("index_vol_30d_pct > 7")
 
 
 def test_a_fallback_is_held_against_what_acts_as_a_mitigation_is() -> None:

@@ -8,12 +8,12 @@ printed as the author's declaration: a promise in words that nothing here knows 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from signoff.domain.dossier import Dossier
 from signoff.domain.memo.claims import AMOUNT_IN_WORDS
 from signoff.domain.memo.document import Cell, Mark
+from signoff.domain.memo.enforced import SHARPE, SHARPE_DAYS, VAR, VAR_DAYS, Act, says_no_more
 from signoff.domain.memo.pieces import plain, words
 from signoff.domain.policy import Policy
 
@@ -29,17 +29,6 @@ _NUMBER: Final = re.compile(
     r"|(?![\w%]|\.\d|-\w)(?!\s+(?!(?:for|on|in|at|or|over|is|it|the|during|within|by|to|of|then|until)\b)[A-Za-z]))",
     re.IGNORECASE,
 )
-
-
-class Act(Enum):
-    """What words may promise, by the thing that would do it."""
-
-    ROLL_BACK = auto()
-    HOLD = auto()
-    TELL = auto()
-    STOP_ORDERS = auto()
-    TO_ZERO = auto()
-    REDUCE = auto()
 
 
 _ACTS: Final = (
@@ -83,9 +72,10 @@ _MEASURES: Final = (
     Measure("latency p95", r"latenc\w*|slow\w*|late|p95", _MS, " ms"),
     Measure("error rate", r"errors?|failures?|error rate", _PCT, "%"),
     Measure("PSI", r"PSI|drift\w*|stability", {"": 1.0}),
-    Measure("Sharpe ratio", r"sharpe", {"": 1.0}),
-    Measure("Sharpe ratio's days in a row", r"sharpe", _DAYS),
-    Measure("VaR exceptions", r"VaR|value at risk|breach(?:es)?|exceptions?", _COUNT),
+    Measure(SHARPE, r"sharpe", {"": 1.0}),
+    Measure(SHARPE_DAYS, r"sharpe", _DAYS),
+    Measure(VAR, r"VaR|value at risk|breach(?:es)?|exceptions?", _COUNT),
+    Measure(VAR_DAYS, r"VaR|value at risk|breach(?:es)?|exceptions?", _DAYS),
     Measure("VIX", r"VIX", {"": 1.0}),
     Measure("sector exposure", r"sectors?", _PCT, "%"),
     Measure("drawdown", r"draw-?downs?", _PCT, "%"),
@@ -115,9 +105,9 @@ def untrue(text: str, dossier: Dossier, policy: Policy) -> tuple[Untrue, ...]:
 
 
 def is_kept(text: str, dossier: Dossier, policy: Policy) -> bool:
-    """Whether every clause of a text names an action at a figure, and the thing that acts has that figure."""
+    """Whether every clause of a text says an action at a figure, no more, and the thing that acts has that figure."""
     clauses = tuple(_read(text, dossier, policy))
-    return bool(clauses) and all(clause.is_kept for clause in clauses)
+    return "?" not in text and bool(clauses) and all(clause.is_kept for clause in clauses)
 
 
 def promised(text: str, dossier: Dossier, policy: Policy) -> Cell:
@@ -156,7 +146,7 @@ def _read(text: str, dossier: Dossier, policy: Policy) -> Iterator[_Clause]:
     for clause in _clauses(text):
         act = next((act for act, words in _ACTS if _says(words, clause)), None)
         found: list[Untrue] = []
-        kept = 0
+        kept: list[tuple[re.Match[str], str]] = []
         if act is not None and (spoken := AMOUNT_IN_WORDS.search(clause)):
             found.append(
                 Untrue(clause.strip(), f"“{spoken[0]}” cannot be held against a threshold; write it in digits")
@@ -169,10 +159,12 @@ def _read(text: str, dossier: Dossier, policy: Policy) -> Iterator[_Clause]:
             value = float(number["digits"].replace(",", "")) * measure.units[_unit(number)]
             value *= -1 if number["sign"] else 1
             if any(abs(value - threshold) <= 1e-9 * max(1.0, abs(threshold)) for threshold in known):
-                kept += 1
+                if act not in _HEEDS_MONITORS or value not in _monitored(measure.name, dossier, inverted=True):
+                    kept.append((number, measure.name))
             else:
                 found.append(Untrue(clause.strip(), _instead(act, measure, known)))
-        yield _Clause(tuple(found), is_kept=0 < kept == len(_ANY_FIGURE.findall(clause)))
+        is_whole = act is not None and 0 < len(kept) == len(_ANY_FIGURE.findall(clause))
+        yield _Clause(tuple(found), is_kept=is_whole and act is not None and says_no_more(clause, act, kept, policy))
         subject = next((m for m in _MEASURES if _says(m.words, clause)), subject)
 
 
@@ -211,22 +203,17 @@ def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[
     rolls_back = {
         "latency p95": (triggers.latency_p95_ms,),
         "error rate": (triggers.error_rate_pct,),
-        "Sharpe ratio": (triggers.sharpe.below,),
-        "Sharpe ratio's days in a row": (float(triggers.sharpe.consecutive_days),),
-        "VaR exceptions": (float(triggers.var.exceptions),),
+        SHARPE: (triggers.sharpe.below,),
+        SHARPE_DAYS: (float(triggers.sharpe.consecutive_days),),
+        VAR: (float(triggers.var.exceptions),),
+        VAR_DAYS: (float(triggers.var.window_days),),
     }
     told = {
         "latency p95": (alerts.latency_p95_ms.critical,),
         "error rate": (alerts.error_rate_pct.critical,),
         "PSI": (alerts.psi.critical,),
-        "Sharpe ratio": (alerts.sharpe_30d.critical,),
+        SHARPE: (alerts.sharpe_30d.critical,),
     }
-    monitors = tuple(
-        float(found[2])
-        for assumption in dossier.boundaries.assumptions
-        if (found := re.fullmatch(r"\s*([a-z_0-9]+)\s*[<>]=?\s*(-?\d+(?:\.\d+)?)\s*", assumption.monitor))
-        and _METRIC_OF.get(found[1]) == name
-    )
     refused = {
         "VIX": () if halt is None else (halt,),
         "exposure": (limits.max_portfolio_weight_pct,),
@@ -237,23 +224,35 @@ def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[
         case Act.ROLL_BACK | Act.TO_ZERO:
             return rolls_back.get(name, ())
         case Act.HOLD | Act.TELL:
-            return (*told.get(name, ()), *rolls_back.get(name, ()), *monitors)
+            return (*told.get(name, ()), *rolls_back.get(name, ()), *_monitored(name, dossier))
         case Act.STOP_ORDERS:
             return (*refused.get(name, ()), *rolls_back.get(name, ()))
         case Act.REDUCE:
             return ()
 
 
+def _monitored(name: str, dossier: Dossier, *, inverted: bool = False) -> tuple[float, ...]:
+    """The figures of the assumptions' monitors; `inverted` gives those alone that stand on the other side."""
+    read = (
+        (_METRIC_OF.get(found[1]), found[2], float(found[3]))
+        for assumption in dossier.boundaries.assumptions
+        if (found := re.fullmatch(r"\s*([a-z_0-9]+)\s*([<>])=?\s*(-?\d+(?:\.\d+)?)\s*", assumption.monitor))
+    )
+    usual = ">" if name == SHARPE else "<"
+    return tuple(value for metric, sense, value in read if metric == name and not (inverted and sense == usual))
+
+
+_HEEDS_MONITORS: Final = {Act.HOLD, Act.TELL}
 _METRIC_OF: Final = {
     "latency_p95_ms": "latency p95",
     "error_rate_pct": "error rate",
     "psi_max": "PSI",
-    "rolling_sharpe_30d": "Sharpe ratio",
-    "rolling_sharpe_7d": "Sharpe ratio",
+    "rolling_sharpe_30d": SHARPE,
+    "rolling_sharpe_7d": SHARPE,
     "gross_exposure_pct": "exposure",
     "index_vol_30d_pct": "volatility",
-    "var_exceptions": "VaR exceptions",
-    "var_exceptions_attributed": "VaR exceptions",
+    "var_exceptions": VAR,
+    "var_exceptions_attributed": VAR,
 }
 _DOES: Final = {
     Act.ROLL_BACK: "the rollback trigger",
