@@ -198,3 +198,94 @@ def test_the_downside_of_two_years_of_months_is_a_figure():
     below = np.sqrt(np.mean(np.minimum(months, 0) ** 2))
     above = np.sqrt(np.mean(np.maximum(months, 0) ** 2))
     assert stats.downside_sensitivity_ratio(months).ratio == pytest.approx(below / above)
+
+
+ANNUAL = {
+    "annual_sharpe": lambda r, **o: stats.annual_sharpe(r, **o).value,
+    "annualized_return": stats.annualized_return,
+    "information_ratio": lambda r, **o: stats.information_ratio(r, OTHER[: len(r)], **o),
+    "rolling_sharpe": lambda r, **o: stats.rolling_sharpe(r, 30, **o)[-1],
+    "sharpe_difference_test": lambda r, **o: stats.sharpe_difference_test(OTHER[: len(r)], r, **o).difference,
+    "sharpe_error": lambda r, **o: stats.sharpe_error(r, **o).annual_sharpe,
+    "sharpe_ratio": stats.sharpe_ratio,
+    "sharpe_standard_error": stats.sharpe_standard_error,
+    "walk_forward_consistency": lambda r, **o: stats.walk_forward_consistency([r[:40], r[40:]], **o).mean_sharpe,
+}
+OTHER = RNG.normal(0.0003, 0.01, 300)
+BY_DATES = {
+    "weekdays": (DAYS, 252),
+    "every day": (pd.date_range("2020-01-01", periods=300), 365),
+    "exchange days in New York": (DAYS.delete(range(20, 290, 27)).tz_localize("America/New_York"), 252),
+    "weeks": (pd.date_range("2015-01-02", periods=300, freq="W-FRI"), 52),
+    "month ends": (pd.date_range("2000-01-31", periods=120, freq="ME"), 12),
+    "last business days": (pd.date_range("2000-01-31", periods=120, freq="BME"), 12),
+    "periods of a month": (pd.period_range("2000-01", periods=120, freq="M"), 12),
+    "texts of months": (pd.Index([f"{2000 + n // 12}-{n % 12 + 1:02}" for n in range(120)], dtype=object), 12),
+    "dates of quarters": (pd.Index(pd.date_range("1960-03-31", periods=160, freq="QE").date), 4),
+    "a year left out": (DAYS[:150].append(DAYS[150:] + pd.Timedelta(days=364)), 252),
+}
+WITHIN_DAYS = {
+    "hours": (pd.date_range("2024-01-01", periods=300, freq="h"), 8760),
+    "half hours of a session": (
+        pd.DatetimeIndex([day + pd.Timedelta(hours=9.5 + n / 2) for day in DAYS[:24] for n in range(13)])[:300],
+        13 * 252,
+    ),
+    "open and close": (pd.DatetimeIndex([day + pd.Timedelta(hours=h) for day in DAYS[:150] for h in (9, 16)]), 504),
+}
+
+
+@pytest.mark.parametrize("function", ANNUAL.values(), ids=ANNUAL)
+@pytest.mark.parametrize(("index", "rows"), BY_DATES.values(), ids=BY_DATES)
+def test_the_dates_of_a_series_say_how_many_rows_a_year_has(function, index, rows):
+    returns = pd.Series(OWN[: len(index)], index=index)
+    assert function(returns) == function(returns.to_numpy(), periods=rows)
+    assert function(returns.to_numpy()) == function(returns.to_numpy(), periods=252)
+
+
+def test_ten_years_of_months_have_the_sharpe_ratio_of_months():
+    months = pd.Series(0.03 * OWN[:120] / OWN[:120].std(), index=pd.date_range("2010-01-31", periods=120, freq="ME"))
+    assert stats.sharpe_ratio(months) == pytest.approx(months.mean() / months.std() * np.sqrt(12))
+    assert stats.annualized_return(months) == pytest.approx((1 + months).prod() ** (12 / 120) - 1)
+
+
+@pytest.mark.parametrize("function", ANNUAL.values(), ids=ANNUAL)
+@pytest.mark.parametrize(("index", "rows"), BY_DATES.values(), ids=BY_DATES)
+def test_periods_that_the_dates_deny_are_refused(function, index, rows):
+    returns = pd.Series(OWN[: len(index)], index=index)
+    wrong = 12 if rows == 252 else 252
+    with pytest.raises(InputError, match=rf"expected about {rows} rows a year.*found {wrong}\. "):
+        function(returns, periods=wrong)
+    assert function(returns, periods=1) == function(returns.to_numpy(), periods=1)
+    assert function(returns, periods=1.04 * rows) == function(returns.to_numpy(), periods=1.04 * rows)
+
+
+@pytest.mark.parametrize("function", ANNUAL.values(), ids=ANNUAL)
+@pytest.mark.parametrize(("index", "rows"), WITHIN_DAYS.values(), ids=WITHIN_DAYS)
+def test_returns_within_days_are_asked_how_many_a_year_has(function, index, rows):
+    returns = pd.Series(OWN[: len(index)], index=index)
+    with pytest.raises(InputError, match=f"periods: expected it to be given, .* within days .* {rows:,} a year"):
+        function(returns)
+    with pytest.raises(InputError, match=f"expected about {rows:,} rows a year"):
+        function(returns, periods=252)
+    assert function(returns, periods=rows) == function(returns.to_numpy(), periods=rows)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.date_range("2020-01-03", periods=60, freq="14D"),
+        pd.date_range("2020-01-03", periods=60, freq="28D"),
+        pd.bdate_range("2020-01-01", periods=180, freq="C", weekmask="Mon Wed Fri"),
+        DAYS[::3],
+    ],
+    ids=["fortnights", "four weeks", "three days a week", "every third session"],
+)
+def test_dates_that_no_convention_knows_are_asked_about(index):
+    with pytest.raises(InputError, match=r"periods: expected it to be given, found rows"):
+        stats.sharpe_ratio(pd.Series(OWN[: len(index)], index=index))
+
+
+@pytest.mark.parametrize("days", [["2020-01-02", "2020-01-03"], ["2020-01-03", "2020-01-06"], ["2020-01-02"]])
+def test_a_few_days_are_daily(days):
+    returns = pd.Series([0.01, 0.02][: len(days)], index=pd.to_datetime(days))
+    assert stats.annualized_return(returns) == stats.annualized_return(returns.to_numpy(), periods=252)

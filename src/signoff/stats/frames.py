@@ -5,6 +5,8 @@ pays nothing. What is not a number (a date, a text, a duration) is refused and n
 """
 
 import re
+from collections.abc import Iterable
+from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -88,6 +90,30 @@ def refuse_disorder(values: ArrayLike, name: str) -> None:
             f"{name}: {row_name(values, row)} comes after {labels[row - 1]}; expected rows in order of time, oldest "
             "first. Sort them, e.g. by sort_index()."
         )
+
+
+def times(values: ArrayLike) -> NDArray[np.datetime64] | None:
+    """The times that a pandas object labels its rows with, as its own zone's clock shows them; None without."""
+    labels = _labels(values)
+    if labels is None or len(labels) == 0:
+        return None
+    if hasattr(labels, "to_timestamp"):  # periods, by their beginning
+        return np.asarray(labels.to_timestamp(), dtype="datetime64[ns]")
+    if hasattr(labels, "tz_localize"):
+        return np.asarray(labels.tz_localize(None), dtype="datetime64[ns]")
+    if all(isinstance(label, date) for label in labels):
+        shown = [label.replace(tzinfo=None) if isinstance(label, datetime) else label for label in labels]
+        return np.array(shown, dtype="datetime64[us]")
+    if all(isinstance(label, str) and _ISO_DATE.fullmatch(label) for label in labels):
+        return _of_texts(labels)
+    return None
+
+
+def _of_texts(labels: Iterable[str]) -> NDArray[np.datetime64] | None:
+    try:
+        return np.array([np.datetime64(label, "D") for label in labels], dtype="datetime64[D]")
+    except ValueError:  # such as 2020-13-01, which is a name and no date
+        return None
 
 
 def _has_order(labels: Any) -> bool:  # noqa: ANN401 - an index of pandas, which is not imported
