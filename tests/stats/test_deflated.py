@@ -61,7 +61,7 @@ def test_a_record_as_long_as_the_minimum_has_the_confidence_asked_for():
 def test_the_probability_is_the_share_of_samples_that_show_less():
     """Monte Carlo: with true ratio 0.1, PSR against 0.1 is uniform, so it exceeds 0.95 one time in twenty."""
     samples = np.random.default_rng(0).normal(0.1, 1, (4000, 500))
-    drawn = [probabilistic_sharpe_ratio(s.mean() / s.std(ddof=1), 500, benchmark=0.1) for s in samples]
+    drawn = [probabilistic_sharpe_ratio(s.mean() / s.std(ddof=1), 500, benchmark=0.01) for s in samples]
 
     assert np.mean(np.array(drawn) > 0.95) == pytest.approx(0.05, abs=0.012)
 

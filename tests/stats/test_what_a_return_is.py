@@ -152,6 +152,42 @@ def test_an_annual_sharpe_ratio_is_caught_unless_it_is_named_per_period(ratio):
     assert 0 <= stats.probabilistic_sharpe_ratio(sharpe_per_period=ratio, n=24) <= 1
 
 
+NAMED = {"skew": 0, "kurtosis": 3, "trials": 20}
+
+
+@pytest.mark.parametrize("ratio", [0.8, 0.35, -0.5])
+@pytest.mark.parametrize("n", [252, 1260, 2520])
+def test_an_annual_sharpe_ratio_below_one_is_caught_in_a_record_of_days(ratio, n):
+    """0.35 a day is 5.6 a year."""
+    for call in (
+        lambda: stats.probabilistic_sharpe_ratio(ratio, n),
+        lambda: stats.probabilistic_sharpe_ratio(ratio, n=n),
+        lambda: stats.deflated_sharpe_ratio(ratio, n, **NAMED, trial_sharpe_variance=0.001),
+        lambda: stats.probabilistic_sharpe_ratio(0.1, n, benchmark=ratio),
+    ):
+        with pytest.raises(InputError, match=r"reads as an annual one. Divide it by the root of the periods a year"):
+            call()
+    assert 0 <= stats.probabilistic_sharpe_ratio(sharpe_per_period=ratio, n=n) <= 1
+    assert 0 <= stats.probabilistic_sharpe_ratio(ratio, 60) <= 1
+
+
+@pytest.mark.parametrize("variance", [0.25, 0.5, 0.03, 1.0])
+def test_an_annual_variance_of_trials_is_caught_in_a_record_of_days(variance):
+    with pytest.raises(InputError, match=f"found {variance:g} for 2520 periods, which reads as that of annual ones"):
+        stats.deflated_sharpe_ratio(0.05, 2520, **NAMED, trial_sharpe_variance=variance)
+    with pytest.raises(InputError, match="annual"):
+        stats.deflated_sharpe_ratio(sharpe_per_period=0.05, n=252, **NAMED, trial_sharpe_variance=variance)
+    believed = stats.deflated_sharpe_ratio(0.05, 2520, **NAMED, trial_variance_per_period=variance)
+    assert believed.trial_sharpe_variance == variance
+    assert stats.deflated_sharpe_ratio(0.05, 60, **NAMED, trial_sharpe_variance=variance).threshold > 0
+
+
+@pytest.mark.parametrize("given", [{}, {"trial_sharpe_variance": 0.001, "trial_variance_per_period": 0.001}])
+def test_a_deflation_takes_one_variance(given):
+    with pytest.raises(InputError, match=r"neither|both"):
+        stats.deflated_sharpe_ratio(0.05, 2520, **NAMED, **given)
+
+
 def test_the_old_name_of_a_ratio_is_taken_with_a_warning():
     with pytest.warns(DeprecationWarning, match="sharpe_per_period"):
         old = stats.probabilistic_sharpe_ratio(sharpe=0.1, n=250)
