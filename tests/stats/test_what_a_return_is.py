@@ -325,3 +325,84 @@ def test_dates_that_no_convention_knows_are_asked_about(index):
 def test_a_few_days_are_daily(days):
     returns = pd.Series([0.01, 0.02][: len(days)], index=pd.to_datetime(days))
     assert stats.annualized_return(returns) == stats.annualized_return(returns.to_numpy(), periods=252)
+
+
+NO_SERIES = {
+    "None": (None, "NoneType"),
+    "a dict": ({"a": 0.01}, "dict"),
+    "a set": ({0.01, 0.02}, "set"),
+    "a generator": ((r for r in OWN), "generator"),
+    "a function": (len, "builtin_function_or_method"),
+    "a text": ("0.01, 0.02", "texts"),
+    "texts": (["0.01", "0.02"], "texts"),
+}
+
+
+@pytest.mark.parametrize("function", OF_ONE_RECORD.values(), ids=OF_ONE_RECORD)
+@pytest.mark.parametrize(("given", "found"), NO_SERIES.values(), ids=NO_SERIES)
+def test_what_is_no_series_is_refused_by_its_true_type(function, given, found):
+    with pytest.raises(InputError, match=f"expected numbers, found .*{found}"):
+        function(given)
+
+
+FLAGS = {
+    "an array": OWN > 0,
+    "a Series": pd.Series(OWN > 0, index=DAYS),
+    "a nullable Series": pd.Series(OWN > 0, index=DAYS, dtype="boolean"),
+    "a polars Series": pl.Series(OWN > 0),
+    "a list": (OWN > 0).tolist(),
+    "a list with one": [*OWN[:299].tolist(), True],
+    "objects with one": np.array([*OWN[:299].tolist(), np.True_], dtype=object),
+}
+
+
+@pytest.mark.parametrize("function", OF_ONE_RECORD.values(), ids=OF_ONE_RECORD)
+@pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
+def test_booleans_are_no_returns(function, flags):
+    with pytest.raises(InputError, match="found a boolean at entry"):
+        function(flags)
+
+
+def test_a_column_of_booleans_is_no_trial():
+    family = pd.DataFrame({"slow": OWN, "fast": OWN[::-1], "gained": OWN > 0})
+    with pytest.raises(InputError, match="column 'gained': expected numbers, found a boolean"):
+        stats.probability_of_backtest_overfitting(family, partitions=4)
+
+
+IN_PLACE_OF_A_NUMBER = {
+    "windows": lambda v: stats.windows(v, 63),
+    "rolling_sharpe": lambda v: stats.rolling_sharpe(OWN, v),
+    "first_windows": lambda v: stats.first_windows(OWN, v),
+    "periods": lambda v: stats.sharpe_ratio(OWN, periods=v),
+    "level": lambda v: stats.value_at_risk(OWN, level=v),
+    "method": lambda v: stats.sharpe_error(OWN, method=v),
+    "a ratio": lambda v: stats.probabilistic_sharpe_ratio(v, 100),
+    "trials": lambda v: stats.expected_maximum_sharpe(v, 0.01),
+    "returns_up_to": lambda v: stats.returns_up_to(v).__enter__(),
+}
+
+
+@pytest.mark.parametrize("function", IN_PLACE_OF_A_NUMBER.values(), ids=IN_PLACE_OF_A_NUMBER)
+@pytest.mark.parametrize(
+    "series",
+    [OWN, pd.Series(OWN, index=DAYS), pl.Series(OWN), OWN.tolist(), pd.DataFrame({"a": OWN})],
+    ids=["array", "Series", "polars", "list", "table"],
+)
+def test_a_series_in_place_of_a_number_is_named_and_not_printed(function, series):
+    with pytest.raises(InputError, match=rf"found {type(series).__name__} of 300 .*entries") as refusal:
+        function(series)
+    assert len(str(refusal.value)) < 200
+    assert "\n" not in str(refusal.value)
+
+
+def test_one_error_names_broken_input_and_too_little_of_it():
+    for broken in ([0.01, None], [0.01]):
+        with pytest.raises(stats.StatisticsError):
+            stats.sharpe_ratio(broken)
+    assert issubclass(stats.StatisticsError, ValueError)
+    assert not issubclass(stats.InsufficientData, stats.InputError)
+
+
+def test_the_package_lists_its_functions():
+    assert set(stats.__all__) <= set(dir(stats))
+    assert {name for name in dir(stats) if not name.startswith("_")} == {*stats.__all__, "returns_up_to"}
