@@ -345,7 +345,9 @@ def test_a_feature_that_its_module_keeps_is_found_in_the_child(folder):
 
 
 def test_a_missing_input_is_named_with_its_key_and_nothing_claims_to_have_run(tmp_path):
-    declared = PitDeclaration(compute="features:compute", inputs={"prices": "inputs/prices.parquet"}, code_review_by="G")
+    declared = PitDeclaration(
+        compute="features:compute", inputs={"prices": "inputs/prices.parquet"}, code_review_by="G"
+    )
     found = FeatureReplays(Sandbox())(tmp_path, declared, None)
     assert "validation.pit.inputs.prices" in found.error
     assert str(tmp_path / "inputs/prices.parquet") in found.error

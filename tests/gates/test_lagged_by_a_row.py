@@ -75,6 +75,22 @@ def test_the_lag_of_a_benchmark_is_asked(tmp_path, lag, correlation):
     assert f"benchmark_lag {lag} (declared)" in held.backtest.time.words
 
 
+@pytest.mark.parametrize(("lag", "correlation"), [(1, -0.775), (1, -0.4), (2, -0.9), (-1, -0.5)])
+def test_the_lag_of_a_benchmark_is_asked_of_a_book_that_is_short_of_it(tmp_path, lag, correlation):
+    own, other = pair(900, lag, correlation)
+    with pytest.raises(BadInputError, match=f"benchmark_lag: {lag} ") as caught:
+        read(tmp_path / "a", own, other, "benchmark", DATES["daily"])
+    assert "and of -0." in str(caught.value)
+    held = read(tmp_path / "b", own, other, "benchmark", DATES["daily"], evidence={"benchmark_lag": lag})
+    assert held.backtest.time.lag == lag
+
+
+@pytest.mark.parametrize("correlation", [-0.3, -0.8])
+def test_a_book_that_is_short_of_its_benchmark_on_the_same_row_is_read(tmp_path, correlation):
+    own, other = pair(900, 0, correlation)
+    assert read(tmp_path, own, other, "benchmark", DATES["daily"]).backtest.time.lag == 0
+
+
 @pytest.mark.parametrize("declared", [0, 2, -1])
 def test_a_declared_lag_that_the_returns_deny_is_refused(tmp_path, declared):
     own, other = pair(900, 1, 0.7)

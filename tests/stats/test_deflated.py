@@ -73,7 +73,7 @@ def test_more_trials_deflate_more():
 
 
 def test_one_trial_or_equal_trials_are_no_family():
-    for trials, variance in ((1, 0.1), (10, 0.0)):
+    for trials, variance in ((1, 0.01), (10, 0.0)):
         with pytest.raises(InsufficientData):
             deflated_sharpe_ratio(0.1, 1000, skew=0, kurtosis=3, trials=trials, trial_sharpe_variance=variance)
     with pytest.raises(InsufficientData):

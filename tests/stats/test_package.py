@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +43,9 @@ def test_importing_the_package_loads_neither_compiler_nor_special_functions():
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
     assert printed.strip() == "set()"
+
+
+def test_the_guide_lists_every_function():
+    guide = Path(__file__).parents[2].joinpath("docs", "how-to-evidence.md").read_text(encoding="utf-8")
+    table = guide.partition("## In Python")[2].partition("\n## ")[0]
+    assert [name for name in signoff.stats.__all__ if f"`{name}`" not in table] == []

@@ -223,16 +223,20 @@ class TestDirection:
     @given(st.floats(-0.2, 0.4), st.floats(0.001, 0.2), st.integers(20, 3000))
     def test_a_higher_ratio_is_more_probable_above_a_benchmark_that_it_beats(self, sharpe, step, n):
         """For normal returns at every ratio: z = (SR − SR₀)/√(1 + SR²/2) rises as long as SR·SR₀ > −2."""
-        low, high = (s.probabilistic_sharpe_ratio(x, n, benchmark=0.05) for x in (sharpe, sharpe + step))
+        low, high = (
+            s.probabilistic_sharpe_ratio(sharpe_per_period=x, n=n, benchmark=0.05) for x in (sharpe, sharpe + step)
+        )
 
         assert low <= high
 
     @FEW
     @given(st.floats(0.06, 0.4), st.integers(20, 3000), st.integers(1, 500))
     def test_a_longer_record_makes_a_ratio_above_its_benchmark_more_probable(self, sharpe, n, more):
-        assert s.probabilistic_sharpe_ratio(sharpe, n, benchmark=0.05) <= s.probabilistic_sharpe_ratio(
-            sharpe, n + more, benchmark=0.05
+        shorter, longer = (
+            s.probabilistic_sharpe_ratio(sharpe_per_period=sharpe, n=size, benchmark=0.05) for size in (n, n + more)
         )
+
+        assert shorter <= longer
 
     @FEW
     @given(st.floats(-3, 0), st.floats(0.01, 2), st.floats(0.01, 0.3))
@@ -249,7 +253,9 @@ class TestDirection:
     @given(st.integers(2, 5000), st.integers(1, 5000), st.floats(1e-6, 0.1), st.floats(-0.1, 0.4))
     def test_more_trials_or_more_spread_among_them_deflate_more(self, trials, more, variance, sharpe):
         def deflated(count, spread):
-            return s.deflated_sharpe_ratio(sharpe, 500, skew=0, kurtosis=3, trials=count, trial_sharpe_variance=spread)
+            return s.deflated_sharpe_ratio(
+                sharpe_per_period=sharpe, n=500, skew=0, kurtosis=3, trials=count, trial_variance_per_period=spread
+            )
 
         base = deflated(trials, variance)
         assert deflated(trials + more, variance).threshold > base.threshold

@@ -152,6 +152,42 @@ def test_an_annual_sharpe_ratio_is_caught_unless_it_is_named_per_period(ratio):
     assert 0 <= stats.probabilistic_sharpe_ratio(sharpe_per_period=ratio, n=24) <= 1
 
 
+NAMED = {"skew": 0, "kurtosis": 3, "trials": 20}
+
+
+@pytest.mark.parametrize("ratio", [0.8, 0.35, -0.5])
+@pytest.mark.parametrize("n", [252, 1260, 2520])
+def test_an_annual_sharpe_ratio_below_one_is_caught_in_a_record_of_days(ratio, n):
+    """0.35 a day is 5.6 a year."""
+    for call in (
+        lambda: stats.probabilistic_sharpe_ratio(ratio, n),
+        lambda: stats.probabilistic_sharpe_ratio(ratio, n=n),
+        lambda: stats.deflated_sharpe_ratio(ratio, n, **NAMED, trial_sharpe_variance=0.001),
+        lambda: stats.probabilistic_sharpe_ratio(0.1, n, benchmark=ratio),
+    ):
+        with pytest.raises(InputError, match=r"reads as an annual one. Divide it by the root of the periods a year"):
+            call()
+    assert 0 <= stats.probabilistic_sharpe_ratio(sharpe_per_period=ratio, n=n) <= 1
+    assert 0 <= stats.probabilistic_sharpe_ratio(ratio, 60) <= 1
+
+
+@pytest.mark.parametrize("variance", [0.25, 0.5, 0.03, 1.0])
+def test_an_annual_variance_of_trials_is_caught_in_a_record_of_days(variance):
+    with pytest.raises(InputError, match=f"found {variance:g} for 2520 periods, which reads as that of annual ones"):
+        stats.deflated_sharpe_ratio(0.05, 2520, **NAMED, trial_sharpe_variance=variance)
+    with pytest.raises(InputError, match="annual"):
+        stats.deflated_sharpe_ratio(sharpe_per_period=0.05, n=252, **NAMED, trial_sharpe_variance=variance)
+    believed = stats.deflated_sharpe_ratio(0.05, 2520, **NAMED, trial_variance_per_period=variance)
+    assert believed.trial_sharpe_variance == variance
+    assert stats.deflated_sharpe_ratio(0.05, 60, **NAMED, trial_sharpe_variance=variance).threshold > 0
+
+
+@pytest.mark.parametrize("given", [{}, {"trial_sharpe_variance": 0.001, "trial_variance_per_period": 0.001}])
+def test_a_deflation_takes_one_variance(given):
+    with pytest.raises(InputError, match=r"neither|both"):
+        stats.deflated_sharpe_ratio(0.05, 2520, **NAMED, **given)
+
+
 def test_the_old_name_of_a_ratio_is_taken_with_a_warning():
     with pytest.warns(DeprecationWarning, match="sharpe_per_period"):
         old = stats.probabilistic_sharpe_ratio(sharpe=0.1, n=250)
@@ -198,3 +234,175 @@ def test_the_downside_of_two_years_of_months_is_a_figure():
     below = np.sqrt(np.mean(np.minimum(months, 0) ** 2))
     above = np.sqrt(np.mean(np.maximum(months, 0) ** 2))
     assert stats.downside_sensitivity_ratio(months).ratio == pytest.approx(below / above)
+
+
+ANNUAL = {
+    "annual_sharpe": lambda r, **o: stats.annual_sharpe(r, **o).value,
+    "annualized_return": stats.annualized_return,
+    "information_ratio": lambda r, **o: stats.information_ratio(r, OTHER[: len(r)], **o),
+    "rolling_sharpe": lambda r, **o: stats.rolling_sharpe(r, 30, **o)[-1],
+    "sharpe_difference_test": lambda r, **o: stats.sharpe_difference_test(OTHER[: len(r)], r, **o).difference,
+    "sharpe_error": lambda r, **o: stats.sharpe_error(r, **o).annual_sharpe,
+    "sharpe_ratio": stats.sharpe_ratio,
+    "sharpe_standard_error": stats.sharpe_standard_error,
+    "walk_forward_consistency": lambda r, **o: stats.walk_forward_consistency([r[:40], r[40:]], **o).mean_sharpe,
+}
+OTHER = RNG.normal(0.0003, 0.01, 300)
+BY_DATES = {
+    "weekdays": (DAYS, 252),
+    "every day": (pd.date_range("2020-01-01", periods=300), 365),
+    "exchange days in New York": (DAYS.delete(range(20, 290, 27)).tz_localize("America/New_York"), 252),
+    "weeks": (pd.date_range("2015-01-02", periods=300, freq="W-FRI"), 52),
+    "month ends": (pd.date_range("2000-01-31", periods=120, freq="ME"), 12),
+    "last business days": (pd.date_range("2000-01-31", periods=120, freq="BME"), 12),
+    "periods of a month": (pd.period_range("2000-01", periods=120, freq="M"), 12),
+    "texts of months": (pd.Index([f"{2000 + n // 12}-{n % 12 + 1:02}" for n in range(120)], dtype=object), 12),
+    "dates of quarters": (pd.Index(pd.date_range("1960-03-31", periods=160, freq="QE").date), 4),
+    "a year left out": (DAYS[:150].append(DAYS[150:] + pd.Timedelta(days=364)), 252),
+}
+WITHIN_DAYS = {
+    "hours": (pd.date_range("2024-01-01", periods=300, freq="h"), 8760),
+    "half hours of a session": (
+        pd.DatetimeIndex([day + pd.Timedelta(hours=9.5 + n / 2) for day in DAYS[:24] for n in range(13)])[:300],
+        13 * 252,
+    ),
+    "open and close": (pd.DatetimeIndex([day + pd.Timedelta(hours=h) for day in DAYS[:150] for h in (9, 16)]), 504),
+}
+
+
+@pytest.mark.parametrize("function", ANNUAL.values(), ids=ANNUAL)
+@pytest.mark.parametrize(("index", "rows"), BY_DATES.values(), ids=BY_DATES)
+def test_the_dates_of_a_series_say_how_many_rows_a_year_has(function, index, rows):
+    returns = pd.Series(OWN[: len(index)], index=index)
+    assert function(returns) == function(returns.to_numpy(), periods=rows)
+    assert function(returns.to_numpy()) == function(returns.to_numpy(), periods=252)
+
+
+def test_ten_years_of_months_have_the_sharpe_ratio_of_months():
+    months = pd.Series(0.03 * OWN[:120] / OWN[:120].std(), index=pd.date_range("2010-01-31", periods=120, freq="ME"))
+    assert stats.sharpe_ratio(months) == pytest.approx(months.mean() / months.std() * np.sqrt(12))
+    assert stats.annualized_return(months) == pytest.approx((1 + months).prod() ** (12 / 120) - 1)
+
+
+@pytest.mark.parametrize("function", ANNUAL.values(), ids=ANNUAL)
+@pytest.mark.parametrize(("index", "rows"), BY_DATES.values(), ids=BY_DATES)
+def test_periods_that_the_dates_deny_are_refused(function, index, rows):
+    returns = pd.Series(OWN[: len(index)], index=index)
+    wrong = 12 if rows == 252 else 252
+    with pytest.raises(InputError, match=rf"expected about {rows} rows a year.*found {wrong}\. "):
+        function(returns, periods=wrong)
+    assert function(returns, periods=1) == function(returns.to_numpy(), periods=1)
+    assert function(returns, periods=1.04 * rows) == function(returns.to_numpy(), periods=1.04 * rows)
+
+
+@pytest.mark.parametrize("function", ANNUAL.values(), ids=ANNUAL)
+@pytest.mark.parametrize(("index", "rows"), WITHIN_DAYS.values(), ids=WITHIN_DAYS)
+def test_returns_within_days_are_asked_how_many_a_year_has(function, index, rows):
+    returns = pd.Series(OWN[: len(index)], index=index)
+    with pytest.raises(InputError, match=f"periods: expected it to be given, .* within days .* {rows:,} a year"):
+        function(returns)
+    with pytest.raises(InputError, match=f"expected about {rows:,} rows a year"):
+        function(returns, periods=252)
+    assert function(returns, periods=rows) == function(returns.to_numpy(), periods=rows)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.date_range("2020-01-03", periods=60, freq="14D"),
+        pd.date_range("2020-01-03", periods=60, freq="28D"),
+        pd.bdate_range("2020-01-01", periods=180, freq="C", weekmask="Mon Wed Fri"),
+        DAYS[::3],
+    ],
+    ids=["fortnights", "four weeks", "three days a week", "every third session"],
+)
+def test_dates_that_no_convention_knows_are_asked_about(index):
+    with pytest.raises(InputError, match=r"periods: expected it to be given, found rows"):
+        stats.sharpe_ratio(pd.Series(OWN[: len(index)], index=index))
+
+
+@pytest.mark.parametrize("days", [["2020-01-02", "2020-01-03"], ["2020-01-03", "2020-01-06"], ["2020-01-02"]])
+def test_a_few_days_are_daily(days):
+    returns = pd.Series([0.01, 0.02][: len(days)], index=pd.to_datetime(days))
+    assert stats.annualized_return(returns) == stats.annualized_return(returns.to_numpy(), periods=252)
+
+
+NO_SERIES = {
+    "None": (None, "NoneType"),
+    "a dict": ({"a": 0.01}, "dict"),
+    "a set": ({0.01, 0.02}, "set"),
+    "a generator": ((r for r in OWN), "generator"),
+    "a function": (len, "builtin_function_or_method"),
+    "a text": ("0.01, 0.02", "texts"),
+    "texts": (["0.01", "0.02"], "texts"),
+}
+
+
+@pytest.mark.parametrize("function", OF_ONE_RECORD.values(), ids=OF_ONE_RECORD)
+@pytest.mark.parametrize(("given", "found"), NO_SERIES.values(), ids=NO_SERIES)
+def test_what_is_no_series_is_refused_by_its_true_type(function, given, found):
+    with pytest.raises(InputError, match=f"expected numbers, found .*{found}"):
+        function(given)
+
+
+FLAGS = {
+    "an array": OWN > 0,
+    "a Series": pd.Series(OWN > 0, index=DAYS),
+    "a nullable Series": pd.Series(OWN > 0, index=DAYS, dtype="boolean"),
+    "a polars Series": pl.Series(OWN > 0),
+    "a list": (OWN > 0).tolist(),
+    "a list with one": [*OWN[:299].tolist(), True],
+    "objects with one": np.array([*OWN[:299].tolist(), np.True_], dtype=object),
+}
+
+
+@pytest.mark.parametrize("function", OF_ONE_RECORD.values(), ids=OF_ONE_RECORD)
+@pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
+def test_booleans_are_no_returns(function, flags):
+    with pytest.raises(InputError, match="found a boolean at entry"):
+        function(flags)
+
+
+def test_a_column_of_booleans_is_no_trial():
+    family = pd.DataFrame({"slow": OWN, "fast": OWN[::-1], "gained": OWN > 0})
+    with pytest.raises(InputError, match="column 'gained': expected numbers, found a boolean"):
+        stats.probability_of_backtest_overfitting(family, partitions=4)
+
+
+IN_PLACE_OF_A_NUMBER = {
+    "windows": lambda v: stats.windows(v, 63),
+    "rolling_sharpe": lambda v: stats.rolling_sharpe(OWN, v),
+    "first_windows": lambda v: stats.first_windows(OWN, v),
+    "periods": lambda v: stats.sharpe_ratio(OWN, periods=v),
+    "level": lambda v: stats.value_at_risk(OWN, level=v),
+    "method": lambda v: stats.sharpe_error(OWN, method=v),
+    "a ratio": lambda v: stats.probabilistic_sharpe_ratio(v, 100),
+    "trials": lambda v: stats.expected_maximum_sharpe(v, 0.01),
+    "returns_up_to": lambda v: stats.returns_up_to(v).__enter__(),
+}
+
+
+@pytest.mark.parametrize("function", IN_PLACE_OF_A_NUMBER.values(), ids=IN_PLACE_OF_A_NUMBER)
+@pytest.mark.parametrize(
+    "series",
+    [OWN, pd.Series(OWN, index=DAYS), pl.Series(OWN), OWN.tolist(), pd.DataFrame({"a": OWN})],
+    ids=["array", "Series", "polars", "list", "table"],
+)
+def test_a_series_in_place_of_a_number_is_named_and_not_printed(function, series):
+    with pytest.raises(InputError, match=rf"found {type(series).__name__} of 300 .*entries") as refusal:
+        function(series)
+    assert len(str(refusal.value)) < 200
+    assert "\n" not in str(refusal.value)
+
+
+def test_one_error_names_broken_input_and_too_little_of_it():
+    for broken in ([0.01, None], [0.01]):
+        with pytest.raises(stats.StatisticsError):
+            stats.sharpe_ratio(broken)
+    assert issubclass(stats.StatisticsError, ValueError)
+    assert not issubclass(stats.InsufficientData, stats.InputError)
+
+
+def test_the_package_lists_its_functions():
+    assert set(stats.__all__) <= set(dir(stats))
+    assert {name for name in dir(stats) if not name.startswith("_")} == {*stats.__all__, "returns_up_to"}

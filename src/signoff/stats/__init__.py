@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from signoff.stats.dispersion import volatility_ratio
     from signoff.stats.downside import downside_sensitivity_ratio
     from signoff.stats.drift import jensen_shannon, kolmogorov_smirnov, population_stability_index
-    from signoff.stats.errors import InputError, InsufficientData
+    from signoff.stats.errors import InputError, InsufficientData, StatisticsError
     from signoff.stats.overfitting import probability_of_backtest_overfitting
     from signoff.stats.performance import (
         annualized_return,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "InputError",
     "InsufficientData",
+    "StatisticsError",
     "annual_sharpe",
     "annualized_return",
     "autocorrelation_test",
@@ -106,7 +107,7 @@ _MODULES: Final = {
     "dispersion": ("volatility_ratio",),
     "downside": ("downside_sensitivity_ratio",),
     "drift": ("jensen_shannon", "kolmogorov_smirnov", "population_stability_index"),
-    "errors": ("InputError", "InsufficientData"),
+    "errors": ("InputError", "InsufficientData", "StatisticsError"),
     "overfitting": ("probability_of_backtest_overfitting",),
     "performance": (
         "annualized_return",
@@ -133,3 +134,8 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, and those that every module has."""
+    return sorted({*_HOME, *__all__, *(name for name in globals() if name.startswith("__"))})

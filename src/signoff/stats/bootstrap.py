@@ -334,7 +334,10 @@ def _resampled_maxima(
 def _differences(benchmark_losses: ArrayLike, model_losses: ArrayLike) -> Floats:
     refuse_disorder(benchmark_losses, "benchmark_losses")
     refuse_disorder(model_losses, "model_losses")
-    benchmark, models = vector(benchmark_losses, "benchmark_losses"), matrix(model_losses, "model_losses")
+    benchmark, models = (
+        vector(benchmark_losses, "benchmark_losses", flags=True),
+        matrix(model_losses, "model_losses", flags=True),
+    )
     if models.shape[0] != benchmark.size:
         raise InputError(f"benchmark_losses has {benchmark.size} rows and model_losses {models.shape[0]}; align them.")
     refuse_misaligned(benchmark_losses, model_losses, ("benchmark_losses", "model_losses"))

@@ -14,7 +14,8 @@ from signoff.stats._special import ndtr, ndtri, stdtr
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.long_run import LongRunVariance, automatic_lags, long_run_covariance, long_run_variance
 from signoff.stats.returns import simple_returns, unsteady
-from signoff.stats.sample import Floats, one_of, pair, positive, unit_scaled, whole
+from signoff.stats.rows import rows_a_year
+from signoff.stats.sample import Floats, one_of, pair, unit_scaled, whole
 from signoff.stats.sharpe import influence, per_period
 from signoff.stats.shown import Shown
 
@@ -53,7 +54,7 @@ def sharpe_difference_test(
     a: ArrayLike,
     b: ArrayLike,
     *,
-    periods: float = 252,
+    periods: float | None = None,
     method: str = "hac",
     lags: int | None = None,
     block: int | None = None,
@@ -65,7 +66,7 @@ def sharpe_difference_test(
     Parameters
     ----------
     a, b : (T,) simple returns of the same periods, oldest first.
-    periods : periods a year.
+    periods : periods a year; by default what the dates of a pandas index say, and 252 without dates.
     method : "hac" is the delta method over means and raw second moments with a long-run covariance. "bootstrap" is
         their studentised circular block bootstrap, which keeps its size better in short or heavy-tailed records.
     lags : of a Bartlett-weighted covariance times T/(T − 4), against the normal distribution. By default "hac" takes
@@ -85,9 +86,9 @@ def sharpe_difference_test(
         Fewer than 20 periods or 10 blocks, a constant record, or two records that are multiples of each other.
     """
     one_of(method, "method", METHODS)
-    root = float(np.sqrt(positive(periods, "periods")))
     first, second = simple_returns(a, "a"), simple_returns(b, "b")
     pair(a, b, ("a", "b"), at_least=MIN_OBSERVATIONS)
+    root = float(np.sqrt(rows_a_year(periods, a, b)))
     sample = np.column_stack([_standardised(unsteady(first, "a")), _standardised(unsteady(second, "b"))])
     is_bootstrap = method == "bootstrap"
     parts = _influence(sample)

@@ -125,7 +125,7 @@ def christoffersen(hits: ArrayLike, *, level: float = 0.95) -> Christoffersen:
 
 
 def _flags(hits: ArrayLike) -> Flags:
-    array = floats(hits, "hits")
+    array = floats(hits, "hits", flags=True)
     if array.ndim != 1:
         raise InputError(f"hits: expected one dimension, found shape {array.shape}.")
     if array.size < 2:

@@ -18,9 +18,15 @@ from signoff.stats.shown import Shown
 
 EULER_MASCHERONI: Final = 0.5772156649015329
 PER_PERIOD: Final = "sharpe_per_period"
+VARIANCE_PER_PERIOD: Final = "trial_variance_per_period"
 _LARGEST_RATIO: Final = 1e100
 _ANNUAL: Final = 1.0
 """A ratio of 1 a day is one of 16 a year: a ratio from here on reads as annual unless it is named per period."""
+_DAILY: Final = 252
+_ANNUAL_OF_DAYS: Final = 0.3
+"""The same for records of 252 periods or more, which are mostly of days: 0.3 a day is 4.8 a year."""
+_ANNUAL_VARIANCE_OF_DAYS: Final = 0.02
+"""Trials whose ratios have this variance a day deviate by 2.2 a year from each other."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,28 +40,50 @@ def _per_period(function: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        limit = _ANNUAL_OF_DAYS if _is_daily(kwargs.get("n", args[1] if len(args) > 1 else 0)) else _ANNUAL
         if "sharpe" in kwargs:
             warn(
                 f"{function.__name__}: `sharpe` is now `{PER_PERIOD}`; it takes an annual ratio over √(periods a year)",
                 DeprecationWarning,
                 stacklevel=2,
             )
-            return checked(*args, **{PER_PERIOD: _not_annual(kwargs.pop("sharpe"), "sharpe")}, **kwargs)  # type: ignore[arg-type]
+            return checked(*args, **{PER_PERIOD: _not_annual(kwargs.pop("sharpe"), "sharpe", limit)}, **kwargs)  # type: ignore[arg-type]
         if args:
-            _not_annual(args[0], PER_PERIOD)
-            _not_annual(kwargs.get("benchmark", 0.0), "benchmark")
+            _not_annual(args[0], PER_PERIOD, limit)
+            _not_annual(kwargs.get("benchmark", 0.0), "benchmark", limit)
         return function(*args, **kwargs)
 
     return checked
 
 
-def _not_annual(value: T, name: str) -> T:
-    if isinstance(value, int | float) and _ANNUAL <= abs(value) <= _LARGEST_RATIO:
+def _is_daily(n: object) -> bool:
+    return isinstance(n, int | float) and n >= _DAILY
+
+
+def _not_annual(value: T, name: str, limit: float) -> T:
+    if isinstance(value, int | float) and limit <= abs(value) <= _LARGEST_RATIO:
         raise InputError(
             f"{name}: expected a Sharpe ratio per period, found {value:g}, which reads as an annual one. Divide it by "
             f"the root of the periods a year (√252 for days), or write {PER_PERIOD}={value:g} if it is per period."
         )
     return value
+
+
+def _variance_per_period(questioned: float | None, believed: float | None, n: float) -> float:
+    """The one variance that is given; the one whose name does not say per period is questioned."""
+    if (questioned is None) == (believed is None):
+        found = "neither" if believed is None else "both"
+        raise InputError(f"trial_sharpe_variance: expected it or {VARIANCE_PER_PERIOD}, found {found}; pass one.")
+    if questioned is None:
+        assert believed is not None
+        return finite(believed, VARIANCE_PER_PERIOD)
+    if _is_daily(n) and finite(questioned, "trial_sharpe_variance") > _ANNUAL_VARIANCE_OF_DAYS:
+        raise InputError(
+            f"trial_sharpe_variance: expected the variance of Sharpe ratios per period, found {questioned:g} for {n:g} "
+            "periods, which reads as that of annual ones. Divide it by the periods a year (252 for days), or write "
+            f"{VARIANCE_PER_PERIOD}={questioned:g} if it is per period."
+        )
+    return questioned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -83,7 +111,8 @@ def probabilistic_sharpe_ratio(
 
     Parameters
     ----------
-    sharpe_per_period, benchmark : an annual ratio over √(periods a year). Given without its name, 1 or more is refused.
+    sharpe_per_period, benchmark : an annual ratio over √(periods a year). Given without its name, 1 or
+        more is refused, and from 252 periods on 0.3 or more.
     n : T, periods observed.
     skew, kurtosis : γ₃ and γ₄ of the returns, γ₄ = 3 for a normal distribution.
 
@@ -103,7 +132,14 @@ def probabilistic_sharpe_ratio(
 
 @_per_period
 def deflated_sharpe_ratio(
-    sharpe_per_period: float, n: int, *, skew: float, kurtosis: float, trials: int, trial_sharpe_variance: float
+    sharpe_per_period: float,
+    n: int,
+    *,
+    skew: float,
+    kurtosis: float,
+    trials: int,
+    trial_sharpe_variance: float | None = None,
+    trial_variance_per_period: float | None = None,
 ) -> DeflatedSharpeRatio:
     """The probabilistic ratio against the expected maximum of the trials (Bailey and López de Prado 2014).
 
@@ -113,16 +149,19 @@ def deflated_sharpe_ratio(
     ----------
     sharpe_per_period, n, skew, kurtosis : as in `probabilistic_sharpe_ratio`.
     trials : N, independent configurations tried.
-    trial_sharpe_variance : V, the variance across trials of their Sharpe ratios per period.
+    trial_sharpe_variance : V, the variance across trials of their Sharpe ratios per period; that of annual ratios over
+        the periods a year. From 252 periods on more than 0.02 is refused, unless it is given as
+        `trial_variance_per_period`.
 
     Raises
     ------
     InputError
-        As `probabilistic_sharpe_ratio`, or a negative variance.
+        As `probabilistic_sharpe_ratio`, a negative variance, or one that reads as annual.
     InsufficientData
         Fewer than two trials, no variance between them, or n < 2.
     """
-    threshold = expected_maximum_sharpe(trials, trial_sharpe_variance)
+    variance = _variance_per_period(trial_sharpe_variance, trial_variance_per_period, n)
+    threshold = expected_maximum_sharpe(trials, variance)
     return DeflatedSharpeRatio(
         probability=probabilistic_sharpe_ratio(
             sharpe_per_period=sharpe_per_period, n=n, skew=skew, kurtosis=kurtosis, benchmark=threshold
@@ -133,7 +172,7 @@ def deflated_sharpe_ratio(
         skew=skew,
         kurtosis=kurtosis,
         trials=trials,
-        trial_sharpe_variance=trial_sharpe_variance,
+        trial_sharpe_variance=variance,
         convention="Bailey and López de Prado (2014): Sharpe ratio per period, kurtosis 3 for a normal distribution, "
         "√(T − 1)",
     )

@@ -180,8 +180,8 @@ def reference_edges(reference: Floats, bins: int) -> Floats:
 
 def _samples(reference: ArrayLike, current: ArrayLike, minimum: int) -> tuple[Floats, Floats]:
     least = whole(minimum, "minimum", at_least=2)
-    return varying(vector(reference, "reference", at_least=least), "reference"), vector(
-        current, "current", at_least=least
+    return varying(vector(reference, "reference", at_least=least, flags=True), "reference"), vector(
+        current, "current", at_least=least, flags=True
     )
 
 

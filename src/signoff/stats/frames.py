@@ -5,6 +5,8 @@ pays nothing. What is not a number (a date, a text, a duration) is refused and n
 """
 
 import re
+from collections.abc import Iterable
+from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -16,19 +18,19 @@ _NUMBERS: Final = "fiub"
 _ISO_DATE: Final = re.compile(r"\d{4}-\d{2}(-\d{2})?")
 
 
-def floats(values: ArrayLike, name: str) -> NDArray[np.float64]:
+def floats(values: ArrayLike, name: str, *, flags: bool = False) -> NDArray[np.float64]:
     """`values` as float64, of the dimensions they have.
 
-    A missing entry (None, NA, null, masked) becomes NaN, to be refused.
+    A missing entry (None, NA, null, masked) becomes NaN, to be refused. Booleans are refused, unless `flags` are meant.
     """
     names = column_names(values)
     if names is None:
-        return _numbers(values, values, name, "")
+        return _numbers(values, values, name, "", flags=flags)
     table: Any = values
     array = np.empty((len(table), len(names)))
     for place, column in enumerate(names):
         series = table.iloc[:, place] if hasattr(table, "iloc") else table.to_series(place)
-        array[:, place] = _numbers(series, table, name, f"column {column!r}")
+        array[:, place] = _numbers(series, table, name, f"column {column!r}", flags=flags)
     return array
 
 
@@ -90,6 +92,30 @@ def refuse_disorder(values: ArrayLike, name: str) -> None:
         )
 
 
+def times(values: ArrayLike) -> NDArray[np.datetime64] | None:
+    """The times that a pandas object labels its rows with, as its own zone's clock shows them; None without."""
+    labels = _labels(values)
+    if labels is None or len(labels) == 0:
+        return None
+    if hasattr(labels, "to_timestamp"):  # periods, by their beginning
+        return np.asarray(labels.to_timestamp(), dtype="datetime64[ns]")
+    if hasattr(labels, "tz_localize"):
+        return np.asarray(labels.tz_localize(None), dtype="datetime64[ns]")
+    if all(isinstance(label, date) for label in labels):
+        shown = [label.replace(tzinfo=None) if isinstance(label, datetime) else label for label in labels]
+        return np.array(shown, dtype="datetime64[us]")
+    if all(isinstance(label, str) and _ISO_DATE.fullmatch(label) for label in labels):
+        return _of_texts(labels)
+    return None
+
+
+def _of_texts(labels: Iterable[str]) -> NDArray[np.datetime64] | None:
+    try:
+        return np.array([np.datetime64(label, "D") for label in labels], dtype="datetime64[D]")
+    except ValueError:  # such as 2020-13-01, which is a name and no date
+        return None
+
+
 def _has_order(labels: Any) -> bool:  # noqa: ANN401 - an index of pandas, which is not imported
     """Whether labels are times, numbers or ISO dates, whose order is that of time; names have none."""
     first = labels[0]
@@ -104,24 +130,44 @@ def _labels(values: ArrayLike) -> Any:  # noqa: ANN401 - an index of pandas, whi
     return None if index is None or (hasattr(index, "step") and hasattr(index, "start")) else index
 
 
-def _numbers(values: ArrayLike, table: ArrayLike, name: str, column: str) -> NDArray[np.float64]:
+def _numbers(values: ArrayLike, table: ArrayLike, name: str, column: str, *, flags: bool) -> NDArray[np.float64]:
     where = f"{name}: {column}" if column else name
     try:
         array = np.asarray(values)
     except (TypeError, ValueError) as trouble:
         raise InputError(f"{where}: expected numbers, found something else ({trouble}).") from trouble
+    if not flags and (place := _boolean(values, array)) is not None:
+        raise InputError(
+            f"{where}: expected numbers, found a boolean at entry {place}. Pass numbers, such as returns, and no marks "
+            "of gains and losses."
+        )
     if array.dtype.kind == "O" and array.ndim == 1:
         return _from_objects(array, table, where)
     if array.dtype.kind == "O" and array.ndim == 2 and array.size:
         columns = (_from_objects(held, table, f"{where}: column {place}") for place, held in enumerate(array.T))
         return np.column_stack(tuple(columns))
     if array.dtype.kind not in _NUMBERS:
-        kind = "texts" if array.dtype.kind in "OUST" else str(array.dtype)
-        advice = "Leave that column out" if column else "Pass numbers"
+        kind = _kind(values, array)
+        advice = "Leave that column out" if column else "Pass a series of numbers"
         raise InputError(f"{where}: expected numbers, found {kind}. {advice}.")
     with np.errstate(over="ignore"):  # beyond float64 is infinite, and refused with its row
         found = np.asarray(array, dtype=np.float64)
     return np.where(np.ma.getmaskarray(values), np.nan, found) if isinstance(values, np.ma.MaskedArray) else found
+
+
+def _kind(values: ArrayLike, array: NDArray[Any]) -> str:
+    """What the values are, where they are no numbers."""
+    if array.dtype.kind == "O":
+        return f"a value of type {type(values).__name__}" if array.ndim == 0 else "objects of other types"
+    return "texts" if array.dtype.kind in "UST" else str(array.dtype)
+
+
+def _boolean(values: ArrayLike, array: NDArray[Any]) -> int | None:
+    """The first entry that is a boolean; a list is asked itself, since its array has made numbers of them."""
+    if array.dtype.kind == "b" and array.size:
+        return 0
+    held = values if isinstance(values, list | tuple) else array.flat if array.dtype.kind == "O" else ()
+    return next((place for place, one in enumerate(held) if isinstance(one, bool | np.bool_)), None)
 
 
 def _from_objects(array: NDArray[Any], table: ArrayLike, where: str) -> NDArray[np.float64]:

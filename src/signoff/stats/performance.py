@@ -2,7 +2,8 @@
 
 They describe a record and judge nothing. Each takes (T,) simple returns per period as fractions, net of costs, oldest
 first, and gives a plain float (the curves give arrays); NaN and infinities raise `InputError` with the row, too little
-data `InsufficientData`.
+data `InsufficientData`. Without `periods`, the dates of a pandas index say how many rows a
+year has, and without dates it is 252.
 """
 
 from typing import Final
@@ -12,12 +13,12 @@ from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.returns import compoundable, simple_returns, unsteady
+from signoff.stats.rows import rows_a_year
 from signoff.stats.sample import (
     Floats,
     constant_columns,
     difference,
     pair,
-    positive,
     unit_scaled,
     whole,
 )
@@ -51,14 +52,13 @@ def total_return(returns: ArrayLike) -> float:
     return float(np.expm1(_log_growth(compoundable(simple_returns(returns)))))
 
 
-def annualized_return(returns: ArrayLike, *, periods: float = 252) -> float:
+def annualized_return(returns: ArrayLike, *, periods: float | None = None) -> float:
     """Geometric annual return of (T,) returns, Π(1 + r)^(periods/T) − 1, a fraction (0.05 is five percent).
 
     A return of −1 anywhere gives −1. Returns below −1, NaN and infinities are refused with their row.
     """
-    positive(periods, "periods")
     array = compoundable(simple_returns(returns))
-    log_growth = _log_growth(array) * periods / array.size
+    log_growth = _log_growth(array) * rows_a_year(periods, returns) / array.size
     if log_growth > _LARGEST_LOG:
         raise InputError(f"returns: {array.size} of them compound beyond any number a year; are these percentages?")
     return float(np.expm1(log_growth))
@@ -98,7 +98,7 @@ def win_loss_ratio(returns: ArrayLike) -> float:
     return float(gains.mean() / -losses.mean())
 
 
-def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: float = 252) -> float:
+def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: float | None = None) -> float:
     """Annualised mean of the active return over its standard deviation (ddof = 1).
 
     `returns` and `benchmark` are (T,) simple returns of the same periods. NaN and infinities are refused with their
@@ -107,7 +107,7 @@ def information_ratio(returns: ArrayLike, benchmark: ArrayLike, *, periods: floa
     own, other = simple_returns(returns), simple_returns(benchmark, "benchmark")
     pair(returns, benchmark, ("returns", "benchmark"), at_least=2)
     active = difference(own, other, "active returns")
-    return per_period(unsteady(active, "active returns")) * float(np.sqrt(positive(periods, "periods")))
+    return per_period(unsteady(active, "active returns")) * float(np.sqrt(rows_a_year(periods, returns, benchmark)))
 
 
 def equity_curve(returns: ArrayLike) -> Floats:
@@ -125,7 +125,7 @@ def drawdowns(returns: ArrayLike) -> Floats:
     return np.asarray(curve / np.maximum(np.maximum.accumulate(curve), 1.0) - 1, dtype=np.float64)
 
 
-def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> Floats:
+def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float | None = None) -> Floats:
     """(T − window + 1,) annualised Sharpe ratio of each trailing window, oldest first.
 
     NaN marks a window whose returns are all equal: a curve may have gaps, a decision may not rest on one. NaN and
@@ -133,7 +133,7 @@ def rolling_sharpe(returns: ArrayLike, window: int, *, periods: float = 252) -> 
     """
     window = whole(window, "window", at_least=2)
     array = simple_returns(returns, at_least=window)
-    root = float(np.sqrt(positive(periods, "periods")))
+    root = float(np.sqrt(rows_a_year(periods, returns)))
     windows = np.lib.stride_tricks.sliding_window_view(array, window)
     sharpes = np.full(windows.shape[0], np.nan)
     for first in range(0, sharpes.size, _WINDOWS_AT_ONCE):

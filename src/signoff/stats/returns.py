@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import sqrt
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.frames import column_name, refuse_disorder, row_name
-from signoff.stats.sample import Floats, is_constant, matrix, unit_scaled, vector
+from signoff.stats.sample import Floats, finite, is_constant, matrix, unit_scaled, vector
 
 LARGEST: Final = 1.0
 """The largest gain of one period that needs no declaration: a worth that doubles."""
@@ -58,9 +58,9 @@ def returns_up_to(largest: float) -> Iterator[None]:
 
     Refuses a limit that is no finite fraction of at least 1.
     """
-    if not (isfinite(largest) and largest >= LARGEST):
+    if not finite(largest, "largest") >= LARGEST:
         raise InputError(
-            f"largest: expected a finite fraction of at least {LARGEST:g}, found {largest!r}; pass 1.5 for +150%."
+            f"largest: expected a finite fraction of at least {LARGEST:g}, found {largest:g}; pass 1.5 for +150%."
         )
     token = _LIMITS.set(_Limits(largest=largest))
     try:

@@ -1,6 +1,6 @@
 """What may enter a statistic: finite float64 arrays of the right shape, or a refusal that names the row and column."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sized
 from math import isfinite
 from operator import index
 from typing import Final
@@ -15,11 +15,13 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 _RELATIVE_SPREAD: Final = 1e-12
+_SHOWN: Final = 60
+_FEW: Final = 3
 
 
-def vector(values: ArrayLike, name: str, *, at_least: int = 1) -> Floats:
+def vector(values: ArrayLike, name: str, *, at_least: int = 1, flags: bool = False) -> Floats:
     """`values` as a finite vector of `at_least` entries; `name` is what messages call it."""
-    array = floats(values, name)
+    array = floats(values, name, flags=flags)
     if array.ndim != 1:
         raise InputError(f"{name}: expected one dimension, found shape {array.shape}; pass one series.")
     if array.size < at_least:
@@ -32,9 +34,9 @@ def vector(values: ArrayLike, name: str, *, at_least: int = 1) -> Floats:
     return np.ascontiguousarray(array)  # a sum over scattered memory adds in another order, and ends on another bit
 
 
-def matrix(values: ArrayLike, name: str) -> Floats:
+def matrix(values: ArrayLike, name: str, *, flags: bool = False) -> Floats:
     """`values` as a finite T×N matrix, rows contiguous."""
-    array = unchecked_matrix(values, name)
+    array = unchecked_matrix(values, name, flags=flags)
     if not (is_finite := np.isfinite(array)).all():
         row, column = (int(place) for place in np.unravel_index(np.argmin(is_finite), array.shape))
         raise InputError(
@@ -44,9 +46,9 @@ def matrix(values: ArrayLike, name: str) -> Floats:
     return array
 
 
-def unchecked_matrix(values: ArrayLike, name: str) -> Floats:
+def unchecked_matrix(values: ArrayLike, name: str, *, flags: bool = False) -> Floats:
     """`values` as a T×N matrix, rows contiguous, for callers that see every entry anyway and refuse it by `matrix`."""
-    array = floats(values, name)
+    array = floats(values, name, flags=flags)
     if array.ndim != 2:
         raise InputError(f"{name}: expected two dimensions (rows by columns), found shape {array.shape}.")
     return np.ascontiguousarray(array)
@@ -100,14 +102,25 @@ def difference(first: Floats, second: Floats, name: str) -> Floats:
     return array
 
 
+def described(value: object) -> str:
+    """What was given in place of a parameter, in a few words: a series by its type and size, never by its entries."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"{type(value).__name__} of {' by '.join(map(str, shape))} entries"
+    if shape != () and isinstance(value, Sized) and not isinstance(value, str | bytes) and len(value) > _FEW:
+        return f"{type(value).__name__} of {len(value)} entries"
+    said = repr(value)
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}…"
+
+
 def finite(value: float, name: str) -> float:
     """`value` unless it is not a finite number."""
     try:
-        is_finite = isfinite(value)
+        is_finite = np.ndim(value) == 0 and isfinite(value)
     except (TypeError, OverflowError):
         is_finite = False
     if not is_finite:
-        raise InputError(f"{name}: expected a finite number, found {value!r}; pass one.")
+        raise InputError(f"{name}: expected a finite number, found {described(value)}; pass one.")
     return value
 
 
@@ -142,12 +155,12 @@ def whole(value: int, name: str, *, at_least: int, advice: str = "pass one") -> 
     except TypeError:
         number = None
     if number is None or number < at_least:
-        raise InputError(f"{name}: expected a whole number of at least {at_least}, found {value!r}; {advice}.")
+        raise InputError(f"{name}: expected a whole number of at least {at_least}, found {described(value)}; {advice}.")
     return number
 
 
-def one_of(value: str, name: str, known: Collection[str]) -> str:
+def one_of(value: object, name: str, known: Collection[str]) -> str:
     """`value` unless nothing goes by that name."""
-    if value not in tuple(known):  # which asks for equality alone, so that a list is refused as a word is
-        raise InputError(f"{name}: expected one of {', '.join(sorted(known))}, found {value!r}.")
+    if not isinstance(value, str) or value not in known:
+        raise InputError(f"{name}: expected one of {', '.join(sorted(known))}, found {described(value)}.")
     return value

@@ -17,6 +17,7 @@ from signoff.stats._special import ndtri
 from signoff.stats.autocorrelation import AnnualScale, annual_scale
 from signoff.stats.long_run import MIN_DEGREES, LongRunVariance, long_run_covariance, long_run_variance
 from signoff.stats.returns import simple_returns, unsteady
+from signoff.stats.rows import rows_a_year
 from signoff.stats.sample import Floats, confidence_level, finite, one_of, positive, unit_scaled, whole
 from signoff.stats.shown import Shown
 
@@ -65,13 +66,14 @@ class AnnualSharpe:
         return self.scale.order > 0
 
 
-def sharpe_ratio(returns: ArrayLike, *, periods: float = 252) -> float:
+def sharpe_ratio(returns: ArrayLike, *, periods: float | None = None) -> float:
     """Annualised Sharpe ratio, mean / standard deviation × √periods.
 
     Parameters
     ----------
     returns : (T,) simple returns per period, in excess of whatever rate the caller has subtracted.
-    periods : periods a year; 1 leaves the ratio per period.
+    periods : periods a year; 1 leaves the ratio per period. By default what the dates of a pandas index say (252, 365,
+        52, 12, 4, 2 or 1), and 252 without dates; a number that the dates deny is refused.
 
     Returns
     -------
@@ -80,13 +82,12 @@ def sharpe_ratio(returns: ArrayLike, *, periods: float = 252) -> float:
     Raises
     ------
     InputError
-        NaN, infinite or not one-dimensional input, with the row.
+        NaN, infinite or not one-dimensional input, with the row; dates within days without `periods`.
     InsufficientData
         Fewer than two returns, or constant ones.
     """
-    positive(periods, "periods")
     array = unsteady(simple_returns(returns, at_least=2), "returns")
-    return per_period(array) * float(np.sqrt(periods))
+    return per_period(array) * float(np.sqrt(rows_a_year(periods, returns)))
 
 
 def per_period(returns: Floats) -> float:
@@ -112,7 +113,7 @@ def influence(returns: Floats) -> Floats:
 def annual_sharpe(
     returns: ArrayLike,
     *,
-    periods: float = 252,
+    periods: float | None = None,
     confidence: float = 0.95,
     significance: float = 0.05,
     material: float = 0.1,
@@ -122,7 +123,7 @@ def annual_sharpe(
     Parameters
     ----------
     returns : (T,) simple returns per period, oldest first.
-    periods : periods a year.
+    periods : periods a year, as in `sharpe_ratio`.
     confidence : of the interval.
     significance, material : of the test of autocorrelation, and the least relative change of the ratio, below and
         above which the scale is Lo's.
@@ -140,8 +141,8 @@ def annual_sharpe(
         Fewer than two returns, or constant ones.
     """
     confidence_level(confidence, "confidence")
-    positive(periods, "periods")
     array = unsteady(simple_returns(returns, at_least=2), "returns")
+    periods = rows_a_year(periods, returns)
     scale = annual_scale(array, periods=periods, significance=significance, material=material)
     ratio = per_period(array)
     known = _interval_variance(array)
@@ -170,7 +171,7 @@ def _interval_variance(returns: Floats) -> LongRunVariance | None:
     return found if found.variance > 0 else None
 
 
-def sharpe_standard_error(returns: ArrayLike, *, periods: float = 252, method: str = "hac") -> float:
+def sharpe_standard_error(returns: ArrayLike, *, periods: float | None = None, method: str = "hac") -> float:
     """Annualised standard error of `sharpe_ratio`, as a plain float; `sharpe_error` tells the whole story.
 
     Takes and refuses what `sharpe_error` does: (T,) simple returns, NaN and infinities refused with their row.
@@ -179,14 +180,14 @@ def sharpe_standard_error(returns: ArrayLike, *, periods: float = 252, method: s
 
 
 def sharpe_error(
-    returns: ArrayLike, *, periods: float = 252, method: str = "hac", lags: int | None = None
+    returns: ArrayLike, *, periods: float | None = None, method: str = "hac", lags: int | None = None
 ) -> SharpeStandardError:
     """Standard error of the Sharpe ratio (Lo 2002, "The Statistics of Sharpe Ratios").
 
     Parameters
     ----------
     returns : (T,) simple returns per period.
-    periods : periods a year.
+    periods : periods a year, as in `sharpe_ratio`.
     method : "hac" is the delta method over the first two moments with a long-run variance (Lo's section on GMM), which
         holds for skewed, fat-tailed and serially dependent returns. "iid" is Lo's equation 9, √((1 + SR²/2) / T); it
         takes returns as independent and normal.
@@ -201,9 +202,9 @@ def sharpe_error(
         Fewer than two returns, or four where the method is "hac" without lags; constant ones.
     """
     one_of(method, "method", METHODS)
-    root = float(np.sqrt(positive(periods, "periods")))
     fewest = 2 * MIN_DEGREES if method == "hac" and lags is None else 2
     array = unsteady(simple_returns(returns, at_least=fewest), "returns")
+    root = float(np.sqrt(rows_a_year(periods, returns)))
     sharpe = per_period(array)
     used, degrees = None, None
     if method == "iid":

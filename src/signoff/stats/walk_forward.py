@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.returns import RUIN, is_steady, simple_returns
-from signoff.stats.sample import Floats, finite, positive, whole
+from signoff.stats.rows import rows_a_year
+from signoff.stats.sample import Floats, finite, whole
 from signoff.stats.sharpe import per_period
 from signoff.stats.shown import Shown
 
@@ -62,7 +63,7 @@ class WalkForwardConsistency(Shown):
 
 
 def walk_forward_consistency(
-    window_returns: Iterable[ArrayLike], *, periods: float = 252, rate: float = 0.0
+    window_returns: Iterable[ArrayLike], *, periods: float | None = None, rate: float = 0.0
 ) -> WalkForwardConsistency:
     """The share of windows whose compounded return Π(1 + r) − 1 is above zero, and their mean Sharpe ratio.
 
@@ -70,7 +71,8 @@ def walk_forward_consistency(
     ----------
     window_returns : (windows, sessions) simple returns, or a sequence of one-dimensional windows of any lengths;
         not one total per window, from which no Sharpe ratio could be had.
-    periods : sessions a year, for the Sharpe ratio.
+    periods : sessions a year, for the Sharpe ratio; by default what the dates of the longest window say, and 252
+        without dates.
     rate : the risk-free return of a session, subtracted for the Sharpe ratio alone.
 
     Notes
@@ -84,8 +86,10 @@ def walk_forward_consistency(
     InsufficientData
         No window, or not one whose returns vary. A gate asks for ten windows.
     """
-    root = float(np.sqrt(positive(periods, "periods")))
-    held = [simple_returns(window, f"window {place}") for place, window in enumerate(window_returns)]
+    given = list(window_returns)
+    held = [simple_returns(window, f"window {place}") for place, window in enumerate(given)]
+    longest = sorted(given, key=np.size, reverse=True)  # whose dates say most
+    root = float(np.sqrt(rows_a_year(periods, *longest)))
     if len(held) < MIN_WINDOWS:
         raise InsufficientData(f"windows: {len(held)} complete out-of-sample windows; {MIN_WINDOWS} is needed.")
     _refuse_after_ruin(held)

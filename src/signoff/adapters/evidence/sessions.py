@@ -267,18 +267,20 @@ def _refuse_shifted(folder: Path, new: Returns, old: Returns) -> None:
 
 
 def _better_lag(own: Floats, other: Floats, lag: int, *, most: int = MOST_LAG) -> tuple[int, float, float] | None:
-    """The lag within `most` rows at which two series agree surely better than at `lag`: (lag, there, at `lag`).
+    """The lag within `most` rows at which two series go together surely better than at `lag`: (lag, there, at `lag`).
 
-    Only positive agreement of ranks counts, from .1 on; the difference is Fisher's, in errors of independent rows.
+    The size of the correlation of ranks counts, from .1 on: a book that is short of its benchmark goes with it too. The
+    difference is Fisher's, in errors of independent rows.
     """
     found = {at: _correlation(own, other, at) for at in range(-most, most + 1)}
     base = found.get(lag, 0.0)
     n = min(own.size, other.size) - most
     if n < FEWEST_LAGGED:
         return None
-    best = max((at for at in found if at != lag), key=lambda at: found[at])
+    best = max((at for at in found if at != lag), key=lambda at: abs(found[at]))
     error = sqrt(2 / (n - 3))
-    if found[best] > max(base, LEAST) and (_fisher(found[best]) - _fisher(base)) / error > CERTAIN:
+    there, here = abs(found[best]), abs(base)
+    if there > max(here, LEAST) and (_fisher(there) - _fisher(here)) / error > CERTAIN:
         return best, found[best], base
     return None
 

@@ -234,12 +234,12 @@ def _row_sharpes(returns: Floats, time: Sampling) -> Floats:
 
 def _deflated(sample: Moments, trials: int, variance: float) -> DeflatedSharpeRatio:
     return deflated_sharpe_ratio(
-        sample.sharpe,
-        sample.n,
+        sharpe_per_period=sample.sharpe,
+        n=sample.n,
         skew=sample.skew,
         kurtosis=sample.kurtosis,
         trials=trials,
-        trial_sharpe_variance=variance,
+        trial_variance_per_period=variance,
     )
 
 
