@@ -51,7 +51,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
     value on a sampled date, columns, folds; `unchecked_features` names the others. `rows_checked` counts the rows that
     an audit compared, and is 0 for a replay. `dates_perturbed` falls short of `dates_checked` where the computation
     refused scrambled values, and is 0 for an audit. `seed` is None where nothing was drawn. `declared` are features
-    that are said to come from times alone: they are among those checked, and nothing tells them from a table that is kept.
+    that are said to come from times alone: they are among those checked, and nothing tells them from a kept table.
     """
 
     checks: tuple[str, ...]

@@ -229,8 +229,8 @@ class _Omitted:
                 ),
                 (
                     self.is_flat_beyond,
-                    f"{number(self.flat_share, Unit.PERCENT, 1)}% of the predictions are flat ({allowed}), and it could "
-                    "fail if these had been wrong: give the model's own prediction in their place.",
+                    f"{number(self.flat_share, Unit.PERCENT, 1)}% of the predictions are flat ({allowed}), and it "
+                    "could fail if these had been wrong: give the model's own prediction in their place.",
                 ),
             )
             if is_beyond
