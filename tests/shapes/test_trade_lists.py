@@ -132,6 +132,123 @@ def test_a_list_that_does_not_say_its_returns_is_refused_with_the_place(tmp_path
     assert [word for word in words if word not in str(caught.value)] == [], str(caught.value)
 
 
+BOUGHT = HEAD + "2020-01-13,AAA,buy,10,100,0\n"
+
+
+def closes_of(**symbols):
+    """Closes of 13, 14, 15 and 16 January, where there are any."""
+    return "date,symbol,close\n" + "".join(
+        f"2020-01-{13 + n},{symbol},{close}\n"
+        for symbol, closes in symbols.items()
+        for n, close in enumerate(closes)
+        if close is not None
+    )
+
+
+# What is sold on the 15th, the closes, the split: each ends with 10 shares of 100 that became worth 1,100.
+SPLITS = {
+    "4 for 1": ("40,27.5", (100, 100, 25, 26), "4"),
+    "3 for 2": ("15,73.3333333333", (100, 102, 68, 70), "1.5"),
+    "20 for 1": ("200,5.5", (100, 97, 5.1, 5.2), "20"),
+    "1 for 10": ("1,1100", (100, 100, 1050, 1060), "0.1"),
+}
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_a_split_of_what_is_held_is_asked_about_and_once_declared_is_no_loss(tmp_path, name):
+    sold, closes, ratio = SPLITS[name]
+    trades = BOUGHT + f"2020-01-15,AAA,sell,{sold},0\n"
+    place = "--split AAA:2020-01-15="
+    with pytest.raises(BadInputError, match="while 10 are held: a split of") as caught:
+        imported(tmp_path, trades, closes_of(AAA=closes), capital=10_000)
+    assert f"Say {place}{ratio}," in str(caught.value)
+    found = imported(tmp_path, trades, closes_of(AAA=closes), capital=10_000, splits=(f"AAA:2020-01-15={ratio}",))
+    equity = [10_000, 10_000, 10_000 + 10 * (closes[1] - 100), 10_100]
+    np.testing.assert_allclose(found.frame["return"], returns(equity), rtol=0, atol=1e-9)
+    assert not any("open positions" in note for note in found.notes)
+    assert any("as --split says" in note for note in found.notes)
+    assert b'"splits":["AAA:2020-01-15=' in found.files["backtest.import.json"]
+
+
+def test_shares_bought_on_the_day_of_a_split_do_not_pass_for_it(tmp_path):
+    trades = BOUGHT + "2020-01-15,AAA,buy,30,25,0\n"
+    with pytest.raises(BadInputError, match="--split AAA:2020-01-15=4"):
+        imported(tmp_path, trades, closes_of(AAA=(100, 100, 25, 25)), capital=10_000)
+
+
+def test_a_loss_that_is_no_split_is_a_loss_once_that_is_said(tmp_path):
+    found = imported(tmp_path, BOUGHT, closes_of(AAA=(100, 100, 25, 25)), capital=2_000, splits=("AAA:2020-01-15=1",))
+    np.testing.assert_allclose(found.frame["return"], returns([2000, 2000, 2000, 1250, 1250]), rtol=0, atol=1e-15)
+    assert "the account ends with open positions: 10 AAA" in found.notes
+
+
+def test_a_short_position_that_stays_open_is_noted(tmp_path):
+    trades = HEAD + "2020-01-13,AAA,sell,10,100,0\n2020-01-14,BBB,buy,2,50,0\n"
+    found = imported(tmp_path, trades, closes_of(AAA=(100, 99, 98, 97), BBB=(50, 50, 51, 52)), capital=10_000)
+    assert "the account ends with open positions: -10 AAA, 2 BBB" in found.notes
+
+
+FAR = {
+    "closes adjusted for 4 for 1": ("409", "102", True),
+    "closes adjusted for 1 for 10": ("11", "108", True),
+    "closes in pence": ("4.02", "401", True),
+    "a wrong figure": ("100", "45", True),
+    "twice and a half": ("250", "100", True),
+    "a wild day": ("120", "100", False),
+    "a bad day": ("100", "75", False),
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_a_fill_far_from_the_close_of_its_day_is_asked_about(tmp_path, name):
+    price, close, is_far = FAR[name]
+    trades, closes = BOUGHT.replace("100", price), closes_of(AAA=(close, close, close, close))
+    if is_far:
+        with pytest.raises(BadInputError, match=rf"AAA was traded at {price} on 2020-01-13, when it closes at {close}"):
+            imported(tmp_path, trades, closes, capital=10_000)
+    said = ("AAA:2020-01-13=1",) if is_far else ()
+    found = imported(tmp_path, trades, closes, capital=10_000, splits=said)
+    gain = 10 * (float(close) - float(price))
+    np.testing.assert_allclose(found.frame["return"], returns([10_000, *4 * [10_000 + gain]]), rtol=0, atol=1e-15)
+
+
+SOLD_AS_BBB = BOUGHT + "2020-01-16,BBB,sell,10,104,0\n"
+RENAMES = {
+    "sold under the new name": (SOLD_AS_BBB, {"AAA": (100, 101), "BBB": (None, None, 102, 103)}),
+    "still held": (BOUGHT, {"AAA": (100, 101), "BBB": (None, None, 102, 103)}),
+    "fills under the new name": (BOUGHT.replace("AAA", "BBB"), {"AAA": (100, 101), "BBB": (None, None, 102, 103)}),
+    "another begins that day too": (BOUGHT, {"AAA": (100, 101), "BBB": (None, None, 102, 103), "CCC": (None, 7, 7, 7)}),
+    "closes under the new name": (BOUGHT, {"BBB": (100, 101, 102, 103)}),
+    "fills under both names, closes under the new one": (SOLD_AS_BBB, {"BBB": (100, 101, 102, 103)}),
+}
+
+
+@pytest.mark.parametrize("name", RENAMES)
+def test_a_symbol_that_ends_as_another_begins_is_asked_about_as_a_rename(tmp_path, name):
+    trades, symbols = RENAMES[name]
+    with pytest.raises(BadInputError, match="--rename AAA=BBB"):
+        imported(tmp_path, trades, closes_of(**symbols), capital=2_000)
+    found = imported(tmp_path, trades, closes_of(**symbols), capital=2_000, renames=("AAA=BBB",))
+    last = 2040 if "sell" in trades else 2030
+    np.testing.assert_allclose(found.frame["return"], returns([2000, 2000, 2010, 2020, last]), rtol=0, atol=1e-15)
+    assert any("open positions: 10 BBB" in note for note in found.notes) == ("sell" not in trades)
+
+
+DECLARED_WRONGLY = {
+    "a split of another symbol": ({"splits": ("AAB:2020-01-15=2",)}, "found AAB"),
+    "a rename of another symbol": ({"renames": ("AAB=AAC",)}, "found AAC"),
+    "closes adjusted already": ({"splits": ("AAA:2020-01-15=2",)}, "adjusted for it already"),
+    "names in a circle": ({"renames": ("AAA=BBB", "BBB=AAA")}, "--rename"),
+}
+
+
+@pytest.mark.parametrize("name", DECLARED_WRONGLY)
+def test_a_declaration_that_the_files_disprove_is_refused(tmp_path, name):
+    options, words = DECLARED_WRONGLY[name]
+    with pytest.raises(BadInputError, match=words):
+        imported(tmp_path, BOUGHT, closes_of(AAA=(100, 101, 102, 103)), capital=2_000, **options)
+
+
 def test_the_command_asks_for_the_capital_and_writes_the_table_with_it(tmp_path, capsys):
     (tmp_path / "trades.csv").write_text(HELD)
     (tmp_path / "closes.csv").write_text(CLOSES)

@@ -33,9 +33,10 @@ def import_result(
         list[str] | None, typer.Option(metavar="DATE=RETURN", help="A true return above 100% in one day.")
     ] = None,
     split: Annotated[
-        list[str] | None, typer.Option(metavar="SYMBOL:DATE=RATIO", help="New shares for one; 1 where there was none.")
+        list[str] | None,
+        typer.Option(metavar="SYMBOL:DATE=RATIO", help="nautilus, trades: new shares for one; 1 for none."),
     ] = None,
-    rename: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="A symbol that changed its name.")] = None,
+    rename: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="nautilus, trades: a new name.")] = None,
     dates: Annotated[str | None, typer.Option(help=f"What comes first in its dates: {' or '.join(ORDERS)}.")] = None,
     decimal: Annotated[str | None, typer.Option(help=f"Its decimal mark: {' or '.join(DECIMALS)}.")] = None,
     sheet: Annotated[str | None, typer.Option(help="Excel: the sheet with the table.")] = None,

@@ -23,7 +23,8 @@ from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
 from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
-from signoff.adapters.results.nautilus import Events, read_nautilus
+from signoff.adapters.results.nautilus import read_nautilus
+from signoff.adapters.results.position_events import Events
 from signoff.adapters.results.series import DAY, PERCENT, Labelled, as_returns, numbers, read_labelled, without_head
 from signoff.adapters.results.trades import Account, read_trades
 from signoff.domain.errors import BadInputError
@@ -31,6 +32,7 @@ from signoff.ledger.canonical import canonical, digest
 from signoff.stats.returns import impossible
 
 RETURNS: Final = ("return", "benchmark")
+HOLDINGS: Final = ("nautilus", "trades")
 WITHIN: Final = 1e-4
 """How near a declared return lies to the one found, as people copy it from a message."""
 
@@ -111,6 +113,8 @@ def _said(request: Request) -> dict[str, object]:
         "drop_head": hints.drop_head or None,
         "capital": request.capital,
         "calendar": request.calendar,
+        "splits": list(request.splits) or None,
+        "renames": list(request.renames) or None,
     }
     return {key: value for key, value in said.items() if value is not None}
 
@@ -122,9 +126,10 @@ def _refuse_unknown(request: Request) -> None:
         raise BadInputError(f"Expected one of the tables {', '.join(TABLES)}, found {request.table!r}.")
     if request.unit not in (None, "fraction", PERCENT):
         raise BadInputError(f"Expected --unit fraction or --unit percent, found {request.unit!r}.")
-    if (request.splits or request.renames) and request.format != "nautilus":
+    if (request.splits or request.renames) and (request.format not in HOLDINGS or request.prices is None):
         raise BadInputError(
-            "Expected --split and --rename with the format nautilus alone, where quantities are held; leave them out."
+            f"Expected --split and --rename with {' or '.join(HOLDINGS)} and --prices, where quantities are held over "
+            "a close, found otherwise. Leave them out."
         )
     if request.format == "trades":
         return
@@ -154,7 +159,11 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
         case "trades":
             prices_of = None if request.prices is None else (sources[request.prices], request.prices)
             account = Account(
-                capital=request.capital, zone=request.zone, calendar=request.calendar, hints=request.hints
+                capital=request.capital,
+                zone=request.zone,
+                calendar=request.calendar,
+                hints=request.hints,
+                events=Events.of(request.splits, request.renames),
             )
             return read_trades((content, request.source), prices_of, account)
         case "zipline":

@@ -17,6 +17,20 @@ import polars as pl
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.column_names import in_one_form
 from signoff.adapters.evidence.frames import Hints
+from signoff.adapters.results.position_events import (
+    NOTHING_HAPPENED,
+    Events,
+    after_splits,
+    of_another_name,
+    open_positions,
+    perhaps_renamed,
+    refuse_far_fills,
+    refuse_splits,
+    refuse_strangers,
+    renamed,
+    renamed_closes,
+    successions,
+)
 from signoff.adapters.results.series import DAY, Labelled, labelled, numbers, read_labelled, read_table, to_days
 from signoff.domain.errors import BadInputError
 
@@ -46,6 +60,7 @@ class Account:
     zone: str | None
     calendar: str | None
     hints: Hints
+    events: Events = NOTHING_HAPPENED
 
 
 def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, account: Account) -> Labelled:
@@ -53,6 +68,8 @@ def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, a
     said = str(trades[1])
     capital = _capital(account, said)
     fills, notes = _fills(trades, account)
+    fills = renamed(fills, account.events)
+    refuse_strangers(account.events, fills["symbol"])
     if prices is None:
         _refuse_held(fills, said)
         days, worth = _sessions(fills, account, said), None
@@ -60,8 +77,8 @@ def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, a
             f"no closing prices were given and every day ends with nothing held: days are those of {account.calendar}"
         )
     else:
-        days, worth, carried = _worth(fills, prices, account.hints)
-        notes += [f"what is held is worth its close in {prices[1].name}", *carried]
+        days, worth, carried = _worth(fills, prices, account, said)
+        notes += [f"what is held is worth its close in {prices[1].name}", *account.events.notes, *carried]
     daily = fills.group_by(DAY).agg(
         pl.col("cash").sum(), pl.col("fee").sum(), (pl.col("change") * pl.col("unit")).abs().sum().alias("traded")
     )
@@ -120,6 +137,7 @@ def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, 
             "symbol": in_one_form(table.frame["symbol"].cast(pl.String)),
             "change": signed,
             "unit": unit,
+            "price": found["price"],
             "fee": fee,
             "cash": -signed * unit - fee,
             "multiplier": multiplier,
@@ -247,35 +265,22 @@ def _sessions(fills: pl.DataFrame, account: Account, said: str) -> list[date]:
     return days
 
 
-def _worth(fills: pl.DataFrame, prices: tuple[bytes, Path], hints: Hints) -> tuple[list[date], np.ndarray, list[str]]:
-    """The days of the prices from the first trade on, the worth of what is held at their ends, and older closes."""
-    closes = _closes(prices, hints)
-    traded = fills.group_by(DAY, "symbol").agg(pl.col("change").sum())
-    first, last = fills[DAY].min(), fills[DAY].max()
-    symbols = traded.select("symbol").unique().sort("symbol")
-    unpriced = sorted(set(symbols["symbol"].to_list()) - set(closes["symbol"].to_list()))
-    if unpriced:
-        raise BadInputError(f"{prices[1]}: expected closes of {', '.join(unpriced)[:200]}, found none. Add them.")
-    days = pl.concat([closes.select(DAY), traded.select(DAY)]).unique().filter(pl.col(DAY) >= first).sort(DAY)
-    grid = days.join(symbols, how="cross").join(closes, on=[DAY, "symbol"], how="left")
-    grid = grid.join(traded, on=[DAY, "symbol"], how="left").sort("symbol", DAY)
-    own = pl.col("close").is_not_null()
-    grid = grid.with_columns(
-        pl.col("change").fill_null(0.0).cum_sum().over("symbol").round(_ROUND).alias("held"),
-        pl.col("close").forward_fill(MOST_CARRIED).over("symbol").alias("worth"),
-        (~own).alias("carried"),
-    )
-    if not grid.filter((pl.col(DAY) > last) & (pl.col("held") != 0)).height:
+def _worth(
+    fills: pl.DataFrame, prices: tuple[bytes, Path], account: Account, said: str
+) -> tuple[list[date], np.ndarray, list[str]]:
+    """The days of the prices from the first trade on, the worth of what is held at their ends, and what to note."""
+    closes = renamed_closes(_closes(prices, account.hints), account.events, str(prices[1]))
+    _refuse_unpriced(fills, closes, prices[1])
+    refuse_far_fills(fills, closes, account.events, said)
+    grid = _grid(fills, closes, account.events)
+    last = fills[DAY].max()
+    if not grid.filter((pl.col(DAY) > last) & (pl.col("quantity") != 0)).height:
         grid = grid.filter(pl.col(DAY) <= last)
-    needed = grid.filter(pl.col("held") != 0).sort(DAY, "symbol")
-    missing = needed.filter(pl.col("worth").is_null())
-    if missing.height:
-        raise BadInputError(
-            f"{prices[1]}: expected a close of {missing['symbol'][0]} on {missing[DAY][0]}, when "
-            f"{missing['held'][0]:g} are held, found none in the {MOST_CARRIED} days before either. Add it."
-        )
+    needed = grid.filter(pl.col("quantity") != 0).sort(DAY, "symbol")
+    _refuse_missing(needed, closes, prices[1])
+    refuse_splits(grid, account.events, said, may_be_booked=False)
     multiplier = fills.group_by("symbol").agg(pl.col("multiplier").last())
-    worth = (pl.col("held") * pl.col("worth").fill_null(0.0) * pl.col("multiplier")).sum().alias("worth")
+    worth = (pl.col("quantity") * pl.col("worth").fill_null(0.0) * pl.col("multiplier")).sum().alias("worth")
     total = grid.join(multiplier, on="symbol", how="left").group_by(DAY).agg(worth).sort(DAY)
     carried = needed.filter("carried")
     note = (
@@ -284,7 +289,54 @@ def _worth(fills: pl.DataFrame, prices: tuple[bytes, Path], hints: Hints) -> tup
         if carried.height
         else []
     )  # fmt: skip
-    return total[DAY].to_list(), total["worth"].to_numpy(), note
+    return total[DAY].to_list(), total["worth"].to_numpy(), [*note, *open_positions(grid)]
+
+
+def _grid(fills: pl.DataFrame, closes: pl.DataFrame, events: Events) -> pl.DataFrame:
+    """Every day and traded symbol: what is held (`quantity`) and the close it has (`worth`), in the last day's shares.
+
+    A close that is missing is the one before (`carried`), for a few days.
+    """
+    traded = fills.group_by(DAY, "symbol").agg(pl.col("change").sum())
+    symbols = traded.select("symbol").unique().sort("symbol")
+    days = pl.concat([closes.select(DAY), traded.select(DAY)]).unique().filter(pl.col(DAY) >= fills[DAY].min())
+    grid = days.join(symbols, how="cross").join(closes, on=[DAY, "symbol"], how="left")
+    grid = after_splits(grid.join(traded, on=[DAY, "symbol"], how="left"), events)
+    return grid.with_columns(
+        pl.col("close").forward_fill(MOST_CARRIED).over("symbol").alias("worth"),
+        pl.col("close").is_null().alias("carried"),
+    )
+
+
+def _refuse_unpriced(fills: pl.DataFrame, closes: pl.DataFrame, prices: Path) -> None:
+    unpriced = sorted(set(fills["symbol"].to_list()) - set(closes["symbol"].to_list()))
+    if unpriced:
+        raise BadInputError(
+            f"{prices}: expected closes of {', '.join(unpriced)[:200]}, found none. Add them."
+            f"{of_another_name(unpriced[0], fills, closes)} Nothing was written."
+        )
+
+
+def _refuse_missing(needed: pl.DataFrame, closes: pl.DataFrame, prices: Path) -> None:
+    """Refuse what is held without a close, and ask about a held symbol that ends as another begins."""
+    missing = needed.filter(pl.col("worth").is_null())
+    if missing.height:
+        symbol, day = missing["symbol"][0], missing[DAY][0]
+        question = perhaps_renamed(symbol, closes)
+        raise BadInputError(
+            f"{prices}: expected a close of {symbol} on {day}, when {missing['quantity'][0]:g} are held, found none in "
+            f"the {MOST_CARRIED} days before either.{question or ' Add it.'} Nothing was written."
+        )
+    carried = needed.filter("carried")
+    for old, _ in successions(closes):
+        end = closes.filter(pl.col("symbol") == old)[DAY].max()
+        after = carried.filter((pl.col("symbol") == old) & (pl.col(DAY) > end))
+        if after.height:
+            raise BadInputError(
+                f"{prices}: expected a close of {old} on {after[DAY][0]}, when {after['quantity'][0]:g} are held, "
+                f"found none.{perhaps_renamed(old, closes)} If it has not, add its closes until it is sold. Nothing "
+                "was written."
+            )
 
 
 def _closes(prices: tuple[bytes, Path], hints: Hints) -> pl.DataFrame:
