@@ -195,7 +195,7 @@ class TestWindows:
         assert f"{reach} of {window} reach the threshold" in finding.reason
         is_lucky = finding.outcome is Outcome.PASS and reach < window / 2
         is_unlucky = finding.outcome is Outcome.FAIL and reach > window / 2
-        assert ("rests on the day that the file begins on" in finding.reason) is bool(is_lucky or is_unlucky)
+        assert ("rests on the session that the file begins on" in finding.reason) is bool(is_lucky or is_unlucky)
 
 
 @pytest.mark.parametrize("method", ["historical", "parametric", "filtered_historical"])

@@ -11,6 +11,7 @@ from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
+from signoff.domain.sampling import Sampling
 from signoff.stats.walk_forward import (
     FirstWindows,
     WalkForwardConsistency,
@@ -57,7 +58,7 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
             convention=result.convention,
             explanation=f"{result.positive} of {result.n} windows of {length} gained"
             + (f"; the last {time.counted(dropped)} fill no window. " if dropped else ". ")
-            + _by_the_first_day(begun, result.consistency, gate.threshold),
+            + _by_the_first_day(begun, result.consistency, gate.threshold, time),
             figures=(
                 count("gates.walk_forward.windows", result.n),
                 count("gates.walk_forward.positive_windows", result.positive),
@@ -83,16 +84,16 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
     return guarded(rule, measure)
 
 
-def _by_the_first_day(begun: FirstWindows, handed_in: float, threshold: float) -> str:
+def _by_the_first_day(begun: FirstWindows, handed_in: float, threshold: float, time: Sampling) -> str:
     """How much of the figure is the day that the file begins on."""
     n, reaching = begun.shares.size, begun.at_least(threshold)
     if n == 1:
         return ""
     low, high = (number(share, Unit.PERCENT, 1) for share in (begun.lowest, begun.highest))
-    said = f"Over all {n} sessions that the first window may begin on it ranges from {low}% to {high}%; {reaching} of "
+    said = f"Over all {time.counted(n)} that the first window may begin on it ranges from {low}% to {high}%; {reaching} of "
     said += f"{n} reach the threshold."
     is_minority = reaching < n - reaching if handed_in >= threshold else reaching > n - reaching
-    return f"{said} The verdict rests on the day that the file begins on." if is_minority else said
+    return f"{said} The verdict rests on the {time.unit} that the file begins on." if is_minority else said
 
 
 def _turning_point(result: WalkForwardConsistency, threshold: float) -> str:
