@@ -90,8 +90,8 @@ def _by_the_first_day(begun: FirstWindows, handed_in: float, threshold: float, t
     if n == 1:
         return ""
     low, high = (number(share, Unit.PERCENT, 1) for share in (begun.lowest, begun.highest))
-    said = f"Over all {time.counted(n)} that the first window may begin on it ranges from {low}% to {high}%; {reaching} of "
-    said += f"{n} reach the threshold."
+    said = f"Over all {time.counted(n)} that the first window may begin on it ranges from {low}% to {high}%; "
+    said += f"{reaching} of {n} reach the threshold."
     is_minority = reaching < n - reaching if handed_in >= threshold else reaching > n - reaching
     return f"{said} The verdict rests on the {time.unit} that the file begins on." if is_minority else said
 
