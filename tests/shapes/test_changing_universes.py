@@ -110,3 +110,62 @@ def test_symbols_may_stand_in_any_order_within_a_time(folder, rows):
     table = everyday("AB")
     pl.concat([table[rows], table[4:]]).write_parquet(folder / "predictions.parquet")
     assert load_evidence(folder).predictions.absences is None
+
+
+def guesses(days, share=0.55):
+    """Predictions of twenty symbols on each day, of which every day has its own luck."""
+    rng = np.random.default_rng(7)
+    table = lines(*[(at(day, 21), f"S{n:02d}") for day in days for n in range(20)])
+    luck = np.repeat(rng.normal(share, 0.15, len(days)), 20)
+    is_right = rng.random(table.height) < luck
+    return table.with_columns(realized=pl.Series(0.01 * np.sign(table["prediction"].to_numpy()) * (2 * is_right - 1)))
+
+
+RIGHT = pl.col("prediction") * pl.col("realized") > 0
+OF_A_DAY = RIGHT.mean().over("timestamp")
+INNER = pl.col("timestamp").is_between(at(DAYS[0], 22), at(DAYS[-1], 20))
+NUMBER = pl.col("timestamp").rank("dense") - 1
+OMISSIONS = {
+    "every day that was mostly wrong": lambda t: t.filter(~INNER | (OF_A_DAY >= 0.5)),
+    "all but the best days": lambda t: t.filter(~INNER | (OF_A_DAY >= 0.6)),
+    "two weeks in the middle": lambda t: t.filter(~NUMBER.is_between(25, 34)),
+    "half of what was wrong made flat": lambda t: t.with_columns(
+        prediction=pl.when(~RIGHT & (pl.int_range(pl.len()) % 2 == 0)).then(0.0).otherwise("prediction")
+    ),
+    "bad days made flat": lambda t: t.with_columns(
+        prediction=pl.when(OF_A_DAY < 0.5).then(0.0).otherwise("prediction")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OMISSIONS)
+def test_a_pass_that_hangs_on_what_was_left_out_is_none(folder, name):
+    finding = gate(folder, OMISSIONS[name](guesses(DAYS)))
+    assert finding.statistic.value >= finding.threshold.value
+    assert finding.outcome is Outcome.FAIL
+    assert "It could fail if all of these had been wrong" in finding.reason
+    assert "gates.sessions.limit_pct" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("rows", "absent"),
+    [
+        (guesses(DAYS), 0),
+        (guesses(DAYS[::5]), 0),
+        (guesses(DAYS[:20] + DAYS[21:]), 1),
+        (guesses([*DAYS[:20:5], *DAYS[25::5]]), 1),
+        (guesses([day - timedelta(days=1) for day in DAYS[1:]]), 0),
+    ],
+    ids=["daily", "weekly", "a day less", "a week less", "on the evening before"],
+)
+def test_dates_are_expected_in_the_rhythm_of_the_predictions(folder, rows, absent):
+    figures = {one.name: one.value for one in gate(folder, rows).figures}
+    assert figures["gates.spa.dates_absent"] == absent
+
+
+def test_what_is_left_out_and_turns_nothing_is_printed_and_no_objection(folder):
+    finding = gate(folder, guesses(DAYS, 0.9).filter(NUMBER != 20))
+    assert finding.outcome is Outcome.PASS
+    assert f"1 of 60 dates of the backtest between the first and the last prediction have none, first {DAYS[20]}" in (
+        finding.reason
+    )
