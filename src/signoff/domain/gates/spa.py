@@ -155,10 +155,15 @@ class _Dates:
 def _dates_without(days: Days, backtest: Days) -> _Dates:
     """The dates of the backtest that have no prediction, counted in the rhythm of the predictions.
 
-    A prediction belongs to the first date of the backtest that is not before it, so that one of a Sunday evening is
-    Monday's. Predictions on half of the dates or more are due on each; on fewer, as often as most of them come.
+    A prediction belongs to the first date of the backtest that is not before it. The day in UTC may be the one before
+    or after that of the market, a Sunday evening for a Monday: whichever of the three lacks fewest is taken.
     """
     known = np.unique(backtest.astype("datetime64[D]"))
+    return min((_dates_at(days + shift, known) for shift in (0, 1, -1)), key=lambda one: one.absent)
+
+
+def _dates_at(days: Days, known: Days) -> _Dates:
+    """The same for the days as given: on half of the dates or more each is due, on fewer as often as most come."""
     at = np.unique(np.searchsorted(known, np.unique(days)))
     at = at[at < known.size]
     if at.size < 2:
