@@ -128,7 +128,6 @@ NUMBER = pl.col("timestamp").rank("dense") - 1
 OMISSIONS = {
     "every day that was mostly wrong": lambda t: t.filter(~INNER | (OF_A_DAY >= 0.5)),
     "all but the best days": lambda t: t.filter(~INNER | (OF_A_DAY >= 0.6)),
-    "two weeks in the middle": lambda t: t.filter(~NUMBER.is_between(25, 34)),
     "half of what was wrong made flat": lambda t: t.with_columns(
         prediction=pl.when(~RIGHT & (pl.int_range(pl.len()) % 2 == 0)).then(0.0).otherwise("prediction")
     ),
