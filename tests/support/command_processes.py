@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 # Sends this process a signal around the first commit that holds an event of this kind, then runs the command itself.
 STOPPED_AT = """
 import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a run that nohup began ignores it
 from signoff.app.record import Record
 when, kind, number, *line = sys.argv[1:]
 commit, is_over = Record.commit, []
