@@ -67,17 +67,7 @@ class FeatureReplays:
             inputs = {name: _input(folder, name, path) for name, path in declaration.inputs.items()}
             with self.function(folder, declaration) as (compute, protection):
                 ran = self._told(folder, declaration, compute)
-                # A second child computes what is to be compared: it was never shown the rows that are taken away.
-                with self.function(folder, declaration) as (again, _):
-                    report = check(
-                        compute,
-                        inputs,
-                        sample=declaration.sample_dates,
-                        seed=seed,
-                        replay=again,
-                        from_times=declaration.from_times,
-                    )
-                    again.refuse_broken()
+                report = self._checked(folder, declaration, compute, inputs, seed)
                 audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
                 compute.refuse_broken()
                 code = {**ran.code, **(_imported_from(folder) if compute.child is None else {})}
@@ -111,6 +101,27 @@ class FeatureReplays:
             declared_decisions=tuple(name for _, found in audits for name in found.declared),
         )
 
+    def _checked(
+        self,
+        folder: Path,
+        declaration: PitDeclaration,
+        compute: "_Function",
+        inputs: dict[str, pl.DataFrame],
+        seed: int,
+    ) -> PitReport:
+        """Compare with a second child, which was never shown the rows that are taken away."""
+        with self.function(folder, declaration) as (again, _):
+            report = check(
+                compute,
+                inputs,
+                sample=declaration.sample_dates,
+                seed=seed,
+                replay=again,
+                from_times=declaration.from_times,
+            )
+            again.refuse_broken()
+        return report
+
     def _strategy(
         self, folder: Path, declaration: PitDeclaration, inputs: dict[str, pl.DataFrame], seed: int
     ) -> tuple[PitReport, Mapping[str, bytes]]:
@@ -119,16 +130,7 @@ class FeatureReplays:
         own = replace(declaration, compute=declaration.strategy)
         with self.function(folder, own) as (compute, _):
             ran = self._told(folder, own, compute)
-            with self.function(folder, own) as (again, _):
-                report = check(
-                    compute,
-                    inputs,
-                    sample=declaration.sample_dates,
-                    seed=seed,
-                    replay=again,
-                    from_times=declaration.from_times,
-                )
-                again.refuse_broken()
+            report = self._checked(folder, own, compute, inputs, seed)
             compute.refuse_broken()
             code = {**ran.code, **(_imported_from(folder) if compute.child is None else {})}
         return named_after(STRATEGY_OF, report), code
