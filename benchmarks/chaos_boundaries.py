@@ -39,6 +39,7 @@ from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
+from signoff.ports.calendar import LONGEST_BREAK
 from signoff.ports.durability import Kept
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House, staged_orders
@@ -157,10 +158,12 @@ def observed(house: House, identity: str) -> None:
 
 
 def next_day(house: House, identity: str) -> date:
-    """The first session that was not observed yet."""
+    """The first session that was not observed yet; that of the day of the start was over by then in the small world."""
     state = house.record.deployment(identity)
-    assert state.live_since is not None
-    return state.live_since if state.last_session is None else state.last_session + timedelta(days=1)
+    before = state.last_session or state.live_since
+    assert before is not None
+    following = before + timedelta(days=1)
+    return house.watch(MODEL).days(state).between(following, following + LONGEST_BREAK)[0]
 
 
 def killed(house: House, _identity: str) -> None:
