@@ -65,6 +65,10 @@ class Process:
         self.start()
 
 
+# A person pauses for any of these; capital is cut for silence by the worker alone.
+BY_PEOPLE = tuple(reason for reason in PauseReason if reason is not PauseReason.SILENCE)
+
+
 class Load:
     """One client of one release: toggles its six pause reasons, and now and then kills the model.
 
@@ -75,7 +79,7 @@ class Load:
     def __init__(self, port: int, token: str, model: str, seed: int, over: threading.Event) -> None:
         self.url, self.token, self.model, self.over = f"http://127.0.0.1:{port}/api/v1", token, model, over
         self.random, self.number = random.Random(f"{model}{seed}"), 0
-        self.is_paused = dict.fromkeys(PauseReason, False)
+        self.is_paused = dict.fromkeys(BY_PEOPLE, False)
         self.cut_off: dict[PauseReason, tuple[str, str, float]] = {}
         self.acknowledged: list[str] = []
         self.kills: list[str] = []
@@ -85,7 +89,7 @@ class Load:
 
     def run(self) -> None:
         while not self.over.is_set():
-            free = [reason for reason in PauseReason if reason not in self.cut_off]
+            free = [reason for reason in BY_PEOPLE if reason not in self.cut_off]
             late = [(r, c) for r, c in self.cut_off.items() if c[2] < time.monotonic()]
             if late:
                 reason, (name, verb, _) = self.random.choice(late)
