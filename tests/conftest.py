@@ -5,6 +5,7 @@ A file stays with one worker, so that what is made once for all of it is made on
 a study or a home that was led to a stage.
 """
 
+import gc
 from itertools import groupby
 from random import Random
 
@@ -33,6 +34,12 @@ def pytest_collection_modifyitems(config, items):
     for tests in modules:
         order.shuffle(tests)
     items[:] = [item for tests in modules for item in tests]
+
+
+def pytest_collection_finish():
+    """Leave what is imported by now out of every later collection of garbage: it lives as long as the process."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from forked import captured
+
 # Sends this process a signal around the first commit that holds an event of this kind, then runs the command itself.
 STOPPED_AT = """
 import os, signal, sys
@@ -39,7 +41,12 @@ def environment(**changes):
 
 
 def command(*line, home, env=None, shell=""):
-    """What a command says in a process; `shell` is what follows it on the line of a shell."""
+    """What a command says in a process; `shell` is what follows it on the line of a shell.
+
+    Without either it is a fork of a process that has imported everything, which starts in a tenth of the time.
+    """
+    if env is None and not shell:
+        return captured(*map(str, line), "--home", str(home))
     words = [sys.executable, "-m", "signoff", *map(str, line), "--home", str(home)]
     ran = ["sh", "-c", f'"$@" {shell}', "sh", *words]
     return subprocess.run(ran, capture_output=True, env=env or environment(), timeout=120, check=False)

@@ -5,6 +5,7 @@ What runs in the fork is `signoff.cli.main.main`, as the console script runs it,
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -26,7 +27,7 @@ class Command:
 
     def __init__(self, *line, log, cwd=None, environment=None):
         known = dict(os.environ) if environment is None else environment
-        self._process = context.Process(target=become, args=(line, str(log), known, cwd, umask()))
+        self._process = context.Process(target=become, args=(line, (log, log), known, cwd, umask()))
         self._process.start()
         self.pid = self._process.pid
 
@@ -61,6 +62,22 @@ def ran(*line, cwd="/", within=60, **environment):
         return status, log.read_text()
 
 
+def captured(*line, within=120):
+    """How a command ended, and what it said on each stream, as `subprocess.run` tells it."""
+    with tempfile.TemporaryDirectory() as folder:
+        streams = Path(folder, "stdout"), Path(folder, "stderr")
+        process = context.Process(target=become, args=(line, streams, dict(os.environ), str(Path.cwd()), umask()))
+        process.start()
+        process.join(within)
+        try:
+            if process.exitcode is None:
+                raise TimeoutError(f"{line} did not end in {within} s")
+        finally:
+            process.kill()
+        said, errors = (path.read_bytes() for path in streams)
+        return subprocess.CompletedProcess(line, process.exitcode, said, errors)
+
+
 def umask():
     """The mask of this process, which a fork of another process does not have."""
     present = os.umask(0o077)
@@ -68,11 +85,10 @@ def umask():
     return present
 
 
-def become(line, log, environment, cwd, mask):
+def become(line, logs, environment, cwd, mask):
     """The command itself, in the fork."""
-    told = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    for stream in (1, 2):
-        os.dup2(told, stream)
+    for stream, log in enumerate(logs, start=1):
+        os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), stream)
     os.umask(mask)
     if cwd is not None:
         os.chdir(cwd)

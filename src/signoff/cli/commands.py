@@ -1,8 +1,9 @@
 """The commands, and how their errors read. Never a traceback for what people can answer."""
 
 import os
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import typer
 from typer.main import get_command
@@ -75,7 +76,7 @@ def invoke(arguments: list[str], signals: Signals) -> int:
         signals.leave()
     try:
         refuse_settings_of_libraries(session)
-        readable(get_command(app))(args=rest, obj=session, prog_name="signoff")
+        built()(args=rest, obj=session, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
     except SignoffError as error:
@@ -89,6 +90,12 @@ def invoke(arguments: list[str], signals: Signals) -> int:
     if code == STOPPED:
         _tell_what_stands(session, errors)
     return code
+
+
+@cache
+def built() -> Any:  # noqa: ANN401 - Typer's own commands, which have no public type
+    """The commands, made once in a process."""
+    return readable(get_command(app))
 
 
 def _tell_what_stands(session: Session, errors: Screen) -> None:
