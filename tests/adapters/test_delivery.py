@@ -397,3 +397,24 @@ def test_asking_every_receiver_anew_spares_the_one_that_asked_for_time():
     pacing.refused(Severity.NOTICE, busy(600))
     pacing.forget()
     assert [hold.receiver for hold in pacing.holds()] == ["chat"]
+
+
+@pytest.mark.parametrize("later", [timedelta(microseconds=1), timedelta(minutes=3), timedelta(days=400)])
+def test_a_notice_that_was_recorded_by_a_worker_which_then_died_is_not_sent_again(monkeypatch, later):
+    desk = Desk()
+    desk.release("a", "desk told", "risk told")
+
+    def dies(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryStore, "done", dies)
+        with pytest.raises(KeyboardInterrupt):
+            desk.work()
+    recorded = [r for r in desk.record.history() if r.event.kind == "notice_sent"]
+    desk.clock.at += later
+    desk.work_for(hours=1)
+    assert [r.event.notice for r in recorded] == desk.receiver.taken[:1]
+    assert sorted(desk.receiver.taken) == ["desk told", "risk told"]
+    assert untold(desk.record) == ()
+    assert sum(r.event.kind == "notice_sent" for r in desk.record.history()) == 2

@@ -327,6 +327,9 @@ class _Round:
         except (TamperedError, BadInputError) as error:
             self._put_off(due.identity, f"{due.identity} cannot be read: {error}", is_own=True)
             return
+        if self.record.store.request_of(recorded_as(due.identity)) is not None:
+            self._is_done(due.identity)  # a worker died between recording it and ending its effect
+            return
         if self.refused[notice.channel] >= TRIED:
             return
         try:
@@ -349,8 +352,11 @@ class _Round:
             said = f"{notice.channel}: a notice was sent and cannot be recorded: {error}"
             self._put_off(identity, said, is_own=True)
             return
-        self.record.store.done(identity, "sent", self.record.now())
+        self._is_done(identity)
         self.sent += 1
+
+    def _is_done(self, identity: str) -> None:
+        self.record.store.done(identity, "sent", self.record.now())
         self.settled += 1
 
     def _not_taken(self, identity: str, notice: Notice, refusal: NotTakenError) -> None:
@@ -404,9 +410,15 @@ def is_dead(tried: Tried, now: datetime, attempts: int, *, is_own: bool) -> bool
     return tried.attempts >= attempts and (is_own or now - since >= OUTAGE)
 
 
+def recorded_as(identity: str) -> str:
+    """The request under which the record says that a notice was sent."""
+    return f"sent:{identity}"
+
+
 def _record_sent(record: Record, notice: Notice, identity: str, receipt: Receipt | None) -> None:
-    if not notice.deployment:
-        return  # a notice of the installation itself, which no release tells of
+    key = recorded_as(identity)
+    if not notice.deployment or record.store.request_of(key) is not None:
+        return  # of the installation itself, which no release tells of; or recorded by another worker meanwhile
     state = record.deployment(notice.deployment)
     went = receipt or Receipt(Delivery.UNRECORDED, "")
     event = NoticeSent(
@@ -418,4 +430,4 @@ def _record_sent(record: Record, notice: Notice, identity: str, receipt: Receipt
         at=record.now(),
     )
     change = Change(stream=deployment_stream(state.id), state=state, events=(event,))
-    record.commit(change, actor="outbox", key=f"sent:{identity}")
+    record.commit(change, actor="outbox", key=key)
