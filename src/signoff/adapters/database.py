@@ -34,6 +34,8 @@ T = TypeVar("T")
 class SchemaError(UnavailableError):
     """The database answers, and has another schema than this Signoff reads."""
 
+    code = "schema"
+
 
 class Database:
     """The connections to one database, whose schema is looked at once, as soon as it answers.

@@ -30,6 +30,8 @@ _KINDS: Final = (
 class ForeignFileError(BadInputError):
     """A file or folder of an unexpected kind, owner, mode or content; the message names the path."""
 
+    code = "foreignfile"
+
 
 def read_regular(
     path: Path, *, limit: int, owners: Collection[int] | None = None, at: tuple[int, str] | None = None

@@ -43,6 +43,8 @@ log = logging.getLogger("signoff.rollback")
 class StepError(SignoffError):
     """A step saw something that keeps it from being done."""
 
+    code = "step"
+
 
 def order_scope(model: str) -> str:
     """The prefix that every client order id of a model carries; of no two models is one the beginning of the other."""

@@ -25,14 +25,23 @@ from signoff.cli import (
     serving,
     showing,
 )
-from signoff.cli.helping import readable
+from signoff.cli.helping import in_panels, readable
 from signoff.cli.interruption import Interrupted, Signals
 from signoff.cli.screen import Screen
 from signoff.cli.session import Session, split_options
 from signoff.cli.standing import what_stands
-from signoff.domain.errors import BadInputError, RefusedError, SignoffError, TamperedError, UnavailableError
+from signoff.domain.errors import BadInputError, SignoffError
 
 STOPPED: Final = 130
+# The commands under what a person wants, in the order of a release's life.
+PANELS: Final = {
+    "Validate": ("demo", "init", "import", "check", "replay", "benchmark", "memo"),
+    "Release": ("submit", "override", "approve", "reject", "meet", "rehearse", "adopt", "done"),
+    "Run": ("rollout", "observe", "worker", "serve", "notices", "review", "post-mortem"),
+    "Stop": ("kill", "rearm"),
+    "Look": ("status", "history", "verify", "export", "keys", "version"),
+    "Administer": ("policy", "people", "accounts", "token", "credential", "ledger", "anchor", "db"),
+}
 app = typer.Typer(
     name="signoff",
     help="Takes a trading model from candidate to trusted in production, and back out when it misbehaves.",
@@ -81,7 +90,7 @@ def invoke(arguments: list[str], signals: Signals) -> int:
         code = finished.code if isinstance(finished.code, int) else 0
     except SignoffError as error:
         errors.print(str(error), soft_wrap=True)
-        code = exit_code(error)
+        code = error.exit_code
     except Interrupted as stopped:
         code = stopped.exit_code
         _tell_what_stands(session, errors)
@@ -95,7 +104,7 @@ def invoke(arguments: list[str], signals: Signals) -> int:
 @cache
 def built() -> Any:  # noqa: ANN401 - Typer's own commands, which have no public type
     """The commands, made once in a process."""
-    return readable(get_command(app))
+    return in_panels(readable(get_command(app)), PANELS)
 
 
 def _tell_what_stands(session: Session, errors: Screen) -> None:
@@ -117,11 +126,3 @@ def refuse_settings_of_libraries(session: Session) -> None:
             f"{found}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
             "writes there has their code run. Remove it, or work from another folder."
         )
-
-
-def exit_code(error: SignoffError) -> int:
-    """1 for a refusal or a tampered record, 2 for what was given or cannot be reached."""
-    if isinstance(error, RefusedError | TamperedError):
-        return 1
-    assert isinstance(error, BadInputError | UnavailableError | SignoffError)
-    return 2

@@ -123,6 +123,8 @@ APART: Final = frozenset({Duty.ADMINISTRATOR, Duty.AUDITOR})
 class ForbiddenError(RefusedError):
     """The one who asks may not do this (exit 1)."""
 
+    code = "forbidden"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:

@@ -24,9 +24,13 @@ MOST_KEPT_TOGETHER: Final = 128 << 20
 class OtherBytesError(RefusedError):
     """The registry holds other bytes than the ones that were approved."""
 
+    code = "otherbytes"
+
 
 class OddArtifactError(UnavailableError):
     """Something that is no regular file lies among the artefacts: its bytes are those of another place."""
+
+    code = "oddartifact"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

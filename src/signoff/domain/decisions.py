@@ -35,6 +35,8 @@ from signoff.domain.venue import VenueKind
 class GuardError(RefusedError):
     """A guard refused; `guard` is its name."""
 
+    code = "guard"
+
     def __init__(self, guard: str, message: str) -> None:
         super().__init__(f"Refused by guard '{guard}': {message}")
         self.guard = guard

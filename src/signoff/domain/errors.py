@@ -1,11 +1,14 @@
-"""Everything that Signoff raises on purpose, on one page.
+"""Everything that Signoff raises on purpose, on one page, each kind with the code that programs read.
+
+A kind's code ends the `type` of its problem document (`urn:signoff:<code>`) and never changes. docs/errors.md lists
+them all.
 
 A message says what was expected, what was found, where, and what to do. Expected outcomes (a failing gate, a breach)
 are values, not exceptions.
 """
 
 from datetime import timedelta
-from typing import Final
+from typing import ClassVar, Final
 
 MOST_WORDS: Final = 2000
 
@@ -13,33 +16,52 @@ MOST_WORDS: Final = 2000
 class SignoffError(Exception):
     """The root: catch this to answer any refusal of Signoff's."""
 
+    code: ClassVar[str] = "signoff"
+    exit_code: ClassVar[int] = 2
+
 
 class BadInputError(SignoffError):
     """Something given cannot be used; nothing was written (exit 2)."""
+
+    code = "badinput"
 
 
 class NotFoundError(BadInputError):
     """The thing named does not exist (exit 2)."""
 
+    code = "notfound"
+
 
 class RefusedError(SignoffError):
     """A guard refused: the request was understood and is not allowed now (exit 1)."""
+
+    code = "refused"
+    exit_code = 1
 
 
 class StaleRevisionError(RefusedError):
     """The caller decided on an older state than the present one; read it again and decide anew (exit 1)."""
 
+    code = "stalerevision"
+
 
 class ConflictError(RefusedError):
     """The same idempotency key came with a different request (exit 1)."""
+
+    code = "conflict"
 
 
 class TamperedError(SignoffError):
     """Stored bytes do not match what was signed (exit 1)."""
 
+    code = "tampered"
+    exit_code = 1
+
 
 class UnavailableError(SignoffError):
     """A part of the system that is needed cannot be reached or is not installed (exit 2)."""
+
+    code = "unavailable"
 
 
 class NotTakenError(UnavailableError):
@@ -48,6 +70,8 @@ class NotTakenError(UnavailableError):
     `is_of_receiver` says that it takes nothing at present; otherwise it refused this message alone. `retry_after` is
     how long the receiver asked to be left alone, None when it did not ask.
     """
+
+    code = "nottaken"
 
     def __init__(self, message: str, *, is_of_receiver: bool, retry_after: timedelta | None = None) -> None:
         super().__init__(message)

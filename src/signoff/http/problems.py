@@ -96,8 +96,7 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
         log.warning("who asks could not be looked up", exc_info=error)
         error = UnavailableError(OUT_OF_REACH)  # where the record is, is nothing to strangers
     further = {"guard": error.guard} if isinstance(error, GuardError) else {}
-    kind = f"urn:signoff:{type(error).__name__.removesuffix('Error').lower()}"
-    return problem(status_of(error), str(error), kind=kind, **further)
+    return problem(status_of(error), str(error), kind=f"urn:signoff:{error.code}", **further)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:
@@ -107,7 +106,7 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     detail = "The request is not of the expected form: " + "; ".join(f"{e['where']}: {e['what']}" for e in errors)
     if len(found) > MOST_SLIPS:
         detail += f"; and {len(found) - MOST_SLIPS:,} more of these"
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind="urn:signoff:badinput", errors=errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, kind=f"urn:signoff:{BadInputError.code}", errors=errors)
 
 
 def _slip(error: Mapping[str, Any]) -> Slip:

@@ -29,6 +29,8 @@ class Written:
 class TooSlowError(UnavailableError):
     """A repository that could not be read in time: another range of it will not be either."""
 
+    code = "tooslow"
+
 
 class Commits(Protocol):
     def between(self, repository: Path, since: str | None, until: str) -> Written:

@@ -45,12 +45,8 @@ SECONDS: Final = 30.0
 LONG: Final = 900.0
 IDEMPOTENCY_KEY: Final = "idempotency-key"
 KINDS: Final[dict[str, type[SignoffError]]] = {
-    "notfound": NotFoundError,
-    "badinput": BadInputError,
-    "stalerevision": StaleRevisionError,
-    "conflict": ConflictError,
-    "tampered": TamperedError,
-    "unavailable": UnavailableError,
+    kind.code: kind
+    for kind in (NotFoundError, BadInputError, StaleRevisionError, ConflictError, TamperedError, UnavailableError)
 }
 
 

@@ -399,3 +399,5 @@ def _read(stored: StoredStream, readable: list[Deployment]) -> None:
 
 class OwedError(SignoffError):
     """A rollback is done, and its memo could not be written yet."""
+
+    code = "owed"

@@ -48,13 +48,19 @@ PASSED_ON: Final = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 class ForeignCodeError(SignoffError):
     """An error that foreign code raised, in its own words."""
 
+    code = "foreigncode"
+
 
 class BrokenChildError(SignoffError):
     """The child ended early, took too long, or sent an invalid answer: there is no result."""
 
+    code = "brokenchild"
+
 
 class IsolationError(UnavailableError):
     """Foreign code was not run, since a hazard was not stopped."""
+
+    code = "isolation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

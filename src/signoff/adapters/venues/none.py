@@ -14,6 +14,8 @@ from signoff.ports.orders import OpenOrder, OpenPosition
 class NoVenueError(UnavailableError):
     """There is no venue to ask (exit 2)."""
 
+    code = "novenue"
+
     def __init__(self) -> None:
         super().__init__(NO_VENUE)
 
