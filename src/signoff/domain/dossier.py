@@ -195,7 +195,8 @@ class Validation(Strict):
     """Section 2.
 
     `prediction_horizon` is the sessions that one realised return of the predictions covers; left out, it is inferred
-    from the overlap that they show.
+    from the overlap that they show. `score_neutral` confirms that scores which could be probabilities are none: 0 says
+    no view.
     """
 
     prediction: PredictionKind
@@ -204,6 +205,7 @@ class Validation(Strict):
     pit: PitDeclaration
     paper: PaperDeclaration
     prediction_horizon: Annotated[int, Interval(ge=1, le=1000)] | None = None
+    score_neutral: Annotated[float, Interval(ge=0.0, le=0.0)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,9 @@
 Rows are the documents that are answered everywhere, so that a server's answer reads like one's own.
 """
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.table import Table
@@ -16,6 +17,7 @@ from signoff.rendering.palette import BAD, CAUTION, GOOD, MUTED
 
 NEEDS_EXPLAINING = " `signoff submit` asks for its explanation in the dossier, validation.near_misses.{key}."
 NO_TURNING_POINT = "nothing near these data."
+HANGS: Final = "verdict hangs on"
 _COLOUR = {
     "PASS": GOOD,
     "NEAR MISS": CAUTION,
@@ -62,17 +64,25 @@ def gate_table(gates: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def reasons(gates: Iterable[Mapping[str, Any]]) -> tuple[Text, ...]:
-    """Beneath the table: why each gate that is not a plain pass stands where it does, and what would change it."""
+    """Beneath the table: why each gate that is not a plain pass stands where it does, and what would change it.
+
+    Of a plain pass the sentences are shown that say what its verdict hangs on.
+    """
     return tuple(
         Text.assemble(
             (f"{gate['key']}, {str(gate['status']).lower()}: ", "bold"),
-            gate["reason"],
+            gate["reason"] if gate["status"] != "PASS" else _hanging(gate["reason"]),
             f" Turning point: {gate['turning_point'] or NO_TURNING_POINT}",
             NEEDS_EXPLAINING.format(key=gate["key"]) if gate["near_miss"] else "",
         )
         for gate in gates
-        if gate["status"] != "PASS"
+        if gate["status"] != "PASS" or _hanging(gate["reason"])
     )
+
+
+def _hanging(reason: str) -> str:
+    """The sentences of a reason that say what the verdict hangs on."""
+    return " ".join(said for said in re.split(r"(?<=[.])\s+(?=[A-Z0-9])", reason) if HANGS in said.lower())
 
 
 def metric_table(rows: Iterable[Mapping[str, Any]]) -> Table:

@@ -14,6 +14,7 @@ from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import CodedSymbols, Days, Evidence, Floats, Instants, Source
 
 SHARED: Final = 0.5
+SIDE: Final = 0.1
 UNLIKE: Final = 50.0
 """How many times larger the typical return of one table may be than that of another: percentages are a hundred."""
 
@@ -81,6 +82,33 @@ def refuse_no_probabilities(folder: Path, evidence: Evidence, kind: PredictionKi
                 f"validation.prediction of the dossier says, found {values[row]:g}. Correct the file, or declare "
                 "'score'."
             )
+
+
+def refuse_probable_probabilities(
+    folder: Path, evidence: Evidence, kind: PredictionKind, neutral: float | None
+) -> None:
+    """Ask whether scores that are never negative and lie about a half are probabilities: their sign says nothing."""
+    if kind is PredictionKind.PROBABILITY or neutral is not None:
+        return
+    for part in (evidence.predictions, evidence.predictions_previous):
+        if part is None or not part.prediction.size:
+            continue
+        low, high = float(part.prediction.min()), float(part.prediction.max())
+        for whole, unit in ((1.0, "from 0 to 1"), (100.0, "from 0 to 100")):
+            if not (low >= 0 and whole / 2 < high <= whole and _is_about_half(part.prediction, whole / 2)):
+                continue
+            repair = "" if whole == 1 else "divide them by 100 and "
+            raise BadInputError(
+                f"{folder / part.source.name}: column prediction: expected scores whose sign is the direction, as "
+                f"validation.prediction: score says, found {low:g} to {high:g}, none negative. Are they probabilities "
+                f"{unit}, where {whole / 2:g} is no view? Then {repair}declare validation.prediction: probability. If "
+                "0 is no view and every prediction is long, declare validation.score_neutral: 0. Nothing was written."
+            )
+
+
+def _is_about_half(values: Floats, half: float) -> bool:
+    """Whether at least a tenth of the values lies on either side of the middle."""
+    return float(np.mean(values < half)) >= SIDE and float(np.mean(values > half)) >= SIDE
 
 
 def _refuse_predictions(folder: Path, evidence: Evidence, period: str) -> None:

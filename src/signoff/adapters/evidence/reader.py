@@ -10,10 +10,15 @@ import numpy as np
 
 from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy, policy_text
 from signoff.adapters.evidence.absences import absences_of
-from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
+from signoff.adapters.evidence.agreement import (
+    refuse_disagreement,
+    refuse_no_probabilities,
+    refuse_probable_probabilities,
+)
 from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
 from signoff.adapters.evidence.clock import known_zone
+from signoff.adapters.evidence.copies import refuse_copies
 from signoff.adapters.evidence.filling import left_out
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.renames import under_new_names
@@ -97,7 +102,9 @@ class FolderReader:
         evidence = with_time(folder, evidence, dossier.value, effective.phases)
         evidence, benchmarks = _with_benchmarks(folder, evidence)
         files |= benchmarks
-        refuse_no_probabilities(folder, evidence, dossier.value.validation.prediction)
+        validation = dossier.value.validation
+        refuse_no_probabilities(folder, evidence, validation.prediction)
+        refuse_probable_probabilities(folder, evidence, validation.prediction, validation.score_neutral)
         for found in tables.values():
             files |= found.files
         files |= reports.files
@@ -186,6 +193,7 @@ def _evidence(
         largest_return=_largest(declared),
     )
     refuse_disagreement(folder, evidence)
+    refuse_copies(folder, evidence)
     return left_out(evidence)
 
 
@@ -210,8 +218,8 @@ def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
         dates=by_day.days,
         returns=by_day.compounded(table.returns("return")),
         benchmark=by_day.compounded(table.returns("benchmark")) if "benchmark" in present else None,
-        turnover=by_day.summed(table.numbers("turnover")) if "turnover" in present else None,
-        cost=by_day.summed(table.numbers("cost")) if "cost" in present else None,
+        turnover=by_day.summed(table.at_least_zero("turnover")) if "turnover" in present else None,
+        cost=by_day.summed(table.costs("cost")) if "cost" in present else None,
         sampling=Sampling(zone=by_day.of.zone, folded=0 if by_day.starts is None else table.frame.height),
     )
 

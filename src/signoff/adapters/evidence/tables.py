@@ -33,6 +33,7 @@ MAX_NAME: Final = 64
 ZONE: Final = "evidence.zone of dossier.yaml"
 CLOCK: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d"
 MOST_LISTED: Final = 20
+LARGEST_COST: Final = 0.1
 _WHOLE_TIME: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:?\d{2})$"
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _NOTHING_DECLARED: Final = EvidenceDeclaration()
@@ -332,6 +333,18 @@ class EvidenceTable:
         wrong = np.flatnonzero(values < 0)
         if wrong.size:
             self.refuse(f"{self.row(int(wrong[0]))}, column {name}: expected 0 or more, found {values[wrong[0]]:g}")
+        return values
+
+    def costs(self, name: str) -> Floats:
+        """A column of costs as shares of capital; a tenth of it in one row is a wrong unit."""
+        values = self.numbers(name)
+        if (wrong := np.flatnonzero(np.abs(values) > LARGEST_COST)).size:
+            row = int(wrong[0])
+            self.refuse(
+                f"{self.row(row)}, column {name}: expected a share of capital such as 0.0002, at most "
+                f"{LARGEST_COST:g} a row, found {values[row]:g}. Divide percentages by 100, basis points by 10,000, "
+                "money by the capital"
+            )
         return values
 
     def prices(self, name: str, needed: np.ndarray) -> Floats:

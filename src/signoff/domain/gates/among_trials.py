@@ -145,7 +145,7 @@ def nearest_trial(backtest: Returns, trials: Trials) -> Nearest:
     Raises `InputError` where the backtest's numbers cannot be returns.
     """
     plausible_returns(backtest.returns, "backtest")
-    rows, present = _shared_rows(backtest, trials)
+    rows, present = shared_rows(backtest, trials)
     own = np.ascontiguousarray(backtest.returns[present], dtype=np.float64)
     with np.errstate(all="ignore"):  # broken numbers equal nothing here; the statistic that meets them names the row
         column, share = _most_equal(own, trials.returns, rows)
@@ -188,7 +188,7 @@ def _result(returns: Floats, time: Sampling) -> Result:
     )
 
 
-def _shared_rows(backtest: Returns, trials: Trials) -> tuple[Places, NDArray[np.bool_]]:
+def shared_rows(backtest: Returns, trials: Trials) -> tuple[Places, NDArray[np.bool_]]:
     """Where the backtest's dates stand among the trials', and which of them do."""
     dates = trials.dates[: trials.returns.shape[0]]
     if dates.size == 0:

@@ -9,9 +9,11 @@ import numpy as np
 
 from signoff.domain.charts import HistogramChart, Reference, Shade
 from signoff.domain.dossier import Dossier
-from signoff.domain.evidence import Evidence, Floats
+from signoff.domain.evidence import Evidence, Floats, Returns, Trials
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.among_trials import shared_rows
 from signoff.domain.gates.figures import figure
+from signoff.domain.gates.sub_families import SubFamily, junk, of_deflation
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.trials import Bets, Family, bets_of, difference, judged_family, membership, sides
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
@@ -101,7 +103,10 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
         sample = _moments(time.excess(returns), time)
         spread = _spread(bets.returns, bets.better, time)
         result = _deflated(sample, bets.size, spread.variance)
-        coarser = _coarser(sample, trials, bets, gate.threshold) if result.probability >= gate.threshold else None
+        passes = result.probability >= gate.threshold
+        coarser = _coarser(sample, trials, bets, gate.threshold) if passes else None
+        parts = _parts(evidence, sample, bets, spread, policy)
+        objections = (*((coarser,) if coarser else ()), *(part.objection(gate.threshold) for part in parts if passes))
         return Measurement(
             value=result.probability,
             n=sample.n,
@@ -111,14 +116,80 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             f"{time.unit}, in {time.rate_words}; the best of "
             f"{bets.size} independent trials without skill would be expected to show "
             f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets."
-            f"{spread.words}{difference(trials.nearest)}",
-            figures=tuple(_figures(sample, result, trials, bets, spread)),
-            objections=() if coarser is None else (coarser,),
+            f"{spread.words}{_said(parts, result.probability, gate.threshold)}{difference(trials.nearest)}",
+            figures=(
+                *_figures(sample, result, trials, bets, spread),
+                *(quantity for part in parts for quantity in part.figures()),
+            ),
+            objections=tuple(text for text in objections if text),
             turning_point=_turning_point(sample, result.threshold, gate.threshold),
             charts=(_picture(sample, result.threshold, spread.sharpes),),
         )
 
     return guarded(rule, measure)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """The backtest deflated by a part of its family."""
+
+    family: SubFamily
+    probability: float
+
+    @property
+    def text(self) -> str:
+        return number(self.probability, Unit.PROBABILITY, 3)
+
+    def objection(self, threshold: float) -> str:
+        """Why a pass is none; empty where the part passes too."""
+        if self.probability >= threshold:
+            return ""
+        return (
+            f"The verdict hangs on how the trials are counted: {self.family.counted}, the probability is {self.text}."
+        )
+
+    def figures(self) -> Iterator[Quantity]:
+        name = f"gates.deflated_sharpe.{self.family.key}"
+        yield Quantity(name=name, value=self.probability, unit=Unit.PROBABILITY, digits=3, n=self.family.size)
+        yield count(f"{name}_trials", self.family.size)
+
+
+def _parts(evidence: Evidence, sample: Moments, bets: Bets, spread: Spread, policy: Policy) -> tuple[Part, ...]:
+    """The deflated ratio over each part of the family that has a spread of its own."""
+    gate, time, trials = policy.gates.pbo, evidence.backtest.time, evidence.trials
+    assert trials is not None  # the family was made of them
+    try:
+        is_junk = junk(bets, time, partitions=gate.partitions, share=gate.junk_share)
+    except (InputError, InsufficientData):
+        is_junk = None  # a record too short for PBO has no junk by its halves
+    better = _row_sharpes(bets.better, time) if bets.has_turned else spread.sharpes
+    found = []
+    for part in of_deflation(bets, _on_rows_of(trials, evidence.backtest), better, is_junk):
+        if part.size >= MIN_BETS:
+            first = np.ascontiguousarray(bets.returns[:, part.kept])
+            other = np.ascontiguousarray(bets.better[:, part.kept]) if bets.has_turned else first
+            variance = _spread(first, other, time).variance
+            found.append(Part(family=part, probability=_deflated(sample, part.size, variance).probability))
+    return tuple(found)
+
+
+def _on_rows_of(trials: Trials, backtest: Returns) -> Floats:
+    """The backtest on the dates of its trials, 0 where it has none."""
+    own = np.zeros(trials.returns.shape[0])
+    rows, present = shared_rows(backtest, trials)
+    own[rows] = backtest.returns[present]
+    return own
+
+
+def _said(parts: tuple[Part, ...], probability: float, threshold: float) -> str:
+    """What the parts of the family gave, and which of them turn a failure."""
+    said = []
+    for part in parts:
+        turns = probability < threshold <= part.probability
+        hangs = "; the verdict hangs on them" if turns else ""
+        counted = f"{part.family.counted[0].upper()}{part.family.counted[1:]}"
+        said.append(f" {counted} it is {part.text}{hangs}.")
+    return "".join(said)
 
 
 def _turning_point(sample: Moments, expected_best: float, threshold: float) -> str:

@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
-from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from signoff.domain.charts import HistogramChart, Reference, ScatterChart
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.gates.sub_families import better_half, junk
 from signoff.domain.gates.trials import MIN_FAMILY, Bets, Family, bets_of, difference, judged_family, membership
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import PboGate, Policy
@@ -20,10 +19,7 @@ from signoff.domain.sampling import Sampling
 from signoff.stats.overfitting import (
     ProbabilityOfBacktestOverfitting,
     probability_of_backtest_overfitting,
-    unchoosable,
 )
-
-ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +50,7 @@ class SubFamilies:
             (
                 self.without_junk,
                 f"without the {self.junk:,} that the best one beats in {beaten}% of the halves or more, with three "
-                "times their Sharpe ratio",
+                "times their Sharpe ratio, or that are two standard errors worse than the better ones",
             ),
         ):
             if value is not None and value >= threshold:
@@ -144,9 +140,9 @@ def _sub_families(trials: Family, bets: Bets, gate: PboGate, time: Sampling) -> 
     def pbo(returns: Floats) -> float:
         return probability_of_backtest_overfitting(time.excess(returns), partitions=gate.partitions).pbo
 
-    chosen = ~unchoosable(time.excess(bets.better), partitions=gate.partitions, share=gate.junk_share)
+    chosen = ~junk(bets, time, partitions=gate.partitions, share=gate.junk_share)
     left = int(chosen.sum())
-    upper = _better_half(time.excess(bets.better))
+    upper = better_half(time.excess(bets.better))
     is_smaller = MIN_FAMILY <= left < bets.size
     return SubFamilies(
         as_tried=pbo(trials.returns) if bets.alike else None,
@@ -156,12 +152,6 @@ def _sub_families(trials: Family, bets: Bets, gate: PboGate, time: Sampling) -> 
         junk=bets.size - left,
         left=left,
     )
-
-
-def _better_half(returns: Floats) -> NDArray[np.bool_]:
-    """The bets whose Sharpe ratio is above the median; those that tie with it to rounding are not."""
-    sharpes = returns.mean(axis=0) / returns.std(axis=0)
-    return np.asarray(sharpes > np.median(sharpes) + ROUNDING, dtype=np.bool_)
 
 
 def _percent(share: float) -> str:

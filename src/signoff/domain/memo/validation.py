@@ -3,7 +3,7 @@
 Nothing is computed here; a gate reads as the assessment found it, whoever overrode it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from signoff.domain.assessment import CORRELATION_INTERVAL, MetricRow, MetricStatus, PaperSummary, PitStatus
@@ -92,6 +92,17 @@ _HOW: Final = {
     ),
     "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
     "sessions": (("missing", "{} missing"), ("while_shut", "{} while shut"), ("expected", "of {}")),
+}
+
+# The same gate over a part of its family; page one shows it where the part has another verdict than the whole.
+_PARTS: Final = {
+    "pbo": (("better_half", "{} over the better half"), ("as_tried", "{} with copies counted")),
+    "deflated_sharpe": (
+        ("without_crowd", "{} without the crowd"),
+        ("without_junk", "{} without junk"),
+        ("without_junk_and_crowd", "{} without junk and crowd"),
+        ("akin_alone", "{} by akin trials alone"),
+    ),
 }
 
 
@@ -239,7 +250,19 @@ def _how(finding: Finding) -> str:
     known = {quantity.name.rpartition(".")[2]: quantity for quantity in finding.figures}
     patterns = _HOW.get(finding.key) or ()
     parts = [pattern.format(known[name].text) for name, pattern in patterns if name in known]
-    return ", ".join(parts or [f"n = {finding.n:,}"])
+    others = _PARTS.get(finding.key, ())
+    turned = [text.format(known[name].text) for name, text in others if _turns(finding, known, name)]
+    hangs = [f"the verdict hangs on the trials counted: {', '.join(turned)}"] if turned else []
+    return ", ".join([*(parts or [f"n = {finding.n:,}"]), *hangs])
+
+
+def _turns(finding: Finding, known: Mapping[str, Quantity], name: str) -> bool:
+    """Whether the figure of this name stands on the other side of the threshold than the statistic."""
+    other = known[name].value if name in known else None
+    value, threshold = finding.statistic.value, finding.threshold.value
+    if other is None or value is None or threshold is None:
+        return False
+    return finding.comparison.holds(value, threshold) != finding.comparison.holds(other, threshold)
 
 
 def _gates(release: Release) -> Iterator[Block]:
