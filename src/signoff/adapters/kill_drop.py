@@ -41,6 +41,8 @@ _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 class NotOfGroupError(ForeignFileError):
     """The owner of the file is not a member of the group."""
 
+    code = "notofgroup"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
