@@ -17,6 +17,7 @@ import pytest
 import xlsxwriter
 
 from signoff.adapters.evidence.tables import table_of
+from signoff.adapters.evidence.titles import header_below
 from signoff.adapters.results.conversion import Request, convert, hints_of
 from signoff.domain.errors import BadInputError
 
@@ -191,6 +192,17 @@ REFUSED_IN_PLACE = {
                                       "1250 or 1.250", "--decimal")),
     "percent on some rows": ("backtest.csv", PLAIN.replace("-0.003", "-0.3%"), ("row 1", "percent sign", "0.0125")),
     "lines above it": ("backtest.csv", "My strategy\n" + PLAIN, ("line 1", "'My strategy'", "above the header")),
+    "a title with empty cells": ("backtest.csv", "Fund XYZ,\n,\n" + PLAIN, ("line 1", "'Fund XYZ,'",
+                                 "looks like a title", "in line 3", "above the header")),
+    "a title with commas of its own": ("backtest.csv", "Fund, net, in USD\n" + GERMAN, ("title", "in line 2")),
+    "two lines of title": ("backtest.csv", "Fund XYZ\nas of today\n" + PLAIN, ("title", "in line 3")),
+    "a title below an empty line": ("backtest.csv", "\nFund XYZ\n" + PLAIN, ("line 2 ('Fund XYZ')", "in line 3")),
+    "a month without a day": ("backtest.csv", dated("2020-01", "2020-02", "2020-03"), ("row 1", "2020-01",
+                              "`signoff import table`", "2020-01-31")),
+    "the name of a month": ("backtest.csv", dated("Jan 2020", "Feb 2020", "Mar 2020"), ("Jan 2020", "2020-01-31",
+                            "`signoff import table`")),
+    "a month and two digits": ("backtest.csv", dated("Jan-16", "Feb-16", "Mar-16"), ("'Jan-16'", "a year or a day",
+                               "`signoff import table`")),
     "no header": ("backtest.csv", PLAIN.partition("\n")[2], ("2020-01-13", "names of the columns")),
     "columns separated by spaces": ("backtest.csv", PLAIN.replace(",", "   "), ("spaces", "semicolons or tabs")),
     "a short row": ("backtest.csv", PLAIN.replace(",-0.003", ""), ("row 2 (line 3)", "nothing")),
@@ -235,6 +247,58 @@ def test_a_file_of_this_shape_is_refused_with_its_cause(name):
     assert ("truncated" in said) == ("breaks off" in said or "half" in name), said
 
 
+TITLED = {
+    "an empty row below it": ((("Fund XYZ",), (), ("Datum", "Rendite")), 3),
+    "none below it": ((("Fund XYZ",), ("Datum", "Rendite")), 2),
+    "two of them": ((("Fund XYZ",), ("Net of fees",), ("date", "return")), 3),
+    "as wide as the header": ((("Fund XYZ", "net of fees"), ("date", "return")), 2),
+}
+
+
+@pytest.mark.parametrize("name", TITLED)
+def test_a_title_above_a_table_is_named_with_the_row_of_the_header(tmp_path, name):
+    head, place = TITLED[name]
+    with pytest.raises(BadInputError, match=rf"row 1 \('Fund XYZ'\) looks like a title: .* row {place}\. Remove"):
+        imported(tmp_path, ".xlsx", sheet(rows(*head, *SHEET[1:])))
+
+
+@pytest.mark.parametrize(
+    "head", [["date,return"], ["Datum,Rendite"], ["a,b"], ["date,return", "TT.MM.JJJJ,%"], ["Tag,Rendite", "TT.MM.,%"]]
+)
+def test_a_header_is_no_title(head):
+    assert header_below([line.split(",") for line in (*head, *PLAIN.splitlines()[1:])]) is None
+
+
+MONTHS = {
+    "ISO": ("2020-01", "2020-02", "2020-03"),
+    "slashes": ("2020/1", "2020/2", "2020/3"),
+    "month before year": ("01/2020", "02/2020", "03/2020"),
+    "digits alone": ("202001", "202002", "202003"),
+    "short names": ("Jan 2020", "Feb 2020", "Mar 2020"),
+    "long names": ("January-2020", "February-2020", "March-2020"),
+    "year before name": ("2020 Jan", "2020 Feb", "2020 Mar"),
+}
+
+
+@pytest.mark.parametrize("name", MONTHS)
+def test_months_are_read_as_their_last_days_and_noted(tmp_path, name):
+    found = imported(tmp_path, ".csv", dated(*MONTHS[name]))
+    assert found.frame["date"].to_list() == [date(2020, 1, 31), date(2020, 2, 29), date(2020, 3, 31)]
+    assert f"months were read as their last days: {MONTHS[name][0]} as 2020-01-31" in found.notes
+
+
+BENCHMARKED = ["date,return,benchmark", "date,Returns,Benchmark", "Datum,Rendite,Benchmark", "date,returns,benchmark"]
+
+
+@pytest.mark.parametrize("head", BENCHMARKED)
+def test_a_benchmark_is_taken_along(tmp_path, head):
+    content = head + "\n" + "".join(f"{day},{value},{value / 2}\n" for day, value in zip(DAYS, RETURNS, strict=True))
+    found = imported(tmp_path, ".csv", content).frame
+    assert found.columns == ["date", "return", "benchmark"]
+    np.testing.assert_allclose(found["return"], RETURNS, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(found["benchmark"], np.array(RETURNS) / 2, rtol=0, atol=1e-15)
+
+
 def two_sheets():
     book = xlsxwriter.Workbook(file := io.BytesIO(), {"in_memory": True})
     for name in ("Model A", "Model B"):
@@ -255,6 +319,10 @@ def uncalculated():
 REFUSED_AT_IMPORT = {
     "dates of two senses": (".csv", dated("01/02/2020", "02/02/2020", "03/02/2020"), {}, ("row 1", "column date",
                                     "'01/02/2020'", "--dates day-first or --dates month-first")),
+    "months with two digits": (".csv", dated("Jan-16", "Feb-16", "Mar-16"), {}, ("row 1", "'Jan-16'", "a year or a day",
+                               "2016-01")),
+    "months beside a day": (".csv", dated("2020-01", "2020-02", "2020-03-31"), {}, ("row 3", "2020-03-31", "no month")),
+    "a month that is none": (".csv", dated("2020-01", "2020-13", "2020-03"), {}, ("row 2", "2020-13", "no month")),
     "an order that is disproved": (".csv", dated("13/01/2020", "14/01/2020", "15/01/2020"), {"dates": "month-first"},
                                    ("row 1", "is day-first", "Leave the option out")),
     "days and months exchanged half-way": (".csv", dated("01/13/2020", "14/01/2020", "15/01/2020"), {}, ("row 2",

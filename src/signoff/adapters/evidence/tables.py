@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from signoff.adapters.evidence.clock import FIRST, LAST, Moments, moments, moments_of_texts, within_years
 from signoff.adapters.evidence.column_names import in_one_form, meant_columns
 from signoff.adapters.evidence.frames import MAX_BYTES, read_frame, suffix_of
-from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts
+from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts, month_ends
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.dossier import EvidenceDeclaration, ReturnUnit
 from signoff.domain.errors import BadInputError
@@ -408,6 +408,11 @@ class EvidenceTable:
     def _refuse_written(self, column: pl.Series) -> None:
         """Refuse dates that people read and no ISO: which form it is, and which command rewrites it."""
         try:
+            if (ends := month_ends(column)) is not None:
+                self.refuse(
+                    f"{self.row(0)}, column {column.name}: expected an ISO date such as 2018-12-31, found {column[0]}, "
+                    f"a month without a day. `signoff import table` reads it as the end of the month, {ends[0]}"
+                )
             texts = days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column)
         except OddDateError as error:
             place = "" if error.row is None else f"{self.row(error.row)}, "

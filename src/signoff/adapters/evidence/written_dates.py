@@ -17,6 +17,14 @@ _YEAR_LAST: Final = rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_CLOCK}$"
 _DAY_NAMED: Final = rf"^(\d{{1,2}})[-/. ]+([A-Za-z]{{3,9}})\.?[-/., ]+(\d{{4}}){_CLOCK}$"
 _MONTH_NAMED: Final = rf"^([A-Za-z]{{3,9}})\.?[-/. ]+(\d{{1,2}}),?[-/. ]+(\d{{4}}){_CLOCK}$"
 _SHORT_YEAR: Final = r"^\d{1,2}[-/.](?:\d{1,2}|[A-Za-z]{3})[-/.]\d{2}(?:\D.*)?$"
+_MONTH_SHAPES: Final = (
+    r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})$",
+    r"^(?P<month>\d{1,2})[-/.](?P<year>\d{4})$",
+    r"^(?P<year>(?:19|20|21|22)\d{2})[Mm]?(?P<month>0[1-9]|1[0-2])$",
+    r"^(?P<month>[A-Za-z]{3,9})\.?[-/., ]+(?P<year>\d{4})$",
+    r"^(?P<year>\d{4})[-/., ]+(?P<month>[A-Za-z]{3,9})\.?$",
+)
+_SHORT_MONTH: Final = r"^[A-Za-z]{3,9}\.?[-/., ]*['’]?\d{2}$|^\d{2}[-/ ][A-Za-z]{3,9}$"
 _SHAPES: Final = (_ISO, _YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAMED, _MONTH_NAMED)
 _NAMES: Final = (
     *("january", "february", "march", "april", "may", "june"),
@@ -75,6 +83,30 @@ def days_of_numbers(column: pl.Series) -> pl.Series:
     raise OddDateError(None, f"rows labelled by the number {shown}. Set the index to the dates before writing it")
 
 
+def month_ends(column: pl.Series) -> pl.Series | None:
+    """Months such as `2016-01` or `Jan 2016` as the ISO texts of their last days; None where these are no months.
+
+    OddDateError where a month is written in another form than the first, or is none.
+    """
+    if column.dtype.is_float() or not (column.dtype == pl.String or column.dtype.is_integer()):
+        return None
+    texts = column.cast(pl.String).str.strip_chars()
+    filled = texts.drop_nulls()[:1]
+    shape = next((shape for shape in _MONTH_SHAPES if filled.len() and _matches(filled, shape).all()), None)
+    if shape is None:
+        return None
+    parts = texts.str.extract_groups(shape).struct
+    year, month = parts.field("year"), parts.field("month")
+    if r"[A-Za-z]{3,9}" in shape:
+        month = _months(texts, month)
+    days = (year + "-" + month.str.zfill(2) + "-01").str.to_date("%Y-%m-%d", strict=False)
+    strange = (days.is_null() & texts.is_not_null()).arg_true()
+    if strange.len():
+        row, first = int(strange[0]), int(texts.is_not_null().arg_true()[0])
+        raise OddDateError(row, f"{texts[row]!r}, which is no month as {texts[first]!r} in row {first + 1} is")
+    return days.dt.month_end().cast(pl.String).alias(column.name)
+
+
 def _matches(texts: pl.Series, shape: str) -> pl.Series:
     return texts.str.contains(shape)
 
@@ -83,6 +115,13 @@ def _refuse_short_year(texts: pl.Series) -> None:
     if _matches(texts.drop_nulls()[:1], _SHORT_YEAR).all():
         row = int(texts.is_not_null().arg_true()[0])
         raise OddDateError(row, f"{texts[row]!r}, whose year has two digits. Write all four, as 2018-12-31")
+    if _matches(texts.drop_nulls()[:1], _SHORT_MONTH).all():
+        row = int(texts.is_not_null().arg_true()[0])
+        raise OddDateError(
+            row,
+            f"{texts[row]!r}, whose two digits may be a year or a day. Write months with all four digits of the year, "
+            "as Jan 2016 or 2016-01: `signoff import table` reads them as month ends",
+        )
 
 
 def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:

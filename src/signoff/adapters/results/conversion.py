@@ -169,7 +169,7 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
         case "zipline":
             return _zipline(read_labelled(content, request.source, request.hints), request)
         case _:
-            table = read_labelled(content, request.source, request.hints)
+            table = read_labelled(content, request.source, request.hints, may_be_months=True)
             if request.hints.drop_head:
                 table = without_head(table, *table.columns)
             return as_returns(
@@ -230,12 +230,25 @@ def _as_table(labelled: Labelled, table: str) -> pl.DataFrame:
     frame = labelled.frame
     if table == "trials":
         return frame
+    frame = _usual_names(frame)
     named = [name for name in frame.columns if name != DAY]
     if "return" in named:
         return frame
+    if len(named) == 2 and "benchmark" in named:
+        named.remove("benchmark")
     if len(named) != 1:
         raise labelled.refuse(
             f"expected one column of returns for {table}, found {len(named)}: {', '.join(named)[:200]}. Import it with "
-            "--table trials, or write the one column that was submitted."
+            "--table trials, or write the one column that was submitted, named return, and its benchmark."
         )
     return frame.rename({named[0]: "return"})
+
+
+def _usual_names(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns `return` and `benchmark` under these names, where one column each is called so in another way."""
+    usual = {"return": ("return", "returns"), "benchmark": ("benchmark", "benchmark return", "benchmark_return")}
+    for name, known in usual.items():
+        found = [column for column in frame.columns if column.strip().lower() in known]
+        if len(found) == 1:
+            frame = frame.rename({found[0]: name})
+    return frame

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from io import BytesIO
+from itertools import islice
 from typing import Any, Final
 
 import polars as pl
@@ -15,6 +16,7 @@ import polars as pl
 from signoff.adapters.evidence.figures import plain_figures
 from signoff.adapters.evidence.frames import NAMES, Hints
 from signoff.adapters.evidence.kinds import kind_of
+from signoff.adapters.evidence.titles import LOOKED, header_below
 from signoff.domain.errors import BadInputError
 
 WORKBOOKS: Final = (".xlsx", ".xlsm")
@@ -70,6 +72,7 @@ def _rows(content: bytes, said: str, sheet: str | None) -> tuple[str, list[tuple
     try:
         book = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
         name, rows = _chosen(book, said, sheet)
+        _refuse_title(book[name], said)
         _refuse_uncalculated(openpyxl, content, name, rows, said)
     except BadInputError:
         raise
@@ -96,6 +99,18 @@ def _chosen(book: Any, said: str, sheet: str | None) -> tuple[str, list[tuple[An
             f"{said}: expected a sheet with a header and rows of data, found none. Name it with --sheet."
         )
     return next(iter(tables.items()))
+
+
+def _refuse_title(sheet: Any, said: str) -> None:  # noqa: ANN401 - untyped
+    """Name the row of the header where a title stands above it."""
+    rows = list(islice(sheet.iter_rows(values_only=True), LOOKED))
+    place = header_below(rows)
+    if place is not None:
+        first, title = next((n, cell) for n, row in enumerate(rows) for cell in row if cell is not None and cell != "")
+        raise BadInputError(
+            f"{said}: sheet {sheet.title}: row {first + 1} ({str(title).strip()[:60]!r}) looks like a title: the "
+            f"header seems to be in row {place + 1}. Remove the lines above the header. Nothing was written."
+        )
 
 
 def _filled(sheet: Any, said: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - untyped
