@@ -15,7 +15,9 @@ import pandas as pd
 import polars as pl
 import pytest
 import xlsxwriter
+from polars.testing import assert_frame_equal
 
+from signoff.adapters.evidence.frames import read_frame
 from signoff.adapters.evidence.tables import table_of
 from signoff.adapters.evidence.titles import header_below
 from signoff.adapters.results.conversion import Request, convert, hints_of
@@ -394,3 +396,24 @@ def test_row_numbers_of_pandas_are_no_trial():
     assert table_of(frame.to_csv().encode(), "trials.csv", "trials.csv").frame.columns == ["date", "a", "b"]
     saved = returned(__index_level_0__=[0, 1, 2])
     assert table_of(parquet(saved), "backtest.parquet", "x").frame.columns == ["date", "return"]
+
+
+# what stands on all rows but the last, and on the last
+LATE = {
+    "a number after whole ones": ("1", "0.5"),
+    "a text after numbers": ("0.1", "x"),
+    "a number after nothing": ("", "0.5"),
+    "nothing after numbers": ("0.1", ""),
+    "a number too large for 64 bits": ("1", "99999999999999999999"),
+    "a truth after numbers": ("1", "true"),
+    "a number after truths": ("true", "0.5"),
+    "the same": ("0.1", "0.2"),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_column_has_the_kind_that_all_its_rows_have(name):
+    usual, last = LATE[name]
+    content = ("date,symbol,a\n" + f"2020-01-13,7,{usual}\n" * 3000 + f"2020-01-14,x,{last}\n").encode()
+    wanted = pl.read_csv(content, infer_schema_length=None, schema_overrides={"symbol": pl.String})
+    assert_frame_equal(read_frame(content, ".csv", "x").frame, wanted)
