@@ -202,12 +202,10 @@ def _remedy(column: pl.Series) -> str:
     return "Correct it at its source."
 
 
-def as_returns(table: Labelled, zone: str | None, *, is_values: bool, unit: str | None = None) -> Labelled:
-    """One row a day of returns as fractions, from returns or from values."""
+def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None) -> Labelled:
+    """One row a day of returns as fractions, from returns."""
     refuse_repeats(table, zone)
     daily = to_days(table, zone)
-    if is_values:
-        return changes(last_of_day(daily))
     if unit == PERCENT:
         frame = daily.frame.with_columns(pl.col(name) / 100 for name in daily.columns)
         daily = Labelled(frame, daily.said, (*daily.notes, "percentages were divided by 100"))
