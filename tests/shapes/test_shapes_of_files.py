@@ -112,6 +112,18 @@ def rows(*lines):
     return write
 
 
+def percentages(page, book):
+    rows(*SHEET[:1], *[(day, None) for day in DAYS])(page, book)
+    for n, value in enumerate(RETURNS, start=1):
+        page.write_number(n, 1, value, book.add_format({"num_format": "0.00%"}))
+
+
+def two_rows_of_header(page, book):
+    rows((None, None), (None, "net"), *SHEET[1:])(page, book)
+    page.merge_range(0, 0, 1, 0, "date")
+    page.write(0, 1, "return")
+
+
 SHEET = [("date", "return"), *zip(DAYS, RETURNS, strict=True)]
 GROWN = np.cumprod([100.0, *(1 + np.array(RETURNS))])
 
@@ -147,6 +159,17 @@ IMPORTED = {
                                                                                 enumerate(SHEET[1:])])), {}),
     "a head without numbers": (".csv", "date,return\n2020-01-09,\n2020-01-10,NaN\n" + PLAIN.partition("\n")[2],
                                {"drop_head": True}),
+    "percent signs on cells of Excel": (".xlsx", sheet(percentages), {}),
+    "a currency behind the figure": (".csv", "date;value\n2020-01-10;1.000.000,00 €\n2020-01-13;1.012.500,00 €\n"
+                                     "2020-01-14;1.009.462,50 €\n2020-01-15;1.009.866,285 €\n", {"is_values": True}),
+    "thin spaces": (".csv", "date;value\n2020-01-10;1\u2009000\u2009000,00\n2020-01-13;1\u2009012\u2009500,00\n"
+                    "2020-01-14;1\u2009009\u2009462,50\n2020-01-15;1\u2009009\u2009866,285\n", {"is_values": True}),
+    "brackets around percentages": (".csv", "date,return\n"
+                                    "2020-01-13,1.25%\n2020-01-14,(0.30%)\n2020-01-15,0.04%\n", {}),
+    "days of UTC": (".csv", dated("2020-01-13Z", "2020-01-14Z", "2020-01-15Z"), {}),
+    "a line end within a name": (".csv", PLAIN.replace("return", '"daily\nreturn"'), {}),
+    "a name that says percent, and an option": (".csv", "date,return (%)\n2020-01-13,1.25\n2020-01-14,-0.3\n"
+                                                "2020-01-15,0.04\n", {"unit": "percent"}),
     "tabs in a text": (".txt", PLAIN.replace(",", "\t"), {}),
 }  # fmt: skip
 
@@ -337,6 +360,26 @@ REFUSED_AT_IMPORT = {
     "Unix times in milliseconds": (".csv", dated(*(1578873600000 + n for n in range(3))), {}, ("milliseconds",)),
     "a head without numbers": (".csv", PLAIN.replace("0.0125", ""), {}, ("row 1", "column return", "--drop-head")),
     "a gap in the middle": (".csv", PLAIN.replace("-0.003", ""), {"drop_head": True}, ("row 2", "Correct it")),
+    "a total below": (".csv", PLAIN + "Total,0.0099\n", {}, ("row 4", "'Total'", "remove it")),
+    "a total below a sheet": (".xlsx", sheet(rows(*SHEET, ("Summe", 0.0099))), {}, ("row 4", "'Summe'", "remove it")),
+    "a total without a name": (".csv", PLAIN + ",0.0099\n", {}, ("row 4", "column date", "found none", "a total")),
+    "the header again": (".csv", PLAIN + PLAIN, {}, ("row 4", "'date'", "another line of the header")),
+    "the header again in a sheet": (".xlsx", sheet(rows(*SHEET[:3], SHEET[0], SHEET[3])), {}, ("row 3", "'date'",
+                                    "another line of the header")),
+    "a line of units": (".csv", PLAIN.replace("2020-01-13", "YYYY-MM-DD,%\n2020-01-13", 1), {}, ("row 1",
+                        "'YYYY-MM-DD'", "another line of the header")),
+    "a line of units in a sheet": (".xlsx", sheet(rows(SHEET[0], ("UTC", "net"), *SHEET[1:])), {}, ("row 1", "'UTC'",
+                                   "another line of the header")),
+    "a merged header": (".xlsx", sheet(two_rows_of_header), {}, ("row 1", "found none", "second line of the header")),
+    "a remark below": (".csv", PLAIN + "Source: the desk,\n", {}, ("row 4", "'Source: the desk'", "a remark")),
+    "months of Germany": (".csv", dated("13. März 2020", "14. März 2020", "15. März 2020"), {}, ("row 1", "English")),
+    "months of Spain": (".csv", dated("13-ene-2020", "14-ene-2020", "15-ene-2020"), {}, ("row 1", "English")),
+    "truths": (".csv", "date,return\n2020-01-13,true\n2020-01-14,false\n", {}, ("column return", "found true")),
+    "a name that says percent": (".csv", "date,return (%)\n2020-01-13,0.125\n2020-01-14,-0.03\n", {},
+                                 ("column return (%)", "--unit percent", "--unit fraction")),
+    "a name that says basis points": (".csv", "date,net bps\n2020-01-13,0.5\n2020-01-14,-0.3\n", {},
+                                      ("column net bps", "divide basis points")),
+    "a remark in quotes": (".csv", 'date,return,note\n2020-01-13,0.1,"a\nb"\n', {}, ("row 1", "column note")),
     "two sheets": (".xlsx", two_sheets(), {}, ("Model A, Model B", "--sheet")),
     "a sheet that is not there": (".xlsx", two_sheets(), {"sheet": "Model C"}, ("'Model C'", "Model A, Model B")),
     "a date that Excel left as text": (".xlsx", sheet(rows(*SHEET[:2], ("14.01.2020", 0.1), *SHEET[3:])), {},

@@ -5,6 +5,7 @@ has to read a pickle again to check a signature. The note beside it names the so
 was changed after its note was written is refused.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -33,6 +34,7 @@ from signoff.ledger.canonical import canonical, digest
 
 RETURNS: Final = ("return", "benchmark")
 HOLDINGS: Final = ("nautilus", "trades")
+_UNIT: Final = re.compile(r"%|\b(?:percent|pct|prozent|bps?|basis points)\b", re.IGNORECASE)
 _DECIMAL: Final[Mapping[str | None, Decimal]] = {"point": "point", "comma": "comma"}
 _ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-first": "month-first"}
 
@@ -80,7 +82,7 @@ def convert(request: Request) -> Converted:
     _refuse_unknown(request)
     sources = {path: read_bytes(path) for path in (request.source, request.fills, request.prices) if path is not None}
     labelled = _read(request, sources)
-    frame = _as_table(labelled, request.table)
+    frame = _as_table(labelled, request.table, "" if request.is_values else request.unit)
     _refuse_impossible(frame, labelled, request)
     frame.write_parquet(written := BytesIO())
     content = written.getvalue()
@@ -203,7 +205,7 @@ def _true_days(request: Request) -> Mapping[date, float] | None:
     return None if request.flows_complete else declared_values(request.extremes)
 
 
-def _as_table(labelled: Labelled, table: str) -> pl.DataFrame:
+def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
     frame = labelled.frame
     if table == "trials":
         return frame
@@ -217,6 +219,12 @@ def _as_table(labelled: Labelled, table: str) -> pl.DataFrame:
         raise labelled.refuse(
             f"expected one column of returns for {table}, found {len(named)}: {', '.join(named)[:200]}. Import it with "
             "--table trials, or write the one column that was submitted, named return, and its benchmark."
+        )
+    if unit is None and (word := _UNIT.search(named[0])) is not None:
+        raise labelled.refuse(
+            f"column {named[0]}: expected returns such as 0.012, or the unit of a column whose name says "
+            f"{word.group()!r}. Say --unit percent where 1.2 means 1.2%, or --unit fraction where 0.012 does (cells "
+            "with a percent sign are read as fractions); divide basis points by 10,000."
         )
     return frame.rename({named[0]: "return"})
 

@@ -182,6 +182,10 @@ def numbers(table: Labelled, *names: str) -> Labelled:
         )
     frame = table.frame.select(DAY, *names)
     for name in names:
+        if frame[name].dtype == pl.Boolean:
+            raise table.refuse(
+                f"row 1, column {name}: expected a number, found {str(frame[name][0]).lower()}. Leave the column out."
+            )
         column = frame[name].cast(pl.Float64, strict=False)
         wrong = (column.is_null() | ~column.is_finite()).fill_null(value=True).arg_true()
         if wrong.len():
@@ -289,7 +293,10 @@ def refusing(said: str) -> Refuse:
 def _times(column: pl.Series, said: str, order: Order | None) -> tuple[pl.Series, Days | None]:
     """Days and times as such; texts and numbers as people write dates, with the days of their own offsets."""
     if column.null_count():
-        raise BadInputError(f"{said}: row {int(column.is_null().arg_true()[0]) + 1}: expected a time, found none.")
+        raise BadInputError(
+            f"{said}: row {int(column.is_null().arg_true()[0]) + 1}, column {column.name}: expected a date or "
+            "time, found none. Remove the row, if it is a total or a second line of the header. Nothing was written."
+        )
     if column.dtype == pl.String or column.dtype.is_numeric():
         times, written = texts_to_times(_iso(column, said, order), refusing(said))
         return times.alias(DAY), written

@@ -17,6 +17,7 @@ from signoff.adapters.evidence.figures import plain_figures
 from signoff.adapters.evidence.frames import NAMES, Hints
 from signoff.adapters.evidence.kinds import kind_of
 from signoff.adapters.evidence.titles import LOOKED, header_below
+from signoff.adapters.evidence.written_dates import no_session
 from signoff.domain.errors import BadInputError
 
 WORKBOOKS: Final = (".xlsx", ".xlsm")
@@ -170,6 +171,7 @@ def _column(name: str, values: Sequence[Any], said: str, sheet: str) -> pl.Serie
     times = [isinstance(value, date) for value in filled]
     if any(times) and not all(times):
         row = next(n for n, value in enumerate(values) if value is not None and isinstance(value, date) != times[0])
+        _refuse_no_session(name, values, said, sheet)
         raise BadInputError(
             f"{said}: sheet {sheet}, row {row + 1} of the data, column {name}: expected "
             f"{'a date' if times[0] else 'no date'}, as in row 1, found {values[row]!s}. A spreadsheet may have read "
@@ -183,6 +185,17 @@ def _column(name: str, values: Sequence[Any], said: str, sheet: str) -> pl.Serie
         is_whole = all(isinstance(value, int) for value in filled)
         return pl.Series(values, dtype=pl.Int64 if is_whole else pl.Float64, strict=False)
     return pl.Series([None if value is None else _text(value) for value in values], dtype=pl.String)
+
+
+def _refuse_no_session(name: str, values: Sequence[Any], said: str, sheet: str) -> None:
+    """Name a total, a remark or a header among dates: no spreadsheet reads these as days."""
+    odd = ((n, value) for n, value in enumerate(values) if isinstance(value, str) and no_session(value))
+    if (found := next(odd, None)) is not None:
+        row, text = found
+        raise BadInputError(
+            f"{said}: sheet {sheet}, row {row + 1} of the data, column {name}: expected a date, found "
+            f"{text!r}{no_session(text)}. Nothing was written."
+        )
 
 
 def _times(values: Sequence[Any]) -> pl.Series:
