@@ -76,7 +76,8 @@ def report(what, path, made, home):
         measured(sys.executable, "-m", "signoff", "check", str(made), "--home", str(home), "--json") for _ in range(2)
     )
     print(
-        f"{what}: {seconds:.1f} s ({busy:.1f} s of the processor), {memory / 2**30:.2f} GiB; {seconds / plain:.0f} times a plain Polars read "
+        f"{what}: {seconds:.1f} s ({busy:.1f} s of the processor), {memory / 2**30:.2f} GiB; "
+        f"{seconds / plain:.0f} times a plain Polars read "
         f"({plain:.2f} s)",
         flush=True,
     )
