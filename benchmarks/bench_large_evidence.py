@@ -28,17 +28,18 @@ began = time.perf_counter()
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 said = process.stderr.read().decode()
 _, status, usage = os.wait4(process.pid, 0)
-print(json.dumps([os.waitstatus_to_exitcode(status), said, time.perf_counter() - began, usage.ru_maxrss * 1024]))
+took = [time.perf_counter() - began, usage.ru_utime]
+print(json.dumps([os.waitstatus_to_exitcode(status), said, *took, usage.ru_maxrss * 1024]))
 """
 PLAIN = "import sys, polars as pl; path = sys.argv[1]; (pl.read_csv if path.endswith('csv') else pl.read_parquet)(path)"
 
 
 def measured(*command):
-    """Seconds and the most memory, in bytes, of one command in a process of its own."""
+    """Seconds, those of its processor, and the most memory in bytes of one command in a process of its own."""
     done = subprocess.run([sys.executable, "-c", MEASURED, *command], capture_output=True, check=True)
-    status, said, seconds, memory = json.loads(done.stdout)
+    status, said, *figures = json.loads(done.stdout)
     assert status in {0, 1}, said
-    return seconds, memory
+    return tuple(figures)
 
 
 def predictions(rows):
@@ -70,12 +71,13 @@ def folder(place, **sizes):
 
 def report(what, path, made, home):
     began = time.perf_counter()
-    plain, _ = min(measured(sys.executable, "-c", PLAIN, str(path)) for _ in range(2))
-    seconds, memory = min(
+    plain, *_ = min(measured(sys.executable, "-c", PLAIN, str(path)) for _ in range(2))
+    seconds, busy, memory = min(
         measured(sys.executable, "-m", "signoff", "check", str(made), "--home", str(home), "--json") for _ in range(2)
     )
     print(
-        f"{what}: {seconds:.1f} s, {memory / 2**30:.2f} GiB; {seconds / plain:.0f} times a plain Polars read "
+        f"{what}: {seconds:.1f} s ({busy:.1f} s of the processor), {memory / 2**30:.2f} GiB; "
+        f"{seconds / plain:.0f} times a plain Polars read "
         f"({plain:.2f} s)",
         flush=True,
     )

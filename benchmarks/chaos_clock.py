@@ -93,6 +93,7 @@ def asked(url: str, site: Site, verb: str, **body: Any) -> httpx.Response:
 
 
 Found = dict[str, bool]
+CANDIDATE: Final = "2.0.0"
 
 
 def approvals_and_sessions(trial: Trial) -> Found:
@@ -121,8 +122,8 @@ def approvals_and_sessions(trial: Trial) -> Found:
 
 
 def phases_forward(trial: Trial) -> Found:
-    """A day ahead and nothing journaled for it: no day is counted, nothing advances."""
-    trial.set(DAY)
+    """Some days ahead and nothing journaled for them: no day is counted, nothing advances."""
+    trial.set(4 * DAY)
     trial.work("--observe", "--advance")
     house = trial.site.house()
     state = house.record.deployment(trial.site.identity())
@@ -145,14 +146,14 @@ def phases_back(trial: Trial) -> Found:
         keys={house.ledger_key.key_id: house.ledger_key.public_key},
         models=[MODEL],
     ).start()
-    told = desk.wait_for(MODEL)
+    told = desk.wait_for(MODEL, CANDIDATE)
     trial.set(-DAY)
     trial.work("--observe", "--advance")
     paused = asked(url, trial.site, "pause", reason="manual", note="")
     resumed = asked(url, trial.site, "resume", reason="manual", note="")
     trial.set(DAY)
     time.sleep(3)
-    stayed = desk.flags(MODEL)
+    stayed = desk.flags(MODEL, CANDIDATE)
     desk.stop()
     after = house.record.deployment(identity)
     times = [r.at for r in house.record.history()]

@@ -7,7 +7,7 @@ releases, broker, outbox and every use case are the product's own; only what wou
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from signoff.app.assess import Assessor
 from signoff.app.package import Edition, Publisher
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.events import Observed
-from signoff.domain.evidence import RegisteredVersion
+from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.floor import Origin
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
@@ -77,6 +77,18 @@ class FolderRegistry:
             aliases=(),
             artifacts=(),
             model_uri="",
+        )
+
+    def registered(self, model: str, alias: str, versions: Collection[str]) -> RegisteredModel:
+        path = self._folder / model / f"{alias}.alias"
+        numbers = {version: number for number, version in enumerate(sorted(versions), start=1)}
+        named = json.loads(path.read_bytes()) if path.exists() else ""
+        return RegisteredModel(
+            is_registered=True,
+            numbers=numbers,
+            registrations={version: (number,) for version, number in numbers.items()},
+            alias_number=numbers.get(named),
+            alias_version=named,
         )
 
     def verify(self, model: str, version: str) -> PreviousCheck:  # noqa: ARG002 - the port's signature

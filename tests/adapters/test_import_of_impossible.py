@@ -150,3 +150,21 @@ def test_a_symbol_that_ends_as_another_begins_is_asked_about_as_a_rename(tmp_pat
 def test_an_answer_that_cannot_be_read_says_how_it_is_written(tmp_path, options):
     with pytest.raises(BadInputError, match="such as AAA"):
         returns_of(account(tmp_path, closes(49, 50, 25, 25)), **options)
+
+
+MISMATCHED = {
+    "a date without a row": ("2020-03-07=1.2", ("no row of that date", "2020-03-02 to 2020-03-06")),
+    "another value": ("2020-03-03=1.3", ("--extreme 2020-03-03=1.3 is another row", "say --extreme 2020-03-03=1.2")),
+    "another day": ("2020-03-04=1.2", ("say --extreme 2020-03-03=1.2", "2020-03-04=1.2 is another")),
+    "a day too many": ("2020-03-05=1.1", ("--extreme 2020-03-05=0.02", "expected 1.1 on 2020-03-05")),
+}
+
+
+@pytest.mark.parametrize("name", MISMATCHED)
+def test_a_declared_day_that_is_not_there_is_refused_with_what_was_found(tmp_path, name):
+    said, words = MISMATCHED[name]
+    pl.DataFrame({"date": DAYS, "return": [0.01, 1.2, 0.01, 0.02, 0.01]}).write_csv(tmp_path / "r.csv")
+    extremes = (said,) if name.startswith("another") else (said, "2020-03-03=1.2")
+    with pytest.raises(BadInputError) as caught:
+        convert(Request(format="table", source=tmp_path / "r.csv", extremes=extremes))
+    assert [word for word in words if word not in str(caught.value)] == [], caught.value

@@ -79,6 +79,46 @@ def test_a_true_gain_of_120_percent_is_declared_by_its_date_and_value(folder, na
     refused(folder, "row 31", "extreme_returns")
 
 
+# the declaration, where D and E are the days of rows 11 and 12, and what the refusal says
+MISMATCHED = {
+    "another day": ("{date: E, value: 1.2}", ("write under evidence.extreme_returns - {date: D, value: 1.2}",
+                    "declares the date E instead")),
+    "another value": ("{date: D, value: 1.3}", ("- {date: D, value: 1.2}", "declares the value 1.3 instead")),
+    "a percentage": ("{date: D, value: 120}", ("- {date: D, value: 1.2}", "declares the value 120 instead")),
+    "one line right, one of another day": ("{date: D, value: 1.2}, {date: 1999-01-04, value: 2}",
+                                           ("line 2", "the date 1999-01-04", "no row of that date", "remove the line")),
+    "a day that has no such return": ("{date: D, value: 1.2}, {date: E, value: 1.5}",
+                                      ("line 2", "the value 1.5", "no return above 100% on that day", "Remove")),
+    "the day after, beside the right one": ("{date: D, value: 1.2}, {date: E, value: 1.2}",
+                                            ("line 2", "the date E", "found 1.2 on D in backtest.parquet",
+                                             "Write - {date: D, value: 1.2}")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISMATCHED)
+def test_a_declaration_that_names_another_row_is_told_what_to_write(folder, name):
+    lines, words = MISMATCHED[name]
+    alter(folder / "backtest.parquet", with_value("return", 11, 1.2))
+    first, second = map(str, pl.read_parquet(folder / "backtest.parquet")["date"][10:12])
+    declare(folder, f"{{extreme_returns: [{lines.replace('D', first).replace('E', second)}]}}")
+    refused(folder, *(word.replace("D,", f"{first},").replace("D in", f"{first} in").replace("E", second)
+                      for word in words))  # fmt: skip
+
+
+def test_a_declaration_of_another_symbol_is_told_which_one_it_is(folder):
+    alter(folder / "asset_returns.parquet", with_value("return", 11, 1.2))
+    row = pl.read_parquet(folder / "asset_returns.parquet").row(10, named=True)
+    declare(folder, f"{{extreme_returns: [{{date: {row['date']}, value: 1.2, symbol: ZZZ}}]}}")
+    line = f"- {{date: {row['date']}, value: 1.2, symbol: {row['symbol']}}}"
+    refused(folder, "asset_returns.parquet", line, "declares the symbol ZZZ instead")
+
+
+def test_a_declaration_of_a_trial_names_its_column(folder):
+    alter(folder / "trials.parquet", with_value("try3", 11, 1.2))
+    day = pl.read_parquet(folder / "trials.parquet")["date"][10]
+    refused(folder, "trials.parquet", f"- {{date: {day}, value: 1.2, symbol: try3}}")
+
+
 def test_a_declared_gain_is_judged_and_not_refused_by_a_gate(folder):
     alter(folder / "backtest.parquet", with_value("return", 11, 1.2))
     alter(folder / "trials.parquet", with_value("try0", 11, 1.2))

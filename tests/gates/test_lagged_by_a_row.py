@@ -127,7 +127,8 @@ def test_a_period_that_ends_after_the_deployment_is_refused(tmp_path, capsys, ta
     tables = {"backtest.parquet": returns(early, own)}
     if table == "predictions":
         rows = "\n".join(
-            f"{day}T21:00:00Z,AAA,{value!r},{value!r}" for day, value in zip(dates, own.tolist(), strict=True)
+            f"{day}T21:00:00Z,AAA,{value!r},{value + 0.001 * (n % 7)!r}"
+            for n, (day, value) in enumerate(zip(dates, own.tolist(), strict=True))
         )
         tables["predictions.csv"] = f"timestamp,symbol,prediction,realized\n{rows}"
     else:

@@ -149,8 +149,8 @@ def test_another_calendar_than_the_declared_one_is_seen(tmp_path):
 @pytest.mark.parametrize("table", ["backtest_previous", "paper_returns"])
 def test_every_table_of_returns_is_looked_at(tmp_path, table):
     own = noise(NEW_YORK.size)
-    dates, values = without_worst(NEW_YORK, -own, 100)
-    tables = {"backtest.parquet": returns(NEW_YORK, own), f"{table}.parquet": returns(dates, -values)}
+    dates, values = without_worst(NEW_YORK, own[::-1], 100)
+    tables = {"backtest.parquet": returns(NEW_YORK, own), f"{table}.parquet": returns(dates, values)}
     found, _ = judged(tmp_path, tables)
     assert found.blocks
     assert f"{table}.parquet lacks 100" in found.reason

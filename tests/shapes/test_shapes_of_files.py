@@ -15,8 +15,11 @@ import pandas as pd
 import polars as pl
 import pytest
 import xlsxwriter
+from polars.testing import assert_frame_equal
 
+from signoff.adapters.evidence.frames import read_frame
 from signoff.adapters.evidence.tables import table_of
+from signoff.adapters.evidence.titles import header_below
 from signoff.adapters.results.conversion import Request, convert, hints_of
 from signoff.domain.errors import BadInputError
 
@@ -109,6 +112,18 @@ def rows(*lines):
     return write
 
 
+def percentages(page, book):
+    rows(*SHEET[:1], *[(day, None) for day in DAYS])(page, book)
+    for n, value in enumerate(RETURNS, start=1):
+        page.write_number(n, 1, value, book.add_format({"num_format": "0.00%"}))
+
+
+def two_rows_of_header(page, book):
+    rows((None, None), (None, "net"), *SHEET[1:])(page, book)
+    page.merge_range(0, 0, 1, 0, "date")
+    page.write(0, 1, "return")
+
+
 SHEET = [("date", "return"), *zip(DAYS, RETURNS, strict=True)]
 GROWN = np.cumprod([100.0, *(1 + np.array(RETURNS))])
 
@@ -144,6 +159,17 @@ IMPORTED = {
                                                                                 enumerate(SHEET[1:])])), {}),
     "a head without numbers": (".csv", "date,return\n2020-01-09,\n2020-01-10,NaN\n" + PLAIN.partition("\n")[2],
                                {"drop_head": True}),
+    "percent signs on cells of Excel": (".xlsx", sheet(percentages), {}),
+    "a currency behind the figure": (".csv", "date;value\n2020-01-10;1.000.000,00 €\n2020-01-13;1.012.500,00 €\n"
+                                     "2020-01-14;1.009.462,50 €\n2020-01-15;1.009.866,285 €\n", {"is_values": True}),
+    "thin spaces": (".csv", "date;value\n2020-01-10;1\u2009000\u2009000,00\n2020-01-13;1\u2009012\u2009500,00\n"
+                    "2020-01-14;1\u2009009\u2009462,50\n2020-01-15;1\u2009009\u2009866,285\n", {"is_values": True}),
+    "brackets around percentages": (".csv", "date,return\n"
+                                    "2020-01-13,1.25%\n2020-01-14,(0.30%)\n2020-01-15,0.04%\n", {}),
+    "days of UTC": (".csv", dated("2020-01-13Z", "2020-01-14Z", "2020-01-15Z"), {}),
+    "a line end within a name": (".csv", PLAIN.replace("return", '"daily\nreturn"'), {}),
+    "a name that says percent, and an option": (".csv", "date,return (%)\n2020-01-13,1.25\n2020-01-14,-0.3\n"
+                                                "2020-01-15,0.04\n", {"unit": "percent"}),
     "tabs in a text": (".txt", PLAIN.replace(",", "\t"), {}),
 }  # fmt: skip
 
@@ -191,6 +217,17 @@ REFUSED_IN_PLACE = {
                                       "1250 or 1.250", "--decimal")),
     "percent on some rows": ("backtest.csv", PLAIN.replace("-0.003", "-0.3%"), ("row 1", "percent sign", "0.0125")),
     "lines above it": ("backtest.csv", "My strategy\n" + PLAIN, ("line 1", "'My strategy'", "above the header")),
+    "a title with empty cells": ("backtest.csv", "Fund XYZ,\n,\n" + PLAIN, ("line 1", "'Fund XYZ,'",
+                                 "looks like a title", "in line 3", "above the header")),
+    "a title with commas of its own": ("backtest.csv", "Fund, net, in USD\n" + GERMAN, ("title", "in line 2")),
+    "two lines of title": ("backtest.csv", "Fund XYZ\nas of today\n" + PLAIN, ("title", "in line 3")),
+    "a title below an empty line": ("backtest.csv", "\nFund XYZ\n" + PLAIN, ("line 2 ('Fund XYZ')", "in line 3")),
+    "a month without a day": ("backtest.csv", dated("2020-01", "2020-02", "2020-03"), ("row 1", "2020-01",
+                              "`signoff import table`", "2020-01-31")),
+    "the name of a month": ("backtest.csv", dated("Jan 2020", "Feb 2020", "Mar 2020"), ("Jan 2020", "2020-01-31",
+                            "`signoff import table`")),
+    "a month and two digits": ("backtest.csv", dated("Jan-16", "Feb-16", "Mar-16"), ("'Jan-16'", "a year or a day",
+                               "`signoff import table`")),
     "no header": ("backtest.csv", PLAIN.partition("\n")[2], ("2020-01-13", "names of the columns")),
     "columns separated by spaces": ("backtest.csv", PLAIN.replace(",", "   "), ("spaces", "semicolons or tabs")),
     "a short row": ("backtest.csv", PLAIN.replace(",-0.003", ""), ("row 2 (line 3)", "nothing")),
@@ -235,6 +272,58 @@ def test_a_file_of_this_shape_is_refused_with_its_cause(name):
     assert ("truncated" in said) == ("breaks off" in said or "half" in name), said
 
 
+TITLED = {
+    "an empty row below it": ((("Fund XYZ",), (), ("Datum", "Rendite")), 3),
+    "none below it": ((("Fund XYZ",), ("Datum", "Rendite")), 2),
+    "two of them": ((("Fund XYZ",), ("Net of fees",), ("date", "return")), 3),
+    "as wide as the header": ((("Fund XYZ", "net of fees"), ("date", "return")), 2),
+}
+
+
+@pytest.mark.parametrize("name", TITLED)
+def test_a_title_above_a_table_is_named_with_the_row_of_the_header(tmp_path, name):
+    head, place = TITLED[name]
+    with pytest.raises(BadInputError, match=rf"row 1 \('Fund XYZ'\) looks like a title: .* row {place}\. Remove"):
+        imported(tmp_path, ".xlsx", sheet(rows(*head, *SHEET[1:])))
+
+
+@pytest.mark.parametrize(
+    "head", [["date,return"], ["Datum,Rendite"], ["a,b"], ["date,return", "TT.MM.JJJJ,%"], ["Tag,Rendite", "TT.MM.,%"]]
+)
+def test_a_header_is_no_title(head):
+    assert header_below([line.split(",") for line in (*head, *PLAIN.splitlines()[1:])]) is None
+
+
+MONTHS = {
+    "ISO": ("2020-01", "2020-02", "2020-03"),
+    "slashes": ("2020/1", "2020/2", "2020/3"),
+    "month before year": ("01/2020", "02/2020", "03/2020"),
+    "digits alone": ("202001", "202002", "202003"),
+    "short names": ("Jan 2020", "Feb 2020", "Mar 2020"),
+    "long names": ("January-2020", "February-2020", "March-2020"),
+    "year before name": ("2020 Jan", "2020 Feb", "2020 Mar"),
+}
+
+
+@pytest.mark.parametrize("name", MONTHS)
+def test_months_are_read_as_their_last_days_and_noted(tmp_path, name):
+    found = imported(tmp_path, ".csv", dated(*MONTHS[name]))
+    assert found.frame["date"].to_list() == [date(2020, 1, 31), date(2020, 2, 29), date(2020, 3, 31)]
+    assert f"months were read as their last days: {MONTHS[name][0]} as 2020-01-31" in found.notes
+
+
+BENCHMARKED = ["date,return,benchmark", "date,Returns,Benchmark", "Datum,Rendite,Benchmark", "date,returns,benchmark"]
+
+
+@pytest.mark.parametrize("head", BENCHMARKED)
+def test_a_benchmark_is_taken_along(tmp_path, head):
+    content = head + "\n" + "".join(f"{day},{value},{value / 2}\n" for day, value in zip(DAYS, RETURNS, strict=True))
+    found = imported(tmp_path, ".csv", content).frame
+    assert found.columns == ["date", "return", "benchmark"]
+    np.testing.assert_allclose(found["return"], RETURNS, rtol=0, atol=1e-15)
+    np.testing.assert_allclose(found["benchmark"], np.array(RETURNS) / 2, rtol=0, atol=1e-15)
+
+
 def two_sheets():
     book = xlsxwriter.Workbook(file := io.BytesIO(), {"in_memory": True})
     for name in ("Model A", "Model B"):
@@ -255,6 +344,10 @@ def uncalculated():
 REFUSED_AT_IMPORT = {
     "dates of two senses": (".csv", dated("01/02/2020", "02/02/2020", "03/02/2020"), {}, ("row 1", "column date",
                                     "'01/02/2020'", "--dates day-first or --dates month-first")),
+    "months with two digits": (".csv", dated("Jan-16", "Feb-16", "Mar-16"), {}, ("row 1", "'Jan-16'", "a year or a day",
+                               "2016-01")),
+    "months beside a day": (".csv", dated("2020-01", "2020-02", "2020-03-31"), {}, ("row 3", "2020-03-31", "no month")),
+    "a month that is none": (".csv", dated("2020-01", "2020-13", "2020-03"), {}, ("row 2", "2020-13", "no month")),
     "an order that is disproved": (".csv", dated("13/01/2020", "14/01/2020", "15/01/2020"), {"dates": "month-first"},
                                    ("row 1", "is day-first", "Leave the option out")),
     "days and months exchanged half-way": (".csv", dated("01/13/2020", "14/01/2020", "15/01/2020"), {}, ("row 2",
@@ -267,6 +360,26 @@ REFUSED_AT_IMPORT = {
     "Unix times in milliseconds": (".csv", dated(*(1578873600000 + n for n in range(3))), {}, ("milliseconds",)),
     "a head without numbers": (".csv", PLAIN.replace("0.0125", ""), {}, ("row 1", "column return", "--drop-head")),
     "a gap in the middle": (".csv", PLAIN.replace("-0.003", ""), {"drop_head": True}, ("row 2", "Correct it")),
+    "a total below": (".csv", PLAIN + "Total,0.0099\n", {}, ("row 4", "'Total'", "remove it")),
+    "a total below a sheet": (".xlsx", sheet(rows(*SHEET, ("Summe", 0.0099))), {}, ("row 4", "'Summe'", "remove it")),
+    "a total without a name": (".csv", PLAIN + ",0.0099\n", {}, ("row 4", "column date", "found none", "a total")),
+    "the header again": (".csv", PLAIN + PLAIN, {}, ("row 4", "'date'", "another line of the header")),
+    "the header again in a sheet": (".xlsx", sheet(rows(*SHEET[:3], SHEET[0], SHEET[3])), {}, ("row 3", "'date'",
+                                    "another line of the header")),
+    "a line of units": (".csv", PLAIN.replace("2020-01-13", "YYYY-MM-DD,%\n2020-01-13", 1), {}, ("row 1",
+                        "'YYYY-MM-DD'", "another line of the header")),
+    "a line of units in a sheet": (".xlsx", sheet(rows(SHEET[0], ("UTC", "net"), *SHEET[1:])), {}, ("row 1", "'UTC'",
+                                   "another line of the header")),
+    "a merged header": (".xlsx", sheet(two_rows_of_header), {}, ("row 1", "found none", "second line of the header")),
+    "a remark below": (".csv", PLAIN + "Source: the desk,\n", {}, ("row 4", "'Source: the desk'", "a remark")),
+    "months of Germany": (".csv", dated("13. März 2020", "14. März 2020", "15. März 2020"), {}, ("row 1", "English")),
+    "months of Spain": (".csv", dated("13-ene-2020", "14-ene-2020", "15-ene-2020"), {}, ("row 1", "English")),
+    "truths": (".csv", "date,return\n2020-01-13,true\n2020-01-14,false\n", {}, ("column return", "found true")),
+    "a name that says percent": (".csv", "date,return (%)\n2020-01-13,0.125\n2020-01-14,-0.03\n", {},
+                                 ("column return (%)", "--unit percent", "--unit fraction")),
+    "a name that says basis points": (".csv", "date,net bps\n2020-01-13,0.5\n2020-01-14,-0.3\n", {},
+                                      ("column net bps", "divide basis points")),
+    "a remark in quotes": (".csv", 'date,return,note\n2020-01-13,0.1,"a\nb"\n', {}, ("row 1", "column note")),
     "two sheets": (".xlsx", two_sheets(), {}, ("Model A, Model B", "--sheet")),
     "a sheet that is not there": (".xlsx", two_sheets(), {"sheet": "Model C"}, ("'Model C'", "Model A, Model B")),
     "a date that Excel left as text": (".xlsx", sheet(rows(*SHEET[:2], ("14.01.2020", 0.1), *SHEET[3:])), {},
@@ -326,3 +439,24 @@ def test_row_numbers_of_pandas_are_no_trial():
     assert table_of(frame.to_csv().encode(), "trials.csv", "trials.csv").frame.columns == ["date", "a", "b"]
     saved = returned(__index_level_0__=[0, 1, 2])
     assert table_of(parquet(saved), "backtest.parquet", "x").frame.columns == ["date", "return"]
+
+
+# what stands on all rows but the last, and on the last
+LATE = {
+    "a number after whole ones": ("1", "0.5"),
+    "a text after numbers": ("0.1", "x"),
+    "a number after nothing": ("", "0.5"),
+    "nothing after numbers": ("0.1", ""),
+    "a number too large for 64 bits": ("1", "99999999999999999999"),
+    "a truth after numbers": ("1", "true"),
+    "a number after truths": ("true", "0.5"),
+    "the same": ("0.1", "0.2"),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_a_column_has_the_kind_that_all_its_rows_have(name):
+    usual, last = LATE[name]
+    content = ("date,symbol,a\n" + f"2020-01-13,7,{usual}\n" * 3000 + f"2020-01-14,x,{last}\n").encode()
+    wanted = pl.read_csv(content, infer_schema_length=None, schema_overrides={"symbol": pl.String})
+    assert_frame_equal(read_frame(content, ".csv", "x").frame, wanted)

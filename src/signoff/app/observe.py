@@ -73,7 +73,7 @@ class Watch:
         if not state.was_adopted or state.last_session is not None:
             day = self.next_due(state)
             return day if day is not None and day <= last else None
-        since = max(live_since(state), last - ADOPTED_SINCE) - timedelta(days=1)
+        since = max(self._first(state), last - ADOPTED_SINCE) - timedelta(days=1)
         found, seen = None, replace(state, last_session=since)
         while (day := self.next_due(seen)) is not None and day <= last:
             found, seen = day, replace(seen, last_session=day)

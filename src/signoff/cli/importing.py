@@ -30,7 +30,7 @@ def import_result(
     ] = None,
     unit: Annotated[str | None, typer.Option(help="What returns are written in: fraction or percent.")] = None,
     extreme: Annotated[
-        list[str] | None, typer.Option(metavar="DATE=RETURN", help="A true return above 100% in one day.")
+        list[str] | None, typer.Option(metavar="DATE=RETURN", help="A true return beyond what is usual, on its day.")
     ] = None,
     split: Annotated[
         list[str] | None,
@@ -42,6 +42,9 @@ def import_result(
     sheet: Annotated[str | None, typer.Option(help="Excel: the sheet with the table.")] = None,
     drop_head: Annotated[
         bool, typer.Option("--drop-head", help="Leave out first rows that have no number yet.")
+    ] = False,
+    flows_complete: Annotated[
+        bool, typer.Option("--flows-complete", help="--values: no money was paid in or out but by the column flow.")
     ] = False,
     capital: Annotated[float | None, typer.Option(help="trades: the account's money before the first trade.")] = None,
     calendar: Annotated[str | None, typer.Option(help="trades without --prices: whose sessions, e.g. XNYS.")] = None,
@@ -59,6 +62,7 @@ def import_result(
         table=table,
         zone=zone,
         is_values=is_values,
+        flows_complete=flows_complete,
         fills=fills,
         prices=prices,
         unit=unit,

@@ -66,17 +66,24 @@ def gate_table(gates: Iterable[Mapping[str, Any]]) -> Table:
 def reasons(gates: Iterable[Mapping[str, Any]]) -> tuple[Text, ...]:
     """Beneath the table: why each gate that is not a plain pass stands where it does, and what would change it.
 
-    Of a plain pass the sentences are shown that say what its verdict hangs on.
+    Gates that wait for one cause are named together, and the cause is said once. Of a plain pass the sentences are
+    shown that say what its verdict hangs on.
     """
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for gate in gates:
+        reason = gate["reason"] if gate["status"] != "PASS" else _hanging(gate["reason"])
+        if gate["status"] != "PASS" or reason:
+            own = gate["key"] if gate["near_miss"] else ""
+            cause = (gate["status"], reason, gate["turning_point"] or NO_TURNING_POINT, own)
+            alike.setdefault(cause, []).append(gate)
     return tuple(
         Text.assemble(
-            (f"{gate['key']}, {str(gate['status']).lower()}: ", "bold"),
-            gate["reason"] if gate["status"] != "PASS" else _hanging(gate["reason"]),
-            f" Turning point: {gate['turning_point'] or NO_TURNING_POINT}",
-            NEEDS_EXPLAINING.format(key=gate["key"]) if gate["near_miss"] else "",
+            (f"{', '.join(gate['key'] for gate in waiting)}, {status.lower()}: ", "bold"),
+            reason,
+            f" Turning point: {turning_point}",
+            NEEDS_EXPLAINING.format(key=own) if own else "",
         )
-        for gate in gates
-        if gate["status"] != "PASS" or _hanging(gate["reason"])
+        for (status, reason, turning_point, own), waiting in alike.items()
     )
 
 

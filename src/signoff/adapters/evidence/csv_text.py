@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from signoff.adapters.evidence.kinds import kind_of
+from signoff.adapters.evidence.titles import LOOKED, header_below
 from signoff.domain.errors import BadInputError
 
 SEPARATORS: Final = (",", ";", "\t", "|")
@@ -43,8 +44,9 @@ def csv_text(content: bytes, said: str) -> CsvText:
     told = _told_separator(content)
     if told is not None:
         content = content[content.find(b"\n") + 1 :] if b"\n" in content else b""
-    separator = told or _separator(content, said)
-    return CsvText(content, separator, 2 if told is not None else 1)
+    first = 2 if told is not None else 1
+    _refuse_title(content, first, said)
+    return CsvText(content, told or _separator(content, said), first)
 
 
 def first_ragged(text: CsvText) -> tuple[int, int, int] | None:
@@ -140,6 +142,22 @@ def _separator(content: bytes, said: str) -> str:
     if not possible and len(lines) > 1:
         _refuse_no_separator(lines, rows, said)
     return (even or possible or [","])[0]
+
+
+def _refuse_title(content: bytes, first: int, said: str) -> None:
+    """Name the line of the header where a title stands above it."""
+    lines = _head(content)
+    for mark in SEPARATORS:
+        try:
+            place = header_below(list(csv.reader(lines[:LOOKED], delimiter=mark)))
+        except csv.Error:
+            continue
+        if place is not None:
+            at = next(n for n, line in enumerate(lines) if line.strip())
+            raise BadInputError(
+                f"{said}: line {first + at} ({lines[at].strip()[:60]!r}) looks like a title: the header seems to be in "
+                f"line {first + place}. Remove the lines above the header. Nothing was written."
+            )
 
 
 def _head(content: bytes) -> list[str]:

@@ -20,9 +20,10 @@ _MISSING: Final = ("", "nan", "na", "n/a", "#n/a", "null", "none", "inf", "-inf"
 _SIGN: Final = r"[+\-−]?"
 _SPACES: Final = r"[ \x{a0}\x{202f}\x{2009}]"
 _APOSTROPHES: Final = r"['’]"
-_MONEY: Final = r"[$€£¥]?"
+_SIGNS: Final = r"[$€£¥]"
+_MONEY: Final = rf"{_SIGNS}?"
 _DIGITS: Final = r"\d[\d.,'’\x{a0}\x{202f}\x{2009} ]*|[.,]\d+"
-BROAD: Final = rf"^\s*\(?{_SIGN}\s*{_MONEY}\s*{_SIGN}(?:{_DIGITS})(?:[eE][+\-]?\d+)?\s*%?\)?\s*$"
+BROAD: Final = rf"^\s*\(?{_SIGN}\s*{_MONEY}\s*{_SIGN}(?:{_DIGITS})(?:[eE][+\-]?\d+)?\s*(?:%|{_SIGNS})?\)?\s*$"
 _EXPONENT: Final = r"(?:[eE][+\-]?\d+)?"
 
 

@@ -40,6 +40,7 @@ MAX_TEXT: Final = 4096
 PIECE: Final = 4 << 20
 MANY_VALUES: Final = 4_000_000
 FEW_COLUMNS: Final = 32
+HEAD: Final = 1000
 NAMES: Final = frozenset({"symbol", "sector", "side"})
 STREAM: Final = b"\xff\xff\xff\xff"
 STREAM_END: Final = STREAM + bytes(4)
@@ -235,6 +236,8 @@ def _csv_frame(text: CsvText, said: str, hints: Hints) -> pl.DataFrame:
 def _read_csv(text: CsvText, said: str, *, infer_schema: bool = True) -> pl.DataFrame:
     header = _header(text.content[: MAX_LINE + 1].partition(b"\n")[0], text.separator)
     names = {name: pl.String for name in header if name.strip() in NAMES}
+    if infer_schema and (frame := _as_its_head(text, names)) is not None:
+        return frame
     try:
         return pl.read_csv(
             text.content,
@@ -246,6 +249,19 @@ def _read_csv(text: CsvText, said: str, *, infer_schema: bool = True) -> pl.Data
     except pl.exceptions.ComputeError:
         _refuse_ragged(text, said)
         raise
+
+
+def _as_its_head(text: CsvText, names: Mapping[str, type[pl.DataType]]) -> pl.DataFrame | None:
+    """The table with the kinds that its first rows have; None where another row says another kind.
+
+    Telling the kinds from every row takes longer than reading them. A column that is empty at first has no kind yet.
+    """
+    try:
+        frame = pl.read_csv(text.content, separator=text.separator, infer_schema_length=HEAD, schema_overrides=names)
+    except pl.exceptions.ComputeError:
+        return None
+    texts = frame[:HEAD].select(pl.col(pl.String).exclude(*names) if names else pl.col(pl.String))
+    return None if any(column.null_count() == column.len() for column in texts.iter_columns()) else frame
 
 
 def _refuse_ragged(text: CsvText, said: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import numpy as np
+import polars as pl
 
 from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy, policy_text
 from signoff.adapters.evidence.absences import absences_of
@@ -19,6 +20,7 @@ from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
 from signoff.adapters.evidence.clock import known_zone
 from signoff.adapters.evidence.copies import refuse_copies
+from signoff.adapters.evidence.extremes import unmatched
 from signoff.adapters.evidence.filling import left_out
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.renames import under_new_names
@@ -43,6 +45,7 @@ T = TypeVar("T")
 POLICY: Final = "policy.yaml"
 IN_FORCE: Final = Path("policy in force")
 MOST_NAMED: Final = 5
+HOLDING_RETURNS: Final = ("backtest", "backtest_previous", "trials", "paper_returns", "stress", "asset_returns")
 MOST_TRIALS: Final = 25_000_000
 """Returns of a family: some copies of 8 bytes each are worked on at a time, which is a gigabyte."""
 POLICY_BESIDE: Final = f"{POLICY} beside the dossier"
@@ -192,9 +195,27 @@ def _evidence(
         tracked=tuple(found.tracked for found in tables.values() if found.tracked is not None),
         largest_return=_largest(declared),
     )
+    _refuse_unmatched(folder, given, declared)
     refuse_disagreement(folder, evidence)
     refuse_copies(folder, evidence)
     return left_out(evidence)
+
+
+def _refuse_unmatched(folder: Path, tables: Mapping[str, EvidenceTable], declared: EvidenceDeclaration) -> None:
+    """Refuse a true return that is declared and that no table has."""
+    if not declared.extreme_returns:
+        return
+    held = [
+        (
+            table.name,
+            table.days(declared.zone),
+            table.frame if name == "trials" else table.frame.select(pl.col("^(date|symbol|return|benchmark)$")),
+        )
+        for name, table in tables.items()
+        if name in HOLDING_RETURNS
+    ]
+    if (problem := unmatched(held, declared)) is not None:
+        raise BadInputError(f"{folder / 'dossier.yaml'}: {problem}. Nothing was written.")
 
 
 def _with_benchmarks(folder: Path, evidence: Evidence) -> tuple[Evidence, dict[str, bytes]]:

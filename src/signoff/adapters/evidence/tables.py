@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from signoff.adapters.evidence.clock import FIRST, LAST, Moments, moments, moments_of_texts, within_years
 from signoff.adapters.evidence.column_names import in_one_form, meant_columns
+from signoff.adapters.evidence.extremes import SAME, line_for, nearly_declared
 from signoff.adapters.evidence.frames import MAX_BYTES, read_frame, suffix_of
-from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts
+from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts, month_ends
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
 from signoff.domain.dossier import EvidenceDeclaration, ReturnUnit
 from signoff.domain.errors import BadInputError
@@ -37,7 +38,6 @@ LARGEST_COST: Final = 0.1
 _WHOLE_TIME: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:?\d{2})$"
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _NOTHING_DECLARED: Final = EvidenceDeclaration()
-_SAME: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -247,12 +247,12 @@ class EvidenceTable:
         for row in np.flatnonzero(values <= RUIN).tolist():
             own = np.flatnonzero(symbols == symbols[row])
             if (fault := impossible(values[own], admitted[own])) is not None:
-                self._refuse_return(name, given, int(own[fault[0]]), fault[1])
+                self._refuse_return(name, given, int(own[fault[0]]), fault[1], symbols)
         if (large := np.flatnonzero((values > LARGEST_RETURN) & ~admitted)).size:
             row = int(large[0])
             fault = impossible(values[row : row + 1])
             assert fault is not None
-            self._refuse_return(name, given, row, fault[1])
+            self._refuse_return(name, given, row, fault[1], symbols)
         return values
 
     def _fractions(self, name: str, given: Floats) -> Floats:
@@ -304,20 +304,25 @@ class EvidenceTable:
         admitted = np.zeros(values.size, dtype=np.bool_)
         if not self.declared.extreme_returns or not (values > LARGEST_RETURN).any():
             return admitted
-        days = self.days()
+        days = self.days(self.declared.zone)
         for one in self.declared.extreme_returns:
-            same = (days == np.datetime64(one.date)) & (np.abs(given - one.value) <= _SAME * abs(one.value))
+            same = (days == np.datetime64(one.date)) & (np.abs(given - one.value) <= SAME * abs(one.value))
             if one.symbol is not None:
                 same &= (symbols == one.symbol) if symbols is not None else (column in (one.symbol, "return"))
             admitted |= same
         return admitted
 
-    def _refuse_return(self, name: str, given: Floats, row: int, problem: str) -> NoReturn:
+    def _refuse_return(
+        self, name: str, given: Floats, row: int, problem: str, symbols: Symbols | None = None
+    ) -> NoReturn:
         advice = ""
         if given[row] > 0:
+            day, value = self.days(self.declared.zone)[row].item(), float(given[row])
+            symbol = str(symbols[row]) if symbols is not None else None if name in ("return", "benchmark") else name
             advice = (
                 "? This looks like percent: divide by 100, or say evidence.return_unit: percent in dossier.yaml. If "
-                "the return is true, list it under evidence.extreme_returns with its date and value"
+                f"the return is true, write under evidence.extreme_returns {line_for(day, value, symbol)}"
+                f"{nearly_declared(day, value, symbol, self.declared.extreme_returns)}"
             )
         elif problem.endswith("money"):
             advice = "? This looks like percent: divide by 100, or say evidence.return_unit: percent in dossier.yaml"
@@ -421,6 +426,11 @@ class EvidenceTable:
     def _refuse_written(self, column: pl.Series) -> None:
         """Refuse dates that people read and no ISO: which form it is, and which command rewrites it."""
         try:
+            if (ends := month_ends(column)) is not None:
+                self.refuse(
+                    f"{self.row(0)}, column {column.name}: expected an ISO date such as 2018-12-31, found {column[0]}, "
+                    f"a month without a day. `signoff import table` reads it as the end of the month, {ends[0]}"
+                )
             texts = days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column)
         except OddDateError as error:
             place = "" if error.row is None else f"{self.row(error.row)}, "

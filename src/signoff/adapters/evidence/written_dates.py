@@ -14,9 +14,18 @@ _ISO: Final = r"^\d{4}-\d{2}-\d{2}(?:$|[T ])"
 _YEAR_FIRST: Final = rf"^(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}$"
 _COMPACT: Final = rf"^((?:19|20|21|22)\d{{2}})(\d{{2}})(\d{{2}}){_CLOCK}$"
 _YEAR_LAST: Final = rf"^(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_CLOCK}$"
-_DAY_NAMED: Final = rf"^(\d{{1,2}})[-/. ]+([A-Za-z]{{3,9}})\.?[-/., ]+(\d{{4}}){_CLOCK}$"
-_MONTH_NAMED: Final = rf"^([A-Za-z]{{3,9}})\.?[-/. ]+(\d{{1,2}}),?[-/. ]+(\d{{4}}){_CLOCK}$"
+_DAY_NAMED: Final = rf"^(\d{{1,2}})[-/. ]+(\pL{{3,10}})\.?[-/., ]+(\d{{4}}){_CLOCK}$"
+_MONTH_NAMED: Final = rf"^(\pL{{3,10}})\.?[-/. ]+(\d{{1,2}}),?[-/. ]+(\d{{4}}){_CLOCK}$"
 _SHORT_YEAR: Final = r"^\d{1,2}[-/.](?:\d{1,2}|[A-Za-z]{3})[-/.]\d{2}(?:\D.*)?$"
+_MONTH_SHAPES: Final = (
+    r"^(?P<year>\d{4})[-/.](?P<month>\d{1,2})$",
+    r"^(?P<month>\d{1,2})[-/.](?P<year>\d{4})$",
+    r"^(?P<year>(?:19|20|21|22)\d{2})[Mm]?(?P<month>0[1-9]|1[0-2])$",
+    r"^(?P<month>\pL{3,10})\.?[-/., ]+(?P<year>\d{4})$",
+    r"^(?P<year>\d{4})[-/., ]+(?P<month>\pL{3,10})\.?$",
+)
+_SHORT_MONTH: Final = r"^[A-Za-z]{3,9}\.?[-/., ]*['’]?\d{2}$|^\d{2}[-/ ][A-Za-z]{3,9}$"
+_DAY_OF_UTC: Final = r"^\d{4}-\d{2}-\d{2}Z$"
 _SHAPES: Final = (_ISO, _YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAMED, _MONTH_NAMED)
 _NAMES: Final = (
     *("january", "february", "march", "april", "may", "june"),
@@ -47,6 +56,9 @@ def iso_texts(column: pl.Series, order: Order | None = None) -> pl.Series:
     shape = next((shape for shape in _SHAPES if filled[0] and _matches(filled[:1], shape).all()), None)
     if shape is None:
         _refuse_short_year(texts)
+        if _matches(filled, _DAY_OF_UTC).all():
+            return texts.str.strip_suffix("Z")
+        _refuse_no_date(texts)
         return column
     fits = _matches(texts, shape)
     if not fits.fill_null(value=True).all():
@@ -75,6 +87,30 @@ def days_of_numbers(column: pl.Series) -> pl.Series:
     raise OddDateError(None, f"rows labelled by the number {shown}. Set the index to the dates before writing it")
 
 
+def month_ends(column: pl.Series) -> pl.Series | None:
+    """Months such as `2016-01` or `Jan 2016` as the ISO texts of their last days; None where these are no months.
+
+    OddDateError where a month is written in another form than the first, or is none.
+    """
+    if column.dtype.is_float() or not (column.dtype == pl.String or column.dtype.is_integer()):
+        return None
+    texts = column.cast(pl.String).str.strip_chars()
+    filled = texts.drop_nulls()[:1]
+    shape = next((shape for shape in _MONTH_SHAPES if filled.len() and _matches(filled, shape).all()), None)
+    if shape is None:
+        return None
+    parts = texts.str.extract_groups(shape).struct
+    year, month = parts.field("year"), parts.field("month")
+    if r"\pL" in shape:
+        month = _months(texts, month)
+    days = (year + "-" + month.str.zfill(2) + "-01").str.to_date("%Y-%m-%d", strict=False)
+    strange = (days.is_null() & texts.is_not_null()).arg_true()
+    if strange.len():
+        row, first = int(strange[0]), int(texts.is_not_null().arg_true()[0])
+        raise OddDateError(row, f"{texts[row]!r}, which is no month as {texts[first]!r} in row {first + 1} is")
+    return days.dt.month_end().cast(pl.String).alias(column.name)
+
+
 def _matches(texts: pl.Series, shape: str) -> pl.Series:
     return texts.str.contains(shape)
 
@@ -83,6 +119,13 @@ def _refuse_short_year(texts: pl.Series) -> None:
     if _matches(texts.drop_nulls()[:1], _SHORT_YEAR).all():
         row = int(texts.is_not_null().arg_true()[0])
         raise OddDateError(row, f"{texts[row]!r}, whose year has two digits. Write all four, as 2018-12-31")
+    if _matches(texts.drop_nulls()[:1], _SHORT_MONTH).all():
+        row = int(texts.is_not_null().arg_true()[0])
+        raise OddDateError(
+            row,
+            f"{texts[row]!r}, whose two digits may be a year or a day. Write months with all four digits of the year, "
+            "as Jan 2016 or 2016-01: `signoff import table` reads them as month ends",
+        )
 
 
 def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:
@@ -95,7 +138,23 @@ def _refuse_second_form(texts: pl.Series, fits: pl.Series) -> None:
             f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}. A spreadsheet may have read some "
             "of the dates with day and month exchanged: write the column again from its source, in one form",
         )
-    raise OddDateError(row, f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}")
+    raise OddDateError(
+        row, f"{texts[row]!r}, where row {known + 1} is written {texts[known]!r}{no_session(texts[row])}"
+    )
+
+
+def no_session(text: str) -> str:
+    """What to do about a row whose place of a date has a text without any digit."""
+    if any(sign.isdigit() for sign in text):
+        return ""
+    return ". It is the row of no session: remove it, if it is a total, a remark or another line of the header"
+
+
+def _refuse_no_date(texts: pl.Series) -> None:
+    """Name a second line of the header, of units or of names, above the first date."""
+    row = int(texts.is_not_null().arg_true()[0])
+    if (advice := no_session(texts[row])) and texts[row + 1 :].str.contains(r"\d").any():
+        raise OddDateError(row, f"{texts[row]!r}{advice}")
 
 
 def _written(texts: pl.Series, shape: str, order: Order | None) -> pl.Series:

@@ -5,6 +5,7 @@ has to read a pickle again to check a signature. The note beside it names the so
 was changed after its note was written is refused.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from signoff import __version__
@@ -21,6 +21,8 @@ from signoff.adapters.evidence.finding import NOTE
 from signoff.adapters.evidence.frames import NO_HINTS, Hints
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
+from signoff.adapters.results.extremes import declared_values, refuse_impossible
+from signoff.adapters.results.flows import net_flows, returns_of_values
 from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
 from signoff.adapters.results.nautilus import read_nautilus
@@ -29,13 +31,10 @@ from signoff.adapters.results.series import DAY, PERCENT, Labelled, as_returns, 
 from signoff.adapters.results.trades import Account, read_trades
 from signoff.domain.errors import BadInputError
 from signoff.ledger.canonical import canonical, digest
-from signoff.stats.returns import impossible
 
 RETURNS: Final = ("return", "benchmark")
 HOLDINGS: Final = ("nautilus", "trades")
-WITHIN: Final = 1e-4
-"""How near a declared return lies to the one found, as people copy it from a message."""
-
+_UNIT: Final = re.compile(r"%|\b(?:percent|pct|prozent|bps?|basis points)\b", re.IGNORECASE)
 _DECIMAL: Final[Mapping[str | None, Decimal]] = {"point": "point", "comma": "comma"}
 _ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-first": "month-first"}
 
@@ -49,6 +48,7 @@ class Request:
     table: str = "backtest"
     zone: str | None = None
     is_values: bool = False
+    flows_complete: bool = False
     fills: Path | None = None
     prices: Path | None = None
     unit: str | None = None
@@ -82,7 +82,7 @@ def convert(request: Request) -> Converted:
     _refuse_unknown(request)
     sources = {path: read_bytes(path) for path in (request.source, request.fills, request.prices) if path is not None}
     labelled = _read(request, sources)
-    frame = _as_table(labelled, request.table)
+    frame = _as_table(labelled, request.table, "" if request.is_values else request.unit)
     _refuse_impossible(frame, labelled, request)
     frame.write_parquet(written := BytesIO())
     content = written.getvalue()
@@ -111,6 +111,7 @@ def _said(request: Request) -> dict[str, object]:
         "dates": hints.dates,
         "sheet": hints.sheet,
         "drop_head": hints.drop_head or None,
+        "flows_complete": request.flows_complete or None,
         "capital": request.capital,
         "calendar": request.calendar,
         "splits": list(request.splits) or None,
@@ -126,6 +127,8 @@ def _refuse_unknown(request: Request) -> None:
         raise BadInputError(f"Expected one of the tables {', '.join(TABLES)}, found {request.table!r}.")
     if request.unit not in (None, "fraction", PERCENT):
         raise BadInputError(f"Expected --unit fraction or --unit percent, found {request.unit!r}.")
+    if request.flows_complete and not (request.format == "table" and request.is_values):
+        raise BadInputError("Expected --flows-complete with `table` and --values, found otherwise. Leave it out.")
     if (request.splits or request.renames) and (request.format not in HOLDINGS or request.prices is None):
         raise BadInputError(
             f"Expected --split and --rename with {' or '.join(HOLDINGS)} and --prices, where quantities are held over "
@@ -169,17 +172,19 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
         case "zipline":
             return _zipline(read_labelled(content, request.source, request.hints), request)
         case _:
-            table = read_labelled(content, request.source, request.hints)
+            table = read_labelled(content, request.source, request.hints, may_be_months=True)
+            table = net_flows(table) if request.is_values else table
             if request.hints.drop_head:
                 table = without_head(table, *table.columns)
-            return as_returns(
-                numbers(table, *table.columns), request.zone, is_values=request.is_values, unit=request.unit
-            )
+            table = numbers(table, *table.columns)
+            if request.is_values:
+                return returns_of_values(table, request.zone, _true_days(request))
+            return as_returns(table, request.zone, unit=request.unit)
 
 
 def _zipline(table: Labelled, request: Request) -> Labelled:
     """The performance table of `run_algorithm`: returns, and the benchmark from its cumulative return."""
-    daily = as_returns(numbers(table, "returns"), request.zone, is_values=False, unit=request.unit)
+    daily = as_returns(numbers(table, "returns"), request.zone, unit=request.unit)
     frame = daily.frame.rename({"returns": "return"})
     if "benchmark_period_return" in table.columns and not table.frame["benchmark_period_return"].is_null().any():
         grown = numbers(table, "benchmark_period_return").frame["benchmark_period_return"] + 1
@@ -190,52 +195,45 @@ def _zipline(table: Labelled, request: Request) -> Labelled:
 
 
 def _refuse_impossible(frame: pl.DataFrame, labelled: Labelled, request: Request) -> None:
-    """The limits that `check` has, said where the source is at hand."""
-    declared = declared_values(request.extremes)
-    days = frame[DAY].cast(pl.Date).to_list()
     names = [name for name in frame.columns if name != DAY and (request.table == "trials" or name in RETURNS)]
-    for name in names:
-        values = frame[name].to_numpy()
-        admitted = np.array([_is_declared(day, value, declared) for day, value in zip(days, values, strict=True)])
-        if (fault := impossible(values, admitted, may_rest=request.table == "trials")) is not None:
-            row, problem = fault
-            advice = (
-                f". If it is true, say --extreme {days[row]}={values[row]:.6g}, and list it under "
-                "evidence.extreme_returns in dossier.yaml"
-                if values[row] > 0
-                else ""
-            )
-            raise labelled.refuse(f"{days[row]}, column {name}: found {values[row]:g}; {problem}{advice}.")
+    declared = declared_values(request.extremes)
+    refuse_impossible(labelled, frame, names, declared, may_rest=request.table == "trials")
 
 
-def _is_declared(day: date, value: float, declared: Mapping[date, float]) -> bool:
-    return day in declared and abs(value - declared[day]) <= WITHIN * abs(declared[day])
+def _true_days(request: Request) -> Mapping[date, float] | None:
+    """Days whose returns somebody called true; None where every flow of money is in the table."""
+    return None if request.flows_complete else declared_values(request.extremes)
 
 
-def declared_values(texts: tuple[str, ...]) -> dict[date, float]:
-    """Days and their true returns, from texts such as 2021-01-27=1.35."""
-    found = {}
-    for text in texts:
-        day, _, value = text.partition("=")
-        try:
-            found[date.fromisoformat(day)] = float(value)
-        except ValueError as error:
-            raise BadInputError(
-                f"Expected --extreme DATE=RETURN such as 2021-01-27=1.35, found {text!r}. Nothing was written."
-            ) from error
-    return found
-
-
-def _as_table(labelled: Labelled, table: str) -> pl.DataFrame:
+def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
     frame = labelled.frame
     if table == "trials":
         return frame
+    frame = _usual_names(frame)
     named = [name for name in frame.columns if name != DAY]
     if "return" in named:
         return frame
+    if len(named) == 2 and "benchmark" in named:
+        named.remove("benchmark")
     if len(named) != 1:
         raise labelled.refuse(
             f"expected one column of returns for {table}, found {len(named)}: {', '.join(named)[:200]}. Import it with "
-            "--table trials, or write the one column that was submitted."
+            "--table trials, or write the one column that was submitted, named return, and its benchmark."
+        )
+    if unit is None and (word := _UNIT.search(named[0])) is not None:
+        raise labelled.refuse(
+            f"column {named[0]}: expected returns such as 0.012, or the unit of a column whose name says "
+            f"{word.group()!r}. Say --unit percent where 1.2 means 1.2%, or --unit fraction where 0.012 does (cells "
+            "with a percent sign are read as fractions); divide basis points by 10,000."
         )
     return frame.rename({named[0]: "return"})
+
+
+def _usual_names(frame: pl.DataFrame) -> pl.DataFrame:
+    """The columns `return` and `benchmark` under these names, where one column each is called so in another way."""
+    usual = {"return": ("return", "returns"), "benchmark": ("benchmark", "benchmark return", "benchmark_return")}
+    for name, known in usual.items():
+        found = [column for column in frame.columns if column.strip().lower() in known]
+        if len(found) == 1:
+            frame = frame.rename({found[0]: name})
+    return frame

@@ -23,7 +23,7 @@ from signoff.adapters.evidence.clock import (
 )
 from signoff.adapters.evidence.column_names import meant_columns
 from signoff.adapters.evidence.frames import NO_HINTS, SUFFIXES, Hints, read_frame, suffix_of
-from signoff.adapters.evidence.written_dates import OddDateError, Order, days_of_numbers, iso_texts
+from signoff.adapters.evidence.written_dates import OddDateError, Order, days_of_numbers, iso_texts, month_ends
 from signoff.adapters.results.pandas_pickles import INDEX, read_pickle
 from signoff.adapters.results.workbooks import OTHERS, WORKBOOKS, read_workbook
 from signoff.domain.errors import BadInputError
@@ -58,9 +58,11 @@ class Labelled:
         return BadInputError(f"{self.said}: {problem} Nothing was written.")
 
 
-def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS) -> Labelled:
-    """A table whose rows are labelled by dates or times."""
+def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS, *, may_be_months: bool = False) -> Labelled:
+    """A table whose rows are labelled by dates or times, or by months where a row may stand for one."""
     frame, notes = read_table(content, path, hints)
+    if may_be_months:
+        frame, notes = _at_month_ends(frame, str(path), notes)
     return labelled(frame, str(path), notes, hints.dates)
 
 
@@ -86,14 +88,32 @@ def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.
 
 def labelled(frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None) -> Labelled:
     """The table with its column of dates or times, found by its name or else the first, called `date`."""
-    lowered = {name.lower(): name for name in reversed(frame.columns)}
-    label = next((lowered[name] for name in TIMES if name in lowered), frame.columns[0] if frame.width else None)
+    label = _label(frame)
     if label is None or frame.height == 0:
         raise BadInputError(f"{said}: expected rows that begin with a date or time, found none. Write it again.")
     if label != DAY:
         frame = frame.drop(DAY, strict=False).rename({label: DAY})
     times, written = _times(frame[DAY], said, order)
     return Labelled(frame.with_columns(times), said, notes, written)
+
+
+def _label(frame: pl.DataFrame) -> str | None:
+    lowered = {name.lower(): name for name in reversed(frame.columns)}
+    return next((lowered[name] for name in TIMES if name in lowered), frame.columns[0] if frame.width else None)
+
+
+def _at_month_ends(frame: pl.DataFrame, said: str, notes: tuple[str, ...]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The table with months as their last days, and a note that says so."""
+    if (label := _label(frame)) is None or not frame.height:
+        return frame, notes
+    try:
+        ends = month_ends(frame[label])
+    except OddDateError as error:
+        raise _odd(error, label, said) from error
+    if ends is None:
+        return frame, notes
+    note = f"months were read as their last days: {frame[label][0]} as {ends[0]}"
+    return frame.with_columns(ends.alias(label)), (*notes, note)
 
 
 def to_days(table: Labelled, zone: str | None) -> Labelled:
@@ -162,6 +182,10 @@ def numbers(table: Labelled, *names: str) -> Labelled:
         )
     frame = table.frame.select(DAY, *names)
     for name in names:
+        if frame[name].dtype == pl.Boolean:
+            raise table.refuse(
+                f"row 1, column {name}: expected a number, found {str(frame[name][0]).lower()}. Leave the column out."
+            )
         column = frame[name].cast(pl.Float64, strict=False)
         wrong = (column.is_null() | ~column.is_finite()).fill_null(value=True).arg_true()
         if wrong.len():
@@ -182,12 +206,10 @@ def _remedy(column: pl.Series) -> str:
     return "Correct it at its source."
 
 
-def as_returns(table: Labelled, zone: str | None, *, is_values: bool, unit: str | None = None) -> Labelled:
-    """One row a day of returns as fractions, from returns or from values."""
+def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None) -> Labelled:
+    """One row a day of returns as fractions, from returns."""
     refuse_repeats(table, zone)
     daily = to_days(table, zone)
-    if is_values:
-        return changes(last_of_day(daily))
     if unit == PERCENT:
         frame = daily.frame.with_columns(pl.col(name) / 100 for name in daily.columns)
         daily = Labelled(frame, daily.said, (*daily.notes, "percentages were divided by 100"))
@@ -271,7 +293,10 @@ def refusing(said: str) -> Refuse:
 def _times(column: pl.Series, said: str, order: Order | None) -> tuple[pl.Series, Days | None]:
     """Days and times as such; texts and numbers as people write dates, with the days of their own offsets."""
     if column.null_count():
-        raise BadInputError(f"{said}: row {int(column.is_null().arg_true()[0]) + 1}: expected a time, found none.")
+        raise BadInputError(
+            f"{said}: row {int(column.is_null().arg_true()[0]) + 1}, column {column.name}: expected a date or "
+            "time, found none. Remove the row, if it is a total or a second line of the header. Nothing was written."
+        )
     if column.dtype == pl.String or column.dtype.is_numeric():
         times, written = texts_to_times(_iso(column, said, order), refusing(said))
         return times.alias(DAY), written
@@ -288,11 +313,14 @@ def _iso(column: pl.Series, said: str, order: Order | None) -> pl.Series:
     try:
         return days_of_numbers(column) if column.dtype.is_numeric() else iso_texts(column, order)
     except OddDateError as error:
-        place = "" if error.row is None else f"row {error.row + 1}, "
-        raise BadInputError(
-            f"{said}: {place}column {column.name}: expected rows labelled by dates, found {error.problem}. Nothing "
-            "was written."
-        ) from error
+        raise _odd(error, column.name, said) from error
+
+
+def _odd(error: OddDateError, name: str, said: str) -> BadInputError:
+    place = "" if error.row is None else f"row {error.row + 1}, "
+    return BadInputError(
+        f"{said}: {place}column {name}: expected rows labelled by dates, found {error.problem}. Nothing was written."
+    )
 
 
 def _refuse_no_zone(column: pl.Series, zone: str | None, table: Labelled) -> None:

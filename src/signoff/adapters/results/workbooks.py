@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from io import BytesIO
+from itertools import islice
 from typing import Any, Final
 
 import polars as pl
@@ -15,6 +16,8 @@ import polars as pl
 from signoff.adapters.evidence.figures import plain_figures
 from signoff.adapters.evidence.frames import NAMES, Hints
 from signoff.adapters.evidence.kinds import kind_of
+from signoff.adapters.evidence.titles import LOOKED, header_below
+from signoff.adapters.evidence.written_dates import no_session
 from signoff.domain.errors import BadInputError
 
 WORKBOOKS: Final = (".xlsx", ".xlsm")
@@ -70,6 +73,7 @@ def _rows(content: bytes, said: str, sheet: str | None) -> tuple[str, list[tuple
     try:
         book = openpyxl.load_workbook(BytesIO(content), read_only=True, data_only=True, keep_links=False)
         name, rows = _chosen(book, said, sheet)
+        _refuse_title(book[name], said)
         _refuse_uncalculated(openpyxl, content, name, rows, said)
     except BadInputError:
         raise
@@ -96,6 +100,18 @@ def _chosen(book: Any, said: str, sheet: str | None) -> tuple[str, list[tuple[An
             f"{said}: expected a sheet with a header and rows of data, found none. Name it with --sheet."
         )
     return next(iter(tables.items()))
+
+
+def _refuse_title(sheet: Any, said: str) -> None:  # noqa: ANN401 - untyped
+    """Name the row of the header where a title stands above it."""
+    rows = list(islice(sheet.iter_rows(values_only=True), LOOKED))
+    place = header_below(rows)
+    if place is not None:
+        first, title = next((n, cell) for n, row in enumerate(rows) for cell in row if cell is not None and cell != "")
+        raise BadInputError(
+            f"{said}: sheet {sheet.title}: row {first + 1} ({str(title).strip()[:60]!r}) looks like a title: the "
+            f"header seems to be in row {place + 1}. Remove the lines above the header. Nothing was written."
+        )
 
 
 def _filled(sheet: Any, said: str) -> list[tuple[Any, ...]]:  # noqa: ANN401 - untyped
@@ -155,6 +171,7 @@ def _column(name: str, values: Sequence[Any], said: str, sheet: str) -> pl.Serie
     times = [isinstance(value, date) for value in filled]
     if any(times) and not all(times):
         row = next(n for n, value in enumerate(values) if value is not None and isinstance(value, date) != times[0])
+        _refuse_no_session(name, values, said, sheet)
         raise BadInputError(
             f"{said}: sheet {sheet}, row {row + 1} of the data, column {name}: expected "
             f"{'a date' if times[0] else 'no date'}, as in row 1, found {values[row]!s}. A spreadsheet may have read "
@@ -168,6 +185,17 @@ def _column(name: str, values: Sequence[Any], said: str, sheet: str) -> pl.Serie
         is_whole = all(isinstance(value, int) for value in filled)
         return pl.Series(values, dtype=pl.Int64 if is_whole else pl.Float64, strict=False)
     return pl.Series([None if value is None else _text(value) for value in values], dtype=pl.String)
+
+
+def _refuse_no_session(name: str, values: Sequence[Any], said: str, sheet: str) -> None:
+    """Name a total, a remark or a header among dates: no spreadsheet reads these as days."""
+    odd = ((n, value) for n, value in enumerate(values) if isinstance(value, str) and no_session(value))
+    if (found := next(odd, None)) is not None:
+        row, text = found
+        raise BadInputError(
+            f"{said}: sheet {sheet}, row {row + 1} of the data, column {name}: expected a date, found "
+            f"{text!r}{no_session(text)}. Nothing was written."
+        )
 
 
 def _times(values: Sequence[Any]) -> pl.Series:

@@ -1,0 +1,152 @@
+"""Money that is paid into an account or out of it: it changes the account's value, and is no return.
+
+A column of flows beside the values is taken out: a return is (value - flow) / value of the day before - 1. That is the
+time-weighted return of an account whose flows are made at the end of the day, before its value is taken. Where no
+column says so, a jump far beyond the other days is asked about.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from signoff.adapters.results.extremes import is_declared
+from signoff.adapters.results.series import DAY, Labelled, changes, last_of_day, refuse_repeats, to_days
+from signoff.stats.sample import Floats
+
+FLOW: Final = "flow"
+FORMULA: Final = "(value - flow) / value of the day before - 1"
+PAID: Final = frozenset(
+    {"flow", "flows", "cash flow", "cash flows", "cashflow", "cashflows", "net flow", "net flows", "external flows"}
+)
+IN: Final = frozenset({"deposit", "deposits", "contribution", "contributions", "subscriptions", "inflow", "inflows"})
+OUT: Final = frozenset({"withdrawal", "withdrawals", "redemption", "redemptions", "outflow", "outflows"})
+JUMP: Final = 10.0
+"""How many times the median size of a return a jump is that is asked about."""
+AROUND: Final = 10
+"""The rows on each side whose own sizes a jump may be like: markets are wild for weeks at a time."""
+FEWEST: Final = 8
+MOST_NAMED: Final = 3
+
+
+def net_flows(table: Labelled) -> Labelled:
+    """The table with what was paid in, less what was paid out, as one column `flow`; unchanged where none says so."""
+    kinds = {name: kind for name in table.columns if (kind := _kind(name)) is not None}
+    if not kinds:
+        return table
+    values = [name for name in table.columns if name not in kinds]
+    if len(values) != 1:
+        raise table.refuse(
+            f"expected one column of values beside {', '.join(kinds)}, found {len(values)}: "
+            f"{', '.join(values)[:200] or 'none'}. Import each account with its own flows."
+        )
+    total = pl.Series(FLOW, np.zeros(table.frame.height))
+    for name, kind in kinds.items():
+        total += _signed(table, name, kind, has_both=len(kinds) > 1)
+    return Labelled(table.frame.drop(kinds).with_columns(total), table.said, table.notes, table.written)
+
+
+def returns_of_values(table: Labelled, zone: str | None, true: Mapping[date, float] | None) -> Labelled:
+    """One row a day of returns, from values and what was paid in.
+
+    `true` has the days whose returns somebody called true; None says that the table has every flow.
+    """
+    refuse_repeats(table, zone)
+    daily = to_days(table, zone)
+    values = last_of_day(daily)
+    if FLOW not in values.columns:
+        found = changes(values)
+    else:
+        paid = daily.frame.group_by(DAY, maintain_order=True).agg(pl.col(FLOW).sum())[FLOW]
+        found = _without_flows(values, paid)
+    if true is not None:
+        _refuse_jumps(values, found, true)
+    return found
+
+
+def _without_flows(values: Labelled, paid: pl.Series) -> Labelled:
+    (name,) = (one for one in values.columns if one != FLOW)
+    bare = Labelled(values.frame.drop(FLOW), values.said, values.notes)
+    unpaid = bare.frame[name] - paid
+    below = (unpaid[1:] < 0).arg_true()
+    if below.len():
+        row = int(below[0]) + 1
+        raise values.refuse(
+            f"{values.frame[DAY][row]}, column {name}: expected a value that holds what was paid in that day, found "
+            f"{bare.frame[name][row]:,.10g} after a flow of {paid[row]:,.10g}. Correct the flow, or its day."
+        )
+    before = bare.frame[name].shift(1)
+    found = changes(bare)
+    frame = found.frame.with_columns(((unpaid / before)[1:] - 1).alias(name))
+    times = int((paid[1:] != 0).sum())
+    note = f"flows of {times} days were taken out, as at the end of each day: a return is {FORMULA}"
+    return Labelled(frame, found.said, (*found.notes, note))
+
+
+def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float]) -> None:
+    """Ask about a return far beyond the others: it may be a deposit."""
+    days = returns.frame[DAY].to_list()
+    for name in returns.columns:
+        found = returns.frame[name].to_numpy()
+        rows = [row for row in np.flatnonzero(_is_jump(found)).tolist() if not is_declared(days[row], found[row], true)]
+        if not rows:
+            continue
+        first = rows[0]
+        typical = 100 * float(np.median(np.abs(found[found != 0])))
+        before, after = values.frame[name][first], values.frame[name][first + 1]
+        named = ", ".join(f"{days[row]} ({100 * found[row]:+.1f}%)" for row in rows[:MOST_NAMED])
+        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+        raise returns.refuse(
+            f"{days[first]}, column {name}: expected a change like those of the other days, whose median size is "
+            f"{typical:.2g}%, found {before:,.10g} become {after:,.10g}, a return of {100 * found[first]:+.1f}%. A "
+            f"deposit or a withdrawal is no return. Such days: {named}{more}. Write what was paid in (out below 0) on "
+            f"its day into a column flow, say --extreme {days[first]}={found[first]:.6g} if this return is true, or "
+            "--flows-complete if no other money was paid in or out."
+        )
+
+
+def _is_jump(returns: Floats) -> NDArray[np.bool_]:
+    """Returns beyond ten times the median size of all rows, of those before them and of those after."""
+    sizes = np.abs(returns)
+    moved = sizes[sizes > 0]
+    if moved.size < FEWEST:
+        return np.zeros(returns.size, dtype=np.bool_)
+    found: NDArray[np.bool_] = np.asarray(sizes > JUMP * np.median(moved), dtype=np.bool_)
+    for row in np.flatnonzero(found).tolist():
+        sides = (sizes[max(0, row - AROUND) : row], sizes[row + 1 : row + 1 + AROUND])
+        found[row] = all(sizes[row] > JUMP * np.median(side) for side in sides if side.size >= AROUND // 2)
+    return found
+
+
+def _kind(name: str) -> frozenset[str] | None:
+    plain = name.strip().lower().replace("_", " ")
+    return next((kind for kind in (PAID, IN, OUT) if plain in kind), None)
+
+
+def _signed(table: Labelled, name: str, kind: frozenset[str], *, has_both: bool) -> pl.Series:
+    """One column as money paid in; an empty cell is no flow."""
+    given = table.frame[name]
+    if given.dtype == pl.String:
+        given = given.replace("", None)
+    column = given.cast(pl.Float64, strict=False)
+    wrong = ((column.is_null() & given.is_not_null()) | ~column.fill_null(0.0).is_finite()).arg_true()
+    if wrong.len():
+        raise table.refuse(
+            f"row {int(wrong[0]) + 1}, column {name}: expected an amount or nothing, found {given[int(wrong[0])]}. "
+            "Correct it at its source."
+        )
+    filled = column.fill_null(0.0)
+    if kind is OUT:
+        if (filled > 0).any() and (filled < 0).any():
+            raise table.refuse(f"column {name}: expected amounts of one sign, found both. Name the column flow.")
+        return -filled.abs()
+    if kind is IN and has_both and (filled < 0).any():
+        row = int((filled < 0).arg_true()[0])
+        raise table.refuse(
+            f"row {row + 1}, column {name}: expected 0 or more beside a column of withdrawals, found {filled[row]:g}. "
+            "Write it under one of them."
+        )
+    return filled
