@@ -2,7 +2,7 @@
 
 The slow ones begin first, so that no worker ends long after the others; `--shuffle SEED` runs them in a random order.
 A file stays with one worker, so that what is made once for all of it is made once; so does a folder whose files share
-a study or a home that was led to a stage.
+a study.
 """
 
 import gc
@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, settings
 
-SHARED_FOLDERS = {"example", "journey"}
+SHARED_FOLDERS = {"example"}
 
 # How long a machine takes to invent examples says nothing of what is tested.
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
