@@ -25,13 +25,14 @@ def refuse_copies(folder: Path, evidence: Evidence) -> None:
     if backtest.benchmark is not None and _equal(backtest.returns, backtest.benchmark):
         raise BadInputError(
             f"{folder / backtest.source.name}: expected a benchmark of its own, found column benchmark equal to column "
-            "return. Give the benchmark's returns, or leave the column out. Nothing was written."
+            f"return on at least {SHARE:.0%} of the dates. Give the benchmark's returns, or leave the column out. "
+            "Nothing was written."
         )
     if previous is not None and _equal(*_on_shared(backtest, previous)):
         raise BadInputError(
             f"{folder / previous.source.name}: expected the returns of the previous version, found those of "
-            f"{backtest.source.name} on all shared dates. Give the previous version's own run, or leave the file out. "
-            "Nothing was written."
+            f"{backtest.source.name} on at least {SHARE:.0%} of the shared dates. Give the previous version's own run, "
+            "or leave the file out. Nothing was written."
         )
 
 
