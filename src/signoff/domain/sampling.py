@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from signoff.domain.bars import BarCount
+
 Days = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
 
@@ -300,18 +302,23 @@ class Coverage:
     expected: int
     missing: Days
     shut: Days
+    frequency: Frequency = Frequency.DAILY
+    bars: BarCount | None = None
 
     @property
     def share(self) -> float:
-        """Rows that are missing or should not be there, of those expected."""
-        return (self.missing.size + self.shut.size) / max(1, self.expected)
+        """Rows that are missing or should not be there, of those expected; missing bars are parts of their days."""
+        of_bars = 0.0 if self.bars is None else self.bars.share
+        return (self.missing.size + self.shut.size) / max(1, self.expected) + of_bars
 
 
 def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None) -> Coverage:
     """`sessions` are those of the calendar from the first to the last date; None where every (week)day is one."""
     frequency = sampling.frequency
     if dates.size == 0:
-        return Coverage(table=table, calendar=sampling.calendar, expected=0, missing=dates, shut=dates)
+        return Coverage(
+            table=table, calendar=sampling.calendar, expected=0, missing=dates, shut=dates, frequency=frequency
+        )
     own = np.unique(period_of(dates, frequency))
     if frequency is not Frequency.DAILY:
         named = np.arange(own[0], own[-1] + 1)
@@ -323,4 +330,11 @@ def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None)
         named = period_of(days if sessions is None else sessions, frequency)
         again = first_day(np.setdiff1d(own, named), frequency)
     missing = first_day(np.setdiff1d(named, own), frequency)
-    return Coverage(table=table, calendar=sampling.calendar, expected=named.size, missing=missing, shut=again)
+    return Coverage(
+        table=table,
+        calendar=sampling.calendar,
+        expected=named.size,
+        missing=missing,
+        shut=again,
+        frequency=frequency,
+    )

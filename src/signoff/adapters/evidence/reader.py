@@ -11,6 +11,7 @@ import numpy as np
 from signoff.adapters.documents import Located, effective_policy, load_dossier, load_policy, policy_text
 from signoff.adapters.evidence.absences import absences_of
 from signoff.adapters.evidence.agreement import refuse_disagreement, refuse_no_probabilities
+from signoff.adapters.evidence.bar_clocks import bars_of
 from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
 from signoff.adapters.evidence.clock import known_zone
@@ -213,6 +214,7 @@ def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
         turnover=by_day.summed(table.numbers("turnover")) if "turnover" in present else None,
         cost=by_day.summed(table.numbers("cost")) if "cost" in present else None,
         sampling=Sampling(zone=by_day.of.zone, folded=0 if by_day.starts is None else table.frame.height),
+        bars=bars_of(by_day.of),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from signoff.adapters.calendars import ExchangeCalendar
+from signoff.adapters.evidence.bar_clocks import counted_bars
 from signoff.domain.dossier import Dossier, EvidenceDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Floats, Returns
@@ -67,7 +68,7 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         backtest_previous=previous,
         paper_returns=paper,
         stress=stress,
-        coverage=tuple(_held(one, calendar) for one in judged),
+        coverage=tuple(_held_with_bars(one, calendar) for one in judged),
     )
 
 
@@ -181,9 +182,10 @@ def _best_calendar(table: Returns, own: str) -> str:
     friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
     if friday and not is_weekday.all():
         table = replace(table, dates=table.dates[is_weekday], returns=table.returns[is_weekday])
-    best, least = WEEKDAYS, _held(table, WEEKDAYS).share
-    if least == 0:
-        return best
+    best = _held(table, WEEKDAYS)
+    if best.share == 0:
+        return WEEKDAYS
+    followed: list[Coverage] = []
     for name in dict.fromkeys((own, *EXCHANGES)):
         if name in {EVERY_DAY, WEEKDAYS}:
             continue
@@ -191,13 +193,12 @@ def _best_calendar(table: Returns, own: str) -> str:
             held = _held(table, name)
         except BadInputError:
             continue
-        if held.shut.size <= (FITS if name == own else NONE_SHUT) * held.expected:
+        if held.share == 0 or (name == own and held.shut.size <= FITS * held.expected):
             return name
-        if held.share < least:
-            best, least = name, held.share
-        if least <= FITS:
-            break
-    return best
+        if held.shut.size <= NONE_SHUT * held.expected:
+            followed.append(held)
+        best = min(best, held, key=lambda one: one.share)
+    return min(followed, key=lambda one: one.share).calendar if followed else best.calendar
 
 
 def _known(folder: Path, calendar: str) -> None:
@@ -209,12 +210,20 @@ def _known(folder: Path, calendar: str) -> None:
 
 
 def _held(table: Returns, calendar: str) -> Coverage:
-    sampling = table.time
-    if sampling.frequency is not Frequency.DAILY or table.dates.size == 0 or calendar in {"", EVERY_DAY, WEEKDAYS}:
-        return coverage(table.source.name, table.dates, replace(sampling, calendar=calendar), None)
+    sampling, own = table.time, replace(table.time, calendar=calendar)
+    is_of_exchange = calendar not in {"", EVERY_DAY, WEEKDAYS}
+    if sampling.frequency is not Frequency.DAILY or table.dates.size == 0 or not is_of_exchange:
+        return coverage(table.source.name, table.dates, own, None)
     first, last = table.period
     days = np.array(ExchangeCalendar().days(calendar, first, last), dtype="datetime64[D]")
-    return coverage(table.source.name, table.dates, replace(sampling, calendar=calendar), days)
+    return coverage(table.source.name, table.dates, own, days)
+
+
+def _held_with_bars(table: Returns, calendar: str) -> Coverage:
+    held = _held(table, calendar)
+    if table.time.frequency is not Frequency.DAILY:
+        return held
+    return replace(held, bars=counted_bars(table, calendar))
 
 
 def _lagged(folder: Path, backtest: Returns, declared: EvidenceDeclaration) -> Returns:

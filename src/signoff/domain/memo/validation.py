@@ -91,7 +91,13 @@ _HOW: Final = {
         ("trial_sharpe_variance", "V = {}"),
     ),
     "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
-    "sessions": (("missing", "{} missing"), ("while_shut", "{} while shut"), ("expected", "of {}")),
+    "sessions": (
+        ("missing", "{} missing"),
+        ("while_shut", "{} while shut"),
+        ("expected", "of {}"),
+        ("bars_missing", "{} bars missing"),
+        ("short_days", "{} short days"),
+    ),
 }
 
 
