@@ -21,6 +21,8 @@ EVERY_DAY: Final = "24/7"
 WEEKDAYS: Final = "24/5"
 FEWEST: Final = 24
 """Rows below which the skewness and kurtosis of a record are not estimated: the smallest published sample."""
+A_YEAR: Final = 365
+OF_A_YEAR: Final = 0.97
 TRADED: Final = 0.5
 KEPT: Final = 0.7
 REGULAR: Final = 0.8
@@ -293,6 +295,21 @@ def first_day(periods: NDArray[np.int64], frequency: Frequency) -> Days:
     return (periods * factor).astype("datetime64[M]").astype("datetime64[D]")
 
 
+def row_spans(dates: Days, frequency: Frequency, like: Days) -> tuple[Days, Days]:
+    """The first and the last day of the day, week, month, … that each date lies in.
+
+    A week ends on the weekday on which most rows of `like` lie, since a weekly row stands for the seven days up to it.
+    """
+    if frequency is Frequency.DAILY:
+        return dates, dates
+    if frequency is Frequency.WEEKLY:
+        ends = int(np.bincount(_weekday(like), minlength=7).argmax())
+        last = dates + ((ends - _weekday(dates)) % 7).astype("timedelta64[D]")
+        return last - np.timedelta64(6, "D"), last
+    periods = period_of(dates, frequency)
+    return first_day(periods, frequency), first_day(periods + 1, frequency) - np.timedelta64(1, "D")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Coverage:
     """The rows that a calendar names from a table's first to its last, and what does not agree with them."""
@@ -304,6 +321,14 @@ class Coverage:
     shut: Days
     frequency: Frequency = Frequency.DAILY
     bars: BarCount | None = None
+    reach: int = 0
+    """The days from the session before the first row to the one after the last, these two left out."""
+
+    def spans_a_year(self, rows: int) -> bool:
+        """Whether so many rows are a year of this calendar: a year of days, and 97 in 100 of its sessions."""
+        if self.reach < A_YEAR:
+            return False
+        return rows >= OF_A_YEAR * self.expected * A_YEAR / self.reach
 
     @property
     def share(self) -> float:
@@ -337,4 +362,16 @@ def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None)
         missing=missing,
         shut=again,
         frequency=frequency,
+        reach=_reach(dates, sampling),
     )
+
+
+def _reach(dates: Days, sampling: Sampling) -> int:
+    """The days that the rows stand for, without the edges that a session before and after would have; by weekdays."""
+    if sampling.frequency is Frequency.DAILY and not sampling.is_every_day:
+        before = np.busday_offset(dates[0] - 1, 0, roll="backward")
+        after = np.busday_offset(dates[-1] + 1, 0, roll="forward")
+        return int((after - before).astype(np.int64)) - 1
+    first, last = row_spans(dates, sampling.frequency, dates)
+    days = int((last[-1] - first[0]).astype(np.int64)) + 1
+    return days + 6 if sampling.frequency is Frequency.WEEKLY else days  # 52 weeks are a year

@@ -6,7 +6,7 @@ refused with the key that settles it.
 """
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from math import atanh, sqrt
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,8 @@ CERTAIN: Final = 4.0
 LEAST: Final = 0.1
 MOST_LAG: Final = 5
 
+_REST: Final = timedelta(days=14)
+"""Longer than any market rests."""
 _A_DAY: Final = date(2020, 1, 2)
 
 
@@ -58,7 +60,7 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         previous = _like(folder, previous, backtest, declared)
         _refuse_shifted(folder, backtest, previous)
     paper, stress = (
-        None if one is None else _followed(_timed(folder, one, declared, is_own=True), calendar)
+        None if one is None else _own_time(folder, one, backtest, declared, phases)
         for one in (evidence.paper_returns, evidence.stress)
     )
     judged = [one for one in (backtest, previous, paper) if one is not None]
@@ -68,8 +70,18 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         backtest_previous=previous,
         paper_returns=paper,
         stress=stress,
-        coverage=tuple(_held_with_bars(one, calendar) for one in judged),
+        coverage=tuple(_held_with_bars(one, one.time.calendar) for one in judged),
     )
+
+
+def _own_time(
+    folder: Path, table: Returns, backtest: Returns, declared: EvidenceDeclaration, phases: PhasePolicy
+) -> Returns:
+    """A table with its own frequency; it follows the backtest's calendar where both have the same frequency."""
+    timed = _timed(folder, table, declared, is_own=True)
+    if timed.time.frequency is backtest.time.frequency:
+        return _followed(timed, backtest.time.calendar)
+    return _followed(timed, _calendar(folder, timed, declared, phases))
 
 
 def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_own: bool = False) -> Returns:
@@ -94,10 +106,11 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
         )
     if (picked := wandering(table.dates, found.frequency)) is not None:
         raise _unclear(where, picked)
+    is_other = is_own and asked is not None and found.frequency is not asked
     own = tuple(
         key
         for key in ("frequency", "rows_a_year", "calendar", "zone", "benchmark_lag")
-        if getattr(declared, key) is not None
+        if getattr(declared, key) is not None and not (key in {"frequency", "rows_a_year"} and is_other)
     )
     read = table.sampling or Sampling()
     zone = declared.zone or read.zone
@@ -111,7 +124,7 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
         return_unit={"fraction": "fractions"}.get(unit, unit),
     )
     rows = declared.rows_a_year
-    if rows is not None and not (is_own and found.frequency is not asked and asked is not None):
+    if rows is not None and not is_other:
         if table.dates.size > 1 and not ROWS[0] <= rows / found.rows_a_year <= ROWS[1]:
             raise BadInputError(
                 f"{where}: expected {rows:g} rows a year, as evidence.rows_a_year of dossier.yaml says, found "
@@ -215,8 +228,13 @@ def _held(table: Returns, calendar: str) -> Coverage:
     if sampling.frequency is not Frequency.DAILY or table.dates.size == 0 or not is_of_exchange:
         return coverage(table.source.name, table.dates, own, None)
     first, last = table.period
-    days = np.array(ExchangeCalendar().days(calendar, first, last), dtype="datetime64[D]")
-    return coverage(table.source.name, table.dates, own, days)
+    wide = ExchangeCalendar().days(calendar, first - _REST, last + _REST)
+    named = np.array(wide, dtype="datetime64[D]")
+    before, after = named[named < table.dates[0]], named[named > table.dates[-1]]
+    held = coverage(table.source.name, table.dates, own, named[before.size : named.size - after.size])
+    if not before.size or not after.size:
+        return held
+    return replace(held, reach=int((after[0] - before[-1]).astype(np.int64)) - 1)
 
 
 def _held_with_bars(table: Returns, calendar: str) -> Coverage:
