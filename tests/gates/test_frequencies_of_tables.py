@@ -1,5 +1,7 @@
 """Every table has a frequency and a calendar of its own; two of different frequencies are compared at the coarser."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from small_dossier import month_ends, returns, small, weeks, with_sharpe
@@ -71,7 +73,7 @@ COARSER = {
 def test_two_frequencies_are_compared_at_the_coarser_one(kind):
     dates, _ = COARSER[kind]
     daily = table("paper", SESSIONS, LIVED)
-    spans = [(before < SESSIONS) & (at >= SESSIONS) for before, at in zip(dates[:-1], dates[1:], strict=True)]
+    spans = [(before < SESSIONS) & (at >= SESSIONS) for before, at in pairwise(dates)]
     coarse = table("backtest", dates[1:], np.array([np.prod(1 + LIVED[rows]) - 1 for rows in spans]))
     own, theirs = comparable(daily, coarse)
     shared, mine, other = np.intersect1d(own.dates, theirs.dates, return_indices=True)

@@ -15,9 +15,11 @@ import numpy as np
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.bar_clocks import counted_bars
+from signoff.adapters.evidence.filling import trials_without, without_rows
 from signoff.domain.dossier import Dossier, EvidenceDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Floats, Returns
+from signoff.domain.filled import Filled, filled_holidays, quiet
 from signoff.domain.policy import PhasePolicy
 from signoff.domain.sampling import (
     EVERY_DAY,
@@ -53,11 +55,14 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
     declared = dossier.evidence
     backtest = _timed(folder, evidence.backtest, declared)
     calendar = _calendar(folder, backtest, declared, phases)
+    carried = _carried_on(backtest, calendar)
+    backtest, trials = without_rows(backtest, carried), trials_without(evidence.trials, carried)
     backtest = _lagged(folder, _followed(backtest, calendar), declared)
     assert backtest.sampling is not None
     previous = evidence.backtest_previous
     if previous is not None:
         previous = _like(folder, previous, backtest, declared)
+        previous = without_rows(previous, _carried_on(previous, calendar))
         _refuse_shifted(folder, backtest, previous)
     paper, stress = (
         None if one is None else _own_time(folder, one, backtest, declared, phases)
@@ -67,6 +72,7 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
     return replace(
         evidence,
         backtest=backtest,
+        trials=trials,
         backtest_previous=previous,
         paper_returns=paper,
         stress=stress,
@@ -79,9 +85,9 @@ def _own_time(
 ) -> Returns:
     """A table with its own frequency; it follows the backtest's calendar where both have the same frequency."""
     timed = _timed(folder, table, declared, is_own=True)
-    if timed.time.frequency is backtest.time.frequency:
-        return _followed(timed, backtest.time.calendar)
-    return _followed(timed, _calendar(folder, timed, declared, phases))
+    is_alike = timed.time.frequency is backtest.time.frequency
+    calendar = backtest.time.calendar if is_alike else _calendar(folder, timed, declared, phases)
+    return _followed(without_rows(timed, _carried_on(timed, calendar)), calendar)
 
 
 def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_own: bool = False) -> Returns:
@@ -193,18 +199,23 @@ def _best_calendar(table: Returns, own: str) -> str:
     """
     is_weekday = np.is_busday(table.dates)
     friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
-    if friday and not is_weekday.all():
-        table = replace(table, dates=table.dates[is_weekday], returns=table.returns[is_weekday])
+    keep = is_weekday if friday else np.ones(table.dates.size, dtype=np.bool_)
+    table = replace(
+        table, dates=table.dates[keep], returns=table.returns[keep], benchmark=None, turnover=None, cost=None
+    )
     best = _held(table, WEEKDAYS)
-    if best.share == 0:
+    if best.share == 0 and not quiet(table.returns).any():
         return WEEKDAYS
     followed: list[Coverage] = []
     for name in dict.fromkeys((own, *EXCHANGES)):
         if name in {EVERY_DAY, WEEKDAYS}:
             continue
         try:
-            held = _held(table, name)
+            carried = _carried_on(table, name)
+            held = _held(without_rows(table, carried), name)
         except BadInputError:
+            continue
+        if best.calendar == WEEKDAYS and best.share == 0 and not carried.rows.any():
             continue
         if held.share == 0 or (name == own and held.shut.size <= FITS * held.expected):
             return name
@@ -212,6 +223,14 @@ def _best_calendar(table: Returns, own: str) -> str:
             followed.append(held)
         best = min(best, held, key=lambda one: one.share)
     return min(followed, key=lambda one: one.share).calendar if followed else best.calendar
+
+
+def _carried_on(table: Returns, calendar: str) -> Filled:
+    """The rows of a daily table on holidays of an exchange over which prices were carried on."""
+    if table.time.frequency is not Frequency.DAILY or not table.dates.size or calendar in {"", EVERY_DAY, WEEKDAYS}:
+        return Filled(np.zeros(table.returns.size, dtype=np.bool_), ())
+    sessions = np.array(ExchangeCalendar().days(calendar, *table.period), dtype="datetime64[D]")
+    return filled_holidays(table.dates, table.returns, calendar, sessions)
 
 
 def _known(folder: Path, calendar: str) -> None:

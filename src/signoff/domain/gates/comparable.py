@@ -1,7 +1,7 @@
 """Two tables of returns of different frequencies: they are compared at the coarser one.
 
-Rows of the finer table are compounded over the week, month or quarter that a row of the coarser one stands for. A period
-that the finer table covers in part is left out.
+Rows of the finer table are compounded over the week, month or quarter that a row of the coarser one stands for. A
+period that the finer table covers in part is left out.
 """
 
 from dataclasses import replace
