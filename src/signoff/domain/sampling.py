@@ -108,6 +108,11 @@ class Sampling:
         return self.frequency.unit
 
     @property
+    def of_one_row(self) -> str:
+        """What one row spans, in words: a day, a week, a month."""
+        return "day" if self.frequency is Frequency.DAILY else self.unit
+
+    @property
     def year(self) -> int:
         """The rows that a gate needs: those of a year, and never fewer than 24."""
         return max(ceil(self.rows_a_year), FEWEST)

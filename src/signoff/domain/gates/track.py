@@ -25,7 +25,7 @@ def track_record(evidence: Evidence) -> Floats | Lack:
     returns = evidence.backtest.returns
     plausible_returns(returns, "backtest")
     if returns.size == 0:
-        return Lack("The file `backtest` holds no returns; run the backtest and add its daily returns.")
+        return Lack("The file `backtest` holds no returns; run the backtest and add its returns.")
     if np.isfinite(returns).all() and is_steady(returns):  # a broken value is for the statistic to refuse
         return Lack(
             f"All {returns.size:,} returns of the file `backtest` are equal to rounding ({returns[0]:g}), which no "
