@@ -18,7 +18,7 @@ from signoff.adapters.evidence.clock import known_zone
 from signoff.adapters.evidence.filling import left_out
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.renames import under_new_names
-from signoff.adapters.evidence.sessions import with_time
+from signoff.adapters.evidence.sessions import refuse_low_rate, with_time
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
 from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
@@ -95,6 +95,7 @@ class FolderReader:
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
         evidence = _evidence(folder, tables, reports, dossier.value.evidence)
+        refuse_low_rate(folder, dossier.value.evidence, effective.gates)
         evidence = with_time(folder, evidence, dossier.value, effective.phases)
         evidence, benchmarks = _with_benchmarks(folder, evidence)
         files |= benchmarks

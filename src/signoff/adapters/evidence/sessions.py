@@ -20,8 +20,9 @@ from signoff.domain.dossier import Dossier, EvidenceDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.filled import Filled, filled_holidays, quiet
-from signoff.domain.policy import PhasePolicy
+from signoff.domain.policy import GatePolicy, PhasePolicy
 from signoff.domain.sampling import (
+    A_YEAR,
     EVERY_DAY,
     WEEKDAYS,
     Coverage,
@@ -38,7 +39,8 @@ EXCHANGES: Final = ("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTS
 FITS: Final = 0.005
 NONE_SHUT: Final = 0.001
 """Shares of rows while an exchange is shut: up to these the dates follow it, however many of its sessions they lack."""
-ROWS: Final = (0.92, 1.08)
+ROWS: Final = 1.05
+"""How far a declared number of rows a year may be from that of the dates, which every Sharpe ratio is scaled by."""
 FEWEST_LAGGED: Final = 30
 CERTAIN: Final = 4.0
 """Standard errors by which agreement at another lag is the better one: chance does that once in fifteen thousand."""
@@ -78,6 +80,17 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         stress=stress,
         coverage=tuple(_held_with_bars(one, one.time.calendar) for one in judged),
     )
+
+
+def refuse_low_rate(folder: Path, declared: EvidenceDeclaration, gates: GatePolicy) -> None:
+    """Refuse a risk-free rate below the policy's floor: the lower it is, the higher is every Sharpe ratio."""
+    rate, lowest = declared.risk_free_pct, gates.lowest_risk_free_pct
+    if rate < lowest:
+        raise BadInputError(
+            f"{folder / 'dossier.yaml'}: evidence.risk_free_pct: expected a rate of at least {lowest:g}% a year, as "
+            f"gates.lowest_risk_free_pct of the policy says, found {rate:g}%. Correct the key, or let two people "
+            "change the policy. Nothing was written."
+        )
 
 
 def _own_time(
@@ -131,14 +144,23 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
     )
     rows = declared.rows_a_year
     if rows is not None and not is_other:
-        if table.dates.size > 1 and not ROWS[0] <= rows / found.rows_a_year <= ROWS[1]:
+        counted, how = _counted_rows_a_year(table, found)
+        if table.dates.size > 1 and rows != found.rows_a_year and not 1 / ROWS <= rows / counted <= ROWS:
             raise BadInputError(
                 f"{where}: expected {rows:g} rows a year, as evidence.rows_a_year of dossier.yaml says, found "
-                f"{found.frequency.value} rows, which are {found.rows_a_year:.0f} a year. Correct the key or the file. "
-                "Nothing was written."
+                f"{found.frequency.value} rows, which are {counted:.0f} a year{how}. They may differ by "
+                f"{ROWS - 1:.0%}. Correct the key or the file. Nothing was written."
             )
         sampling = replace(sampling, rows_a_year=rows)
     return replace(table, sampling=sampling)
+
+
+def _counted_rows_a_year(table: Returns, found: Sampling) -> tuple[float, str]:
+    """The rows a year that the dates of a table count to; those of its frequency where it is shorter than a year."""
+    days = int((table.dates[-1] - table.dates[0]).astype(np.int64)) if table.dates.size else 0
+    if days < A_YEAR - 14:
+        return found.rows_a_year, ""
+    return 365.25 * (table.dates.size - 1) / days, f" by their dates ({table.dates.size:,} rows over {days:,} days)"
 
 
 def _unclear(where: Path, found: Unclear) -> BadInputError:
