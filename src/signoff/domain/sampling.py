@@ -4,7 +4,7 @@ Every annual figure rests on the rows of a year, so they are read from the dates
 else is refused. A table whose dates allow two readings is asked about: a wrong guess multiplies every Sharpe ratio.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil, expm1, log1p
 from typing import Final
@@ -22,6 +22,8 @@ EVERY_DAY: Final = "24/7"
 WEEKDAYS: Final = "24/5"
 FEWEST: Final = 24
 """Rows below which the skewness and kurtosis of a record are not estimated: the smallest published sample."""
+OF_BOTH: Final = 0.9
+NOT_EXPLAINED: Final = 0.002
 A_YEAR: Final = 365
 OF_A_YEAR: Final = 0.97
 
@@ -221,6 +223,9 @@ class Coverage:
     shut: Days
     frequency: Frequency = Frequency.DAILY
     bars: BarCount | None = None
+    beside: str = ""
+    one_open: Days | None = None
+    """Days on which only one of the own market and the benchmark's (`beside`) is open: they are no fault."""
     reach: int = 0
     """The days from the session before the first row to the one after the last, these two left out."""
 
@@ -235,6 +240,26 @@ class Coverage:
         """Rows that are missing or should not be there, of those expected; missing bars are parts of their days."""
         of_bars = 0.0 if self.bars is None else self.bars.share
         return (self.missing.size + self.shut.size) / max(1, self.expected) + of_bars
+
+
+def beside_another(held: Coverage, own: Days, other: Days, name: str, *, is_declared: bool) -> Coverage | None:
+    """The coverage where the market of the benchmark explains what the own calendar does not, None where it does not.
+
+    `own` and `other` are the sessions of the two. A table of both markets has nearly all days on which only the other
+    one is open, or lacks nearly all on which only its own is. Whoever lacks some of them has chosen which.
+    """
+    only_own, only_other = np.setdiff1d(own, other), np.setdiff1d(other, own)
+    lacks, has = np.intersect1d(held.missing, only_own), np.intersect1d(held.shut, only_other)
+    lacks = lacks if lacks.size >= OF_BOTH * only_own.size else lacks[:0]
+    has = has if is_declared or has.size >= OF_BOTH * only_other.size else has[:0]
+    missing, shut = np.setdiff1d(held.missing, lacks), np.setdiff1d(held.shut, has)
+    expected = held.expected - lacks.size
+    if not lacks.size and not has.size:
+        return None
+    if not is_declared and missing.size + shut.size > NOT_EXPLAINED * expected:
+        return None
+    both = np.union1d(lacks, has)
+    return replace(held, expected=expected, missing=missing, shut=shut, beside=name, one_open=both)
 
 
 def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None) -> Coverage:

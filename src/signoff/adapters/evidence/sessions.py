@@ -5,6 +5,7 @@ the exchange that they agree with best. Where the dates allow two readings, or d
 refused with the key that settles it.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from math import atanh, sqrt
@@ -26,9 +27,11 @@ from signoff.domain.sampling import (
     EVERY_DAY,
     WEEKDAYS,
     Coverage,
+    Days,
     Frequency,
     Sampling,
     Unclear,
+    beside_another,
     coverage,
     inferred,
     wandering,
@@ -57,6 +60,8 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
     declared = dossier.evidence
     backtest = _timed(folder, evidence.backtest, declared)
     calendar = _calendar(folder, backtest, declared, phases)
+    if declared.benchmark_calendar is not None:
+        _known(folder, declared.benchmark_calendar, "benchmark_calendar")
     carried = _carried_on(backtest, calendar)
     backtest, trials = without_rows(backtest, carried), trials_without(evidence.trials, carried)
     backtest = _lagged(folder, _followed(backtest, calendar), declared)
@@ -78,7 +83,7 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         backtest_previous=previous,
         paper_returns=paper,
         stress=stress,
-        coverage=tuple(_held_with_bars(one, one.time.calendar) for one in judged),
+        coverage=tuple(_held_whole(one, declared.benchmark_calendar) for one in judged),
     )
 
 
@@ -219,7 +224,7 @@ def _best_calendar(table: Returns, own: str) -> str:
 
     Weekends are left out of the choice where Fridays are in it: no exchange trades on both.
     """
-    is_weekday = np.is_busday(table.dates)
+    is_weekday, has_benchmark = np.is_busday(table.dates), table.benchmark is not None
     friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
     keep = is_weekday if friday else np.ones(table.dates.size, dtype=np.bool_)
     table = replace(
@@ -244,23 +249,27 @@ def _best_calendar(table: Returns, own: str) -> str:
         if held.shut.size <= NONE_SHUT * held.expected:
             followed.append(held)
         best = min(best, held, key=lambda one: one.share)
-    return min(followed, key=lambda one: one.share).calendar if followed else best.calendar
+    if followed:
+        return min(followed, key=lambda one: one.share).calendar
+    two = "" if not has_benchmark or best.share == 0 else _of_two(table.dates, table, own)
+    return two or best.calendar
 
 
 def _carried_on(table: Returns, calendar: str) -> Filled:
     """The rows of a daily table on holidays of an exchange over which prices were carried on."""
     if table.time.frequency is not Frequency.DAILY or not table.dates.size or calendar in {"", EVERY_DAY, WEEKDAYS}:
         return Filled(np.zeros(table.returns.size, dtype=np.bool_), ())
-    sessions = np.array(ExchangeCalendar().days(calendar, *table.period), dtype="datetime64[D]")
-    return filled_holidays(table.dates, table.returns, calendar, sessions)
+    return filled_holidays(table.dates, table.returns, calendar, _sessions(calendar, table))
 
 
-def _known(folder: Path, calendar: str) -> None:
+def _known(folder: Path, calendar: str, key: str = "calendar") -> None:
+    if calendar in {EVERY_DAY, WEEKDAYS}:
+        return
     try:
         ExchangeCalendar().days(calendar, _A_DAY, _A_DAY)
     except BadInputError as error:
         said = str(error).removeprefix("phases.calendar: ")
-        raise BadInputError(f"{folder / 'dossier.yaml'}: evidence.calendar: {said} Nothing was written.") from error
+        raise BadInputError(f"{folder / 'dossier.yaml'}: evidence.{key}: {said} Nothing was written.") from error
 
 
 def _held(table: Returns, calendar: str) -> Coverage:
@@ -278,11 +287,55 @@ def _held(table: Returns, calendar: str) -> Coverage:
     return replace(held, reach=int((after[0] - before[-1]).astype(np.int64)) - 1)
 
 
-def _held_with_bars(table: Returns, calendar: str) -> Coverage:
+def _held_whole(table: Returns, of_benchmark: str | None) -> Coverage:
+    """The coverage of a table with its bars, beside the market of its benchmark."""
+    calendar = table.time.calendar
     held = _held(table, calendar)
     if table.time.frequency is not Frequency.DAILY:
         return held
-    return replace(held, bars=counted_bars(table, calendar))
+    return replace(_beside_benchmark(table, held, of_benchmark), bars=counted_bars(table, calendar))
+
+
+def _beside_benchmark(table: Returns, held: Coverage, declared: str | None) -> Coverage:
+    """Days on which only one of the two markets is open are no fault, where the other one is declared or is seen."""
+    is_whole = not held.missing.size and not held.shut.size
+    if is_whole or table.benchmark is None or held.calendar in {"", EVERY_DAY, WEEKDAYS}:
+        return held
+    own = _sessions(held.calendar, table)
+    others = _candidates(table) if declared is None else ((declared, _sessions(declared, table)),)
+    for name, days in others:
+        found = beside_another(held, own, days, name, is_declared=declared is not None)
+        if found is not None:
+            return found
+    return held
+
+
+def _sessions(calendar: str, table: Returns) -> Days:
+    if calendar in {EVERY_DAY, WEEKDAYS}:
+        days = np.arange(table.dates[0], table.dates[-1] + 1)
+        return days if calendar == EVERY_DAY else days[np.is_busday(days)]
+    return np.array(ExchangeCalendar().days(calendar, *table.period), dtype="datetime64[D]")
+
+
+def _candidates(table: Returns, *first: str) -> Iterator[tuple[str, Days]]:
+    """The exchanges that a table may follow, with their sessions; one whose calendar does not cover it is passed by."""
+    for name in dict.fromkeys((*first, *EXCHANGES)):
+        if name in {EVERY_DAY, WEEKDAYS}:
+            continue
+        try:
+            yield name, _sessions(name, table)
+        except BadInputError:
+            continue
+
+
+def _of_two(dates: Days, table: Returns, own: str) -> str:
+    """The exchange whose sessions and those of another one together are the dates; "" where there are no such two."""
+    sessions = dict(_candidates(table, own))
+    for name, days in sessions.items():
+        for other in sessions.values():
+            if np.setxor1d(np.union1d(days, other), dates).size <= NONE_SHUT * dates.size:
+                return name
+    return ""
 
 
 def _lagged(folder: Path, backtest: Returns, declared: EvidenceDeclaration) -> Returns:

@@ -114,10 +114,21 @@ def _said(one: Coverage) -> str:
         else "",
     ]
     said = " and ".join(filter(None, parts)) or f"has every {frequency.unit} of {own} ({one.expected:,})"
-    return f"{one.table} {said}." + ("" if one.bars is None else f" {_of_bars(one.bars)}")
+    return " ".join(filter(None, (f"{one.table} {said}.", _of_both(one), _of_bars(one.bars))))
 
 
-def _of_bars(bars: BarCount) -> str:
+def _of_both(one: Coverage) -> str:
+    if one.one_open is None:
+        return ""
+    return (
+        f"{one.one_open.size:,} days on which only one of {one.calendar} and {one.beside}, the market of its "
+        f"benchmark, is open are no fault ({_first(one.one_open)})."
+    )
+
+
+def _of_bars(bars: BarCount | None) -> str:
+    if bars is None:
+        return ""
     usual = f"Its days usually have {bars.usual:,} bar{'s' * (bars.usual != 1)}"
     if not bars.short:
         return f"{usual}, and none has fewer than are usual on it ({bars.expected:,} bars)."
