@@ -8,6 +8,7 @@ from small_dossier import month_ends, returns, small, weeks, with_sharpe
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
+from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Returns, Source
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.anomalies import _enough
@@ -103,3 +104,13 @@ def test_the_frequency_of_a_table_is_one_of_the_known(tmp_path):
         Frequency.WEEKLY,
         Frequency.DAILY,
     )
+
+
+def test_trials_of_another_frequency_are_not_comparable(tmp_path):
+    dates = weeks(52 * 8)
+    tables = {
+        "backtest.parquet": returns(dates, with_sharpe(0.5, 52, dates.size)),
+        "trials.parquet": returns(SESSIONS, LIVED),
+    }
+    with pytest.raises(BadInputError, match="not comparable: the trials have daily rows and the backtest weekly ones"):
+        FolderReader().read(small(tmp_path / "dossier", tables), None)

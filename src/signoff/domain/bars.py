@@ -4,7 +4,7 @@ Rows within days are compounded by day. A day whose worst bar was left out still
 days alone do not show it. The clock times do: a bar that stands on other days of its weekday is expected on this one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,13 +60,23 @@ class BarCount:
         return self.missing / max(1, self.expected)
 
 
-def best_clock(days: Days, instants: Whole, clocks: Sequence[Whole]) -> Whole:
-    """The clock, in minutes of the day, by which the rows stand at the fewest times, the first of the best.
+def best_clock(days: Days, instants: Whole, clocks: Iterable[Whole]) -> Whole:
+    """The clock, in minutes of the day, by which ordered rows stand at the fewest times, the first of the best.
 
     Bars of New York that are stored in UTC stand at other times in summer; by New York's clock they do not.
     """
-    step = _step(days, instants)
-    return min(clocks, key=lambda clock: sum(len(each) for each in _usual(_of_days(days), _binned(clock, step))[1]))
+    of, step = _of_days(days), _step(days, instants)
+    best, fewest = np.zeros(0, dtype=np.int64), -1
+    for clock in clocks:
+        bins = _binned(clock, step)
+        groups, usual = _usual(of, bins)
+        times = sum(each.size for each in usual)
+        if fewest < 0 or times < fewest:
+            best, fewest = clock, times
+        held = of.distinct(bins)
+        if all(each.size <= _commonest(held[rows]) for rows, each in zip(groups, usual, strict=True)):
+            break
+    return best
 
 
 def is_daily(days: Days, clock: Whole) -> bool:
@@ -121,15 +131,21 @@ class _OfDays:
     days: Days
     row: NDArray[np.intp]
 
+    def pairs(self, bins: Whole) -> tuple[Whole, Whole]:
+        """Every day and time of it once, by the place of the day."""
+        seen = np.zeros(self.days.size * DAY, dtype=np.bool_)
+        seen[self.row * DAY + bins] = True
+        day, time = np.divmod(np.flatnonzero(seen), DAY)
+        return day, time
+
     def distinct(self, bins: Whole) -> Whole:
         """How many different times every day has."""
-        pairs = np.unique(self.row * (DAY + 1) + bins)
-        return np.bincount(pairs // (DAY + 1), minlength=self.days.size).astype(np.int64)
+        return np.bincount(self.pairs(bins)[0], minlength=self.days.size).astype(np.int64)
 
 
 def _of_days(days: Days) -> _OfDays:
-    unique, row = np.unique(days, return_inverse=True)
-    return _OfDays(unique, row)
+    begins = np.concatenate(([True], np.diff(days.astype(np.int64)) != 0))
+    return _OfDays(days[begins], np.cumsum(begins) - 1)
 
 
 def _step(days: Days, instants: Whole) -> int:
@@ -140,13 +156,12 @@ def _step(days: Days, instants: Whole) -> int:
 
 def _binned(clock: Whole, step: int) -> Whole:
     """Each time as the first of those that stand within half a step of it: a bar may be stamped a minute late."""
-    times = np.unique(clock)
-    firsts, first = [], -DAY
-    for time in times.tolist():
+    firsts, first = np.zeros(DAY, dtype=np.int64), -DAY
+    for time in np.flatnonzero(np.bincount(clock, minlength=DAY)).tolist():
         if 2 * (time - first) >= step:
             first = time
-        firsts.append(first)
-    return np.asarray(firsts, dtype=np.int64)[np.searchsorted(times, clock)]
+        firsts[time] = first
+    return firsts[clock]
 
 
 def _usual(of: _OfDays, bins: Whole) -> tuple[list[NDArray[np.bool_]], list[Whole]]:
@@ -156,11 +171,11 @@ def _usual(of: _OfDays, bins: Whole) -> tuple[list[NDArray[np.bool_]], list[Whol
     groups = [weekday == at for at in own]
     if (rest := ~np.isin(weekday, own)).any():
         groups.append(rest)
+    day, time = of.pairs(bins)
     usual = []
     for rows in groups:
-        pairs = np.unique(np.column_stack((of.row, bins))[rows[of.row]], axis=0)
-        times, days = np.unique(pairs[:, 1], return_counts=True)
-        usual.append(times[days >= RECURS * rows.sum()])
+        times, days = np.unique(time[rows[day]], return_counts=True)
+        usual.append(times[days >= max(min(2, rows.sum()), RECURS * rows.sum())])
     return groups, usual
 
 

@@ -6,7 +6,7 @@ that has one.
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -42,7 +42,8 @@ def counted_bars(table: Returns, calendar: str) -> BarCount | None:
     days, instants = bars.days[rows], bars.instants[rows]
     zones = [bars.zone, "" if calendar in _NO_EXCHANGE else ExchangeCalendar().zone(calendar), *CLOCKS]
     named = dict.fromkeys(zone for zone in zones if zone and zone not in UTC_NAMES)
-    clock = best_clock(days, instants, [_minutes(instants), *(_clock(instants, zone) for zone in named)])
+    clocks = (_clock(instants, zone) for zone in named)
+    clock = best_clock(days, instants, chain((_minutes(instants),), clocks))
     first, last = table.period
     return count_bars(
         days,
