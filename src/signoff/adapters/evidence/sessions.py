@@ -195,7 +195,8 @@ def _like(folder: Path, table: Returns, backtest: Returns, declared: EvidenceDec
     if found.sampling.frequency is not backtest.sampling.frequency and min(table.dates.size, backtest.dates.size) > 1:
         raise BadInputError(
             f"{folder / table.source.name}: expected {backtest.sampling.frequency.value} rows, as in "
-            f"{backtest.source.name}, found {found.sampling.frequency.value} ones. Export both for the same rows."
+            f"{backtest.source.name}, found {found.sampling.frequency.value} ones: not comparable. Export both for the "
+            "same rows."
         )
     return replace(table, sampling=backtest.sampling)
 
