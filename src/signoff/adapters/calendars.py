@@ -35,6 +35,19 @@ class ExchangeCalendar:
         opens = _published(name, start.year, end.year).opens.loc[str(start) : str(end)]
         return tuple((day.date(), _instant(at)) for day, at in opens.items())
 
+    def minutes(self, name: str, start: date, end: date) -> tuple[tuple[date, float], ...]:
+        """The sessions between two days, each with the minutes that it is open, its break left out."""
+        if end < start:
+            return ()
+        calendar = _published(name, start.year, end.year)
+        opens, closes, begins, ends = (
+            column.loc[str(start) : str(end)]
+            for column in (calendar.opens, calendar.closes, calendar.break_starts, calendar.break_ends)
+        )
+        shut = (ends - begins).where(ends <= closes)
+        length = ((closes - opens).dt.total_seconds() - shut.dt.total_seconds().fillna(0.0)) / 60
+        return tuple((day.date(), float(minutes)) for day, minutes in length.items())
+
     def zone(self, name: str) -> str:
         """The exchange's time zone, UTC for an unknown calendar."""
         return _zone(name)
@@ -66,7 +79,9 @@ def _zone(name: str) -> str:
 
     if name not in published.get_calendar_names():
         return "UTC"
-    return str(published.get_calendar(name).tz)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # as above
+        return str(published.get_calendar(name).tz)
 
 
 def _instant(at: Any) -> datetime:  # noqa: ANN401 - a pandas timestamp

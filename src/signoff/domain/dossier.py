@@ -499,7 +499,8 @@ class EvidenceDeclaration(Strict):
     The users of tracked runs are read from the tracker and need no line here. Without `return_unit` returns are
     fractions, and tables that read as percentages are refused. What is left out of time is read from the dates, and
     what disagrees with them is refused. `risk_free_pct` is an annual rate; `benchmark_lag` says how many rows before
-    the backtest's its benchmark is (a book in Tokyo moves with New York's session of the day before).
+    the backtest's its benchmark is (a book in Tokyo moves with New York's session of the day before), and
+    `benchmark_calendar` names the exchange of a benchmark that trades on other days.
     """
 
     produced_by: tuple[Text, ...] = ()
@@ -512,6 +513,7 @@ class EvidenceDeclaration(Strict):
     zone: Text | None = None
     risk_free_pct: Annotated[float, Interval(ge=-2.0, le=50.0)] = 0.0
     benchmark_lag: Annotated[int, Interval(ge=-5, le=5)] | None = None
+    benchmark_calendar: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.artifacts import Pin
+from signoff.domain.bars import Bars
 from signoff.domain.benchmark import Benchmark
 from signoff.domain.environment import Environment
 from signoff.domain.isolation import Protection
@@ -87,7 +88,7 @@ class Returns:
     """Simple returns, net of costs; all arrays of length T.
 
     `left_out` says which rows of the file are not among them, and by which rule. `sampling` is what dates and dossier
-    say of time.
+    say of time, `bars` are the rows of the file where they carry a time of the day.
     """
 
     source: Source
@@ -98,6 +99,7 @@ class Returns:
     cost: Floats | None = None
     left_out: tuple[str, ...] = ()
     sampling: Sampling | None = None
+    bars: Bars | None = None
 
     @property
     def time(self) -> Sampling:

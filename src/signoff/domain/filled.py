@@ -18,10 +18,16 @@ STRETCH: Final = 5
 """Equal returns in a row from which on they were filled in: two equal returns may be chance, five are none."""
 WEEKENDS: Final = 0.9
 MOST_QUIET: Final = 0.5
+BY_CHANCE: Final = 0.001
+"""How probable it may be that so many rows are quiet as the others are, where they are taken for filled ones."""
 LISTED: Final = 3
 WEEKEND_RULE: Final = (
     f"weekend rows that are zero or repeat the row before are left out, where at least {WEEKENDS:.0%} of the weekend "
     f"rows are such and at most {MOST_QUIET:.0%} of the others"
+)
+HOLIDAY_RULE: Final = (
+    f"rows while the market is shut that are zero or repeat the row before are left out, where at least {WEEKENDS:.0%} "
+    f"of such rows are so and at most {MOST_QUIET:.0%} of the others"
 )
 STRETCH_RULE: Final = f"of {STRETCH} or more equal returns in a row, other than zero, all but the first are left out"
 ZERO_RULE: Final = f"{STRETCH} or more zeros in a row are left out of VaR, CVaR and their coverage"
@@ -55,6 +61,23 @@ def filled(dates: Days, returns: Floats) -> Filled:
     return Filled(weekend | stretch, tuple(notes))
 
 
+def filled_holidays(dates: Days, returns: Floats, calendar: str, sessions: Days) -> Filled:
+    """The rows on weekdays when an exchange is shut, where prices were only carried on over them."""
+    nothing = Filled(np.zeros(returns.size, dtype=np.bool_), ())
+    shut = np.is_busday(dates) & ~np.isin(dates, sessions)
+    if not shut.any():
+        return nothing
+    is_quiet = quiet(returns)
+    usual = float(is_quiet[~shut].mean()) if not shut.all() else 1.0
+    by_chance = usual ** int(is_quiet[shut].sum())
+    if is_quiet[shut].mean() < WEEKENDS or usual > MOST_QUIET or by_chance > BY_CHANCE:
+        return nothing
+    rows: Mask = shut & is_quiet
+    listed = ", ".join(str(day) for day in dates[rows][:LISTED])
+    rest = f" and {int(rows.sum()) - LISTED:,} more" if rows.sum() > LISTED else ""
+    return Filled(rows, (f"{int(rows.sum()):,} rows while {calendar} is shut, {listed}{rest} ({HOLIDAY_RULE})",))
+
+
 def idle(dates: Days, returns: Floats) -> Filled:
     """The rows of a record in long stretches of zeros, which say nothing of the risk of what is held."""
     rows = np.zeros(returns.size, dtype=np.bool_)
@@ -70,14 +93,20 @@ def idle(dates: Days, returns: Floats) -> Filled:
 
 def _quiet_weekends(dates: Days, returns: Floats) -> Mask:
     is_weekend = (dates.astype("datetime64[D]").astype(np.int64) + 3) % 7 >= 5  # 1970-01-01 was a Thursday
-    repeats = np.concatenate([[False], returns[1:] == returns[:-1]]) if returns.size else np.zeros(0, dtype=np.bool_)
-    quiet = (returns == 0) | repeats
+    is_quiet = quiet(returns)
     if is_weekend.sum() < 2 or is_weekend.all():
         return np.zeros(returns.size, dtype=np.bool_)
-    if quiet[is_weekend].mean() < WEEKENDS or quiet[~is_weekend].mean() > MOST_QUIET:
+    if is_quiet[is_weekend].mean() < WEEKENDS or is_quiet[~is_weekend].mean() > MOST_QUIET:
         return np.zeros(returns.size, dtype=np.bool_)
-    rows: Mask = is_weekend & quiet
+    rows: Mask = is_weekend & is_quiet
     return rows
+
+
+def quiet(returns: Floats) -> Mask:
+    """Rows that are zero or repeat the row before."""
+    repeats = np.concatenate([[False], returns[1:] == returns[:-1]]) if returns.size else np.zeros(0, dtype=np.bool_)
+    found: Mask = (returns == 0) | repeats
+    return found
 
 
 def _stretches(returns: Floats) -> Iterator[tuple[int, int]]:

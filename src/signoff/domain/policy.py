@@ -157,6 +157,7 @@ class GatePolicy(Strict):
     """Thresholds of the gates, and which of them block.
 
     Trials whose correlation is above `same_trial_correlation` in size are one bet: at any leverage, reversed or not.
+    A declared risk-free rate below `lowest_risk_free_pct` a year is refused, since it lifts every Sharpe ratio.
     """
 
     spa: SpaGate = field(default_factory=SpaGate)
@@ -170,6 +171,7 @@ class GatePolicy(Strict):
     sessions: SessionsGate = field(default_factory=SessionsGate)
     near_miss_pct: Percentage = 10.0
     same_trial_correlation: Annotated[float, Ge(0.5), Lt(1)] = 0.95
+    lowest_risk_free_pct: Annotated[float, Interval(ge=-2.0, le=0.0), HIGHER] = -1.0
 
 
 class Doubt(StrEnum):

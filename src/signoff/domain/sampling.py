@@ -4,13 +4,16 @@ Every annual figure rests on the rows of a year, so they are read from the dates
 else is refused. A table whose dates allow two readings is asked about: a wrong guess multiplies every Sharpe ratio.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil, expm1, log1p
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from signoff.domain.bars import BarCount
+from signoff.stats import spacing
 
 Days = NDArray[np.datetime64]
 Floats = NDArray[np.float64]
@@ -19,14 +22,10 @@ EVERY_DAY: Final = "24/7"
 WEEKDAYS: Final = "24/5"
 FEWEST: Final = 24
 """Rows below which the skewness and kurtosis of a record are not estimated: the smallest published sample."""
-TRADED: Final = 0.5
-KEPT: Final = 0.7
-REGULAR: Final = 0.8
-AGREES: Final = 0.08
-PLACED: Final = 0.9
-"""The share of rows of a week, month or quarter that lie on its usual day; holidays move the others."""
-SUNDAY_LAST: Final = 3
-"""1970-01-01 was a Thursday: days since then plus 3 count from a Monday."""
+OF_BOTH: Final = 0.9
+NOT_EXPLAINED: Final = 0.002
+A_YEAR: Final = 365
+OF_A_YEAR: Final = 0.97
 
 
 class Frequency(StrEnum):
@@ -36,37 +35,18 @@ class Frequency(StrEnum):
     WEEKLY = "weekly"
     MONTHLY = "monthly"
     QUARTERLY = "quarterly"
+    HALF_YEARLY = "half-yearly"
     YEARLY = "yearly"
 
     @property
     def rows_a_year(self) -> float:
         """The convention of the field; a daily table has 252 rows, or 365 where every day trades."""
-        return {"daily": 252.0, "weekly": 52.0, "monthly": 12.0, "quarterly": 4.0, "yearly": 1.0}[self.value]
+        return spacing.CONVENTIONS[self.value]
 
     @property
     def unit(self) -> str:
         """One row in words."""
-        return {
-            "daily": "session",
-            "weekly": "week",
-            "monthly": "month",
-            "quarterly": "quarter",
-            "yearly": "year",
-        }[self.value]
-
-
-_GAPS: Final = {
-    Frequency.WEEKLY: (5, 9),
-    Frequency.MONTHLY: (25, 36),
-    Frequency.QUARTERLY: (80, 101),
-    Frequency.YEARLY: (350, 381),
-}
-_WHOLE_WEEKS: Final = {
-    Frequency.MONTHLY: (28, 35),
-    Frequency.QUARTERLY: (84, 91, 98),
-    Frequency.YEARLY: (364, 371),
-}
-_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+        return spacing.UNITS[self.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +82,11 @@ class Sampling:
     @property
     def unit(self) -> str:
         return self.frequency.unit
+
+    @property
+    def of_one_row(self) -> str:
+        """What one row spans, in words: a day, a week, a month."""
+        return "day" if self.frequency is Frequency.DAILY else self.unit
 
     @property
     def year(self) -> int:
@@ -171,96 +156,28 @@ def inferred(dates: Days, returns: Floats | None = None) -> Sampling | Unclear:
 
     A weekend on which nothing ever moves (`returns` are 0) is no session, whatever rows there are.
     """
-    if dates.size < 2:
-        return Sampling()
-    gaps = np.asarray(np.diff(dates.astype("datetime64[D]").astype(np.int64)), dtype=np.int64)
-    typical = float(np.median(gaps))
-    if typical <= 2:
-        return _daily(dates, returns)
-    for frequency, (least, most) in _GAPS.items():
-        if least <= typical <= most:
-            regular = float(np.mean((gaps >= least - 1) & (gaps <= most)))
-            twice = gaps.size + 1 - np.unique(period_of(dates, frequency)).size
-            if regular >= REGULAR and twice <= (1 - REGULAR) * gaps.size and not _is_four_weekly(frequency, gaps):
-                return wandering(dates, frequency) or Sampling(frequency=frequency, rows_a_year=frequency.rows_a_year)
-    return Unclear(f"rows that are mostly {typical:g} days apart, from {gaps.min()} to {gaps.max()}")
+    days = _numbered(dates)
+    found = spacing.spacing(days, moves_at_weekends=returns is None or _moves_on(returns, spacing.weekday(days)))
+    if found.unclear:
+        return Unclear(found.unclear, found.remedy)
+    calendar = EVERY_DAY if found.a_year == spacing.EVERY_DAY else ""
+    return Sampling(frequency=Frequency(found.frequency), rows_a_year=found.a_year, calendar=calendar)
 
 
 def wandering(dates: Days, frequency: Frequency) -> Unclear | None:
-    """Why rows stand for no whole weeks (months, …): whoever picks a day of each week leaves the other days out.
-
-    Weeks lie on one weekday, and months within three days of one day of the month, counted from its beginning or its
-    end; a holiday may move one row in ten. Months and quarters of whole weeks lie on one weekday at regular distances.
-    """
-    if frequency is Frequency.DAILY or dates.size < 3:
-        return None
-    weekday = np.bincount(_weekday(dates), minlength=7)
-    gaps = np.asarray(np.diff(dates.astype("datetime64[D]").astype(np.int64)), dtype=np.int64)
-    if frequency is Frequency.WEEKLY:
-        is_placed = _most(int(weekday.max()), dates.size)
-        typical = float(np.median(gaps))
-        is_placed &= typical <= _GAPS[frequency][1] or _most(int((np.abs(gaps - typical) <= 2).sum()), gaps.size)
-        place = "on one weekday"
-    else:
-        is_placed = _most(_of_one_day(dates), dates.size) or (
-            _most(int(weekday.max()), dates.size)
-            and _most(int(np.isin(gaps, _WHOLE_WEEKS[frequency]).sum()), gaps.size)
-        )
-        place = "at the end or beginning of the month, or within three days of one day of it"
-    if is_placed:
-        return None
-    first = ", ".join(f"{day} ({_WEEKDAYS[at]})" for day, at in zip(dates[:4], _weekday(dates[:4]), strict=True))
-    return Unclear(
-        f"one row for most {frequency.unit}s, but on days that wander ({first}, …)",
-        f"Rows of a {frequency.unit} lie {place}, but for holidays; picked days leave the others of the "
-        f"{frequency.unit} out. Give the full daily table, with a row for every session.",
-    )
+    """Why rows stand for no whole weeks (months, …), None where they do."""
+    found = spacing.wandering(_numbered(dates), frequency.value)
+    return None if found is None else Unclear(found.unclear, found.remedy)
 
 
-def _most(rows: int, of: int) -> bool:
-    """All but one in ten, or but one."""
-    return of - rows <= max(1, (1 - PLACED) * of)
-
-
-def _of_one_day(dates: Days) -> int:
-    """The most rows that lie within three days of one day of the month, from its beginning or from its end."""
-    month = dates.astype("datetime64[M]")
-    day = (dates - month.astype("datetime64[D]")).astype(np.int64) + 1
-    length = ((month + 1).astype("datetime64[D]") - month.astype("datetime64[D]")).astype(np.int64)
-    around_the_end = np.where(day <= 15, day, day - length)
-    near = (np.abs(place[:, None] - np.arange(-15, 32)) <= 3 for place in (day, around_the_end))
-    return max(int(one.sum(axis=0).max()) for one in near)
-
-
-def _is_four_weekly(frequency: Frequency, gaps: NDArray[np.int64]) -> bool:
-    """Thirteen rows a year look monthly by their distance alone."""
-    return frequency is Frequency.MONTHLY and gaps.size > 2 and bool((gaps % 7 == 0).mean() > REGULAR)
-
-
-def _daily(dates: Days, returns: Floats | None) -> Sampling | Unclear:
-    weekday = _weekday(dates)
-    everyday = np.arange(dates[0], dates[-1] + np.timedelta64(1, "D"))
-    possible = np.bincount(_weekday(everyday), minlength=7)
-    held = np.bincount(weekday, minlength=7)
-    if returns is not None and not _moves_on(returns, weekday):
-        held[5:] = 0
-    trades = held > TRADED * np.maximum(possible, 1)
-    named = int(trades.sum())
-    if named == np.count_nonzero(possible) and trades[5:].all():
-        return Sampling(rows_a_year=365.0, calendar=EVERY_DAY)
-    share = held[trades].sum() / max(1, possible[trades].sum()) if named else 0.0
-    if everyday.size < 14 and not trades[5:].any():
-        return Sampling()
-    if named <= 5 and share >= KEPT and possible[trades].sum() >= KEPT * 5 / 7 * everyday.size:
-        return Sampling()
-    rate = 365.25 * (dates.size - 1) / max(1, everyday.size - 1)
-    return Unclear(f"about {rate:.0f} rows a year, on {named} days of the week")
+def _numbered(dates: Days) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = dates.astype("datetime64[D]").astype(np.int64)
+    return found
 
 
 def _weekday(dates: Days) -> NDArray[np.int64]:
     """Monday is 0."""
-    found: NDArray[np.int64] = (dates.astype("datetime64[D]").astype(np.int64) + SUNDAY_LAST) % 7
-    return found
+    return spacing.weekday(_numbered(dates))
 
 
 def _moves_on(returns: Floats, weekday: NDArray[np.int64]) -> bool:
@@ -271,24 +188,28 @@ def _moves_on(returns: Floats, weekday: NDArray[np.int64]) -> bool:
 
 
 def period_of(dates: Days, frequency: Frequency) -> NDArray[np.int64]:
-    """The number of the day, week (from Monday), month, quarter or year that each date lies in."""
-    if frequency is Frequency.DAILY:
-        return dates.astype("datetime64[D]").astype(np.int64)
-    if frequency is Frequency.WEEKLY:
-        return np.asarray((dates.astype("datetime64[D]").astype(np.int64) + SUNDAY_LAST) // 7, dtype=np.int64)
-    months = dates.astype("datetime64[M]").astype(np.int64)
-    divisor = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.YEARLY: 12}[frequency]
-    return np.asarray(months // divisor, dtype=np.int64)
+    """The number of the day, week (from Monday), month, quarter, half-year or year that each date lies in."""
+    return spacing.period_numbers(_numbered(dates), frequency.value)
 
 
 def first_day(periods: NDArray[np.int64], frequency: Frequency) -> Days:
     """The first day of each numbered period."""
+    return spacing.first_days(periods, frequency.value).astype("datetime64[D]")
+
+
+def row_spans(dates: Days, frequency: Frequency, like: Days) -> tuple[Days, Days]:
+    """The first and the last day of the day, week, month, … that each date lies in.
+
+    A week ends on the weekday on which most rows of `like` lie, since a weekly row stands for the seven days up to it.
+    """
     if frequency is Frequency.DAILY:
-        return periods.astype("datetime64[D]")
+        return dates, dates
     if frequency is Frequency.WEEKLY:
-        return (periods * 7 - SUNDAY_LAST).astype("datetime64[D]")
-    factor = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.YEARLY: 12}[frequency]
-    return (periods * factor).astype("datetime64[M]").astype("datetime64[D]")
+        ends = int(np.bincount(_weekday(like), minlength=7).argmax())
+        last = dates + ((ends - _weekday(dates)) % 7).astype("timedelta64[D]")
+        return last - np.timedelta64(6, "D"), last
+    periods = period_of(dates, frequency)
+    return first_day(periods, frequency), first_day(periods + 1, frequency) - np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -300,18 +221,54 @@ class Coverage:
     expected: int
     missing: Days
     shut: Days
+    frequency: Frequency = Frequency.DAILY
+    bars: BarCount | None = None
+    beside: str = ""
+    one_open: Days | None = None
+    """Days on which only one of the own market and the benchmark's (`beside`) is open: they are no fault."""
+    reach: int = 0
+    """The days from the session before the first row to the one after the last, these two left out."""
+
+    def spans_a_year(self, rows: int) -> bool:
+        """Whether so many rows are a year of this calendar: a year of days, and 97 in 100 of its sessions."""
+        if self.reach < A_YEAR:
+            return False
+        return rows >= OF_A_YEAR * self.expected * A_YEAR / self.reach
 
     @property
     def share(self) -> float:
-        """Rows that are missing or should not be there, of those expected."""
-        return (self.missing.size + self.shut.size) / max(1, self.expected)
+        """Rows that are missing or should not be there, of those expected; missing bars are parts of their days."""
+        of_bars = 0.0 if self.bars is None else self.bars.share
+        return (self.missing.size + self.shut.size) / max(1, self.expected) + of_bars
+
+
+def beside_another(held: Coverage, own: Days, other: Days, name: str, *, is_declared: bool) -> Coverage | None:
+    """The coverage where the market of the benchmark explains what the own calendar does not, None where it does not.
+
+    `own` and `other` are the sessions of the two. A table of both markets has nearly all days on which only the other
+    one is open, or lacks nearly all on which only its own is. Whoever lacks some of them has chosen which.
+    """
+    only_own, only_other = np.setdiff1d(own, other), np.setdiff1d(other, own)
+    lacks, has = np.intersect1d(held.missing, only_own), np.intersect1d(held.shut, only_other)
+    lacks = lacks if lacks.size >= OF_BOTH * only_own.size else lacks[:0]
+    has = has if is_declared or has.size >= OF_BOTH * only_other.size else has[:0]
+    missing, shut = np.setdiff1d(held.missing, lacks), np.setdiff1d(held.shut, has)
+    expected = held.expected - lacks.size
+    if not lacks.size and not has.size:
+        return None
+    if not is_declared and missing.size + shut.size > NOT_EXPLAINED * expected:
+        return None
+    both = np.union1d(lacks, has)
+    return replace(held, expected=expected, missing=missing, shut=shut, beside=name, one_open=both)
 
 
 def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None) -> Coverage:
     """`sessions` are those of the calendar from the first to the last date; None where every (week)day is one."""
     frequency = sampling.frequency
     if dates.size == 0:
-        return Coverage(table=table, calendar=sampling.calendar, expected=0, missing=dates, shut=dates)
+        return Coverage(
+            table=table, calendar=sampling.calendar, expected=0, missing=dates, shut=dates, frequency=frequency
+        )
     own = np.unique(period_of(dates, frequency))
     if frequency is not Frequency.DAILY:
         named = np.arange(own[0], own[-1] + 1)
@@ -323,4 +280,23 @@ def coverage(table: str, dates: Days, sampling: Sampling, sessions: Days | None)
         named = period_of(days if sessions is None else sessions, frequency)
         again = first_day(np.setdiff1d(own, named), frequency)
     missing = first_day(np.setdiff1d(named, own), frequency)
-    return Coverage(table=table, calendar=sampling.calendar, expected=named.size, missing=missing, shut=again)
+    return Coverage(
+        table=table,
+        calendar=sampling.calendar,
+        expected=named.size,
+        missing=missing,
+        shut=again,
+        frequency=frequency,
+        reach=_reach(dates, sampling),
+    )
+
+
+def _reach(dates: Days, sampling: Sampling) -> int:
+    """The days that the rows stand for, without the edges that a session before and after would have; by weekdays."""
+    if sampling.frequency is Frequency.DAILY and not sampling.is_every_day:
+        before = np.busday_offset(dates[0] - 1, 0, roll="backward")
+        after = np.busday_offset(dates[-1] + 1, 0, roll="forward")
+        return int((after - before).astype(np.int64)) - 1
+    first, last = row_spans(dates, sampling.frequency, dates)
+    days = int((last[-1] - first[0]).astype(np.int64)) + 1
+    return days + 6 if sampling.frequency is Frequency.WEEKLY else days  # 52 weeks are a year

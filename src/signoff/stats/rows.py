@@ -13,27 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 from signoff.stats.errors import InputError
 from signoff.stats.frames import times
 from signoff.stats.sample import positive
+from signoff.stats.spacing import EVERY_DAY, WEEKDAYS, spacing
 
 UNDATED: Final = 252.0
 """Rows a year of a series without dates: trading days."""
-WEEKDAYS: Final = 252.0
-EVERY_DAY: Final = 365.0
-AGREES: Final = 1.25
+AGREES: Final = 1.05
 """The largest ratio of declared to found rows a year that is a matter of convention (250, 252 and 260 days)."""
 AGREES_ROUGHLY: Final = 3.0
 """The same where the dates are too irregular to be read."""
-REGULAR: Final = 0.8
-SHORT: Final = 5
-_YEAR: Final = 365.25
-_REST: Final = 7
-_MONDAY: Final = 3
-_GAPS: Final = (
-    ("weekly", 52.0, 5, 9),
-    ("monthly", 12.0, 25, 36),
-    ("quarterly", 4.0, 80, 101),
-    ("half-yearly", 2.0, 170, 195),
-    ("yearly", 1.0, 350, 381),
-)
+WITHIN_DAYS: Final = 0.2
 
 Days = NDArray[np.int64]
 
@@ -88,7 +76,7 @@ def _read(series: ArrayLike) -> Rows | None:
 def read_rows(dates: NDArray[np.datetime64]) -> Rows:
     """The rows a year of ordered times, at least two of them."""
     days, rows = np.unique(dates.astype("datetime64[D]").astype(np.int64), return_counts=True)
-    if (rows > 1).mean() > 1 - REGULAR:
+    if (rows > 1).mean() > WITHIN_DAYS:
         a_day = float(np.median(rows))
         daily = _spaced(days).a_year if days.size > 1 else WEEKDAYS
         return Rows(daily * max(a_day, 2.0), f"several rows within days ({a_day:g} on most)", is_clear=False)
@@ -96,32 +84,12 @@ def read_rows(dates: NDArray[np.datetime64]) -> Rows:
 
 
 def _spaced(days: Days) -> Rows:
-    gaps = np.diff(days)
-    typical = float(np.median(gaps))
-    if typical <= 2 or (days.size < SHORT and gaps.max() <= 4):
-        return _daily(days, gaps)
-    for words, a_year, least, most in _GAPS:
-        if least <= typical <= most:
-            is_regular = float(((gaps >= least - 1) & (gaps <= most)).mean()) >= REGULAR
-            if is_regular and not (words == "monthly" and _is_by_weeks(gaps)):
-                return Rows(a_year, f"{words} dates")
-    return Rows(_YEAR / typical, f"rows that are mostly {typical:g} days apart", is_clear=False, agrees=AGREES_ROUGHLY)
+    found = spacing(days)
+    if found.unclear:
+        return Rows(found.a_year, _rows(found.unclear), is_clear=False, agrees=AGREES_ROUGHLY)
+    words = "rows on every day of the week" if found.a_year == EVERY_DAY else f"{found.frequency} dates"
+    return Rows(found.a_year, words)
 
 
-def _daily(days: Days, gaps: Days) -> Rows:
-    """252 a year, or 365 where weekends have rows too. A long rest, such as a year left out, changes neither."""
-    weekday = (days + _MONDAY) % 7
-    possible = np.bincount((np.arange(days[0], days[-1] + 1) + _MONDAY) % 7, minlength=7)
-    held = np.bincount(weekday, minlength=7)
-    if (held[5:] > possible[5:] / 2).all():
-        return Rows(EVERY_DAY, "rows on every day of the week")
-    spread = _YEAR / float(gaps[gaps <= _REST].mean())
-    if days.size >= SHORT and max(spread / WEEKDAYS, WEEKDAYS / spread) > AGREES:
-        words = f"rows on some days of the week, or of a month ({days.size:,} days)"
-        return Rows(spread, words, is_clear=False, agrees=AGREES_ROUGHLY)
-    return Rows(WEEKDAYS, "daily dates")
-
-
-def _is_by_weeks(gaps: Days) -> bool:
-    """Thirteen rows a year look monthly by their distance alone."""
-    return gaps.size > 2 and bool((gaps % 7 == 0).mean() > REGULAR)
+def _rows(found: str) -> str:
+    return found if found.startswith("row") else f"rows of {found}"

@@ -12,6 +12,7 @@ import numpy as np
 from signoff.domain.dossier import PredictionKind
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import CodedSymbols, Days, Evidence, Floats, Instants, Source
+from signoff.domain.sampling import Sampling, inferred
 
 SHARED: Final = 0.5
 SIDE: Final = 0.1
@@ -29,7 +30,8 @@ def refuse_disagreement(folder: Path, evidence: Evidence) -> None:
         raise BadInputError(
             f"{folder}: expected trials to have the dates of the backtest ({first} to {last}, "
             f"{backtest.dates.size} rows), found {other[0]} to {other[-1]}, {other.size} rows"
-            f"{_first(other, backtest.dates)}. Export both for the same period."
+            f"{_first(other, backtest.dates)}{_of_two_frequencies(other, backtest.dates)}. Export both for the same "
+            "period."
         )
     if evidence.backtest_previous is not None:
         _share(folder, evidence.backtest_previous.source, evidence.backtest_previous.dates, backtest.dates, period)
@@ -154,6 +156,15 @@ def _first(own: Days, other: Days) -> str:
     """The first date that one has and the other lacks."""
     odd = np.setxor1d(own, other)
     return f", the first difference at {odd[0]}" if odd.size else ""
+
+
+def _of_two_frequencies(own: Days, other: Days) -> str:
+    """That two tables have rows of different frequencies, which are not comparable row by row."""
+    read = [inferred(dates) for dates in (own, other)]
+    names = [one.frequency.value for one in read if isinstance(one, Sampling)]
+    if len(set(names)) < 2:
+        return ""
+    return f"; not comparable: the trials have {names[0]} rows and the backtest {names[1]} ones"
 
 
 def _days(times: Instants) -> Days:

@@ -5,28 +5,25 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.evidence import Evidence, Floats, Returns
-from signoff.domain.filled import filled
+from signoff.domain.evidence import Evidence, Floats, Returns, Trials
+from signoff.domain.filled import Filled, filled
 
 
 def left_out(evidence: Evidence) -> Evidence:
     """The evidence without filled rows; the trials lose those of the backtest, since they are compared row by row."""
-    rows = filled(evidence.backtest.dates, evidence.backtest.returns).rows
-    trials = evidence.trials
-    if trials is not None and rows.any():
-        trials = replace(trials, dates=trials.dates[~rows], returns=np.ascontiguousarray(trials.returns[~rows]))
+    found = filled(evidence.backtest.dates, evidence.backtest.returns)
     return replace(
         evidence,
-        backtest=_without(evidence.backtest),
-        trials=trials,
+        backtest=without_rows(evidence.backtest, found),
+        trials=trials_without(evidence.trials, found),
         backtest_previous=None if evidence.backtest_previous is None else _without(evidence.backtest_previous),
         paper_returns=None if evidence.paper_returns is None else _without(evidence.paper_returns),
         stress=None if evidence.stress is None else _without(evidence.stress),
     )
 
 
-def _without(returns: Returns) -> Returns:
-    found = filled(returns.dates, returns.returns)
+def without_rows(returns: Returns, found: Filled) -> Returns:
+    """A table without rows that were filled in, which it then names."""
     if not found.rows.any():
         return returns
     keep = ~found.rows
@@ -37,8 +34,20 @@ def _without(returns: Returns) -> Returns:
         benchmark=_kept(returns.benchmark, keep),
         turnover=_kept(returns.turnover, keep),
         cost=_kept(returns.cost, keep),
-        left_out=tuple(f"{returns.source.name}: {note}" for note in found.notes),
+        left_out=(*returns.left_out, *(f"{returns.source.name}: {note}" for note in found.notes)),
     )
+
+
+def trials_without(trials: Trials | None, found: Filled) -> Trials | None:
+    """The trials without the rows that their backtest lost."""
+    if trials is None or not found.rows.any():
+        return trials
+    keep = ~found.rows
+    return replace(trials, dates=trials.dates[keep], returns=np.ascontiguousarray(trials.returns[keep]))
+
+
+def _without(returns: Returns) -> Returns:
+    return without_rows(returns, filled(returns.dates, returns.returns))
 
 
 def _kept(values: Floats | None, keep: NDArray[np.bool_]) -> Floats | None:

@@ -16,6 +16,7 @@ from signoff.adapters.evidence.agreement import (
     refuse_no_probabilities,
     refuse_probable_probabilities,
 )
+from signoff.adapters.evidence.bar_clocks import bars_of
 from signoff.adapters.evidence.benchmark_file import NAMES as BENCHMARKS
 from signoff.adapters.evidence.benchmark_file import read_benchmark
 from signoff.adapters.evidence.clock import known_zone
@@ -24,7 +25,7 @@ from signoff.adapters.evidence.extremes import unmatched
 from signoff.adapters.evidence.filling import left_out
 from signoff.adapters.evidence.finding import Found, find_tables
 from signoff.adapters.evidence.renames import under_new_names
-from signoff.adapters.evidence.sessions import with_time
+from signoff.adapters.evidence.sessions import refuse_low_rate, with_time
 from signoff.adapters.evidence.tables import EvidenceTable, read_bytes
 from signoff.adapters.feature_code import feature_code
 from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
@@ -102,6 +103,7 @@ class FolderReader:
         files: dict[str, bytes] = {"dossier.yaml": dossier.content, POLICY: given.content}
         tables, reports = find_tables(folder, self._runs, is_kept=is_kept), read_reports(folder)
         evidence = _evidence(folder, tables, reports, dossier.value.evidence)
+        refuse_low_rate(folder, dossier.value.evidence, effective.gates)
         evidence = with_time(folder, evidence, dossier.value, effective.phases)
         evidence, benchmarks = _with_benchmarks(folder, evidence)
         files |= benchmarks
@@ -242,6 +244,7 @@ def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
         turnover=by_day.summed(table.at_least_zero("turnover")) if "turnover" in present else None,
         cost=by_day.summed(table.costs("cost")) if "cost" in present else None,
         sampling=Sampling(zone=by_day.of.zone, folded=0 if by_day.starts is None else table.frame.height),
+        bars=bars_of(by_day.of),
     )
 
 

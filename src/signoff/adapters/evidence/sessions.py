@@ -5,8 +5,9 @@ the exchange that they agree with best. Where the dates allow two readings, or d
 refused with the key that settles it.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from math import atanh, sqrt
 from pathlib import Path
 from typing import Final
@@ -14,17 +15,23 @@ from typing import Final
 import numpy as np
 
 from signoff.adapters.calendars import ExchangeCalendar
+from signoff.adapters.evidence.bar_clocks import counted_bars
+from signoff.adapters.evidence.filling import trials_without, without_rows
 from signoff.domain.dossier import Dossier, EvidenceDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Floats, Returns
-from signoff.domain.policy import PhasePolicy
+from signoff.domain.filled import Filled, filled_holidays, quiet
+from signoff.domain.policy import GatePolicy, PhasePolicy
 from signoff.domain.sampling import (
+    A_YEAR,
     EVERY_DAY,
     WEEKDAYS,
     Coverage,
+    Days,
     Frequency,
     Sampling,
     Unclear,
+    beside_another,
     coverage,
     inferred,
     wandering,
@@ -35,13 +42,16 @@ EXCHANGES: Final = ("XNYS", "XLON", "XFRA", "XPAR", "XTKS", "XHKG", "XSHG", "XTS
 FITS: Final = 0.005
 NONE_SHUT: Final = 0.001
 """Shares of rows while an exchange is shut: up to these the dates follow it, however many of its sessions they lack."""
-ROWS: Final = (0.92, 1.08)
+ROWS: Final = 1.05
+"""How far a declared number of rows a year may be from that of the dates, which every Sharpe ratio is scaled by."""
 FEWEST_LAGGED: Final = 30
 CERTAIN: Final = 4.0
 """Standard errors by which agreement at another lag is the better one: chance does that once in fifteen thousand."""
 LEAST: Final = 0.1
 MOST_LAG: Final = 5
 
+_REST: Final = timedelta(days=14)
+"""Longer than any market rests."""
 _A_DAY: Final = date(2020, 1, 2)
 
 
@@ -50,25 +60,52 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
     declared = dossier.evidence
     backtest = _timed(folder, evidence.backtest, declared)
     calendar = _calendar(folder, backtest, declared, phases)
+    if declared.benchmark_calendar is not None:
+        _known(folder, declared.benchmark_calendar, "benchmark_calendar")
+    carried = _carried_on(backtest, calendar)
+    backtest, trials = without_rows(backtest, carried), trials_without(evidence.trials, carried)
     backtest = _lagged(folder, _followed(backtest, calendar), declared)
     assert backtest.sampling is not None
     previous = evidence.backtest_previous
     if previous is not None:
         previous = _like(folder, previous, backtest, declared)
+        previous = without_rows(previous, _carried_on(previous, calendar))
         _refuse_shifted(folder, backtest, previous)
     paper, stress = (
-        None if one is None else _followed(_timed(folder, one, declared, is_own=True), calendar)
+        None if one is None else _own_time(folder, one, backtest, declared, phases)
         for one in (evidence.paper_returns, evidence.stress)
     )
     judged = [one for one in (backtest, previous, paper) if one is not None]
     return replace(
         evidence,
         backtest=backtest,
+        trials=trials,
         backtest_previous=previous,
         paper_returns=paper,
         stress=stress,
-        coverage=tuple(_held(one, calendar) for one in judged),
+        coverage=tuple(_held_whole(one, declared.benchmark_calendar) for one in judged),
     )
+
+
+def refuse_low_rate(folder: Path, declared: EvidenceDeclaration, gates: GatePolicy) -> None:
+    """Refuse a risk-free rate below the policy's floor: the lower it is, the higher is every Sharpe ratio."""
+    rate, lowest = declared.risk_free_pct, gates.lowest_risk_free_pct
+    if rate < lowest:
+        raise BadInputError(
+            f"{folder / 'dossier.yaml'}: evidence.risk_free_pct: expected a rate of at least {lowest:g}% a year, as "
+            f"gates.lowest_risk_free_pct of the policy says, found {rate:g}%. Correct the key, or let two people "
+            "change the policy. Nothing was written."
+        )
+
+
+def _own_time(
+    folder: Path, table: Returns, backtest: Returns, declared: EvidenceDeclaration, phases: PhasePolicy
+) -> Returns:
+    """A table with its own frequency; it follows the backtest's calendar where both have the same frequency."""
+    timed = _timed(folder, table, declared, is_own=True)
+    is_alike = timed.time.frequency is backtest.time.frequency
+    calendar = backtest.time.calendar if is_alike else _calendar(folder, timed, declared, phases)
+    return _followed(without_rows(timed, _carried_on(timed, calendar)), calendar)
 
 
 def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_own: bool = False) -> Returns:
@@ -93,10 +130,11 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
         )
     if (picked := wandering(table.dates, found.frequency)) is not None:
         raise _unclear(where, picked)
+    is_other = is_own and asked is not None and found.frequency is not asked
     own = tuple(
         key
         for key in ("frequency", "rows_a_year", "calendar", "zone", "benchmark_lag")
-        if getattr(declared, key) is not None
+        if getattr(declared, key) is not None and not (key in {"frequency", "rows_a_year"} and is_other)
     )
     read = table.sampling or Sampling()
     zone = declared.zone or read.zone
@@ -110,15 +148,24 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
         return_unit={"fraction": "fractions"}.get(unit, unit),
     )
     rows = declared.rows_a_year
-    if rows is not None and not (is_own and found.frequency is not asked and asked is not None):
-        if table.dates.size > 1 and not ROWS[0] <= rows / found.rows_a_year <= ROWS[1]:
+    if rows is not None and not is_other:
+        counted, how = _counted_rows_a_year(table, found)
+        if table.dates.size > 1 and rows != found.rows_a_year and not 1 / ROWS <= rows / counted <= ROWS:
             raise BadInputError(
                 f"{where}: expected {rows:g} rows a year, as evidence.rows_a_year of dossier.yaml says, found "
-                f"{found.frequency.value} rows, which are {found.rows_a_year:.0f} a year. Correct the key or the file. "
-                "Nothing was written."
+                f"{found.frequency.value} rows, which are {counted:.0f} a year{how}. They may differ by "
+                f"{ROWS - 1:.0%}. Correct the key or the file. Nothing was written."
             )
         sampling = replace(sampling, rows_a_year=rows)
     return replace(table, sampling=sampling)
+
+
+def _counted_rows_a_year(table: Returns, found: Sampling) -> tuple[float, str]:
+    """The rows a year that the dates of a table count to; those of its frequency where it is shorter than a year."""
+    days = int((table.dates[-1] - table.dates[0]).astype(np.int64)) if table.dates.size else 0
+    if days < A_YEAR - 14:
+        return found.rows_a_year, ""
+    return 365.25 * (table.dates.size - 1) / days, f" by their dates ({table.dates.size:,} rows over {days:,} days)"
 
 
 def _unclear(where: Path, found: Unclear) -> BadInputError:
@@ -148,7 +195,8 @@ def _like(folder: Path, table: Returns, backtest: Returns, declared: EvidenceDec
     if found.sampling.frequency is not backtest.sampling.frequency and min(table.dates.size, backtest.dates.size) > 1:
         raise BadInputError(
             f"{folder / table.source.name}: expected {backtest.sampling.frequency.value} rows, as in "
-            f"{backtest.source.name}, found {found.sampling.frequency.value} ones. Export both for the same rows."
+            f"{backtest.source.name}, found {found.sampling.frequency.value} ones: not comparable. Export both for the "
+            "same rows."
         )
     return replace(table, sampling=backtest.sampling)
 
@@ -177,44 +225,118 @@ def _best_calendar(table: Returns, own: str) -> str:
 
     Weekends are left out of the choice where Fridays are in it: no exchange trades on both.
     """
-    is_weekday = np.is_busday(table.dates)
+    is_weekday, has_benchmark = np.is_busday(table.dates), table.benchmark is not None
     friday = int(((table.dates.astype(np.int64) + 3) % 7 == 4).sum())
-    if friday and not is_weekday.all():
-        table = replace(table, dates=table.dates[is_weekday], returns=table.returns[is_weekday])
-    best, least = WEEKDAYS, _held(table, WEEKDAYS).share
-    if least == 0:
-        return best
+    keep = is_weekday if friday else np.ones(table.dates.size, dtype=np.bool_)
+    table = replace(
+        table, dates=table.dates[keep], returns=table.returns[keep], benchmark=None, turnover=None, cost=None
+    )
+    best = _held(table, WEEKDAYS)
+    if best.share == 0 and not quiet(table.returns).any():
+        return WEEKDAYS
+    followed: list[Coverage] = []
     for name in dict.fromkeys((own, *EXCHANGES)):
         if name in {EVERY_DAY, WEEKDAYS}:
             continue
         try:
-            held = _held(table, name)
+            carried = _carried_on(table, name)
+            held = _held(without_rows(table, carried), name)
         except BadInputError:
             continue
-        if held.shut.size <= (FITS if name == own else NONE_SHUT) * held.expected:
+        if best.calendar == WEEKDAYS and best.share == 0 and not carried.rows.any():
+            continue
+        if held.share == 0 or (name == own and held.shut.size <= FITS * held.expected):
             return name
-        if held.share < least:
-            best, least = name, held.share
-        if least <= FITS:
-            break
-    return best
+        if held.shut.size <= NONE_SHUT * held.expected:
+            followed.append(held)
+        best = min(best, held, key=lambda one: one.share)
+    if followed:
+        return min(followed, key=lambda one: one.share).calendar
+    two = "" if not has_benchmark or best.share == 0 else _of_two(table.dates, table, own)
+    return two or best.calendar
 
 
-def _known(folder: Path, calendar: str) -> None:
+def _carried_on(table: Returns, calendar: str) -> Filled:
+    """The rows of a daily table on holidays of an exchange over which prices were carried on."""
+    if table.time.frequency is not Frequency.DAILY or not table.dates.size or calendar in {"", EVERY_DAY, WEEKDAYS}:
+        return Filled(np.zeros(table.returns.size, dtype=np.bool_), ())
+    return filled_holidays(table.dates, table.returns, calendar, _sessions(calendar, table))
+
+
+def _known(folder: Path, calendar: str, key: str = "calendar") -> None:
+    if calendar in {EVERY_DAY, WEEKDAYS}:
+        return
     try:
         ExchangeCalendar().days(calendar, _A_DAY, _A_DAY)
     except BadInputError as error:
         said = str(error).removeprefix("phases.calendar: ")
-        raise BadInputError(f"{folder / 'dossier.yaml'}: evidence.calendar: {said} Nothing was written.") from error
+        raise BadInputError(f"{folder / 'dossier.yaml'}: evidence.{key}: {said} Nothing was written.") from error
 
 
 def _held(table: Returns, calendar: str) -> Coverage:
-    sampling = table.time
-    if sampling.frequency is not Frequency.DAILY or table.dates.size == 0 or calendar in {"", EVERY_DAY, WEEKDAYS}:
-        return coverage(table.source.name, table.dates, replace(sampling, calendar=calendar), None)
+    sampling, own = table.time, replace(table.time, calendar=calendar)
+    is_of_exchange = calendar not in {"", EVERY_DAY, WEEKDAYS}
+    if sampling.frequency is not Frequency.DAILY or table.dates.size == 0 or not is_of_exchange:
+        return coverage(table.source.name, table.dates, own, None)
     first, last = table.period
-    days = np.array(ExchangeCalendar().days(calendar, first, last), dtype="datetime64[D]")
-    return coverage(table.source.name, table.dates, replace(sampling, calendar=calendar), days)
+    wide = ExchangeCalendar().days(calendar, first - _REST, last + _REST)
+    named = np.array(wide, dtype="datetime64[D]")
+    before, after = named[named < table.dates[0]], named[named > table.dates[-1]]
+    held = coverage(table.source.name, table.dates, own, named[before.size : named.size - after.size])
+    if not before.size or not after.size:
+        return held
+    return replace(held, reach=int((after[0] - before[-1]).astype(np.int64)) - 1)
+
+
+def _held_whole(table: Returns, of_benchmark: str | None) -> Coverage:
+    """The coverage of a table with its bars, beside the market of its benchmark."""
+    calendar = table.time.calendar
+    held = _held(table, calendar)
+    if table.time.frequency is not Frequency.DAILY:
+        return held
+    return replace(_beside_benchmark(table, held, of_benchmark), bars=counted_bars(table, calendar))
+
+
+def _beside_benchmark(table: Returns, held: Coverage, declared: str | None) -> Coverage:
+    """Days on which only one of the two markets is open are no fault, where the other one is declared or is seen."""
+    is_whole = not held.missing.size and not held.shut.size
+    if is_whole or table.benchmark is None or held.calendar in {"", EVERY_DAY, WEEKDAYS}:
+        return held
+    own = _sessions(held.calendar, table)
+    others = _candidates(table) if declared is None else ((declared, _sessions(declared, table)),)
+    for name, days in others:
+        found = beside_another(held, own, days, name, is_declared=declared is not None)
+        if found is not None:
+            return found
+    return held
+
+
+def _sessions(calendar: str, table: Returns) -> Days:
+    if calendar in {EVERY_DAY, WEEKDAYS}:
+        days = np.arange(table.dates[0], table.dates[-1] + 1)
+        return days if calendar == EVERY_DAY else days[np.is_busday(days)]
+    return np.array(ExchangeCalendar().days(calendar, *table.period), dtype="datetime64[D]")
+
+
+def _candidates(table: Returns, *first: str) -> Iterator[tuple[str, Days]]:
+    """The exchanges that a table may follow, with their sessions; one whose calendar does not cover it is passed by."""
+    for name in dict.fromkeys((*first, *EXCHANGES)):
+        if name in {EVERY_DAY, WEEKDAYS}:
+            continue
+        try:
+            yield name, _sessions(name, table)
+        except BadInputError:
+            continue
+
+
+def _of_two(dates: Days, table: Returns, own: str) -> str:
+    """The exchange whose sessions and those of another one together are the dates; "" where there are no such two."""
+    sessions = dict(_candidates(table, own))
+    for name, days in sessions.items():
+        for other in sessions.values():
+            if np.setxor1d(np.union1d(days, other), dates).size <= NONE_SHUT * dates.size:
+                return name
+    return ""
 
 
 def _lagged(folder: Path, backtest: Returns, declared: EvidenceDeclaration) -> Returns:

@@ -12,7 +12,9 @@ import numpy as np
 
 from signoff.domain.assessment import Anomaly, AnomalyKind, PaperCheck
 from signoff.domain.evidence import Days, Evidence, Floats, PaperLog, Returns
+from signoff.domain.gates.comparable import comparable, compared_by
 from signoff.domain.gates.paper_rows import Mask, counted, days, is_order, is_priced, run_lengths, slippage_bps
+from signoff.domain.sampling import Frequency
 from signoff.stats.dispersion import volatility_ratio
 from signoff.stats.drift import kolmogorov_smirnov
 from signoff.stats.errors import InputError, InsufficientData
@@ -223,36 +225,40 @@ def _outside_bar(log: PaperLog) -> Iterator[Anomaly]:
 
 def _distribution(paper: Returns | None, backtest: Returns) -> Iterator[Anomaly]:
     """Whether daily paper returns can come from the distribution of the backtest's: Kolmogorov and Smirnov's test."""
-    given = _enough(paper)
-    test = kolmogorov_smirnov(backtest.returns, given, minimum=MIN_SESSIONS)
+    given, reference, how = _enough(paper, backtest)
+    test = kolmogorov_smirnov(reference, given, minimum=MIN_SESSIONS)
     if test.p_value < SIGNIFICANCE:
         text = (
-            f"Daily paper returns are distributed otherwise than the backtest's: Kolmogorov-Smirnov distance "
+            f"{how} paper returns are distributed otherwise than the backtest's: Kolmogorov-Smirnov distance "
             f"{test.value:.2f}, p = {test.p_value:.2g} (n = {test.n_current} against {test.n_reference:,})."
         )
         yield Anomaly(kind=AnomalyKind.DISTRIBUTION, count=1, text=text)
 
 
 def _volatility(paper: Returns | None, backtest: Returns) -> Iterator[Anomaly]:
-    given = _enough(paper)
-    ratio = volatility_ratio(backtest.returns, given, minimum=MIN_SESSIONS)
+    given, reference, how = _enough(paper, backtest)
+    ratio = volatility_ratio(reference, given, minimum=MIN_SESSIONS)
     if ratio.p_value < SIGNIFICANCE:
         text = (
-            f"Daily paper returns vary {ratio.value:.2g} times as much as the backtest's (99%: {ratio.low:.2g} to "
+            f"{how} paper returns vary {ratio.value:.2g} times as much as the backtest's (99%: {ratio.low:.2g} to "
             f"{ratio.high:.2g} if returns are independent, p = {ratio.p_value:.2g}, n = {ratio.n_current} against "
             f"{ratio.n_reference:,})."
         )
         yield Anomaly(kind=AnomalyKind.VOLATILITY, count=1, text=text)
 
 
-def _enough(paper: Returns | None) -> Floats:
+def _enough(paper: Returns | None, backtest: Returns) -> tuple[Floats, Floats, str]:
+    """The returns of both at the coarser frequency of the two, and that frequency."""
     if paper is None:
         raise InsufficientData("no paper returns were given")
-    if paper.returns.size < MIN_SESSIONS:
+    given, reference = comparable(paper, backtest)
+    time, size = given.time, given.returns.size
+    if size < MIN_SESSIONS:
+        how = compared_by(paper, backtest)
         raise InsufficientData(
-            f"{counted(paper.returns.size, 'session')} of paper returns, at least {MIN_SESSIONS} are needed"
+            f"{counted(size, time.unit)} of paper returns, at least {MIN_SESSIONS} are needed" + f" ({how})" * bool(how)
         )
-    return paper.returns
+    return given.returns, reference.returns, time.frequency.title()
 
 
 def _is_one(values: Floats) -> bool:
@@ -272,8 +278,9 @@ def _first(named: dict[str, np.ndarray]) -> list[tuple[str, np.ndarray]]:
 
 def _expected_sessions(log: PaperLog, evidence: Evidence) -> tuple[Days, str]:
     """The sessions of the paper period, and which table knows them: the backtest, or else the paper returns."""
+    is_daily = evidence.backtest.time.frequency is Frequency.DAILY
     inside = _sessions_inside(log, evidence.backtest)
-    if inside.size or evidence.paper_returns is None:
+    if (inside.size and is_daily) or evidence.paper_returns is None:
         return inside, "backtest"
     return _sessions_inside(log, evidence.paper_returns), "paper returns"
 

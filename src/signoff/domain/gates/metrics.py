@@ -170,16 +170,18 @@ def sharpe_comparison(new: Returns, old: Returns | None) -> Comparison:
             lambda: test().difference,
             n=n,
             source=files,
-            uncertainty=lambda: _uncertainty(test()),
+            uncertainty=lambda: _uncertainty(test(), ours.time.rows_a_year),
         ),
         p_value(names[1], "hac", "HAC"),
         p_value(names[2], "bootstrap", f"studentised circular bootstrap of {REPETITIONS:,} resamples"),
     )
 
 
-def _uncertainty(tested: SharpeDifference) -> Uncertainty:
+def _uncertainty(tested: SharpeDifference, rows_a_year: float) -> Uncertainty:
     return Uncertainty(
-        standard_error=tested.standard_error, half_width=tested.half_width, method=f"√252; {tested.convention}"
+        standard_error=tested.standard_error,
+        half_width=tested.half_width,
+        method=f"√{rows_a_year:g}; {tested.convention}",
     )
 
 

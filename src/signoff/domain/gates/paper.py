@@ -5,6 +5,7 @@ observed values (nearest rank), never interpolated ones.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from signoff.domain.assessment import CORRELATION_INTERVAL, PaperSummary
 from signoff.domain.evidence import Days, Evidence, Floats, PaperLog, Returns
 from signoff.domain.gates.anomalies import anomaly_checks
+from signoff.domain.gates.comparable import comparable, compared_by
 from signoff.domain.gates.figures import absent, figure
 from signoff.domain.gates.own_returns import own_returns
 from signoff.domain.gates.paper_rows import Mask, days, is_order, is_priced, signs, slippage_bps
@@ -104,10 +106,12 @@ def _not_lived(evidence: Evidence, log: PaperLog) -> str:
     paper, backtest = evidence.paper_returns, evidence.backtest
     if paper is None:
         return ""
-    shared, at_paper, at_backtest = np.intersect1d(paper.dates, backtest.dates, return_indices=True)
-    stated = [column[at_paper] for column in (paper.turnover, paper.cost) if column is not None]
+    stated = [] if log.timestamps.size == 0 else [_shortfall_of(log, paper.dates)]
+    orders = [comparable(replace(paper, cost=cost), backtest)[0].cost for cost in stated]
+    paper, backtest = comparable(paper, backtest)
+    _, at_paper, at_backtest = np.intersect1d(paper.dates, backtest.dates, return_indices=True)
+    stated = [column[at_paper] for column in (paper.turnover, paper.cost, *orders) if column is not None]
     stated += [column[at_backtest] for column in (backtest.turnover, backtest.cost) if column is not None]
-    stated += [] if log.timestamps.size == 0 else [_shortfall_of(log, shared)]
     found = own_returns(paper.returns[at_paper], backtest.returns[at_backtest], stated)
     return "" if found is None else f"the paper returns are the backtest's own less costs: {found}"
 
@@ -129,17 +133,20 @@ def _correlation(evidence: Evidence, log: PaperLog, refused: str) -> dict[str, Q
     paper, backtest = evidence.paper_returns, evidence.backtest
     if paper is None or refused:
         return {key: absent(f"paper.{key}", refused or "no paper returns were given") for key in keys}
+    how = compared_by(paper, backtest)
+    paper, backtest = comparable(paper, backtest)
     shared, at_paper, at_backtest = np.intersect1d(paper.dates, backtest.dates, return_indices=True)
 
     def estimate() -> PearsonCorrelation:
         if shared.size < MIN_SHARED_DATES:
             raise InsufficientData(
                 f"paper returns and backtest share {shared.size} dates, at least {MIN_SHARED_DATES} are needed"
+                + f" ({how})" * bool(how)
             )
         return pearson_correlation(paper.returns[at_paper], backtest.returns[at_backtest])
 
     named = ", ".join(log.versions or log.runs)
-    source = f"{paper.source.name}; {CORRELATION_INTERVAL}; model {named or 'declared'}"
+    source = f"{paper.source.name}; {CORRELATION_INTERVAL}; model {named or 'declared'}" + f"; {how}" * bool(how)
     parts: tuple[Callable[[], float], ...] = (
         lambda: estimate().correlation,
         lambda: estimate().low,

@@ -3,20 +3,23 @@
 A record without its worst days is another record. Nothing in the remaining rows shows it: only the calendar does.
 """
 
+from collections.abc import Iterator
 from math import floor
 from typing import Final
 
+from signoff.domain.bars import BarCount
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
-from signoff.domain.quantity import Unit, count
+from signoff.domain.quantity import Quantity, Unit, count
 from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Days, Frequency, coverage
 from signoff.stats.sample import vector
 
 MOST_NAMED: Final = 5
+_METHOD_OF_BARS: Final = "; bars that a day lacks of those usual on its weekday count as parts of a day"
 _NAMED: Final = {"": "every weekday", WEEKDAYS: "every weekday (24/5)", EVERY_DAY: "every day (24/7)"}
 
 
@@ -33,7 +36,7 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
         is_blocking=gate.blocking,
         near_miss_pct=0.0,
         method=f"{time.unit}s of {named(time.calendar, time.frequency)} that a table lacks, and rows while it is shut, "
-        "of those named from its first row to its last",
+        "of those named from its first row to its last" + _METHOD_OF_BARS * any(one.bars for one in evidence.coverage),
     )
 
     def measure() -> Measurement | Lack:
@@ -44,32 +47,49 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
             return lack
         vector(returns, "backtest")
         held = evidence.coverage or (coverage("backtest", evidence.backtest.dates, time, None),)
+        if (loose := next((one for one in held if one.bars and not one.bars.keeps_a_clock), None)) is not None:
+            return Lack(
+                f"The rows within days of {loose.table} keep no clock: too few times of the day recur, so whether bars "
+                "are missing is unknown. Give bars at fixed times of the day, or one return a day."
+            )
         worst = max(held, key=lambda one: one.share)
         return Measurement(
             value=worst.share,
             n=worst.expected,
             source=", ".join(one.table for one in held),
             convention="the worst table counts",
-            explanation=" ".join(_said(one, time.frequency) for one in held),
-            figures=(
-                count("gates.sessions.expected", worst.expected),
-                count("gates.sessions.missing", worst.missing.size),
-                count("gates.sessions.while_shut", worst.shut.size),
-            ),
+            explanation=" ".join(_said(one) for one in held),
+            figures=tuple(_figures(worst)),
             objections=()
             if worst.share <= gate.limit_pct / 100
             else (
                 f"Add the rows that {worst.table} lacks and remove those while it is shut; if it follows another "
                 "calendar, name it in the dossier as evidence.calendar.",
             ),
-            turning_point=_turning_point(worst, gate.limit_pct / 100, time.unit),
+            turning_point=_turning_point(worst, gate.limit_pct / 100),
         )
 
     return guarded(rule, measure)
 
 
-def _turning_point(worst: Coverage, limit: float, unit: str) -> str:
-    wrong, allowed = worst.missing.size + worst.shut.size, floor(limit * worst.expected)
+def _figures(worst: Coverage) -> Iterator[Quantity]:
+    yield count("gates.sessions.expected", worst.expected)
+    yield count("gates.sessions.missing", worst.missing.size)
+    yield count("gates.sessions.while_shut", worst.shut.size)
+    if (bars := worst.bars) is not None:
+        yield count("gates.sessions.bars_expected", bars.expected)
+        yield count("gates.sessions.bars_missing", bars.missing)
+        yield count("gates.sessions.short_days", len(bars.short))
+
+
+def _turning_point(worst: Coverage, limit: float) -> str:
+    """By how many rows the verdict stands; where only bars are missing, by how many bars."""
+    wrong, of, unit = worst.missing.size + worst.shut.size, worst.expected, worst.frequency.unit
+    if worst.bars is not None and not wrong:
+        wrong, of, unit = worst.bars.missing, worst.bars.expected, "bar"
+    elif worst.bars is not None:
+        limit = max(0.0, limit - worst.bars.share)
+    allowed = floor(limit * of)
     if wrong <= allowed:
         return f"It would fail with {allowed - wrong + 1:,} more; {worst.table} may differ in {allowed:,} {unit}s."
     return f"It would pass with {wrong - allowed:,} fewer; {worst.table} may differ in {allowed:,} {unit}s."
@@ -80,10 +100,8 @@ def named(calendar: str, frequency: Frequency) -> str:
     return "the calendar" if frequency is not Frequency.DAILY else _NAMED.get(calendar, calendar)
 
 
-def _said(one: Coverage, frequency: Frequency) -> str:
-    own = named(one.calendar, frequency)
-    if not one.missing.size and not one.shut.size:
-        return f"{one.table} has every {frequency.unit} of {own} ({one.expected:,})."
+def _said(one: Coverage) -> str:
+    frequency, own = one.frequency, named(one.calendar, one.frequency)
     parts = [
         f"lacks {one.missing.size:,} of {one.expected:,} {frequency.unit}s of {own} ({_first(one.missing)})"
         if one.missing.size
@@ -95,7 +113,31 @@ def _said(one: Coverage, frequency: Frequency) -> str:
         if one.shut.size and frequency is not Frequency.DAILY
         else "",
     ]
-    return f"{one.table} {' and '.join(filter(None, parts))}."
+    said = " and ".join(filter(None, parts)) or f"has every {frequency.unit} of {own} ({one.expected:,})"
+    return " ".join(filter(None, (f"{one.table} {said}.", _of_both(one), _of_bars(one.bars))))
+
+
+def _of_both(one: Coverage) -> str:
+    if one.one_open is None:
+        return ""
+    return (
+        f"{one.one_open.size:,} days on which only one of {one.calendar} and {one.beside}, the market of its "
+        f"benchmark, is open are no fault ({_first(one.one_open)})."
+    )
+
+
+def _of_bars(bars: BarCount | None) -> str:
+    if bars is None:
+        return ""
+    usual = f"Its days usually have {bars.usual:,} bar{'s' * (bars.usual != 1)}"
+    if not bars.short:
+        return f"{usual}, and none has fewer than are usual on it ({bars.expected:,} bars)."
+    shown = ", ".join(f"{one.day} has {one.held:,} of {one.usual:,}" for one in bars.short[:MOST_NAMED])
+    rest = f" and {len(bars.short) - MOST_NAMED:,} more days" if len(bars.short) > MOST_NAMED else ""
+    return (
+        f"{usual}; {len(bars.short):,} days are short and lack {bars.missing:,} of {bars.expected:,} bars "
+        f"({shown}{rest})."
+    )
 
 
 def _first(days: Days) -> str:

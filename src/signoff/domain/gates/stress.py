@@ -19,7 +19,7 @@ from signoff.domain.dossier import StressWindow
 from signoff.domain.evidence import AssetReturns, Days, Evidence, Floats, Positions, Returns, Symbols
 from signoff.domain.gates.figures import absent, figure
 from signoff.domain.quantity import Quantity, Unit, number
-from signoff.domain.sampling import Sampling
+from signoff.domain.sampling import Frequency, Sampling, inferred, row_spans
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import max_drawdown, sharpe_ratio
 
@@ -81,7 +81,7 @@ def stress_rows(evidence: Evidence, own: tuple[StressWindow, ...] = ()) -> tuple
 
 def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
     returns, gap = _covering(window, evidence)
-    inside = _inside(returns.dates, window)
+    inside = _inside(returns.dates, window, returns.time)
 
     def measured(name: str, statistic: Callable[[Floats], float], values: Floats | None, unit: Unit) -> Quantity:
         name = f"stress.{window.key}.{name}"
@@ -94,6 +94,7 @@ def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
 
     portfolio = _portfolio(window, book, evidence.asset_returns)
     is_again = returns is not evidence.backtest and not gap
+    caveat = window.caveat if returns.time.frequency is Frequency.DAILY else ""
     again = f"By the registered version's run ({returns.source.name})." if is_again else ""
     return StressRow(
         title=window.title,
@@ -105,14 +106,14 @@ def _row(window: Window, evidence: Evidence, book: Book | None) -> StressRow:
         benchmark_return=measured("benchmark_return", compounded, returns.benchmark, Unit.PERCENT),
         portfolio_return=portfolio.total,
         portfolio_drawdown=portfolio.drawdown,
-        note=" ".join(filter(None, (gap, again, portfolio.note, window.caveat))),
+        note=" ".join(filter(None, (gap, again, _whole_periods(returns, inside, gap), portfolio.note, caveat))),
     )
 
 
 def _covering(window: Window, evidence: Evidence) -> tuple[Returns, str]:
     """The returns that cover the window, the backtest's first, and what is missing where none do."""
-    gap = _gap(window, evidence.backtest.dates)
-    if not gap or evidence.stress is None or _gap(window, evidence.stress.dates):
+    gap = _gap(window, evidence.backtest.dates, evidence.backtest.time)
+    if not gap or evidence.stress is None or _gap(window, evidence.stress.dates, evidence.stress.time):
         return evidence.backtest, gap
     if not _is_of_the_version(evidence):
         return evidence.backtest, f"{gap} {evidence.stress.source.name} is declared: {NOT_RUN}."
@@ -125,13 +126,26 @@ def _is_of_the_version(evidence: Evidence) -> bool:
     return evidence.candidate is not None and ids == (evidence.candidate.run_id,)
 
 
-def _inside(dates: Days, window: Window) -> NDArray[np.bool_]:
-    inside: NDArray[np.bool_] = (dates >= np.datetime64(window.start)) & (dates <= np.datetime64(window.end))
+def _inside(dates: Days, window: Window, time: Sampling) -> NDArray[np.bool_]:
+    """The rows of a window: its days, or every week (month, …) that it touches."""
+    first, last = row_spans(dates, time.frequency, dates)
+    inside: NDArray[np.bool_] = (last >= np.datetime64(window.start)) & (first <= np.datetime64(window.end))
     return inside
 
 
-def _gap(window: Window, dates: Days) -> str:
-    """Why the data do not cover the window, or nothing; a window is cut to its weekdays."""
+def _whole_periods(returns: Returns, inside: NDArray[np.bool_], gap: str) -> str:
+    """Which weeks (months, …) stand for the window; "" where rows are days."""
+    time = returns.time
+    if gap or time.frequency is Frequency.DAILY or not inside.any():
+        return ""
+    first, last = row_spans(returns.dates[inside], time.frequency, returns.dates)
+    return f"The whole {time.unit}s that the window touches: {time.counted(first.size)}, {first[0]} to {last[-1]}."
+
+
+def _gap(window: Window, dates: Days, time: Sampling) -> str:
+    """Why the data do not cover the window, or nothing; a window of daily rows is cut to its weekdays."""
+    if time.frequency is not Frequency.DAILY:
+        return _gap_of_periods(window, dates, time)
     first = np.busday_offset(window.start, 0, roll="forward")
     last = np.busday_offset(window.end, 0, roll="backward")
     weekdays = int(np.busday_count(window.start, window.end + timedelta(days=1)))
@@ -141,9 +155,29 @@ def _gap(window: Window, dates: Days) -> str:
         return f"Not covered: the data end on {dates[-1]}."
     if dates[0] > first:
         return f"Not covered: the data begin on {dates[0]}."
-    sessions = int(_inside(dates, window).sum())
+    sessions = int(_inside(dates, window, time).sum())
     if sessions < _MIN_SHARE_OF_WEEKDAYS * weekdays:
         return f"Not covered: the data have {sessions} of the window's {weekdays} weekdays."
+    return ""
+
+
+def _gap_of_periods(window: Window, dates: Days, time: Sampling) -> str:
+    """Why rows of weeks (months, …) do not cover the window: a crisis within one row is not seen in it."""
+    edges = np.array([window.start, window.end], dtype="datetime64[D]")
+    first, last = row_spans(edges, time.frequency, dates)
+    own_first, own_last = row_spans(dates[[0, -1]], time.frequency, dates)
+    days, of_a_row = (window.end - window.start).days + 1, int((last - first).astype(np.int64).min()) + 1
+    if days < of_a_row:
+        return f"Not covered: the window of {days} day{'s' * (days > 1)} is shorter than a {time.unit}."
+    if own_last[-1] < last[-1]:
+        return f"Not covered: the data end on {dates[-1]}."
+    if own_first[0] > first[0]:
+        return f"Not covered: the data begin on {dates[0]}."
+    within = np.arange(first[0], last[-1] + 1)
+    touched = np.unique(row_spans(within, time.frequency, dates)[1]).size
+    held = int(_inside(dates, window, time).sum())
+    if held < touched:
+        return f"Not covered: the data have {held} of the {touched} {time.unit}s that the window touches."
     return ""
 
 
@@ -205,9 +239,12 @@ class Paths:
 
 def _paths(window: Window, book: Book, assets: AssetReturns) -> Paths | str:
     """The symbols' paths through the window, or why there are none."""
-    rows = _inside(assets.dates, window)
-    days = np.unique(assets.dates[rows])
-    if days.size == 0 or _gap(window, np.unique(assets.dates)):
+    known = np.unique(assets.dates)
+    read = inferred(known)
+    time = read if isinstance(read, Sampling) else Sampling()
+    days = known[_inside(known, window, time)]
+    rows = np.isin(assets.dates, days)
+    if days.size == 0 or _gap(window, known, time):
         return f"{assets.source.name} does not cover the window"
     growths, is_held = [], np.zeros(book.symbols.size, dtype=np.bool_)
     for place, symbol in enumerate(book.symbols):

@@ -8,7 +8,7 @@ from signoff.domain.charts import Chart, Line, LinesChart, Reference, Underwater
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.gates.plausible import plausible_returns
 from signoff.domain.gates.verdict import Lack
-from signoff.domain.sampling import Sampling
+from signoff.domain.sampling import FEWEST, OF_A_YEAR, Sampling, coverage
 from signoff.stats._special import stdtrit
 from signoff.stats.performance import rolling_sharpe
 from signoff.stats.returns import impossible, is_steady
@@ -25,7 +25,7 @@ def track_record(evidence: Evidence) -> Floats | Lack:
     returns = evidence.backtest.returns
     plausible_returns(returns, "backtest")
     if returns.size == 0:
-        return Lack("The file `backtest` holds no returns; run the backtest and add its daily returns.")
+        return Lack("The file `backtest` holds no returns; run the backtest and add its returns.")
     if np.isfinite(returns).all() and is_steady(returns):  # a broken value is for the statistic to refuse
         return Lack(
             f"All {returns.size:,} returns of the file `backtest` are equal to rounding ({returns[0]:g}), which no "
@@ -38,13 +38,19 @@ def less_than_a_year(evidence: Evidence) -> Lack | None:
     """That the record is too short for a gate, None where it is long enough.
 
     The error of an annual Sharpe ratio falls with the years of a record and hardly with its rows, so the minimum is a
-    year of rows; it is never below 24 rows, from which moments cannot be estimated.
+    year: as many rows as are usual, or a year of the calendar with nearly all of its sessions. It is never below 24
+    rows, from which moments cannot be estimated.
     """
     backtest, time = evidence.backtest, evidence.backtest.time
-    if backtest.returns.size >= time.year:
+    rows = backtest.returns.size
+    if rows >= time.year:
+        return None
+    held = evidence.coverage[0] if evidence.coverage else coverage("backtest", backtest.dates, time, None)
+    if rows >= FEWEST and held.spans_a_year(rows):
         return None
     return Lack(
-        f"The backtest has {time.counted(backtest.returns.size)}; at least {time.year} are needed ({time.year_words})."
+        f"The backtest has {time.counted(rows)}; at least {time.year} are needed ({time.year_words}), or a year of its "
+        f"calendar with {OF_A_YEAR:.0%} of its {time.unit}s: it covers {held.reach:,} days."
     )
 
 

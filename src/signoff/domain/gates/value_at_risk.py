@@ -21,7 +21,6 @@ from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
-from signoff.domain.sampling import Frequency
 from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen, kupiec
 from signoff.stats.value_at_risk import (
     SHORTFALL_CONVENTION,
@@ -133,7 +132,7 @@ def _accepted(n: int, gate: VarGate) -> tuple[int, int]:
 
 def _picture(backtest: Returns, forecasts: Forecasts, gate: VarGate) -> ExceptionChart:
     dates, count_of = forecasts.dates, int(forecasts.is_exception.sum())
-    day = "day" if backtest.time.frequency is Frequency.DAILY else backtest.time.unit
+    day = backtest.time.of_one_row
     return ExceptionChart(
         "var_exceptions",
         f"{backtest.time.frequency.title()} returns against the VaR forecast of the {day} before; {count_of:,} "

@@ -34,6 +34,7 @@ from signoff.domain.memo.worst import red_or_missing
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 from signoff.domain.rehearsal import recovery_time_in_words
+from signoff.domain.sampling import Frequency, Sampling
 from signoff.domain.venue import NO_VENUE, NOT_REHEARSED, VenueKind
 
 RISK_MATRIX = "attachments/risk_matrix.xlsx"
@@ -220,8 +221,13 @@ def _key_figures(release: Release) -> tuple[KeyFigure, ...]:
         KeyFigure("Point in time", assessment.pit.status.value),
         KeyFigure("Approvals", f"{len(signed)} of {len(standing.required)}"),
         KeyFigure("Rehearsal", _rehearsal(release)),
-        KeyFigure(f"VaR {level:.0%}", assessment.value_at_risk_new.text),
+        KeyFigure(f"{_of_row(assessment.time)}VaR {level:.0%}", assessment.value_at_risk_new.text),
     )
+
+
+def _of_row(time: Sampling) -> str:
+    """Over which row a VaR is, where rows are no days."""
+    return "" if time.frequency is Frequency.DAILY else f"One-{time.of_one_row} "
 
 
 def _rehearsal(release: Release) -> str:

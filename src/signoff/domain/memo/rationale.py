@@ -59,7 +59,9 @@ def _performance(release: Release) -> Cell:
 def _risk(release: Release) -> Cell:
     """A value at risk is a negative return, so that a rise of it is a smaller loss."""
     new, old = release.assessment.value_at_risk_new, release.assessment.value_at_risk_old
-    cell = _against(f"One-day VaR {release.policy.gates.var.level:.0%}", new, old, release)
+    cell = _against(
+        f"One-{release.assessment.time.of_one_row} VaR {release.policy.gates.var.level:.0%}", new, old, release
+    )
     change = relative_change(new.value, old.value)
     if change is None or not new.is_provided:
         return cell

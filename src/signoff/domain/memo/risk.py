@@ -29,6 +29,7 @@ from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
 from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS
 from signoff.domain.rehearsal import Rehearsal, recovery_time, recovery_time_in_words
+from signoff.domain.sampling import Sampling
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
 SIGNIFICANCE: Final = 0.05
@@ -197,7 +198,7 @@ def _market_risk(release: Release) -> tuple[Block, ...]:
     return (
         lead_in("Market Conditions Sensitivity"),
         _sensitivity(release.assessment),
-        _regimes(release.assessment.regimes),
+        _regimes(release.assessment.regimes, release.assessment.time),
         *_plus_minus(release.assessment.regimes),
         lead_in("Stress Testing"),
         *_stress(release.assessment.stress),
@@ -263,10 +264,10 @@ def _said(contrast: RegimeContrast) -> str:
     )
 
 
-def _regimes(rows: tuple[RegimeRow, ...]) -> Table:
+def _regimes(rows: tuple[RegimeRow, ...], time: Sampling) -> Table:
     columns = (
         Column("Regime"),
-        Column("Days", Align.RIGHT),
+        Column(f"{time.of_one_row.title()}s", Align.RIGHT),
         Column("Sharpe", Align.RIGHT),
         Column("Ann. return", Align.RIGHT),
         Column("p (Sharpe ≤ 0)", Align.RIGHT),

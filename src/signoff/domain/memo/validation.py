@@ -91,7 +91,13 @@ _HOW: Final = {
         ("trial_sharpe_variance", "V = {}"),
     ),
     "hansen_spa": (("trials", "{} trials"), ("repetitions", "{} resamples")),
-    "sessions": (("missing", "{} missing"), ("while_shut", "{} while shut"), ("expected", "of {}")),
+    "sessions": (
+        ("missing", "{} missing"),
+        ("while_shut", "{} while shut"),
+        ("expected", "of {}"),
+        ("bars_missing", "{} bars missing"),
+        ("short_days", "{} short days"),
+    ),
 }
 
 # The same gate over a part of its family; page one shows it where the part has another verdict than the whole.
@@ -398,6 +404,14 @@ def _pit_issues(release: Release) -> tuple[str, ...] | None:
     return (*found, *known)
 
 
+def _paper_time(release: Release) -> str:
+    """The time of paper returns whose frequency is not the backtest's."""
+    returns = release.evidence.paper_returns
+    if returns is None or returns.time.frequency is release.assessment.time.frequency:
+        return ""
+    return f"; paper returns: {returns.time.words}"
+
+
 def _paper_trading(release: Release) -> tuple[Block, ...]:
     paper, given = release.assessment.paper, release.dossier.validation.paper
     if paper is None:
@@ -412,7 +426,7 @@ def _paper_trading(release: Release) -> tuple[Block, ...]:
             figure(paper.error_rate),
         )
         anomalies = Cell(paper.anomalies_text)
-        log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders")
+        log = Cell(f"{PAPER_LOGS}; {paper.predictions:,} predictions, {paper.orders:,} orders{_paper_time(release)}")
     titles = ("Sharpe Ratio", "Correlation with backtest", "Execution slippage", "Model latency", "Error rate")
     explained = "; ".join(given.explanations)
     return (

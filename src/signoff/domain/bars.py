@@ -1,0 +1,198 @@
+"""Bars of a day: how many a table usually has, and on which days it has fewer.
+
+Rows within days are compounded by day. A day whose worst bar was left out still has a row, and a better one, so the
+days alone do not show it. The clock times do: a bar that stands on other days of its weekday is expected on this one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Days = NDArray[np.datetime64]
+Whole = NDArray[np.int64]
+
+RECURS: Final = 0.1
+"""The share of the days of a weekday from which on a clock time belongs to it: one bar in ten may be kept of each."""
+BY_WEEKDAY: Final = 10
+"""Days of a weekday from which on it has a number of bars of its own: Fridays and Sundays are often shorter."""
+KEEPS_A_CLOCK: Final = 0.5
+ONE_A_DAY: Final = 0.8
+"""The share of days whose only row lies within an hour of the usual time: a daily table whose rows carry a time."""
+DAY: Final = 1440
+HOUR: Final = 60
+_CLOSEST: Final = 0.05
+_MONDAY: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Bars:
+    """The rows of a table whose rows carry a time: the day of each, its instant in microseconds, and whose days."""
+
+    days: Days
+    instants: Whole
+    zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShortDay:
+    """A day with fewer bars than are usual on it."""
+
+    day: np.datetime64
+    held: int
+    usual: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BarCount:
+    """What a table has of its bars. Without a clock (`keeps_a_clock`) nobody knows which bars are missing."""
+
+    usual: int
+    expected: int
+    missing: int
+    short: tuple[ShortDay, ...] = ()
+    keeps_a_clock: bool = True
+
+    @property
+    def share(self) -> float:
+        return self.missing / max(1, self.expected)
+
+
+def best_clock(days: Days, instants: Whole, clocks: Iterable[Whole]) -> Whole:
+    """The clock, in minutes of the day, by which ordered rows stand at the fewest times, the first of the best.
+
+    Bars of New York that are stored in UTC stand at other times in summer; by New York's clock they do not.
+    """
+    of, step = _of_days(days), _step(days, instants)
+    best, fewest = np.zeros(0, dtype=np.int64), -1
+    for clock in clocks:
+        bins = _binned(clock, step)
+        groups, usual = _usual(of, bins)
+        times = sum(each.size for each in usual)
+        if fewest < 0 or times < fewest:
+            best, fewest = clock, times
+        held = of.distinct(bins)
+        if all(each.size <= _commonest(held[rows]) for rows, each in zip(groups, usual, strict=True)):
+            break
+    return best
+
+
+def is_daily(days: Days, clock: Whole) -> bool:
+    """Whether every day has one row, at nearly the same time of the day."""
+    if np.unique(days).size < days.size:
+        return False
+    usual = int(np.median(clock))
+    apart = np.abs(clock - usual)
+    return bool((np.minimum(apart, DAY - apart) <= HOUR).mean() >= ONE_A_DAY)
+
+
+def count_bars(
+    days: Days,
+    instants: Whole,
+    clock: Whole,
+    *,
+    open_share: Mapping[np.datetime64, float] | None = None,
+    spare: Mapping[np.datetime64, float] | None = None,
+) -> BarCount | None:
+    """The bars of ordered rows, None where there is one row a day at one time.
+
+    `open_share` is how much of the longest session a day has: an early close is no gap. `spare` are the hours that a
+    change of clocks takes from a day. Bars before the first row and after the last are not expected.
+    """
+    if days.size == 0 or is_daily(days, clock):
+        return None
+    of, bins = _of_days(days), _binned(clock, _step(days, instants))
+    groups, usual = _usual(of, bins)
+    is_usual = np.zeros(bins.size, dtype=np.bool_)
+    expected, held = np.zeros(of.days.size, dtype=np.int64), of.distinct(bins)
+    for rows, times in zip(groups, usual, strict=True):
+        is_usual |= rows[of.row] & np.isin(bins, times)
+        expected[rows] = max(len(times), _commonest(held[rows]))
+    if is_usual.mean() < KEEPS_A_CLOCK:
+        return BarCount(usual=_commonest(expected), expected=days.size, missing=0, keeps_a_clock=False)
+    expected = _shortened(of.days, expected, open_share or {}, spare or {})
+    most = _commonest(expected)
+    for rows, times in zip(groups, usual, strict=True):
+        if rows[0]:
+            expected[0] = max(held[0], expected[0] - int((times < bins[0]).sum()))
+        if rows[-1]:
+            expected[-1] = max(held[-1], expected[-1] - int((times > bins[-1]).sum()))
+    lacking = np.maximum(expected - held, 0)
+    short = tuple(ShortDay(of.days[at], int(held[at]), int(expected[at])) for at in np.flatnonzero(lacking).tolist())
+    return BarCount(usual=most, expected=int(expected.sum()), missing=int(lacking.sum()), short=short)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _OfDays:
+    """The days of rows, each once, and the place of each row's day among them."""
+
+    days: Days
+    row: NDArray[np.intp]
+
+    def pairs(self, bins: Whole) -> tuple[Whole, Whole]:
+        """Every day and time of it once, by the place of the day."""
+        seen = np.zeros(self.days.size * DAY, dtype=np.bool_)
+        seen[self.row * DAY + bins] = True
+        day, time = np.divmod(np.flatnonzero(seen), DAY)
+        return day, time
+
+    def distinct(self, bins: Whole) -> Whole:
+        """How many different times every day has."""
+        return np.bincount(self.pairs(bins)[0], minlength=self.days.size).astype(np.int64)
+
+
+def _of_days(days: Days) -> _OfDays:
+    begins = np.concatenate(([True], np.diff(days.astype(np.int64)) != 0))
+    return _OfDays(days[begins], np.cumsum(begins) - 1)
+
+
+def _step(days: Days, instants: Whole) -> int:
+    """The minutes from one bar to the next, of those that stand closest."""
+    gaps = (np.diff(instants) // 60_000_000)[np.diff(days.astype(np.int64)) == 0]
+    return max(1, int(np.quantile(gaps, _CLOSEST, method="lower"))) if gaps.size else HOUR
+
+
+def _binned(clock: Whole, step: int) -> Whole:
+    """Each time as the first of those that stand within half a step of it: a bar may be stamped a minute late."""
+    firsts, first = np.zeros(DAY, dtype=np.int64), -DAY
+    for time in np.flatnonzero(np.bincount(clock, minlength=DAY)).tolist():
+        if 2 * (time - first) >= step:
+            first = time
+        firsts[time] = first
+    return firsts[clock]
+
+
+def _usual(of: _OfDays, bins: Whole) -> tuple[list[NDArray[np.bool_]], list[Whole]]:
+    """The days of each weekday that has enough of them, and of the others together, and the times usual on each."""
+    weekday = (of.days.astype(np.int64) + _MONDAY) % 7
+    own = [at for at in range(7) if (weekday == at).sum() >= BY_WEEKDAY]
+    groups = [weekday == at for at in own]
+    if (rest := ~np.isin(weekday, own)).any():
+        groups.append(rest)
+    day, time = of.pairs(bins)
+    usual = []
+    for rows in groups:
+        times, days = np.unique(time[rows[day]], return_counts=True)
+        usual.append(times[days >= max(min(2, rows.sum()), RECURS * rows.sum())])
+    return groups, usual
+
+
+def _commonest(counts: Whole) -> int:
+    """The commonest number, the larger of two."""
+    found, times = np.unique(counts, return_counts=True)
+    return int(found[times == times.max()].max())
+
+
+def _shortened(
+    days: Days, expected: Whole, open_share: Mapping[np.datetime64, float], spare: Mapping[np.datetime64, float]
+) -> Whole:
+    """The bars of days that close early or lose an hour to a change of clocks."""
+    found = expected.copy()
+    for at, day in enumerate(days):
+        if day in open_share:
+            found[at] = int(np.floor(found[at] * open_share[day] + 1e-9))
+        if day in spare:
+            found[at] -= int(np.ceil(found[at] * spare[day] / 24))
+    return found
