@@ -9,7 +9,7 @@ from datetime import date
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
-from signoff.app.assess import Release, refusals
+from signoff.app.assess import Release, named_figures, refusals
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
@@ -38,6 +38,7 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
+from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
@@ -792,6 +793,7 @@ class AssessmentDocument(TypedDict):
     metrics: list[MetricDocument]
     gates: list[GateDocument]
     figures: dict[str, float | None]
+    summary_figures: dict[str, str]
     paper: PaperDocument | None
     inference: str
     time: str
@@ -825,6 +827,7 @@ def assessment_document(
         "metrics": [metric_document(row) for row in assessment.metrics],
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
+        "summary_figures": {q.name: printed(q) for q in named_figures(release)},
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
         "inference": _inference(assessment.benchmark),
         "time": assessment.time.words,
