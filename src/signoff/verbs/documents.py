@@ -36,6 +36,7 @@ from signoff.domain.events import (
 )
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
+from signoff.domain.gates.sessions import differences
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
 from signoff.domain.memo.placeholders import printed
@@ -797,6 +798,7 @@ class AssessmentDocument(TypedDict):
     paper: PaperDocument | None
     inference: str
     time: str
+    sessions: list[str]
     policy: FloorDocument
     refused: list[str]
     submit_refused: list[str]
@@ -831,6 +833,7 @@ def assessment_document(
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
         "inference": _inference(assessment.benchmark),
         "time": assessment.time.words,
+        "sessions": list(differences(release.inputs.evidence)),
         "policy": floor_document(release.inputs.floor),
         "refused": list(refused),
         "submit_refused": [text for text in submit_refused if text not in refused],

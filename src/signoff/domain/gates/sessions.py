@@ -3,6 +3,7 @@
 A record without its worst days is another record. Nothing in the remaining rows shows it: only the calendar does.
 """
 
+from dataclasses import replace
 from math import floor
 from typing import Final
 
@@ -39,11 +40,11 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
     def measure() -> Measurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
-            return returns
+            return _beside(returns, evidence)
         if (lack := less_than_a_year(evidence)) is not None:
-            return lack
+            return _beside(lack, evidence)
         vector(returns, "backtest")
-        held = evidence.coverage or (coverage("backtest", evidence.backtest.dates, time, None),)
+        held = _held(evidence)
         worst = max(held, key=lambda one: one.share)
         return Measurement(
             value=worst.share,
@@ -66,6 +67,22 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
         )
 
     return guarded(rule, measure)
+
+
+def differences(evidence: Evidence) -> tuple[str, ...]:
+    """Each table that lacks sessions or has rows while the market is shut: how many, and the first of them by date."""
+    frequency = evidence.backtest.time.frequency
+    return tuple(_said(one, frequency) for one in _held(evidence) if one.missing.size or one.shut.size)
+
+
+def _held(evidence: Evidence) -> tuple[Coverage, ...]:
+    backtest = evidence.backtest
+    return evidence.coverage or (coverage("backtest", backtest.dates, backtest.time, None),)
+
+
+def _beside(lack: Lack, evidence: Evidence) -> Lack:
+    """Why nothing was judged, with what the tables lack all the same."""
+    return replace(lack, reason=" ".join((lack.reason, *differences(evidence))))
 
 
 def _turning_point(worst: Coverage, limit: float, unit: str) -> str:
