@@ -39,6 +39,7 @@ from signoff.domain.flags import Flags, off
 from signoff.domain.gates.sessions import differences
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
+from signoff.domain.look_alikes import look_alikes
 from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
 from signoff.domain.people import People, Person, Proposal, Token
@@ -949,8 +950,9 @@ def person_document(person: Person, people: People) -> PersonDocument:
 
 
 class ProposalDocument(TypedDict):
-    """A change that waits for a second person."""
+    """A change that waits for a second person; `looks_like` are people whose names look like the one in it."""
 
+    looks_like: list[str]
     proposal: str
     says: str
     change: dict[str, object]
@@ -977,15 +979,23 @@ class ProposalsPage(TypedDict):
     next: str | None
 
 
-def proposal_document(proposal: Proposal) -> ProposalDocument:
+def proposal_document(proposal: Proposal, people: People) -> ProposalDocument:
     """A change that waits for a second person."""
+    change = proposal.change
+    logins = change.logins if isinstance(change, PersonEnrolled) else ()
     return {
+        "looks_like": list(looking_like(change.name, logins, people)),
         "proposal": proposal.id,
         "says": proposed(proposal.change),
         "change": json.loads(encode_state(proposal.change)),
         "proposed_by": proposal.proposed_by,
         "expires_at": proposal.expires_at.isoformat(),
     }
+
+
+def looking_like(name: str, logins: tuple[str, ...], people: People) -> tuple[str, ...]:
+    """Who else is enrolled under a name that looks like this one."""
+    return look_alikes(name, logins, {person.name: person.known_as for person in people.by_name.values()})
 
 
 def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
@@ -1086,7 +1096,7 @@ def token_document(token: Token) -> TokenDocument:
 
 
 class EnrolledDocument(TypedDict):
-    """Somebody who may sign from now on."""
+    """Somebody who may sign from now on; `looks_like` are the people enrolled under a name that looks like theirs."""
 
     name: str
     roles: list[Role]
@@ -1094,6 +1104,7 @@ class EnrolledDocument(TypedDict):
     key_made_by: str | None
     key_replaced: str | None
     logins: list[str]
+    looks_like: list[str]
 
 
 class DutiesDocument(TypedDict):
