@@ -8,8 +8,24 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import ApprovalSigned, Barred, Because, OverrideSigned, Verdict
 from signoff.domain.independence import Trace, grounds_of, objection
+from signoff.domain.look_alikes import look_alikes
+from signoff.domain.people import Person
 from signoff.domain.policy import Role
+from signoff.domain.signatories import unsignable
 
+LOOK_ALIKES = [
+    "Q Ferrari",
+    "Q.Ferrari",
+    "q-ferrari",
+    "QFERRARI",
+    "Ｑ. Ｆｅｒｒａｒｉ",
+    "Q. Ferr\N{CYRILLIC SMALL LETTER A}ri",
+    "Q. F\N{CYRILLIC SMALL LETTER IE}rrar\N{CYRILLIC SMALL LETTER BYELORUSSIAN-UKRAINIAN I}",
+    "Q. Ferr\N{GREEK SMALL LETTER ALPHA}ri",
+    "Q. Ferrar\N{LATIN SMALL LETTER I WITH ACUTE}",
+    "Q. Ferrarl",
+    "Q.\N{ZERO WIDTH SPACE}Ferrari",
+]
 ENROLLED = {"R. Moreau": ("R. Moreau", "rmoreau", "r.moreau@example.com"), "C. Yamada": ("C. Yamada",)}
 
 
@@ -30,7 +46,8 @@ def test_two_names_of_one_author_may_mean_two_people_and_bar_both():
 def test_whoever_nobody_is_enrolled_as_is_barred_under_the_name_that_the_source_has():
     (ground,) = barred("mfisher", "m.fisher@example.com")
     assert (ground.name, ground.is_enrolled) == ("mfisher", False)
-    assert objection(("M. Fisher",), (), (ground,)) is None
+    assert objection(("M. Fisher",), (), (ground,)) == "wrote it (git)"  # their names look alike
+    assert objection(("M. Fischer",), (), (ground,)) is None
     assert objection(("M. Fisher", "M.Fisher@example.com"), (), (ground,)) == "wrote it (git)"
 
 
@@ -52,6 +69,53 @@ def test_names_are_compared_as_people_read_them_whether_they_have_grounds_or_not
     assert objection(("Kim",), (spelling,), ()) is not None
     assert objection(("Kim",), (), (ground,)) is not None
     assert objection(("Kimberly",), (spelling,), (ground,)) is None
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_a_name_that_looks_like_theirs_is_theirs(name):
+    ground = Barred(name="Q. Ferrari", because=Because.WROTE, source="3 commits")
+    assert objection((name,), (), (ground,)) == "wrote it (3 commits)"
+    assert objection((name,), ("Q. Ferrari",), ()) is not None
+    (found,) = grounds_of(
+        [Trace(known_as=(name,), because=Because.WROTE, source="git")], {"Q. Ferrari": ("Q. Ferrari",)}
+    )
+    assert (found.name, found.is_enrolled) == ("Q. Ferrari", True)
+
+
+@pytest.mark.parametrize("name", ["Q. Ferraro", "R. Ferrari", "Ferrari", "Quentin Ferrari", "Q. Ferrarini"])
+def test_another_name_is_somebody_else(name):
+    assert look_alikes(name, (), {"Q. Ferrari": ("Q. Ferrari",)}) == ()
+    assert objection((name,), (), (Barred(name="Q. Ferrari", because=Because.WROTE, source="git"),)) is None
+
+
+def test_a_login_that_looks_like_somebodys_name_is_told_and_one_is_not_ones_own_look_alike():
+    enrolled = {"Q. Ferrari": ("Q. Ferrari", "qferrari"), "R. Moreau": ("R. Moreau",)}
+    assert look_alikes("Quentin", ("q-ferrari",), enrolled) == ("Q. Ferrari",)
+    assert look_alikes("Q. Ferrari", ("qferrari",), enrolled) == ()
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_two_names_that_look_alike_override_and_approve_as_one_person(name):
+    state = opened(blocking=("pbo",))
+    first = signature(Role.CTO, person="Q. Ferrari", verdict=Verdict.OVERRIDE)
+    state = after(state, *decisions.sign_override(state, first, NOW))
+    with pytest.raises(GuardError, match="whose name looks like"):
+        decisions.sign_override(state, signature(Role.RISK_MANAGER, person=name, verdict=Verdict.OVERRIDE), NOW)
+
+
+def test_a_history_in_which_two_look_alikes_signed_is_still_read():
+    state = opened(blocking=("pbo",), barred=("Q. Ferrari",), grounds=())
+    signed = OverrideSigned(signature=signature(Role.CTO, person="QFerrari", verdict=Verdict.OVERRIDE))
+    assert after(state, signed).overrides
+
+
+def test_two_look_alikes_do_not_fill_two_roles():
+    people = [
+        Person(name=name, roles=(role,), key_id="k", public_key="p")
+        for name, role in (("Q. Ferrari", Role.CTO), ("Q Ferrari", Role.RISK_MANAGER))
+    ]
+    (said,) = unsignable((Role.CTO, Role.RISK_MANAGER), people, (), ())
+    assert said.startswith("fewer people can sign than roles are required")
 
 
 @pytest.mark.parametrize("because", Because)

@@ -9,9 +9,10 @@ from small_dossier import every_day, month_ends, returns, small, weekdays, weeks
 
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.reader import FolderReader
+from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
 from signoff.domain.finding import Outcome
-from signoff.domain.gates.sessions import calendar_sessions
+from signoff.domain.gates.sessions import calendar_sessions, differences
 from signoff.domain.gates.uncertainty import annual_ratio
 
 
@@ -116,6 +117,41 @@ def test_the_most_that_may_be_missing_is_the_policys(tmp_path):
     assert inputs.policy.gates.sessions.limit_pct == 0.1
     assert found.blocks
     assert "0.19%" in found.reason or "0.19" in found.statistic.text
+
+
+FEW = {"one": (1, "1 of 4,779"), "five": (5, "5 of 4,779"), "nine": (9, "9 of 4,779")}
+
+
+@pytest.mark.parametrize("kind", FEW)
+def test_what_may_be_missing_is_printed_by_date_all_the_same(tmp_path, kind):
+    count, said = FEW[kind]
+    dates, values = without_worst(NEW_YORK, noise(NEW_YORK.size), count)
+    found, inputs = judged(tmp_path, {"backtest.parquet": returns(dates, values)})
+    gone = np.setdiff1d(NEW_YORK, dates)
+    named = ", ".join(str(day) for day in gone[:5]) + (f" and {count - 5} more" if count > 5 else "")
+    assert found.outcome is Outcome.PASS
+    assert differences(inputs.evidence) == (f"backtest.parquet lacks {said} sessions of XNYS ({named}).",)
+
+
+def test_a_table_with_every_session_differs_in_nothing(tmp_path):
+    _, inputs = judged(tmp_path, {"backtest.parquet": returns(NEW_YORK, noise(NEW_YORK.size))})
+    assert differences(inputs.evidence) == ()
+
+
+def test_a_record_that_is_too_short_to_be_judged_still_says_what_it_lacks(tmp_path):
+    short = np.delete(NEW_YORK[:120], 60)
+    found, _ = judged(tmp_path, {"backtest.parquet": returns(short, noise(short.size))})
+    assert found.outcome is Outcome.INCONCLUSIVE
+    assert found.reason.endswith(f"backtest.parquet lacks 1 of 120 sessions of XNYS ({NEW_YORK[60]}).")
+
+
+def test_check_prints_the_dates_though_the_gate_passes(tmp_path, capsys):
+    dates, values = without_worst(NEW_YORK, noise(NEW_YORK.size), 2)
+    folder = small(tmp_path / "dossier", {"backtest.parquet": returns(dates, values)})
+    main(["--home", str(tmp_path / "home"), "check", str(folder)])
+    printed = " ".join(capsys.readouterr().out.split())
+    first, second = np.setdiff1d(NEW_YORK, dates)
+    assert f"Sessions: backtest.parquet lacks 2 of 4,779 sessions of XNYS ({first}, {second})." in printed
 
 
 def test_rows_while_the_market_is_shut_are_listed_and_block(tmp_path):

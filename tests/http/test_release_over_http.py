@@ -90,6 +90,11 @@ def test_a_release_is_submitted_signed_and_started_through_the_server(own_server
     reason = ("--reason", "a test of the procedure")
     said = desks["cto"].refused("override", identity, "--role", "cto", *reason)
     assert "sign-in of the last five minutes" in said
+    no_key = ("--key", tmp_path / "nowhere.pem")
+    said = (
+        desks["lead_quant"].signed_in_just_now().refused("override", identity, "--role", "lead_quant", *reason, *no_key)
+    )
+    assert "role lead_quant may not override; the policy leaves it to" in " ".join(said.split())
     for role in ("risk_manager", "cto"):
         document = desks[role].signed_in_just_now().ok("override", identity, "--role", role, *reason)
     assert document["state"] == "validated"

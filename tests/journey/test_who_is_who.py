@@ -103,6 +103,17 @@ def test_somebody_elses_private_key_is_made_only_when_that_is_asked_for_and_says
     assert "made by T. Adeyemi" in told
 
 
+@pytest.mark.parametrize("name", ["R Moreau", "r.moreau", "R. M\N{CYRILLIC SMALL LETTER O}reau", "Ｒ. Moreau"])
+def test_an_enrolment_under_a_name_that_looks_like_another_is_told_so(home, tmp_path, capsys, name):
+    for n, person in enumerate(("R. Moreau", "C. Yamada", name)):
+        key = tmp_path / f"{n}.pub"
+        key.write_bytes(KeyFile.generated().public_pem)
+        code, told = said(capsys, "people", "add", person, "--role", "cto", "--public-key", key, "--home", home)
+        assert code == 0, told
+        warned = f"WARNING: the name {name} looks like R. Moreau, enrolled already" in " ".join(told.split())
+        assert warned is (person == name)
+
+
 def test_whoever_is_enrolled_already_keeps_their_key_when_their_roles_change(home, tmp_path, capsys):
     (tmp_path / "k").write_bytes(KeyFile.generated().public_pem)
     said(capsys, "people", "add", "Rae", "--role", "cto", "--public-key", tmp_path / "k", "--home", home)

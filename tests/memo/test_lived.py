@@ -102,6 +102,15 @@ def test_the_living_memo_of_a_killed_model_says_who_killed_it_when_and_why_and_e
     assert phases(memo)[-1] == "2019-01-21 20:30 UTC: killed by O. Perez: fills look wrong"
 
 
+def test_what_people_wrote_as_the_summary_is_quoted_with_its_mark_once_the_release_is_killed():
+    written = replace(sample.memo(), tldr="Better. Asks for 10%.", tldr_mark="declared by K. Example, not computed")
+    memo = lived(written, (), NOW, state=STATE, of_model=(killed(),))
+    assert memo.tldr.endswith(
+        "Before that the release read (declared by K. Example, not computed): “Better. Asks for 10%.”"
+    )
+    assert memo.tldr_mark == ""
+
+
 def test_a_model_that_two_people_armed_again_is_not_killed_any_more_and_its_phases_tell_both():
     memo = living(of_model=(killed(), recorded(40, e.Rearmed(persons=("R. Moreau", "T. Haddad")))))
     assert memo.decision is not Mark.KILLED

@@ -128,6 +128,53 @@ def test_what_both_cover_is_compared(paper: PaperLog, predictions: Predictions, 
     assert paper_log(paper, predictions).found is found
 
 
+def valued(*values: float) -> np.ndarray:
+    return np.array([*values, *([1.0] * (10 - len(values)))])
+
+
+@pytest.mark.parametrize(
+    ("in_log", "predicted_as", "others"),
+    [
+        (valued(0.5), valued(), "1 line has"),
+        (valued(), valued(0.5, 0.5), "2 lines have"),
+        (valued(-1.0), valued(1.0), "1 line has"),
+        (valued(1.0 + 3e-6), valued(), "1 line has"),
+        (valued(np.nan), valued(), "1 line has"),
+        (valued(0.5), valued(np.nan), "1 line has"),
+        (valued(np.inf), valued(), "1 line has"),
+        (np.zeros(10), valued(), "10 lines have"),
+        (1e-5 * valued(2.0), 1e-5 * valued(), "1 line has"),
+    ],
+    ids=["one", "two", "sign", "beyond", "no value", "no prediction", "infinite", "all zero", "small figures"],
+)
+def test_a_line_with_another_value_than_its_prediction_refutes_the_log(
+    in_log: np.ndarray, predicted_as: np.ndarray, others: str
+) -> None:
+    log = replace(logged("2018-10-01", ordered=0.0), prediction=in_log)
+
+    proof = paper_log(log, replace(predicted("2018-10-01"), prediction=predicted_as))
+
+    assert proof.found is Found.REFUTED
+    assert f"10 of 10 predictions 2018-10-01 to 2018-10-05 have their line, {others} another value" in proof.detail
+    assert "(tolerance 1e-06 of the largest)" in proof.detail
+
+
+@pytest.mark.parametrize("in_log", [valued(), valued(1.0 + 5e-7), valued().astype(np.float32).astype(np.float64)])
+def test_a_value_as_a_table_rounds_it_is_the_prediction(in_log: np.ndarray) -> None:
+    proof = paper_log(replace(logged("2018-10-01"), prediction=in_log), predicted("2018-10-01"))
+
+    assert proof.found is Found.PROVEN
+    assert "each with the value of its prediction" in proof.detail
+
+
+def test_lines_with_other_values_beside_symbols_that_are_gone_are_both_told() -> None:
+    log = replace(logged("2018-10-01", symbols=("A",)), prediction=np.full(5, 2.0))
+
+    assert "5 of 10 predictions 2018-10-01 to 2018-10-05 have their line, 5 lines have another value" in (
+        paper_log(log, predicted("2018-10-01")).detail
+    )
+
+
 def test_no_paper_log_is_no_evidence() -> None:
     assert paper_log(None, predicted("2018-10-01")) == paper_log(logged("2018-10-01"), None) == NO_PAPER
 

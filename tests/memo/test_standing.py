@@ -14,6 +14,7 @@ from signoff.domain.events import Delivery, DeployerSigned, ItemDone, NoticeSent
 from signoff.domain.events import Proof as Named
 from signoff.domain.evidence import PitEvidence, PitFinding, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.finding import Outcome
+from signoff.domain.memo.communication import unsent_before
 from signoff.domain.memo.document import Mark, Paragraph
 from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
 from signoff.domain.memo.proof import NO_JOURNAL, Found, Proof
@@ -597,6 +598,56 @@ def test_an_e_mail_is_ticked_where_a_mail_server_took_it(item: str, delivery: De
 
     assert box.is_checked is is_checked
     assert ("no mail server took it" in box.note) is not is_checked
+
+
+HOOK = "the webhook at hooks.slack.com"
+
+
+@pytest.mark.parametrize(
+    ("item", "delivery", "receiver", "why"),
+    [
+        ("Slack #trading", Delivery.RECEIVER, HOOK, ""),
+        ("Announce on Slack", Delivery.RECEIVER, HOOK, ""),
+        ("Slack #trading", Delivery.EMAIL, "mail.firm", "Slack did not take it"),
+        ("Slack #trading", Delivery.FILE, "notices.jsonl", "Slack did not take it"),
+        ("Slack #trading", Delivery.UNRECORDED, "", "Slack did not take it"),
+        ("Slack #trading", Delivery.RECEIVER, "the webhook at hooks.firm", "Slack did not take it"),
+        ("Slack #trading", Delivery.RECEIVER, "the webhook at slack.com.evil.example", "Slack did not take it"),
+        ("Slack #trading", Delivery.RECEIVER, "the webhook at notslack.com", "Slack did not take it"),
+        ("Slack #trading", Delivery.RECEIVER, "the webhook at discord.com", "Slack did not take it"),
+        ("Discord #desk", Delivery.RECEIVER, "the webhook at discord.com", ""),
+        ("Discord #desk", Delivery.RECEIVER, HOOK, "Discord did not take it"),
+        ("Post in Teams", Delivery.RECEIVER, "the webhook at firm.webhook.office.com", ""),
+        ("Microsoft Teams", Delivery.RECEIVER, "the webhook at hooks.firm", "Microsoft Teams did not take it"),
+        ("PagerDuty", Delivery.RECEIVER, "the pager at events.pagerduty.com", ""),
+        ("PagerDuty", Delivery.EMAIL, "mail.firm", "PagerDuty did not take it"),
+        ("SMS to the desk", Delivery.RECEIVER, HOOK, "no receiver of Signoff's shows “SMS”"),
+        ("Both risk teams", Delivery.RECEIVER, "the webhook at hooks.firm", ""),
+    ],
+)
+def test_a_notice_is_ticked_by_the_service_that_its_item_names(
+    item: str, delivery: Delivery, receiver: str, why: str
+) -> None:
+    dossier = sample.dossier()
+    dossier = replace(dossier, communication=replace(dossier.communication, at_deployment=(item,)))
+    sent = NoticeSent(notice=item, audience=(), channel="email", delivery=delivery, receiver=receiver)
+    boxes = sample.boxes(sample.memo(dossier=dossier, **standing(notices=(sent,))), "9.1")
+    (box,) = (box for text, box in boxes.items() if item.lower() in text.lower())
+
+    assert (box.is_checked, why in box.note) == (not why, True)
+    assert sent.words in box.note
+
+
+def test_a_notice_before_the_deployment_that_slack_did_not_take_still_holds_the_start() -> None:
+    item, dossier = "Slack the desk", sample.dossier()
+    dossier = replace(dossier, communication=replace(dossier.communication, before=(item,)))
+
+    def unsent(delivery: Delivery, receiver: str) -> tuple[str, ...]:
+        sent = NoticeSent(notice=item, audience=(), channel="email", delivery=delivery, receiver=receiver)
+        return unsent_before(sample.release(dossier=dossier, **standing(notices=(sent,))))
+
+    assert unsent(Delivery.RECEIVER, "the webhook at hooks.firm") == (item,)
+    assert unsent(Delivery.RECEIVER, HOOK) == unsent(Delivery.UNRECORDED, "") == ()
 
 
 def test_the_environment_of_7_1_is_whose_word_it_is() -> None:

@@ -1,29 +1,38 @@
 """Lock files of an environment: whether a file that a dossier names pins any distribution at all.
 
-The lines of pip, the tables of uv, poetry and PDM, and the documents of Pipenv and conda are read. Whether what was
-installed is what the file pins is not looked at: the memo prints the file as declared.
+The lines of pip, the tables of uv, poetry and PDM, and the documents of Pipenv and conda are read.
 """
 
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Final
 
 import yaml
 
+from signoff.domain.environment import canonical_name
 from signoff.domain.errors import BadInputError
 
-_PINNED: Final = re.compile(r"^\s*(?:- )?[A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?\s*(?:===?|@)\s*\S+", re.MULTILINE)
+_PINNED: Final = re.compile(
+    r"^\s*(?:- )?(?P<name>[A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(?P<sign>===?|@)\s*(?P<version>[^\s;#]+)", re.MULTILINE
+)
+_ENTRY: Final = re.compile(r"(?P<name>[\w.-]+)={1,3}(?P<version>[^\s=;]+)\S*")
 _PACKAGES: Final = ("package", "packages", "default", "dependencies")
 
 
-def pinned(name: str, content: bytes) -> int:
-    """How many distributions a lock file pins; BadInputError where it is none that can be read, or pins none."""
+def pinned(name: str, content: bytes) -> Mapping[str, frozenset[str]]:
+    """The versions that a lock file gives each distribution; BadInputError where it is none, or pins none.
+
+    A version is empty where the file gives an address.
+    """
+    found: dict[str, frozenset[str]] = {}
     try:
         text = content.decode()
-        found = sum(1 for _ in _listed(PurePath(name).suffix, text))
+        for distribution, version in _listed(PurePath(name).suffix, text):
+            own = canonical_name(distribution)
+            found[own] = found.get(own, frozenset()) | {version}
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise BadInputError(
             f"{name}: infrastructure.lock names it, expected a lock file, found what cannot be read as one ({error}). "
@@ -37,7 +46,7 @@ def pinned(name: str, content: bytes) -> int:
     return found
 
 
-def _listed(suffix: str, text: str) -> Iterator[object]:
+def _listed(suffix: str, text: str) -> Iterator[tuple[str, str]]:
     if suffix in {".lock", ".toml"} and not text.lstrip().startswith("{"):
         yield from _packages(tomllib.loads(text))
     elif suffix in {".json", ".lock"}:
@@ -45,22 +54,27 @@ def _listed(suffix: str, text: str) -> Iterator[object]:
     elif suffix in {".yaml", ".yml"}:
         yield from _packages(yaml.safe_load(text))
     else:
-        yield from _PINNED.finditer(text)
+        yield from ((m["name"], "" if m["sign"] == "@" else m["version"]) for m in _PINNED.finditer(text))
 
 
-def _packages(document: object) -> Iterator[object]:
+def _packages(document: object) -> Iterator[tuple[str, str]]:
     """Entries that give a name with a version, or a text that pins one."""
     if not isinstance(document, dict):
         return
     for key in _PACKAGES:
         listed = document.get(key) or ()
         if isinstance(listed, dict):
-            yield from (one for one in listed.values() if isinstance(one, dict) and one.get("version"))
+            yield from (
+                (str(name), str(one["version"]).lstrip("="))
+                for name, one in listed.items()
+                if isinstance(one, dict) and one.get("version")
+            )
         elif isinstance(listed, list):
-            yield from (one for one in listed if _is_pin(one))
+            yield from (pin for one in listed if (pin := _pin(one)) is not None)
 
 
-def _is_pin(one: object) -> bool:
+def _pin(one: object) -> tuple[str, str] | None:
     if isinstance(one, dict):
-        return bool(one.get("name")) and bool(one.get("version"))
-    return isinstance(one, str) and re.match(r"[\w.-]+={1,3}\S+", one) is not None
+        return (str(one["name"]), str(one["version"])) if one.get("name") and one.get("version") else None
+    entry = _ENTRY.match(one) if isinstance(one, str) else None
+    return None if entry is None else (entry["name"], entry["version"])

@@ -46,6 +46,7 @@ from signoff.domain.events import (
 )
 from signoff.domain.evidence import PitEvidence
 from signoff.domain.independence import Independence, objection
+from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Role
 from signoff.domain.rehearsal import Rehearsal
 from signoff.domain.shortened import shortened
@@ -136,8 +137,8 @@ class ApprovalRound:
         """The roles that nobody enrolled can still sign a release in."""
         if state.state not in {State.VALIDATED, State.AWAITING_APPROVAL}:
             return ()
-        signed = {signature.person for signature in state.approvals}
-        people = [one for one in self.record.people().by_name.values() if one.name not in signed]
+        signed = [signature.person for signature in state.approvals]
+        people = [one for one in self.record.people().by_name.values() if not are_alike((one.name,), signed)]
         return unsignable(state.missing_roles, people, state.barred, state.grounds)
 
     def _refuse_other_policy(self, release: Release) -> None:
@@ -261,6 +262,8 @@ class ApprovalRound:
     ) -> bytes:
         """What this person would sign now, for one who signs elsewhere and presents the envelope."""
         state = self.record.deployment(identity)
+        if verdict is Verdict.OVERRIDE:
+            self.refuse_overriding_role(identity, role)
         if verdict is not Verdict.REJECT:
             self._independent(state, person)
         subject = {

@@ -33,6 +33,7 @@ from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, R
 from signoff.domain.flags import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
+from signoff.domain.look_alikes import are_alike
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
 from signoff.domain.trading import trading
@@ -507,9 +508,11 @@ class KillSwitch:
             raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
         if latch is None or not latch.is_latched:
             raise RefusedError(f"{model} is not killed; there is nothing to arm.")
-        if any(s.person == person for s in self._standing(latch)):
+        signed = next((s.person for s in self._standing(latch) if are_alike((s.person,), (person,))), None)
+        if signed is not None:
+            alike = "" if signed == person else f", whose name looks like {person},"
             raise RefusedError(
-                f"{person} has signed already, and that signature stands; arming takes two different people."
+                f"{signed}{alike} has signed already, and that signature stands; arming takes two different people."
             )
         return latch
 

@@ -29,9 +29,9 @@ from signoff.domain.installation_policy import (
     ID_DIGITS,
     InstallationPolicy,
     PolicyProposal,
-    is_same_person,
     may_sign,
 )
+from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Policy, Role
 from signoff.ledger.envelope import verify
 from signoff.ledger.floor import built_in, content_of, read_content, unconfirmed
@@ -235,7 +235,7 @@ class Policies:
         people = self.record.people()
         person, first = people.named(name), people.by_name.get(proposal.proposed_by)
         known_as = first.known_as if first is not None else (proposal.proposed_by,)
-        if is_same_person(person.known_as, known_as):
+        if are_alike(person.known_as, known_as):
             also = "" if person.name == proposal.proposed_by else f", who is known as {person.name}"
             raise RefusedError(
                 f"{proposal.proposed_by}{also} proposed this policy, so another person has to confirm it. It waits "

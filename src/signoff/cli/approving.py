@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.text import Text
 
 from signoff.adapters.folders import write_file
 from signoff.adapters.signing_keys import KeyFile, load_public
@@ -120,7 +121,20 @@ def add_person(
     mark = (f"{marked} made this private key: every signature made with it is marked.",) if marked else ()
     if replaced := document.get("key_replaced"):
         mark = (*mark, f"This key was replaced {replaced}: every signature made with it is marked.")
+    mark = (*mark, *alike_warning(name, document))
     session.answer({**document, "key": None if theirs.path is None else str(theirs.path)}, done, *mark)
+
+
+def alike_warning(name: str, document: Document) -> tuple[Text, ...]:
+    """That somebody is enrolled under a name that looks like this one; an older server says nothing of it."""
+    if not document.get("looks_like"):
+        return ()
+    others = ", ".join(rows(document, "looks_like"))
+    said = (
+        f"WARNING: the name {name} looks like {others}, enrolled already. Signoff takes them for one: they count "
+        "once, and what bars one bars the other. If they are two people, enrol them under names that differ."
+    )
+    return (Text(said, style="bold red"),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,7 @@ def _lines(document: Document) -> tuple[object, ...]:
         Text(f"{document['model']} v{document['version']}, backtest {begin} to {end}", "bold"),
         f"Held to {fields(document, 'policy')['says']}.",
         *((f"Time: {time}.",) if (time := document.get("time")) else ()),
+        *_sessions(document),
         metric_table(rows(document, "metrics")),
         *metric_notes(rows(document, "metrics")),
         gate_table(rows(document, "gates")),
@@ -188,6 +189,12 @@ def _refused(document: Document) -> tuple[Text, ...]:
         for who, key in told
         for text in (rows(document, key) if document.get(key) else ())
     )
+
+
+def _sessions(document: Document) -> tuple[str, ...]:
+    """What each table lacks of its calendar, whether or not that blocks; an older server says nothing of it."""
+    told = rows(document, "sessions") if document.get("sessions") else ()
+    return tuple(f"Sessions: {text}" for text in told)
 
 
 def _paper(document: Document) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.independence import objection
 from signoff.domain.latch import Latch
+from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Certification, Policy, Role
 from signoff.domain.profiles import Pinned
 from signoff.domain.rehearsal import Rehearsal, objections
@@ -587,8 +588,9 @@ def _may_sign(
         raise GuardError("tier", weak)
     if (against := objection((signature.person,), state.barred, state.grounds)) is not None:
         raise GuardError("independence", f"{signature.person} {against}, and may not sign for this release.")
-    if any(s.person == signature.person for s in earlier):
-        raise GuardError("person_twice", f"{signature.person} has signed already; a person counts once over all roles.")
+    if (twice := next((s.person for s in earlier if are_alike((s.person,), (signature.person,))), None)) is not None:
+        alike = "" if twice == signature.person else f", whose name looks like {signature.person},"
+        raise GuardError("person_twice", f"{twice}{alike} has signed already; a person counts once over all roles.")
     if any(s.role is signature.role for s in earlier):
         raise GuardError("role_twice", f"role {signature.role.value} has signed already.")
 

@@ -16,7 +16,7 @@ from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.floor import Floor
-from signoff.domain.independence import objection
+from signoff.domain.independence import objection, read_alike
 from signoff.domain.policy import Policy, Role
 from signoff.domain.profiles import Pinned, Profile
 
@@ -431,7 +431,7 @@ def _strong(state: Deployment, signature: Signature) -> None:
 
 
 def _independent(state: Deployment, signature: Signature) -> None:
-    against = objection((signature.person,), state.barred, state.grounds)
+    against = objection((signature.person,), state.barred, state.grounds, are_same=read_alike)
     _must(against is None, state, f"was signed by {signature.person}, who {against}")
 
 

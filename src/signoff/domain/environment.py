@@ -1,6 +1,15 @@
-"""The environment that a point-in-time replay ran in: the interpreter, and every distribution with its hash."""
+"""The environment that a point-in-time replay ran in: the interpreter, and every distribution with its hash.
 
-from dataclasses import dataclass
+A lock file that the dossier names is compared with it, distribution by distribution: what is captured and not pinned,
+or pinned in another version, differs from the lock. Production is another machine, and nothing here speaks of it.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+MOST_DIFFERENCES: Final = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +30,45 @@ class Environment:
 
     python: str
     distributions: tuple[Distribution, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """A lock file of the dossier; `pins` are the versions that it gives each distribution, by its canonical name.
+
+    A version is empty where the file pins an address.
+    """
+
+    path: str
+    sha256: str
+    pins: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def canonical_name(name: str) -> str:
+    """A distribution's name as indexes compare it: `Foo_Bar.baz` is `foo-bar-baz`."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def differences(lock: Lock, captured: Environment) -> tuple[str, ...]:
+    """Each captured distribution that the lock file does not pin, or pins in another version."""
+    found = []
+    for one in sorted(captured.distributions, key=lambda each: canonical_name(each.name)):
+        pinned = lock.pins.get(canonical_name(one.name))
+        if pinned is None:
+            found.append(f"{one.name}=={one.version} (not in the lock)")
+        elif one.version not in pinned:
+            said = ", ".join(sorted(version or "an address" for version in pinned))
+            found.append(f"{one.name}=={one.version} (the lock: {said})")
+    return tuple(found)
+
+
+def compared(lock: Lock, captured: Environment | None) -> str:
+    """What comparing the lock file with the captured distributions showed, in a clause."""
+    if captured is None or not captured.distributions:
+        return "not compared: no replay captured its distributions"
+    wrong, total = differences(lock, captured), len(captured.distributions)
+    if not wrong:
+        return f"agrees with the {total:,} distributions of the replay"
+    shown = "; ".join(wrong[:MOST_DIFFERENCES])
+    more = f"; and {len(wrong) - MOST_DIFFERENCES:,} more" if len(wrong) > MOST_DIFFERENCES else ""
+    return f"{len(wrong):,} of {total:,} distributions of the replay differ from the lock: {shown}{more}"

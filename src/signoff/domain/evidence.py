@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from signoff.domain.artifacts import Pin
 from signoff.domain.bars import Bars
 from signoff.domain.benchmark import Benchmark
-from signoff.domain.environment import Environment
+from signoff.domain.environment import Environment, Lock
 from signoff.domain.isolation import Protection
 from signoff.domain.sampling import Coverage, Sampling, inferred
 
@@ -362,6 +362,7 @@ class Evidence:
     has_registry: bool = False
     largest_return: float | None = None
     coverage: tuple[Coverage, ...] = ()
+    lock: Lock | None = None
 
     @property
     def last_days(self) -> Mapping[str, date]:

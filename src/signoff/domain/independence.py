@@ -1,15 +1,17 @@
 """Who may not sign for a release, and why: who submitted it, wrote it, deploys it, or produced its evidence.
 
 Sources call people by names, e-mail addresses and logins. Whoever is enrolled under one of these is barred by their own
-name; where nobody is, the names themselves are barred, for the person who turns out to be them.
+name; where nobody is, the names themselves are barred, for the person who turns out to be them. Names that look alike
+are one person's.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from unicodedata import normalize
 
 from signoff.domain.events import Barred, Because
+from signoff.domain.look_alikes import are_alike
 
 _WORDS: Final = {
     Because.SUBMITTED: "submitted it",
@@ -58,20 +60,31 @@ def grounds_of(traces: Iterable[Trace], enrolled: Mapping[str, tuple[str, ...]])
     )
 
 
-def objection(known_as: Iterable[str], barred: Iterable[str], grounds: Iterable[Barred]) -> str | None:
+def read_alike(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether any name of one is also the other's as people read it; the rule that older signatures were held to."""
+    return not {plainly(name) for name in one}.isdisjoint(plainly(name) for name in other)
+
+
+def objection(
+    known_as: Iterable[str],
+    barred: Iterable[str],
+    grounds: Iterable[Barred],
+    *,
+    are_same: Callable[[Iterable[str], Iterable[str]], bool] = are_alike,
+) -> str | None:
     """Why a person who is known by these names may not sign, as the end of a sentence about them; None if they may.
 
-    A release that an older Signoff opened has names without grounds.
+    A release that an older Signoff opened has names without grounds. What is on record is held to `read_alike`.
     """
-    mine = {plainly(name) for name in known_as}
+    mine = tuple(known_as)
     grounds = tuple(grounds)
     if not grounds:
-        is_barred = not mine.isdisjoint(map(plainly, barred))
+        is_barred = are_same(mine, barred)
         return "submitted it, wrote it or produced evidence for it" if is_barred else None
     reasons = [
         f"{_WORDS[ground.because]} ({ground.source})"
         for ground in grounds
-        if mine & {plainly(name) for name in (ground.name, *ground.known_as)}
+        if are_same(mine, (ground.name, *ground.known_as))
     ]
     return " and ".join(dict.fromkeys(reasons)) or None
 
@@ -86,8 +99,7 @@ def _whom(trace: Trace, enrolled: Mapping[str, tuple[str, ...]]) -> Iterator[Bar
     names = tuple(dict.fromkeys(name.strip() for name in trace.known_as if name.strip()))
     if not names:
         return
-    meant = {plainly(name) for name in names}
-    people = [person for person, known_as in enrolled.items() if meant & {plainly(name) for name in known_as}]
+    people = [person for person, known_as in enrolled.items() if are_alike(names, known_as)]
     for person in people or names[:1]:
         yield Barred(name=person, because=trace.because, source=trace.source, known_as=names, is_enrolled=bool(people))
 

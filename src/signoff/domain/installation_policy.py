@@ -12,7 +12,7 @@ from signoff.domain import events as e
 from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.floor import content_digest, subject_of
-from signoff.domain.independence import plainly
+from signoff.domain.independence import read_alike
 from signoff.domain.policy import Role
 
 ID_DIGITS: Final = 16
@@ -77,7 +77,7 @@ def evolve_policy(state: InstallationPolicy | None, recorded: e.Recorded) -> Ins
 
 def is_same_person(one: Collection[str], other: Collection[str]) -> bool:
     """Whether two people are the same person: any name or login of one is also the other's."""
-    return not {plainly(name) for name in one}.isdisjoint(plainly(name) for name in other)
+    return read_alike(one, other)
 
 
 def may_sign(role: Role, verb: Verb) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from signoff.domain.events import Barred
 from signoff.domain.independence import objection
+from signoff.domain.look_alikes import skeleton
 from signoff.domain.people import Person
 from signoff.domain.policy import Role
 
@@ -25,7 +26,7 @@ def unsignable(
     for role in roles:
         holders = [person for person in everybody if role in person.roles]
         objections = {person.name: _objection(person, bars, because) for person in holders}
-        able[role] = tuple(name for name, found in objections.items() if found is None)
+        able[role] = tuple(dict.fromkeys(skeleton(name) for name, found in objections.items() if found is None))
         if not able[role]:
             why = "; ".join(f"{name} {found}" for name, found in objections.items()) or "nobody holds that role"
             said.append(f"nobody enrolled can sign as {role.title}: {why}. {_enrol(role)}")
@@ -49,7 +50,7 @@ def _enrol(role: Role) -> str:
 
 
 def _matched(able: Mapping[Role, tuple[str, ...]]) -> dict[Role, str]:
-    """As many roles as possible, each with a person of its own."""
+    """As many roles as possible, each with a person of its own; two whose names look alike are one."""
     holder: dict[str, Role] = {}
 
     def place(role: Role, tried: set[str]) -> bool:

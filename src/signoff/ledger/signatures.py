@@ -24,7 +24,7 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.floor import content_digest, falls_short
-from signoff.domain.independence import objection
+from signoff.domain.independence import objection, read_alike
 from signoff.domain.installation_policy import is_same_person, may_sign
 from signoff.domain.policy import Policy, Tier
 from signoff.ledger.codec import decode_state
@@ -145,7 +145,7 @@ class Signatories:
         opened, person = self.opened.get(recorded.stream), self.people.get(signature.person)
         if opened is None or person is None or not isinstance(recorded.event, ApprovalSigned | OverrideSigned):
             return None
-        against = objection((person.name, *person.logins), opened.barred, opened.grounds)
+        against = objection((person.name, *person.logins), opened.barred, opened.grounds, are_same=read_alike)
         return None if against is None else f"{signature.person} signed, and may not: {signature.person} {against}"
 
 

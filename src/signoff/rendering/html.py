@@ -20,6 +20,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
+from signoff.domain.memo.pieces import upper_first
 from signoff.rendering import palette
 from signoff.rendering.once import once
 from signoff.rendering.pictures import svg
@@ -127,7 +128,8 @@ def _memo(memo: Memo) -> Iterator[str]:
     yield f'<p class="muted">{escape(memo.deployment_type)}, {escape(previous)} · {memo.deployment_date} · '
     yield f"{escape(memo.deployed_by)}</p>"
     yield from (f'<p class="notice">{escape(notice)}</p>' for notice in memo.notices)
-    yield f'<div class="tldr"><p>{escape(memo.tldr)}</p></div><div class="figures">'
+    mark = f'<p class="muted">{escape(upper_first(memo.tldr_mark))}:</p>' if memo.tldr_mark else ""
+    yield f'<div class="tldr">{mark}<p>{escape(memo.tldr)}</p></div><div class="figures">'
     yield from (f"<div>{escape(k.label)}<b>{escape(k.text)}</b></div>" for k in memo.key_figures)
     yield "</div>"
     if memo.worst:

@@ -66,7 +66,7 @@ def _front(memo: Memo) -> Iterator[str]:
         yield ""
     yield "## Executive Summary"
     yield ""
-    yield f"**TL;DR**: {escape(memo.tldr)}"
+    yield f"**TL;DR**{f' ({escape(memo.tldr_mark)})' if memo.tldr_mark else ''}: {escape(memo.tldr)}"
     yield ""
     yield "| " + " | ".join(escape(k.label) for k in memo.key_figures) + " |"
     yield "|" + "---|" * len(memo.key_figures)

@@ -22,6 +22,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
+from signoff.domain.memo.pieces import upper_first
 from signoff.rendering import palette
 from signoff.rendering.once import once
 from signoff.rendering.pictures import svg
@@ -47,6 +48,7 @@ def pdf(memo: Memo) -> bytes:
             "byline": f"{previous} · {memo.deployment_date} · {memo.deployed_by}",
             "notices": list(memo.notices),
             "tldr": memo.tldr,
+            "tldr_mark": f"{upper_first(memo.tldr_mark)}:" if memo.tldr_mark else "",
             "figures": [{"label": k.label, "text": k.text} for k in memo.key_figures],
             "worst": [_block(block) for block in memo.worst],
             "front": [_section(s) for s in memo.front],
@@ -73,6 +75,7 @@ def report(title: str, subtitle: str, footer: str, sections: Sequence[Section], 
             "byline": "",
             "notices": [],
             "tldr": "",
+            "tldr_mark": "",
             "figures": [],
             "worst": [],
             "front": [],

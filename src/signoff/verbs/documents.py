@@ -9,7 +9,7 @@ from datetime import date
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
-from signoff.app.assess import Release, refusals
+from signoff.app.assess import Release, named_figures, refusals
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
@@ -36,8 +36,11 @@ from signoff.domain.events import (
 )
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
+from signoff.domain.gates.sessions import differences
 from signoff.domain.isolation import Protection
 from signoff.domain.latch import Latch
+from signoff.domain.look_alikes import look_alikes
+from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
@@ -792,9 +795,11 @@ class AssessmentDocument(TypedDict):
     metrics: list[MetricDocument]
     gates: list[GateDocument]
     figures: dict[str, float | None]
+    summary_figures: dict[str, str]
     paper: PaperDocument | None
     inference: str
     time: str
+    sessions: list[str]
     policy: FloorDocument
     refused: list[str]
     submit_refused: list[str]
@@ -825,9 +830,11 @@ def assessment_document(
         "metrics": [metric_document(row) for row in assessment.metrics],
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
+        "summary_figures": {q.name: printed(q) for q in named_figures(release)},
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
         "inference": _inference(assessment.benchmark),
         "time": assessment.time.words,
+        "sessions": list(differences(release.inputs.evidence)),
         "policy": floor_document(release.inputs.floor),
         "refused": list(refused),
         "submit_refused": [text for text in submit_refused if text not in refused],
@@ -943,8 +950,9 @@ def person_document(person: Person, people: People) -> PersonDocument:
 
 
 class ProposalDocument(TypedDict):
-    """A change that waits for a second person."""
+    """A change that waits for a second person; `looks_like` are people whose names look like the one in it."""
 
+    looks_like: list[str]
     proposal: str
     says: str
     change: dict[str, object]
@@ -971,15 +979,23 @@ class ProposalsPage(TypedDict):
     next: str | None
 
 
-def proposal_document(proposal: Proposal) -> ProposalDocument:
+def proposal_document(proposal: Proposal, people: People) -> ProposalDocument:
     """A change that waits for a second person."""
+    change = proposal.change
+    logins = change.logins if isinstance(change, PersonEnrolled) else ()
     return {
+        "looks_like": list(looking_like(change.name, logins, people)),
         "proposal": proposal.id,
         "says": proposed(proposal.change),
         "change": json.loads(encode_state(proposal.change)),
         "proposed_by": proposal.proposed_by,
         "expires_at": proposal.expires_at.isoformat(),
     }
+
+
+def looking_like(name: str, logins: tuple[str, ...], people: People) -> tuple[str, ...]:
+    """Who else is enrolled under a name that looks like this one."""
+    return look_alikes(name, logins, {person.name: person.known_as for person in people.by_name.values()})
 
 
 def proposed(change: PersonEnrolled | DutiesGranted | SubjectBound) -> str:
@@ -1080,7 +1096,7 @@ def token_document(token: Token) -> TokenDocument:
 
 
 class EnrolledDocument(TypedDict):
-    """Somebody who may sign from now on."""
+    """Somebody who may sign from now on; `looks_like` are the people enrolled under a name that looks like theirs."""
 
     name: str
     roles: list[Role]
@@ -1088,6 +1104,7 @@ class EnrolledDocument(TypedDict):
     key_made_by: str | None
     key_replaced: str | None
     logins: list[str]
+    looks_like: list[str]
 
 
 class DutiesDocument(TypedDict):

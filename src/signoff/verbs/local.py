@@ -28,6 +28,7 @@ from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, Si
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
+from signoff.domain.people import Proposal
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
 from signoff.ledger.webauthn import read_vouching
@@ -68,6 +69,7 @@ from signoff.verbs.documents import (
     flags_document,
     killed_document,
     latch_document,
+    looking_like,
     observed_document,
     person_document,
     proposal_document,
@@ -172,6 +174,7 @@ class Local:
             "key_made_by": known.key_made_by or None,
             "key_replaced": known.key_replaced or None,
             "logins": list(known.logins),
+            "looks_like": list(looking_like(name, known.logins, self.house.record.people())),
         }
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> DutiesDocument:
@@ -198,24 +201,27 @@ class Local:
 
     def propose(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> ProposalDocument:
         """Put a change of people before a second person."""
-        return proposal_document(propose(self.house.record, change, actor=self.actor))
+        return self._proposal(propose(self.house.record, change, actor=self.actor))
 
     def proposals(self, *, after: str | None = None, limit: int | None = None) -> ProposalsPage:
         """Changes that wait for a second person, by id."""
         now = self.house.clock.now()
         waiting = {p.id: p for p in self.house.record.people().proposals.values() if p.expires_at > now}
         shown, further = _page(waiting, after, limit)
-        return {"proposals": [proposal_document(proposal) for proposal in shown], "next": further}
+        return {"proposals": [self._proposal(proposal) for proposal in shown], "next": further}
 
     def confirm(self, proposal: str) -> ConfirmedProposalDocument:
         """Let a proposed change take effect, as the second person."""
         confirmed = confirm(self.house.record, proposal, actor=self.actor)
-        return {**proposal_document(confirmed), "confirmed_by": self.actor}
+        return {**self._proposal(confirmed), "confirmed_by": self.actor}
 
     def decline(self, proposal: str) -> DeclinedProposalDocument:
         """Put a proposed change away."""
         declined = decline(self.house.record, proposal, actor=self.actor)
-        return {**proposal_document(declined), "declined_by": self.actor}
+        return {**self._proposal(declined), "declined_by": self.actor}
+
+    def _proposal(self, proposal: Proposal) -> ProposalDocument:
+        return proposal_document(proposal, self.house.record.people())
 
     def invite(self, name: str) -> InvitationDocument:
         """A one-time way in for the first administrator."""

@@ -437,7 +437,7 @@ class Remote:
         subject: str | None = None,
     ) -> Document:
         path = f"/deployments/{_part(identity)}"
-        key = self._key(signing)
+        person = self._signs_as(signing)
         statement = self._statement(
             f"{path}/statements", signing, verdict, identity=identity, conditions=conditions, reason=reason
         )
@@ -447,13 +447,17 @@ class Remote:
                 f"{subject[:12]}…; nothing was signed. Look at the memo again, then repeat the command."
             )
         said = {"role": signing.role.value, "conditions": list(conditions), "reason": reason}
+        key = KeyFile.load(signing.key or self.keys(person))  # once the server says that this role may sign
         return self._post(f"{path}/{kind}", said | {"envelope": key.sign_statement(statement)})
 
     def _key(self, signing: Hand) -> KeyFile:
+        return KeyFile.load(signing.key or self.keys(self._signs_as(signing)))
+
+    def _signs_as(self, signing: Hand) -> str:
         person = str(self._get("/me")["name"])
         if signing.person not in {None, person}:
             raise RefusedError(f"This token is {person}'s, and --as names {signing.person}; sign with their own token.")
-        return KeyFile.load(signing.key or self.keys(person))
+        return person
 
     def _statement(
         self,

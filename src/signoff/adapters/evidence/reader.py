@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -32,6 +33,7 @@ from signoff.adapters.folder_files import one_reading, read_inside, resolved, un
 from signoff.adapters.junit import Reports, read_reports
 from signoff.adapters.lock_files import pinned
 from signoff.domain.dossier import Dossier, EvidenceDeclaration, ReturnUnit
+from signoff.domain.environment import Lock
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.evidence import AssetReturns, Evidence, PaperLog, Positions, Predictions, Returns, Trials
 from signoff.domain.floor import Floor, InForce, Origin, content_digest, differences
@@ -114,6 +116,9 @@ class FolderReader:
             files |= found.files
         files |= reports.files
         _take_inputs(folder, dossier.value, files)
+        if (lock := dossier.value.infrastructure.lock) is not None:
+            pins = pinned(lock, files[lock])
+            evidence = replace(evidence, lock=Lock(path=lock, sha256=sha256(files[lock]).hexdigest(), pins=pins))
         return Inputs(
             dossier=dossier.value,
             policy=effective,

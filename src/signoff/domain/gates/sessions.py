@@ -4,6 +4,7 @@ A record without its worst days is another record. Nothing in the remaining rows
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import floor
 from typing import Final
 
@@ -42,11 +43,11 @@ def calendar_sessions(evidence: Evidence, _dossier: Dossier, policy: Policy) -> 
     def measure() -> Measurement | Lack:
         returns = track_record(evidence)
         if isinstance(returns, Lack):
-            return returns
+            return _beside(returns, evidence)
         if (lack := less_than_a_year(evidence)) is not None:
-            return lack
+            return _beside(lack, evidence)
         vector(returns, "backtest")
-        held = evidence.coverage or (coverage("backtest", evidence.backtest.dates, time, None),)
+        held = _held(evidence)
         if (loose := next((one for one in held if one.bars and not one.bars.keeps_a_clock), None)) is not None:
             return Lack(
                 f"The rows within days of {loose.table} keep no clock: too few times of the day recur, so whether bars "
@@ -80,6 +81,23 @@ def _figures(worst: Coverage) -> Iterator[Quantity]:
         yield count("gates.sessions.bars_expected", bars.expected)
         yield count("gates.sessions.bars_missing", bars.missing)
         yield count("gates.sessions.short_days", len(bars.short))
+
+
+def differences(evidence: Evidence) -> tuple[str, ...]:
+    """Each table that lacks rows or has some while the market is shut: how many, and the first of them by date."""
+    return tuple(
+        _said(one) for one in _held(evidence) if one.missing.size or one.shut.size or (one.bars and one.bars.short)
+    )
+
+
+def _held(evidence: Evidence) -> tuple[Coverage, ...]:
+    backtest = evidence.backtest
+    return evidence.coverage or (coverage("backtest", backtest.dates, backtest.time, None),)
+
+
+def _beside(lack: Lack, evidence: Evidence) -> Lack:
+    """Why nothing was judged, with what the tables lack all the same."""
+    return replace(lack, reason=" ".join((lack.reason, *differences(evidence))))
 
 
 def _turning_point(worst: Coverage, limit: float) -> str:

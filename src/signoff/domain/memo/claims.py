@@ -10,16 +10,13 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
 
+from signoff.domain.memo.every_gate import NUMBERS, gate_contradictions, is_outcome
+from signoff.domain.memo.placeholders import PLACEHOLDER, blanked, misplaced
 from signoff.domain.quantity import Quantity, Unit
 
 MOST_NUMBERS: Final = 150
 """In one text: each is held against every figure, and its subject is searched for in the whole sentence."""
-_WORDS: Final = {
-    word: value
-    for value, word in enumerate(
-        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-    )
-}
+_WORDS: Final = {"zero": 0} | {word: value for value, word in enumerate(NUMBERS, start=1)}
 _UNITS: Final = (
     (r"percentage points?|pp", "points"),
     (r"%|per ?cent\b", "%"),
@@ -76,6 +73,7 @@ class Subject:
     gain: Gain = Gain.GOOD
 
 
+_GATE_COUNTS: Final = Subject(r"gates?", r"^gates\.(?:passed|total)$")
 _SUBJECTS: Final = (
     Subject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
     Subject(r"hansen|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
@@ -98,7 +96,7 @@ _SUBJECTS: Final = (
     Subject(r"windows?|quarters?", r"windows$"),
     Subject(r"predictions?", r"predictions|\.n$"),
     Subject(r"partitions?|splits?", r"partitions$|splits$"),
-    Subject(r"gates?", r"^gates\.(?:passed|total)$"),
+    _GATE_COUNTS,
     Subject(r"features?", r"^features\."),
     Subject(r"trials?|configurations?", r"\.trials$"),
     Subject(r"allocations?|capital", r"^plan\.allocation$"),
@@ -119,6 +117,29 @@ _SCOPES: Final = (
     (r"^stress\.own_", r"stress"),
     (r"^paper\.(?:sharpe|correlation|days)", r"paper|correlat"),
 )
+# A sentence that names one of these is held against its figures alone; plans are of no such circumstance.
+_OWN_FIGURES: Final = (
+    ("paper trading", r"\bpaper\b", r"^paper\."),
+    (
+        "live trading",
+        r"(?<!go )(?<!goes )(?<!going )(?<!gone )(?<!went )\blive\b(?! (?:date|phase|rollout|deployment))"
+        r"|(?<!version )(?<!model )\bin production\b",
+        r"^live\.",
+    ),
+    (
+        "the walk-forward windows",
+        r"\bwalk[ -]forward\b(?! (?:gates?|consistency|passes|fails|clears|holds)\b)",
+        r"^gates\.walk_forward\.",
+    ),
+)
+_PREVIOUS: Final = re.compile(
+    r"(?<!than )(?<!over )(?<!with )(?<!to )(?<!against )(?<!versus )(?<!vs )(?<!from )(?<!replaces )"
+    r"\b(?:(?:the|our|its) )?(?:previous|old|former|incumbent|champion)\b",
+    re.IGNORECASE,
+)
+PREVIOUS: Final = "the previous version"
+_ELSEWHERE: Final = re.compile(r"\b(?:new|candidate|backtest\w*|out of sample)\b", re.IGNORECASE)
+_PLANNED: Final = r"^(?:\^plan|\^features|\^training|\^gates\\\.\()"
 _BETTER: Final = r"improv\w*|better|enhanc\w*|strengthen\w*"
 _WORSE: Final = r"worse\w*|deteriorat\w*|weaken\w*|slower"
 _MORE: Final = r"increas\w*|higher|rise[sn]?|rose|rising|gain(?:s|ed)?|more|up|grow\w*|grew|greater|larger|deeper"
@@ -135,7 +156,7 @@ _SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|\n")
 # No repetition in a search is without end where another begins: a text is read once, however it repeats itself.
 _COUNT: Final = rf"(?:(?<!\d)\d{{1,9}}(?!\d)|{'|'.join(_WORDS)})"
 _GATES: Final = re.compile(
-    rf"\b(?P<n>{_COUNT}|all|every|none)(?: of|\s?/)?(?: (?:the|its|our|all)){{0,4}}(?: memo['’]s)?"
+    rf"(?<!but )\b(?P<n>{_COUNT}|all|every|none)(?: of|\s?/)?(?: (?:the|its|our|all)){{0,4}}(?: memo['’]s)?"
     rf"(?:\s?(?P<total>{_COUNT}))?"
     r"(?: (?:validation|risk|memo)){0,4} gates?\b(?P<rest>[^.;,]*)",
     re.IGNORECASE,
@@ -170,6 +191,8 @@ class Claim:
     change: int | None
     sentence: str
     is_taken_over: bool = False
+    scope: str = ""
+    own_facts: str = ""
 
     @property
     def signed(self) -> float:
@@ -186,13 +209,18 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     `known_words` are names that contain digits; one that is nothing but a number ("2.0") is a name only where no
     figure is the subject.
     """
-    known = [fact for fact in facts if fact.is_provided]
+    given = [fact for fact in facts if fact.is_provided]
+    known = [fact for fact in given if not is_outcome(fact)]
     known += _differences(known)
-    text = _without_names(text, known_words)
+    named = [fact for fact in facts if not is_outcome(fact)]
+    placed = [*misplaced(text, named), *_mislabelled(text, named)]
+    text = _without_names(blanked(text), known_words)
     if (numbers := sum(1 for _ in _NUMBER.finditer(text))) > MOST_NUMBERS:
         return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
-    found = [*_gate_contradictions(text, known), *_unreadable(text)]
-    text = _GATES.sub(lambda m: " " * len(m[0]) if m["n"].lower() in {"all", "every"} else _blank_counts(m), text)
+    has_outcomes = any(is_outcome(fact) for fact in given)
+    found = [*placed, *gate_contradictions(text, given)]
+    found += [*_gate_contradictions(text, known, is_counted_only=has_outcomes), *_unreadable(text)]
+    text = _GATES.sub(_blank_counts, text)
     bare = {word for word in known_words if re.fullmatch(r"\d+(?:\.\d+)*", word)}
     claims = [
         claim
@@ -210,6 +238,26 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
             found.extend(_contradiction(claims[index], known))
             index += 1
     return tuple(found)
+
+
+def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
+    """Each placeholder whose words say that it is another figure: its own number is right, and its name is not."""
+    by_name = {fact.name: fact for fact in facts}
+    plain = blanked(text)
+    for match in PLACEHOLDER.finditer(text):
+        if (fact := by_name.get(match["name"])) is None:
+            continue
+        start, end = match.span()
+        clause = _clause(plain, start, end)
+        subjects = [subject for subject, *_ in _subjects(plain, *clause) if subject is not _GATE_COUNTS]
+        scope, own_facts = _scope(plain, (start, end), clause, subjects[0] if subjects else None)
+        lacking = [words for name, words in _SCOPES if re.search(name, fact.name)]
+        if subjects and not any(re.search(subject.facts, fact.name) for subject in subjects):
+            yield f"“{match[0]}” is not what its words say it is: “{plain[slice(*clause)].strip()[:80]}”."
+        elif scope and not re.search(own_facts, fact.name):
+            yield f"“{match[0]}” is no figure of {scope}, which its sentence names."
+        elif not all(re.search(words, _sentence(plain, start), re.IGNORECASE) for words in lacking):
+            yield f"“{match[0]}” is of a circumstance that its sentence does not name; say what {fact.name} is of."
 
 
 def _without_names(text: str, known_words: Collection[str]) -> str:
@@ -253,7 +301,34 @@ def _claims(text: str) -> Iterator[Claim]:
         if trail.rstrip().endswith(" by"):
             trail = ""  # the words before "by 8%" belong to the 8%
         claim = _claim(by_start[start], subject, _change(lead, trail, subject), _sentence(text, start))
-        yield replace(claim, is_taken_over=is_taken_over)
+        scope, own_facts = _scope(text, (start, end), (clause[0], min(after, clause[1])), subject)
+        yield replace(claim, is_taken_over=is_taken_over, scope=scope, own_facts=own_facts)
+
+
+def _scope(text: str, span: tuple[int, int], clause: tuple[int, int], subject: Subject | None) -> tuple[str, str]:
+    """The circumstance that a number is of, and the names of its figures: paper, live, or the previous version."""
+    start, end = span
+    if subject is not None and re.match(_PLANNED, subject.facts):
+        return "", ""
+    left = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
+    found = _SENTENCE.search(text, end)
+    right = found.start() if found else len(text)
+    sentence = [
+        (name, facts, left + m.start(), left + m.end())
+        for name, words, facts in _OWN_FIGURES
+        for m in re.finditer(words, text[left:right], re.IGNORECASE)
+    ]
+    sentence += [("", "", left + m.start(), left + m.end()) for m in _ELSEWHERE.finditer(text[left:right])]
+    sentence = [
+        one for one in sentence if one[2] < clause[1] or re.search(r"\d", text[slice(*_clause(text, *one[2:]))]) is None
+    ]
+    if any(name for name, *_ in sentence):
+        inside = [one for one in sentence if clause[0] <= one[2] < clause[1]]
+        nearest = min(inside or sentence, key=lambda one: max(start - one[3], one[2] - end))
+        return nearest[0], nearest[1]
+    previous = [m for m in _PREVIOUS.finditer(text, left, start) if not _ELSEWHERE.search(text, m.end(), start)]
+    previous += list(_PREVIOUS.finditer(text, end, clause[1]))
+    return (PREVIOUS, r"\.old$") if previous else ("", "")
 
 
 def _claim(match: re.Match[str], subject: Subject | None, change: int | None, sentence: str) -> Claim:
@@ -300,7 +375,10 @@ def _subject(text: str, clause: tuple[int, int], start: int, end: int) -> tuple[
 
     The second value says that it was taken over from there.
     """
-    nearest = min(_subjects(text, *clause), key=lambda s: max(start - s[2], s[1] - end), default=None)
+    named = _subjects(text, *clause)
+    if any(subject is not _GATE_COUNTS for subject, *_ in named):
+        named = [each for each in named if each[0] is not _GATE_COUNTS]  # counts of gates were judged before
+    nearest = min(named, key=lambda s: max(start - s[2], s[1] - end), default=None)
     if nearest is not None:
         return nearest[0], False
     sentence = max((m.end() for m in _SENTENCE.finditer(text, 0, start)), default=0)
@@ -339,12 +417,17 @@ def _contradiction(claim: Claim, facts: Sequence[Quantity]) -> tuple[str, ...]:
     candidates = _candidates(claim, facts)
     if any(_agrees(claim, fact) for fact in candidates):
         return ()
+    if claim.scope:
+        expected = _nearest(claim, candidates) if candidates else "it has no such figure"
+        return (f"“{claim.text}” agrees with no figure of {claim.scope}, which its sentence names; {expected}.",)
     return (f"“{claim.text}” agrees with no figure of the evidence; {_nearest(claim, candidates or facts)}.",)
 
 
 def _candidates(claim: Claim, facts: Sequence[Quantity]) -> list[Quantity]:
     about = claim.subject.facts if claim.subject else ""
     found = _about(about, claim, facts)
+    if claim.subject is _GATE_COUNTS and claim.unit:
+        return _about("", claim, facts)
     if claim.is_taken_over and all(_written(fact, claim.unit) is None for fact in found):
         return _about("", claim, facts)
     return found
@@ -355,6 +438,9 @@ def _about(about: str, claim: Claim, facts: Sequence[Quantity]) -> list[Quantity
         fact
         for fact in facts
         if re.search(about, fact.name)
+        and (
+            not claim.scope or (claim.scope == PREVIOUS and _is_change(claim)) or re.search(claim.own_facts, fact.name)
+        )
         and all(
             re.search(words, claim.sentence, re.IGNORECASE) for name, words in _SCOPES if re.search(name, fact.name)
         )
@@ -434,12 +520,16 @@ class Order(Enum):
 def _order(text: str, pair: Sequence[Claim]) -> Order | None:
     if len(pair) < 2 or "±" in (pair[0].sign, pair[1].sign):
         return None
+    if any(claim.scope not in {"", PREVIOUS} for claim in pair):
+        return None  # each is of a circumstance of its own
     between = text[pair[0].end : pair[1].start]
     if _ARROW.match(between):
         return Order.OLD_NEW
     if _FROM_TO.match(between) and re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE):
         return Order.OLD_NEW
-    return Order.NEW_OLD if _AGAINST.match(between) else None
+    if not _AGAINST.match(between):
+        return None
+    return Order.OLD_NEW if pair[0].scope == PREVIOUS != pair[1].scope else Order.NEW_OLD
 
 
 def _pair_contradictions(first: Claim, second: Claim, order: Order, facts: Sequence[Quantity]) -> Iterator[str]:
@@ -476,7 +566,7 @@ def _partners(
                 yield fact, partner
 
 
-def _gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
+def _gate_contradictions(text: str, facts: Sequence[Quantity], *, is_counted_only: bool) -> Iterator[str]:
     """How many gates pass or fail, of how many: digits and words alike, as in "four of the memo's five gates pass"."""
     by_name = {fact.name: fact.value for fact in facts}
     passed, total = by_name.get("gates.passed"), by_name.get("gates.total")
@@ -486,7 +576,10 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         fails = bool(_FAILING.search(match["rest"]))
         right = total - passed if fails else passed
         counts = {"all": total, "every": total, "none": 0.0}
-        claimed = counts[said] if (said := match["n"].lower()) in counts else _counted(said)
+        said = match["n"].lower()
+        if is_counted_only and said in counts:
+            continue  # sentences over all gates were held against each gate's outcome
+        claimed = counts[said] if said in counts else _counted(said)
         is_plain = match["total"] is None and not fails and not _PASSING.search(match["rest"])
         is_total_right = match["total"] is None or _counted(match["total"]) == total
         if is_total_right and (claimed == right or (is_plain and claimed == total)):

@@ -20,6 +20,23 @@ from signoff.domain.shortened import shortening_of
 _MOMENTS_AFTER: Final = ("T+7d", "T+30d")
 # What a person does, and no message can show.
 _ACTS: Final = ("meeting", "retrospective", "dashboard", "document", "review", "walkthrough", "handoff", "training")
+_EMAIL: Final = re.compile(r"\be-?mails?\b", re.IGNORECASE)
+_CALL: Final = re.compile(r"\b(?:SMS|text messages?|phone calls?|fax)\b", re.IGNORECASE)
+# Services that an item may name, and the hosts that are theirs.
+_SERVICES: Final = (
+    ("Slack", r"\bslack\b", ("slack.com", "slack-gov.com")),
+    (
+        "Microsoft Teams",
+        r"\b(?:microsoft|ms) teams\b|\bteams (?:announcement|channel|message|post|chat)\b|\b(?:in|on|via) teams\b",
+        ("webhook.office.com", "outlook.office.com", "logic.azure.com", "powerplatform.com"),
+    ),
+    ("PagerDuty", r"\bpager ?duty\b", ("pagerduty.com",)),
+    ("Opsgenie", r"\bops ?genie\b", ("opsgenie.com",)),
+    ("Discord", r"\bdiscord\b", ("discord.com", "discordapp.com")),
+    ("Telegram", r"\btelegram\b", ("telegram.org",)),
+    ("Google Chat", r"\bgoogle chat\b", ("chat.googleapis.com",)),
+    ("Jira", r"\bjira\b", ("atlassian.net", "atlassian.com")),
+)
 NOT_EVIDENCED: Final = "not evidenced"
 _BEFORE: Final = (
     Line("Trading desk notified", "desk"),
@@ -80,7 +97,10 @@ def unsent_before(release: Release) -> tuple[str, ...]:
     return tuple(
         item
         for item in release.dossier.communication.before
-        if not any(sent.is_received and _is_sent_so(item, sent) for sent in release.notices(item))
+        if not any(
+            sent.is_received and (sent.delivery is Delivery.UNRECORDED or not _not_taken(item, sent))
+            for sent in release.notices(item)
+        )
         and not release.done(item)
     )
 
@@ -118,16 +138,27 @@ def _notice(release: Release, title: str, declared: str | None, moments: tuple[s
         return CheckItem(text, is_checked=False, note="not sent")
     missing = [moment for moment in moments if not any(n.notice.startswith(moment) for n in sent)]
     still = f"; not yet sent: {', '.join(missing)}" if missing else ""
-    other = "; no mail server took it" if not all(_is_sent_so(text, notice) for notice in sent) else ""
+    wrong = dict.fromkeys(why for notice in sent if (why := _not_taken(text, notice)))
+    other = "".join(f"; {why}" for why in wrong)
     is_received = not other and all(notice.is_received for notice in sent)
     said = f"{'; '.join(_sending(notice) for notice in sent)}{other}{still}"
     return CheckItem(text, not missing and is_received, said)
 
 
-def _is_sent_so(text: str, notice: NoticeSent) -> bool:
-    """An item that says e-mail is ticked by an e-mail alone; an older Signoff did not record how a notice went out."""
-    is_email = re.search(r"\be-?mails?\b", text, re.IGNORECASE) is not None
-    return not is_email or notice.delivery in {Delivery.EMAIL, Delivery.UNRECORDED}
+def _not_taken(text: str, notice: NoticeSent) -> str:
+    """Why a notice is not what an item says it is; an item that names a service is ticked by that service alone.
+
+    An older Signoff did not record how a notice went out: it is believed of e-mail, the one way that there was.
+    """
+    if _EMAIL.search(text) and notice.delivery not in {Delivery.EMAIL, Delivery.UNRECORDED}:
+        return "no mail server took it"
+    if (call := _CALL.search(text)) is not None:
+        return f"no receiver of Signoff's shows “{call[0]}”"
+    host = notice.receiver.rpartition(" ")[2].lower().rstrip(".") if notice.delivery is Delivery.RECEIVER else ""
+    for name, words, hosts in _SERVICES:
+        if re.search(words, text, re.IGNORECASE) and not any(host == own or host.endswith(f".{own}") for own in hosts):
+            return f"{name} did not take it"
+    return ""
 
 
 def is_an_act(text: str) -> bool:

@@ -28,7 +28,7 @@ from signoff.domain.memo.rollback import rollback
 from signoff.domain.memo.sign_off import accepted, certified, sign_off
 from signoff.domain.memo.standing import Standing
 from signoff.domain.memo.success import success
-from signoff.domain.memo.summary import draft, summary_contradictions
+from signoff.domain.memo.summary import draft, summary_contradictions, written
 from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATION_RESULTS, front, validation
 from signoff.domain.memo.worst import red_or_missing
 from signoff.domain.policy import Policy, tighten
@@ -60,6 +60,7 @@ def compose(
     release = Release(dossier=dossier, policy=policy, evidence=evidence, assessment=assessment, standing=standing)
     header = dossier.header
     sections = _sections(release, last_updated or _last_signed(standing))
+    tldr, mark = written(dossier, policy, evidence, assessment, facts) if header.summary else (draft(release), "")
     return Memo(
         model=header.model,
         version=header.version,
@@ -69,7 +70,8 @@ def compose(
         deployment_type=header.deployment_type.value,
         decision=release.decision,
         notices=(*_notices(release), *_summary_notices(release, facts)),
-        tldr=header.summary or draft(release),
+        tldr=tldr,
+        tldr_mark=mark,
         key_figures=_key_figures(release),
         front=front(release),
         sections=sections,

@@ -153,7 +153,10 @@ class KeyFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """The whole document. `worst` and then `front` are what page one shows beneath the TL;DR and the key figures."""
+    """The whole document. `worst` and then `front` are what page one shows beneath the TL;DR and the key figures.
+
+    `tldr_mark` says whose word the TL;DR is where people wrote it; it is empty where the TL;DR is computed.
+    """
 
     model: str
     version: str
@@ -175,3 +178,4 @@ class Memo:
     kind: str = "Deployment memo"
     colophon: str = field(default="")
     certified: tuple[Certified, ...] = ()
+    tldr_mark: str = ""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from signoff.domain.dossier import Feed
+from signoff.domain.environment import compared
 from signoff.domain.memo.document import Align, Block, Cell, Code, Column, Fields, Paragraph, Section, Table
 from signoff.domain.memo.pieces import ABSENT, declared, declared_by, lead_in, one, versioned, words
 from signoff.domain.memo.release import Release
@@ -37,7 +38,7 @@ def _environment(release: Release) -> tuple[Block, ...]:
             (
                 ("Platform", words(given.platform)),
                 ("Container", words(given.container)),
-                *((("Lock file", Cell(f"{given.lock}, not compared with what runs")),) if given.lock else ()),
+                *((("Lock file", _lock(release)),) if given.lock else ()),
                 ("Resources", words(given.resources)),
                 ("Auto-scaling", words(given.autoscaling)),
             )
@@ -45,6 +46,15 @@ def _environment(release: Release) -> tuple[Block, ...]:
         declared_by("Configuration", release.author),
         Code(_configuration(release), "yaml"),
     )
+
+
+def _lock(release: Release) -> Cell:
+    """The lock file, and whether the replay ran what it pins; of production nothing is known."""
+    named, pit = release.dossier.infrastructure.lock, release.evidence.pit
+    if (lock := release.evidence.lock) is None:
+        return Cell(f"{named}, not compared with what runs")
+    captured = None if pit is None else pit.environment
+    return Cell(f"{lock.path} (sha256 {lock.sha256}), {compared(lock, captured)}; not compared with what runs")
 
 
 def _configuration(release: Release) -> str:

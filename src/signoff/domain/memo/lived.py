@@ -75,8 +75,11 @@ def _fated(memo: Memo, state: Deployment, kills: tuple[e.Recorded, ...]) -> Memo
     memo = replace(memo, notices=(head, *notices, *others))
     if mark is None:
         return memo
-    tldr = f"{notices[0]} Before that the release read: {memo.tldr.replace('Asks for ', 'Asked for ')}"
-    return replace(memo, decision=mark, status=mark, tldr=tldr)
+    if memo.tldr_mark:
+        tldr = f"{notices[0]} Before that the release read ({memo.tldr_mark}): “{memo.tldr}”"
+    else:
+        tldr = f"{notices[0]} Before that the release read: {memo.tldr.replace('Asks for ', 'Asked for ')}"
+    return replace(memo, decision=mark, status=mark, tldr=tldr, tldr_mark="")
 
 
 def _fate(state: Deployment, kill: e.Recorded | None) -> Iterator[str]:

@@ -4,7 +4,7 @@ A claim holds only where a check of a live journal ran. Paper trading proves not
 without a moment in common prove nothing about each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.events import Observed
-from signoff.domain.evidence import PaperLog, Predictions
+from signoff.domain.evidence import CodedSymbols, Floats, PaperLog, Predictions, Symbols
 from signoff.domain.monitoring import Level, explain
 from signoff.domain.policy import Policy
 
@@ -41,6 +41,8 @@ class Proof:
 
 
 BREACH_SESSIONS: Final = 30
+SAME_VALUE: Final = 1e-6
+"""Of the largest prediction: so far may a logged value lie from its prediction, as tables round what they hold."""
 NO_JOURNAL: Final = Proof(Found.NOT_EVIDENCED, "no live journal")
 NO_ORDERS: Final = Proof(Found.NOT_EVIDENCED, "the live journal holds no orders")
 NOT_RECOMPUTED: Final = Proof(Found.NOT_EVIDENCED, "no journaled prediction was recomputed")
@@ -108,7 +110,7 @@ def performance_breach(observed: Sequence[Observed], policy: Policy) -> str:
 
 
 def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
-    """Whether the log has a line for each prediction of the time that both cover, and a prediction for each order."""
+    """Whether the log has a line with the value of each prediction of the time that both cover, and each order one."""
     if paper is None or predictions is None or not paper.timestamps.size or not predictions.timestamps.size:
         return NO_PAPER
     start = max(paper.timestamps.min(), predictions.timestamps.min())
@@ -118,16 +120,41 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
         periods = f"predictions {_period(predictions.timestamps)}, paper log {_period(paper.timestamps)}"
         return Proof(Found.NOT_COMPARABLE, f"{periods}, no moment in common")
     inside = (predictions.timestamps >= start) & (predictions.timestamps <= end)
-    made = set(zip(predictions.timestamps[inside].tolist(), predictions.symbols[inside].tolist(), strict=True))
+    made = _by_key(predictions.timestamps[inside], predictions.symbols[inside], predictions.prediction[inside])
     logged = set(zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True))
     ordered = paper.quantity != 0
     based = int((ordered & np.isfinite(paper.prediction)).sum())
-    said = (
-        f"{len(made & logged):,} of {len(made):,} predictions {_day(start)} to {_day(end)} have their line, "
-        f"{based:,} of {int(ordered.sum()):,} orders a prediction"
+    others = _with_other_values(paper, made)
+    value = (
+        f"{others:,} {'line has' if others == 1 else 'lines have'} another value than the prediction"
+        if others
+        else "each with the value of its prediction"
     )
-    is_whole = made <= logged and based == int(ordered.sum())
+    said = (
+        f"{len(made.keys() & logged):,} of {len(made):,} predictions {_day(start)} to {_day(end)} have their line, "
+        f"{value} (tolerance {SAME_VALUE:.0e} of the largest), {based:,} of {int(ordered.sum()):,} orders a prediction"
+    )
+    is_whole = made.keys() <= logged and not others and based == int(ordered.sum())
     return Proof(Found.PROVEN if is_whole else Found.REFUTED, said)
+
+
+def _by_key(
+    timestamps: NDArray[np.datetime64], symbols: Symbols | CodedSymbols, values: Floats
+) -> Mapping[tuple[object, str], float]:
+    return dict(zip(zip(timestamps.tolist(), symbols.tolist(), strict=True), values.tolist(), strict=True))
+
+
+def _with_other_values(paper: PaperLog, made: Mapping[tuple[object, str], float]) -> int:
+    """How many lines of the log have the key of a prediction and another value, or none where there is one."""
+    keys = zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True)
+    pairs = [(logged, made[key]) for key, logged in zip(keys, paper.prediction.tolist(), strict=True) if key in made]
+    both: Floats = np.array(pairs, dtype=np.float64).reshape(-1, 2)
+    logged: Floats = both[:, 0]
+    predicted: Floats = both[:, 1]
+    tolerance = SAME_VALUE * float(np.max(np.abs(predicted), where=np.isfinite(predicted), initial=0.0))
+    with np.errstate(invalid="ignore"):
+        is_same = (logged == predicted) | (np.abs(logged - predicted) <= tolerance)
+    return int((~(is_same | (np.isnan(logged) & np.isnan(predicted)))).sum())
 
 
 def _period(timestamps: NDArray[np.datetime64]) -> str:

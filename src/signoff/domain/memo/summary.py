@@ -14,12 +14,23 @@ from signoff.domain.evidence import Evidence, RegisteredVersion
 from signoff.domain.finding import Outcome
 from signoff.domain.memo.changes import training_days
 from signoff.domain.memo.claims import contradictions
-from signoff.domain.memo.pieces import MEMO_GATES, gates_in_words, short_title, versioned
+from signoff.domain.memo.every_gate import is_outcome, outcomes
+from signoff.domain.memo.pieces import MEMO_GATES, declared, gates_in_words, short_title, versioned
+from signoff.domain.memo.placeholders import filled
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
-__all__ = ["SIGNIFICANCE", "contradictions", "draft", "known_facts", "known_words", "summary_contradictions"]
+__all__ = [
+    "SIGNIFICANCE",
+    "contradictions",
+    "draft",
+    "known_facts",
+    "known_words",
+    "summary_contradictions",
+    "summary_figures",
+    "written",
+]
 
 SIGNIFICANCE: Final = 0.05
 _SPOKEN: Final = ("None", "One", "Two", "Three", "Four", "Five")
@@ -46,6 +57,33 @@ def known_facts(
     return (*figures, *_more_facts(policy, evidence, assessment))
 
 
+def summary_figures(
+    dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
+) -> tuple[Quantity, ...]:
+    """Every figure that a summary may ask for by its name, as in `{metrics.sharpe.new}`."""
+    policy, _ = tighten(policy, dossier.plan.tighten)
+    return tuple(fact for fact in known_facts(policy, evidence, assessment, figures) if not is_outcome(fact))
+
+
+def written(
+    dossier: Dossier,
+    policy: Policy,
+    evidence: Evidence,
+    assessment: Assessment,
+    figures: Sequence[Quantity] | None,
+) -> tuple[str, str]:
+    """The summary that people wrote, its figures filled in, and the mark that says whose word it is."""
+    author, text = dossier.header.deployed_by.name, dossier.header.summary or ""
+    if figures is None:
+        return text, f"{declared(author)}; not held against the evidence"
+    parts = (dossier, policy, evidence, assessment, figures)
+    held = "were held against the evidence"
+    if summary_contradictions(*parts):
+        held = f"{held} and contradict it"
+    mark = f"{declared(author)}, not computed; the figures and gate outcomes in it {held}, its other words were not"
+    return filled(text, summary_figures(*parts)), mark
+
+
 def known_words(dossier: Dossier) -> tuple[str, ...]:
     """Names of this dossier that may hold digits and are no figures: the model, its versions, the rules it meets."""
     header = dossier.header
@@ -57,6 +95,7 @@ def known_words(dossier: Dossier) -> tuple[str, ...]:
 
 
 def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> Iterator[Quantity]:
+    yield from outcomes(assessment.findings, assessment.memo_gates)
     for side, version in (("new", evidence.candidate), ("old", evidence.champion)):
         if version is not None and version.features:
             yield count(f"features.{side}", len(set(version.features)))
