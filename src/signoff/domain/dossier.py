@@ -493,6 +493,14 @@ class ExtremeReturn(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HighSharpe(Strict):
+    """Why an annual Sharpe ratio above the limit of the policy is true, and up to which ratio. The memo prints it."""
+
+    up_to: Annotated[float, Gt(0), Le(1000)]
+    reason: Annotated[str, MinLen(10), MaxLen(1000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceDeclaration(Strict):
     """Who made what was measured, what a number of it means, and what its dates cannot show of time.
 
@@ -512,6 +520,7 @@ class EvidenceDeclaration(Strict):
     zone: Text | None = None
     risk_free_pct: Annotated[float, Interval(ge=-2.0, le=50.0)] = 0.0
     benchmark_lag: Annotated[int, Interval(ge=-5, le=5)] | None = None
+    high_sharpe: HighSharpe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

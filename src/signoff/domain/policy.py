@@ -157,6 +157,7 @@ class GatePolicy(Strict):
     """Thresholds of the gates, and which of them block.
 
     Trials whose correlation is above `same_trial_correlation` in size are one bet: at any leverage, reversed or not.
+    A backtest whose annual Sharpe ratio is above `largest_sharpe` is asked for a declaration.
     """
 
     spa: SpaGate = field(default_factory=SpaGate)
@@ -170,6 +171,7 @@ class GatePolicy(Strict):
     sessions: SessionsGate = field(default_factory=SessionsGate)
     near_miss_pct: Percentage = 10.0
     same_trial_correlation: Annotated[float, Ge(0.5), Lt(1)] = 0.95
+    largest_sharpe: Annotated[float, Gt(0), Le(1000), LOWER] = 10.0
 
 
 class Doubt(StrEnum):
