@@ -65,10 +65,15 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaGate(Strict):
-    """Symmetric Prediction Accuracy."""
+    """Symmetric Prediction Accuracy.
+
+    `realized_agreement` is the least share of rows on which the realised returns are those of `asset_returns` over the
+    declared horizon, where a release has both.
+    """
 
     threshold: Annotated[Share, HIGHER] = 0.45
     minimum_per_side: Annotated[int, Ge(1), HIGHER] = 30
+    realized_agreement: Annotated[Share, HIGHER] = 0.95
     blocking: bool = True
     long_only_waiver: bool = False
 
