@@ -138,10 +138,39 @@ class TestReversals:
 JUNK = {
     "forty that lose": lambda rng, _: rng.normal(-0.002, 0.01, (SESSIONS, 40)),
     "nine that lose": lambda rng, _: rng.normal(-0.0015, 0.01, (SESSIONS, 9)),
-    "the trials after ruinous costs": lambda _, family: family - 0.006,
     "others' reversals": lambda rng, family: -family[:, ::-1] + 0.004 * rng.normal(size=family.shape),
     "twenty that were late": lambda rng, _: rng.normal(-0.001, 0.004, (SESSIONS, 20)),
 }
+
+
+class TestConstants:
+    """The same trials again less a constant a row are no trials of their own, at any leverage, sign and place."""
+
+    @pytest.mark.parametrize(
+        "again",
+        [
+            lambda family: family - 0.006,
+            lambda family: 0.5 * family - 0.002,
+            lambda family: -2 * family - 0.004,
+            lambda family: family + 0.003,
+        ],
+        ids=["ruinous costs", "half the leverage", "reversed", "a rebate"],
+    )
+    @pytest.mark.parametrize("is_first", [True, False])
+    def test_they_change_neither_the_number_of_bets_nor_the_deflated_ratio(
+        self, again, is_first, evidence, dossier, policy
+    ):
+        family = unselected(13, mean=0.001)
+        best = int(np.argmax(family.mean(axis=0) / family.std(axis=0)))
+        both = np.hstack([again(family), family] if is_first else [family, again(family)])
+        chosen = best + family.shape[1] * is_first
+
+        plain = deflated_sharpe(tried(evidence, family, best), dossier, policy)
+        found = deflated_sharpe(tried(evidence, both, chosen), dossier, policy)
+
+        bets = [q.value for q in found.figures if q.name.endswith("deflated_sharpe.effective_trials")]
+        assert bets == [family.shape[1]]
+        assert found.statistic.value <= plain.statistic.value + 1e-9 or np.mean(again(family)) > np.mean(family)
 
 
 class TestJunk:

@@ -12,6 +12,7 @@ LIMIT = 0.95
 
 
 def cosine(one, other):
+    one, other = one - one.mean(), other - other.mean()
     return abs(one @ other) / np.sqrt((one @ one) * (other @ other))
 
 
@@ -128,3 +129,39 @@ def test_broken_entries_are_refused_by_row_and_column(broken):
 def test_a_limit_below_what_was_joined_is_refused():
     with pytest.raises(InputError, match="limit"):
         resemblance(family(0), lowest=0.5).bets(0.4)
+
+
+def rarely(seed, share=0.05):
+    """A trial that is at rest on most rows."""
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(1000) < share, rng.normal(0.001, 0.01, 1000), 0.0)
+
+
+def after(trial, cost):
+    """The trial less a cost on the rows on which it traded."""
+    return np.where(trial != 0, trial - cost, 0.0)
+
+
+COSTS = {
+    "on all rows": lambda own: own - 0.002,
+    "reversed, on all rows": lambda own: -3 * own - 0.001,
+    "where it traded": lambda own: after(own, 0.01),
+    "where it traded, with interest where not": lambda own: np.where(own != 0, own - 0.01, 0.0001),
+}
+
+
+@pytest.mark.parametrize("cost", COSTS.values(), ids=COSTS)
+@pytest.mark.parametrize("share", [0.02, 0.3, 1.0])
+def test_a_trial_less_a_constant_is_the_same_bet_however_rarely_it_traded(cost, share):
+    own, another = rarely(1, share), rarely(2, share)
+
+    bets = resemblance(np.column_stack([cost(own), own, another]), lowest=0.5).bets(LIMIT)
+
+    assert [bet.columns for bet in bets] == [(0, 1), (2,)]
+    assert bets[0].central == 1
+
+
+def test_rare_trials_of_other_days_stay_bets_of_their_own():
+    trials = np.column_stack([rarely(seed, 0.02) for seed in range(12)])
+
+    assert len(resemblance(trials, lowest=0.5).bets(LIMIT)) == 12

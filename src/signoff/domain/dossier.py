@@ -493,6 +493,29 @@ class ExtremeReturn(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HighSharpe(Strict):
+    """Why an annual Sharpe ratio above the limit of the policy is true, and up to which ratio. The memo prints it."""
+
+    up_to: Annotated[float, Gt(0), Le(1000)]
+    reason: Annotated[str, MinLen(10), MaxLen(1000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverTraded(Strict):
+    """Configurations that were tried and never traded: they have no returns, and count as trials.
+
+    `names` is optional; a name that stands among the columns of the trials is refused by the gate.
+    """
+
+    trials: Annotated[int, Ge(1), Le(1_000_000)]
+    names: tuple[Text, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.names and len(set(self.names)) != self.trials:
+            raise ValueError(f"trials says {self.trials}, and names has {len(set(self.names))} different names")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceDeclaration(Strict):
     """Who made what was measured, what a number of it means, and what its dates cannot show of time.
 
@@ -514,6 +537,8 @@ class EvidenceDeclaration(Strict):
     risk_free_pct: Annotated[float, Interval(ge=-2.0, le=50.0)] = 0.0
     benchmark_lag: Annotated[int, Interval(ge=-5, le=5)] | None = None
     benchmark_calendar: Text | None = None
+    high_sharpe: HighSharpe | None = None
+    never_traded: NeverTraded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

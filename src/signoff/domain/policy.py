@@ -65,10 +65,15 @@ class Tier(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpaGate(Strict):
-    """Symmetric Prediction Accuracy."""
+    """Symmetric Prediction Accuracy.
+
+    `realized_agreement` is the least share of rows on which the realised returns are those of `asset_returns` over the
+    declared horizon, where a release has both.
+    """
 
     threshold: Annotated[Share, HIGHER] = 0.45
     minimum_per_side: Annotated[int, Ge(1), HIGHER] = 30
+    realized_agreement: Annotated[Share, HIGHER] = 0.95
     blocking: bool = True
     long_only_waiver: bool = False
 
@@ -158,6 +163,7 @@ class GatePolicy(Strict):
 
     Trials whose correlation is above `same_trial_correlation` in size are one bet: at any leverage, reversed or not.
     A declared risk-free rate below `lowest_risk_free_pct` a year is refused, since it lifts every Sharpe ratio.
+    A backtest whose annual Sharpe ratio is above `largest_sharpe` is asked for a declaration.
     """
 
     spa: SpaGate = field(default_factory=SpaGate)
@@ -172,6 +178,7 @@ class GatePolicy(Strict):
     near_miss_pct: Percentage = 10.0
     same_trial_correlation: Annotated[float, Ge(0.5), Lt(1)] = 0.95
     lowest_risk_free_pct: Annotated[float, Interval(ge=-2.0, le=0.0), HIGHER] = -1.0
+    largest_sharpe: Annotated[float, Gt(0), Le(1000), LOWER] = 10.0
 
 
 class Doubt(StrEnum):

@@ -1,8 +1,9 @@
 """Which trials are one and the same bet, and so how many independent ones there were.
 
 Trials are identified by what they did and not by their names. Two are one bet when their returns are equal up to any
-leverage, sign included, and up to noise: when the size of their correlation is above a limit. The correlation is taken
-about zero, because a trial's mean is part of what it did.
+leverage, sign included, and up to noise and a constant in each row: when the size of their correlation is above a
+limit. A constant taken off is a cost or a rate and no other idea. It may be taken off on all rows, or on those alone on
+which the trial was not at rest; so rows of rest count as 0, and the others are taken less their mean.
 
 López de Prado and Lewis (2019, "Detection of false investment strategies using unsupervised learning methods",
 Quantitative Finance 19) count clusters of correlated trials as the effective number of trials, which the deflated
@@ -24,6 +25,11 @@ from signoff.stats.sample import Floats, matrix
 Similarity = NDArray[np.float32]
 _GONE: Final = -1.0
 STRIP: Final = 256
+_REST_ROWS: Final = 64
+_RESTING: Final = 0.25
+"""The share of rows with one and the same return from which a trial is at rest on them."""
+_STILL: Final = 1e-6
+_EQUALLY_GOOD: Final = 1e-9
 _EQUALLY_CENTRAL: Final = 1e-5
 """Members whose mean correlation with their cluster agrees to this are equally central."""
 
@@ -32,7 +38,9 @@ _EQUALLY_CENTRAL: Final = 1e-5
 class Bet:
     """The trials that are one bet: their columns, the most central one, and which of them are its reversal.
 
-    `central` is the first of the most central. `reversed` are those whose sign is opposite to that of the first column.
+    `central` is that of the most central which earned the most for its risk, and the first of those that tie: a copy
+    with costs does not stand for what was found without them. `reversed` are those whose sign is opposite to that of
+    the first column.
     """
 
     columns: tuple[int, ...]
@@ -55,6 +63,7 @@ class Resemblance:
     trials: int
     alike: NDArray[np.int64]
     similarity: Similarity
+    sharpes: Floats
     joined: tuple[tuple[int, int, float], ...]
     lowest: float
 
@@ -81,13 +90,15 @@ class Resemblance:
         columns = self.alike[places].tolist()
         within = self.similarity[np.ix_(places, places)]
         mean = np.abs(within).mean(axis=0)
-        central = int(np.flatnonzero(mean >= mean.max() - _EQUALLY_CENTRAL)[0])
+        equally = np.flatnonzero(mean >= mean.max() - _EQUALLY_CENTRAL)
+        sharpes = self.sharpes[self.alike[places][equally]]
+        central = int(equally[np.flatnonzero(sharpes >= sharpes.max() - _EQUALLY_GOOD)[0]])
         turned = tuple(column for column, rho in zip(columns, within[0].tolist(), strict=True) if rho < 0)
         return Bet(columns=tuple(columns), central=columns[central], reversed=turned)
 
 
 def resemblance(trials: Floats, *, lowest: float) -> Resemblance:
-    """Correlations about zero of (T, N) `trials`, and their complete linkage as far as |ρ| stays above `lowest`.
+    """Correlations of (T, N) `trials`, and their complete linkage as far as |ρ| stays above `lowest`.
 
     Single precision: nobody's limit hangs on the seventh digit. The N by N correlations are seen a strip at a time, and
     kept only for the columns that are like another one.
@@ -97,22 +108,59 @@ def resemblance(trials: Floats, *, lowest: float) -> Resemblance:
     InputError
         NaN or infinite entries, with row and column.
     """
-    unit = _at_unit_length(trials)
+    unit, sharpes = _at_unit_length(trials)
     alike = _with_a_like(unit, lowest)
     chosen = unit if alike.size == unit.shape[1] else np.ascontiguousarray(unit[:, alike])
     similarity = np.asarray(chosen.T @ chosen, dtype=np.float32)
     joined = tuple(_joined(np.abs(similarity), lowest))
-    return Resemblance(trials=unit.shape[1], alike=alike, similarity=similarity, joined=joined, lowest=lowest)
+    return Resemblance(
+        trials=unit.shape[1], alike=alike, similarity=similarity, sharpes=sharpes, joined=joined, lowest=lowest
+    )
 
 
-def _at_unit_length(trials: Floats) -> Similarity:
+def _at_unit_length(trials: Floats) -> tuple[Similarity, Floats]:
+    """The columns less their constants at unit length, and the Sharpe ratio of each row as they were."""
     scale = np.maximum(trials.max(axis=0, initial=0.0), -trials.min(axis=0, initial=0.0))
     if not np.isfinite(scale).all():
         matrix(trials, "trials")
-    unit = (trials / np.where(scale > 0, scale, 1.0)).astype(np.float32)
+    scaled = trials / np.where(scale > 0, scale, 1.0)
+    deviations = scaled.std(axis=0)
+    sharpes = np.asarray(scaled.mean(axis=0) / np.where(deviations > 0, deviations, np.inf), dtype=np.float64)
+    resting = _at_rest(scaled)
+    for column in np.flatnonzero(np.isfinite(resting)):
+        _center_active(scaled[:, column], resting[column])
+    scaled -= scaled.mean(axis=0) * ~np.isfinite(resting)
+    unit = scaled.astype(np.float32)
     norms = np.sqrt(np.einsum("tn,tn->n", unit, unit))
     unit /= np.where(norms > 0, norms, np.float32(1.0))
-    return np.asarray(unit, dtype=np.float32)
+    return np.asarray(unit, dtype=np.float32), sharpes
+
+
+def _at_rest(scaled: Floats) -> Floats:
+    """The return that each column repeats on a quarter of its rows or more; NaN where it repeats none.
+
+    A few rows tell which value it may be, and all of them whether it is.
+    """
+    rows = scaled.shape[0]
+    few = np.sort(scaled[np.unique(np.linspace(0, max(rows - 1, 0), min(_REST_ROWS, rows)).astype(np.int64))], axis=0)
+    found = np.full(scaled.shape[1], np.nan)
+    lag = max(int(few.shape[0] * _RESTING / 2), 1)
+    for column in np.flatnonzero((few[lag:] == few[:-lag]).any(axis=0)):
+        value = few[:-lag, column][few[lag:, column] == few[:-lag, column]][0]
+        if np.mean(scaled[:, column] == value) >= _RESTING:
+            found[column] = value
+    return found
+
+
+def _center_active(column: Floats, rest: float) -> None:
+    """Write 0 on the rows of rest and the others less their mean; where these do not vary, all less the whole mean."""
+    active = column != rest
+    others = column[active]
+    if others.size and np.ptp(others) > _STILL:
+        column[active] = others - others.mean()
+        column[~active] = 0.0
+    else:
+        column -= column.mean()
 
 
 def _with_a_like(unit: Similarity, lowest: float) -> NDArray[np.int64]:

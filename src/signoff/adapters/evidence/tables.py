@@ -35,6 +35,10 @@ ZONE: Final = "evidence.zone of dossier.yaml"
 CLOCK: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d"
 MOST_LISTED: Final = 20
 LARGEST_COST: Final = 0.1
+BASIS_POINTS: Final = 15.0
+"""The median size from which returns read as basis points: no strategy gains or loses 15% in a typical period."""
+MONEY: Final = 1000.0
+"""The median size from which they read as money: 1,000 basis points are 10%."""
 _WHOLE_TIME: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:?\d{2})$"
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
 _NOTHING_DECLARED: Final = EvidenceDeclaration()
@@ -263,8 +267,8 @@ class EvidenceTable:
             row = int(np.argmax(np.abs(given)))
             self.refuse(
                 f"column {name}: expected simple returns such as 0.012, found sizes such as {given[row]:g} "
-                f"({self.row(row)}); this looks like percent. Divide by 100, or say evidence.return_unit: percent in "
-                "dossier.yaml (fraction, if they are fractions)"
+                f"({self.row(row)}); {_unit_of(given)} (say evidence.return_unit: fraction in dossier.yaml, if they "
+                "are fractions)"
             )
         return given
 
@@ -538,6 +542,23 @@ def read_bytes(path: Path, folder: Path | None = None) -> bytes:
     if not content:
         raise BadInputError(f"{path}: expected a table, found an empty file. Write it again.")
     return content
+
+
+def _unit_of(given: Floats) -> str:
+    """What the typical size of returns that are no fractions suggests, and what to do; nothing is converted."""
+    size = float(np.median(np.abs(given[given != 0])))
+    if size < BASIS_POINTS:
+        return "this looks like percent. Divide by 100, or say evidence.return_unit: percent in dossier.yaml"
+    if size < MONEY:
+        return (
+            f"a median size of {size:.3g} looks like basis points: divide by 10,000; if it is a profit in money or a "
+            "number of shares, divide the profit by the capital it was made with"
+        )
+    return (
+        f"a median size of {size:,.0f} looks like a profit in money or a number of shares, which is no return: divide "
+        "the profit of each period by the capital at its beginning. Of an equity curve give the changes, "
+        "worth[t] / worth[t − 1] − 1"
+    )
 
 
 def _of_those_used(codes: np.ndarray, names: Symbols) -> CodedSymbols:

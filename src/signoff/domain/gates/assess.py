@@ -13,6 +13,7 @@ from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.figures import absent
 from signoff.domain.gates.hansen_spa import hansen_spa
+from signoff.domain.gates.high_sharpe import too_high
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
 from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
 from signoff.domain.gates.paper import paper_summary
@@ -80,7 +81,7 @@ def _assessed(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Pr
         findings=tuple(_judged(evidence, dossier, policy, progress)),
         period=evidence.backtest.period,
         time=evidence.backtest.time,
-        metrics=metric_rows(evidence, dossier.validation.targets),
+        metrics=metric_rows(evidence, dossier.validation.targets, too_high(evidence, dossier, policy)),
         sharpe_difference=compared.difference,
         sharpe_difference_p=compared.p_value,
         sharpe_difference_bootstrap_p=compared.bootstrap_p,
@@ -105,9 +106,11 @@ def _assessed(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Pr
 
 
 def _judged(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress) -> Iterator[Finding]:
+    high = too_high(evidence, dossier, policy)
     for done, gate in enumerate(GATES):
         progress(gate.__name__.replace("_", " "), done, len(GATES))
-        yield _with_left_out(gate(evidence, dossier, policy), evidence)
+        finding = _with_left_out(gate(evidence, dossier, policy), evidence)
+        yield high.on(finding) if high is not None and finding.key in OF_THE_RECORD else finding
     progress("the figures beside the gates", len(GATES), len(GATES))
 
 

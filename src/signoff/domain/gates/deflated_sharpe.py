@@ -70,7 +70,7 @@ class Spread:
         )
 
 
-def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding:
+def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
     """The probability that the true Sharpe ratio is above that of the luckiest of N trials without skill."""
     gate = policy.gates.deflated_sharpe
     rule = Rule(
@@ -102,10 +102,19 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             return bets
         sample = _moments(time.excess(returns), time)
         spread = _spread(bets.returns, bets.better, time)
-        result = _deflated(sample, bets.size, spread.variance)
+        idle = dossier.evidence.never_traded
+        if idle is not None and (
+            both := sorted(set(idle.names) & set(evidence.trials.names if evidence.trials else ()))
+        ):
+            return Lack(
+                f"evidence.never_traded of the dossier names {both[0]}, which has a column in the file `trials`; a "
+                "trial that never traded has none. Remove one of them."
+            )
+        never = 0 if idle is None else idle.trials
+        result = _deflated(sample, bets.size + never, spread.variance)
         passes = result.probability >= gate.threshold
-        coarser = _coarser(sample, trials, bets, gate.threshold) if passes else None
-        parts = _parts(evidence, sample, bets, spread, policy)
+        coarser = _coarser(sample, trials, bets, gate.threshold, never) if passes else None
+        parts = _parts(evidence, sample, bets, spread, policy, never)
         objections = (*((coarser,) if coarser else ()), *(part.objection(gate.threshold) for part in parts if passes))
         return Measurement(
             value=result.probability,
@@ -114,11 +123,13 @@ def deflated_sharpe(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Fi
             convention=result.convention,
             explanation=f"The backtest's Sharpe ratio is {number(sample.sharpe, Unit.RATIO, 4)} a "
             f"{time.unit}, in {time.rate_words}; the best of "
-            f"{bets.size} independent trials without skill would be expected to show "
+            f"{bets.size + never} independent trials without skill would be expected to show "
             f"{number(result.threshold, Unit.RATIO, 4)}. {trials.size} distinct trials are {bets.size} bets."
+            f"{_idle(never, dossier.header.deployed_by.name)}"
             f"{spread.words}{_said(parts, result.probability, gate.threshold)}{difference(trials.nearest)}",
             figures=(
                 *_figures(sample, result, trials, bets, spread),
+                *((count("gates.deflated_sharpe.never_traded", never),) if never else ()),
                 *(quantity for part in parts for quantity in part.figures()),
             ),
             objections=tuple(text for text in objections if text),
@@ -154,7 +165,9 @@ class Part:
         yield count(f"{name}_trials", self.family.size)
 
 
-def _parts(evidence: Evidence, sample: Moments, bets: Bets, spread: Spread, policy: Policy) -> tuple[Part, ...]:
+def _parts(
+    evidence: Evidence, sample: Moments, bets: Bets, spread: Spread, policy: Policy, never: int
+) -> tuple[Part, ...]:
     """The deflated ratio over each part of the family that has a spread of its own."""
     gate, time, trials = policy.gates.pbo, evidence.backtest.time, evidence.trials
     assert trials is not None  # the family was made of them
@@ -169,8 +182,15 @@ def _parts(evidence: Evidence, sample: Moments, bets: Bets, spread: Spread, poli
             first = np.ascontiguousarray(bets.returns[:, part.kept])
             other = np.ascontiguousarray(bets.better[:, part.kept]) if bets.has_turned else first
             variance = _spread(first, other, time).variance
-            found.append(Part(family=part, probability=_deflated(sample, part.size, variance).probability))
+            found.append(Part(family=part, probability=_deflated(sample, part.size + never, variance).probability))
     return tuple(found)
+
+
+def _idle(never: int, author: str) -> str:
+    """How many trials never traded, by whose word, as the next sentence of an explanation; empty where none."""
+    if not never:
+        return ""
+    return f" {never:,} more never traded, as declared by {author} in evidence.never_traded; they count as trials."
 
 
 def _on_rows_of(trials: Trials, backtest: Returns) -> Floats:
@@ -314,7 +334,7 @@ def _deflated(sample: Moments, trials: int, variance: float) -> DeflatedSharpeRa
     )
 
 
-def _coarser(sample: Moments, trials: Family, bets: Bets, threshold: float) -> str | None:
+def _coarser(sample: Moments, trials: Family, bets: Bets, threshold: float, never: int) -> str | None:
     """Where the verdict hangs on many trials that are nearly one bet: it would fail, were they counted as one.
 
     Trials just below the limit have little spread among themselves, and lower the variance that deflation rests on.
@@ -326,7 +346,7 @@ def _coarser(sample: Moments, trials: Family, bets: Bets, threshold: float) -> s
             continue
         sizes.add(len(found))
         variance = _spread(*sides(trials.returns, found), sample.time).variance
-        probability = _deflated(sample, len(found), variance).probability
+        probability = _deflated(sample, len(found) + never, variance).probability
         if probability < threshold:
             return (
                 f"The verdict hangs on trials that are nearly alike: with those above a correlation of {limit:g} "

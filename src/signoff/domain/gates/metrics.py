@@ -14,6 +14,7 @@ from signoff.domain.assessment import MetricRow, MetricStatus
 from signoff.domain.dossier import Targets
 from signoff.domain.evidence import Evidence, Returns
 from signoff.domain.gates.figures import absent, figure
+from signoff.domain.gates.high_sharpe import TooHigh
 from signoff.domain.gates.track import less_than_a_year
 from signoff.domain.gates.uncertainty import annual_ratio, autocorrelation_figures, of_annual_sharpe, sharpe_notes
 from signoff.domain.quantity import Quantity, Uncertainty, Unit, relative_change
@@ -83,12 +84,12 @@ METRICS: Final = (
 )
 
 
-def metric_rows(evidence: Evidence, targets: Targets) -> tuple[MetricRow, ...]:
-    """The five rows in the memo's order."""
-    return tuple(_row(metric, evidence, targets) for metric in METRICS)
+def metric_rows(evidence: Evidence, targets: Targets, high: TooHigh | None = None) -> tuple[MetricRow, ...]:
+    """The five rows in the memo's order; `high` is a Sharpe ratio that is above the policy's limit."""
+    return tuple(_row(metric, evidence, targets, high) for metric in METRICS)
 
 
-def _row(metric: Metric, evidence: Evidence, targets: Targets) -> MetricRow:
+def _row(metric: Metric, evidence: Evidence, targets: Targets, high: TooHigh | None) -> MetricRow:
     name = f"metrics.{metric.key}"
     new = _measured(metric, f"{name}.new", evidence.backtest)
     if evidence.backtest_previous is None:
@@ -105,8 +106,12 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets) -> MetricRow:
         change=relative_change(new.value, old.value),
         target=Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"),
         target_sign="≥",
-        status=metric_status(new.value, target, is_short=less_than_a_year(evidence) is not None),
-        notes=_notes(evidence) if metric.key == SHARPE else (),
+        status=metric_status(
+            new.value,
+            target,
+            is_short=less_than_a_year(evidence) is not None or (high is not None and not high.is_declared),
+        ),
+        notes=(*((high.words,) if high else ()), *_notes(evidence)) if metric.key == SHARPE else (),
         figures=autocorrelation_figures(evidence.backtest) if metric.key == SHARPE else (),
     )
 
@@ -120,7 +125,7 @@ def _notes(evidence: Evidence) -> tuple[str, ...]:
 
 
 def metric_status(value: float | None, target: float, *, is_short: bool = False) -> MetricStatus:
-    """How a figure that is better when higher stands to its target; a record that is too short says nothing."""
+    """How a figure that is better when higher stands to its target; a record too short or too good says nothing."""
     if value is None:
         return MetricStatus.NOT_PROVIDED
     if is_short:

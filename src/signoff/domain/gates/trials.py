@@ -134,7 +134,8 @@ def family(evidence: Evidence, *, at_any_leverage: bool) -> Family | Lack:
     if still:
         return Lack(
             f"The returns of {len(still)} of the {len(trials.names)} configurations in the file `trials` never vary "
-            f"(first {still[0]}), so they have no Sharpe ratio; run them again, or record why they could not run."
+            f"(first {still[0]}), so they have no Sharpe ratio; run them again. Where they "
+            "never traded, take their columns out and declare their number as evidence.never_traded in dossier.yaml."
         )
     return Family(returns=distinct, copies=trials.returns.shape[1] - distinct.shape[1], source=trials.source.name)
 

@@ -1,0 +1,84 @@
+"""A Sharpe ratio that no traded strategy has: a wrong file, a leak or a wrong unit until its author says otherwise.
+
+Every statistic of a record finds such a ratio excellent. So a person has to say why it is true, up to which ratio, and
+people who sign read that sentence as declared.
+"""
+
+from dataclasses import dataclass, replace
+
+from signoff.domain.dossier import Dossier, HighSharpe
+from signoff.domain.evidence import Evidence
+from signoff.domain.finding import Finding, Outcome
+from signoff.domain.gates.uncertainty import annual_ratio
+from signoff.domain.policy import Policy
+from signoff.domain.quantity import Quantity, Unit, number
+from signoff.stats.errors import StatisticsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooHigh:
+    """An annual Sharpe ratio of the backtest above the policy's limit, and what its author declares of it."""
+
+    sharpe: float
+    limit: float
+    declared: HighSharpe | None
+    author: str
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the author declares a ratio as high as this one."""
+        return self.declared is not None and self.sharpe <= self.declared.up_to
+
+    @property
+    def words(self) -> str:
+        """What was expected and found, and what lets it in; or who declared it, and why."""
+        found = f"The backtest's annual Sharpe ratio is {_said(self.sharpe)}"
+        limit = f"the policy's limit of {_said(self.limit)} (gates.largest_sharpe)"
+        if self.declared is not None and self.is_declared:
+            return (
+                f"{found}, above {limit}. Declared by {self.author} up to {_said(self.declared.up_to)}: "
+                f"“{self.declared.reason}”."
+            )
+        declared = "" if self.declared is None else f", and above the {_said(self.declared.up_to)} that is declared"
+        return (
+            f"{found}, expected at most {limit}{declared}. Check for look-ahead, missing costs and values that are no "
+            "returns. If the ratio is true, declare evidence.high_sharpe with up_to and reason in dossier.yaml."
+        )
+
+    def on(self, finding: Finding) -> Finding:
+        """The verdict of a gate that judges the record: none without a declaration, else with the declaration."""
+        if self.is_declared:
+            return replace(finding, reason=f"{finding.reason} {self.words}")
+        figures = (
+            Quantity(name=f"gates.{finding.key}.annual_sharpe", value=self.sharpe, unit=Unit.RATIO),
+            Quantity(name=f"gates.{finding.key}.largest_sharpe", value=self.limit, unit=Unit.RATIO),
+        )
+        outcome = Outcome.INCONCLUSIVE if finding.outcome is Outcome.PASS else finding.outcome
+        return replace(
+            finding,
+            outcome=outcome,
+            is_near_miss=False,
+            reason=f"{self.words} {finding.reason}",
+            figures=(*finding.figures, *figures),
+        )
+
+
+def too_high(evidence: Evidence, dossier: Dossier, policy: Policy) -> TooHigh | None:
+    """The ratio of the backtest where it is above the policy's limit; None where it is not, or cannot be computed."""
+    limit = policy.gates.largest_sharpe
+    try:
+        sharpe = annual_ratio(evidence.backtest)
+    except (StatisticsError, ArithmeticError, ValueError, TypeError, AttributeError):
+        return None  # each gate refuses by itself what it cannot compute
+    if not sharpe > limit:
+        return None
+    return TooHigh(
+        sharpe=sharpe,
+        limit=limit,
+        declared=dossier.evidence.high_sharpe,
+        author=dossier.header.deployed_by.name,
+    )
+
+
+def _said(sharpe: float) -> str:
+    return number(sharpe, Unit.RATIO)
