@@ -17,8 +17,8 @@ from signoff.rendering.markdown import markdown
 from signoff.rendering.pdf import pdf
 
 MARK = (
-    "declared by K. Example, not computed; the figures and gate outcomes in it were held against the evidence, its "
-    "other words were not"
+    "declared by K. Example, not computed; the figures that could be read in it were held against the evidence, its "
+    "words were not"
 )
 
 

@@ -1,17 +1,20 @@
 """Names that a reader takes for one another: "Q Ferrari" beside "Q. Ferrari", or with a Cyrillic letter in it.
 
-Two names look alike where nothing but case, blanks, punctuation, accents, or a letter that is drawn like another sets
-them apart. Whoever compares people to keep them apart treats such names as one person; who looks people up does not.
+Two names look alike where nothing but case, blanks, punctuation, accents, the order of words, or a letter that is drawn
+like another sets them apart. Whoever compares people to keep them apart treats such names as one person; who looks
+people up does not.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 from unicodedata import category, normalize
 
+_BREAK: Final = re.compile(r"[\W_]+")
 # Letters of other scripts, and digits, that are drawn like Latin letters; the case is folded before.
 _DRAWN_LIKE: Final = str.maketrans(
-    "авеёкмнорстухіјѕԁԛԝһүґӏгпαβγεηικνορτυχωϲϳıłøđðþɑɡǀ|0158",
-    "abeekmhopctyxijsdqwhyrlrnabyenikvoptuxwcjiloddpagllolsb",
+    "авеёєҽǝкмнорстухіјѕԁԛԝһүґӏгпαβγεηικνορτυχωϲϳϝıłøđðþɑɡǀ|0158ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢꓝꓖꓮꓰꓣꓲꓳ",
+    "abeeeeekmhopctyxijsdqwhyrlrnabyenikvoptuxwcjfiloddpagllolsbabcdefghijklmnoprstuvwyzfgaerio",
 )
 _TWO_AS_ONE: Final = (("rn", "m"), ("vv", "w"), ("æ", "ae"), ("œ", "oe"), ("i", "l"))
 
@@ -25,14 +28,25 @@ def skeleton(name: str) -> str:
     return letters or " ".join(read.split())
 
 
+def reading(name: str) -> tuple[frozenset[str], str]:
+    """What two names are compared by: their words in any order, and all their letters where one has a single word."""
+    bare = normalize("NFKC", name).partition("<")[0] or name
+    words = [one for one in (skeleton(part) for part in _BREAK.split(bare)) if one.strip()]
+    return frozenset(words), skeleton(name)
+
+
+def _look_alike(one: str, other: str) -> bool:
+    (words, letters), (others, theirs) = reading(one), reading(other)
+    return words == others or (letters == theirs and min(len(words), len(others)) <= 1)
+
+
 def are_alike(one: Iterable[str], other: Iterable[str]) -> bool:
     """Whether any name of one person looks like one of the other's."""
-    return not {skeleton(name) for name in one}.isdisjoint(skeleton(name) for name in other)
+    others = tuple(other)
+    return any(_look_alike(name, another) for name in one for another in others)
 
 
 def look_alikes(name: str, known_as: Iterable[str], enrolled: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The people enrolled under another name that looks like this one's, or like one of their logins."""
-    own = {skeleton(each) for each in (name, *known_as)}
-    return tuple(
-        sorted(other for other, names in enrolled.items() if other != name and own & {skeleton(n) for n in names})
-    )
+    own = (name, *known_as)
+    return tuple(sorted(other for other, names in enrolled.items() if other != name and are_alike(own, names)))

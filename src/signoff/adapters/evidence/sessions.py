@@ -44,6 +44,8 @@ NONE_SHUT: Final = 0.001
 """Shares of rows while an exchange is shut: up to these the dates follow it, however many of its sessions they lack."""
 ROWS: Final = 1.05
 """How far a declared number of rows a year may be from that of the dates, which every Sharpe ratio is scaled by."""
+ROWS_OF_A_CALENDAR: Final = 1.01
+"""The same for weeks, months and longer: a year has as many of them everywhere."""
 FEWEST_LAGGED: Final = 30
 CERTAIN: Final = 4.0
 """Standard errors by which agreement at another lag is the better one: chance does that once in fifteen thousand."""
@@ -150,11 +152,12 @@ def _timed(folder: Path, table: Returns, declared: EvidenceDeclaration, *, is_ow
     rows = declared.rows_a_year
     if rows is not None and not is_other:
         counted, how = _counted_rows_a_year(table, found)
-        if table.dates.size > 1 and rows != found.rows_a_year and not 1 / ROWS <= rows / counted <= ROWS:
+        allowed = ROWS if found.frequency is Frequency.DAILY else ROWS_OF_A_CALENDAR
+        if table.dates.size > 1 and rows != found.rows_a_year and not 1 / allowed <= rows / counted <= allowed:
             raise BadInputError(
                 f"{where}: expected {rows:g} rows a year, as evidence.rows_a_year of dossier.yaml says, found "
                 f"{found.frequency.value} rows, which are {counted:.0f} a year{how}. They may differ by "
-                f"{ROWS - 1:.0%}. Correct the key or the file. Nothing was written."
+                f"{allowed - 1:.0%}. Correct the key or the file. Nothing was written."
             )
         sampling = replace(sampling, rows_a_year=rows)
     return replace(table, sampling=sampling)

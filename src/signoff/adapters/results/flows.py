@@ -20,7 +20,10 @@ from signoff.stats.sample import Floats
 FLOW: Final = "flow"
 FORMULA: Final = "(value - flow) / value of the day before - 1"
 PAID: Final = frozenset(
-    {"flow", "flows", "cash flow", "cash flows", "cashflow", "cashflows", "net flow", "net flows", "external flows"}
+    {
+        *("flow", "flows", "cash flow", "cash flows", "cashflow", "cashflows", "net flow", "net flows"),
+        *("external flows", "net deposit", "net deposits", "net contributions", "net inflow", "net inflows"),
+    }
 )
 IN: Final = frozenset({"deposit", "deposits", "contribution", "contributions", "subscriptions", "inflow", "inflows"})
 OUT: Final = frozenset({"withdrawal", "withdrawals", "redemption", "redemptions", "outflow", "outflows"})
@@ -29,6 +32,7 @@ JUMP: Final = 10.0
 AROUND: Final = 10
 """The rows on each side whose own sizes a jump may be like: markets are wild for weeks at a time."""
 FEWEST: Final = 8
+FEWEST_FLOWS: Final = 3
 MOST_NAMED: Final = 3
 
 
@@ -80,10 +84,22 @@ def _without_flows(values: Labelled, paid: pl.Series) -> Labelled:
         )
     before = bare.frame[name].shift(1)
     found = changes(bare)
+    _refuse_other_sign(values, found.frame[name], (unpaid / before)[1:] - 1, paid[1:] != 0)
     frame = found.frame.with_columns(((unpaid / before)[1:] - 1).alias(name))
     times = int((paid[1:] != 0).sum())
     note = f"flows of {times} days were taken out, as at the end of each day: a return is {FORMULA}"
     return Labelled(frame, found.said, (*found.notes, note))
+
+
+def _refuse_other_sign(values: Labelled, plain: pl.Series, without: pl.Series, is_paid: pl.Series) -> None:
+    """Refuse flows that make the days on which they were paid wilder, where the opposite sign makes them calmer."""
+    raw, taken = plain.filter(is_paid).to_numpy(), without.filter(is_paid).to_numpy()
+    opposite = 2 * raw - taken
+    if raw.size >= FEWEST_FLOWS and np.abs(taken).sum() > np.abs(raw).sum() > np.abs(opposite).sum():
+        raise values.refuse(
+            f"column {FLOW}: expected money paid in above 0 and money paid out below 0, found the opposite: taking the "
+            "flows out makes the returns of their days larger, and adding them makes these smaller. Change their sign."
+        )
 
 
 def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float]) -> None:

@@ -13,7 +13,7 @@ from signoff.domain.dossier import Dossier, PredictionKind
 from signoff.domain.evidence import Evidence, Predictions
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
-from signoff.domain.gates.realized import agreement
+from signoff.domain.gates.realized import agreement, likeliest
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
@@ -49,13 +49,13 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             plausible_probabilities(predictions.prediction, "predictions, column prediction")
         plausible_scores(predictions.prediction, "predictions, column prediction")
         plausible_scores(predictions.realized, "predictions, column realized")
-        held = agreement(evidence, dossier.validation.prediction_horizon)
-        if held is not None and evidence.asset_returns is not None and held.share < gate.realized_agreement:
-            sources = predictions.source.name, evidence.asset_returns.source.name
-            return Lack(held.words(gate.realized_agreement, *sources), tuple(held.figures()))
         days = predictions.timestamps.astype("datetime64[D]")
         inferred = inferred_horizon(predictions.realized, days, predictions.symbols)
         declared = dossier.validation.prediction_horizon
+        held = likeliest(evidence, inferred) if declared is None else agreement(evidence, declared)
+        if held is not None and evidence.asset_returns is not None and held.share < gate.realized_agreement:
+            sources = predictions.source.name, evidence.asset_returns.source.name
+            return Lack(held.words(gate.realized_agreement, *sources), tuple(held.figures()))
         result = symmetric_prediction_accuracy(
             predictions.prediction,
             predictions.realized,

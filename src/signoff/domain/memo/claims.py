@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Final
 
 from signoff.domain.memo.every_gate import NUMBERS, gate_contradictions, is_outcome
-from signoff.domain.memo.placeholders import PLACEHOLDER, blanked, misplaced
+from signoff.domain.memo.placeholders import PLACEHOLDER, blanked, filled, misplaced
 from signoff.domain.quantity import Quantity, Unit
 
 MOST_NUMBERS: Final = 150
@@ -214,12 +214,13 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     known += _differences(known)
     named = [fact for fact in facts if not is_outcome(fact)]
     placed = [*misplaced(text, named), *_mislabelled(text, named)]
+    counts = filled(text, [fact for fact in named if fact.name.startswith("gates.")])
     text = _without_names(blanked(text), known_words)
     if (numbers := sum(1 for _ in _NUMBER.finditer(text))) > MOST_NUMBERS:
         return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
     has_outcomes = any(is_outcome(fact) for fact in given)
     found = [*placed, *gate_contradictions(text, given)]
-    found += [*_gate_contradictions(text, known, is_counted_only=has_outcomes), *_unreadable(text)]
+    found += [*_gate_contradictions(blanked(counts), known, is_counted_only=has_outcomes), *_unreadable(text)]
     text = _GATES.sub(_blank_counts, text)
     bare = {word for word in known_words if re.fullmatch(r"\d+(?:\.\d+)*", word)}
     claims = [

@@ -121,9 +121,10 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
         return Proof(Found.NOT_COMPARABLE, f"{periods}, no moment in common")
     inside = (predictions.timestamps >= start) & (predictions.timestamps <= end)
     made = _by_key(predictions.timestamps[inside], predictions.symbols[inside], predictions.prediction[inside])
-    logged = set(zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True))
-    ordered = paper.quantity != 0
-    based = int((ordered & np.isfinite(paper.prediction)).sum())
+    logged = set(_keys(paper))
+    ordered = (paper.quantity != 0) & (paper.timestamps >= start) & (paper.timestamps <= end)
+    predicted = _by_key(predictions.timestamps, predictions.symbols, predictions.prediction)
+    based = sum(key in predicted for key, is_order in zip(_keys(paper), ordered.tolist(), strict=True) if is_order)
     others = _with_other_values(paper, made)
     value = (
         f"{others:,} {'line has' if others == 1 else 'lines have'} another value than the prediction"
@@ -132,8 +133,10 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
     )
     said = (
         f"{len(made.keys() & logged):,} of {len(made):,} predictions {_day(start)} to {_day(end)} have their line, "
-        f"{value} (tolerance {SAME_VALUE:.0e} of the largest), {based:,} of {int(ordered.sum()):,} orders a prediction"
+        f"{value} (tolerance {SAME_VALUE:.0e} of it), {based:,} of {int(ordered.sum()):,} orders a prediction"
     )
+    if beside := sum(key not in predicted for key in _keys(paper)):
+        said += f"; {beside:,} lines have no prediction to be held against"
     is_whole = made.keys() <= logged and not others and based == int(ordered.sum())
     return Proof(Found.PROVEN if is_whole else Found.REFUTED, said)
 
@@ -144,16 +147,19 @@ def _by_key(
     return dict(zip(zip(timestamps.tolist(), symbols.tolist(), strict=True), values.tolist(), strict=True))
 
 
+def _keys(paper: PaperLog) -> list[tuple[object, str]]:
+    return list(zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True))
+
+
 def _with_other_values(paper: PaperLog, made: Mapping[tuple[object, str], float]) -> int:
     """How many lines of the log have the key of a prediction and another value, or none where there is one."""
-    keys = zip(paper.timestamps.tolist(), paper.symbols.tolist(), strict=True)
-    pairs = [(logged, made[key]) for key, logged in zip(keys, paper.prediction.tolist(), strict=True) if key in made]
+    lines = zip(_keys(paper), paper.prediction.tolist(), strict=True)
+    pairs = [(logged, made[key]) for key, logged in lines if key in made]
     both: Floats = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     logged: Floats = both[:, 0]
     predicted: Floats = both[:, 1]
-    tolerance = SAME_VALUE * float(np.max(np.abs(predicted), where=np.isfinite(predicted), initial=0.0))
     with np.errstate(invalid="ignore"):
-        is_same = (logged == predicted) | (np.abs(logged - predicted) <= tolerance)
+        is_same = (logged == predicted) | (np.abs(logged - predicted) <= SAME_VALUE * np.abs(predicted))
     return int((~(is_same | (np.isnan(logged) & np.isnan(predicted)))).sum())
 
 

@@ -80,7 +80,7 @@ def written(
     held = "were held against the evidence"
     if summary_contradictions(*parts):
         held = f"{held} and contradict it"
-    mark = f"{declared(author)}, not computed; the figures and gate outcomes in it {held}, its other words were not"
+    mark = f"{declared(author)}, not computed; the figures that could be read in it {held}, its words were not"
     return filled(text, summary_figures(*parts)), mark
 
 
