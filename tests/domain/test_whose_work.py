@@ -82,6 +82,16 @@ def test_a_name_that_looks_like_theirs_is_theirs(name):
     assert (found.name, found.is_enrolled) == ("Q. Ferrari", True)
 
 
+@pytest.mark.parametrize("name", ["Q. Fєrrari", "Ferrari, Q.", "Ferrari Q", "QFerrari", "Q. Fᴇʀʀᴀʀɪ", "Q. Fҽrrari"])
+def test_letters_of_other_scripts_and_the_order_of_words_make_nobody_else(name):
+    assert look_alikes(name, (), {"Q. Ferrari": ("Q. Ferrari",)}) == ("Q. Ferrari",)
+
+
+@pytest.mark.parametrize(("one", "other"), [("J. Ong", "Jo Ng"), ("Anna Ma", "Ann Ama"), ("Li Na", "L. Ina")])
+def test_the_breaks_between_words_set_people_apart(one, other):
+    assert look_alikes(one, (), {other: (other,)}) == ()
+
+
 @pytest.mark.parametrize("name", ["Q. Ferraro", "R. Ferrari", "Ferrari", "Quentin Ferrari", "Q. Ferrarini"])
 def test_another_name_is_somebody_else(name):
     assert look_alikes(name, (), {"Q. Ferrari": ("Q. Ferrari",)}) == ()

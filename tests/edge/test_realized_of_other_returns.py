@@ -1,6 +1,7 @@
 """`signoff check` holds `realized` against the returns of the assets: another unit or other returns pass nothing."""
 
 import json
+import re
 
 import numpy as np
 import polars as pl
@@ -74,6 +75,20 @@ def test_realized_that_is_no_return_of_the_assets_is_inconclusive(made, realized
     assert "Column realized of predictions.parquet is the return of asset_returns.parquet" in gate["reason"]
     assert "expected at least 95% (gates.spa.realized_agreement)" in gate["reason"]
     assert cause in gate["reason"]
+
+
+@pytest.mark.parametrize(
+    ("realized", "outcomes"),
+    [(TRUE, {"pass", "fail"}), (compounded(1, horizon=5), {"pass", "fail"}), (TRUE + 0.01, {"inconclusive"})],
+    ids=["three sessions", "five sessions", "shifted"],
+)
+def test_without_a_declared_horizon_the_one_that_agrees_best_is_taken(made, realized, outcomes, capsys):
+    dossier = (made / "dossier.yaml").read_text()
+    (made / "dossier.yaml").write_text(re.sub(r"prediction_horizon: *\d+", "prediction_horizon: null", dossier))
+    gate = accuracy_gate(made, realized, capsys)
+
+    assert gate["outcome"] in outcomes
+    assert ("validation.prediction_horizon is not declared" in gate["reason"]) == (outcomes == {"inconclusive"})
 
 
 @pytest.mark.parametrize(

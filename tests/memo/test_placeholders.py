@@ -95,6 +95,8 @@ def test_the_neighbours_of_a_misspelt_name_are_listed() -> None:
         "Sharpe {stress.covid.sharpe}.",
         "Every gate passes with a Sharpe of {metrics.sharpe.new}.",
         "Sharpe {metrics.sharpe.new}, hit rate 99%.",
+        "{gates.total} of {gates.total} gates pass.",
+        "{gates.total} gates pass.",
     ],
 )
 def test_a_right_figure_in_wrong_words_is_a_contradiction(summary: str) -> None:

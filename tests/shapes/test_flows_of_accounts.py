@@ -92,6 +92,14 @@ def test_a_jump_that_is_true_is_read_where_somebody_says_so(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [40_000.0, 60_000.0, 90_000.0])
+def test_flows_with_the_opposite_sign_are_refused(tmp_path, size):
+    paid = {10: size, 30: -size / 2, 45: size, 55: size}
+    columns = {"flow": column({at: -amount for at, amount in paid.items()})}
+    with pytest.raises(BadInputError, match="found the opposite"):
+        imported(tmp_path, table(columns, paid), flows_complete=True)
+
+
 @pytest.mark.parametrize("scale", [1, 8], ids=["calm", "wild for weeks"])
 def test_what_is_like_the_days_around_it_is_no_jump(tmp_path, scale):
     returns = np.concatenate([TRUE[:30], scale * TRUE[30:50], TRUE[50:]])
