@@ -6,7 +6,7 @@ prediction or one or two sessions later; one beginning holds for the whole table
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -17,8 +17,6 @@ from signoff.domain.quantity import Quantity, Unit, number, percent
 
 BEGINNINGS: Final = (0, 1, 2)
 """Sessions from a prediction's day to the first return of its horizon."""
-USUAL: Final = (1, 2, 3, 5, 10, 20, 21, 63)
-"""The horizons in sessions that are tried where none is declared, beside those around the inferred one."""
 FEWEST: Final = 30
 FEWEST_OF_DAY: Final = 3
 WITHIN: Final = 1e-6
@@ -44,51 +42,25 @@ class Agreement:
     rows: int
     horizon: int
     cause: str
-    is_declared: bool = True
 
     def words(self, limit: float, predictions: str, assets: str) -> str:
         """Why the predictions are not judged."""
         sessions = "1 session" if self.horizon == 1 else f"{self.horizon} sessions"
         return (
-            f"Column realized of {predictions} is the return of {assets}, compounded over the {sessions} "
-            f"{self._horizon}, on {number(self.share, Unit.PERCENT, 1)}% of {self.rows:,} rows that "
+            f"Column realized of {predictions} is the return of {assets}, compounded over the {sessions} of "
+            f"validation.prediction_horizon, on {number(self.share, Unit.PERCENT, 1)}% of {self.rows:,} rows that "
             f"both have; expected at least {number(limit, Unit.PERCENT, 0)}% (gates.spa.realized_agreement). "
-            f"{self.cause} Write the returns that came after each prediction as fractions, or "
-            f"{'correct' if self.is_declared else 'declare'} the horizon."
+            f"{self.cause} Write the returns that came after each prediction as fractions, or correct the horizon."
         )
-
-    @property
-    def _horizon(self) -> str:
-        if self.is_declared:
-            return "of validation.prediction_horizon"
-        return "that agree best (validation.prediction_horizon is not declared)"
 
     def figures(self) -> Iterator[Quantity]:
         yield percent("gates.spa.realized_agrees", self.share, n=self.rows)
 
 
-def likeliest(evidence: Evidence, inferred: int) -> Agreement | None:
-    """The same at the horizon that agrees best, where none is declared; None where a day has several predictions."""
-    predictions = evidence.predictions
-    if predictions is None or evidence.asset_returns is None or _is_intraday(predictions):
-        return None
-    tried = sorted({*USUAL, *(near for near in range(inferred - 2, inferred + 3) if near > 0)})
-    found = [held for each in tried if (held := agreement(evidence, each)) is not None]
-    return replace(max(found, key=lambda one: one.share), is_declared=False) if found else None
-
-
-def _is_intraday(predictions: Predictions) -> bool:
-    """Whether a symbol has several predictions on one day: they reach less far than a session."""
-    _, symbols = np.unique(predictions.symbols, return_inverse=True)
-    days = predictions.timestamps.astype("datetime64[D]").astype(np.int64)
-    keys = symbols.astype(np.int64) * (int(np.ptp(days)) + 1 if days.size else 1) + days
-    return np.unique(keys).size < keys.size
-
-
-def agreement(evidence: Evidence, horizon: int) -> Agreement | None:
-    """How far the realised returns are those of the assets; None where one table is missing, or too few rows are."""
+def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
+    """How far the realised returns are those of the assets; None where nothing was declared, or too few rows are."""
     predictions, assets = evidence.predictions, evidence.asset_returns
-    if predictions is None or assets is None:
+    if predictions is None or assets is None or horizon is None:
         return None
     table = _Compounded.of(assets, horizon)
     first, coded = table.rows_of(predictions)

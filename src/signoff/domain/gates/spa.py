@@ -13,7 +13,7 @@ from signoff.domain.dossier import Dossier, PredictionKind
 from signoff.domain.evidence import Evidence, Predictions
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
-from signoff.domain.gates.realized import agreement, likeliest
+from signoff.domain.gates.realized import agreement
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
@@ -52,7 +52,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         days = predictions.timestamps.astype("datetime64[D]")
         inferred = inferred_horizon(predictions.realized, days, predictions.symbols)
         declared = dossier.validation.prediction_horizon
-        held = likeliest(evidence, inferred) if declared is None else agreement(evidence, declared)
+        held = agreement(evidence, declared)
         if held is not None and evidence.asset_returns is not None and held.share < gate.realized_agreement:
             sources = predictions.source.name, evidence.asset_returns.source.name
             return Lack(held.words(gate.realized_agreement, *sources), tuple(held.figures()))
@@ -84,7 +84,8 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             if is_waived
             else result.convention,
             explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}"
-            f"{_absent(predictions, result, gate.threshold, value)}{omitted.said(hangs=hangs)}",
+            f"{_absent(predictions, result, gate.threshold, value)}{omitted.said(hangs=hangs)}"
+            f"{_not_held(evidence, declared)}",
             figures=(
                 *_figures(result),
                 *(held.figures() if held is not None else ()),
@@ -126,6 +127,16 @@ def _effective(result: SymmetricPredictionAccuracy, inferred: int, declared: int
     else:
         how = "declared in validation.prediction_horizon"
     return f"Clustered by {result.dates:,} dates they count for less: {worth} ({overlap}, {how})."
+
+
+def _not_held(evidence: Evidence, declared: int | None) -> str:
+    """That nobody compared `realized` with the assets' returns, where the release has both."""
+    if evidence.asset_returns is None or declared is not None:
+        return ""
+    return (
+        " Column realized was not held against asset_returns, since validation.prediction_horizon is not declared: it "
+        "is its author's word."
+    )
 
 
 def _absent(predictions: Predictions, result: SymmetricPredictionAccuracy, threshold: float, value: float) -> str:
