@@ -68,7 +68,9 @@ def compared(lock: Lock, captured: Environment | None) -> str:
         return "not compared: no replay captured its distributions"
     wrong, total = differences(lock, captured), len(captured.distributions)
     if not wrong:
-        return f"agrees with the {total:,} distributions of the replay"
+        several = sum(len(lock.pins[canonical_name(one.name)]) > 1 for one in captured.distributions)
+        also = f", of {several:,} beside other versions" if several else ""
+        return f"has the versions of the {total:,} distributions of the replay{also}; hashes and markers not compared"
     shown = "; ".join(wrong[:MOST_DIFFERENCES])
     more = f"; and {len(wrong) - MOST_DIFFERENCES:,} more" if len(wrong) > MOST_DIFFERENCES else ""
     return f"{len(wrong):,} of {total:,} distributions of the replay differ from the lock: {shown}{more}"

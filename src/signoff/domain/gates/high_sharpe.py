@@ -39,10 +39,13 @@ class TooHigh:
                 f"{found}, above {limit}. Declared by {self.author} up to {_said(self.declared.up_to)}: "
                 f"“{self.declared.reason}”."
             )
-        declared = "" if self.declared is None else f", and above the {_said(self.declared.up_to)} that is declared"
+        declared, remedy = "", "declare evidence.high_sharpe with up_to and reason"
+        if self.declared is not None:
+            declared = f", and above the {_said(self.declared.up_to)} that is declared"
+            remedy = "raise evidence.high_sharpe.up_to"
         return (
             f"{found}, expected at most {limit}{declared}. Check for look-ahead, missing costs and values that are no "
-            "returns. If the ratio is true, declare evidence.high_sharpe with up_to and reason in dossier.yaml."
+            f"returns. If the ratio is true, {remedy} in dossier.yaml."
         )
 
     def on(self, finding: Finding) -> Finding:

@@ -72,8 +72,7 @@ def of_deflation(bets: Bets, own: Floats, sharpes: Floats, is_junk: Flags | None
     whole = np.ones(bets.size, np.bool_)
     if (kept := _uncrowded(whole, akin, unit, sharpes)) is not None:
         yield SubFamily(key="without_crowd", counted=_less(whole, kept, CROWD), kept=kept)
-    if is_junk is not None and is_junk.any():
-        sound = ~is_junk | is_own
+    if is_junk is not None and not (sound := ~is_junk | is_own).all():
         yield SubFamily(key="without_junk", counted=_less(whole, sound, "junk trials"), kept=sound)
         if (kept := _uncrowded(sound, akin, unit, sharpes)) is not None:
             counted = f"{_less(whole, sound, 'junk trials')} and {_less(sound, kept, CROWD)}"
@@ -83,7 +82,8 @@ def of_deflation(bets: Bets, own: Floats, sharpes: Floats, is_junk: Flags | None
 
 
 def _less(before: Flags, after: Flags, what: str) -> str:
-    return f"without {int(before.sum() - after.sum()):,} {what}"
+    less = int(before.sum() - after.sum())
+    return f"without {less:,} {what if less != 1 else what.replace('trials', 'trial')}"
 
 
 def _uncrowded(family: Flags, akin: Flags, unit: NDArray[np.float32], sharpes: Floats) -> Flags | None:
