@@ -220,7 +220,7 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
         return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
     has_outcomes = any(is_outcome(fact) for fact in given)
     found = [*placed, *gate_contradictions(text, given)]
-    found += [*_gate_contradictions(blanked(counts), known, is_counted_only=has_outcomes), *_unreadable(text)]
+    found += [*_gate_contradictions(blanked(counts), given, is_counted_only=has_outcomes), *_unreadable(text)]
     text = _GATES.sub(_blank_counts, text)
     bare = {word for word in known_words if re.fullmatch(r"\d+(?:\.\d+)*", word)}
     claims = [
@@ -573,6 +573,7 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity], *, is_counted_onl
     passed, total = by_name.get("gates.passed"), by_name.get("gates.total")
     if passed is None or total is None:
         return
+    every = [fact.value for fact in facts if is_outcome(fact)]
     for match in _GATES.finditer(text):
         fails = bool(_FAILING.search(match["rest"]))
         right = total - passed if fails else passed
@@ -585,6 +586,9 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity], *, is_counted_onl
         is_total_right = match["total"] is None or _counted(match["total"]) == total
         if is_total_right and (claimed == right or (is_plain and claimed == total)):
             continue
+        of_all = every.count(1) if not fails else len(every) - every.count(1)
+        if claimed == of_all and (match["total"] is None or _counted(match["total"]) == len(every)):
+            continue  # of all the gates, the advisory ones among them
         verb = "fail" if fails else "pass"
         yield f"“{match[0].strip()}” agrees with no figure of the evidence; {right:g} of {total:g} gates {verb}."
 
