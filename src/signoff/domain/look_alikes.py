@@ -29,7 +29,7 @@ def skeleton(name: str) -> str:
 
 
 def reading(name: str) -> tuple[frozenset[str], str]:
-    """What two names are compared by: their words in any order, and all their letters where one has a single word."""
+    """The words of a name in any order, and all its letters together; names are compared by both."""
     bare = normalize("NFKC", name).partition("<")[0] or name
     words = [one for one in (skeleton(part) for part in _BREAK.split(bare)) if one.strip()]
     return frozenset(words), skeleton(name)

@@ -14,7 +14,7 @@ from signoff.domain.evidence import Evidence, Floats, Predictions, Returns
 FEWEST: Final = 10
 SHARE: Final = 0.99
 MANY: Final = 100_000
-"""Of more predictions than this, as many are compared, evenly spaced: a copy shows on each of them."""
+"""The most predictions that are compared, evenly spaced: a copy shows on every row."""
 WITHIN: Final = 1e-9
 
 

@@ -16,7 +16,7 @@ _LABELS: Final = frozenset({"date", "datum", "day", "month", "time", "timestamp"
 
 
 def header_below(rows: Sequence[Sequence[object]]) -> int | None:
-    """The place, from 0, of the header where the first row is a title above it; None where the first row is none."""
+    """The row of the header, counted from 0, where a title stands above it; None where there is no title."""
     filled = [(n, cells) for n, row in enumerate(rows[:LOOKED]) if (cells := _filled(row))]
     if not filled or _has_label(title := filled[0][1]):
         return None

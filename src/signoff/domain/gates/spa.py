@@ -130,7 +130,7 @@ def _effective(result: SymmetricPredictionAccuracy, inferred: int, declared: int
 
 
 def _not_held(evidence: Evidence, declared: int | None) -> str:
-    """That nobody compared `realized` with the assets' returns, where the release has both."""
+    """A sentence that says `realized` was not compared with asset returns, where the release has both tables."""
     if evidence.asset_returns is None or declared is not None:
         return ""
     return (
