@@ -123,8 +123,7 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
     made = _by_key(predictions.timestamps[inside], predictions.symbols[inside], predictions.prediction[inside])
     logged = set(_keys(paper))
     ordered = (paper.quantity != 0) & (paper.timestamps >= start) & (paper.timestamps <= end)
-    predicted = _by_key(predictions.timestamps, predictions.symbols, predictions.prediction)
-    based = sum(key in predicted for key, is_order in zip(_keys(paper), ordered.tolist(), strict=True) if is_order)
+    based = sum(key in made for key, is_order in zip(_keys(paper), ordered.tolist(), strict=True) if is_order)
     others = _with_other_values(paper, made)
     value = (
         f"{others:,} {'line has' if others == 1 else 'lines have'} another value than the prediction"
@@ -135,7 +134,7 @@ def paper_log(paper: PaperLog | None, predictions: Predictions | None) -> Proof:
         f"{len(made.keys() & logged):,} of {len(made):,} predictions {_day(start)} to {_day(end)} have their line, "
         f"{value} (tolerance {SAME_VALUE:.0e} of it), {based:,} of {int(ordered.sum()):,} orders a prediction"
     )
-    if beside := sum(key not in predicted for key in _keys(paper)):
+    if beside := sum(key not in made for key in _keys(paper)):
         said += f"; {beside:,} lines have no prediction to be held against"
     is_whole = made.keys() <= logged and not others and based == int(ordered.sum())
     return Proof(Found.PROVEN if is_whole else Found.REFUTED, said)
