@@ -7,6 +7,8 @@ KILLS ?= 40
 # Many tests wait for processes: one more at a time than there are processors keeps these busy.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 BENCH := .venv-bench
+# Hundreds of processes import the same modules: each would compile them anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help demo test abuse browser bubblewrap lint format bench chaos docs requirements clean
 .DEFAULT_GOAL := help

@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 
 SHARED_FOLDERS = {"example"}
 
+# Importing and collecting make a million things and no garbage.
+gc.disable()
+
 # How long a machine takes to invent examples says nothing of what is tested.
 settings.register_profile("busy", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
@@ -40,6 +43,7 @@ def pytest_collection_finish():
     """Leave what is imported by now out of every later collection of garbage: it lives as long as the process."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

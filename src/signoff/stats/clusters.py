@@ -4,8 +4,9 @@ A thousand symbols on one day are not a thousand observations, and neither are f
 Rows are summed by date, and the dates are taken as a series whose neighbours depend on each other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,11 +39,13 @@ class Clusters:
 
     def kept(self, rows: NDArray[np.bool_]) -> "Clusters":
         """Of these rows alone, over the dates that they have."""
+        if rows.all():
+            return self
         chosen = self.codes[rows]
         is_present = np.bincount(chosen, minlength=self.dates) > 0
         place = np.cumsum(is_present) - 1
         return Clusters(
-            codes=place[chosen].astype(np.int64),
+            codes=place[chosen].astype(np.int64, copy=False),
             dates=int(is_present.sum()),
             horizon=self.horizon,
             is_dated=self.is_dated,
@@ -51,6 +54,12 @@ class Clusters:
     def sums(self, values: Floats) -> Floats:
         """(dates,) the values of each date, added up."""
         return np.asarray(np.bincount(self.codes, weights=values, minlength=self.dates), dtype=np.float64)
+
+    def counts(self, kinds: NDArray[np.uint8], many: int) -> Floats:
+        """(dates, many) how many rows of each kind a date has."""
+        cells = self.codes * many
+        cells += kinds
+        return np.bincount(cells, minlength=self.dates * many).reshape(self.dates, many).astype(np.float64)
 
     def variance(self, sums: Floats) -> LongRunVariance | None:
         """The long-run variance of sums by date; None where the dates are too few for one."""
@@ -92,12 +101,14 @@ def date_codes(dates: ArrayLike, n: int) -> Codes:
     if days.dtype.kind == "O":
         days = days.astype(np.str_)
     if days.dtype.kind == "M":
-        days = days.astype("datetime64[D]")
+        days = days.astype("datetime64[D]", copy=False)
         if np.isnat(days).any():
             raise InputError(f"dates: row {int(np.argmax(np.isnat(days)))} has none; give every row its date.")
     if n and (days[1:] >= days[:-1]).all():  # as a table of evidence is; a million dates need no sorting
-        return np.concatenate(([0], np.cumsum(days[1:] != days[:-1]))).astype(np.int64)
-    return np.unique(days, return_inverse=True)[1].astype(np.int64)
+        places = np.zeros(n, dtype=np.int64)
+        np.cumsum(days[1:] != days[:-1], out=places[1:])
+        return places
+    return np.unique(days, return_inverse=True)[1].astype(np.int64, copy=False)
 
 
 def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike | None = None) -> int:
@@ -110,14 +121,13 @@ def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike |
     ----------
     realized : (n,) realised returns.
     dates : (n,) the day of each, as in `clusters`.
-    symbols : (n,) whose return it is; without them the means by date are looked at.
+    symbols : (n,) whose return it is, as an array or as what is indexed like one; without them the means by date are
+        looked at.
     """
     came = vector(realized, "realized")
     codes = date_codes(dates, came.size)
     looked_at = codes <= np.searchsorted(np.cumsum(np.bincount(codes)), _ROWS_LOOKED_AT)
-    table, is_there = _by_symbol(
-        came[looked_at], codes[looked_at], None if symbols is None else np.asarray(symbols)[looked_at]
-    )
+    table, is_there = _by_symbol(came[looked_at], codes[looked_at], _of_rows(symbols, looked_at))
     most = min(MOST_HORIZON, table.shape[0] // 4)
     if most < 2:
         return 1
@@ -129,6 +139,14 @@ def inferred_horizon(realized: ArrayLike, dates: ArrayLike, symbols: ArrayLike |
     lines = np.maximum(0.0, 1 - lags[np.newaxis, :] / lags[:, np.newaxis])
     known = np.isfinite(found)
     return 1 + int(np.argmin(((lines - found)[:, known] ** 2).sum(axis=1))) if known.any() else 1
+
+
+def _of_rows(symbols: ArrayLike | None, rows: NDArray[np.bool_]) -> NDArray[np.generic] | None:
+    """The symbols of these rows alone: a long column of names is not spread out for a few of them."""
+    if symbols is None:
+        return None
+    column = np.asarray(symbols) if isinstance(symbols, Sequence) else symbols
+    return np.asarray(cast("Any", column)[rows])
 
 
 def _by_symbol(came: Floats, codes: Codes, symbols: NDArray[np.generic] | None) -> tuple[Floats, NDArray[np.bool_]]:

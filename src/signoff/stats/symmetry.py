@@ -201,23 +201,25 @@ def _clustered_test(is_long: Flags, is_up: Flags, held: Clusters) -> _Tested | N
     """
     if is_long.all() or not is_long.any() or is_up.all() or not is_up.any():
         return None
-    said = np.asarray(is_long - is_long.mean(), dtype=np.float64)
-    came = np.asarray(is_up - is_up.mean(), dtype=np.float64)
+    cells = held.counts(2 * is_long.astype(np.uint8) + is_up, 4)
+    p_long, p_up = is_long.mean(), is_up.mean()
+    said = np.array([-p_long, -p_long, 1 - p_long, 1 - p_long])
+    came = np.array([-p_up, 1 - p_up, -p_up, 1 - p_up])
     parts: Floats = 2 * said * came
-    excess = float(parts.mean())
-    known = _of_mean(parts - excess, held)
+    excess = float(cells.sum(axis=0) @ parts) / is_long.size
+    known = _of_mean(cells @ (parts - excess), is_long.size, held)
     if known is None or known.variance <= 0:
         return None
-    longs, rises = _of_mean(said, held), _of_mean(came, held)
+    longs, rises = (_of_mean(cells @ values, is_long.size, held) for values in (said, came))
     beside = 0.0 if longs is None or rises is None else 4 * (longs.standard_error * rises.standard_error) ** 2
     error = sqrt(known.standard_error**2 + beside)
     return _Tested(statistic=excess / error, p_value=stdtr(known.degrees, -excess / error), degrees=known.degrees)
 
 
-def _of_mean(values: Floats, held: Clusters) -> LongRunVariance | None:
+def _of_mean(sums: Floats, rows: int, held: Clusters) -> LongRunVariance | None:
     """Of the mean of rows, from their sums by date."""
-    known = held.variance(held.sums(values))
-    return None if known is None else replace(known, variance=known.variance * (held.dates / values.size) ** 2)
+    known = held.variance(sums)
+    return None if known is None else replace(known, variance=known.variance * (held.dates / rows) ** 2)
 
 
 def wilson_lower_bound(hits: int, n: int) -> float:

@@ -18,14 +18,18 @@ PIECE: Final = 1 << 20
 
 def absences_of(times: Instants, symbols: CodedSymbols) -> Absences | None:
     """The absences of ordered predictions, None where every symbol is whole."""
-    moment = np.concatenate([np.zeros(1, np.int32), np.cumsum(times[1:] != times[:-1], dtype=np.int32)])
-    starts = np.flatnonzero(np.concatenate([[True], moment[1:] != moment[:-1]]))
+    is_new = times[1:] != times[:-1]
+    moment = np.zeros(times.size, np.int32)
+    np.cumsum(is_new, out=moment[1:])
+    starts = np.concatenate([[0], np.flatnonzero(is_new) + 1])
     hour = (times[starts].astype("datetime64[h]").astype(np.int64) % HOURS).astype(np.intp)
     codes, count = symbols.codes, symbols.names.size
     first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
-    first[codes[::-1]], last[codes] = moment[::-1], moment
     held = np.zeros((count, HOURS), np.int64)
+    for at in reversed(range(0, codes.size, PIECE)):
+        first[codes[at : at + PIECE][::-1]] = moment[at : at + PIECE][::-1]
     for at in range(0, codes.size, PIECE):
+        last[codes[at : at + PIECE]] = moment[at : at + PIECE]
         cells = codes[at : at + PIECE].astype(np.int64) * HOURS + hour[moment[at : at + PIECE]]
         held += np.bincount(cells, minlength=held.size).reshape(held.shape)
     possible = np.zeros_like(held)

@@ -168,4 +168,6 @@ def _of_two_frequencies(own: Days, other: Days) -> str:
 
 
 def _days(times: Instants) -> Days:
-    return times.astype("datetime64[D]")
+    """The distinct days of times in order."""
+    days = times.astype("datetime64[D]")
+    return days[np.concatenate([days[:1] == days[:1], days[1:] != days[:-1]])]

@@ -38,6 +38,7 @@ LARGEST_COST: Final = 0.1
 BASIS_POINTS: Final = 15.0
 """The median size from which returns read as basis points: no strategy gains or loses 15% in a typical period."""
 MONEY: Final = 1000.0
+PIECE: Final = 1 << 20
 """The median size from which they read as money: 1,000 basis points are 10%."""
 _WHOLE_TIME: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:?\d{2})$"
 _TEXTS: Final = (pl.String, pl.Categorical, pl.Enum)
@@ -563,7 +564,9 @@ def _unit_of(given: Floats) -> str:
 
 def _of_those_used(codes: np.ndarray, names: Symbols) -> CodedSymbols:
     """The names that occur; a column of categories may list others."""
-    is_used = np.bincount(codes, minlength=names.size) > 0
+    is_used = np.zeros(names.size, dtype=np.bool_)
+    for first in range(0, codes.size, PIECE):  # an index of millions is spread out to eight bytes each
+        is_used[codes[first : first + PIECE]] = True
     if is_used.all():
         return CodedSymbols(codes, names)
     places = np.cumsum(is_used) - 1

@@ -49,8 +49,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             plausible_probabilities(predictions.prediction, "predictions, column prediction")
         plausible_scores(predictions.prediction, "predictions, column prediction")
         plausible_scores(predictions.realized, "predictions, column realized")
-        days = predictions.timestamps.astype("datetime64[D]")
-        inferred = inferred_horizon(predictions.realized, days, predictions.symbols)
+        inferred = inferred_horizon(predictions.realized, predictions.timestamps, predictions.symbols)
         declared = dossier.validation.prediction_horizon
         held = agreement(evidence, declared)
         if held is not None and evidence.asset_returns is not None and held.share < gate.realized_agreement:
@@ -60,7 +59,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             predictions.prediction,
             predictions.realized,
             neutral=neutral,
-            dates=days,
+            dates=predictions.timestamps,
             horizon=max(inferred, declared or 1),
         )
         is_waived = gate.long_only_waiver and result.short_n == 0
@@ -71,7 +70,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
                 f"{result.long_n:,} long and {result.short_n:,} short predictions pass nothing, however good; at "
                 f"least {gate.minimum_per_side} of a side are needed. Add a longer period of predictions."
             )
-        dates = _dates_without(days, evidence.backtest.dates)
+        dates = _dates_without(predictions.timestamps.astype("datetime64[D]"), evidence.backtest.dates)
         limit = policy.gates.sessions.limit_pct / 100
         omitted = _Omitted.of(dates, predictions, result, limit)
         hangs = value >= gate.threshold and value * fewest / (fewest + omitted.rows) < gate.threshold
@@ -175,13 +174,13 @@ def _dates_without(days: Days, backtest: Days) -> _Dates:
     A prediction belongs to the first date of the backtest that is not before it. The day in UTC may be the one before
     or after that of the market, a Sunday evening for a Monday: whichever of the three lacks fewest is taken.
     """
-    known = np.unique(backtest.astype("datetime64[D]"))
+    known, days = np.unique(backtest.astype("datetime64[D]")), np.unique(days)
     return min((_dates_at(days + shift, known) for shift in (0, 1, -1)), key=lambda one: one.absent)
 
 
 def _dates_at(days: Days, known: Days) -> _Dates:
     """The same for the days as given: on half of the dates or more each is due, on fewer as often as most come."""
-    at = np.unique(np.searchsorted(known, np.unique(days)))
+    at = np.unique(np.searchsorted(known, days))
     at = at[at < known.size]
     if at.size < 2:
         return _Dates()
