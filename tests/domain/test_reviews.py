@@ -18,8 +18,9 @@ from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.latch import Latch
-from signoff.domain.live_thresholds import Kind, live_thresholds, targets, threshold
+from signoff.domain.live_metrics import live_thresholds, targets, threshold
 from signoff.domain.policy import Policy, tighten
+from signoff.domain.thresholds import Kind
 from signoff.ledger.codec import decode, encode
 from signoff.wiring import House
 

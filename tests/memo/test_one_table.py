@@ -1,5 +1,6 @@
 """One table of thresholds: each row is printed in the memo at the figure that monitoring and the review enforce."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,11 +8,11 @@ import pytest
 import sample
 from live_days import measured, predictions
 
-from signoff.domain.live_thresholds import Kind, Sign, live_thresholds, targets, threshold
-from signoff.domain.monitoring import Track, observe
-from signoff.domain.monitoring.readings import judged
+from signoff.domain.live_metrics import LIVE_METRICS, live_thresholds, targets, threshold, triggers
+from signoff.domain.monitoring import Track, explain, observe
 from signoff.domain.monitoring.returns import days_below
 from signoff.domain.policy import Policy, tighten
+from signoff.domain.thresholds import Kind, Sign
 
 STRICTER = {
     "alerts.psi.warning": 0.07,
@@ -30,6 +31,7 @@ POLICIES = {
     "as a dossier tightened it": tighten(Policy(name="p", version="1"), STRICTER)[0],
 }
 PLACES = {Kind.WARNING: "4.2", Kind.CRITICAL: "4.2", Kind.TRIGGER: "4.1", Kind.TARGET: "10.1"}
+UP = {Sign.ABOVE, Sign.AT_LEAST}
 IN_WORDS = {
     "var_exceptions_attributed": "No VaR breaches attributed to model",
     "critical_incidents": "No critical incidents",
@@ -53,16 +55,45 @@ def test_every_row_is_printed_where_the_memo_has_its_kind(name):
         assert wanted in printed, row
 
 
-def test_every_alert_is_the_level_of_its_reading(name):
+def level(name, key, value):
+    """The level of a reading that a row computes as this value."""
+    table = tuple(replace(row, compute=lambda _: value) for row in LIVE_METRICS if row.key == key)
+    return observe(measured(), POLICIES[name], {}, table=table).readings[0].level
+
+
+def test_every_printed_threshold_acts_just_beyond_itself_and_neither_at_it_nor_before(name):
+    """The row's own sign says on which side it acts; a level that a worse one covers reads as the worse one."""
     for row in rows(name):
-        if row.kind not in {Kind.WARNING, Kind.CRITICAL}:
-            continue
-        step = 1e-9 if row.sign is Sign.ABOVE else -1e-9
-        level = judged(POLICIES[name], row.key)
-        assert level(row.value + step) in {row.kind.value, "critical"}
-        assert level(row.value) != row.kind.value or row.kind is Kind.WARNING
-        if row.kind is Kind.CRITICAL:
-            assert (level(row.value + step), level(row.value) == "critical") == ("critical", False)
+        beyond, before = (
+            np.nextafter(row.value, way) for way in ((np.inf, -np.inf) if row.sign in UP else (-np.inf, np.inf))
+        )
+        acts = row.sign in {Sign.AT_LEAST, Sign.AT_MOST}
+        assert [row.holds(each) for each in (before, row.value, beyond)] == [False, acts, True]
+        if row.kind in {Kind.WARNING, Kind.CRITICAL}:
+            worst = {row.kind.value, "critical"}
+            found = [level(name, row.key, float(each)) in worst for each in (before, row.value, beyond)]
+            is_covered = row.kind is Kind.WARNING and level(name, row.key, float(before)) == "critical"
+            assert is_covered or found == [False, acts, True], row
+
+
+def test_every_trigger_trips_at_its_printed_level_and_prints_the_reading_that_tripped_it(name):
+    policy = POLICIES[name]
+    for metric, trigger in triggers():
+        limit = metric.threshold(policy, Kind.TRIGGER)
+        beyond, before = (float(np.nextafter(limit.value, way)) for way in (np.inf, -np.inf))
+        for value, is_held in ((before, False), (limit.value, limit.sign is Sign.AT_LEAST), (beyond, True)):
+            row = replace(metric, compute=lambda _, value=value: value)
+            observed = observe(measured(), policy, {}, table=(row,))
+            assert observed.fired == ((trigger.name,) if is_held else ()), (metric.key, value)
+            assert is_held is (observed.readings[0].level == "critical" and limit.holds(value))
+            said = explain(trigger.name, observed, policy)
+            assert limit.holds(shown(said, limit)) is limit.holds(observed.readings[0].value), said
+
+
+def shown(said, limit):
+    """The figure of the reading in a reason."""
+    figures = [float(each) for each in re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?:e-?\d+)?", said)]
+    return figures[1] if limit.key == "sharpe_days_below" else figures[0]
 
 
 @pytest.mark.parametrize(("key", "fault"), [("error_rate", "failed"), ("latency_p95", "slow")])
@@ -90,7 +121,7 @@ def test_the_sharpe_trigger_fires_at_the_days_of_its_row():
 
 def test_the_target_for_drift_is_the_figure_that_monitoring_warns_at(name):
     target = targets(POLICIES[name], sample.dossier().success)["psi_max"]
-    assert judged(POLICIES[name], "psi_max")(target.value) == "ok"
-    assert judged(POLICIES[name], "psi_max")(target.value + 1e-9) == "warning"
+    assert level(name, "psi_max", target.value) == "ok"
+    assert level(name, "psi_max", target.value + 1e-9) == "warning"
     assert target.holds(target.value)
     assert not target.holds(target.value + 1e-9)

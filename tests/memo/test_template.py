@@ -144,7 +144,7 @@ LINES = {
         *("Real-Time Monitoring", "Dashboard", "Alerts", "Metrics Tracked"),
         *("Performance", "rolling Sharpe (7d), rolling Sharpe (30d)"),
         *("Predictions", "number, symbols"),
-        *("Drift", "largest PSI of the watched features"),
+        *("Drift", "largest PSI of all features"),
         *("Operations", "latency p95, error rate"),
         *("Risk", "VaR exceptions", "gross exposure"),
         *("Alert Thresholds", "Metric", "Warning", "Critical", "Action"),

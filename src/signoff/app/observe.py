@@ -16,20 +16,15 @@ from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment, State, foreseen
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
-from signoff.domain.events import AnyEvent, CapitalCut, Observed, Occasion, Reinstated
+from signoff.domain.events import AnyEvent, CapitalCut, Observed, Reinstated
 from signoff.domain.latch import Latch
+from signoff.domain.live_metrics import LIVE_METRICS, Table, cause
 from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.silence import in_sessions, outlook
 from signoff.ports.calendar import LONGEST_BREAK, Calendar, TradingDays
 from signoff.ports.live import LiveFeed
 from signoff.ports.store import Effect
 
-OCCASION_OF = {
-    "sharpe": Occasion.PERFORMANCE,
-    "var": Occasion.RISK_BREACH,
-    "error_rate": Occasion.ERROR,
-    "latency_p95": Occasion.ERROR,
-}
 INTERIM = "interim"
 
 
@@ -48,6 +43,7 @@ class Watch:
     feed: LiveFeed
     calendar: Calendar
     rollback: RollbackProcedure
+    table: Table = LIVE_METRICS
 
     def days(self, state: Deployment) -> TradingDays:
         """The days of a release as its policy counts them."""
@@ -190,7 +186,7 @@ class Watch:
         )
         monitors = {a.title: a.monitor for a in state.undertakings.assumptions} if state.undertakings else {}
         risk_free_pct = state.undertakings.risk_free_pct if state.undertakings else 0.0
-        return observe(measured, state.policy, monitors, risk_free_pct)
+        return observe(measured, state.policy, monitors, risk_free_pct, self.table)
 
     def interim(self, identity: str, *, actor: str) -> Observed | None:
         """Look at the open session, and start the rollback when an operational trigger holds; None with none open."""
@@ -210,7 +206,7 @@ class Watch:
     def _interim(self, state: Deployment, session: date, *, actor: str) -> Observed:
         phases = state.policy.phases
         measured = self.feed.measure_open(state.model, state.version, session, live_since(state), phases=phases)
-        observed = interim(measured, state.policy, self.days(state).close(session))
+        observed = interim(measured, state.policy, self.days(state).close(session), self.table)
         if observed.fired:
             if state.state in LIVE:
                 decided_again(lambda: self._roll_back_interim(state.id, session, observed, actor=actor))
@@ -219,13 +215,13 @@ class Watch:
 
     def _roll_back_interim(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
         state, now, trigger = self.record.deployment(identity), self.record.now(), observed.fired[0]
-        said = "; ".join(explain(name, observed, state.policy) for name in observed.fired)
+        said = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
         reason = f"{INTERIM}, before the close of {session}: {said}"
         self.record.commit(
             Change(
                 stream=deployment_stream(identity),
                 state=state,
-                events=decisions.begin_rollback(state, OCCASION_OF[trigger], trigger, reason, now),
+                events=decisions.begin_rollback(state, cause(trigger, self.table), trigger, reason, now),
             ),
             actor=actor,
             key=self.record.key(f"interim:{identity}:{session}"),
@@ -303,8 +299,8 @@ class Watch:
         )
         if observed.fired:
             trigger = observed.fired[0]
-            reason = "; ".join(explain(name, observed, state.policy) for name in observed.fired)
-            events += decisions.begin_rollback(state, OCCASION_OF[trigger], trigger, reason, now)
+            reason = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
+            events += decisions.begin_rollback(state, cause(trigger, self.table), trigger, reason, now)
             effects += started(state, trigger, reason)
         self.record.commit(
             Change(stream=deployment_stream(identity), state=state, events=events),

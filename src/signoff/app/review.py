@@ -29,8 +29,9 @@ from signoff.domain.events import (
     Superseded,
 )
 from signoff.domain.gates.own_returns import own_returns
-from signoff.domain.live_thresholds import LiveThreshold, targets
+from signoff.domain.live_metrics import LIVE_METRICS, targets
 from signoff.domain.monitoring import Level, Measurement, Track
+from signoff.domain.thresholds import LiveThreshold
 from signoff.stats.association import pearson_correlation
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import hit_rate, max_drawdown, sharpe_ratio
@@ -41,6 +42,8 @@ MIN_SHARED_SESSIONS: Final = 10
 GRACE: Final = timedelta(days=1)
 ALL_PCT: Final = 100.0
 ROLLED_BACK: Final = "ROLLED BACK"
+
+_READ: Final = {row.key for row in LIVE_METRICS if row.compute is not None}
 
 Targets = Mapping[str, LiveThreshold]
 
@@ -61,10 +64,7 @@ def review(record: Record, watch: Watch, identity: str, *, notes: str, actor: st
     readings = (
         *_performance(watch, state, observed, held_to),
         _uptime(record, watch, state, observed, told, held_to["uptime_pct"]),
-        *(
-            _largest(key, observed, held_to[key])
-            for key in ("latency_p95_ms", "error_rate_pct", "var_exceptions_attributed", "psi_max")
-        ),
+        *(_largest(key, observed, target) for key, target in held_to.items() if key in _READ),
         _of_incidents(incidents, held_to["critical_incidents"], record.now().date()),
     )
     is_met = not ended and all(r.level == Level.OK for r in readings)

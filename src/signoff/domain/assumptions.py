@@ -11,10 +11,10 @@ from difflib import SequenceMatcher
 from math import isfinite
 from typing import Final
 
-from signoff.domain.tracked import TRACKED
+from signoff.domain.live_metrics import tracked
 
 AGAINST_CHAMPION: Final = "less_champion_bps"
-METRICS: Final = tuple(each.key for each in TRACKED)
+METRICS: Final = tuple(each.key for each in tracked(has_champion=True))
 """Every figure that monitoring reads of a release, by its key."""
 
 _EXPRESSION: Final = re.compile(r"\s*([a-z_0-9]+)\s*(<=|>=|<|>)\s*(-?[0-9]+(?:\.[0-9]+)?)\s*")

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from signoff.domain.dossier import Restrictions
+from signoff.domain.live_metrics import tracked
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.pieces import ABSENT, declared, declared_by, lead_in, plain, upper_first
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import OrderGatePolicy
-from signoff.domain.tracked import tracked
 
 BY_THE_GATE: Final = (
     "Held by the order gate, for orders that leave through it; an order that reduces risk always passes."

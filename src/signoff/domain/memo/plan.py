@@ -11,14 +11,23 @@ from typing import Final
 from signoff.domain.dossier import Signatory
 from signoff.domain.events import Signature, Verdict
 from signoff.domain.independence import told
-from signoff.domain.live_thresholds import Kind, LiveThreshold, threshold
-from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section, Table
+from signoff.domain.live_metrics import (
+    LIVE_METRICS,
+    Alert,
+    Group,
+    LiveMetric,
+    Table,
+    tracked,
+    triggers,
+)
+from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section
+from signoff.domain.memo.document import Table as Rows
 from signoff.domain.memo.pieces import ABSENT, declared, lead_in, linked, listed, one, plain, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import DayCount, Policy, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
 from signoff.domain.silence import rule
-from signoff.domain.tracked import Group, tracked
+from signoff.domain.thresholds import Kind
 
 _VERDICT_MARK: Final = {
     Verdict.APPROVE: Mark.APPROVED,
@@ -27,14 +36,14 @@ _VERDICT_MARK: Final = {
 }
 
 
-def plan(release: Release) -> Section:
-    """Chapter 4."""
+def plan(release: Release, table: Table = LIVE_METRICS) -> Section:
+    """Chapter 4, whose thresholds and readings are those of the table of metrics."""
     return Section(
         "4",
         "Deployment Plan",
         sections=(
-            Section("4.1", "Phased Rollout", _rollout(release)),
-            Section("4.2", "Monitoring Plan", _monitoring(release)),
+            Section("4.1", "Phased Rollout", _rollout(release, table)),
+            Section("4.2", "Monitoring Plan", _monitoring(release, table)),
             Section("4.3", "Approval Checklist", _approvals(release)),
         ),
     )
@@ -50,7 +59,7 @@ def false_alarm_rate(annual_sharpe: float, threshold: float, window_days: int, s
     return NormalDist(annual_sharpe, error).cdf(threshold)
 
 
-def _rollout(release: Release) -> tuple[Block, ...]:
+def _rollout(release: Release, table: Table) -> tuple[Block, ...]:
     policy = release.policy
     phases = policy.phases
     shadow, limited = phases.shadow_days, phases.shadow_days + phases.limited_days
@@ -58,7 +67,7 @@ def _rollout(release: Release) -> tuple[Block, ...]:
     tightened = release.dossier.plan.tighten
     previous = release.dossier.header.previous_version
     beside = f"; its returns are held against {versioned(previous)}'s" if previous else ""
-    readings = len(tracked(has_champion=previous is not None))
+    readings = len(tracked(has_champion=previous is not None, table=table))
     return (
         Paragraph(f"Days are {days}; a day counts only when it was observed and nothing was paused.", is_note=True),
         lead_in(f"Phase 1: Shadow Mode (Days 1-{shadow})"),
@@ -86,7 +95,7 @@ def _rollout(release: Release) -> tuple[Block, ...]:
             )
         ),
         lead_in("Rollback Triggers (any phase)"),
-        Bullets(rollback_triggers(policy)),
+        Bullets(rollback_triggers(policy, table)),
         Paragraph(_false_alarm(release), is_note=True),
         lead_in("Silence (any phase)"),
         Bullets((rule(policy),)),
@@ -101,20 +110,11 @@ def _daily_review(release: Release) -> str:
     return f"Daily review with risk team: {asked or 'not evidenced, no step waits for it'}"
 
 
-def rollback_triggers(policy: Policy) -> tuple[str, ...]:
-    """The four triggers in the policy's numbers."""
-    sharpe, var = policy.triggers.sharpe, policy.triggers.var
-
-    def at(key: str) -> LiveThreshold:
-        return threshold(policy, key, Kind.TRIGGER)
-
-    return (
-        f"Sharpe {at('rolling_sharpe_30d').text} for {at('sharpe_days_below').figure} consecutive days "
-        f"(annualised, rolling {sharpe.window_days} days, judged from {sharpe.minimum_days} live days on)",
-        f"VaR breach attributed to model: {at('var_exceptions_attributed').figure} or more exceptions within "
-        f"{var.window_days} days",
-        f"Error rate {at('error_rate_pct').text}",
-        f"Latency p95 {at('latency_p95_ms').text}",
+def rollback_triggers(policy: Policy, table: Table = LIVE_METRICS) -> tuple[str, ...]:
+    """The triggers in the policy's numbers."""
+    return tuple(
+        row.worded(trigger.printed, policy, limit=row.threshold(policy, Kind.TRIGGER))
+        for row, trigger in triggers(table)
     )
 
 
@@ -137,7 +137,7 @@ def _false_alarm(release: Release) -> str:
     )
 
 
-def _monitoring(release: Release) -> tuple[Block, ...]:
+def _monitoring(release: Release, table: Table) -> tuple[Block, ...]:
     given = release.dossier.plan.monitoring
     alerts = declared(release.author, f"{given.pager}; {', '.join(given.channels)}")
     return (
@@ -149,20 +149,18 @@ def _monitoring(release: Release) -> tuple[Block, ...]:
             )
         ),
         lead_in("Metrics Tracked"),
-        _tracked(release),
+        _tracked(release, table),
         lead_in("Alert Thresholds"),
-        _alerts(release.policy),
+        _alerts(release.policy, table),
         Paragraph(_acts(release), is_note=True),
     )
 
 
-def _tracked(release: Release) -> Fields:
+def _tracked(release: Release, table: Table) -> Fields:
     """What monitoring reads every session, and nothing else."""
-    window = release.policy.triggers.sharpe.window_days
-    rows: dict[Group, list[str]] = {}
-    for each in tracked(has_champion=release.dossier.header.previous_version is not None):
-        rows.setdefault(each.group, []).append(each.words.format(window=window))
-    return Fields(tuple((group.value, Cell(", ".join(texts))) for group, texts in rows.items()))
+    read = tracked(has_champion=release.dossier.header.previous_version is not None, table=table)
+    texts = {group: [row.worded(row.title, release.policy) for row in read if row.group is group] for group in Group}
+    return Fields(tuple((group.value, Cell(", ".join(found))) for group, found in texts.items() if found))
 
 
 def _acts(release: Release) -> str:
@@ -175,29 +173,22 @@ def _acts(release: Release) -> str:
     )
 
 
-def _alerts(policy: Policy) -> Table:
-    alerts = policy.alerts
-    rows = (
-        _alert(
-            policy, f"Sharpe ({policy.triggers.sharpe.window_days}d)", "rolling_sharpe_30d", alerts.sharpe_30d.action
-        ),
-        _alert(policy, "PSI", "psi_max", alerts.psi.action),
-        _alert(policy, "Latency p95", "latency_p95_ms", alerts.latency_p95_ms.action),
-        _alert(policy, "Error rate", "error_rate_pct", alerts.error_rate_pct.action),
-    )
-    return Table(tuple(Column(title) for title in ("Metric", "Warning", "Critical", "Action")), rows)
+def _alerts(policy: Policy, table: Table) -> Rows:
+    columns = tuple(Column(title) for title in ("Metric", "Warning", "Critical", "Action"))
+    return Rows(columns, tuple(_alert(policy, row, row.alert) for row in table if row.alert is not None))
 
 
-def _alert(policy: Policy, title: str, key: str, action: str) -> tuple[Cell, ...]:
-    levels = (threshold(policy, key, kind).text for kind in (Kind.WARNING, Kind.CRITICAL))
-    return Cell(title), *(Cell(level, is_figure=True) for level in levels), Cell(action)
+def _alert(policy: Policy, row: LiveMetric, alert: Alert) -> tuple[Cell, ...]:
+    levels = (each.text for each in row.thresholds(policy) if each.kind in {Kind.WARNING, Kind.CRITICAL})
+    figures = (Cell(level, is_figure=True) for level in levels)
+    return Cell(row.worded("{name}", policy)), *figures, Cell(alert.of(policy).action)
 
 
 def _approvals(release: Release) -> tuple[Block, ...]:
     columns = tuple(Column(t) for t in ("Role", "Name", "Verdict", "Date", "Signed with", "Conditions"))
     return (
         lead_in("Pre-Deployment Sign-offs"),
-        Table(columns, tuple(_approval(role, release) for role in Role)),
+        Rows(columns, tuple(_approval(role, release) for role in Role)),
         *_tier_asked(release),
         one("Deployment Approval", Cell(release.decision.value.capitalize(), mark=release.decision)),
         lead_in("Conditions"),

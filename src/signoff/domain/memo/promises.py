@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from signoff.domain.dossier import Dossier
+from signoff.domain.live_metrics import LIVE_METRICS
 from signoff.domain.memo.claims import AMOUNT_IN_WORDS
 from signoff.domain.memo.document import Cell, Mark
 from signoff.domain.memo.enforced import SHARPE, SHARPE_DAYS, VAR, VAR_DAYS, Act, says_no_more
 from signoff.domain.memo.pieces import plain, words
 from signoff.domain.policy import Policy
+from signoff.domain.thresholds import Kind
 
 NOT_CHECKED: Final = "declared by the author, not checked"
 # A figure in any form, so that one which the reading below passes over leaves its clause unchecked.
@@ -198,22 +200,8 @@ def _measure(clause: str, number: re.Match[str]) -> Measure | None:
 
 def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[float, ...]:
     """The figures at which this happens by itself; none where nothing does it."""
-    triggers, alerts, limits = policy.triggers, policy.alerts, dossier.risk.position_limits
-    halt = dossier.boundaries.restrictions.halt_if_vix_above
-    rolls_back = {
-        "latency p95": (triggers.latency_p95_ms,),
-        "error rate": (triggers.error_rate_pct,),
-        SHARPE: (triggers.sharpe.below,),
-        SHARPE_DAYS: (float(triggers.sharpe.consecutive_days),),
-        VAR: (float(triggers.var.exceptions),),
-        VAR_DAYS: (float(triggers.var.window_days),),
-    }
-    told = {
-        "latency p95": (alerts.latency_p95_ms.critical,),
-        "error rate": (alerts.error_rate_pct.critical,),
-        "PSI": (alerts.psi.critical,),
-        SHARPE: (alerts.sharpe_30d.critical,),
-    }
+    limits, halt = dossier.risk.position_limits, dossier.boundaries.restrictions.halt_if_vix_above
+    rolls_back = _acting(name, Kind.TRIGGER, policy)
     refused = {
         "VIX": () if halt is None else (halt,),
         "exposure": (limits.max_portfolio_weight_pct,),
@@ -222,13 +210,20 @@ def _thresholds(act: Act, name: str, dossier: Dossier, policy: Policy) -> tuple[
     }
     match act:
         case Act.ROLL_BACK | Act.TO_ZERO:
-            return rolls_back.get(name, ())
+            return rolls_back
         case Act.HOLD | Act.TELL:
-            return (*told.get(name, ()), *rolls_back.get(name, ()), *_monitored(name, dossier))
+            return (*_acting(name, Kind.CRITICAL, policy), *rolls_back, *_monitored(name, dossier))
         case Act.STOP_ORDERS:
-            return (*refused.get(name, ()), *rolls_back.get(name, ()))
+            return (*refused.get(name, ()), *rolls_back)
         case Act.REDUCE:
             return ()
+
+
+def _acting(name: str, kind: Kind, policy: Policy) -> tuple[float, ...]:
+    """The levels of one kind that the table of metrics has for what people call so; windows are those of triggers."""
+    levels = (level for row in LIVE_METRICS if row.spoken == name for level in row.thresholds(policy))
+    windows = (row.window(policy) for row in LIVE_METRICS if row.trigger and row.window and row.spoken_window == name)
+    return (*(level.value for level in levels if level.kind is kind), *(windows if kind is Kind.TRIGGER else ()))
 
 
 def _monitored(name: str, dossier: Dossier, *, inverted: bool = False) -> tuple[float, ...]:
@@ -243,17 +238,7 @@ def _monitored(name: str, dossier: Dossier, *, inverted: bool = False) -> tuple[
 
 
 _HEEDS_MONITORS: Final = {Act.HOLD, Act.TELL}
-_METRIC_OF: Final = {
-    "latency_p95_ms": "latency p95",
-    "error_rate_pct": "error rate",
-    "psi_max": "PSI",
-    "rolling_sharpe_30d": SHARPE,
-    "rolling_sharpe_7d": SHARPE,
-    "gross_exposure_pct": "exposure",
-    "index_vol_30d_pct": "volatility",
-    "var_exceptions": VAR,
-    "var_exceptions_attributed": VAR,
-}
+_METRIC_OF: Final = {row.key: row.spoken for row in LIVE_METRICS if row.spoken}
 _DOES: Final = {
     Act.ROLL_BACK: "the rollback trigger",
     Act.HOLD: "what holds an advance",

@@ -12,10 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.events import Observed
+from signoff.domain.events import Observed, Occasion
 from signoff.domain.evidence import CodedSymbols, Floats, PaperLog, Predictions, Symbols
+from signoff.domain.live_metrics import cause, threshold
 from signoff.domain.monitoring import Level, explain
 from signoff.domain.policy import Policy
+from signoff.domain.thresholds import Kind
 
 
 class Found(StrEnum):
@@ -46,6 +48,7 @@ SAME_VALUE: Final = 1e-6
 NO_JOURNAL: Final = Proof(Found.NOT_EVIDENCED, "no live journal")
 NO_ORDERS: Final = Proof(Found.NOT_EVIDENCED, "the live journal holds no orders")
 NOT_RECOMPUTED: Final = Proof(Found.NOT_EVIDENCED, "no journaled prediction was recomputed")
+_OF_PERFORMANCE: Final = {Occasion.PERFORMANCE, Occasion.RISK_BREACH}
 NO_PAPER: Final = Proof(Found.NOT_EVIDENCED, "no paper log beside a predictions file")
 
 
@@ -99,11 +102,11 @@ def performance_breach(observed: Sequence[Observed], policy: Policy) -> str:
     latest = {each.session: each for each in observed}
     for session in sorted(latest, reverse=True)[:BREACH_SESSIONS]:
         each = latest[session]
-        fired = [explain(name, each, policy) for name in each.fired if name in {"sharpe", "var"}]
+        fired = [explain(name, each, policy) for name in each.fired if cause(name) in _OF_PERFORMANCE]
         sharpe = next((r for r in each.readings if r.key == "rolling_sharpe_30d" and r.level == Level.CRITICAL), None)
         if not fired and sharpe is not None and sharpe.value is not None:
-            level = policy.alerts.sharpe_30d.critical
-            fired = [f"rolling Sharpe ratio {sharpe.value:.2f}, critical below {level:g}".replace("-", "−")]
+            level = threshold(policy, sharpe.key, Kind.CRITICAL)
+            fired = [f"rolling Sharpe ratio {level.shown(sharpe.value, '.2f')}, critical below {level.figure}"]
         if fired:
             return f"{session}: {'; '.join(fired)}"
     return ""

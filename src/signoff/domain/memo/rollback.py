@@ -3,7 +3,7 @@
 from typing import Final
 
 from signoff.domain.dossier import Fallback
-from signoff.domain.live_thresholds import Kind, threshold
+from signoff.domain.live_metrics import threshold
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -22,6 +22,7 @@ from signoff.domain.memo.pieces import NO_PREVIOUS, checked_version, declared, l
 from signoff.domain.memo.promises import untrue
 from signoff.domain.memo.release import Release
 from signoff.domain.rehearsal import Rehearsal, budget_in_words, left_in_words, step_in_words
+from signoff.domain.thresholds import Kind
 from signoff.domain.venue import NO_VENUE, VenueKind
 
 _FALLBACKS: Final = {

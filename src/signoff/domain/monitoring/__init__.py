@@ -1,8 +1,12 @@
-"""A live release judged from what its trading process journaled: returns, operation, drift, and the data themselves."""
+"""A live release judged from what its trading process journaled: returns, operation, drift, and the data themselves.
 
-from signoff.domain.assumptions import holds
+What judges by the table of metrics loads on first use, since the table is made of the modules of this package.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
 from signoff.domain.monitoring.drift import Drift, Reference
-from signoff.domain.monitoring.judge import explain, interim, observe, still_open
 from signoff.domain.monitoring.measurement import Baseline, DailyReturns, Features, Measurement, Predictions
 from signoff.domain.monitoring.operational import MIN_PREDICTIONS
 from signoff.domain.monitoring.readings import Level
@@ -14,6 +18,10 @@ from signoff.domain.monitoring.returns import (
     rolling_sharpe,
     var_exception,
 )
+
+if TYPE_CHECKING:
+    from signoff.domain.assumptions import holds
+    from signoff.domain.monitoring.judge import explain, interim, observe, still_open
 
 __all__ = [
     "BETA_SESSIONS",
@@ -37,3 +45,10 @@ __all__ = [
     "still_open",
     "var_exception",
 ]
+_LATE: Final = frozenset({"explain", "holds", "interim", "observe", "still_open"})
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("signoff.domain.monitoring.judge"), name)

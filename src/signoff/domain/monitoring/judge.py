@@ -1,72 +1,67 @@
 """One day of a live release held against the thresholds that its memo prints.
 
 `observe` turns what was measured into an `Observed` event: readings with their levels, the rollback triggers that hold,
-and what keeps the release from advancing. `interim` does so with the operational rules alone, while a session is open.
-A figure that cannot be computed is unknown, and unknown blocks an advance.
+and what keeps the release from advancing. `interim` does so with what is looked at while a session is open. Each figure
+is computed once: its level, its trigger and the trigger's reason are those of one reading. A figure that cannot be
+computed is unknown, and unknown blocks an advance.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from signoff.domain.assumptions import holds
 from signoff.domain.events import Observed, Reading
-from signoff.domain.live_thresholds import Kind, threshold
-from signoff.domain.monitoring import operational, quality, returns
+from signoff.domain.live_metrics import LIVE_METRICS, LiveMetric, Table, reason, triggers
 from signoff.domain.monitoring.measurement import Measurement
-from signoff.domain.monitoring.operational import MIN_PREDICTIONS, Outcomes
-from signoff.domain.monitoring.readings import Level, some
+from signoff.domain.monitoring.readings import NOT_YET, Figure, Level
+from signoff.domain.monitoring.session import Session
 from signoff.domain.policy import Policy
+from signoff.domain.thresholds import Kind
 
 
 def observe(
-    measured: Measurement, policy: Policy, assumptions: Mapping[str, str], risk_free_pct: float = 0.0
+    measured: Measurement,
+    policy: Policy,
+    assumptions: Mapping[str, str],
+    risk_free_pct: float = 0.0,
+    table: Table = LIVE_METRICS,
 ) -> Observed:
     """Assess one session. `assumptions` maps a title to its monitor expression, e.g. ``psi_max < 0.25``.
 
     Sharpe ratios are in excess of `risk_free_pct` a year, which the release's dossier declared.
     """
-    track = returns.Track.of(measured, policy.phases.session_rate(risk_free_pct))
-    apart = quality.apart_s(measured)
-    outcomes = Outcomes.of(measured.session, measured.predictions, _incomplete(measured), _needed(measured), apart)
-    has_data = outcomes.n > 0 and track.is_of_session
-    readings = _in_order(
-        (
-            *returns.readings(track, policy),
-            *operational.readings(outcomes, policy),
-            *quality.readings(measured, outcomes, policy),
-        )
-    )
+    session = Session(measured=measured, policy=policy, risk_free_pct=risk_free_pct)
+    judged = tuple(_judged(session, table))
+    readings, fired = tuple(each.reading for each in judged), _fired(judged, table)
     values = {reading.key: reading.value for reading in readings if reading.level != Level.UNKNOWN}
     violated = tuple(
         f"assumption violated or unknown: {title} ({monitor})"
         for title, monitor in assumptions.items()
         if not holds(monitor, values)
     )
-    fired = (*(returns.fired(track, policy) if has_data else ()), *operational.fired(outcomes, policy))
-    no_data = () if has_data else ("no data arrived for this session",)
+    no_data = () if session.has_data else ("no data arrived for this session",)
     return Observed(
         session=measured.session,
-        counts=has_data,
+        counts=session.has_data,
         readings=readings,
         fired=fired,
-        unmet=(*no_data, *(f"trigger holds: {name}" for name in fired), *_bad(readings), *violated),
-        is_conclusive=has_data and all(reading.level != Level.UNKNOWN for reading in readings),
+        unmet=(*no_data, *_unmet(fired, readings), *violated),
+        is_conclusive=session.has_data and all(reading.level != Level.UNKNOWN for reading in readings),
         reference=measured.baseline.pinned,
     )
 
 
-def interim(measured: Measurement, policy: Policy, open_until: datetime) -> Observed:
-    """The operational rules on a session that is still open; whatever they say, the session does not count by it."""
-    outcomes = Outcomes.of(measured.session, measured.predictions, needed=_needed(measured))
-    readings = tuple(operational.readings(outcomes, policy))
-    fired = tuple(operational.fired(outcomes, policy))
+def interim(measured: Measurement, policy: Policy, open_until: datetime, table: Table = LIVE_METRICS) -> Observed:
+    """The rules that act at once on a session that is still open; whatever they say, it does not count by it."""
+    judged = tuple(_judged(Session(measured=measured, policy=policy, is_open=True), table))
+    readings, fired = tuple(each.reading for each in judged), _fired(judged, table)
     return Observed(
         session=measured.session,
         counts=False,
         readings=readings,
         fired=fired,
-        unmet=(still_open(open_until), *(f"trigger holds: {name}" for name in fired), *_bad(readings)),
+        unmet=(still_open(open_until), *_unmet(fired, readings)),
         is_conclusive=False,
         open_until=open_until,
     )
@@ -77,81 +72,89 @@ def still_open(until: datetime) -> str:
     return f"interim: the session is open until {until:%H:%M} UTC"
 
 
-def explain(trigger: str, observed: Observed, policy: Policy) -> str:
-    """Why a trigger fired, in one clause with its figures."""
-    values = {reading.key: reading.value for reading in observed.readings}
-    triggers = policy.triggers
-
-    def limit(key: str) -> str:
-        return threshold(policy, key, Kind.TRIGGER).figure
-
-    def said(key: str) -> str:
-        value = values.get(key)
-        return "unknown" if value is None else f"{value:.3g}".replace("-", "−")
-
-    match trigger:
-        case "sharpe":
-            return (
-                f"rolling Sharpe ratio {said('rolling_sharpe_30d')}, below {limit('rolling_sharpe_30d')} for "
-                f"{said('sharpe_days_below')} sessions in a row (limit {limit('sharpe_days_below')})"
-            )
-        case "var":
-            return (
-                f"{said('var_exceptions_attributed')} value-at-risk breaches attributed to the model within "
-                f"{triggers.var.window_days} sessions (limit {limit('var_exceptions_attributed')})"
-            )
-        case "error_rate":
-            return f"error rate {said('error_rate_pct')}%, limit {limit('error_rate_pct')}{_of_few(observed)}"
-        case _:
-            return f"latency p95 {said('latency_p95_ms')} ms, limit {limit('latency_p95_ms')}"
+def explain(trigger: str, observed: Observed, policy: Policy, table: Table = LIVE_METRICS) -> str:
+    """Why a trigger fired, in one clause with the figure of its reading."""
+    return reason(trigger, {reading.key: reading for reading in observed.readings}, policy, table)
 
 
-def _of_few(observed: Observed) -> str:
-    """That the rate is of fewer predictions than a rate needs."""
-    rate = next((reading for reading in observed.readings if reading.key == "error_rate_pct"), None)
-    is_few = rate is not None and rate.n is not None and rate.n < MIN_PREDICTIONS
-    return f": {rate.detail}" if rate is not None and is_few else ""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """The reading of a row, and whether it trips the row's trigger."""
+
+    row: LiveMetric
+    reading: Reading
+    is_tripped: bool
 
 
-def _needed(measured: Measurement) -> int:
-    """How many predictions a session's figures need; a model of fewer symbols never has more."""
-    before = measured.baseline.symbols if measured.previous_symbols is None else measured.previous_symbols
-    return min(MIN_PREDICTIONS, len(before)) or MIN_PREDICTIONS
+def _judged(session: Session, table: Table) -> Iterator[_Judged]:
+    for row in table:
+        if row.compute is None or (session.is_open and not row.while_open):
+            continue
+        found = row.compute(session)
+        if found is not NOT_YET:
+            yield _held(row, found if isinstance(found, Figure) else Figure(value=found), session)
 
 
-def _incomplete(measured: Measurement) -> str:
-    """Why predictions that belong to the session may not be there."""
-    lost = quality.lost_symbols(measured)
-    return f"no prediction for {some(list(lost))}, which the session before had" if lost else ""
+def _held(row: LiveMetric, figure: Figure, session: Session) -> _Judged:
+    """One figure held against every threshold of its row.
 
-
-def _bad(readings: tuple[Reading, ...]) -> tuple[str, ...]:
-    return tuple(
-        f"{reading.key} is {reading.word}{': ' + reading.detail if reading.detail else ''}"
-        for reading in readings
-        if reading.level in {Level.CRITICAL, Level.UNKNOWN}
+    An unknown one is held against them as far as it is sure, and keeps what is sure where that trips the trigger.
+    """
+    value = figure.at_least
+    acts = row.trigger is not None and (row.while_open or session.has_data)
+    is_tripped = acts and _holds(row, Kind.TRIGGER, value, session.policy)
+    level = _level(row, figure, session.policy)
+    is_shown = is_tripped or level != Level.UNKNOWN or figure.known is not None
+    return _Judged(
+        row=row,
+        reading=Reading(
+            key=row.key,
+            value=value if is_shown else None,
+            level=level,
+            detail=_detail(row, figure, level, session.policy),
+            n=figure.n,
+            needed=figure.needed,
+            as_of=figure.as_of,
+            is_young=figure.is_young and level == Level.UNKNOWN,
+        ),
+        is_tripped=is_tripped,
     )
 
 
-_FIRST: Final = (
-    "daily_return",
-    "rolling_sharpe_7d",
-    "rolling_sharpe_30d",
-    "sharpe_days_below",
-    "psi_max",
-    "latency_p95_ms",
-    "error_rate_pct",
-    "var_exceptions",
-    "var_exceptions_attributed",
-    "gross_exposure_pct",
-    "index_vol_30d_pct",
-    "universe_size",
-    "predictions",
-    "less_champion_bps",
-)
+def _level(row: LiveMetric, figure: Figure, policy: Policy) -> Level:
+    known = figure.known
+    if figure.is_critical or _holds(row, Kind.CRITICAL, figure.at_least, policy):
+        return Level.CRITICAL
+    if known is None or (row.is_fault and known != 0):
+        return Level.UNKNOWN
+    if row.trigger is not None and _holds(row, Kind.TRIGGER, known, policy):
+        return Level.CRITICAL
+    return Level.WARNING if _holds(row, Kind.WARNING, known, policy) else Level.OK
 
 
-def _in_order(readings: tuple[Reading, ...]) -> tuple[Reading, ...]:
-    """What the model did comes before what is wrong with the data."""
-    place = {key: n for n, key in enumerate(_FIRST)}
-    return tuple(sorted(readings, key=lambda reading: place.get(reading.key, len(place))))
+def _holds(row: LiveMetric, kind: Kind, value: float | None, policy: Policy) -> bool:
+    found = row.threshold(policy, kind)
+    return found is not None and value is not None and found.holds(value)
+
+
+def _detail(row: LiveMetric, figure: Figure, level: Level, policy: Policy) -> str:
+    if level == Level.UNKNOWN and figure.known is None:
+        return figure.because
+    critical = row.threshold(policy, Kind.CRITICAL)
+    if figure.detail and critical is not None and level == Level.CRITICAL:
+        return f"{figure.detail}, critical {critical.sign.word} {critical.figure}"
+    return figure.detail or row.bounds(policy)
+
+
+def _fired(judged: tuple[_Judged, ...], table: Table) -> tuple[str, ...]:
+    """The triggers that hold, the one that names the cause first."""
+    tripped = {each.row.key for each in judged if each.is_tripped}
+    return tuple(trigger.name for row, trigger in triggers(table) if row.key in tripped)
+
+
+def _unmet(fired: tuple[str, ...], readings: tuple[Reading, ...]) -> tuple[str, ...]:
+    bad = (reading for reading in readings if reading.level in {Level.CRITICAL, Level.UNKNOWN})
+    return (
+        *(f"trigger holds: {name}" for name in fired),
+        *(f"{reading.key} is {reading.word}{': ' + reading.detail if reading.detail else ''}" for reading in bad),
+    )

@@ -6,8 +6,7 @@ falls silent because good predictions are missing, and each fires where the one-
 Pearson lies above its limit, and earlier.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from math import floor
@@ -16,13 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.events import Reading
 from signoff.domain.evidence import Floats
-from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring.cadence import bars
 from signoff.domain.monitoring.measurement import Predictions
-from signoff.domain.monitoring.readings import Figure, Level, finding, judged, reading, some, too_few
-from signoff.domain.policy import Policy
+from signoff.domain.monitoring.readings import Figure, some, too_few
 
 MIN_PREDICTIONS: Final = 5
 SLOW_SHARE: Final = 0.05
@@ -103,94 +99,84 @@ class Outcomes:
         return self.session if self.n else None
 
 
-def fired(found: Outcomes, policy: Policy) -> Iterator[str]:
-    """The operational triggers that hold for sure, whatever is unknown."""
-    errors, latency = (threshold(policy, key, Kind.TRIGGER) for key in ("error_rate_pct", "latency_p95_ms"))
-    if found.n and (found.n_failed == found.n or errors.holds(_failed_pct(found))):
-        yield "error_rate"
-    slow = sum(latency.holds(each) for each in found.slowest.tolist())
-    if slow > floor(SLOW_SHARE * max(found.slowest.size, MIN_PREDICTIONS)):
-        yield "latency_p95"
-
-
-def readings(found: Outcomes, policy: Policy) -> Iterator[Reading]:
-    """The error rate and the latency, and what is missing among the predictions."""
-    yield _latency(found, policy)
-    yield _error_rate(found, policy)
-    yield reading("predictions", _count(found, found.n))
-    yield reading("universe_size", _count(found, np.unique(found.symbols).size))
-    seen = _count(found, None)
-    yield _gap("prediction_gaps", found, seen, found.unpredicted, "predictions that are no number and no failure")
-    yield _gap("error_gaps", found, seen, found.unflagged, "predictions without an error flag")
-
-
-def explain_errors(found: Outcomes) -> str:
-    """The failures of a session that has fewer predictions than a rate needs."""
-    return f"{found.n_failed} of {found.n} predictions failed, fewer than the minimum of {MIN_PREDICTIONS}"
-
-
-def _failed_pct(found: Outcomes) -> float:
-    """The error rate at least, with what is unknown or missing taken as good."""
-    return 100.0 * found.n_failed / max(found.n, MIN_PREDICTIONS)
-
-
-def _error_rate(found: Outcomes, policy: Policy) -> Reading:
-    critical, n = threshold(policy, "error_rate_pct", Kind.CRITICAL), found.n
-    least = _failed_pct(found) if n else 0.0
-    is_fired = "error_rate" in fired(found, policy)
+def error_rate(found: Outcomes) -> Figure:
+    """The share of predictions that failed; for sure only of the minimum, where some are missing."""
+    n = found.n
     said = f"{found.n_failed} of {n} predictions failed"
-    figure = Figure(n=n, needed=found.needed, as_of=found.as_of)
-    if is_fired or critical.holds(least):
-        value = 100.0 * found.n_failed / n
-        detail = f"{said}, critical above {critical.figure}"
-        if n < MIN_PREDICTIONS:
-            detail = explain_errors(found)
-        counted = Figure(value=value, n=n, needed=figure.needed, as_of=figure.as_of)
-        return reading("error_rate_pct", counted, lambda _: Level.CRITICAL, detail=detail)
+    least = 100.0 if n and found.n_failed == n else 100.0 * found.n_failed / max(n, found.needed)
     if n < found.needed:
         why = too_few(n, found.needed) + (f"; {said}" if found.n_failed else "")
     elif (unknown := int(found.unknown.sum())) > 0:
         why = f"whether {unknown} of {n} predictions failed is not known; {found.n_failed} did"
-    elif found.doubled:
-        why = f"{found.doubled} rows stand there more than once"
     else:
-        why = found.incomplete
-    rate = 100.0 * found.n_failed / n if n else None
-    counted = Figure(value=rate, n=n, needed=found.needed, as_of=found.as_of, why=why)
-    return reading("error_rate_pct", counted, judged(policy, "error_rate_pct"), detail=said)
+        why = _incomplete(found)
+    return Figure(
+        value=100.0 * found.n_failed / n if n else None,
+        n=n,
+        needed=found.needed,
+        as_of=found.as_of,
+        why=why,
+        detail=f"{said}, fewer than the minimum of {MIN_PREDICTIONS}" if n < MIN_PREDICTIONS else said,
+        sure=least if n else None,
+    )
 
 
-def _latency(found: Outcomes, policy: Policy) -> Reading:
-    """The nearest-rank 95th percentile: a latency that was measured, not one between two."""
-    critical, known = threshold(policy, "latency_p95_ms", Kind.CRITICAL), found.slowest
-    gaps = int(found.untimed.sum())
-    rank = known.size - floor(SLOW_SHARE * known.size) - 1
-    value = float(known[rank]) if known.size else None
-    detail = f"critical above {critical.figure}"
-    as_of = found.session if known.size else None
-    figure = Figure(value=value, n=int(known.size), needed=found.needed, as_of=as_of)
-    if "latency_p95" in fired(found, policy):
-        return reading("latency_p95_ms", figure, lambda _: Level.CRITICAL, detail=detail)
+def latency(found: Outcomes) -> Figure:
+    """The nearest-rank 95th percentile: a latency that was measured, not one between two.
+
+    Of fewer than twenty it is the largest, which no further one can make smaller up to the minimum.
+    """
+    known, gaps = found.slowest, int(found.untimed.sum())
+    value = float(known[known.size - floor(SLOW_SHARE * known.size) - 1]) if known.size else None
     if known.size < found.needed:
         why = too_few(int(known.size), found.needed)
     elif gaps:
         why = f"{gaps} of {found.n} latencies are missing, infinite or below zero"
-    elif found.doubled:
-        why = f"{found.doubled} rows stand there more than once"
     else:
-        why = found.incomplete
-    if why and value is not None and known.size >= found.needed and critical.holds(value):
-        why = ""  # what is known is too slow already
-    known_so_far = Figure(value=value, n=figure.n, needed=figure.needed, as_of=as_of, why=why)
-    return reading("latency_p95_ms", known_so_far, judged(policy, "latency_p95_ms"), detail=detail)
+        why = _incomplete(found)
+    return Figure(
+        value=value,
+        n=int(known.size),
+        needed=found.needed,
+        as_of=found.session if known.size else None,
+        why=why,
+        detail=f"of {known.size} latencies, fewer than the minimum of {MIN_PREDICTIONS}"
+        if known.size < MIN_PREDICTIONS
+        else "",
+        sure=value,
+    )
 
 
-def _count(found: Outcomes, count: int | None) -> Figure:
+def predicted(found: Outcomes) -> Figure:
+    """How many predictions there are."""
+    return _count(found, found.n)
+
+
+def symbols(found: Outcomes) -> Figure:
+    """How many symbols are predicted."""
+    return _count(found, np.unique(found.symbols).size)
+
+
+def gaps(found: Outcomes) -> Figure:
+    """Predictions that are no number and no failure."""
+    return _gap(found, found.unpredicted, "predictions that are no number and no failure")
+
+
+def unflagged(found: Outcomes) -> Figure:
+    """Predictions of which nobody says whether they failed."""
+    return _gap(found, found.unflagged, "predictions without an error flag")
+
+
+def _incomplete(found: Outcomes) -> str:
+    return f"{found.doubled} rows stand there more than once" if found.doubled else found.incomplete
+
+
+def _count(found: Outcomes, count: int) -> Figure:
     why = "" if found.n else f"no prediction is journaled for {found.session}"
     return Figure(value=count, n=found.n, needed=1, as_of=found.as_of, why=why)
 
 
-def _gap(key: str, found: Outcomes, seen: Figure, gone: NDArray[np.bool_], what: str) -> Reading:
+def _gap(found: Outcomes, gone: NDArray[np.bool_], what: str) -> Figure:
     names = [str(name) for name in np.unique(found.symbols[gone])]
     detail = f"{int(gone.sum())} of {found.n} {what}: {some(names)}" if names else ""
-    return finding(key, int(gone.sum()), seen, detail)
+    return replace(_count(found, int(gone.sum())), detail=detail)

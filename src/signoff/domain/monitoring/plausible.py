@@ -5,7 +5,7 @@ for everything. Each session is held by itself against what sessions of training
 showed, since a month hides a day. What is unusual is unknown: nobody can say what the figures would be without it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -13,12 +13,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.events import Reading
 from signoff.domain.evidence import Days, Floats
 from signoff.domain.monitoring import usual as of
 from signoff.domain.monitoring.measurement import Earlier, Measurement
 from signoff.domain.monitoring.operational import Outcomes
-from signoff.domain.monitoring.readings import Figure, finding, reading, some, too_few
+from signoff.domain.monitoring.readings import NOT_YET, Figure, some, too_few
 from signoff.domain.monitoring.usual import LAGS, MIN_SESSIONS, Layout, figures, unusual, usual_so_far
 from signoff.domain.profiles import Range, Usual
 
@@ -49,15 +48,6 @@ _AS_SHOWN: Final[dict[str, Callable[[float], float]]] = {
 }
 
 
-def readings(measured: Measurement, found: Outcomes, unjudged: dict[str, str]) -> Iterator[Reading]:
-    """The session's features and predictions held against what is usual; `unjudged` features have gaps or are lost."""
-    looked = _Features.of(measured)
-    yield looked.reading("features_out_of_range", SIZES, unjudged)
-    yield looked.reading("features_jumped", MOVES, unjudged, has_past=True)
-    yield looked.reading("features_frozen", (of.STILL,), unjudged, has_past=True)
-    yield from _predictions(measured, found)
-
-
 def said(key: str, value: float, known: Range, where: str) -> str:
     """An unusual figure beside what is usual."""
     name, form = WORDS[key]
@@ -67,16 +57,17 @@ def said(key: str, value: float, known: Range, where: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Features:
-    """The features of the session and the few sessions before it."""
+class FeatureValues:
+    """The features of the session and the few sessions before it; `unjudged` ones have gaps or are lost."""
 
     measured: Measurement
+    unjudged: Mapping[str, str]
     recent: NDArray[np.bool_]
     layout: Layout
     n: int
 
     @classmethod
-    def of(cls, measured: Measurement) -> "_Features":
+    def of(cls, measured: Measurement, unjudged: Mapping[str, str]) -> "FeatureValues":
         features, today = measured.features, np.datetime64(measured.session, "D")
         days = np.unique(features.sessions)
         days = days[days <= today][-LAGS - 1 :]
@@ -84,7 +75,7 @@ class _Features:
         symbols = None if features.symbols is None else features.symbols[recent]
         layout = Layout.of(features.sessions[recent], symbols)
         n = int((features.sessions == today).sum())
-        return cls(measured=measured, recent=recent, layout=layout, n=n)
+        return cls(measured=measured, unjudged=unjudged, recent=recent, layout=layout, n=n)
 
     @cached_property
     def figures(self) -> dict[str, tuple[dict[str, Floats], int]]:
@@ -96,12 +87,12 @@ class _Features:
                 found[name] = (figures(table, reference.usual.scale), int(np.isfinite(table[-1]).sum()))
         return found
 
-    def reading(self, key: str, keys: tuple[str, ...], unjudged: dict[str, str], *, has_past: bool = False) -> Reading:
+    def unusual(self, keys: tuple[str, ...], *, has_past: bool = False) -> Figure:
         """How many features are unusual in these figures, or cannot be judged."""
         known, why = self.measured.baseline.columns, self._why(has_past=has_past)
-        faults, short = list(unjudged.values()), 0
+        faults, short = list(self.unjudged.values()), 0
         for name, (now, n) in self.figures.items() if not why else ():
-            if name in unjudged:
+            if name in self.unjudged:
                 continue
             short += of.LEVEL not in known[name].usual.ranges
             if (fault := unusual(now, known[name].usual, keys, n)) is not None:
@@ -109,9 +100,15 @@ class _Features:
         if short and not faults:
             sessions = max(int(np.unique(reference.sessions).size) for reference in known.values())
             why = f"training has too few sessions to say what is usual: {too_few(sessions, MIN_SESSIONS)}"
-        figure = Figure(n=self.n, needed=1, as_of=self.measured.session if self.n else None, why=why)
-        made = finding(key, len(faults), figure, some(faults))
-        return replace(made, is_young=True) if why and why == self._first() else made
+        return Figure(
+            value=len(faults),
+            n=self.n,
+            needed=1,
+            as_of=self.measured.session if self.n else None,
+            why=why,
+            detail=some(faults),
+            is_young=bool(why) and why == self._first(),
+        )
 
     def _why(self, *, has_past: bool) -> str:
         if not self.n:
@@ -132,64 +129,78 @@ class _Features:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Said:
+class PredictionValues:
     """The predictions of the session below those of the few sessions before it, one row a session."""
 
+    measured: Measurement
+    values: Floats
     recent: Floats
-    n: int
-    references: tuple[tuple[Usual, str], ...]
+    evidence: tuple[tuple[Usual, str], ...]
+    journal: tuple[tuple[Usual, str], ...]
     sessions: int
     why: str
 
-    def reading(self, key: str, keys: tuple[str, ...], figure: Figure) -> Reading | None:
-        """The reading of these figures by the first reference that has them; None where none has."""
-        having = [(known, where) for known, where in self.references if set(keys) & set(known.ranges)]
+    @classmethod
+    def of(cls, measured: Measurement, found: Outcomes) -> "PredictionValues":
+        """What was predicted, and what evidence and journal show to be usual."""
+        values, why = _values(measured, found)
+        past, approved = _past(measured.earlier), measured.approved
+        so_far, known = usual_so_far(past, alike=True), None if approved is None else approved.predictions
+        return cls(
+            measured=measured,
+            values=values,
+            recent=_recent(measured, values),
+            evidence=() if known is None else ((known, "the evidence"),),
+            journal=() if so_far is None else ((so_far, "the journal"),),
+            sessions=past.shape[0],
+            why=why,
+        )
+
+    def alike(self) -> Figure:
+        """Whether the session has fewer different answers than is usual."""
+        keys = (of.COMMONEST, of.DISTINCT)
+        return self._held(keys, self.why) or self._young(self.why, _few(self.values, self._n))
+
+    def frozen(self) -> Figure:
+        """Whether predictions are as in an earlier session, more than is usual."""
+        why = self.why or _no_past(self.measured)
+        is_daily = all(known.is_daily for known, _ in self.evidence)
+        return self._held((of.STILL,), why, is_daily=is_daily) or self._young(why, _frozen(self.recent))
+
+    def out_of_range(self) -> Figure:
+        """Whether predictions are of another size than is usual; nothing until that is known."""
+        if (ranged := self._held((of.SIZE, of.SPREAD), self.why)) is not None:
+            return ranged
+        gone = _past_lost(self.measured, self.sessions)
+        return replace(self._figure, why=self.why or gone) if gone else NOT_YET
+
+    @property
+    def _n(self) -> int:
+        return int(np.isfinite(self.values).sum())
+
+    @property
+    def _figure(self) -> Figure:
+        return Figure(n=self._n, needed=1, as_of=self.measured.session if self._n else None)
+
+    def _held(self, keys: tuple[str, ...], why: str, *, is_daily: bool = True) -> Figure | None:
+        """Held against the first reference that has these figures; None where none has."""
+        references = (*(self.evidence if is_daily else ()), *self.journal)
+        having = [(known, where) for known, where in references if set(keys) & set(known.ranges)]
         if not having:
             return None
         known, where = having[0]
-        fault = None if self.why else unusual(figures(self.recent, known.scale, alike=True), known, keys, self.n)
+        n = int(np.isfinite(self.recent[-1]).sum()) if self.recent.size else 0
+        fault = None if why else unusual(figures(self.recent, known.scale, alike=True), known, keys, n)
         detail = "" if fault is None else f"predictions: {said(*fault, where=where)}"
-        return finding(key, int(fault is not None), replace(figure, why=self.why), detail)
+        return replace(self._figure, value=int(fault is not None), why=why, detail=detail)
 
-    def young(self, key: str, is_suspect: str, figure: Figure) -> Reading:
-        """The reading while nobody knows what is usual: what need not be held against anything is sound."""
-        if self.why:
-            return reading(key, replace(figure, why=self.why))
-        if not is_suspect:
-            return finding(key, 0, figure, "")
+    def _young(self, why: str, suspect: str) -> Figure:
+        """While nobody knows what is usual, what need not be held against anything is sound."""
+        if why or not suspect:
+            return replace(self._figure, value=0, why=why)
         waits = too_few(self.sessions, MIN_SESSIONS)
-        why = f"{is_suspect}, and nothing shows yet whether that is usual: {waits} sessions"
-        made = reading(key, replace(figure, n=self.sessions, needed=MIN_SESSIONS, why=why))
-        return replace(made, is_young=True)
-
-
-def _predictions(measured: Measurement, found: Outcomes) -> Iterator[Reading]:
-    values, why = _values(measured, found)
-    past, recent = _past(measured.earlier), _recent(measured, values)
-    found_so_far = usual_so_far(past, alike=True)
-    journal = () if found_so_far is None else ((found_so_far, "the journal"),)
-    approved = None if measured.approved is None else measured.approved.predictions
-    evidence = () if approved is None else ((approved, "the evidence"),)
-    n = int(np.isfinite(values).sum())
-    figure = Figure(n=n, needed=1, as_of=measured.session if n else None)
-    one = _Said(
-        recent=recent,
-        n=int(np.isfinite(recent[-1]).sum()) if recent.size else 0,
-        references=(*evidence, *journal),
-        sessions=past.shape[0],
-        why=why,
-    )
-    alike = one.reading("predictions_alike", (of.COMMONEST, of.DISTINCT), figure)
-    yield alike or one.young("predictions_alike", _few(values, n), figure)
-    held = replace(one, why=why or _no_past(measured))
-    if approved is not None and not approved.is_daily:
-        held = replace(held, references=journal)
-    still = held.reading("predictions_frozen", (of.STILL,), figure)
-    yield still or held.young("predictions_frozen", _frozen(recent), figure)
-    if (ranged := one.reading("predictions_out_of_range", (of.SIZE, of.SPREAD), figure)) is not None:
-        yield ranged
-    elif gone := _past_lost(measured, past.shape[0]):
-        yield reading("predictions_out_of_range", replace(figure, why=why or gone))
+        why = f"{suspect}, and nothing shows yet whether that is usual: {waits} sessions"
+        return replace(self._figure, n=self.sessions, needed=MIN_SESSIONS, why=why, is_young=True)
 
 
 def _values(measured: Measurement, found: Outcomes) -> tuple[Floats, str]:

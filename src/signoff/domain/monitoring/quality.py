@@ -11,17 +11,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.events import Reading
 from signoff.domain.evidence import Days, Floats, Instants, Symbols
-from signoff.domain.live_thresholds import Kind, threshold
-from signoff.domain.monitoring import plausible
 from signoff.domain.monitoring.cadence import bars, cadence_s
-from signoff.domain.monitoring.drift import MOST_SESSIONS, Drift, watched
+from signoff.domain.monitoring.drift import MOST_SESSIONS, Drift
 from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.operational import Outcomes
-from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, judged, newest, reading, some, too_few
+from signoff.domain.monitoring.readings import Figure, as_date, newest, some, too_few
 from signoff.domain.monitoring.usual import LEVEL, MIN_SESSIONS, beyond, range_of
-from signoff.domain.policy import Policy
 
 # No dossier may state more.
 GREATEST_EXPOSURE_PCT: Final = 1000.0
@@ -86,33 +82,30 @@ def new_symbols(measured: Measurement) -> tuple[str, ...]:
     return tuple(sorted(unseen))
 
 
-def readings(measured: Measurement, found: Outcomes, policy: Policy) -> Iterator[Reading]:
-    """Drift and exposure, and every fault of the data."""
-    drift = drifts(measured)
-    yield _psi(measured, drift, policy)
-    yield _exposure(measured)
-    yield _doubled(measured, found)
-    yield _unordered(measured)
-    yield _missing_features(measured)
-    yield _feature_gaps(measured)
-    yield _reference(measured)
-    yield _future_rows(measured)
-    unjudged = dict(_gaps(measured)) | {name: f"{name} is not journaled" for name in _lost_features(measured)}
-    yield from plausible.readings(measured, found, unjudged)
-    symbols = Figure(n=found.n, as_of=found.as_of, why="" if found.n else _nothing(measured, "prediction"))
-    yield _new_symbols(measured, symbols)
-    lost = lost_symbols(measured)
-    yield finding("symbols_lost", len(lost), symbols, f"no longer predicted: {some(list(lost))}" if lost else "")
-
-
-def _new_symbols(measured: Measurement, figure: Figure) -> Reading:
-    """The symbols that are new; unknown where nothing shows which ones are old."""
-    new = new_symbols(measured)
+def added_symbols(measured: Measurement, found: Outcomes) -> Figure:
+    """How many symbols are new; unknown where nothing shows which ones are old."""
+    new, figure = new_symbols(measured), _of_symbols(measured, found)
     if not new and not figure.why and not measured.seen:
         why = "neither the training period nor an earlier session names a symbol"
-        return replace(reading("symbols_new", replace(figure, why=why)), is_young=not _lived_before(measured))
+        return replace(figure, why=why, is_young=not _lived_before(measured))
     detail = f"never seen before this session, or without a feature: {some(list(new))}" if new else ""
-    return finding("symbols_new", len(new), figure, detail)
+    return replace(figure, value=len(new), detail=detail)
+
+
+def gone_symbols(measured: Measurement, found: Outcomes) -> Figure:
+    """How many symbols are no longer predicted."""
+    lost = lost_symbols(measured)
+    detail = f"no longer predicted: {some(list(lost))}" if lost else ""
+    return replace(_of_symbols(measured, found), value=len(lost), detail=detail)
+
+
+def _of_symbols(measured: Measurement, found: Outcomes) -> Figure:
+    return Figure(n=found.n, as_of=found.as_of, why="" if found.n else _nothing(measured, "prediction"))
+
+
+def unjudged(measured: Measurement) -> dict[str, str]:
+    """Features that cannot be held against their past: with gaps, or lost."""
+    return dict(_gaps(measured)) | {name: f"{name} is not journaled" for name in _lost_features(measured)}
 
 
 def _lived_before(measured: Measurement) -> int:
@@ -121,39 +114,42 @@ def _lived_before(measured: Measurement) -> int:
 
 
 def drifts(measured: Measurement) -> tuple[Drift, ...]:
-    """The drift of every watched feature; unknown where today's values are no sound part of the window."""
-    features, names = measured.features, tuple(measured.baseline.columns)
-    n_sessions = np.unique(features.sessions).size
-    gaps = dict(_gaps(measured))
-    found = []
-    for name in watched(names):
-        column = features.columns.get(name)
+    """The drift of every feature; unknown where today's values are no sound part of the window."""
+    features, gaps = measured.features, dict(_gaps(measured))
+    n_sessions, found = np.unique(features.sessions).size, []
+    for name in _known_features(measured):
+        column, reference = features.columns.get(name), measured.baseline.columns.get(name)
         if column is None:
             found.append(Drift(feature=name, psi=None, n=0, why=f"{name} is not journaled"))
+        elif reference is None:
+            found.append(Drift(feature=name, psi=None, n=0, why=f"{name} is not in baseline_features.parquet"))
         elif name in gaps:
             held = int(np.isfinite(column).sum())
             found.append(Drift(feature=name, psi=None, n=held, why=gaps[name]))
         else:
-            found.append(measured.baseline.columns[name].drift(name, column, n_sessions))
+            found.append(reference.drift(name, column, n_sessions))
     return tuple(found)
 
 
-def _psi(measured: Measurement, drift: tuple[Drift, ...], policy: Policy) -> Reading:
-    """The largest stability index of the features that drifted; unknown if any is, unless it is critical."""
-    critical = threshold(policy, "psi_max", Kind.CRITICAL)
+def psi(measured: Measurement) -> Figure:
+    """The largest stability index of the features that drifted; unknown if any is."""
+    drift = drifts(measured)
     significant = [each for each in drift if each.is_significant and each.psi is not None]
     worst = max((each for each in drift if each.psi is not None), key=_psi_of, default=None)
     value = max((_psi_of(each) for each in significant), default=None if worst is None else 0.0)
     unknown = [each for each in drift if each.psi is None]
     least = min(drift, key=lambda each: each.n, default=None)
-    as_of = newest(measured.features.sessions)
     n, needed = (0, None) if least is None else (least.n, least.needed)
-    why = _drift_unknown(measured, drift, unknown)
-    if why and value is not None and critical.holds(value) and not _is_doubled(measured):
-        why = ""
-    figure = Figure(value=value, n=n, needed=needed, as_of=as_of, why=why)
-    made = reading("psi_max", figure, judged(policy, "psi_max"), detail=_drift_detail(worst, bool(significant)))
-    return replace(made, is_young=True) if made.level == Level.UNKNOWN and _is_young(measured, drift) else made
+    return Figure(
+        value=value,
+        n=n,
+        needed=needed,
+        as_of=newest(measured.features.sessions),
+        why=_drift_unknown(measured, drift, unknown),
+        detail=_drift_detail(worst, bool(significant)),
+        sure=None if _is_doubled(measured) else value,
+        is_young=_is_young(measured, drift),
+    )
 
 
 def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: list[Drift]) -> str:
@@ -172,7 +168,7 @@ def _drift_unknown(measured: Measurement, drift: tuple[Drift, ...], unknown: lis
 def _no_sound_window(measured: Measurement) -> str:
     if _is_doubled(measured):
         return "rows of the features stand there more than once"
-    if _reference(measured).level == Level.UNKNOWN:
+    if reference(measured).value:
         return "the reference for drift is another one than the release began with"
     return ""
 
@@ -207,7 +203,7 @@ def _drift_detail(worst: Drift | None, is_significant: bool) -> str:
     return text if is_significant else f"{text}, within what such windows showed in training"
 
 
-def _exposure(measured: Measurement) -> Reading:
+def exposure(measured: Measurement) -> Figure:
     """The gross exposure, critical above the limit on record; without one, unusual where earlier sessions say so."""
     values, limit = measured.gross_exposure_pct, GREATEST_EXPOSURE_PCT
     approved = measured.approved
@@ -223,19 +219,19 @@ def _exposure(measured: Measurement) -> Reading:
         why = why or ("" if values[0] >= 0 else f"the gross exposure of {measured.session} is below zero")
         if not why and approved is not None and approved.greatest_exposure_pct is None:
             why, is_young = _unbounded(float(values[0]), measured.earlier_exposures)
-    as_of = measured.session if values.size else None
     value = float(values[0]) if values.size == 1 else None
-    figure = Figure(value=value, n=values.size, needed=1, as_of=as_of, why=why)
-    if value is not None and np.isfinite(value) and value > limit + ROUNDING_PCT:
-        figure = replace(figure, why="")
+    is_critical = value is not None and np.isfinite(value) and value > limit + ROUNDING_PCT
     whose = "that any dossier may state" if limit == GREATEST_EXPOSURE_PCT else "of the dossier"
-    made = reading(
-        "gross_exposure_pct",
-        figure,
-        lambda found: Level.CRITICAL if found > limit + ROUNDING_PCT else Level.OK,
+    return Figure(
+        value=value,
+        n=values.size,
+        needed=1,
+        as_of=measured.session if values.size else None,
+        why="" if is_critical else why,
         detail=f"critical above {limit:g}%, the limit {whose}",
+        is_critical=is_critical,
+        is_young=is_young,
     )
-    return replace(made, is_young=True) if is_young and made.level == Level.UNKNOWN else made
 
 
 def _unbounded(value: float, earlier: Floats) -> tuple[str, bool]:
@@ -250,13 +246,13 @@ def _unbounded(value: float, earlier: Floats) -> tuple[str, bool]:
     return "", False
 
 
-def _reference(measured: Measurement) -> Reading:
+def reference(measured: Measurement) -> Figure:
     """Whether the reference for drift is the one that the release began with, or that a later release did."""
     now, approved = measured.baseline.pinned, measured.approved
     pinned = None if approved is None else approved.pinned
-    figure = Figure(n=len(measured.baseline.columns), needed=1, as_of=measured.session)
+    figure = Figure(value=0, n=len(measured.baseline.columns), needed=1, as_of=measured.session)
     if now is None or pinned is None or approved is None or now in (pinned, *approved.later):
-        return finding("reference_changed", 0, figure, "")
+        return figure
     lost = [name for name in pinned.features if name not in now.features]
     new = [name for name in now.features if name not in pinned.features]
     said = [f"without {some(lost)}" if lost else "", f"with {some(new)}" if new else ""]
@@ -265,25 +261,26 @@ def _reference(measured: Measurement) -> Reading:
         f"baseline_features.parquet is not the file that the release began with (SHA-256 {pinned.sha256[:12]}, found "
         f"{now.sha256[:12]}), {how}. Put that file back"
     )
-    return finding("reference_changed", 1, figure, detail)
+    return replace(figure, value=1, detail=detail)
 
 
-def _future_rows(measured: Measurement) -> Reading:
+def future_rows(measured: Measurement) -> Figure:
+    """How many rows are dated after the moment of reading."""
     said = [f"{each.table}: {each.rows} row(s), up to {each.newest}" for each in measured.ahead]
     detail = f"dated after the moment of reading: {some(said)}" if said else ""
-    figure = Figure(n=measured.live.dates.size + measured.predictions.timestamps.size, as_of=measured.session)
-    return finding("future_rows", sum(each.rows for each in measured.ahead), figure, detail)
+    return replace(_of_rows(measured), value=sum(each.rows for each in measured.ahead), detail=detail)
 
 
-def _doubled(measured: Measurement, found: Outcomes) -> Reading:
+def doubled(measured: Measurement, found: Outcomes) -> Figure:
+    """How many rows stand more than once."""
     faults = doubled_rows(measured)
     n = measured.live.dates.size + measured.history.dates.size + found.n + measured.features.timestamps.size
     detail = "; ".join(f"{each.table}: {each.rows} row(s) again, first {each.first}" for each in faults)
-    figure = Figure(n=n, as_of=measured.session)
-    return finding("duplicate_rows", sum(each.rows for each in faults), figure, detail)
+    return Figure(value=sum(each.rows for each in faults), n=n, as_of=measured.session, detail=detail)
 
 
-def _unordered(measured: Measurement) -> Reading:
+def unordered(measured: Measurement) -> Figure:
+    """How many rows are earlier than the one before them."""
     champion = () if measured.champion is None else (measured.champion,)
     faults = [(table.name, _steps_back(table.dates)) for table in (measured.history, measured.live, *champion)]
     faults += [
@@ -292,11 +289,15 @@ def _unordered(measured: Measurement) -> Reading:
     ]
     said = [f"{name}: {text}" for name, (count, text) in faults if count]
     detail = f"{'; '.join(said)}. Journal rows in the order of their time" if said else ""
-    figure = Figure(n=measured.live.dates.size + measured.predictions.timestamps.size, as_of=measured.session)
-    return finding("unordered_rows", sum(count for _, (count, _) in faults), figure, detail)
+    return replace(_of_rows(measured), value=sum(count for _, (count, _) in faults), detail=detail)
 
 
-def _missing_features(measured: Measurement) -> Reading:
+def _of_rows(measured: Measurement) -> Figure:
+    return Figure(n=measured.live.dates.size + measured.predictions.timestamps.size, as_of=measured.session)
+
+
+def missing_features(measured: Measurement) -> Figure:
+    """How many features are not journaled, or have no reference."""
     known, lost = _known_features(measured), _lost_features(measured)
     unreferenced = [name for name in known if name not in measured.baseline.columns and name not in lost]
     said = [f"not journaled: {some(lost)}"] if lost else []
@@ -305,8 +306,7 @@ def _missing_features(measured: Measurement) -> Reading:
     whose = "the registered version" if is_registered else "the training period"
     detail = f"of {len(known)} features of {whose} {'; '.join(said)}" if said else ""
     why = "" if known else "the training period has no feature"
-    figure = Figure(n=len(known), needed=1, why=why)
-    return finding("missing_features", len(lost) + len(unreferenced), figure, detail)
+    return Figure(value=len(lost) + len(unreferenced), n=len(known), needed=1, why=why, detail=detail)
 
 
 def _known_features(measured: Measurement) -> list[str]:
@@ -321,13 +321,11 @@ def _lost_features(measured: Measurement) -> list[str]:
     return [name for name in _known_features(measured) if name not in measured.features.columns]
 
 
-def _feature_gaps(measured: Measurement) -> Reading:
-    is_today = _is_today(measured)
-    n = int(is_today.sum())
-    why = "" if n else _nothing(measured, "feature")
-    found = list(_gaps(measured))
-    figure = Figure(n=n, needed=1, as_of=newest(measured.features.sessions), why=why)
-    return finding("feature_gaps", len(found), figure, some([text for _, text in found]))
+def feature_gaps(measured: Measurement) -> Figure:
+    """How many features have more gaps than in training."""
+    n, found = int(_is_today(measured).sum()), list(_gaps(measured))
+    why, at = "" if n else _nothing(measured, "feature"), newest(measured.features.sessions)
+    return Figure(value=len(found), n=n, needed=1, as_of=at, why=why, detail=some([text for _, text in found]))
 
 
 def _gaps(measured: Measurement) -> Iterator[tuple[str, str]]:

@@ -1,9 +1,5 @@
-"""How a figure becomes a reading: with its level, what it rests on, and why it is unknown where it is.
+"""What a metric computes of a session, before it is held against a threshold: a figure, and what it rests on."""
 
-A figure that is no finite number is unknown, whatever its thresholds say.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -11,10 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from signoff.domain.events import Reading
 from signoff.domain.evidence import Days
-from signoff.domain.live_thresholds import Kind, threshold
-from signoff.domain.policy import Policy
 
 SHOWN: Final = 3
 
@@ -28,41 +21,45 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A value or None, how much data it rests on and needs, its newest datum, and in words why it is unknown."""
+    """A value or None, how much data it rests on and needs, its newest datum, and in words why it is unknown.
+
+    `sure` is how bad the figure is at least, or at best, whatever is unknown. `is_critical` says that another limit
+    than one of the policy is passed, and `is_young` that the figure only waits for more sessions.
+    """
 
     value: float | None = None
     n: int | None = None
     needed: int | None = None
     as_of: date | None = None
     why: str = ""
+    detail: str = ""
+    sure: float | None = None
+    is_critical: bool = False
+    is_young: bool = False
+
+    @property
+    def known(self) -> float | None:
+        """The value, where it is a finite number that nothing speaks against."""
+        is_known = self.value is not None and np.isfinite(self.value) and not self.why
+        return float(self.value) if self.value is not None and is_known else None
+
+    @property
+    def at_least(self) -> float | None:
+        """The value where it is known, and what is sure of it otherwise."""
+        return self.known if self.known is not None or self.sure is None else float(self.sure)
+
+    @property
+    def because(self) -> str:
+        """Why the figure is unknown."""
+        if self.why:
+            return self.why
+        if self.n is not None and self.needed is not None and self.n < self.needed:
+            return too_few(self.n, self.needed)
+        return self.detail or "it cannot be computed from these data"
 
 
-def reading(key: str, figure: Figure, judge: Callable[[float], Level] | None = None, *, detail: str = "") -> Reading:
-    """The figure with its level; unknown, without a value, unless it is a finite number that nothing speaks against."""
-    value = float(figure.value) if figure.value is not None and np.isfinite(figure.value) and not figure.why else None
-    level = Level.UNKNOWN if value is None else (judge(value) if judge is not None else Level.OK)
-    because = detail if value is not None else _unknown(figure, detail)
-    return Reading(
-        key=key, value=value, level=level, detail=because, n=figure.n, needed=figure.needed, as_of=figure.as_of
-    )
-
-
-def finding(key: str, count: int, figure: Figure, detail: str) -> Reading:
-    """A count of what is wrong with the data: unknown as soon as it is above zero."""
-    if figure.why:
-        return reading(key, figure)
-    level = Level.UNKNOWN if count else Level.OK
-    return Reading(
-        key=key, value=float(count), level=level, detail=detail, n=figure.n, needed=figure.needed, as_of=figure.as_of
-    )
-
-
-def judged(policy: Policy, key: str) -> Callable[[float], Level]:
-    """Judge a figure by the alerts that the table of thresholds has for it."""
-    critical, warning = (threshold(policy, key, kind) for kind in (Kind.CRITICAL, Kind.WARNING))
-    return lambda value: (
-        Level.CRITICAL if critical.holds(value) else Level.WARNING if warning.holds(value) else Level.OK
-    )
+NOT_YET: Final = Figure(why="not read yet")
+"""A metric that has nothing to read of this session is none of its readings."""
 
 
 def too_few(n: int, needed: int) -> str:
@@ -86,11 +83,3 @@ def as_date(day: np.datetime64) -> date:
     found = day.astype("datetime64[D]").item()
     assert isinstance(found, date)
     return found
-
-
-def _unknown(figure: Figure, detail: str) -> str:
-    if figure.why:
-        return figure.why
-    if figure.n is not None and figure.needed is not None and figure.n < figure.needed:
-        return too_few(figure.n, figure.needed)
-    return detail or "it cannot be computed from these data"

@@ -4,7 +4,7 @@ A figure rests on whole windows. One row that is doubled, no number or missing m
 holds it; rows before the window change nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -13,14 +13,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from signoff.domain.events import Reading
 from signoff.domain.evidence import Days, Floats
-from signoff.domain.live_thresholds import Kind, threshold
 from signoff.domain.monitoring.measurement import DailyReturns, Measurement
-from signoff.domain.monitoring.readings import Figure, Level, as_date, finding, judged, newest, reading, some, too_few
+from signoff.domain.monitoring.readings import NOT_YET, Figure, as_date, newest, some, too_few
 from signoff.domain.monitoring.usual import MIN_SESSIONS, range_of
 from signoff.domain.policy import Policy
 from signoff.domain.profiles import Range
+from signoff.domain.thresholds import Kind, LiveThreshold, Sign
 from signoff.stats.errors import InputError, InsufficientData
 from signoff.stats.performance import sharpe_ratio
 from signoff.stats.returns import as_lived
@@ -191,7 +190,14 @@ class Track:
 
     def figure(self, value: float | None, n: int, why: str) -> Figure:
         """A figure over the last `n` rows."""
-        return Figure(value=value, n=min(n, self.dates.size), needed=n, as_of=newest(self.dates), why=why)
+        return self.aged(Figure(value=value, n=min(n, self.dates.size), needed=n, as_of=self.newest, why=why))
+
+    def aged(self, figure: Figure) -> Figure:
+        """The figure, young where only time is missing: each lived session has its return, and the window is longer."""
+        if figure.n is None or figure.needed is None or self.missing.size or not self.is_of_session:
+            return figure
+        waits = figure.n < figure.needed and figure.because == too_few(figure.n, figure.needed)
+        return replace(figure, is_young=waits and self.measured.expected.size < figure.needed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +230,13 @@ def var_exceptions(track: Track, policy: Policy) -> Exceptions:
     )
 
 
+def sharpe_floor(policy: Policy) -> LiveThreshold:
+    """The Sharpe ratio below which a session counts for the trigger."""
+    return LiveThreshold(
+        key="rolling_sharpe_30d", kind=Kind.TRIGGER, sign=Sign.BELOW, value=policy.triggers.sharpe.below
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streak:
     """For how many sessions in a row the Sharpe ratio was below the floor by what is known, and what is not known."""
@@ -240,7 +253,7 @@ def days_below(track: Track, policy: Policy) -> Streak:
     trigger, since = policy.triggers.sharpe, np.datetime64(track.measured.live_since, "D")
     dates, returns, _ = track.known()
     lived = np.unique(track.dates[track.dates >= since])
-    floor = threshold(policy, "rolling_sharpe_30d", Kind.TRIGGER)
+    floor = sharpe_floor(policy)
     first = int(np.searchsorted(dates, since))
     judged, why = max(0, lived.size - trigger.minimum_days + 1), ""
     for back in range(judged):
@@ -256,92 +269,59 @@ def days_below(track: Track, policy: Policy) -> Streak:
     return Streak(days=judged, why=why)
 
 
-def fired(track: Track, policy: Policy) -> Iterator[str]:
-    """The triggers on returns that hold by what is known, whatever else is unknown."""
-    if threshold(policy, "sharpe_days_below", Kind.TRIGGER).holds(days_below(track, policy).days):
-        yield "sharpe"
-    if threshold(policy, "var_exceptions_attributed", Kind.TRIGGER).holds(var_exceptions(track, policy).attributed):
-        yield "var"
+def daily_return(track: Track) -> Figure:
+    """The return of the session."""
+    return track.figure(float(track.returns[-1]) if track.returns.size else None, 1, track.flaw(1))
 
 
-def readings(track: Track, policy: Policy) -> Iterator[Reading]:
-    """Every figure that rests on daily returns."""
-    for one in _figures(track, policy):
-        yield replace(one, is_young=True) if _is_young(one, track) else one
-
-
-def _is_young(one: Reading, track: Track) -> bool:
-    """Whether only time is missing: every lived session has its return, and the window is longer than all of them."""
-    if one.level != Level.UNKNOWN or one.n is None or one.needed is None or track.missing.size:
-        return False
-    waits = one.n < one.needed and one.detail == too_few(one.n, one.needed)
-    return waits and track.is_of_session and track.measured.expected.size < one.needed
-
-
-def _figures(track: Track, policy: Policy) -> Iterator[Reading]:
-    last = float(track.returns[-1]) if track.returns.size else None
-    yield reading("daily_return", track.figure(last, 1, track.flaw(1)))
-    periods = policy.phases.sessions_a_year
-    yield _sharpe(track, "rolling_sharpe_7d", 7, None, periods)
-    yield _sharpe(track, "rolling_sharpe_30d", policy.triggers.sharpe.window_days, policy, periods)
-    yield _below(track, policy)
-    found = var_exceptions(track, policy)
-    n = min(track.dates.size, VAR_SESSIONS + 1)
-    seen = Figure(n=n, needed=VAR_PAST + 1, as_of=newest(track.dates), why=found.why)
-    for key, count in (("var_exceptions", found.exceptions), ("var_exceptions_attributed", found.attributed)):
-        yield reading(key, Figure(value=count, n=seen.n, needed=seen.needed, as_of=seen.as_of, why=seen.why))
-    yield _volatility(track, periods)
-    yield _missing(track)
-    yield _implausible(track)
-    yield from _less_champion(track)
-
-
-def _sharpe(track: Track, key: str, window: int, policy: Policy | None, periods: float) -> Reading:
-    value = rolling_sharpe(track.returns - track.rate, window, periods)
+def sharpe(track: Track, window: int, policy: Policy) -> Figure:
+    """The rolling Sharpe ratio over so many sessions, before the rollout too."""
+    value = rolling_sharpe(track.returns - track.rate, window, policy.phases.sessions_a_year)
     why = track.flaw(window) or ("" if value is not None else f"the {window} returns do not vary")
-    judge = judged(policy, key) if policy is not None else None
-    return reading(key, track.figure(value, window, why), judge, detail=_bounds(key, policy))
+    return track.figure(value, window, why)
 
 
-def _bounds(key: str, policy: Policy | None) -> str:
-    if policy is None:
-        return ""
-    warning, critical = (threshold(policy, key, kind) for kind in (Kind.WARNING, Kind.CRITICAL))
-    return f"warning below {warning.value:g}, critical below {critical.value:g}"
-
-
-def _below(track: Track, policy: Policy) -> Reading:
-    below, needed, n = days_below(track, policy), policy.triggers.sharpe.minimum_days, track.n_lived
-    why = below.why or ("" if track.is_of_session else track.flaw(1))
+def below(track: Track, policy: Policy) -> Figure:
+    """For how many sessions in a row the Sharpe ratio of the lived window was below the floor: so many for sure."""
+    found, needed, n = days_below(track, policy), policy.triggers.sharpe.minimum_days, track.n_lived
+    why = found.why or ("" if track.is_of_session else track.flaw(1))
     detail = "" if n >= needed else f"the trigger judges from {needed} lived sessions on"
-    figure = Figure(value=below.days, n=n, needed=needed, as_of=newest(track.dates), why=why)
-    return reading("sharpe_days_below", figure, detail=detail)
+    figure = Figure(value=found.days, n=n, needed=needed, as_of=track.newest, why=why, detail=detail, sure=found.days)
+    return track.aged(figure)
 
 
-def _volatility(track: Track, periods: float) -> Reading:
+def exceptions(track: Track, found: Exceptions, count: int) -> Figure:
+    """A count of value-at-risk exceptions: so many for sure."""
+    n = min(track.dates.size, VAR_SESSIONS + 1)
+    figure = Figure(value=count, n=n, needed=VAR_PAST + 1, as_of=track.newest, why=found.why, sure=count)
+    return track.aged(figure)
+
+
+def volatility(track: Track, policy: Policy) -> Figure:
+    """The annualised volatility of the benchmark in percent."""
     window = track.benchmark[-VOLATILITY_SESSIONS:]
     why = track.flaw(VOLATILITY_SESSIONS, values=track.benchmark)
-    value = None if why else float(np.std(window, ddof=1) * np.sqrt(periods) * 100)
-    return reading("index_vol_30d_pct", track.figure(value, VOLATILITY_SESSIONS, why))
+    value = None if why else float(np.std(window, ddof=1) * np.sqrt(policy.phases.sessions_a_year) * 100)
+    return track.figure(value, VOLATILITY_SESSIONS, why)
 
 
-def _missing(track: Track) -> Reading:
+def missing(track: Track) -> Figure:
+    """How many lived sessions have no return."""
     days = [str(day) for day in track.missing]
     n = track.measured.expected.size
-    figure = Figure(n=n, as_of=newest(track.dates))
     detail = f"of {n} lived sessions without a return: {some(days)}" if days else ""
-    return finding("missing_returns", len(days), figure, detail)
+    return Figure(value=len(days), n=n, as_of=track.newest, detail=detail)
 
 
-def _implausible(track: Track) -> Reading:
+def too_large(track: Track) -> Figure:
+    """How many returns nobody can have made."""
     said = [f"return of {as_date(track.dates[row])}: {why}" for row, why in track.odd.items()]
     said += [f"benchmark of {as_date(track.dates[row])}: {why}" for row, why in track.odd_market.items()]
     n = track.dates.size
     why = f"no return is on record: {too_few(0, 1)}" if not n else ""
     if not said and (gone := track.missing).size:
         why = f"the return of {as_date(gone[0])} is missing"
-    figure = Figure(n=n, needed=1, as_of=newest(track.dates), why=why)
-    return finding("returns_implausible", len(said), figure, some(said))
+    return track.aged(Figure(value=len(said), n=n, needed=1, as_of=track.newest, why=why, detail=some(said)))
 
 
 def implausible(values: Floats, past: int = 0) -> dict[int, str]:
@@ -440,30 +420,28 @@ def _objection(
     return ""
 
 
-def _less_champion(track: Track) -> Iterator[Reading]:
-    """Candidate less champion a day, by a confidence sequence, which may be looked at every day.
+def less_champion(track: Track) -> Figure:
+    """Candidate less champion in basis points a day, by a confidence sequence, which may be looked at every day.
 
     It appears once there are enough sessions for one, and ends with the champion's last return. Below zero beyond doubt
     it keeps the candidate from advancing; it never rolls back by itself, for the memo prints no trigger of that kind.
     """
     champion = track.measured.champion
     if champion is None or track.n_lived < PAIRS:
-        return
+        return NOT_YET
     pairs = _pairs(track, champion)
     figure = Figure(n=int(pairs.dates.size), needed=PAIRS, as_of=newest(pairs.dates), why=pairs.why)
     if pairs.why or pairs.dates.size < PAIRS:
-        yield reading("less_champion_bps", figure)
-        return
+        return track.aged(figure)
     try:
         found = mean_difference_sequence(pairs.own, pairs.theirs)
     except (InputError, InsufficientData) as error:
-        yield reading("less_champion_bps", figure, detail=str(error))
-        return
+        return replace(figure, why=str(error))
     low, high = (f"{1e4 * bound:+.1f}".replace("-", "−") for bound in (found.lower, found.upper))
-    yield reading(
-        "less_champion_bps",
-        Figure(value=1e4 * found.estimate, n=figure.n, needed=figure.needed, as_of=figure.as_of),
-        lambda _: Level.CRITICAL if found.upper < 0 else Level.OK,
+    return replace(
+        figure,
+        value=1e4 * found.estimate,
+        is_critical=found.upper < 0,
         detail=f"95% confidence sequence {low} to {high} bps a day after {found.n} sessions, widened by their "
         "autocorrelation (94% where they are as skewed as an option seller's)",
     )
