@@ -31,11 +31,9 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.foreign_files import open_regular
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.evidence import Days, Floats, Symbols
-from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions, Reference
-from signoff.domain.monitoring.cadence import bars, cadence_s
+from signoff.domain.monitoring import Baseline, DailyReturns, Features, Measurement, Predictions
 from signoff.domain.monitoring.drift import window_sessions
 from signoff.domain.monitoring.measurement import Ahead, Earlier
-from signoff.domain.monitoring.usual import Layout
 from signoff.domain.policy import DayCount, PhasePolicy
 from signoff.domain.profiles import Approved, Pinned
 from signoff.ports.calendar import Calendar, TradingDays
@@ -266,19 +264,8 @@ class LiveFolder:
             sessions, at = _dates(rows["session"]), _instants(rows["timestamp"])
             names = [name for name in rows.columns if name not in KEYS]
             symbols = _symbols(rows["symbol"]) if "symbol" in rows.columns else None
-            last = rows.filter(pl.col("session") == rows["session"].max()) if symbols is not None else rows.head(0)
-            cadence, shared = cadence_s(at, symbols), Layout.of(sessions, symbols)
-            bar = bars(at, symbols, (cadence or 0.0) / 2)
-            found = Baseline(
-                columns={
-                    name: Reference(values=_numbers(rows[name]), sessions=sessions, symbols=symbols, shared=shared)
-                    for name in names
-                },
-                symbols=_named(last) if symbols is not None else frozenset(),
-                duplicates=0 if symbols is None else int(bar.size - np.unique(bar).size),
-                cadence_s=cadence if symbols is not None else None,
-                pinned=Pinned(sha256=self._digests["baseline_features"], features=tuple(names)),
-            )
+            pinned = Pinned(sha256=self._digests["baseline_features"], features=tuple(names))
+            found = Baseline.of(at, sessions, symbols, {name: _numbers(rows[name]) for name in names}, pinned)
             self.baselines.clear()
             self.baselines[key] = (found, _named(rows) if symbols is not None else frozenset())
         return self.baselines[key]

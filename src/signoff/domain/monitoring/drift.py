@@ -15,18 +15,16 @@ from numpy.typing import NDArray
 from signoff.domain.evidence import Days, Floats, Symbols
 from signoff.domain.monitoring.usual import Layout, usual
 from signoff.domain.profiles import Usual
-from signoff.stats.drift import MIN_OBSERVATIONS, population_stability_index, reference_edges, stability_of_counts
+from signoff.stats.drift import MIN_OBSERVATIONS, PSI_BINS, bins_of, reference_edges, stability_of_counts
 from signoff.stats.errors import InsufficientData
 
 WINDOW_SESSIONS: Final = 30
 # A model of few symbols has few rows a session: its window is longer, until there are enough.
 MOST_SESSIONS: Final = 250
-WATCHED: Final = 12
 NULL_WINDOWS: Final = 40
 NULL_QUANTILE: Final = 0.99
 GAP_QUANTILE: Final = 0.95
 MOST_GAPS: Final = 0.5
-_BINS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +77,11 @@ class Reference:
         if float(np.ptp(self._finite)) == 0.0:
             return self._against_constant(feature, current)
         try:
-            psi = population_stability_index(self._finite, current).value
+            edges = self._edges
         except InsufficientData as error:
             return Drift(feature=feature, psi=None, n=current.size, why=f"{feature}: {error}")
+        counts = np.bincount(bins_of(current, edges), minlength=edges.size + 1)
+        psi = float(stability_of_counts(self._counts[-1], counts))
         return Drift(feature=feature, psi=psi, null_psi=self.calm(n_sessions), n=current.size)
 
     def calm(self, n_sessions: int) -> float:
@@ -115,6 +115,8 @@ class Reference:
 
     @cached_property
     def _day_of(self) -> NDArray[np.intp]:
+        if self.shared is not None:
+            return self.shared.day_of
         return np.unique(self.sessions, return_inverse=True)[1].reshape(-1)
 
     @cached_property
@@ -122,12 +124,16 @@ class Reference:
         return {}
 
     @cached_property
+    def _edges(self) -> Floats:
+        return reference_edges(self._finite, PSI_BINS)
+
+    @cached_property
     def _counts(self) -> NDArray[np.int64]:
         """(S + 1, B) how many values of the first s sessions lie in each bin."""
         held = np.isfinite(self.values)
-        edges = reference_edges(self._finite, _BINS)
+        edges = self._edges
         bins, days = edges.size + 1, int(self._day_of.max()) + 1
-        flat = self._day_of[held] * bins + np.searchsorted(edges, self.values[held], side="left")
+        flat = self._day_of[held] * bins + bins_of(self.values[held], edges)
         each = np.bincount(flat, minlength=days * bins).reshape(days, bins)
         return np.vstack([np.zeros((1, bins), dtype=np.int64), np.cumsum(each, axis=0)])
 
@@ -139,11 +145,6 @@ class Reference:
         if not len(enough):
             return 0.0
         return float(np.quantile(stability_of_counts(self._counts[-1], enough), NULL_QUANTILE))
-
-
-def watched(features: tuple[str, ...]) -> tuple[str, ...]:
-    """The features whose drift is computed, spread evenly over all that the training period has."""
-    return features[:: max(1, len(features) // WATCHED)]
 
 
 def window_sessions(rows: Sequence[int]) -> int:

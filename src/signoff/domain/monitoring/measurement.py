@@ -11,7 +11,9 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.evidence import Days, Floats, Instants, Symbols
+from signoff.domain.monitoring.cadence import bars, cadence_s
 from signoff.domain.monitoring.drift import Reference
+from signoff.domain.monitoring.usual import Layout
 from signoff.domain.profiles import Approved, Pinned
 
 NO_DAYS: Final[Days] = np.empty(0, dtype="datetime64[D]")
@@ -63,6 +65,32 @@ class Baseline:
     duplicates: int = 0
     cadence_s: float | None = None
     pinned: Pinned | None = None
+
+    @classmethod
+    def of(
+        cls,
+        timestamps: Instants,
+        sessions: Days,
+        symbols: Symbols | None,
+        columns: Mapping[str, Floats],
+        pinned: Pinned | None = None,
+    ) -> "Baseline":
+        """The rows of the training period in the order of time, every one of its columns a feature."""
+        shared, cadence = Layout.of(sessions, symbols), cadence_s(timestamps, symbols)
+        named = {
+            name: Reference(values=values, sessions=sessions, symbols=symbols, shared=shared)
+            for name, values in columns.items()
+        }
+        if symbols is None:
+            return cls(columns=named, pinned=pinned)
+        bar = bars(timestamps, symbols, (cadence or 0.0) / 2)
+        return cls(
+            columns=named,
+            symbols=frozenset(symbols[sessions == sessions[-1]].tolist()) if sessions.size else frozenset(),
+            duplicates=int(bar.size - np.unique(bar).size),
+            cadence_s=cadence,
+            pinned=pinned,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -103,6 +103,7 @@ def error_rate(found: Outcomes) -> Figure:
     """The share of predictions that failed; for sure only of the minimum, where some are missing."""
     n = found.n
     said = f"{found.n_failed} of {n} predictions failed"
+    few = f", fewer than the minimum of {MIN_PREDICTIONS}" if n < MIN_PREDICTIONS else ""
     least = 100.0 if n and found.n_failed == n else 100.0 * found.n_failed / max(n, found.needed)
     if n < found.needed:
         why = too_few(n, found.needed) + (f"; {said}" if found.n_failed else "")
@@ -116,7 +117,7 @@ def error_rate(found: Outcomes) -> Figure:
         needed=found.needed,
         as_of=found.as_of,
         why=why,
-        detail=f"{said}, fewer than the minimum of {MIN_PREDICTIONS}" if n < MIN_PREDICTIONS else said,
+        detail=said + few + (", and those that are missing count as good" if n < found.needed else ""),
         sure=least if n else None,
     )
 
