@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-DIGITS: Final = 4
+DIGITS: Final = 6
 ALL_DIGITS: Final = 17
 
 
@@ -66,7 +66,7 @@ class LiveThreshold:
         return f"{self.value:,g}{self.unit}".replace("-", "−")
 
     def shown(self, figure: float, form: str = "") -> str:
-        """A figure in four digits, or in so many that it is printed on the side of the threshold on which it lies."""
+        """A figure in six digits, or in so many that it is printed on the side of the threshold on which it lies."""
         first = max(DIGITS, len(str(int(abs(figure)))))
         texts = [f"{figure:{each}}" for each in (form, *(f".{n}g" for n in range(first, ALL_DIGITS + 1))) if each]
         text = next((text for text in texts if self.holds(float(text)) is self.holds(figure)), f"{figure!r}")
