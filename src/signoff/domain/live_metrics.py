@@ -5,13 +5,15 @@ from it, so that what is printed and what is enforced cannot differ. A new metri
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Final
 
 from signoff.domain.dossier import Success
 from signoff.domain.events import Occasion, Reading
 from signoff.domain.monitoring import operational, plausible, quality, returns
+from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.readings import Figure
 from signoff.domain.monitoring.session import Session
 from signoff.domain.monitoring.usual import STILL
@@ -21,6 +23,9 @@ from signoff.domain.thresholds import Kind, LiveThreshold, Sign
 NEVER: Final = 0.0
 WHOLE_PCT: Final = 100.0
 WEEK: Final = 7
+
+
+Compute = Callable[[Session], Figure | float | None]
 
 
 class Group(StrEnum):
@@ -43,18 +48,14 @@ class Heading(StrEnum):
     RISK = "Risk Targets"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Alert:
-    """Warning and critical level with their action, as the policy has them under one key.
-
-    What rolls back is critical at the latest there: `at_most` is the trigger's level.
-    """
+    """Warning and critical level with their action, as the policy has them under one key."""
 
     of: Callable[[Policy], FallingAlert | RisingAlert]
-    at_most: Callable[[Policy], float] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Trigger:
     """A rollback that begins by itself where the reading stands to `level` as `sign` says.
 
@@ -71,18 +72,18 @@ class Trigger:
     reason: str = "{title} {reading}, limit {limit.figure}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Target:
-    """A line of section 10.1. `words` stands for title and threshold where the template has a sentence."""
+    """A line of section 10.1; `title` where it is not the row's own, `words` where the template has a sentence."""
 
     heading: Heading
-    title: str = ""
     sign: Sign
     level: Callable[[Policy, Success], float]
+    title: str = ""
     words: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class LiveMetric:
     """One row. `title` names the metric in lists and `name` where it stands first.
 
@@ -95,11 +96,12 @@ class LiveMetric:
     key: str
     group: Group
     title: str
+    compute: Compute | None = None
+    _: KW_ONLY
     name: str = ""
     unit: str = ""
     spoken: str = ""
     spoken_window: str = ""
-    compute: Callable[[Session], Figure | float | None] | None = None
     window: Callable[[Policy], int] | None = None
     floor: Callable[[Policy], LiveThreshold] | None = None
     alert: Alert | None = None
@@ -112,17 +114,18 @@ class LiveMetric:
         """A text of the row with the policy's figures in their places."""
         window = "" if self.window is None else self.window(policy)
         floor = returns.sharpe_floor(policy)
-        names = {"title": self.title, "name": self.name or f"{self.title[:1].upper()}{self.title[1:]}"}
-        filled = {key: each.format(window=window) for key, each in names.items()}
-        return text.format(**filled, window=window, floor=floor, policy=policy, **more)
+        title, name = (each.format(window=window) for each in (self.title, self.name or self.title))
+        name = f"{name[:1].upper()}{name[1:]}"
+        return text.format(title=title, name=name, window=window, floor=floor, policy=policy, **more)
 
     def thresholds(self, policy: Policy) -> Iterator[LiveThreshold]:
-        """The levels of its alert and of its trigger."""
+        """The levels of its alert and of its trigger; what rolls back is critical at the latest there."""
         if (alert := self.alert) is not None:
-            given, most = alert.of(policy), None if alert.at_most is None else alert.at_most(policy)
-            sign = Sign.BELOW if isinstance(given, FallingAlert) else Sign.ABOVE
-            for kind, level in ((Kind.WARNING, given.warning), (Kind.CRITICAL, given.critical)):
-                yield self._threshold(kind, sign, level if most is None else min(level, most))
+            given = alert.of(policy)
+            sign, worse = (Sign.BELOW, max) if isinstance(given, FallingAlert) else (Sign.ABOVE, min)
+            most = (self.trigger.level(policy),) if self.trigger is not None and self.trigger.sign is sign else ()
+            yield self._threshold(Kind.WARNING, sign, worse((given.warning, *most)))
+            yield self._threshold(Kind.CRITICAL, sign, worse((given.critical, *most)))
         if self.trigger is not None:
             yield self._threshold(Kind.TRIGGER, self.trigger.sign, self.trigger.level(policy))
         if self.floor is not None:
@@ -157,45 +160,64 @@ def _never(_policy: Policy, _success: Success) -> float:
     return NEVER
 
 
+def _of_track(compute: Callable[[returns.Track], Figure]) -> Compute:
+    return lambda session: compute(session.track)
+
+
+def _of_returns(compute: Callable[[returns.Track, Policy], Figure]) -> Compute:
+    return lambda session: compute(session.track, session.policy)
+
+
+def _of_outcomes(compute: Callable[[operational.Outcomes], Figure]) -> Compute:
+    return lambda session: compute(session.outcomes)
+
+
+def _of_rows(compute: Callable[[Measurement], Figure]) -> Compute:
+    return lambda session: compute(session.measured)
+
+
+def _of_both(compute: Callable[[Measurement, operational.Outcomes], Figure]) -> Compute:
+    return lambda session: compute(session.measured, session.outcomes)
+
+
+def _unusual(keys: tuple[str, ...], *, has_past: bool = False) -> Compute:
+    return lambda session: session.feature_values.unusual(keys, has_past=has_past)
+
+
+_fault: Final = partial(LiveMetric, is_fault=True)
+
 LIVE_METRICS: Final[Table] = (
+    LiveMetric("daily_return", Group.PERFORMANCE, "daily return", _of_track(returns.daily_return)),
     LiveMetric(
-        key="daily_return",
-        group=Group.PERFORMANCE,
-        title="daily return",
-        compute=lambda session: returns.daily_return(session.track),
-    ),
-    LiveMetric(
-        key="rolling_sharpe_7d",
-        group=Group.PERFORMANCE,
-        title="rolling Sharpe (7d)",
+        "rolling_sharpe_7d",
+        Group.PERFORMANCE,
+        "rolling Sharpe (7d)",
+        lambda session: returns.sharpe(session.track, session.policy, WEEK),
         spoken="Sharpe ratio",
-        compute=lambda session: returns.sharpe(session.track, WEEK, session.policy),
     ),
     LiveMetric(
-        key="rolling_sharpe_30d",
-        group=Group.PERFORMANCE,
-        title="rolling Sharpe ({window}d)",
+        "rolling_sharpe_30d",
+        Group.PERFORMANCE,
+        "rolling Sharpe ({window}d)",
+        _of_returns(returns.sharpe),
         name="Sharpe ({window}d)",
         spoken="Sharpe ratio",
         window=lambda policy: policy.triggers.sharpe.window_days,
-        compute=lambda session: returns.sharpe(
-            session.track, session.policy.triggers.sharpe.window_days, session.policy
-        ),
         floor=returns.sharpe_floor,
-        alert=Alert(of=lambda policy: policy.alerts.sharpe_30d),
+        alert=Alert(lambda policy: policy.alerts.sharpe_30d),
     ),
     LiveMetric(
-        key="sharpe_days_below",
-        group=Group.PERFORMANCE,
-        title="sessions below the trigger's floor",
+        "sharpe_days_below",
+        Group.PERFORMANCE,
+        "sessions below the trigger's floor",
+        _of_returns(returns.below),
         spoken="Sharpe ratio's days in a row",
         window=lambda policy: policy.triggers.sharpe.window_days,
-        compute=lambda session: returns.below(session.track, session.policy),
         trigger=Trigger(
-            name="sharpe",
-            cause=Occasion.PERFORMANCE,
-            level=lambda policy: policy.triggers.sharpe.consecutive_days,
-            sign=Sign.AT_LEAST,
+            "sharpe",
+            Occasion.PERFORMANCE,
+            lambda policy: policy.triggers.sharpe.consecutive_days,
+            Sign.AT_LEAST,
             precedence=1,
             printed="Sharpe {floor.text} for {limit.figure} consecutive days (annualised, rolling {window} days, "
             "judged from {policy.triggers.sharpe.minimum_days} live days on)",
@@ -204,326 +226,174 @@ LIVE_METRICS: Final[Table] = (
         ),
     ),
     LiveMetric(
-        key="sharpe",
-        group=Group.PERFORMANCE,
-        title="Sharpe ratio over the whole period",
-        target=Target(
-            heading=Heading.PERFORMANCE,
-            title="Sharpe Ratio",
-            sign=Sign.AT_LEAST,
-            level=lambda _, success: success.sharpe,
-        ),
+        "sharpe",
+        Group.PERFORMANCE,
+        "Sharpe ratio over the whole period",
+        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, success: success.sharpe, "Sharpe Ratio"),
     ),
     LiveMetric(
-        key="hit_rate_pct",
-        group=Group.PERFORMANCE,
-        title="hit rate",
+        "hit_rate_pct",
+        Group.PERFORMANCE,
+        "hit rate",
         unit="%",
-        target=Target(
-            heading=Heading.PERFORMANCE,
-            title="Hit Rate",
-            sign=Sign.AT_LEAST,
-            level=lambda _, success: success.hit_rate_pct,
-        ),
+        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, success: success.hit_rate_pct, "Hit Rate"),
     ),
     LiveMetric(
-        key="max_drawdown_pct",
-        group=Group.PERFORMANCE,
-        title="largest drawdown",
+        "max_drawdown_pct",
+        Group.PERFORMANCE,
+        "largest drawdown",
         unit="%",
-        target=Target(
-            heading=Heading.PERFORMANCE,
-            title="Max Drawdown",
-            sign=Sign.AT_LEAST,
-            level=lambda _, success: success.max_drawdown_pct,
-        ),
+        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, success: success.max_drawdown_pct, "Max Drawdown"),
     ),
     LiveMetric(
-        key="correlation_with_backtest",
-        group=Group.PERFORMANCE,
-        title="correlation with the backtest",
-        target=Target(
-            heading=Heading.PERFORMANCE,
-            title="Correlation with backtest",
-            sign=Sign.ABOVE,
-            level=lambda policy, _: policy.success.correlation_with_backtest,
-        ),
+        "correlation_with_backtest",
+        Group.PERFORMANCE,
+        "correlation with backtest",
+        target=Target(Heading.PERFORMANCE, Sign.ABOVE, lambda policy, _: policy.success.correlation_with_backtest),
     ),
     LiveMetric(
-        key="var_exceptions",
-        group=Group.RISK,
-        title="VaR exceptions",
+        "var_exceptions",
+        Group.RISK,
+        "VaR exceptions",
+        lambda session: returns.exceptions(session.track, session.exceptions, session.exceptions.exceptions),
         spoken="VaR exceptions",
-        window=lambda policy: policy.triggers.var.window_days,
-        compute=lambda session: returns.exceptions(session.track, session.exceptions, session.exceptions.exceptions),
     ),
     LiveMetric(
-        key="var_exceptions_attributed",
-        group=Group.RISK,
-        title="VaR exceptions attributed to the model",
+        "var_exceptions_attributed",
+        Group.RISK,
+        "VaR exceptions attributed to the model",
+        lambda session: returns.exceptions(session.track, session.exceptions, session.exceptions.attributed),
         spoken="VaR exceptions",
         spoken_window="VaR exceptions' window in days",
         window=lambda policy: policy.triggers.var.window_days,
-        compute=lambda session: returns.exceptions(session.track, session.exceptions, session.exceptions.attributed),
         trigger=Trigger(
-            name="var",
-            cause=Occasion.RISK_BREACH,
-            level=lambda policy: policy.triggers.var.exceptions,
-            sign=Sign.AT_LEAST,
+            "var",
+            Occasion.RISK_BREACH,
+            lambda policy: policy.triggers.var.exceptions,
+            Sign.AT_LEAST,
             precedence=2,
             printed="VaR breach attributed to model: {limit.figure} or more exceptions within {window} days",
             reason="{reading} value-at-risk breaches attributed to the model within {window} sessions "
             "(limit {limit.figure})",
         ),
-        target=Target(
-            heading=Heading.RISK, sign=Sign.AT_MOST, level=_never, words="No VaR breaches attributed to model"
-        ),
+        target=Target(Heading.RISK, Sign.AT_MOST, _never, words="No VaR breaches attributed to model"),
     ),
     LiveMetric(
-        key="psi_max",
-        group=Group.DRIFT,
-        title="largest PSI of all features",
+        "psi_max",
+        Group.DRIFT,
+        "largest PSI of all features",
+        _of_rows(quality.psi),
         name="PSI",
         spoken="PSI",
-        compute=lambda session: quality.psi(session.measured),
-        alert=Alert(of=lambda policy: policy.alerts.psi),
+        alert=Alert(lambda policy: policy.alerts.psi),
         target=Target(
-            heading=Heading.RISK,
-            sign=Sign.AT_MOST,
-            level=lambda policy, _: policy.alerts.psi.warning,
+            Heading.RISK,
+            Sign.AT_MOST,
+            lambda policy, _: policy.alerts.psi.warning,
             words="Drift metrics within acceptable ranges (PSI {limit.text})",
         ),
     ),
     LiveMetric(
-        key="uptime_pct",
-        group=Group.OPERATIONS,
-        title="uptime",
+        "uptime_pct",
+        Group.OPERATIONS,
+        "uptime",
         unit="%",
-        target=Target(
-            heading=Heading.OPERATIONS,
-            title="Uptime",
-            sign=Sign.ABOVE,
-            level=lambda policy, _: policy.success.uptime_pct,
-        ),
+        target=Target(Heading.OPERATIONS, Sign.ABOVE, lambda policy, _: policy.success.uptime_pct),
     ),
     LiveMetric(
-        key="latency_p95_ms",
-        group=Group.OPERATIONS,
-        title="latency p95",
+        "latency_p95_ms",
+        Group.OPERATIONS,
+        "latency p95",
+        _of_outcomes(operational.latency),
         unit=" ms",
         spoken="latency p95",
-        compute=lambda session: operational.latency(session.outcomes),
-        alert=Alert(
-            of=lambda policy: policy.alerts.latency_p95_ms, at_most=lambda policy: policy.triggers.latency_p95_ms
-        ),
-        trigger=Trigger(
-            name="latency_p95",
-            cause=Occasion.ERROR,
-            level=lambda policy: policy.triggers.latency_p95_ms,
-            precedence=4,
-        ),
-        target=Target(
-            heading=Heading.OPERATIONS,
-            title="Latency p95",
-            sign=Sign.BELOW,
-            level=lambda _, success: success.latency_p95_ms,
-        ),
+        alert=Alert(lambda policy: policy.alerts.latency_p95_ms),
+        trigger=Trigger("latency_p95", Occasion.ERROR, lambda policy: policy.triggers.latency_p95_ms, precedence=4),
+        target=Target(Heading.OPERATIONS, Sign.BELOW, lambda _, success: success.latency_p95_ms),
         while_open=True,
     ),
     LiveMetric(
-        key="error_rate_pct",
-        group=Group.OPERATIONS,
-        title="error rate",
+        "error_rate_pct",
+        Group.OPERATIONS,
+        "error rate",
+        _of_outcomes(operational.error_rate),
         unit="%",
         spoken="error rate",
-        compute=lambda session: operational.error_rate(session.outcomes),
-        alert=Alert(
-            of=lambda policy: policy.alerts.error_rate_pct, at_most=lambda policy: policy.triggers.error_rate_pct
-        ),
-        trigger=Trigger(
-            name="error_rate",
-            cause=Occasion.ERROR,
-            level=lambda policy: policy.triggers.error_rate_pct,
-            precedence=3,
-        ),
-        target=Target(
-            heading=Heading.OPERATIONS,
-            title="Error rate",
-            sign=Sign.BELOW,
-            level=lambda policy, _: policy.success.error_rate_pct,
-        ),
+        alert=Alert(lambda policy: policy.alerts.error_rate_pct),
+        trigger=Trigger("error_rate", Occasion.ERROR, lambda policy: policy.triggers.error_rate_pct, precedence=3),
+        target=Target(Heading.OPERATIONS, Sign.BELOW, lambda policy, _: policy.success.error_rate_pct),
         while_open=True,
     ),
     LiveMetric(
-        key="gross_exposure_pct",
-        group=Group.RISK,
-        title="gross exposure",
-        unit="%",
-        spoken="exposure",
-        compute=lambda session: quality.exposure(session.measured),
+        "gross_exposure_pct", Group.RISK, "gross exposure", _of_rows(quality.exposure), unit="%", spoken="exposure"
     ),
     LiveMetric(
-        key="index_vol_30d_pct",
-        group=Group.RISK,
-        title="volatility of the benchmark (30d)",
+        "index_vol_30d_pct",
+        Group.RISK,
+        "volatility of the benchmark (30d)",
+        _of_returns(returns.volatility),
         unit="%",
         spoken="volatility",
-        compute=lambda session: returns.volatility(session.track, session.policy),
     ),
+    LiveMetric("predictions", Group.PREDICTIONS, "number", _of_outcomes(operational.predicted), while_open=True),
+    LiveMetric("universe_size", Group.PREDICTIONS, "symbols", _of_outcomes(operational.symbols), while_open=True),
     LiveMetric(
-        key="predictions",
-        group=Group.PREDICTIONS,
-        title="number",
-        compute=lambda session: operational.predicted(session.outcomes),
-        while_open=True,
-    ),
-    LiveMetric(
-        key="universe_size",
-        group=Group.PREDICTIONS,
-        title="symbols",
-        compute=lambda session: operational.symbols(session.outcomes),
-        while_open=True,
-    ),
-    LiveMetric(
-        key="less_champion_bps",
-        group=Group.CHAMPION,
-        title="mean daily difference with its 95% confidence sequence",
+        "less_champion_bps",
+        Group.CHAMPION,
+        "mean daily difference with its 95% confidence sequence",
+        _of_track(returns.less_champion),
         unit=" bps",
-        compute=lambda session: returns.less_champion(session.track),
     ),
-    LiveMetric(
-        key="missing_returns",
-        group=Group.DATA,
-        title="missing returns",
-        compute=lambda session: returns.missing(session.track),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="returns_implausible",
-        group=Group.DATA,
-        title="returns too large for one session",
-        compute=lambda session: returns.too_large(session.track),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="prediction_gaps",
-        group=Group.PREDICTIONS,
-        title="predictions that are not a number",
-        compute=lambda session: operational.gaps(session.outcomes),
-        is_fault=True,
+    _fault("missing_returns", Group.DATA, "missing returns", _of_track(returns.missing)),
+    _fault("returns_implausible", Group.DATA, "returns too large for one session", _of_track(returns.too_large)),
+    _fault(
+        "prediction_gaps",
+        Group.PREDICTIONS,
+        "predictions that are not a number",
+        _of_outcomes(operational.gaps),
         while_open=True,
     ),
-    LiveMetric(
-        key="error_gaps",
-        group=Group.OPERATIONS,
-        title="predictions without an error flag",
-        compute=lambda session: operational.unflagged(session.outcomes),
-        is_fault=True,
+    _fault(
+        "error_gaps",
+        Group.OPERATIONS,
+        "predictions without an error flag",
+        _of_outcomes(operational.unflagged),
         while_open=True,
     ),
-    LiveMetric(
-        key="duplicate_rows",
-        group=Group.DATA,
-        title="duplicate rows",
-        compute=lambda session: quality.doubled(session.measured, session.outcomes),
-        is_fault=True,
+    _fault("duplicate_rows", Group.DATA, "duplicate rows", _of_both(quality.doubled)),
+    _fault("unordered_rows", Group.DATA, "rows out of order", _of_rows(quality.unordered)),
+    _fault("missing_features", Group.DRIFT, "lost features", _of_rows(quality.missing_features)),
+    _fault("feature_gaps", Group.DRIFT, "features with more gaps than in training", _of_rows(quality.feature_gaps)),
+    _fault("reference_changed", Group.DRIFT, "changes to the training data's file", _of_rows(quality.reference)),
+    _fault("future_rows", Group.DATA, "rows dated in the future", _of_rows(quality.future_rows)),
+    _fault("features_out_of_range", Group.DRIFT, "features outside the training range", _unusual(plausible.SIZES)),
+    _fault("features_jumped", Group.DRIFT, "features that jumped", _unusual(plausible.MOVES, has_past=True)),
+    _fault("features_frozen", Group.DRIFT, "frozen features", _unusual((STILL,), has_past=True)),
+    _fault(
+        "predictions_alike",
+        Group.PREDICTIONS,
+        "predictions more alike than is usual",
+        lambda session: session.prediction_values.alike(),
     ),
-    LiveMetric(
-        key="unordered_rows",
-        group=Group.DATA,
-        title="rows out of order",
-        compute=lambda session: quality.unordered(session.measured),
-        is_fault=True,
+    _fault(
+        "predictions_frozen",
+        Group.PREDICTIONS,
+        "frozen predictions",
+        lambda session: session.prediction_values.frozen(),
     ),
-    LiveMetric(
-        key="missing_features",
-        group=Group.DRIFT,
-        title="lost features",
-        compute=lambda session: quality.missing_features(session.measured),
-        is_fault=True,
+    _fault(
+        "predictions_out_of_range",
+        Group.PREDICTIONS,
+        "predictions outside the usual range, once that is known",
+        lambda session: session.prediction_values.out_of_range(),
     ),
+    _fault("symbols_new", Group.PREDICTIONS, "new symbols", _of_both(quality.added_symbols)),
+    _fault("symbols_lost", Group.PREDICTIONS, "lost symbols", _of_both(quality.gone_symbols)),
     LiveMetric(
-        key="feature_gaps",
-        group=Group.DRIFT,
-        title="features with more gaps than in training",
-        compute=lambda session: quality.feature_gaps(session.measured),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="reference_changed",
-        group=Group.DRIFT,
-        title="changes to the training data's file",
-        compute=lambda session: quality.reference(session.measured),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="future_rows",
-        group=Group.DATA,
-        title="rows dated in the future",
-        compute=lambda session: quality.future_rows(session.measured),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="features_out_of_range",
-        group=Group.DRIFT,
-        title="features outside the training range",
-        compute=lambda session: session.feature_values.unusual(plausible.SIZES),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="features_jumped",
-        group=Group.DRIFT,
-        title="features that jumped",
-        compute=lambda session: session.feature_values.unusual(plausible.MOVES, has_past=True),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="features_frozen",
-        group=Group.DRIFT,
-        title="frozen features",
-        compute=lambda session: session.feature_values.unusual((STILL,), has_past=True),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="predictions_alike",
-        group=Group.PREDICTIONS,
-        title="predictions more alike than is usual",
-        compute=lambda session: session.prediction_values.alike(),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="predictions_frozen",
-        group=Group.PREDICTIONS,
-        title="frozen predictions",
-        compute=lambda session: session.prediction_values.frozen(),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="predictions_out_of_range",
-        group=Group.PREDICTIONS,
-        title="predictions outside the usual range, once that is known",
-        compute=lambda session: session.prediction_values.out_of_range(),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="symbols_new",
-        group=Group.PREDICTIONS,
-        title="new symbols",
-        compute=lambda session: quality.added_symbols(session.measured, session.outcomes),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="symbols_lost",
-        group=Group.PREDICTIONS,
-        title="lost symbols",
-        compute=lambda session: quality.gone_symbols(session.measured, session.outcomes),
-        is_fault=True,
-    ),
-    LiveMetric(
-        key="critical_incidents",
-        group=Group.RISK,
-        title="critical incidents",
-        target=Target(heading=Heading.RISK, sign=Sign.AT_MOST, level=_never, words="No critical incidents"),
+        "critical_incidents",
+        Group.RISK,
+        "critical incidents",
+        target=Target(Heading.RISK, Sign.AT_MOST, _never, words="No critical incidents"),
     ),
 )
 

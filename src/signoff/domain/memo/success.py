@@ -1,10 +1,9 @@
 """Section 10: what the first 30 days are held against, and who looks at them."""
 
-from signoff.domain.live_metrics import LIVE_METRICS, Heading, LiveMetric, Table, targeted, targets
+from signoff.domain.live_metrics import LIVE_METRICS, Heading, Table, targeted, targets
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
 from signoff.domain.memo.pieces import lead_in, one
 from signoff.domain.memo.release import Release
-from signoff.domain.thresholds import LiveThreshold
 
 
 def success(release: Release, table: Table = LIVE_METRICS) -> Section:
@@ -20,22 +19,19 @@ def success(release: Release, table: Table = LIVE_METRICS) -> Section:
 
 
 def _metrics(release: Release, table: Table) -> tuple[Block, ...]:
-    """Every target of the table under its heading: a field where it has a title, else a sentence."""
+    """Every target under its heading, as a field, or as a sentence where the row has one."""
+    limits = targets(release.policy, release.dossier.success, table)
     blocks: list[Block] = []
     for heading in Heading:
-        rows = [(row, target) for row, target in targeted(table) if target.heading is heading]
+        rows = [(row, target, limits[row.key]) for row, target in targeted(table) if target.heading is heading]
         fields = tuple(
-            (target.title, Cell(_limit(row, release).text, is_figure=True)) for row, target in rows if target.title
+            (target.title or row.worded("{name}", release.policy), Cell(limit.text, is_figure=True))
+            for row, target, limit in rows
+            if not target.words
         )
-        said = tuple(target.words.format(limit=_limit(row, release)) for row, target in rows if not target.title)
-        blocks += [lead_in(heading.value)]
-        blocks += [Fields(fields)] if fields else []
-        blocks += [Bullets(said)] if said else []
+        said = tuple(target.words.format(limit=limit) for _, target, limit in rows if target.words)
+        blocks += [lead_in(heading.value), *([Fields(fields)] if fields else []), *([Bullets(said)] if said else [])]
     return tuple(blocks)
-
-
-def _limit(row: LiveMetric, release: Release) -> LiveThreshold:
-    return targets(release.policy, release.dossier.success, (row,))[row.key]
 
 
 def _review(release: Release) -> tuple[Block, ...]:

@@ -274,8 +274,9 @@ def daily_return(track: Track) -> Figure:
     return track.figure(float(track.returns[-1]) if track.returns.size else None, 1, track.flaw(1))
 
 
-def sharpe(track: Track, window: int, policy: Policy) -> Figure:
-    """The rolling Sharpe ratio over so many sessions, before the rollout too."""
+def sharpe(track: Track, policy: Policy, window: int | None = None) -> Figure:
+    """The rolling Sharpe ratio over so many sessions, before the rollout too; else over the trigger's window."""
+    window = policy.triggers.sharpe.window_days if window is None else window
     value = rolling_sharpe(track.returns - track.rate, window, policy.phases.sessions_a_year)
     why = track.flaw(window) or ("" if value is not None else f"the {window} returns do not vary")
     return track.figure(value, window, why)
