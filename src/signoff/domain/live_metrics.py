@@ -13,7 +13,6 @@ from typing import Final
 from signoff.domain.dossier import Success
 from signoff.domain.events import Occasion, Reading
 from signoff.domain.monitoring import operational, plausible, quality, returns
-from signoff.domain.monitoring.measurement import Measurement
 from signoff.domain.monitoring.readings import Figure
 from signoff.domain.monitoring.session import Session
 from signoff.domain.monitoring.usual import STILL
@@ -160,63 +159,39 @@ def _never(_policy: Policy, _success: Success) -> float:
     return NEVER
 
 
-def _of_track(compute: Callable[[returns.Track], Figure]) -> Compute:
-    return lambda session: compute(session.track)
-
-
-def _of_returns(compute: Callable[[returns.Track, Policy], Figure]) -> Compute:
-    return lambda session: compute(session.track, session.policy)
-
-
-def _of_outcomes(compute: Callable[[operational.Outcomes], Figure]) -> Compute:
-    return lambda session: compute(session.outcomes)
-
-
-def _of_rows(compute: Callable[[Measurement], Figure]) -> Compute:
-    return lambda session: compute(session.measured)
-
-
-def _of_both(compute: Callable[[Measurement, operational.Outcomes], Figure]) -> Compute:
-    return lambda session: compute(session.measured, session.outcomes)
-
-
-def _unusual(keys: tuple[str, ...], *, has_past: bool = False) -> Compute:
-    return lambda session: session.feature_values.unusual(keys, has_past=has_past)
-
-
 _fault: Final = partial(LiveMetric, is_fault=True)
 
 LIVE_METRICS: Final[Table] = (
-    LiveMetric("daily_return", Group.PERFORMANCE, "daily return", _of_track(returns.daily_return)),
+    LiveMetric("daily_return", Group.PERFORMANCE, "daily return", lambda s: returns.daily_return(s.track)),
     LiveMetric(
         "rolling_sharpe_7d",
         Group.PERFORMANCE,
         "rolling Sharpe (7d)",
-        lambda session: returns.sharpe(session.track, session.policy, WEEK),
+        lambda s: returns.sharpe(s.track, s.policy, WEEK),
         spoken="Sharpe ratio",
     ),
     LiveMetric(
         "rolling_sharpe_30d",
         Group.PERFORMANCE,
         "rolling Sharpe ({window}d)",
-        _of_returns(returns.sharpe),
+        lambda s: returns.sharpe(s.track, s.policy),
         name="Sharpe ({window}d)",
         spoken="Sharpe ratio",
-        window=lambda policy: policy.triggers.sharpe.window_days,
+        window=lambda p: p.triggers.sharpe.window_days,
         floor=returns.sharpe_floor,
-        alert=Alert(lambda policy: policy.alerts.sharpe_30d),
+        alert=Alert(lambda p: p.alerts.sharpe_30d),
     ),
     LiveMetric(
         "sharpe_days_below",
         Group.PERFORMANCE,
         "sessions below the trigger's floor",
-        _of_returns(returns.below),
+        lambda s: returns.below(s.track, s.policy),
         spoken="Sharpe ratio's days in a row",
-        window=lambda policy: policy.triggers.sharpe.window_days,
+        window=lambda p: p.triggers.sharpe.window_days,
         trigger=Trigger(
             "sharpe",
             Occasion.PERFORMANCE,
-            lambda policy: policy.triggers.sharpe.consecutive_days,
+            lambda p: p.triggers.sharpe.consecutive_days,
             Sign.AT_LEAST,
             precedence=1,
             printed="Sharpe {floor.text} for {limit.figure} consecutive days (annualised, rolling {window} days, "
@@ -229,47 +204,47 @@ LIVE_METRICS: Final[Table] = (
         "sharpe",
         Group.PERFORMANCE,
         "Sharpe ratio over the whole period",
-        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, success: success.sharpe, "Sharpe Ratio"),
+        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.sharpe, "Sharpe Ratio"),
     ),
     LiveMetric(
         "hit_rate_pct",
         Group.PERFORMANCE,
         "hit rate",
         unit="%",
-        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, success: success.hit_rate_pct, "Hit Rate"),
+        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.hit_rate_pct, "Hit Rate"),
     ),
     LiveMetric(
         "max_drawdown_pct",
         Group.PERFORMANCE,
         "largest drawdown",
         unit="%",
-        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, success: success.max_drawdown_pct, "Max Drawdown"),
+        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.max_drawdown_pct, "Max Drawdown"),
     ),
     LiveMetric(
         "correlation_with_backtest",
         Group.PERFORMANCE,
         "correlation with backtest",
-        target=Target(Heading.PERFORMANCE, Sign.ABOVE, lambda policy, _: policy.success.correlation_with_backtest),
+        target=Target(Heading.PERFORMANCE, Sign.ABOVE, lambda p, _: p.success.correlation_with_backtest),
     ),
     LiveMetric(
         "var_exceptions",
         Group.RISK,
         "VaR exceptions",
-        lambda session: returns.exceptions(session.track, session.exceptions, session.exceptions.exceptions),
+        lambda s: returns.exceptions(s.track, s.exceptions, s.exceptions.exceptions),
         spoken="VaR exceptions",
     ),
     LiveMetric(
         "var_exceptions_attributed",
         Group.RISK,
         "VaR exceptions attributed to the model",
-        lambda session: returns.exceptions(session.track, session.exceptions, session.exceptions.attributed),
+        lambda s: returns.exceptions(s.track, s.exceptions, s.exceptions.attributed),
         spoken="VaR exceptions",
         spoken_window="VaR exceptions' window in days",
-        window=lambda policy: policy.triggers.var.window_days,
+        window=lambda p: p.triggers.var.window_days,
         trigger=Trigger(
             "var",
             Occasion.RISK_BREACH,
-            lambda policy: policy.triggers.var.exceptions,
+            lambda p: p.triggers.var.exceptions,
             Sign.AT_LEAST,
             precedence=2,
             printed="VaR breach attributed to model: {limit.figure} or more exceptions within {window} days",
@@ -282,14 +257,14 @@ LIVE_METRICS: Final[Table] = (
         "psi_max",
         Group.DRIFT,
         "largest PSI of all features",
-        _of_rows(quality.psi),
+        lambda s: quality.psi(s.measured),
         name="PSI",
         spoken="PSI",
-        alert=Alert(lambda policy: policy.alerts.psi),
+        alert=Alert(lambda p: p.alerts.psi),
         target=Target(
             Heading.RISK,
             Sign.AT_MOST,
-            lambda policy, _: policy.alerts.psi.warning,
+            lambda p, _: p.alerts.psi.warning,
             words="Drift metrics within acceptable ranges (PSI {limit.text})",
         ),
     ),
@@ -298,97 +273,122 @@ LIVE_METRICS: Final[Table] = (
         Group.OPERATIONS,
         "uptime",
         unit="%",
-        target=Target(Heading.OPERATIONS, Sign.ABOVE, lambda policy, _: policy.success.uptime_pct),
+        target=Target(Heading.OPERATIONS, Sign.ABOVE, lambda p, _: p.success.uptime_pct),
     ),
     LiveMetric(
         "latency_p95_ms",
         Group.OPERATIONS,
         "latency p95",
-        _of_outcomes(operational.latency),
+        lambda s: operational.latency(s.outcomes),
         unit=" ms",
         spoken="latency p95",
-        alert=Alert(lambda policy: policy.alerts.latency_p95_ms),
-        trigger=Trigger("latency_p95", Occasion.ERROR, lambda policy: policy.triggers.latency_p95_ms, precedence=4),
-        target=Target(Heading.OPERATIONS, Sign.BELOW, lambda _, success: success.latency_p95_ms),
+        alert=Alert(lambda p: p.alerts.latency_p95_ms),
+        trigger=Trigger("latency_p95", Occasion.ERROR, lambda p: p.triggers.latency_p95_ms, precedence=4),
+        target=Target(Heading.OPERATIONS, Sign.BELOW, lambda _, s: s.latency_p95_ms),
         while_open=True,
     ),
     LiveMetric(
         "error_rate_pct",
         Group.OPERATIONS,
         "error rate",
-        _of_outcomes(operational.error_rate),
+        lambda s: operational.error_rate(s.outcomes),
         unit="%",
         spoken="error rate",
-        alert=Alert(lambda policy: policy.alerts.error_rate_pct),
-        trigger=Trigger("error_rate", Occasion.ERROR, lambda policy: policy.triggers.error_rate_pct, precedence=3),
-        target=Target(Heading.OPERATIONS, Sign.BELOW, lambda policy, _: policy.success.error_rate_pct),
+        alert=Alert(lambda p: p.alerts.error_rate_pct),
+        trigger=Trigger("error_rate", Occasion.ERROR, lambda p: p.triggers.error_rate_pct, precedence=3),
+        target=Target(Heading.OPERATIONS, Sign.BELOW, lambda p, _: p.success.error_rate_pct),
         while_open=True,
     ),
     LiveMetric(
-        "gross_exposure_pct", Group.RISK, "gross exposure", _of_rows(quality.exposure), unit="%", spoken="exposure"
+        "gross_exposure_pct",
+        Group.RISK,
+        "gross exposure",
+        lambda s: quality.exposure(s.measured),
+        unit="%",
+        spoken="exposure",
     ),
     LiveMetric(
         "index_vol_30d_pct",
         Group.RISK,
         "volatility of the benchmark (30d)",
-        _of_returns(returns.volatility),
+        lambda s: returns.volatility(s.track, s.policy),
         unit="%",
         spoken="volatility",
     ),
-    LiveMetric("predictions", Group.PREDICTIONS, "number", _of_outcomes(operational.predicted), while_open=True),
-    LiveMetric("universe_size", Group.PREDICTIONS, "symbols", _of_outcomes(operational.symbols), while_open=True),
+    LiveMetric(
+        "predictions", Group.PREDICTIONS, "number", lambda s: operational.predicted(s.outcomes), while_open=True
+    ),
+    LiveMetric(
+        "universe_size", Group.PREDICTIONS, "symbols", lambda s: operational.symbols(s.outcomes), while_open=True
+    ),
     LiveMetric(
         "less_champion_bps",
         Group.CHAMPION,
         "mean daily difference with its 95% confidence sequence",
-        _of_track(returns.less_champion),
+        lambda s: returns.less_champion(s.track),
         unit=" bps",
     ),
-    _fault("missing_returns", Group.DATA, "missing returns", _of_track(returns.missing)),
-    _fault("returns_implausible", Group.DATA, "returns too large for one session", _of_track(returns.too_large)),
+    _fault("missing_returns", Group.DATA, "missing returns", lambda s: returns.missing(s.track)),
+    _fault(
+        "returns_implausible", Group.DATA, "returns too large for one session", lambda s: returns.too_large(s.track)
+    ),
     _fault(
         "prediction_gaps",
         Group.PREDICTIONS,
         "predictions that are not a number",
-        _of_outcomes(operational.gaps),
+        lambda s: operational.gaps(s.outcomes),
         while_open=True,
     ),
     _fault(
         "error_gaps",
         Group.OPERATIONS,
         "predictions without an error flag",
-        _of_outcomes(operational.unflagged),
+        lambda s: operational.unflagged(s.outcomes),
         while_open=True,
     ),
-    _fault("duplicate_rows", Group.DATA, "duplicate rows", _of_both(quality.doubled)),
-    _fault("unordered_rows", Group.DATA, "rows out of order", _of_rows(quality.unordered)),
-    _fault("missing_features", Group.DRIFT, "lost features", _of_rows(quality.missing_features)),
-    _fault("feature_gaps", Group.DRIFT, "features with more gaps than in training", _of_rows(quality.feature_gaps)),
-    _fault("reference_changed", Group.DRIFT, "changes to the training data's file", _of_rows(quality.reference)),
-    _fault("future_rows", Group.DATA, "rows dated in the future", _of_rows(quality.future_rows)),
-    _fault("features_out_of_range", Group.DRIFT, "features outside the training range", _unusual(plausible.SIZES)),
-    _fault("features_jumped", Group.DRIFT, "features that jumped", _unusual(plausible.MOVES, has_past=True)),
-    _fault("features_frozen", Group.DRIFT, "frozen features", _unusual((STILL,), has_past=True)),
+    _fault("duplicate_rows", Group.DATA, "duplicate rows", lambda s: quality.doubled(s.measured, s.outcomes)),
+    _fault("unordered_rows", Group.DATA, "rows out of order", lambda s: quality.unordered(s.measured)),
+    _fault("missing_features", Group.DRIFT, "lost features", lambda s: quality.missing_features(s.measured)),
+    _fault(
+        "feature_gaps",
+        Group.DRIFT,
+        "features with more gaps than in training",
+        lambda s: quality.feature_gaps(s.measured),
+    ),
+    _fault(
+        "reference_changed", Group.DRIFT, "changes to the training data's file", lambda s: quality.reference(s.measured)
+    ),
+    _fault("future_rows", Group.DATA, "rows dated in the future", lambda s: quality.future_rows(s.measured)),
+    _fault(
+        "features_out_of_range",
+        Group.DRIFT,
+        "features outside the training range",
+        lambda s: s.feature_values.unusual(plausible.SIZES),
+    ),
+    _fault(
+        "features_jumped",
+        Group.DRIFT,
+        "features that jumped",
+        lambda s: s.feature_values.unusual(plausible.MOVES, has_past=True),
+    ),
+    _fault(
+        "features_frozen", Group.DRIFT, "frozen features", lambda s: s.feature_values.unusual((STILL,), has_past=True)
+    ),
     _fault(
         "predictions_alike",
         Group.PREDICTIONS,
         "predictions more alike than is usual",
-        lambda session: session.prediction_values.alike(),
+        lambda s: s.prediction_values.alike(),
     ),
-    _fault(
-        "predictions_frozen",
-        Group.PREDICTIONS,
-        "frozen predictions",
-        lambda session: session.prediction_values.frozen(),
-    ),
+    _fault("predictions_frozen", Group.PREDICTIONS, "frozen predictions", lambda s: s.prediction_values.frozen()),
     _fault(
         "predictions_out_of_range",
         Group.PREDICTIONS,
         "predictions outside the usual range, once that is known",
-        lambda session: session.prediction_values.out_of_range(),
+        lambda s: s.prediction_values.out_of_range(),
     ),
-    _fault("symbols_new", Group.PREDICTIONS, "new symbols", _of_both(quality.added_symbols)),
-    _fault("symbols_lost", Group.PREDICTIONS, "lost symbols", _of_both(quality.gone_symbols)),
+    _fault("symbols_new", Group.PREDICTIONS, "new symbols", lambda s: quality.added_symbols(s.measured, s.outcomes)),
+    _fault("symbols_lost", Group.PREDICTIONS, "lost symbols", lambda s: quality.gone_symbols(s.measured, s.outcomes)),
     LiveMetric(
         "critical_incidents",
         Group.RISK,

@@ -6,37 +6,24 @@ What judges by the table of metrics loads on first use, since the table is made 
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from signoff.domain.monitoring.drift import Drift, Reference
+from signoff.domain.monitoring.drift import Reference
 from signoff.domain.monitoring.measurement import Baseline, DailyReturns, Features, Measurement, Predictions
-from signoff.domain.monitoring.operational import MIN_PREDICTIONS
 from signoff.domain.monitoring.readings import Level
-from signoff.domain.monitoring.returns import (
-    BETA_SESSIONS,
-    VAR_SESSIONS,
-    Track,
-    VarException,
-    rolling_sharpe,
-    var_exception,
-)
+from signoff.domain.monitoring.returns import Track, rolling_sharpe, var_exception
 
 if TYPE_CHECKING:
     from signoff.domain.assumptions import holds
     from signoff.domain.monitoring.judge import explain, interim, observe, still_open
 
 __all__ = [
-    "BETA_SESSIONS",
-    "MIN_PREDICTIONS",
-    "VAR_SESSIONS",
     "Baseline",
     "DailyReturns",
-    "Drift",
     "Features",
     "Level",
     "Measurement",
     "Predictions",
     "Reference",
     "Track",
-    "VarException",
     "explain",
     "holds",
     "interim",
