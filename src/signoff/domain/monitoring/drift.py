@@ -74,7 +74,7 @@ class Reference:
             where = "live" if current.size <= self._finite.size else "training"
             why = f"{feature} has too few {where} values: n {few}, needs {MIN_OBSERVATIONS}"
             return Drift(feature=feature, psi=None, n=few, why=why, is_waiting=where == "live")
-        if float(np.ptp(self._finite)) == 0.0:
+        if self._finite.min() == self._finite.max():
             return self._against_constant(feature, current)
         try:
             edges = self._edges
