@@ -58,7 +58,7 @@ AT_LIMIT = LiveMetric(
         level=lambda _: 60.0,
         reason="{reading} of the predictions stand at the limit, more than {limit.figure}",
     ),
-    target=Target(heading=Heading.RISK, title="At the limit", sign=Sign.BELOW, level=lambda *_: 20.0),
+    target=Target(heading=Heading.RISK, sign=Sign.BELOW, level=lambda *_: 20.0),
 )
 AGREEMENT = LiveMetric(
     key="agreement",
@@ -120,6 +120,21 @@ def test_where_it_cannot_be_computed_it_is_unknown_blocks_and_trips_nothing():
     assert "at_limit" not in observed.fired
     assert not observed.is_conclusive
     assert explain("at_limit", observed, POLICY, TABLE).startswith("unknown of the predictions")
+
+
+def broken_row(_session):
+    raise ZeroDivisionError("no predictions to divide by")
+
+
+@pytest.mark.parametrize("computed", [broken_row, lambda _: np.nan, lambda _: np.inf, lambda _: None])
+def test_one_that_fails_is_unknown_and_silences_no_other_trigger(computed):
+    table = (replace(AT_LIMIT, compute=computed), *LIVE_METRICS)
+    observed = observe(measured(predictions=predictions(failed=2)), POLICY, {}, table=table)
+    found = reading(observed, "at_limit_pct")
+    assert (found.value, found.level) == (None, "unknown")
+    assert "computed" in found.detail
+    assert observed.fired == ("error_rate",)
+    assert not observed.is_conclusive
 
 
 def test_an_assumption_may_be_held_against_it():

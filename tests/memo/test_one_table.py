@@ -9,7 +9,7 @@ import sample
 from live_days import measured, predictions
 
 from signoff.domain.live_metrics import LIVE_METRICS, live_thresholds, targets, threshold, triggers
-from signoff.domain.monitoring import Track, explain, observe
+from signoff.domain.monitoring import Track, explain, observe, rolling_sharpe
 from signoff.domain.monitoring.returns import days_below
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.thresholds import Kind, Sign
@@ -117,6 +117,20 @@ def test_the_sharpe_trigger_fires_at_the_days_of_its_row():
         policy = replace(policy, triggers=replace(policy.triggers, sharpe=trigger))
         assert threshold(policy, "sharpe_days_below", Kind.TRIGGER).value == consecutive
         assert ("sharpe" in observe(track.measured, policy, {}).fired) is is_fired
+
+
+def test_the_sharpe_floor_counts_a_session_just_below_itself_and_not_at_it(name):
+    track = Track.of(measured(returns=np.where(np.arange(600) % 2, 0.001, -0.0012), lived=30))
+    value = rolling_sharpe(track.returns, 30)
+    for floor, is_counted in (
+        (np.nextafter(value, -np.inf), False),
+        (value, False),
+        (np.nextafter(value, np.inf), True),
+    ):
+        trigger = replace(POLICIES[name].triggers.sharpe, below=float(floor))
+        policy = replace(POLICIES[name], triggers=replace(POLICIES[name].triggers, sharpe=trigger))
+        assert threshold(policy, "rolling_sharpe_30d", Kind.TRIGGER).value == floor
+        assert (days_below(track, policy).days > 0) is is_counted
 
 
 def test_the_target_for_drift_is_the_figure_that_monitoring_warns_at(name):

@@ -25,6 +25,7 @@ WEEK: Final = 7
 
 
 Compute = Callable[[Session], Figure | float | None]
+Promised = Callable[[Policy, Success], float]
 
 
 class Group(StrEnum):
@@ -73,12 +74,11 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A line of section 10.1; `title` where it is not the row's own, `words` where the template has a sentence."""
+    """A line of section 10.1; `words` where the template has a sentence."""
 
     heading: Heading
     sign: Sign
-    level: Callable[[Policy, Success], float]
-    title: str = ""
+    level: Promised
     words: str = ""
 
 
@@ -159,6 +159,13 @@ def _never(_policy: Policy, _success: Success) -> float:
     return NEVER
 
 
+def _reviewed(
+    key: str, title: str, heading: Heading, sign: Sign, level: Promised, unit: str = "", *, words: str = ""
+) -> LiveMetric:
+    """A row that the review computes over the whole period."""
+    return LiveMetric(key, Group[heading.name], title, unit=unit, target=Target(heading, sign, level, words))
+
+
 _fault: Final = partial(LiveMetric, is_fault=True)
 
 LIVE_METRICS: Final[Table] = (
@@ -200,31 +207,17 @@ LIVE_METRICS: Final[Table] = (
             "(limit {limit.figure})",
         ),
     ),
-    LiveMetric(
-        "sharpe",
-        Group.PERFORMANCE,
-        "Sharpe ratio over the whole period",
-        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.sharpe, "Sharpe Ratio"),
+    _reviewed("sharpe", "Sharpe Ratio", Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.sharpe),
+    _reviewed("hit_rate_pct", "Hit Rate", Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.hit_rate_pct, "%"),
+    _reviewed(
+        "max_drawdown_pct", "Max Drawdown", Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.max_drawdown_pct, "%"
     ),
-    LiveMetric(
-        "hit_rate_pct",
-        Group.PERFORMANCE,
-        "hit rate",
-        unit="%",
-        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.hit_rate_pct, "Hit Rate"),
-    ),
-    LiveMetric(
-        "max_drawdown_pct",
-        Group.PERFORMANCE,
-        "largest drawdown",
-        unit="%",
-        target=Target(Heading.PERFORMANCE, Sign.AT_LEAST, lambda _, s: s.max_drawdown_pct, "Max Drawdown"),
-    ),
-    LiveMetric(
+    _reviewed(
         "correlation_with_backtest",
-        Group.PERFORMANCE,
-        "correlation with backtest",
-        target=Target(Heading.PERFORMANCE, Sign.ABOVE, lambda p, _: p.success.correlation_with_backtest),
+        "Correlation with backtest",
+        Heading.PERFORMANCE,
+        Sign.ABOVE,
+        lambda p, _: p.success.correlation_with_backtest,
     ),
     LiveMetric(
         "var_exceptions",
@@ -268,13 +261,7 @@ LIVE_METRICS: Final[Table] = (
             words="Drift metrics within acceptable ranges (PSI {limit.text})",
         ),
     ),
-    LiveMetric(
-        "uptime_pct",
-        Group.OPERATIONS,
-        "uptime",
-        unit="%",
-        target=Target(Heading.OPERATIONS, Sign.ABOVE, lambda p, _: p.success.uptime_pct),
-    ),
+    _reviewed("uptime_pct", "Uptime", Heading.OPERATIONS, Sign.ABOVE, lambda p, _: p.success.uptime_pct, "%"),
     LiveMetric(
         "latency_p95_ms",
         Group.OPERATIONS,
@@ -389,11 +376,8 @@ LIVE_METRICS: Final[Table] = (
     ),
     _fault("symbols_new", Group.PREDICTIONS, "new symbols", lambda s: quality.added_symbols(s.measured, s.outcomes)),
     _fault("symbols_lost", Group.PREDICTIONS, "lost symbols", lambda s: quality.gone_symbols(s.measured, s.outcomes)),
-    LiveMetric(
-        "critical_incidents",
-        Group.RISK,
-        "critical incidents",
-        target=Target(Heading.RISK, Sign.AT_MOST, _never, words="No critical incidents"),
+    _reviewed(
+        "critical_incidents", "Critical incidents", Heading.RISK, Sign.AT_MOST, _never, words="No critical incidents"
     ),
 )
 

@@ -25,7 +25,7 @@ def _metrics(release: Release, table: Table) -> tuple[Block, ...]:
     for heading in Heading:
         rows = [(row, target, limits[row.key]) for row, target in targeted(table) if target.heading is heading]
         fields = tuple(
-            (target.title or row.worded("{name}", release.policy), Cell(limit.text, is_figure=True))
+            (row.worded("{name}", release.policy), Cell(limit.text, is_figure=True))
             for row, target, limit in rows
             if not target.words
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from signoff.domain.assumptions import holds
+from signoff.domain.errors import described
 from signoff.domain.events import Observed, Reading
 from signoff.domain.live_metrics import LIVE_METRICS, LiveMetric, Table, reason, triggers
 from signoff.domain.monitoring.measurement import Measurement
@@ -90,7 +91,10 @@ def _judged(session: Session, table: Table) -> Iterator[_Judged]:
     for row in table:
         if row.compute is None or (session.is_open and not row.while_open):
             continue
-        found = row.compute(session)
+        try:
+            found = row.compute(session)
+        except Exception as error:  # noqa: BLE001 - the fault of one metric must not silence another one's trigger
+            found = Figure(why=f"it could not be computed: {described(error)}")
         if found is not NOT_YET:
             yield _held(row, found if isinstance(found, Figure) else Figure(value=found), session)
 
