@@ -11,6 +11,7 @@ from standing import way_to
 
 from signoff.adapters.clocks import SimulatedClock
 from signoff.app.record import Change, deployment_stream
+from signoff.app.review import review
 from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
@@ -67,6 +68,7 @@ AGREEMENT = LiveMetric(
     compute=lambda session: float(session.measured.predictions.latency_ms.max()) / 100.0,
     alert=Alert(of=lambda _: FallingAlert(warning=0.5, critical=0.25, action="Look")),
     trigger=Trigger(name="agreement", cause=e.Occasion.PERFORMANCE, level=lambda _: 0.1, sign=Sign.BELOW),
+    target=Target(heading=Heading.PERFORMANCE, sign=Sign.AT_LEAST, level=lambda *_: 0.3),
 )
 SILENT = LiveMetric(
     key="quotes_missing",
@@ -247,6 +249,19 @@ def test_the_toys_rollback_is_in_the_ledger_with_its_cause_and_its_reading(house
     assert (started.trigger, started.occasion) == ("at_limit", e.Occasion.RISK_BREACH)
     assert started.reason == "70% of the predictions stand at the limit, more than 60%"
     assert readings["at_limit_pct"].value == 70.0
+
+
+def test_the_review_holds_its_worst_session_against_its_target(house):
+    watch = replace(house.watch("m"), table=TABLE)
+    for n, day in enumerate((date(2019, 2, 1), date(2019, 2, 4), date(2019, 2, 5))):
+        house.clock.set(datetime(day.year, day.month, day.day, 22, tzinfo=UTC))
+        rows = replace(at_limit((2, 3, 1)[n]), latency_ms=np.full(20, (40.0, 26.0, 90.0)[n]))
+        shown = replace(watch, feed=Shown(replace(measured(predictions=rows), session=day)))
+        shown.observe(RELEASE, day, actor="t")
+    found = {each.key: each for each in review(house.record, shown, RELEASE, notes="", actor="t").readings}
+    assert (found["at_limit_pct"].value, found["at_limit_pct"].level) == (15.0, "ok")
+    assert (found["agreement"].value, found["agreement"].level) == (0.26, "critical")
+    assert "target ≥ 0.3" in found["agreement"].detail
 
 
 def test_a_sharpe_ratio_above_the_floor_is_no_reason_of_a_rollback(house):

@@ -29,9 +29,9 @@ from signoff.domain.events import (
     Superseded,
 )
 from signoff.domain.gates.own_returns import own_returns
-from signoff.domain.live_metrics import LIVE_METRICS, targets
+from signoff.domain.live_metrics import targets
 from signoff.domain.monitoring import Level, Measurement, Track
-from signoff.domain.thresholds import LiveThreshold
+from signoff.domain.thresholds import LiveThreshold, Sign
 from signoff.stats.association import pearson_correlation
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import hit_rate, max_drawdown, sharpe_ratio
@@ -42,8 +42,6 @@ MIN_SHARED_SESSIONS: Final = 10
 GRACE: Final = timedelta(days=1)
 ALL_PCT: Final = 100.0
 ROLLED_BACK: Final = "ROLLED BACK"
-
-_READ: Final = {row.key for row in LIVE_METRICS if row.compute is not None}
 
 Targets = Mapping[str, LiveThreshold]
 
@@ -60,11 +58,12 @@ def review(record: Record, watch: Watch, identity: str, *, notes: str, actor: st
     if not found and not ended:
         raise RefusedError(f"{identity} has no observed session yet; run `signoff observe {identity}` first.")
     observed = tuple(found[session] for session in sorted(found))
-    held_to = targets(state.policy, state.undertakings.success)
+    held_to = targets(state.policy, state.undertakings.success, watch.table)
+    read = {row.key for row in watch.table if row.compute is not None}
     readings = (
         *_performance(watch, state, observed, held_to),
         _uptime(record, watch, state, observed, told, held_to["uptime_pct"]),
-        *(_largest(key, observed, target) for key, target in held_to.items() if key in _READ),
+        *(_worst(key, observed, target) for key, target in held_to.items() if key in read),
         _of_incidents(incidents, held_to["critical_incidents"], record.now().date()),
     )
     is_met = not ended and all(r.level == Level.OK for r in readings)
@@ -242,15 +241,16 @@ def _is_served(observed: Observed) -> bool:
     return predictions.value is not None and predictions.value > 0 and not has_failed
 
 
-def _largest(key: str, observed: tuple[Observed, ...], target: LiveThreshold) -> Reading:
-    """The largest reading of all sessions. One that was unknown may have been larger, so it is not within the target.
+def _worst(key: str, observed: tuple[Observed, ...], target: LiveThreshold) -> Reading:
+    """The worst reading of all sessions. One that was unknown may have been worse, so it is not within the target.
 
     A session that had too few data for it, as drift has at first, is none of these; at least one must have had enough.
     """
     found = [(each.session, reading) for each in observed for reading in each.readings if reading.key == key]
     known = [(day, r.value) for day, r in found if r.value is not None and r.level != Level.UNKNOWN]
     unknown = [day for day, r in found if r.level == Level.UNKNOWN and not _has_too_few(r)]
-    value = max((value for _, value in known), default=None)
+    worst = max if target.sign in {Sign.BELOW, Sign.AT_MOST} else min
+    value = worst((value for _, value in known), default=None)
     if unknown and (value is None or target.holds(value)):
         value = None
     why = f"unknown on {len(unknown)} of {len(observed)} sessions, first on {unknown[0]}" if unknown else ""
