@@ -127,7 +127,7 @@ def opened(root: Path) -> Site:
     house.registry.point(MODEL, "champion", "1.1.0")
     scope = order_scope(MODEL)
     orders = (OpenOrder(client_order_id=f"{scope}{n}", symbol="A", side="buy", quantity=1.0) for n in range(3))
-    house.simulated_venue.place(orders, epoch=1)
+    house.simulated_venue.place(orders, flags_revision=1)
     (site.root / "dossier").mkdir()
     closed(house)
     return site

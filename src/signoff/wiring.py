@@ -71,7 +71,7 @@ from signoff.domain.database_urls import sqlite_url
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
 from signoff.domain.events import Proof
-from signoff.domain.flags import KILLED, Flags, killed
+from signoff.domain.flags import KILLED, Flags, FlagsRevision, killed
 from signoff.domain.floor import InForce
 from signoff.domain.monitoring import Baseline, Measurement
 from signoff.domain.policy import Policy, Role
@@ -671,7 +671,7 @@ def staged_orders(scope: str) -> OrderHalt:
             OpenOrder(client_order_id=f"{scope}rehearsal-{n}", symbol=symbol, side="buy", quantity=100.0)
             for n, symbol in enumerate(("AAPL", "JPM", "XOM"))
         ),
-        epoch=0,
+        flags_revision=FlagsRevision(0),
     )
     return broker
 

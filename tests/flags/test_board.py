@@ -86,7 +86,7 @@ def tell(record, model="m"):
 
 def numbers(board, model="m"):
     told = board.flags(model)
-    return told.epoch, told.revision
+    return told.kill_count, told.revision
 
 
 def test_a_kill_that_is_recorded_and_still_in_the_journal_counts_once(board, switch, journal):

@@ -13,7 +13,7 @@ from signoff.domain.latch import Latch
 from signoff.domain.policy import ChampionShare, PhasePolicy
 
 OFF = (False, 0, False)
-LATCHED = Latch(model="m", revision=1, is_latched=True, epoch=1)
+LATCHED = Latch(model="m", revision=1, is_latched=True, kill_count=1)
 
 
 def release(version, state, *, days=0, **changed):

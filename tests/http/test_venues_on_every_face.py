@@ -28,7 +28,7 @@ def case(request, tmp_path_factory):
     server = Served(tmp_path_factory.mktemp("venue") / "home", venue=venue)
     if venue == "simulated":
         broker = server.house.simulated_venue
-        broker.place([OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)], epoch=0)
+        broker.place([OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)], flags_revision=0)
         broker.hold([OpenPosition(scope="momentum:", symbol=f"S{n}", quantity=1.0) for n in range(held)])
     server.start()
     yield server, venue, held, words, code

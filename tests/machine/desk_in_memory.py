@@ -112,8 +112,8 @@ class Broker(SimulatedBroker):
         super().__init__()
         self.is_stubborn = False
 
-    def cancel(self, scope, epoch):
-        return len(self.open_orders(scope)) if self.is_stubborn else super().cancel(scope, epoch)
+    def cancel(self, scope, flags_revision):
+        return len(self.open_orders(scope)) if self.is_stubborn else super().cancel(scope, flags_revision)
 
 
 @dataclass
@@ -398,7 +398,7 @@ class _Killed:
 
 def _staged(scope):
     broker = SimulatedBroker()
-    broker.place([OpenOrder(client_order_id=f"{scope}0", symbol="A", side="buy", quantity=1.0)], epoch=0)
+    broker.place([OpenOrder(client_order_id=f"{scope}0", symbol="A", side="buy", quantity=1.0)], flags_revision=0)
     return broker
 
 

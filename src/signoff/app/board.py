@@ -201,7 +201,7 @@ class Board:
 
     def heartbeat(self, models: Iterable[str], form: Format = NEWEST) -> bytes:
         """A signed sign of life that names the revision of each model, so that a notice held back shows."""
-        known = {m: [told.epoch, told.revision] for m in models if (told := self.flags(m)) is not None}
+        known = {m: [told.kill_count, told.revision] for m in models if (told := self.flags(m)) is not None}
         return self._signed(form, {**self._stamp(), "models": known})
 
     def greeting(self, nonce: str, form: Format = NEWEST) -> bytes:

@@ -272,7 +272,7 @@ class Story:
                 client_order_id=f"{scope}{session:%Y%m%d}-{symbol}",
                 symbol=symbol,
                 weight_change_pct=allocated * (weight - before.get(symbol, 0.0)),
-                epoch=flags.revision,
+                flags_revision=flags.revision,
                 version=state.version,
             )
             for symbol, weight in wanted.items()
@@ -290,7 +290,7 @@ class Story:
                 )
                 for order in admitted
             ),
-            epoch=flags.revision,
+            flags_revision=flags.revision,
         )
 
     def tell_rollback(self, state: Deployment) -> None:

@@ -6,12 +6,14 @@ names the version that it runs. Who names none reads the flags of the only versi
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NewType
 
 from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State, age
-from signoff.domain.latch import Latch
+from signoff.domain.latch import KillCount, Latch
 from signoff.domain.policy import ChampionShare
 
+FlagsRevision = NewType("FlagsRevision", int)
+"""The revision of a model's flags, which orders carry. A count of kills is another number."""
 KILLED: Final = "killed"
 UNKNOWN: Final = "unknown"
 WHOLE_PCT: Final = 100
@@ -39,21 +41,21 @@ class Share:
 class Flags:
     """What a desk must know of one model. `versions` holds every version on record, with its share.
 
-    `version` is the champion, `candidate` the release under rollout, `revision` the revision of the flags and `epoch`
-    the number of kills. `enabled`, `allocation_pct` and `shadow_mode` are those of the only version alive, and closed
-    where several are; `for_version` gives those of the version that asks. `reason` says why silence cut capital; desks
-    are not told it.
+    `version` is the champion, `candidate` the release under rollout, `revision` the revision of the flags and
+    `kill_count` the number of kills. `enabled`, `allocation_pct` and `shadow_mode` are those of the only version alive,
+    and closed where several are; `for_version` gives those of the version that asks. `reason` says why silence cut
+    capital; desks are not told it.
     """
 
     model: str
-    revision: int
+    revision: FlagsRevision
     state: str
     version: str | None
     candidate: str | None
     enabled: bool
     allocation_pct: int
     shadow_mode: bool
-    epoch: int
+    kill_count: KillCount
     versions: tuple[Share, ...] = ()
     reason: str = ""
 
@@ -138,20 +140,21 @@ def off(model: str) -> Flags:
     """The flags of a model of which nothing is known, or that was killed where nothing can be asked."""
     return Flags(
         model=model,
-        revision=0,
+        revision=FlagsRevision(0),
         state="off",
         version=None,
         candidate=None,
         enabled=False,
         allocation_pct=0,
         shadow_mode=False,
-        epoch=0,
+        kill_count=KillCount(0),
     )
 
 
 def killed(known: Flags, kills: int) -> Flags:
     """The flags once so many kills that the ledger does not hold yet are in force on top of what is known."""
-    counted = replace(known, revision=known.revision + kills, epoch=known.epoch + kills, reason="")
+    revision, count = FlagsRevision(known.revision + kills), KillCount(known.kill_count + kills)
+    counted = replace(known, revision=revision, kill_count=count, reason="")
     return replace(closed(counted, KILLED), versions=tuple(_held_off(share, KILLED) for share in known.versions))
 
 
@@ -169,14 +172,14 @@ def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) ->
     is_latched = latch is not None and latch.is_latched
     told = Flags(
         model=model,
-        revision=sum(d.revision for d in mine) + (latch.revision if latch else 0),
+        revision=FlagsRevision(sum(d.revision for d in mine) + (latch.revision if latch else 0)),
         state=leader.state.value if leader else "off",
         version=champion.version if champion else None,
         candidate=candidate.version if candidate else None,
         enabled=False,
         allocation_pct=0,
         shadow_mode=False,
-        epoch=latch.epoch if latch else 0,
+        kill_count=latch.kill_count if latch else KillCount(0),
         versions=_shares(mine, leaving),
     )
     if is_latched:
