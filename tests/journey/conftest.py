@@ -111,7 +111,7 @@ class Stages:
         self.place, self.copies, self._kept, self._numbers = place, copies, {}, count()
 
     def led(self, desk, lead):
-        key = (lead.__name__, tuple(desk.commands), self._dossier(), desk.venue, package.rendered.__name__)
+        key = (lead.__name__, tuple(desk.commands), self._dossier(), desk.venue, package.rendered.__qualname__)
         if key in self._kept:
             copy, result, desk.commands = self._kept[key][0], self._kept[key][1], [*self._kept[key][2]]
             self._put_aside()
