@@ -138,7 +138,7 @@ def test_the_venue_is_chosen_by_name_and_is_none_unless_it_is(tmp_path, monkeypa
     if environment is not None:
         monkeypatch.setenv("SIGNOFF_VENUE", environment)
     known = settings(home=str(tmp_path / "home"), venue=given)
-    assert House(known).broker.kind.value == known.venue.value == kind
+    assert House(known).broker.kind.value == known.venue.name == kind
 
 
 @pytest.mark.parametrize("wrong", ["connected", "Simulated", "ibkr", "simulated "])
@@ -150,4 +150,4 @@ def test_another_name_is_an_error_that_says_so_and_for_an_exit_it_is_passed_over
     with pytest.raises(BadInputError, match="Expected SIGNOFF_VENUE as none or simulated"):
         settings(home=home)
     exiting = settings(home=home, is_exit=True)
-    assert (exiting.venue, len(exiting.problems)) == (VenueKind.NONE, 1)
+    assert (exiting.venue.name, len(exiting.problems)) == (VenueKind.NONE, 1)

@@ -92,6 +92,6 @@ def test_a_rollback_over_http_waits_for_a_word_where_the_venue_gives_none_and_a_
         history = json.dumps(server.client().get(f"/api/v1/history/{RELEASE}").json())
         assert f"attested flat by {PEOPLE['risk_manager']}: the desk said so" in history
         assert re.findall(r"no open order|consecutive reads|\b0 open", history) == []
-        assert server.house.settings.venue is VenueKind.NONE
+        assert server.house.settings.venue.name == VenueKind.NONE
     finally:
         server.stop()
