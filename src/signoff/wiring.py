@@ -1,7 +1,7 @@
 """The only place that builds adapters and hands them to use cases."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -31,7 +31,6 @@ from signoff.adapters.guarded import GuardedRegistry, GuardedRuns
 from signoff.adapters.installed import InstalledNotifier, held
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.outside import Outside, bare
 from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private, make_private_inside
@@ -532,13 +531,11 @@ class House:
 
     def stage(self) -> Stage:
         """Where rehearsals play: nothing of production is touched."""
-        durability = KilledWriter(database=self.settings.database, beside=self.settings.home)
         return Stage(
             store=MemoryStore,
             orders=staged_orders if self.settings.venue.name == VenueKind.SIMULATED else lambda _: NoVenue(),
             journal=KillFolders(()),
             registry=self.registry,
-            durability=durability,
         )
 
     @cached_property
@@ -691,6 +688,3 @@ def staged_orders(scope: str) -> OrderHalt:
 
 def _read_policy(content: bytes) -> Policy:
     return parse_policy(Path("inputs/policy.yaml"), content).value
-
-
-Build = Callable[[Settings], House]

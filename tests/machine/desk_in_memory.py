@@ -37,7 +37,6 @@ from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.monitoring import Measurement
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of
-from signoff.ports.durability import Kept
 from signoff.ports.orders import OpenOrder
 
 KEYS = {role: KeyFile(Ed25519PrivateKey.generate()) for role in ROLES}
@@ -372,7 +371,6 @@ class House:
             orders=_staged,
             journal=KillFolders(()),
             registry=self.world.registry,
-            durability=_Killed(),
         )
         return rehearse(self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t", **named)
 
@@ -389,11 +387,6 @@ class _Assessor:
 
     def drawn_again(self, folder, release):
         return release.inputs.evidence.pit
-
-
-class _Killed:
-    def measure(self):
-        return Kept(acknowledged=25, lost=0)
 
 
 def _staged(scope):
