@@ -6,7 +6,7 @@ import pytest
 from standing import standing
 
 from signoff.domain.deployment import ENDED, LIVE, State
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.latch import Latch
 from signoff.verbs.documents import deployment_document
 

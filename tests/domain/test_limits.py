@@ -14,7 +14,8 @@ from worlds import shadowing
 
 from signoff.desk.gate import OrderGate
 from signoff.domain.dossier import PositionLimits, Restrictions
-from signoff.domain.flags import Flags, Share, flags
+from signoff.domain.flags import Flags, Share
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.limits import NO_EVENT, Book, Order, reduces_risk, refusals
 from signoff.domain.policy import OrderGatePolicy, UnknownEvent
 

@@ -22,7 +22,7 @@ from signoff.domain.events import (
     Step,
     StepDone,
 )
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
 

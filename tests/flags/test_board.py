@@ -18,7 +18,7 @@ from signoff.app.kill import KillSwitch
 from signoff.app.record import Change, Record, model_stream
 from signoff.domain.deployment import State
 from signoff.domain.events import NoticeSent
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.http.streaming import Hub
 from signoff.ports.kills import Kill
 

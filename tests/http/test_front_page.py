@@ -14,7 +14,7 @@ from test_server import killed_events, until
 from signoff.domain.access import Duty, Principal
 from signoff.domain.deployment import State
 from signoff.domain.events import PauseReason
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
 from signoff.http.front import duties, lines

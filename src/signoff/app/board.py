@@ -21,7 +21,8 @@ from signoff.domain.desks import desks
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import Killed
 from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, control_in
-from signoff.domain.flags import KILLED, Flags, flags, killed, off
+from signoff.domain.flags import KILLED, Flags, killed, off
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.latch import Latch
 from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical

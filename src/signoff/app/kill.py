@@ -30,7 +30,7 @@ from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, is_fault
 from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
 from signoff.domain.look_alikes import are_alike

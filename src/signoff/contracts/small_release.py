@@ -6,6 +6,7 @@ import numpy as np
 
 from signoff.domain import dossier as d
 from signoff.domain.evidence import Evidence, Floats, PitEvidence, Predictions, Returns, Source, Trials
+from signoff.domain.limits import PositionLimits, Restrictions
 from signoff.domain.policy import Role
 
 SESSIONS = 1600
@@ -78,9 +79,7 @@ def dossier() -> d.Dossier:
             data_feeds=(),
             infrastructure=(),
             single_points_of_failure=(),
-            position_limits=d.PositionLimits(
-                max_portfolio_weight_pct=100, max_single_position_pct=10, max_sector_pct=30
-            ),
+            position_limits=PositionLimits(max_portfolio_weight_pct=100, max_single_position_pct=10, max_sector_pct=30),
         ),
         plan=d.Plan(
             monitoring=d.Monitoring(dashboard="grafana", pager="pager", channels=("#desk",)),
@@ -92,7 +91,7 @@ def dossier() -> d.Dossier:
         boundaries=d.Boundaries(
             assumptions=(d.Assumption(title="Liquid", description="It is", monitor="adv > 1", if_violated="pause"),),
             does_not=("Trade options",),
-            restrictions=d.Restrictions(min_adv_usd=1e6),
+            restrictions=Restrictions(min_adv_usd=1e6),
         ),
         infrastructure=d.Infrastructure(
             environment=d.Environment.STAGING,

@@ -11,8 +11,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
-from signoff.domain.flags import Flags, FlagsRevision, Share, alone, closed
-from signoff.domain.latch import KillCount
+from signoff.domain.flags import Flags, FlagsRevision, KillCount, Share, alone, closed
 
 
 class Format(IntEnum):

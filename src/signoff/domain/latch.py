@@ -4,15 +4,13 @@ A kill takes one person and asks nothing; re-arming takes two, and a later kill 
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, NewType
+from typing import Final
 
 from signoff.domain import events as e
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import Signature
+from signoff.domain.flags import NO_KILL, KillCount
 from signoff.domain.rehearsal import Rehearsal
-
-KillCount = NewType("KillCount", int)
-"""How often a model was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +20,7 @@ class Latch:
     model: str
     revision: int = 0
     is_latched: bool = False
-    kill_count: KillCount = KillCount(0)
+    kill_count: KillCount = NO_KILL
     reason: str = ""
     killed_by: str = ""
     rearm_signatures: tuple[Signature, ...] = ()

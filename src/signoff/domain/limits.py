@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from math import isfinite
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from signoff.domain.dossier import PositionLimits, Restrictions
+from annotated_types import Ge, Gt, Le
+
 from signoff.domain.flags import Flags, FlagsRevision
-from signoff.domain.policy import OrderGatePolicy, UnknownEvent
+from signoff.domain.policy import OrderGatePolicy, Strict, UnknownEvent
 
 ROUNDING_PCT: Final = 1e-9
 """Twenty weights of 5% add up to a little more than 100% in binary."""
@@ -21,6 +22,25 @@ NO_EVENT: Final = "none"
 """Known to have no scheduled event; a symbol without an entry has an unknown one."""
 
 Kind = Literal["adv_usd", "events", "sectors", "vix"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionLimits(Strict):
+    """Enforced before each order."""
+
+    max_portfolio_weight_pct: Annotated[float, Gt(0), Le(1000)]
+    max_single_position_pct: Annotated[float, Gt(0), Le(100)]
+    max_sector_pct: Annotated[float, Gt(0), Le(100)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restrictions(Strict):
+    """Section 6.2, enforced before each order."""
+
+    min_adv_usd: Annotated[float, Ge(0)]
+    excluded_symbols: tuple[str, ...] = ()
+    event_window_days: Annotated[int, Ge(0), Le(30)] = 2
+    halt_if_vix_above: Annotated[float, Gt(0)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

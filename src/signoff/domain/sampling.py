@@ -5,7 +5,6 @@ else is refused. A table whose dates allow two readings is asked about: a wrong 
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from math import ceil, expm1, log1p
 from typing import Final
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.bars import BarCount
+from signoff.domain.frequency import Frequency
 from signoff.stats import spacing
 
 Days = NDArray[np.datetime64]
@@ -26,27 +26,6 @@ OF_BOTH: Final = 0.9
 NOT_EXPLAINED: Final = 0.002
 A_YEAR: Final = 365
 OF_A_YEAR: Final = 0.97
-
-
-class Frequency(StrEnum):
-    """What one row of a table stands for."""
-
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-    QUARTERLY = "quarterly"
-    HALF_YEARLY = "half-yearly"
-    YEARLY = "yearly"
-
-    @property
-    def rows_a_year(self) -> float:
-        """The convention of the field; a daily table has 252 rows, or 365 where every day trades."""
-        return spacing.CONVENTIONS[self.value]
-
-    @property
-    def unit(self) -> str:
-        """One row in words."""
-        return spacing.UNITS[self.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from signoff.domain.dossier import Dossier, EvidenceDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.filled import Filled, filled_holidays, quiet
+from signoff.domain.frequency import Frequency
 from signoff.domain.policy import GatePolicy, PhasePolicy
 from signoff.domain.sampling import (
     A_YEAR,
@@ -28,7 +29,6 @@ from signoff.domain.sampling import (
     WEEKDAYS,
     Coverage,
     Days,
-    Frequency,
     Sampling,
     Unclear,
     beside_another,

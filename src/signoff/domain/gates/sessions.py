@@ -12,11 +12,12 @@ from signoff.domain.bars import BarCount
 from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.frequency import Frequency
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
-from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Days, Frequency, coverage
+from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Days, coverage
 from signoff.stats.sample import vector
 
 MOST_NAMED: Final = 5
