@@ -2,10 +2,10 @@
 
 A column of flows beside the values is taken out: a return is (value - flow) / value of the day before - 1. That is the
 time-weighted return of an account whose flows are made at the end of the day, before its value is taken. Where no
-column says so, a jump far beyond the other days is asked about.
+column says so, a jump far beyond the other days is asked about, and so are jumps that come back with the calendar.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Final
 
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.adapters.results.extremes import is_declared
+from signoff.adapters.results.regular_flows import Regular, regular
 from signoff.adapters.results.series import DAY, Labelled, changes, last_of_day, refuse_repeats, to_days
 from signoff.stats.sample import Floats
 
@@ -66,8 +67,10 @@ def returns_of_values(table: Labelled, zone: str | None, true: Mapping[date, flo
     else:
         paid = daily.frame.group_by(DAY, maintain_order=True).agg(pl.col(FLOW).sum())[FLOW]
         found = _without_flows(values, paid)
-    if true is not None:
-        _refuse_jumps(values, found, true)
+    if true is None:
+        return _with_declared(values, found)
+    _refuse_jumps(values, found, true)
+    _refuse_regular(values, found)
     return found
 
 
@@ -122,6 +125,36 @@ def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float
             f"its day into a column flow, say --extreme {days[first]}={found[first]:.6g} if this return is true, or "
             "--flows-complete if no other money was paid in or out."
         )
+
+
+def _refuse_regular(values: Labelled, returns: Labelled) -> None:
+    """Ask about returns that come back with the calendar: they may be deposits of every month."""
+    for name, found in _regular(values, returns):
+        days = returns.frame[DAY].to_list()
+        named = ", ".join(str(days[row]) for row in found.rows[:MOST_NAMED].tolist())
+        other = "other " if FLOW in values.columns else ""
+        raise returns.refuse(
+            f"column {name}: expected returns that do not follow the calendar, found {found.words} ({named}, …). "
+            "Regular deposits or withdrawals look so, and are no returns. Write what was paid in (out below 0) on its "
+            f"day into a column flow. If no {other}money was paid in or out and the strategy itself earns so, say "
+            "--flows-complete."
+        )
+
+
+def _with_declared(values: Labelled, returns: Labelled) -> Labelled:
+    """The returns with a note of what --flows-complete says of those that follow the calendar."""
+    notes = tuple(
+        f"column {name} has {found.words}; --flows-complete declares that these are returns and no money paid in or out"
+        for name, found in _regular(values, returns)
+    )
+    return Labelled(returns.frame, returns.said, (*returns.notes, *notes)) if notes else returns
+
+
+def _regular(values: Labelled, returns: Labelled) -> Iterator[tuple[str, Regular]]:
+    days = values.frame[DAY].to_numpy().astype("datetime64[D]")
+    for name in returns.columns:
+        if (found := regular(days, returns.frame[name].to_numpy())) is not None:
+            yield name, found
 
 
 def _is_jump(returns: Floats) -> NDArray[np.bool_]:
