@@ -8,14 +8,16 @@ from dataclasses import replace
 from math import floor
 from typing import Final
 
+import numpy as np
+
 from signoff.domain.bars import BarCount
 from signoff.domain.dossier import Dossier
-from signoff.domain.evidence import Evidence
+from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
-from signoff.domain.quantity import Quantity, Unit, count
+from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Days, Frequency, coverage
 from signoff.stats.sample import vector
 
@@ -87,6 +89,24 @@ def differences(evidence: Evidence) -> tuple[str, ...]:
     """Each table that lacks rows or has some while the market is shut: how many, and the first of them by date."""
     return tuple(
         _said(one) for one in _held(evidence) if one.missing.size or one.shut.size or (one.bars and one.bars.short)
+    )
+
+
+def at_their_worst(evidence: Evidence, returns: Floats) -> Floats | None:
+    """The record with the worst return on every session that the backtest lacks; None where it lacks none."""
+    missing = _held(evidence)[0].missing.size
+    if not missing or not returns.size:
+        return None
+    return np.concatenate([returns, np.full(missing, returns.min())])
+
+
+def hangs_on_missing(evidence: Evidence, worst: float, found: str) -> str:
+    """Why a pass is none: it would fail with the `worst` return on the sessions that the backtest lacks."""
+    held = _held(evidence)[0]
+    return (
+        f"The verdict hangs on the {held.missing.size:,} of {held.expected:,} {held.frequency.unit}s of "
+        f"{named(held.calendar, held.frequency)} that {held.table} lacks ({_first(held.missing)}): had each carried the "
+        f"worst return of the record ({number(worst, Unit.PERCENT, 2)}%), {found}. Add their rows."
     )
 
 
