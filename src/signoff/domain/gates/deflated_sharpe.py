@@ -114,7 +114,7 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
         never = 0 if idle is None else idle.trials
         result = _deflated(sample, bets.size + never, spread.variance)
         fuller = at_their_worst(evidence, returns)
-        unsettled = ()
+        unsettled: tuple[str, ...] = ()
         if fuller is not None:
             worse = _deflated(_moments(time.excess(fuller), time), bets.size + never, spread.variance).probability
             found = f"the probability would be {number(worse, Unit.PROBABILITY, 3)}"

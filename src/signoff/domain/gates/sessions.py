@@ -103,9 +103,10 @@ def at_their_worst(evidence: Evidence, returns: Floats) -> Floats | None:
 def hangs_on_missing(evidence: Evidence, worst: float, found: str) -> str:
     """Why a pass is none: it would fail with the `worst` return on the sessions that the backtest lacks."""
     held = _held(evidence)[0]
+    own = named(held.calendar, held.frequency)
     return (
-        f"The verdict hangs on the {held.missing.size:,} of {held.expected:,} {held.frequency.unit}s of "
-        f"{named(held.calendar, held.frequency)} that {held.table} lacks ({_first(held.missing)}): had each carried the "
+        f"The verdict hangs on the {held.missing.size:,} of {held.expected:,} {held.frequency.unit}s of {own} that "
+        f"{held.table} lacks ({_first(held.missing)}): had each carried the "
         f"worst return of the record ({number(worst, Unit.PERCENT, 2)}%), {found}. Add their rows."
     )
 
