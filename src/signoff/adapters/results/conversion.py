@@ -22,12 +22,21 @@ from signoff.adapters.evidence.frames import NO_HINTS, Hints
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
 from signoff.adapters.results.extremes import declared_values, refuse_impossible
-from signoff.adapters.results.flows import net_flows, returns_of_values
+from signoff.adapters.results.flows import FLOW, net_flows, returns_of_values
 from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
 from signoff.adapters.results.nautilus import read_nautilus
 from signoff.adapters.results.position_events import Events
-from signoff.adapters.results.series import DAY, PERCENT, Labelled, as_returns, numbers, read_labelled, without_head
+from signoff.adapters.results.series import (
+    DAY,
+    PERCENT,
+    Labelled,
+    as_returns,
+    funded,
+    numbers,
+    read_labelled,
+    without_head,
+)
 from signoff.adapters.results.trades import Account, read_trades
 from signoff.domain.errors import BadInputError
 from signoff.ledger.canonical import canonical, digest
@@ -178,6 +187,8 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
                 table = without_head(table, *table.columns)
             table = numbers(table, *table.columns)
             if request.is_values:
+                values = [name for name in table.columns if name != FLOW]
+                table = funded(table, *values, drop_head=request.hints.drop_head)
                 return returns_of_values(table, request.zone, _true_days(request))
             return as_returns(table, request.zone, unit=request.unit)
 
