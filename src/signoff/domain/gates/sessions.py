@@ -169,13 +169,14 @@ def _of_bars(bars: BarCount | None) -> str:
     if bars is None:
         return ""
     usual = f"Its days usually have {bars.usual:,} bar{'s' * (bars.usual != 1)}"
+    blind = f" A single missing bar of {bars.loose:,} early closes is not counted." if bars.loose else ""
     if not bars.short:
-        return f"{usual}, and none has fewer than are usual on it ({bars.expected:,} bars)."
+        return f"{usual}, and none has fewer than are usual on it ({bars.expected:,} bars).{blind}"
     shown = ", ".join(f"{one.day} has {one.held:,} of {one.usual:,}" for one in bars.short[:MOST_NAMED])
     rest = f" and {len(bars.short) - MOST_NAMED:,} more days" if len(bars.short) > MOST_NAMED else ""
     return (
         f"{usual}; {len(bars.short):,} days are short and lack {bars.missing:,} of {bars.expected:,} bars "
-        f"({shown}{rest})."
+        f"({shown}{rest}).{blind}"
     )
 
 
