@@ -6,6 +6,7 @@ import pytest
 
 from signoff.adapters.results.conversion import Request, convert
 from signoff.adapters.results.regular_flows import regular
+from signoff.cli.main import main
 from signoff.domain.errors import BadInputError
 
 FIRST = np.datetime64("2021-12-31")
@@ -125,6 +126,18 @@ def test_a_strategy_that_truly_earns_so_is_declared_and_the_note_says_it(tmp_pat
     (said,) = [note for note in found.notes if "--flows-complete declares" in note]
     assert on in said
     assert said.encode() in found.files["backtest.import.json"]
+
+
+def test_the_command_writes_nothing_until_somebody_settles_it(tmp_path, capsys):
+    account(W, noise(W), first_of_month(W)).write_csv(tmp_path / "equity.csv")
+    out = tmp_path / "release"
+    asked = ["import", "table", str(tmp_path / "equity.csv"), "--values", "--out", str(out)]
+
+    assert main(asked) == 2
+    assert "--flows-complete" in " ".join(capsys.readouterr().err.split())
+    assert not (out / "backtest.parquet").exists()
+    assert main([*asked, "--flows-complete"]) == 0
+    assert "--flows-complete declares" in " ".join(capsys.readouterr().out.split())
 
 
 def options_seller(days):

@@ -29,6 +29,8 @@ MOSTLY: Final = 0.5
 """The share of rows on which a cause has to hold to be named."""
 SMALLEST: Final = -1 + 1e-12
 UNROUNDED: Final = 1e-12
+MOST_OF_ASSETS: Final = 1_000_000
+FEW_ASSETS: Final = 20
 MOST_SAMPLED: Final = 100_000
 """Rows that are compared where nothing is decided: five million are not spread out for one printed share."""
 
@@ -69,12 +71,28 @@ class Agreement:
 
 
 def sampled_agreement(evidence: Evidence, horizon: int) -> Agreement | None:
-    """The agreement at a horizon that nobody declared, on a random sample of the rows where they are many."""
-    predictions = evidence.predictions
-    if predictions is None or (size := predictions.prediction.size) <= MOST_SAMPLED:
-        return agreement(evidence, horizon)
-    rows = np.unique(np.random.default_rng(0).integers(0, size, MOST_SAMPLED))
-    few = replace(
+    """The agreement at a horizon that nobody declared, on a random sample where rows or assets are many."""
+    predictions, assets = evidence.predictions, evidence.asset_returns
+    if predictions is None or assets is None:
+        return None
+    rng, symbols = np.random.default_rng(0), predictions.symbols
+    rows = np.arange(0)
+    if assets.returns.size > MOST_OF_ASSETS:
+        names = symbols.names if isinstance(symbols, CodedSymbols) else np.unique(symbols[:MOST_SAMPLED])
+        few = rng.permutation(names)[:FEW_ASSETS]
+        assets = _of_assets(assets, few)
+        coded = _coded(names, np.sort(few)) >= 0
+        rows = np.flatnonzero(coded[symbols.codes] if isinstance(symbols, CodedSymbols) else _is_any(symbols, few))
+    elif predictions.prediction.size > MOST_SAMPLED:
+        rows = np.unique(rng.integers(0, predictions.prediction.size, MOST_SAMPLED))
+    if rows.size > MOST_SAMPLED:
+        rows = rows[np.unique(rng.integers(0, rows.size, MOST_SAMPLED))]
+    told = predictions if not rows.size else _of_rows(predictions, rows)
+    return agreement(replace(evidence, predictions=told, asset_returns=assets), horizon)
+
+
+def _of_rows(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    return replace(
         predictions,
         timestamps=predictions.timestamps[rows],
         symbols=predictions.symbols[rows],
@@ -82,7 +100,19 @@ def sampled_agreement(evidence: Evidence, horizon: int) -> Agreement | None:
         realized=predictions.realized[rows],
         confidence=None,
     )
-    return agreement(replace(evidence, predictions=few), horizon)
+
+
+def _of_assets(assets: AssetReturns, names: NDArray[np.str_]) -> AssetReturns:
+    kept = _is_any(assets.symbols, names)
+    return replace(assets, dates=assets.dates[kept], symbols=assets.symbols[kept], returns=assets.returns[kept])
+
+
+def _is_any(symbols: NDArray[np.str_], names: NDArray[np.str_]) -> Flags:
+    """Where a long column of names has one of a few; one name at a time, since sorting it would copy it."""
+    found = np.zeros(symbols.size, dtype=np.bool_)
+    for name in names:
+        found |= symbols == name
+    return found
 
 
 def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
