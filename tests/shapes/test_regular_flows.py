@@ -1,5 +1,8 @@
 """Deposits that come back with the calendar are asked about, and a strategy that earns on such days has a way in."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -115,6 +118,28 @@ def test_regular_flows_in_the_column_are_taken_out_and_asked_no_more(tmp_path):
         values.append(grown + flows[-1])
     found = imported(tmp_path, pl.DataFrame({"date": W, "equity": values, "flow": flows}))
     np.testing.assert_allclose(found.frame["return"], returns[1:], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("many", [2, 90])
+def test_trials_that_are_all_paid_into_are_asked_about_too(tmp_path, many):
+    columns = [
+        account(W, noise(W, 0.012, seed), first_of_month(W))["equity"].alias(f"try{seed}") for seed in range(many)
+    ]
+    with pytest.raises(BadInputError, match="the first session of each month"):
+        imported(tmp_path, pl.DataFrame({"date": W}).with_columns(columns), table="trials")
+
+
+def test_the_equity_of_lean_is_asked_about_and_declared_alike(tmp_path):
+    frame = account(W, noise(W), first_of_month(W))
+    closes = (W.astype("datetime64[s]").astype(int) + 21 * 3600).tolist()
+    equity = {"Equity": {"values": [list(point) for point in zip(closes, frame["equity"].to_list(), strict=True)]}}
+    (tmp_path / "live.json").write_text(json.dumps({"charts": {"Strategy Equity": {"series": equity}}}))
+    asked = Request(format="lean", source=tmp_path / "live.json")
+
+    with pytest.raises(BadInputError, match=r"the first session of each month.*--flows-complete"):
+        convert(asked)
+    found = convert(replace(asked, flows_complete=True))
+    assert any("--flows-complete declares" in note for note in found.notes)
 
 
 @pytest.mark.parametrize("name", ["3% on the first session of each month", "every Friday", "every quarter"])

@@ -136,8 +136,10 @@ def _refuse_unknown(request: Request) -> None:
         raise BadInputError(f"Expected one of the tables {', '.join(TABLES)}, found {request.table!r}.")
     if request.unit not in (None, "fraction", PERCENT):
         raise BadInputError(f"Expected --unit fraction or --unit percent, found {request.unit!r}.")
-    if request.flows_complete and not (request.format == "table" and request.is_values):
-        raise BadInputError("Expected --flows-complete with `table` and --values, found otherwise. Leave it out.")
+    if request.flows_complete and not (request.format == "lean" or (request.format == "table" and request.is_values)):
+        raise BadInputError(
+            "Expected --flows-complete with lean, or with `table` and --values, found otherwise. Leave it out."
+        )
     if (request.splits or request.renames) and (request.format not in HOLDINGS or request.prices is None):
         raise BadInputError(
             f"Expected --split and --rename with {' or '.join(HOLDINGS)} and --prices, where quantities are held over "
@@ -161,7 +163,7 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
     content = sources[request.source]
     match request.format:
         case "lean":
-            return read_lean(content, request.source, request.zone)
+            return read_lean(content, request.source, request.zone, flows_complete=request.flows_complete)
         case "nautilus":
             assert request.fills is not None
             assert request.prices is not None
