@@ -12,6 +12,8 @@ from signoff.domain.finding import Outcome
 from signoff.domain.gates import assess
 from signoff.domain.gates.value_at_risk import value_at_risk_compliance
 from signoff.domain.sampling import Frequency, Sampling
+from signoff.rendering.terminal import reasons
+from signoff.verbs.documents import gate_document
 
 
 def by_key(assessment):
@@ -35,6 +37,8 @@ def test_a_pass_of_pbo_beside_a_failed_deflated_ratio_names_it(dossier, policy, 
     assert found["deflated_sharpe"].outcome is Outcome.FAIL
     assert found["pbo"].outcome is Outcome.PASS, found["pbo"].reason
     assert "many failing trials lower PBO" in found["pbo"].reason
+    (shown,) = [line.plain for line in reasons([gate_document(found["pbo"])])]
+    assert "many failing trials lower PBO" in shown
     assert f"The Deflated Sharpe Ratio of {found['deflated_sharpe'].statistic.text} fails" in found["pbo"].reason
 
 
