@@ -8,12 +8,12 @@ from signoff.domain.assessment import Assessment, Curves
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Finding
+from signoff.domain.finding import Finding, Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.figures import absent
 from signoff.domain.gates.hansen_spa import hansen_spa
-from signoff.domain.gates.high_sharpe import too_high
+from signoff.domain.gates.high_sharpe import too_high, unused
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
 from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
 from signoff.domain.gates.paper import paper_summary
@@ -82,15 +82,16 @@ def _assessed(
 ) -> Assessment:
     policy, _ = tighten(policy, dossier.plan.tighten)
     var = policy.gates.var
+    high = too_high(evidence, dossier, policy)
     compared = sharpe_comparison(evidence.backtest, evidence.backtest_previous)
     trend, volatility = regime_contrasts(evidence.backtest)
     header = dossier.header
     latency_new, latency_old, latencies = inference_latencies(evidence, header.version, header.previous_version)
     return Assessment(
-        findings=tuple(_judged(evidence, dossier, policy, progress, gates)),
+        findings=_beside_each_other(tuple(_judged(evidence, dossier, policy, progress, gates))),
         period=evidence.backtest.period,
         time=evidence.backtest.time,
-        metrics=metric_rows(evidence, dossier.validation.targets, too_high(evidence, dossier, policy)),
+        metrics=metric_rows(evidence, dossier.validation.targets, high, unused(dossier, policy, high)),
         sharpe_difference=compared.difference,
         sharpe_difference_p=compared.p_value,
         sharpe_difference_bootstrap_p=compared.bootstrap_p,
@@ -127,6 +128,21 @@ def _judged(
         keys.add(finding.key)
         yield high.on(finding) if high is not None and finding.key in OF_THE_RECORD else finding
     progress("the figures beside the gates", len(gates), len(gates))
+
+
+def _beside_each_other(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings, where PBO says that it passes beside a deflated Sharpe ratio that fails."""
+    deflated = next((one for one in findings if one.key == "deflated_sharpe"), None)
+    if deflated is None or deflated.outcome is not Outcome.FAIL:
+        return findings
+    said = (
+        f"The {deflated.title} of {deflated.statistic.text} fails ({deflated.comparison.value} "
+        f"{deflated.threshold.text} is needed): many failing trials lower PBO, so this pass alone is no sign of skill."
+    )
+    return tuple(
+        replace(one, reason=f"{one.reason} {said}") if one.key == "pbo" and one.outcome is Outcome.PASS else one
+        for one in findings
+    )
 
 
 def _with_left_out(finding: Finding, evidence: Evidence) -> Finding:
