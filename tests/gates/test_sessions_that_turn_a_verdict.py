@@ -8,8 +8,9 @@ from releases import backtest, trials
 
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Outcome
+from signoff.domain.frequency import Frequency
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
-from signoff.domain.sampling import Frequency, Sampling, coverage
+from signoff.domain.sampling import Sampling, coverage
 
 THRESHOLD = 0.95
 BUSINESS = np.busday_offset(np.datetime64("2010-01-04"), np.arange(2000), roll="forward")

@@ -16,12 +16,13 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Days, Evidence, Floats, Returns
 from signoff.domain.filled import Filled, idle
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.frequency import Frequency
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
-from signoff.domain.sampling import Frequency, Sampling
+from signoff.domain.sampling import Sampling
 from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen, kupiec
 from signoff.stats.value_at_risk import (
     SHORTFALL_CONVENTION,
