@@ -112,6 +112,9 @@ requirements: $(BIN)/python ## pin every dependency by hash, without addresses
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --no-annotate \
 		pyproject.toml requirements/build.in requirements/peers.in -o requirements/peers.txt
+	for part in desk verifier; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+		-c requirements/demo.txt requirements/$$part.in -o requirements/$$part.txt; done
 
 clean: ## remove what was installed and written
 	rm -rf $(VENV) $(BENCH) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -165,7 +165,7 @@ def furnish(house: House, models: Iterable[str] = MODELS) -> str:
         adopt(house.record, adoption, signatories)
         house.simulated_venue.place(
             (OpenOrder(client_order_id=f"{order_scope(model)}{n}", symbol="X", side="buy", quantity=1) for n in "123"),
-            epoch=1,
+            flags_revision=1,
         )
     who = "head_of_trading"
     scopes = permitted(house.record.people().named(who).duties)

@@ -40,7 +40,6 @@ from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
 from signoff.ports.calendar import LONGEST_BREAK
-from signoff.ports.durability import Kept
 from signoff.ports.orders import OpenOrder
 from signoff.wiring import House, staged_orders
 
@@ -48,13 +47,6 @@ PERSON: Final = {role: role.value for role in ROLES}
 WORLD: Final = "small_world:install"
 LEASE_OVER: Final = {"lease_s": 0}
 Body = dict[str, Any]
-
-
-class Taken:
-    """Rehearsals here kill nobody."""
-
-    def measure(self) -> Kept:
-        return Kept(acknowledged=25, lost=0)
 
 
 @dataclass
@@ -120,14 +112,13 @@ def opened(root: Path) -> Site:
         orders=staged_orders,
         journal=KillFolders(()),
         registry=house.registry,
-        durability=Taken(),
     )
     rehearse(house.record, stage, model=MODEL, policy=POLICY, undertakings=UNDERTAKINGS, actor="t")
     assert house.registry is not None
     house.registry.point(MODEL, "champion", "1.1.0")
     scope = order_scope(MODEL)
     orders = (OpenOrder(client_order_id=f"{scope}{n}", symbol="A", side="buy", quantity=1.0) for n in range(3))
-    house.simulated_venue.place(orders, epoch=1)
+    house.simulated_venue.place(orders, flags_revision=1)
     (site.root / "dossier").mkdir()
     closed(house)
     return site

@@ -148,7 +148,7 @@ class Trial:
         orders = (
             OpenOrder(client_order_id=f"{order_scope(model)}{n}", symbol="X", side="buy", quantity=1) for n in "123"
         )
-        self.house.simulated_venue.place(orders, epoch=self.house.record.flags(model).revision)
+        self.house.simulated_venue.place(orders, flags_revision=self.house.record.flags(model).revision)
 
     def rolled_back(self) -> dict[str, float]:
         """A rollback while registry, pager and messenger hang."""

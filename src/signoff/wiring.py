@@ -1,7 +1,7 @@
 """The only place that builds adapters and hands them to use cases."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -28,9 +28,9 @@ from signoff.adapters.foreign_files import (
 )
 from signoff.adapters.git_commits import GitCommits
 from signoff.adapters.guarded import GuardedRegistry, GuardedRuns
+from signoff.adapters.installed import InstalledNotifier, held
 from signoff.adapters.kill_drop import KillDrop
 from signoff.adapters.kill_journal import KillFolders
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.outside import Outside, bare
 from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private, make_private_inside
@@ -41,6 +41,7 @@ from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_shut import ShutStore
 from signoff.adapters.store_sql import SqlStore
+from signoff.adapters.venues.connected import ConnectedVenue
 from signoff.adapters.venues.none import NoVenue
 from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.adapters.webhook import BySeverity, Pager, Webhook
@@ -65,14 +66,16 @@ from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollout import Rollout
 from signoff.app.undertaken import Undertakings
 from signoff.app.verified import NOTHING, parse_verified, verify_ledger
+from signoff.config.extensions import Group, gate, maker
 from signoff.config.settings import Settings
 from signoff.domain.benchmark import Benchmark
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, SignoffError, UnavailableError, described, is_fault
 from signoff.domain.events import Proof
-from signoff.domain.flags import KILLED, Flags, killed
+from signoff.domain.flags import KILLED, Flags, FlagsRevision, killed
 from signoff.domain.floor import InForce
+from signoff.domain.gates import GATES
 from signoff.domain.monitoring import Baseline, Measurement
 from signoff.domain.policy import Policy, Role
 from signoff.domain.venue import VenueKind
@@ -84,7 +87,7 @@ from signoff.ledger.verification import Kept, StampCheck, Verification, deployme
 from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
 from signoff.ports.kills import Reach
-from signoff.ports.notices import Notifier, Severity
+from signoff.ports.notices import Notifier, Receiver, Severity
 from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
@@ -307,7 +310,13 @@ class House:
     @cached_property
     def broker(self) -> OrderHalt:
         """The venue that was chosen by name, or none."""
-        return self.simulated_venue if self.settings.venue is VenueKind.SIMULATED else NoVenue()
+        match self.settings.venue.name:
+            case VenueKind.NONE:
+                return NoVenue()
+            case VenueKind.SIMULATED:
+                return self.simulated_venue
+            case name:
+                return ConnectedVenue(name, lambda: maker(Group.VENUES, self.settings.venue, self.settings.home))
 
     @cached_property
     def simulated_venue(self) -> SimulatedBroker:
@@ -323,6 +332,7 @@ class House:
             registry=self.registry,
             replay_features=FeatureReplays(self.sandbox),
             in_force=self.policy_in_force,
+            gates=(*GATES, *(held(*gate(name), name) for name in self.settings.gates)),
         )
 
     @cached_property
@@ -521,13 +531,11 @@ class House:
 
     def stage(self) -> Stage:
         """Where rehearsals play: nothing of production is touched."""
-        durability = KilledWriter(database=self.settings.database, beside=self.settings.home)
         return Stage(
             store=MemoryStore,
-            orders=staged_orders if self.settings.venue is VenueKind.SIMULATED else lambda _: NoVenue(),
+            orders=staged_orders if self.settings.venue.name == VenueKind.SIMULATED else lambda _: NoVenue(),
             journal=KillFolders(()),
             registry=self.registry,
-            durability=durability,
         )
 
     @cached_property
@@ -537,7 +545,9 @@ class House:
         return messenger if pager is None else BySeverity(calls=pager, notices=messenger)
 
     @cached_property
-    def _messenger(self) -> NoticeFile | Webhook:
+    def _messenger(self) -> Receiver:
+        if (chosen := self.settings.notifier) is not None:
+            return InstalledNotifier(chosen.name, lambda: maker(Group.NOTIFIERS, chosen, self.settings.home))
         hook = self.settings.webhook
         if hook is None:
             return NoticeFile(self.settings.home / "notices.jsonl")
@@ -671,13 +681,10 @@ def staged_orders(scope: str) -> OrderHalt:
             OpenOrder(client_order_id=f"{scope}rehearsal-{n}", symbol=symbol, side="buy", quantity=100.0)
             for n, symbol in enumerate(("AAPL", "JPM", "XOM"))
         ),
-        epoch=0,
+        flags_revision=FlagsRevision(0),
     )
     return broker
 
 
 def _read_policy(content: bytes) -> Policy:
     return parse_policy(Path("inputs/policy.yaml"), content).value
-
-
-Build = Callable[[Settings], House]

@@ -77,7 +77,7 @@ def made():
     atexit.register(shutil.rmtree, home.parent, ignore_errors=True)
     house = Served(home).house
     orders = [OpenOrder(client_order_id=f"{m}:1", symbol="A", side="buy", quantity=1.0) for m in ("momentum", "carry")]
-    house.simulated_venue.place(orders, epoch=0)
+    house.simulated_venue.place(orders, flags_revision=0)
     house.notifier.send("n", "#c", "s", "t", "info")
     return home
 

@@ -1,5 +1,6 @@
 """What every model registry keeps to: a database file opened here, and a tracking server over HTTP."""
 
+from contextlib import ExitStack
 from importlib.util import find_spec
 from types import SimpleNamespace
 
@@ -25,15 +26,26 @@ SERVED = pytest.param(
 )
 
 
-@pytest.fixture(scope="module", params=["local", SERVED])
-def world(request, tmp_path_factory):
-    """A registry with two versions of one model."""
-    place = tmp_path_factory.mktemp(request.param)
-    if request.param == "local":
-        yield furnished(place, f"sqlite:///{place / 'mlflow.db'}")
-        return
-    with tracking_server(place) as uri:
-        yield furnished(place, uri)
+@pytest.fixture(scope="module")
+def worlds(tmp_path_factory):
+    """A registry of each kind with two versions of one model, made when it is first asked for."""
+    made = {}
+    with ExitStack() as servers:
+
+        def of(kind):
+            if kind not in made:
+                place = tmp_path_factory.mktemp(kind)
+                is_local = kind == "local"
+                uri = f"sqlite:///{place / 'mlflow.db'}" if is_local else servers.enter_context(tracking_server(place))
+                made[kind] = furnished(place, uri)
+            return made[kind]
+
+        yield of
+
+
+@pytest.fixture(params=["local", SERVED])
+def world(request, worlds):
+    return worlds(request.param)
 
 
 def furnished(place, uri):

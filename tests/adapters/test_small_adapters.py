@@ -37,17 +37,17 @@ def order(identity):
 
 def test_a_fence_refuses_older_orders_and_spares_other_models(tmp_path):
     broker = SimulatedBroker(tmp_path / "broker.json")
-    broker.place([order("a-1"), order("b-1")], epoch=1)
+    broker.place([order("a-1"), order("b-1")], flags_revision=1)
     broker.fence("a-", 5)
     with pytest.raises(RefusedError, match="fenced"):
-        broker.place([order("a-2")], epoch=5)
-    broker.place([order("b-2")], epoch=1)
+        broker.place([order("a-2")], flags_revision=5)
+    broker.place([order("b-2")], flags_revision=1)
     assert broker.cancel("a-", 5) == 1
     again = SimulatedBroker(tmp_path / "broker.json")
     assert again.open_orders("a-") == ()
     assert len(again.open_orders("b-")) == 2
     again.lift("a-", 6)
-    again.place([order("a-3")], epoch=6)
+    again.place([order("a-3")], flags_revision=6)
 
 
 def test_people_are_told_once(tmp_path):

@@ -48,18 +48,18 @@ def test_a_venue_answers_however_often_it_is_asked_and_no_venue_says_that_it_is_
 def test_what_one_model_has_open_is_halted_and_told_apart_from_another(venue):
     if venue.kind is VenueKind.NONE:
         return
-    venue.place([order("m:1"), order("m-x:1")], epoch=1)
+    venue.place([order("m:1"), order("m-x:1")], flags_revision=1)
     venue.hold([position("m:"), position("m:", -2.0, "B"), position("m-x:")])
     venue.fence("m:", 5)
     with pytest.raises(RefusedError, match="fenced"):
-        venue.place([order("m:2")], epoch=5)
+        venue.place([order("m:2")], flags_revision=5)
     assert (venue.cancel("m:", 5), venue.open_orders("m:"), len(venue.open_orders(""))) == (1, (), 1)
     assert [p.quantity for p in venue.positions("m:")] == [5.0, -2.0]
     venue.hold([position("m:", 0.0)])
     assert [p.symbol for p in venue.positions("m:")] == ["B"]
     assert len(venue.positions("")) == 2
     venue.lift("m:", 6)
-    venue.place([order("m:3")], epoch=6)
+    venue.place([order("m:3")], flags_revision=6)
 
 
 def test_a_book_survives_and_one_of_before_positions_is_read(tmp_path):
@@ -138,7 +138,7 @@ def test_the_venue_is_chosen_by_name_and_is_none_unless_it_is(tmp_path, monkeypa
     if environment is not None:
         monkeypatch.setenv("SIGNOFF_VENUE", environment)
     known = settings(home=str(tmp_path / "home"), venue=given)
-    assert House(known).broker.kind.value == known.venue.value == kind
+    assert House(known).broker.kind.value == known.venue.name == kind
 
 
 @pytest.mark.parametrize("wrong", ["connected", "Simulated", "ibkr", "simulated "])
@@ -150,4 +150,4 @@ def test_another_name_is_an_error_that_says_so_and_for_an_exit_it_is_passed_over
     with pytest.raises(BadInputError, match="Expected SIGNOFF_VENUE as none or simulated"):
         settings(home=home)
     exiting = settings(home=home, is_exit=True)
-    assert (exiting.venue, len(exiting.problems)) == (VenueKind.NONE, 1)
+    assert (exiting.venue.name, len(exiting.problems)) == (VenueKind.NONE, 1)

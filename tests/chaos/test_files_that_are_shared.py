@@ -27,7 +27,7 @@ def test_a_notice_that_cannot_be_written_stays_due(tmp_path):
 
 def test_an_order_cancelled_while_somebody_reads_the_book_stays_cancelled(tmp_path, monkeypatch):
     broker = SimulatedBroker(tmp_path / "book.json")
-    broker.place([OpenOrder(client_order_id="m:1", symbol="A", side="buy", quantity=1.0)], epoch=0)
+    broker.place([OpenOrder(client_order_id="m:1", symbol="A", side="buy", quantity=1.0)], flags_revision=0)
     saved, readers = SimulatedBroker._save, []
 
     def slow(self, path):

@@ -94,7 +94,9 @@ def journal(tmp_path):
 def broker():
     broker = SimulatedBroker()
     for model in (*MODELS, "unheard of"):
-        broker.place([OpenOrder(client_order_id=f"{order_scope(model)}1", symbol="A", side="buy", quantity=1)], epoch=1)
+        broker.place(
+            [OpenOrder(client_order_id=f"{order_scope(model)}1", symbol="A", side="buy", quantity=1)], flags_revision=1
+        )
     return broker
 
 
@@ -212,10 +214,10 @@ def test_one_model_whose_broker_is_away_is_said_to_be_unknown_and_the_others_are
         def __getattr__(self, name):
             return getattr(broker, name)
 
-        def cancel(self, scope, epoch):
+        def cancel(self, scope, flags_revision):
             if scope == "momentum:":
                 raise UnavailableError("no answer")
-            return broker.cancel(scope, epoch)
+            return broker.cancel(scope, flags_revision)
 
     stopped = replace(switch, orders=Deaf()).kill_many(reason="smoke", actor="Rae")
     assert {one.kill.model for one in stopped.models if one.left.orders is None} == {"momentum"}
@@ -294,13 +296,13 @@ def test_a_server_that_starts_when_some_models_are_recorded_counts_each_once(rec
     board = Board(record, journal, SEAL)
     board.listen()
     board.refresh()
-    before = {flags.model: (flags.epoch, flags.state) for flags in board.told()}
+    before = {flags.model: (flags.kill_count, flags.state) for flags in board.told()}
     assert before == dict.fromkeys(MODELS, (1, "killed"))
     assert switch.settle(kill)
     board.refresh()
     board.listen()
     board.refresh()
-    assert {flags.model: (flags.epoch, flags.state) for flags in board.told()} == before
+    assert {flags.model: (flags.kill_count, flags.state) for flags in board.told()} == before
 
 
 def test_a_model_of_which_nothing_is_known_is_told_as_killed_while_everything_is(record, journal, store):

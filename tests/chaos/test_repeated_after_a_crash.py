@@ -4,7 +4,7 @@ import pytest
 from cast_of_six import PEOPLE
 
 from signoff.app.adopt import Adoption, adopt
-from signoff.app.fence import EVERY_EPOCH
+from signoff.app.fence import EVERY_REVISION
 from signoff.app.kill import LIFT
 from signoff.app.people import enrol
 from signoff.app.record import Expectation, Request
@@ -70,7 +70,7 @@ def test_a_model_armed_by_a_process_that_died_gets_its_orders_through_again(hous
             house.kill_switch.rearm("momentum", house.signatory(Role.CTO), reason="fixed")
     assert not house.record.latch("momentum").is_latched
     assert house.kill_switch.reconcile() == 0
-    house.broker.place([ORDER], epoch=house.record.flags("momentum").revision)
+    house.broker.place([ORDER], flags_revision=house.record.flags("momentum").revision)
     assert not [effect for effect in house.store.pending() if effect.kind == LIFT]
 
 
@@ -83,5 +83,5 @@ def test_arming_that_was_cut_off_does_not_lift_the_fence_of_a_later_kill(house, 
     house.kill_switch.kill("momentum", reason="again", actor="t")
     house.kill_switch.reconcile()
     house.broker._load()
-    assert house.broker._fences[order_scope("momentum")] == EVERY_EPOCH
+    assert house.broker._fences[order_scope("momentum")] == EVERY_REVISION
     assert not [effect for effect in house.store.pending() if effect.kind == LIFT]

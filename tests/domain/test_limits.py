@@ -14,7 +14,8 @@ from worlds import shadowing
 
 from signoff.desk.gate import OrderGate
 from signoff.domain.dossier import PositionLimits, Restrictions
-from signoff.domain.flags import Flags, Share, flags
+from signoff.domain.flags import Flags, Share
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.limits import NO_EVENT, Book, Order, reduces_risk, refusals
 from signoff.domain.policy import OrderGatePolicy, UnknownEvent
 
@@ -24,7 +25,7 @@ LIMITS = PositionLimits(max_portfolio_weight_pct=100.0, max_single_position_pct=
 RESTRICTIONS = Restrictions(min_adv_usd=5e6, excluded_symbols=("GE",), event_window_days=2, halt_if_vix_above=40.0)
 LIVE = Flags(
     model="m", revision=5, state="full", version="2", candidate=None, enabled=True, allocation_pct=100,
-    shadow_mode=False, epoch=0,
+    shadow_mode=False, kill_count=0,
 )  # fmt: skip
 
 
@@ -64,8 +65,14 @@ def without(given, kind, symbol="AAPL"):
     return replace(given, **{kind: {key: value for key, value in getattr(given, kind).items() if key != symbol}})
 
 
-def buy(symbol="AAPL", pct=4.0, epoch=5, version="2"):
-    return Order(client_order_id=f"m-{symbol}", symbol=symbol, weight_change_pct=pct, epoch=epoch, version=version)
+def buy(symbol="AAPL", pct=4.0, flags_revision=5, version="2"):
+    return Order(
+        client_order_id=f"m-{symbol}",
+        symbol=symbol,
+        weight_change_pct=pct,
+        flags_revision=flags_revision,
+        version=version,
+    )
 
 
 def reasons(order=None, held=None, read=LIVE, **rules):
@@ -92,7 +99,7 @@ def test_an_order_within_every_limit_leaves():
         (buy(), book(events={"AAPL": date(2019, 1, 17)}), "event"),
         (buy(), book(events={"AAPL": datetime(2019, 1, 13, 21, 0, tzinfo=UTC)}), "event"),
         (buy(), book(vix=41.0), "VIX"),
-        (buy(epoch=4), book(), "revision 4"),
+        (buy(flags_revision=4), book(), "revision 4"),
         (buy(pct=NAN), book(), "limit 10%"),
         (buy(pct=INF), book(), "limit 10%"),
         (buy(), book(weights_pct={"JPM": NAN}), "gross exposure"),
@@ -107,9 +114,9 @@ def test_every_restriction_of_the_memo_is_enforced(order, held, word):
 
 @pytest.mark.parametrize("later", [6, 7, 500, 2**53, 5.5, np.int64(6)])
 def test_an_order_made_on_flags_that_the_gate_has_not_read_adds_no_risk(later):
-    (reason,) = reasons(buy(epoch=later))
+    (reason,) = reasons(buy(flags_revision=later))
     assert f"made on flags revision {later}, later than the 5 that this gate knows" in reason
-    admitted, refused = gate().admit([buy(epoch=later)], book(), flags=LIVE, today=TODAY)
+    admitted, refused = gate().admit([buy(flags_revision=later)], book(), flags=LIVE, today=TODAY)
     assert (admitted, len(refused)) == ((), 1)
 
 
@@ -117,7 +124,7 @@ def test_an_order_made_on_flags_that_the_gate_has_not_read_adds_no_risk(later):
 @pytest.mark.parametrize(("held", "change"), [(9.0, -4.0), (9.0, -9.0), (-9.0, 4.0)])
 def test_an_order_that_reduces_risk_leaves_on_whatever_flags_it_was_made(later, held, change):
     given = book(weights_pct={"AAPL": held})
-    admitted, refused = gate().admit([buy(pct=change, epoch=later)], given, flags=LIVE, today=TODAY)
+    admitted, refused = gate().admit([buy(pct=change, flags_revision=later)], given, flags=LIVE, today=TODAY)
     assert (len(admitted), refused) == (1, ())
 
 
@@ -304,11 +311,11 @@ class TestWaysOut:
 
     def test_whatever_the_record_and_the_market_say(self):
         held = Book(weights_pct={"GE": 50.0}, vix=80.0)
-        assert reasons(buy("GE", pct=-20.0, epoch=0, version=""), held, flags("m", [], None)) == ()
+        assert reasons(buy("GE", pct=-20.0, flags_revision=0, version=""), held, flags("m", [], None)) == ()
 
     def test_whatever_is_no_number_elsewhere(self):
         held = Book(weights_pct={"GE": 50.0, "JPM": NAN}, adv_usd={"GE": NAN}, vix=NAN)
-        assert reasons(buy("GE", pct=-20.0, epoch=0), held) == ()
+        assert reasons(buy("GE", pct=-20.0, flags_revision=0), held) == ()
 
     def test_what_was_bought_at_full_allocation_can_be_sold_at_a_lower_one(self):
         assert reasons(buy(pct=-4.0), book(weights_pct={"AAPL": 9.0, "JPM": 60.0}), LIMITED) == ()
@@ -383,18 +390,21 @@ def test_the_gate_counts_with_finite_weights_alone():
     assert not reduces_risk(buy(pct=-1.0), Book(weights_pct={"AAPL": math.inf}))
 
 
-@pytest.mark.parametrize("odd", [{"epoch": None}, {"epoch": "5"}, {"weight_change_pct": Decimal(-1)}])
+@pytest.mark.parametrize("odd", [{"flags_revision": None}, {"flags_revision": "5"}, {"weight_change_pct": Decimal(-1)}])
 def test_an_order_that_is_oddly_written_holds_back_no_way_out(odd):
     held = book(weights_pct={"AAPL": 5.0, "JPM": Decimal(5), None: None})
-    usual = {"client_order_id": "1", "symbol": "MSFT", "weight_change_pct": 1.0, "epoch": 5, "version": "2"}
+    usual = {"client_order_id": "1", "symbol": "MSFT", "weight_change_pct": 1.0, "flags_revision": 5, "version": "2"}
     first = Order(**usual | odd)
-    out = [Order(client_order_id=symbol, symbol=symbol, weight_change_pct=-2.0, epoch=5) for symbol in ("AAPL", "JPM")]
+    out = [
+        Order(client_order_id=symbol, symbol=symbol, weight_change_pct=-2.0, flags_revision=5)
+        for symbol in ("AAPL", "JPM")
+    ]
     admitted, refused = gate().admit([first, *out], held, flags=LIVE, today=datetime(2019, 1, 15, tzinfo=UTC))
     assert (admitted, [each.order for each in refused]) == (tuple(out), [first])
 
 
 def test_a_way_out_may_be_written_as_a_decimal():
-    sold = Order(client_order_id="1", symbol="AAPL", weight_change_pct=Decimal(-2), epoch=5)
+    sold = Order(client_order_id="1", symbol="AAPL", weight_change_pct=Decimal(-2), flags_revision=5)
     off = replace(LIVE, enabled=False)
     admitted, refused = gate().admit([sold, sold, sold], book(weights_pct={"AAPL": 5.0}), flags=off, today=TODAY)
     assert (admitted, len(refused)) == ((sold, sold), 1)

@@ -25,7 +25,7 @@ FULL = {
     "enabled": True,
     "allocation_pct": 100,
     "shadow_mode": False,
-    "epoch": 0,
+    "kill_count": 0,
 }
 SHARE = {"state": "full", "enabled": True, "allocation_pct": 100, "shadow_mode": False}
 
@@ -68,10 +68,10 @@ class Server:
     def control(self, **changed):
         said = FULL | changed
         if self.form is Format.FIRST:
-            return self.sealed(control={"rev": said.pop("revision"), **said})
+            return self.sealed(control={"rev": said.pop("revision"), "epoch": said.pop("kill_count"), **said})
         share = {name: said.pop(name) for name in ("enabled", "allocation_pct", "shadow_mode")}
         versions = said.pop("versions", {said["version"]: {"state": said["state"], **share}})
-        numbers = {"flags_revision": said.pop("revision"), "kill_count": said.pop("epoch")}
+        numbers = {"flags_revision": said.pop("revision"), "kill_count": said.pop("kill_count")}
         return self.sealed(control={**said, **numbers, "versions": versions})
 
     def heartbeat(self, **models):
@@ -167,10 +167,10 @@ def test_a_heartbeat_that_leaves_a_model_out_renews_it_not(desk, server, hands):
     assert not desk.flags("m").enabled
 
 
-@pytest.mark.parametrize("lower", [{"revision": 4}, {"revision": 7, "epoch": 0}])
-def test_a_lower_revision_or_epoch_is_ignored(desk, server, lower):
+@pytest.mark.parametrize("lower", [{"revision": 4}, {"revision": 7, "kill_count": 0}])
+def test_a_lower_revision_or_count_of_kills_is_ignored(desk, server, lower):
     greeted(desk, server)
-    desk.hear("control", server.control(revision=6, epoch=1, enabled=False, state="killed", allocation_pct=0))
+    desk.hear("control", server.control(revision=6, kill_count=1, enabled=False, state="killed", allocation_pct=0))
     desk.hear("control", server.control(**lower))
     assert desk.flags("m").state == "killed"
 

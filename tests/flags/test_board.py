@@ -18,7 +18,7 @@ from signoff.app.kill import KillSwitch
 from signoff.app.record import Change, Record, model_stream
 from signoff.domain.deployment import State
 from signoff.domain.events import NoticeSent
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.http.streaming import Hub
 from signoff.ports.kills import Kill
 
@@ -86,7 +86,7 @@ def tell(record, model="m"):
 
 def numbers(board, model="m"):
     told = board.flags(model)
-    return told.epoch, told.revision
+    return told.kill_count, told.revision
 
 
 def test_a_kill_that_is_recorded_and_still_in_the_journal_counts_once(board, switch, journal):

@@ -131,6 +131,54 @@ BROKEN = {
 }
 
 
+EARLY = {
+    "hours of New York": ("XNYS", 60, "America/New_York", None),
+    "half hours of New York stored in UTC": ("XNYS", 30, "UTC", None),
+    "hours of Frankfurt": ("XFRA", 60, "Europe/Berlin", None),
+    "hours of Xetra, whose day is shorter than that of Frankfurt": ("XFRA", 60, "Europe/Berlin", "17:30"),
+    "quarter hours of London": ("XLON", 15, "Europe/London", None),
+}
+
+
+def of_early_closes(kind):
+    """Every bar of five years, the zone, and the rows of each early close by its day."""
+    exchange, minutes, zone, until = EARLY[kind]
+    times = session_bars(exchange, minutes, date(2014, 1, 6))
+    if until is not None:
+        times = [time for time in times if time.time().isoformat("minutes") <= until]
+    days = np.array([time.date() for time in times], dtype="datetime64[D]")
+    named, counts = np.unique(days, return_counts=True)
+    early = named[counts < np.median(counts)]
+    return times, zone, {day: np.flatnonzero(days == day) for day in early}
+
+
+@pytest.mark.parametrize("kind", EARLY)
+def test_one_bar_that_an_early_close_lacks_is_counted(tmp_path, kind):
+    times, zone, early = of_early_closes(kind)
+    day = sorted(early)[len(early) // 2]
+    rows = np.delete(np.arange(len(times)), early[day][1])
+    found, _ = judged(tmp_path, [times[row] for row in rows], noise(rows.size), zone=zone)
+    assert figure(found, "bars_missing") == 1, found.reason
+    assert f"{day} has {early[day].size - 1} of {early[day].size}" in found.reason
+
+
+@pytest.mark.parametrize("kind", EARLY)
+def test_early_closes_with_all_of_their_bars_lack_none(tmp_path, kind):
+    times, zone, _ = of_early_closes(kind)
+    found, _ = judged(tmp_path, times, noise(len(times)), zone=zone)
+    assert figure(found, "bars_missing") == 0, found.reason
+    assert "is not counted" not in found.reason
+
+
+def test_too_few_early_closes_are_said_to_hide_a_bar(tmp_path):
+    times = session_bars("XNYS", 60, date(2017, 1, 3), date(2017, 12, 29))
+    early = date(2017, 7, 3)
+    rows = [row for row, time in enumerate(times) if not (time.date() == early and time.hour == 11)]
+    found, _ = judged(tmp_path, [times[row] for row in rows], noise(len(rows)), zone="America/New_York")
+    assert figure(found, "bars_missing") == 0
+    assert "A single missing bar of 2 early closes is not counted." in found.reason
+
+
 @pytest.mark.parametrize("kind", BROKEN)
 def test_random_holes_are_counted_and_block_beyond_the_limit(tmp_path, kind):
     times, share, zone = BROKEN[kind]

@@ -64,7 +64,7 @@ def world(tmp_path):
 
 def order(world, model):
     placed = OpenOrder(client_order_id=f"{order_scope(model)}1", symbol="A", side="buy", quantity=1.0)
-    world.house.simulated_venue.place([placed], epoch=world.house.record.flags(model).revision)
+    world.house.simulated_venue.place([placed], flags_revision=world.house.record.flags(model).revision)
 
 
 @pytest.mark.parametrize("hanging", HANGING)

@@ -73,7 +73,7 @@ def without_a_venue(server):
 def terminal(*line):
     def read(server, capsys):
         capsys.readouterr()
-        main([*line, "--home", str(server.settings.home), "--venue", server.settings.venue.value])
+        main([*line, "--home", str(server.settings.home), "--venue", server.settings.venue.name])
         return " ".join(capsys.readouterr().out.split())
 
     return read

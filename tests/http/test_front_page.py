@@ -14,7 +14,7 @@ from test_server import killed_events, until
 from signoff.domain.access import Duty, Principal
 from signoff.domain.deployment import State
 from signoff.domain.events import PauseReason
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.latch import Latch
 from signoff.domain.policy import Role
 from signoff.http.front import duties, lines
@@ -156,7 +156,7 @@ def test_an_override_waits_for_those_who_may_take_responsibility():
 
 
 def test_arming_waits_for_a_second_person_and_not_for_the_first():
-    latch = Latch(model="m", is_latched=True, epoch=1, reason="smoke", killed_by="Kim")
+    latch = Latch(model="m", is_latched=True, kill_count=1, reason="smoke", killed_by="Kim")
     killed = Known(standing(State.FULL), latch)
     assert [duty.address for duty in duties(killed, RISK)] == ["/rearm/m"]
     signed = replace(latch, rearm_signatures=(replace(signature(Role.RISK_MANAGER), person="Rae"),))
@@ -184,7 +184,9 @@ CUT = {"pause_reasons": (PauseReason.SILENCE,), "cut": "capital cut to 0% after 
 
 
 @pytest.mark.parametrize("state", [State.ROLLING_BACK, State.ROLLBACK_STUCK, State.ROLLED_BACK, State.SUPERSEDED])
-@pytest.mark.parametrize("latch", [None, Latch(model="m", is_latched=True, epoch=1, reason="smoke", killed_by="Kim")])
+@pytest.mark.parametrize(
+    "latch", [None, Latch(model="m", is_latched=True, kill_count=1, reason="smoke", killed_by="Kim")]
+)
 def test_silence_is_no_cause_of_what_a_rollback_or_a_kill_holds_off(state, latch):
     """Silence had cut the capital before; it is not why the model is off now."""
     told = Known(replace(standing(state), **CUT), latch)

@@ -71,7 +71,7 @@ def test_a_kill_sent_again_under_its_key_is_one_kill_and_another_order_is_anothe
     other = either.client().post(path, json={"reason": "another reason"}, headers=key)
     unnamed = either.client().post(path, json={"reason": "another reason"})
     assert len({answer.json()["kill"] for answer in (first, other, unnamed)}) == 3
-    assert either.house.record.latch("carry").epoch == 3
+    assert either.house.record.latch("carry").kill_count == 3
 
 
 def test_the_answer_to_a_name_that_is_too_long_does_not_repeat_it(either):

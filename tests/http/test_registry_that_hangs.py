@@ -30,7 +30,7 @@ def budget(monkeypatch):
 
 def order(house, model):
     placed = OpenOrder(client_order_id=f"{order_scope(model)}1", symbol="A", side="buy", quantity=1.0)
-    house.simulated_venue.place([placed], epoch=house.record.flags(model).revision)
+    house.simulated_venue.place([placed], flags_revision=house.record.flags(model).revision)
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=[pytest.mark.abuse] * (k == "hangs")) for k in KINDS])

@@ -11,13 +11,11 @@ from signed_in import begun
 from working_registry import WorkingRegistry
 
 from signoff.adapters.folders import read_folder
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.app.people import withdraw
 from signoff.cli.main import main
 from signoff.domain.policy import Role
 from signoff.http import sessions
 from signoff.ledger.manifest import differences, parse
-from signoff.ports.durability import Kept
 from signoff.verbs.local import Local
 from signoff.wiring import House
 
@@ -63,7 +61,6 @@ def rehearsed(server, folder):
     """A rehearsal on record, made where the ledger is: no registry stands behind this server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
-        patch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
         assert Local(server.house, "t").rehearse("momentum", folder)["within_budget"]
 
 

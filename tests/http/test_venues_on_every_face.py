@@ -28,7 +28,7 @@ def case(request, tmp_path_factory):
     server = Served(tmp_path_factory.mktemp("venue") / "home", venue=venue)
     if venue == "simulated":
         broker = server.house.simulated_venue
-        broker.place([OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)], epoch=0)
+        broker.place([OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)], flags_revision=0)
         broker.hold([OpenPosition(scope="momentum:", symbol=f"S{n}", quantity=1.0) for n in range(held)])
     server.start()
     yield server, venue, held, words, code
@@ -92,6 +92,6 @@ def test_a_rollback_over_http_waits_for_a_word_where_the_venue_gives_none_and_a_
         history = json.dumps(server.client().get(f"/api/v1/history/{RELEASE}").json())
         assert f"attested flat by {PEOPLE['risk_manager']}: the desk said so" in history
         assert re.findall(r"no open order|consecutive reads|\b0 open", history) == []
-        assert server.house.settings.venue is VenueKind.NONE
+        assert server.house.settings.venue.name == VenueKind.NONE
     finally:
         server.stop()

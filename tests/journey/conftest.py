@@ -9,10 +9,8 @@ import release_folder
 from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.app import package
 from signoff.cli.main import main
-from signoff.ports.durability import Kept
 from signoff.wiring import House
 
 RUN = {"start", "advance", "resume", "not-held"}
@@ -79,7 +77,6 @@ class Desk:
         """A rehearsal on record; its registry is there for that moment only, and nothing is really killed."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
-            patch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
             self.ok("rehearse", "momentum", "--dossier", self.folder)
         return self
 
@@ -111,7 +108,7 @@ class Stages:
         self.place, self.copies, self._kept, self._numbers = place, copies, {}, count()
 
     def led(self, desk, lead):
-        key = (lead.__name__, tuple(desk.commands), self._dossier(), desk.venue, package.rendered.__name__)
+        key = (lead.__name__, tuple(desk.commands), self._dossier(), desk.venue, package.rendered.__qualname__)
         if key in self._kept:
             copy, result, desk.commands = self._kept[key][0], self._kept[key][1], [*self._kept[key][2]]
             self._put_aside()

@@ -16,7 +16,6 @@ from cast_of_six import PEOPLE
 
 pytest.importorskip("mlflow")
 
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.app import package, rollback
 from signoff.app.record import deployment_stream
 from signoff.cli.main import main
@@ -26,7 +25,6 @@ from signoff.domain.deployment import State
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import FilesChanged, Occasion, RegisteredAgain, RolledBack, Step, StepDone
 from signoff.ledger.manifest import parse
-from signoff.ports.durability import Kept
 from signoff.wiring import House
 from signoff.worker.work import Worker
 
@@ -54,7 +52,6 @@ def printing():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(package, "rendered", plain)
         patch.setattr(rollback, "rendered", plain)
-        patch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
         reports = ("backtest_report", "validation_results")
         patch.setattr(package, "attachments", lambda *_: {f"attachments/{name}.pdf": b"" for name in reports})
         yield

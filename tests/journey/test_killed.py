@@ -10,7 +10,6 @@ from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
 from signoff.adapters.clocks import WallClock
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.adapters.store_sql import SqlStore
 from signoff.app import notices
 from signoff.app.adopt import Adoption, adopt
@@ -21,7 +20,6 @@ from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Occasion
 from signoff.domain.policy import Policy, Role
-from signoff.ports.durability import Kept
 from signoff.wiring import House
 
 
@@ -101,7 +99,6 @@ def outcome(house, state):
 @pytest.mark.slow
 def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pristine, tmp_path, monkeypatch):
     monkeypatch.setattr(House, "assessor", property(lambda house: _Known(release, house.policy_in_force)))
-    monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
     monkeypatch.setattr(notices, "LEASE", timedelta(0))  # the dead process's lease is over
     with monkeypatch.context() as patch:
         kept = images(patch, tmp_path / "whole", tmp_path / "images")

@@ -190,16 +190,13 @@ def test_the_demonstration_has_its_policy_confirmed_by_two_people_before_it_subm
 
     from signoff.adapters.clocks import SimulatedClock
     from signoff.adapters.documents import load_dossier
-    from signoff.adapters.killed_writer import KilledWriter
     from signoff.config.settings import settings
     from signoff.demo.cast import enrol_cast
     from signoff.demo.example import SUBMITTED_AT, Example
     from signoff.demo.story import Story
-    from signoff.ports.durability import Kept
     from signoff.wiring import House
 
     (folder / "policy.yaml").unlink()
-    monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
     clock = SimulatedClock(SUBMITTED_AT)
     house = House(settings(home=str(tmp_path / "home"), actor="demo"), clock)
     house.__dict__["registry"] = WorkingRegistry()

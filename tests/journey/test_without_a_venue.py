@@ -8,11 +8,9 @@ import pytest
 from cast_of_six import PEOPLE
 from working_registry import WorkingRegistry
 
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.venue import NO_VENUE, NOT_REHEARSED
-from signoff.ports.durability import Kept
 from signoff.wiring import House
 
 # What would be said by somebody who knew: counts of orders, a model found flat, a time until it was.
@@ -35,7 +33,6 @@ def user(desk, monkeypatch):
     """The registry works, and nothing is really killed; the venue is what the settings give, which is none."""
     monkeypatch.delenv("SIGNOFF_VENUE", raising=False)
     monkeypatch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
-    monkeypatch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
 
     class NewUser(type(desk)):
         """Somebody who chose no venue; everything that they were told is kept."""

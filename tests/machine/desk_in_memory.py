@@ -37,7 +37,6 @@ from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.monitoring import Measurement
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of
-from signoff.ports.durability import Kept
 from signoff.ports.orders import OpenOrder
 
 KEYS = {role: KeyFile(Ed25519PrivateKey.generate()) for role in ROLES}
@@ -112,8 +111,8 @@ class Broker(SimulatedBroker):
         super().__init__()
         self.is_stubborn = False
 
-    def cancel(self, scope, epoch):
-        return len(self.open_orders(scope)) if self.is_stubborn else super().cancel(scope, epoch)
+    def cancel(self, scope, flags_revision):
+        return len(self.open_orders(scope)) if self.is_stubborn else super().cancel(scope, flags_revision)
 
 
 @dataclass
@@ -372,7 +371,6 @@ class House:
             orders=_staged,
             journal=KillFolders(()),
             registry=self.world.registry,
-            durability=_Killed(),
         )
         return rehearse(self.record, stage, model=model, policy=POLICY, undertakings=UNDERTAKINGS, actor="t", **named)
 
@@ -391,14 +389,9 @@ class _Assessor:
         return release.inputs.evidence.pit
 
 
-class _Killed:
-    def measure(self):
-        return Kept(acknowledged=25, lost=0)
-
-
 def _staged(scope):
     broker = SimulatedBroker()
-    broker.place([OpenOrder(client_order_id=f"{scope}0", symbol="A", side="buy", quantity=1.0)], epoch=0)
+    broker.place([OpenOrder(client_order_id=f"{scope}0", symbol="A", side="buy", quantity=1.0)], flags_revision=0)
     return broker
 
 

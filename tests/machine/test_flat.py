@@ -51,7 +51,7 @@ def test_a_venue_that_is_connected_later_is_fenced_and_cancelled_before_it_is_be
     blind.start(state.id, Occasion.ERROR, "t", "r", actor="t")
     assert blind.take_back(state.id, actor="t").state is State.ROLLBACK_STUCK
     late = OpenOrder(client_order_id=order_id("m", 7), symbol="A", side="buy", quantity=1.0)
-    world.broker.place([late], epoch=0)
+    world.broker.place([late], flags_revision=0)
     world.house().rollback.take_back(state.id, actor="t")
     assert world.broker.open_orders(order_scope("m")) == ()
     assert world.broker._fences[order_scope("m")] > 0
@@ -144,7 +144,9 @@ def test_a_kill_and_arming_work_without_a_venue_and_claim_nothing_about_it(world
 
 
 def test_a_kill_of_everything_finds_what_only_the_venue_knows_positions_too(world):
-    world.broker.place([OpenOrder(client_order_id=order_id("x", 1), symbol="A", side="buy", quantity=1.0)], epoch=1)
+    world.broker.place(
+        [OpenOrder(client_order_id=order_id("x", 1), symbol="A", side="buy", quantity=1.0)], flags_revision=1
+    )
     world.broker.hold([replace(HELD, scope=order_scope("y"))])
     many = world.house().kill_switch.kill_many(reason="all of it", actor="t")
     found = {one.kill.model: (one.left.orders, one.left.positions) for one in many.models}

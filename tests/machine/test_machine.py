@@ -17,7 +17,7 @@ from signoff.app.rollback import RollbackProcedure
 from signoff.domain import decisions, deployment
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import ApprovalSigned, Approved
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.limits import judged
 
 LONG = "machine-long"

@@ -9,7 +9,7 @@ from desk_in_memory import POLICY, ROLES, Crash, World, order_id
 from signoff.adapters.kill_journal import KillFolders
 from signoff.app.champion import name_champions
 from signoff.app.deadlines import ESCALATION, check_deadlines
-from signoff.app.fence import EVERY_EPOCH
+from signoff.app.fence import EVERY_REVISION
 from signoff.app.kill import LIFT
 from signoff.app.notices import deliver
 from signoff.app.people import withdraw
@@ -418,7 +418,7 @@ def test_a_kill_that_is_only_journaled_keeps_its_fence_when_a_rollback_ends(worl
     state = raised(world, "2", "1", to=State.LIMITED)
     ordered(world)
     assert back(world, state).state is State.ROLLED_BACK
-    assert fence(world) == EVERY_EPOCH
+    assert fence(world) == EVERY_REVISION
 
 
 def test_a_kill_ordered_at_the_moment_a_rollback_lifts_the_fence_stands(world, monkeypatch):
@@ -431,7 +431,7 @@ def test_a_kill_ordered_at_the_moment_a_rollback_lifts_the_fence_stands(world, m
 
     monkeypatch.setattr(world.broker, "lift", late)
     assert back(world, state).state is State.ROLLED_BACK
-    assert fence(world) == EVERY_EPOCH
+    assert fence(world) == EVERY_REVISION
 
 
 def test_a_kill_ordered_at_the_moment_a_model_is_armed_keeps_its_fence(world, monkeypatch):
@@ -445,7 +445,7 @@ def test_a_kill_ordered_at_the_moment_a_model_is_armed_keeps_its_fence(world, mo
     monkeypatch.setattr(world.broker, "lift", late)
     for role in ROLES[:2]:
         house.kill_switch.rearm("m", world.signatory(role), reason="safe")
-    assert fence(world) == EVERY_EPOCH
+    assert fence(world) == EVERY_REVISION
     assert not [effect for effect in house.record.store.pending() if effect.kind == LIFT]
     house.kill_switch.reconcile()
     assert house.record.latch("m").is_latched
@@ -478,10 +478,10 @@ def test_a_fence_that_arming_could_not_lift_yet_is_lifted_when_the_way_back_has_
             switch.rearm("m", world.signatory(role), reason="safe")
     world.broker.is_stubborn = True
     trading_before_the_fence = OpenOrder(client_order_id=order_id("m", 2), symbol="A", side="buy", quantity=1.0)
-    world.broker.place([trading_before_the_fence], EVERY_EPOCH + 1)
+    world.broker.place([trading_before_the_fence], EVERY_REVISION + 1)
     assert back(world, state).state is State.ROLLBACK_STUCK
     switch.reconcile()
-    assert fence(world) == EVERY_EPOCH
+    assert fence(world) == EVERY_REVISION
     world.broker.is_stubborn = False
     assert back(world, state).state is State.ROLLED_BACK
     switch.reconcile()

@@ -284,7 +284,7 @@ class Walk(RuleBasedStateMachine):
             client_order_id=order_id(model, self.orders_made),
             symbol="A",
             weight_change_pct=1.0,
-            epoch=flags.revision,
+            flags_revision=flags.revision,
             version=flags.candidate or flags.version or "",
         )
         gate = OrderGate(limits=UNDERTAKINGS.position_limits, restrictions=UNDERTAKINGS.restrictions)
@@ -301,9 +301,9 @@ class Walk(RuleBasedStateMachine):
         else:
             self.place(order, flags.revision)
 
-    def place(self, order, epoch):
+    def place(self, order, flags_revision):
         placed = OpenOrder(client_order_id=order.client_order_id, symbol="A", side="buy", quantity=1.0)
-        self.world.broker.place([placed], epoch)
+        self.world.broker.place([placed], flags_revision)
 
     @rule(model=models, behind=st.integers(0, 3))
     def an_order_made_before_the_halt_arrives_late(self, model, behind):
@@ -311,7 +311,9 @@ class Walk(RuleBasedStateMachine):
             return
         self.orders_made += 1
         epoch = max(self.halted[model] - behind, 0)
-        late = Order(client_order_id=order_id(model, self.orders_made), symbol="A", weight_change_pct=1.0, epoch=epoch)
+        late = Order(
+            client_order_id=order_id(model, self.orders_made), symbol="A", weight_change_pct=1.0, flags_revision=epoch
+        )
         try:
             self.place(late, epoch)
         except RefusedError:

@@ -41,6 +41,7 @@ from signoff.domain.events import Proof as Named
 from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, ReportedTest, SuiteName, TrackedTable
 from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor, Origin
+from signoff.domain.frequency import Frequency
 from signoff.domain.isolation import IN_PLACE, Hazard, Protection
 from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
@@ -49,7 +50,7 @@ from signoff.domain.memo.proof import Found, Proof, Trail, journaled
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role
 from signoff.domain.quantity import Quantity, Unit
-from signoff.domain.sampling import Frequency, Sampling
+from signoff.domain.sampling import Sampling
 from signoff.domain.shortened import shortened
 from signoff.domain.venue import PositionsAfter, VenueKind
 

@@ -57,7 +57,7 @@ class Served:
         leave_out = shutil.ignore_patterns("signoff.db*", "kills", "serve.log")
         shutil.copytree(self.settings.home, home, ignore=leave_out)
         other = copy.copy(self)
-        other.settings = settings(home=str(home), database=self.settings.database, venue=self.settings.venue.value)
+        other.settings = settings(home=str(home), database=self.settings.database, venue=self.settings.venue.name)
         other.house, other.port = House(other.settings), free_port()
         other.process, other.clients = None, []
         return other

@@ -10,9 +10,7 @@ from http_server import Served, free_port
 from identity_provider import identity_provider
 from working_registry import WorkingRegistry
 
-from signoff.adapters.killed_writer import KilledWriter
 from signoff.domain.policy import Role
-from signoff.ports.durability import Kept
 from signoff.verbs.local import Hand, Local
 from signoff.wiring import House
 
@@ -50,7 +48,6 @@ def awaiting(house, folder):
         local.override(identity, Hand(role=Role(role)), reason="a test of the procedure")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
-        patch.setattr(KilledWriter, "measure", lambda _: Kept(acknowledged=25, lost=0))
         assert local.rehearse("momentum", folder)["within_budget"]
     document = local.submit(folder, policy)
     assert document["state"] == "awaiting_approval", json.dumps(document, indent=1)

@@ -1,7 +1,7 @@
 """From a dossier folder to an assessed release: parse, look up the registry, replay the features, run every gate."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -13,7 +13,7 @@ from signoff.domain.dossier import PitDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, PitEvidence, Predictions, RegisteredVersion
 from signoff.domain.floor import InForce
-from signoff.domain.gates import assess
+from signoff.domain.gates import GATES, Gate, assess
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.gates.facts import facts
 from signoff.domain.gates.point_in_time import SEED
@@ -161,13 +161,15 @@ class Release:
 class Assessor:
     """Reads, measures and judges dossier folders. Nothing is written.
 
-    `in_force` is the installation's policy. A submission is held to it; anything else may bring a trial policy.
+    `in_force` is the installation's policy. A submission is held to it; anything else may bring a trial policy. `gates`
+    judge in this order.
     """
 
     reader: InputReader
     registry: Registry | None
     replay_features: FeatureReplay
     in_force: Callable[[], InForce] = built_in
+    gates: Sequence[Gate] = GATES
 
     def assess(
         self,
@@ -191,7 +193,7 @@ class Assessor:
         declared = inputs.dossier.validation.pit
         evidence = replace(evidence, pit=self.replay_features(folder, declared, evidence.predictions, seed=seed))
         _refuse_other_code(inputs, evidence.pit)
-        assessment = assess(evidence, inputs.dossier, inputs.policy, progress)
+        assessment = assess(evidence, inputs.dossier, inputs.policy, progress, gates=self.gates)
         progress("assessed", 4, 4)
         return Release(
             inputs=replace(inputs, evidence=evidence),

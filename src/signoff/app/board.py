@@ -21,7 +21,8 @@ from signoff.domain.desks import desks
 from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import Killed
 from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, control_in
-from signoff.domain.flags import KILLED, Flags, flags, killed, off
+from signoff.domain.flags import KILLED, Flags, killed, off
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.latch import Latch
 from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical
@@ -201,7 +202,7 @@ class Board:
 
     def heartbeat(self, models: Iterable[str], form: Format = NEWEST) -> bytes:
         """A signed sign of life that names the revision of each model, so that a notice held back shows."""
-        known = {m: [told.epoch, told.revision] for m in models if (told := self.flags(m)) is not None}
+        known = {m: [told.kill_count, told.revision] for m in models if (told := self.flags(m)) is not None}
         return self._signed(form, {**self._stamp(), "models": known})
 
     def greeting(self, nonce: str, form: Format = NEWEST) -> bytes:

@@ -10,20 +10,21 @@ from typing import Final
 from signoff.app.record import Record
 from signoff.domain.deployment import RETREATING
 from signoff.domain.desks import desks
+from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
 from signoff.ports.kills import Kill, KillJournal
 from signoff.ports.orders import OrderHalt
 
 # Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
-EVERY_EPOCH: Final = 2**53 - 1
+EVERY_REVISION: Final = FlagsRevision(2**53 - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Why orders stay refused, and up to which epoch."""
+    """Why orders stay refused, and up to which revision of the flags."""
 
     why: str
-    epoch: int
+    flags_revision: FlagsRevision
     is_killed: bool
 
 
@@ -48,9 +49,9 @@ def kept_back(record: Record, journal: KillJournal, model: str, *, besides: str 
     """What keeps the orders of a model back, `besides` a release whose own rollback asks; None when nothing does."""
     latch = record.latch(model)
     if latch is not None and latch.is_latched:
-        return Kept(f"the model is killed ({latch.reason})", EVERY_EPOCH, is_killed=True)
+        return Kept(f"the model is killed ({latch.reason})", EVERY_REVISION, is_killed=True)
     if (kill := ordered(record, journal, model)) is not None:
-        return Kept(f"the model is killed ({kill.reason})", EVERY_EPOCH, is_killed=True)
+        return Kept(f"the model is killed ({kill.reason})", EVERY_REVISION, is_killed=True)
     leaving = next((d for d in record.deployments(model) if d.id != besides and d.state in RETREATING), None)
     if leaving is None:
         return None
@@ -69,8 +70,8 @@ def lift(
         return kept
     if kept is None:
         revision = record.flags(model).revision
-        orders.lift(scope, revision if besides is None else revision + 1)
+        orders.lift(scope, revision if besides is None else FlagsRevision(revision + 1))
         kept = kept_back(record, journal, model, besides=besides)
     if kept is not None:
-        orders.fence(scope, kept.epoch)
+        orders.fence(scope, kept.flags_revision)
     return kept

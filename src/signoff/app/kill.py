@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from signoff.app.approvals import Signatory
-from signoff.app.fence import EVERY_EPOCH, lift, ordered, recorded_as
+from signoff.app.fence import EVERY_REVISION, lift, ordered, recorded_as
 from signoff.app.notices import Notice, effect
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
@@ -30,7 +30,7 @@ from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, is_fault
 from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
-from signoff.domain.flags import flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.latch import Latch
 from signoff.domain.look_alikes import are_alike
@@ -323,8 +323,8 @@ class KillSwitch:
             return VenueReport(kind=kind)
         orders = positions = None
         try:
-            self.orders.fence(scope, EVERY_EPOCH)
-            self.orders.cancel(scope, EVERY_EPOCH)
+            self.orders.fence(scope, EVERY_REVISION)
+            self.orders.cancel(scope, EVERY_REVISION)
             orders = len(self.orders.open_orders(scope))
             positions = len(self.orders.positions(scope))
         except (SignoffError, OSError):
@@ -432,10 +432,10 @@ class KillSwitch:
     def _record(self, kill: Kill, *, is_told: bool) -> None:
         key = recorded_as(kill.id)
         if self.record.store.request_of(key) is not None:
-            return  # by a process that died before it could say so, and at another epoch than would be next now
+            return  # by a process that died before it could say so, and with another count than would be next now
         model = written_out(kill.model)  # what no database can hold must not keep a kill from ever being recorded
         latch = self.record.latch(model) or Latch(model=model)
-        event = Killed(model=model, reason=kill.reason, epoch=latch.epoch + 1, kill=kill.id)
+        event = Killed(model=model, reason=kill.reason, epoch=latch.kill_count + 1, kill=kill.id)
         actor = self._actor(kill)
         self.record.commit(
             Change(stream=model_stream(model), state=latch if latch.revision else None, events=(event,)),
@@ -491,7 +491,7 @@ class KillSwitch:
             person=person,
             role=role,
             verdict=Verdict.REARM,
-            subject=digest(f"{model}:{latch.epoch}".encode()),
+            subject=digest(f"{model}:{latch.kill_count}".encode()),
             model=model,
             version=",".join(d.version for d in live),
             deployment=model_stream(model),
@@ -552,7 +552,7 @@ class KillSwitch:
             person=signatory.person,
             role=signatory.role,
             verdict=Verdict.REARM,
-            subject=digest(f"{model}:{latch.epoch}".encode()),
+            subject=digest(f"{model}:{latch.kill_count}".encode()),
             model=model,
             version=",".join(d.version for d in live),
             deployment=model_stream(model),
@@ -658,7 +658,7 @@ def _page(kill: Kill, subject: str, text: str, channel: str) -> Effect:
 
 def lifting(latch: Latch) -> Effect:
     """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
-    return Effect(identity=f"{LIFT}:{latch.model}:{latch.epoch}", kind=LIFT, payload=latch.model.encode())
+    return Effect(identity=f"{LIFT}:{latch.model}:{latch.kill_count}", kind=LIFT, payload=latch.model.encode())
 
 
 def _model_in(state: bytes) -> str:

@@ -23,6 +23,6 @@ def reconcile_orders(record: Record, orders: OrderHalt, model: str) -> int:
     is_killed = latch is not None and latch.is_latched
     if not is_killed and not any(d.state in RETREATING for d in record.deployments(model)):
         return 0
-    scope, epoch = order_scope(model), record.flags(model).revision
-    orders.fence(scope, epoch)
-    return orders.cancel(scope, epoch) if orders.open_orders(scope) else 0
+    scope, flags_revision = order_scope(model), record.flags(model).revision
+    orders.fence(scope, flags_revision)
+    return orders.cancel(scope, flags_revision) if orders.open_orders(scope) else 0

@@ -15,7 +15,8 @@ from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
 from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Proof, Recorded
-from signoff.domain.flags import Flags, flags
+from signoff.domain.flags import Flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.installation_policy import InstallationPolicy
 from signoff.domain.latch import Latch
 from signoff.domain.people import People

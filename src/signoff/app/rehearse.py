@@ -40,7 +40,6 @@ from signoff.domain.policy import Policy, Role
 from signoff.domain.rehearsal import is_complete, within_budget
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 from signoff.ledger.canonical import digest
-from signoff.ports.durability import Durability
 from signoff.ports.kills import KillJournal
 from signoff.ports.orders import OrderHalt
 from signoff.ports.registry import Registry
@@ -49,13 +48,12 @@ from signoff.ports.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """Where a rehearsal plays: a record of its own, orders that nobody will fill, no kills, a writer to be killed."""
+    """Where a rehearsal plays: a record of its own, orders that nobody will fill, no kills."""
 
     store: Callable[[], Store]
     orders: Callable[[str], OrderHalt]
     journal: KillJournal
     registry: Registry | None
-    durability: Durability
 
 
 ALIAS: Final = "rehearsal"
@@ -125,7 +123,6 @@ def rehearse(
             "version that a release falls back to. Install `signoff[mlflow]` and give --registry."
         )
     staged = _opened(model, registered_model, champion, policy, undertakings, actor)
-    kept = stage.durability.measure()
     played = _played(record, stage, staged, champion, actor)
     seconds, is_blind = played.seconds, played.venue is VenueKind.NONE
     result = Rehearsed(
@@ -136,8 +133,6 @@ def rehearse(
         failed=played.failed,
         failed_because=played.because,
         restored_version=champion.version if champion else None,
-        events_acknowledged=kept.acknowledged,
-        events_lost=kept.lost,
     )
 
     def commit() -> None:

@@ -23,6 +23,7 @@ from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
 from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
+from signoff.domain.flags import FlagsRevision
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
 from signoff.ledger.manifest import parse
@@ -229,14 +230,14 @@ class RollbackProcedure:
         return tuple(told)
 
     def _do(self, step: Step, state: Deployment) -> str:
-        scope, epoch = order_scope(state.model), self.record.flags(state.model).revision
+        scope, flags_revision = order_scope(state.model), self.record.flags(state.model).revision
         match step:
             case Step.FENCE:
-                return self._fenced(scope, epoch)
+                return self._fenced(scope, flags_revision)
             case Step.CANCEL:
-                return self._cancelled(scope, epoch)
+                return self._cancelled(scope, flags_revision)
             case Step.VERIFY_FLAT:
-                return self._verified_flat(state, scope, epoch)
+                return self._verified_flat(state, scope, flags_revision)
             case Step.REVERT:
                 return self._reverted(state)
             case Step.VERIFY_REVERT:
@@ -246,20 +247,20 @@ class RollbackProcedure:
                 hours = state.policy.rollback.post_mortem_hours
                 return f"root cause open; trigger: {state.rollback.trigger}; post-mortem due within {hours:g} h"
 
-    def _fenced(self, scope: str, epoch: int) -> str:
+    def _fenced(self, scope: str, flags_revision: FlagsRevision) -> str:
         kind = self.orders.kind
         if kind is VenueKind.NONE:
             return f"flags off; {NO_VENUE}"
-        self.orders.fence(scope, epoch)
-        return f"flags off; orders made before revision {epoch} are refused{kind.place}"
+        self.orders.fence(scope, flags_revision)
+        return f"flags off; orders made before revision {flags_revision} are refused{kind.place}"
 
-    def _cancelled(self, scope: str, epoch: int) -> str:
+    def _cancelled(self, scope: str, flags_revision: FlagsRevision) -> str:
         kind = self.orders.kind
         if kind is VenueKind.NONE:
             return f"nothing could be cancelled; {NO_VENUE}"
-        return f"{self.orders.cancel(scope, epoch)} open order(s) asked to be cancelled{kind.place}"
+        return f"{self.orders.cancel(scope, flags_revision)} open order(s) asked to be cancelled{kind.place}"
 
-    def _verified_flat(self, state: Deployment, scope: str, epoch: int) -> str:
+    def _verified_flat(self, state: Deployment, scope: str, flags_revision: FlagsRevision) -> str:
         """Read until nothing is open twice in a row; orders that are still there are asked to be cancelled again.
 
         A rollback that was stuck here comes back to this step, and the cancel before it is long done. Positions count
@@ -270,8 +271,8 @@ class RollbackProcedure:
             attest = f"`signoff rollout attest-flat {state.id} --reason …`"
             raise StepError(f"{NO_VENUE}; look at the broker yourself, then {attest}")
         # Fence and cancel may have been done while no venue was connected; both may be repeated.
-        self.orders.fence(scope, epoch)
-        self.orders.cancel(scope, epoch)
+        self.orders.fence(scope, flags_revision)
+        self.orders.cancel(scope, flags_revision)
         is_kept = state.policy.rollback.positions is PositionsAfter.KEPT
         empty = 0
         orders: tuple[OpenOrder, ...] = ()
@@ -285,7 +286,7 @@ class RollbackProcedure:
                 kept = "; positions are kept by policy" if is_kept else ""
                 return f"{what}{kind.place} in {FLAT_READS} consecutive reads{kept}"
             if orders:
-                self.orders.cancel(scope, epoch)
+                self.orders.cancel(scope, flags_revision)
         raise StepError(_still_open(orders, held, kind))
 
     def _reverted(self, state: Deployment) -> str:

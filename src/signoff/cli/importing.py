@@ -44,7 +44,8 @@ def import_result(
         bool, typer.Option("--drop-head", help="Leave out first rows that have no number yet.")
     ] = False,
     flows_complete: Annotated[
-        bool, typer.Option("--flows-complete", help="--values: no money was paid in or out but by the column flow.")
+        bool,
+        typer.Option("--flows-complete", help="--values, lean: no money was paid in or out but by the column flow."),
     ] = False,
     capital: Annotated[float | None, typer.Option(help="trades: the account's money before the first trade.")] = None,
     calendar: Annotated[str | None, typer.Option(help="trades without --prices: whose sessions, e.g. XNYS.")] = None,

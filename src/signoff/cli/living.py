@@ -373,7 +373,6 @@ def rehearse(
         document,
         *(f"  {step:<15}{_took(seconds)}" for step, seconds in fields(document, "seconds").items()),
         f"  RTO {document['rto']}; {document['left']}",
-        f"  {document['events_lost']} of {document['events_acknowledged']} acknowledged events lost by a kill",
         *([failed] if document.get("failed") else []),
         *([] if counts else [refused]),
         str(document["budget"]),

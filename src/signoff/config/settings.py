@@ -17,8 +17,10 @@ address that people reach it by, and SIGNOFF_TRUSTED_PROXIES who may say for who
 SIGNOFF_KILL_FALLBACK names the folder that takes kills when the home cannot, SIGNOFF_KILL_DROP and SIGNOFF_KILL_GROUP
 the folder in which members of a group of this machine leave theirs. None of them is looked at here: whatever is wrong
 with one keeps nobody from stopping a model.
-SIGNOFF_VENUE (none or simulated) names the venue whose orders a kill or a rollback stops; without one, orders and
-positions are unknown.
+SIGNOFF_VENUE (none, simulated, or one that an installed package brings) names the venue whose orders a kill or a
+rollback stops; without one, orders and positions are unknown. SIGNOFF_NOTIFIER names an installed notifier that takes
+notices in place of the webhook, SIGNOFF_GATES gates of installed packages that judge beside the memo's own.
+SIGNOFF_VENUE_* and SIGNOFF_NOTIFIER_* are the options of the two.
 SIGNOFF_CONNECTIONS_PER_ADDRESS (2000), SIGNOFF_HEADER_SECONDS (10) and SIGNOFF_BODY_SECONDS (10) are what a server
 grants to one address, to the header of a request and to its body.
 """
@@ -31,6 +33,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 
+from signoff.config.extensions import Chosen, Group, entry, installed, options
 from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import BadInputError, SignoffError
 from signoff.domain.isolation import Isolation
@@ -42,6 +45,7 @@ MOST_S: Final = 120.0
 
 # After so many refusals a notice is a dead letter.
 NOTICE_ATTEMPTS: Final = 20
+NO_VENUE: Final = Chosen(VenueKind.NONE, {})
 T = TypeVar("T")
 
 
@@ -117,7 +121,9 @@ class Settings:
     repositories: tuple[str, ...] = ()
     sent: str = ""
     notice_attempts: int = NOTICE_ATTEMPTS
-    venue: VenueKind = VenueKind.NONE
+    venue: Chosen = NO_VENUE
+    notifier: Chosen | None = None
+    gates: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
     @property
@@ -202,7 +208,9 @@ def settings(
         kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),
         kill_group=environment.get("SIGNOFF_KILL_GROUP") or None,
         peers=parts.read(lambda: _peers(environment), Peers()),
-        venue=parts.read(lambda: _venue(venue, environment), VenueKind.NONE),
+        venue=parts.read(lambda: _venue(venue, environment), NO_VENUE),
+        notifier=parts.read(lambda: _notifier(environment), None),
+        gates=parts.read(lambda: _gates(environment), ()),
         problems=parts.problems,
     )
 
@@ -229,17 +237,35 @@ class _Parts:
             return default
 
 
-def _venue(given: str | None, environment: Mapping[str, str]) -> VenueKind:
-    """The venue by its name; a connected one is none of those that can be named here yet."""
+def _venue(given: str | None, environment: Mapping[str, str]) -> Chosen:
+    """The venue by its name: one of Signoff's own, or one that an installed package brings."""
     source, name = ("--venue", given) if given is not None else ("SIGNOFF_VENUE", environment.get("SIGNOFF_VENUE"))
     if not name and given is None:
-        return VenueKind.NONE
-    known = (VenueKind.NONE, VenueKind.SIMULATED)
-    if (found := next((kind for kind in known if kind.value == name), None)) is None:
+        return NO_VENUE
+    own = (VenueKind.NONE.value, VenueKind.SIMULATED.value)
+    if name not in own and name not in installed(Group.VENUES):
+        others = "".join(f" or {name}" for name in installed(Group.VENUES))
         raise BadInputError(
-            f"Expected {source} as none or simulated, found {name!r}. Correct the name, or leave it out."
+            f"Expected {source} as none or simulated{others}, found {name!r}. Correct the name, install the "
+            "package that brings it, or leave it out."
         )
-    return found
+    if name not in own:
+        entry(Group.VENUES, name, source)
+    return Chosen(name, options(environment, "SIGNOFF_VENUE_"))
+
+
+def _notifier(environment: Mapping[str, str]) -> Chosen | None:
+    if not (name := environment.get("SIGNOFF_NOTIFIER")):
+        return None
+    entry(Group.NOTIFIERS, name)
+    return Chosen(name, options(environment, "SIGNOFF_NOTIFIER_"))
+
+
+def _gates(environment: Mapping[str, str]) -> tuple[str, ...]:
+    names = _listed(environment.get("SIGNOFF_GATES", ""))
+    for name in names:
+        entry(Group.GATES, name)
+    return names
 
 
 def _peers(environment: Mapping[str, str]) -> Peers:

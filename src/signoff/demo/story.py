@@ -6,7 +6,7 @@ and the clock are simulated, and the output says so.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from typing import Final
 
 from rich.console import Console
@@ -272,7 +272,7 @@ class Story:
                 client_order_id=f"{scope}{session:%Y%m%d}-{symbol}",
                 symbol=symbol,
                 weight_change_pct=allocated * (weight - before.get(symbol, 0.0)),
-                epoch=flags.revision,
+                flags_revision=flags.revision,
                 version=state.version,
             )
             for symbol, weight in wanted.items()
@@ -290,7 +290,7 @@ class Story:
                 )
                 for order in admitted
             ),
-            epoch=flags.revision,
+            flags_revision=flags.revision,
         )
 
     def tell_rollback(self, state: Deployment) -> None:
@@ -309,11 +309,6 @@ class Story:
     def say(self, label: str, text: str, style: str = "bold #1f4e79") -> None:
         """One line of the story."""
         self.console.print(Text.assemble((f"{label:<12}", style), text), soft_wrap=False)
-
-
-def clock_start(example: Example) -> datetime:
-    """Before the submission: two weeks before the first session of the rollout."""
-    return example.submitted_at - timedelta(hours=1)
 
 
 KEPT: Final = frozenset(

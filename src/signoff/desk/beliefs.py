@@ -4,8 +4,8 @@ Rules, in order. A notice counts when a pinned key signed it. Nothing counts bef
 connection's own nonce, so no recording can stand in for a server. Within a connection the server's tick never goes
 back. A lease runs from the earliest moment at which its notice can have been made: the start of the connection plus the
 ticks since its greeting, so a notice that was held back on its way is worth less, and one held for a whole lease
-nothing. A lower epoch or revision is never believed. A heartbeat renews only the revision that it names. Once the lease
-is over there is no new risk; cancels and exits stay allowed, and nothing is flattened by itself.
+nothing. A smaller count of kills or revision is never believed. A heartbeat renews only the revision that it names.
+Once the lease is over there is no new risk; cancels and exits stay allowed, and nothing is flattened by itself.
 
 Flags answer for the version that asks. A connection speaks the format of its greeting. A server of an earlier release
 speaks the first format, which has one set of flags for the whole model: those are believed only where one version is
@@ -154,7 +154,7 @@ class Beliefs:
             self.refuse("no notice")
             return
         held = self._held.get(flags.model)
-        if held is not None and (flags.revision < held.flags.revision or flags.epoch < held.flags.epoch):
+        if held is not None and (flags.revision < held.flags.revision or flags.kill_count < held.flags.kill_count):
             self.refuse("a lower revision")
         elif held is not None and flags.revision == held.flags.revision and not _agrees(held, flags, form):
             self.refuse("the same revision with other flags")
@@ -165,7 +165,7 @@ class Beliefs:
     def _renew(self, models: Mapping[str, Iterable[int]], until: float) -> None:
         for model, named in models.items():
             held = self._held.get(model)
-            if held is not None and tuple(named) == (held.flags.epoch, held.flags.revision) and held.until > 0:
+            if held is not None and tuple(named) == (held.flags.kill_count, held.flags.revision) and held.until > 0:
                 self._held[model] = replace(held, until=max(until, held.until))
 
     def _stranger(self, model: str) -> Flags:
@@ -185,8 +185,8 @@ def _agrees(held: Belief, flags: Flags, form: Format) -> bool:
     if form is held.form:
         return flags == held.flags
     one, other = held.flags, flags
-    return (one.epoch, one.state, one.version, one.candidate) == (
-        other.epoch,
+    return (one.kill_count, one.state, one.version, one.candidate) == (
+        other.kill_count,
         other.state,
         other.version,
         other.candidate,

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from signoff.domain.dossier import PositionLimits, Restrictions
 from signoff.domain.flags import Flags
-from signoff.domain.limits import Book, Order, Rules, held_after, judged
+from signoff.domain.limits import Book, Order, PositionLimits, Restrictions, Rules, held_after, judged
 from signoff.domain.policy import OrderGatePolicy
 
 

@@ -18,6 +18,10 @@ RECURS: Final = 0.1
 """The share of the days of a weekday from which on a clock time belongs to it: one bar in ten may be kept of each."""
 BY_WEEKDAY: Final = 10
 """Days of a weekday from which on it has a number of bars of its own: Fridays and Sundays are often shorter."""
+ALIKE: Final = 3
+"""Early closes of one length from which on they say by themselves which bars they have."""
+OF_EARLY: Final = 0.5
+"""The share of early closes of one length that have a bar which is expected on each of them."""
 KEEPS_A_CLOCK: Final = 0.5
 ONE_A_DAY: Final = 0.8
 """The share of days whose only row lies within an hour of the usual time: a daily table whose rows carry a time."""
@@ -47,13 +51,17 @@ class ShortDay:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BarCount:
-    """What a table has of its bars. Without a clock (`keeps_a_clock`) nobody knows which bars are missing."""
+    """What a table has of its bars. Without a clock (`keeps_a_clock`) nobody knows which bars are missing.
+
+    `loose` early closes are too few of one length to say which bars they have: there one missing bar is not counted.
+    """
 
     usual: int
     expected: int
     missing: int
     short: tuple[ShortDay, ...] = ()
     keeps_a_clock: bool = True
+    loose: int = 0
 
     @property
     def share(self) -> float:
@@ -112,7 +120,10 @@ def count_bars(
         expected[rows] = max(len(times), _commonest(held[rows]))
     if is_usual.mean() < KEEPS_A_CLOCK:
         return BarCount(usual=_commonest(expected), expected=days.size, missing=0, keeps_a_clock=False)
-    expected = _shortened(of.days, expected, open_share or {}, spare or {})
+    whole, early = expected, open_share or {}
+    expected = _shortened(of.days, whole, early, spare or {})
+    of_early, loose = _of_early_closes(of, bins, early)
+    expected = np.maximum(expected, np.minimum(of_early, whole))
     most = _commonest(expected)
     for rows, times in zip(groups, usual, strict=True):
         if rows[0]:
@@ -121,7 +132,7 @@ def count_bars(
             expected[-1] = max(held[-1], expected[-1] - int((times > bins[-1]).sum()))
     lacking = np.maximum(expected - held, 0)
     short = tuple(ShortDay(of.days[at], int(held[at]), int(expected[at])) for at in np.flatnonzero(lacking).tolist())
-    return BarCount(usual=most, expected=int(expected.sum()), missing=int(lacking.sum()), short=short)
+    return BarCount(usual=most, expected=int(expected.sum()), missing=int(lacking.sum()), short=short, loose=loose)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,6 +194,24 @@ def _commonest(counts: Whole) -> int:
     """The commonest number, the larger of two."""
     found, times = np.unique(counts, return_counts=True)
     return int(found[times == times.max()].max())
+
+
+def _of_early_closes(of: _OfDays, bins: Whole, open_share: Mapping[np.datetime64, float]) -> tuple[Whole, int]:
+    """The bars that early closes of one length have in common, 0 on other days, and how many days are too few to say.
+
+    Which hours an exchange publishes and which hours a book trades may differ, so the bars themselves are asked.
+    """
+    found, loose = np.zeros(of.days.size, dtype=np.int64), 0
+    lengths = np.array([open_share.get(day, 0.0) for day in of.days])
+    day, time = of.pairs(bins)
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        rows = lengths == length
+        if rows.sum() < ALIKE:
+            loose += int(rows.sum())
+            continue
+        _, held = np.unique(time[rows[day]], return_counts=True)
+        found[rows] = (held > OF_EARLY * rows.sum()).sum()
+    return found, loose
 
 
 def _shortened(

@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -670,9 +670,6 @@ def _reckoned(state: Deployment, event: e.DeadlineBreached | e.PostMortemHeld, a
     if isinstance(event, e.PostMortemHeld):
         return replace(rollback, post_mortem_at=rollback.post_mortem_at or at)
     return replace(rollback, breached=(*rollback.breached, event.name))
-
-
-Fold = Callable[[Deployment | None, e.Recorded], Deployment]
 
 
 def approval_is_valid(signature: Signature, manifest: str, now: datetime) -> bool:

@@ -12,9 +12,10 @@ from typing import Annotated, Final
 
 from annotated_types import Ge, Gt, Interval, Le, MaxLen, MinLen
 
+from signoff.domain.frequency import Frequency
+from signoff.domain.limits import PositionLimits, Restrictions
 from signoff.domain.names import name_objection
 from signoff.domain.policy import Percentage, Role, Strict
-from signoff.domain.sampling import Frequency
 
 Text = Annotated[str, MinLen(1)]
 MOST_OF_SUMMARY: Final = 4000
@@ -235,15 +236,6 @@ class SinglePoint(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PositionLimits(Strict):
-    """Enforced before each order."""
-
-    max_portfolio_weight_pct: Annotated[float, Gt(0), Le(1000)]
-    max_single_position_pct: Annotated[float, Gt(0), Le(100)]
-    max_sector_pct: Annotated[float, Gt(0), Le(100)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StressWindow(Strict):
     """A period of one's own for section 3.3, from its first to its last day."""
 
@@ -313,16 +305,6 @@ class Assumption(Strict):
     description: Text
     monitor: Text
     if_violated: Text
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restrictions(Strict):
-    """Section 6.2, enforced before each order."""
-
-    min_adv_usd: Annotated[float, Ge(0)]
-    excluded_symbols: tuple[str, ...] = ()
-    event_window_days: Annotated[int, Ge(0), Le(30)] = 2
-    halt_if_vix_above: Annotated[float, Gt(0)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

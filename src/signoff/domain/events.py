@@ -627,7 +627,7 @@ class Reviewed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Killed(Event):
-    """Trading of the model stopped; every later order carries an older epoch and is refused."""
+    """Trading of the model stopped. `epoch` is the model's count of kills with this one."""
 
     kind: Literal["killed"] = "killed"
     model: str

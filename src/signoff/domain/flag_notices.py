@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
-from signoff.domain.flags import Flags, Share, alone, closed
+from signoff.domain.flags import Flags, FlagsRevision, KillCount, Share, alone, closed
 
 
 class Format(IntEnum):
@@ -38,7 +38,7 @@ def control(told: Flags) -> dict[str, object]:
         "version": told.version,
         "candidate": told.candidate,
         "flags_revision": told.revision,
-        "kill_count": told.epoch,
+        "kill_count": told.kill_count,
         "versions": {share.version: _said(share) for share in told.versions},
     }
 
@@ -56,7 +56,7 @@ def control_in(form: Format, told: Flags) -> dict[str, object]:
         "enabled": told.enabled,
         "allocation_pct": told.allocation_pct,
         "shadow_mode": told.shadow_mode,
-        "epoch": told.epoch,
+        "epoch": told.kill_count,
     }
 
 
@@ -82,14 +82,14 @@ def _read_second(said: Mapping[str, object]) -> Flags:
         raise NoControlError
     told = Flags(
         model=_text(said, "model"),
-        revision=_number(said, "flags_revision"),
+        revision=FlagsRevision(_number(said, "flags_revision")),
         state=_text(said, "state"),
         version=_text_or_none(said, "version"),
         candidate=_text_or_none(said, "candidate"),
         enabled=False,
         allocation_pct=0,
         shadow_mode=False,
-        epoch=_number(said, "kill_count"),
+        kill_count=KillCount(_number(said, "kill_count")),
         versions=tuple(_share(version, share) for version, share in versions.items()),
     )
     return alone(told)
@@ -99,14 +99,14 @@ def _read_first(said: Mapping[str, object]) -> Flags:
     """One set of flags is that of the champion or of the candidate; where there are both, nobody knows whose it is."""
     told = Flags(
         model=_text(said, "model"),
-        revision=_number(said, "rev"),
+        revision=FlagsRevision(_number(said, "rev")),
         state=_text(said, "state"),
         version=_text_or_none(said, "version"),
         candidate=_text_or_none(said, "candidate"),
         enabled=_truth(said, "enabled"),
         allocation_pct=_percent(said, "allocation_pct"),
         shadow_mode=_truth(said, "shadow_mode"),
-        epoch=_number(said, "epoch"),
+        kill_count=KillCount(_number(said, "epoch")),
     )
     alive = [version for version in (told.version, told.candidate) if version is not None]
     if len(alive) != 1:

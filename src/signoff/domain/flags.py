@@ -1,23 +1,23 @@
-"""The flags that trading processes read: a pure function of the records, never edited by hand.
+"""The flags that trading processes read, and what each version and reader is told by them.
 
 A model may have several versions alive at once, a champion beside a candidate. Each has flags of its own, and a reader
 names the version that it runs. Who names none reads the flags of the only version alive; of several, none.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NewType
 
-from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State, age
-from signoff.domain.latch import Latch
-from signoff.domain.policy import ChampionShare
-
+KillCount = NewType("KillCount", int)
+"""How often a model was killed."""
+NO_KILL: Final = KillCount(0)
+FlagsRevision = NewType("FlagsRevision", int)
+"""The revision of a model's flags, which orders carry. A count of kills is another number."""
 KILLED: Final = "killed"
 UNKNOWN: Final = "unknown"
 WHOLE_PCT: Final = 100
 MOST_LISTED: Final = 5
-# Of several releases of one version, the one that is furthest in its rollout decides.
-_FURTHEST: Final = (State.FULL, State.LIMITED, State.SHADOW)
+LIVE: Final = frozenset({"shadow", "limited", "full"})
+"""The states of a release that trades, or that watches what trades."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,21 +39,21 @@ class Share:
 class Flags:
     """What a desk must know of one model. `versions` holds every version on record, with its share.
 
-    `version` is the champion, `candidate` the release under rollout, `revision` the revision of the flags and `epoch`
-    the number of kills. `enabled`, `allocation_pct` and `shadow_mode` are those of the only version alive, and closed
-    where several are; `for_version` gives those of the version that asks. `reason` says why silence cut capital; desks
-    are not told it.
+    `version` is the champion, `candidate` the release under rollout, `revision` the revision of the flags and
+    `kill_count` the number of kills. `enabled`, `allocation_pct` and `shadow_mode` are those of the only version alive,
+    and closed where several are; `for_version` gives those of the version that asks. `reason` says why silence cut
+    capital; desks are not told it.
     """
 
     model: str
-    revision: int
+    revision: FlagsRevision
     state: str
     version: str | None
     candidate: str | None
     enabled: bool
     allocation_pct: int
     shadow_mode: bool
-    epoch: int
+    kill_count: KillCount
     versions: tuple[Share, ...] = ()
     reason: str = ""
 
@@ -138,56 +138,27 @@ def off(model: str) -> Flags:
     """The flags of a model of which nothing is known, or that was killed where nothing can be asked."""
     return Flags(
         model=model,
-        revision=0,
+        revision=FlagsRevision(0),
         state="off",
         version=None,
         candidate=None,
         enabled=False,
         allocation_pct=0,
         shadow_mode=False,
-        epoch=0,
+        kill_count=NO_KILL,
     )
 
 
 def killed(known: Flags, kills: int) -> Flags:
     """The flags once so many kills that the ledger does not hold yet are in force on top of what is known."""
-    counted = replace(known, revision=known.revision + kills, epoch=known.epoch + kills, reason="")
-    return replace(closed(counted, KILLED), versions=tuple(_held_off(share, KILLED) for share in known.versions))
-
-
-def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) -> Flags:
-    """The flags of a model from all of its deployments, in whatever order they come, and its latch.
-
-    Latched, rolling back or stuck: every version is off. Otherwise the state of each version's release decides, and its
-    own allocation, which silence may have cut. A version that silence cut to nothing is off and keeps its state.
-    """
-    mine = sorted((d for d in deployments if d.model == model), key=age)
-    champion = next((d for d in mine if d.state is State.FULL), None)
-    candidate = next((d for d in mine if d.state in CANDIDATE), None)
-    leaving = next((d for d in mine if d.state in RETREATING), None)
-    leader = leaving or candidate or champion
-    is_latched = latch is not None and latch.is_latched
-    told = Flags(
-        model=model,
-        revision=sum(d.revision for d in mine) + (latch.revision if latch else 0),
-        state=leader.state.value if leader else "off",
-        version=champion.version if champion else None,
-        candidate=candidate.version if candidate else None,
-        enabled=False,
-        allocation_pct=0,
-        shadow_mode=False,
-        epoch=latch.epoch if latch else 0,
-        versions=_shares(mine, leaving),
-    )
-    if is_latched:
-        return killed(told, 0)
-    return told if leaving else alone(told)
+    revision, count = FlagsRevision(known.revision + kills), KillCount(known.kill_count + kills)
+    counted = replace(known, revision=revision, kill_count=count, reason="")
+    return replace(closed(counted, KILLED), versions=tuple(held_off(share, KILLED) for share in known.versions))
 
 
 def alone(told: Flags) -> Flags:
     """The flat flags for a reader that names no version: those of the only version alive, or closed."""
-    live = {state.value for state in LIVE}
-    alive = [share for share in told.versions if share.state in live]
+    alive = [share for share in told.versions if share.state in LIVE]
     if len(alive) != 1:
         cut = "; ".join(f"v{share.version}: {share.reason}" for share in alive if share.reason)
         return replace(closed(told, told.state), reason=cut)
@@ -202,60 +173,5 @@ def alone(told: Flags) -> Flags:
     )
 
 
-def champion_pct(candidates: Iterable[Deployment]) -> int:
-    """The most, in percent, that a champion may trade beside these candidates."""
-    taken = (
-        d.allocation_pct
-        for d in candidates
-        if d.state is State.LIMITED and d.policy.phases.champion_share_while_limited is ChampionShare.REST
-    )
-    return max(0, WHOLE_PCT - sum(taken))
-
-
-def _shares(mine: Sequence[Deployment], leaving: Deployment | None) -> tuple[Share, ...]:
-    """What each version may do, the oldest release first; none anything while one is on its way back."""
-    deciding: dict[str, Deployment] = {}
-    for release in mine:
-        known = deciding.get(release.version)
-        if known is None or _rank(release) <= _rank(known):
-            deciding[release.version] = release
-    most = champion_pct(mine)
-    shares = (_share(release, most) for release in deciding.values())
-    if leaving is None:
-        return tuple(shares)
-    held, live = leaving.state.value, {state.value for state in LIVE}
-    return tuple(
-        share if share.version == leaving.version else _held_off(share, held if share.state in live else share.state)
-        for share in shares
-    )
-
-
-def _rank(release: Deployment) -> int:
-    """A live release before one that is not, and of those that are not the latest, which comes last by age."""
-    if release.state in RETREATING:
-        return -1
-    return _FURTHEST.index(release.state) if release.state in LIVE else len(_FURTHEST)
-
-
-def _share(release: Deployment, most: int) -> Share:
-    """What a release may do by its state and its own allocation, of which a champion has at most so much."""
-    is_shadow = release.state is State.SHADOW
-    granted = release.allocation_pct if release.state in LIVE and not is_shadow else 0
-    percent = min(granted, most) if release.state is State.FULL else granted
-    return Share(
-        version=release.version,
-        state=release.state.value,
-        enabled=is_shadow or percent > 0,
-        allocation_pct=percent,
-        shadow_mode=is_shadow,
-        reason=_cut_of(release) if release.state in LIVE else "",
-    )
-
-
-def _cut_of(release: Deployment) -> str:
-    """Why silence cut the capital of a release, where it did."""
-    return release.cut if release.is_cut else ""
-
-
-def _held_off(share: Share, state: str) -> Share:
+def held_off(share: Share, state: str) -> Share:
     return replace(share, state=state, enabled=False, allocation_pct=0, shadow_mode=False, reason="")

@@ -9,17 +9,18 @@ from typing import Final
 from signoff.domain import events as e
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import Signature
+from signoff.domain.flags import NO_KILL, KillCount
 from signoff.domain.rehearsal import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latch:
-    """`epoch` grows with every kill; an order made under an older epoch is refused."""
+    """`kill_count` grows with every kill; an order made under a smaller count is refused."""
 
     model: str
     revision: int = 0
     is_latched: bool = False
-    epoch: int = 0
+    kill_count: KillCount = NO_KILL
     reason: str = ""
     killed_by: str = ""
     rearm_signatures: tuple[Signature, ...] = ()
@@ -40,11 +41,11 @@ def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
     latch = replace(latch, revision=recorded.revision)
     match recorded.event:
         case e.Killed() as killed:
-            _must(killed.epoch > latch.epoch, recorded, f"was killed at epoch {killed.epoch} after {latch.epoch}")
+            _must(killed.epoch > latch.kill_count, recorded, f"was kill number {killed.epoch} after {latch.kill_count}")
             return replace(
                 latch,
                 is_latched=True,
-                epoch=killed.epoch,
+                kill_count=KillCount(killed.epoch),
                 reason=killed.reason,
                 killed_by=recorded.actor,
                 rearm_signatures=(),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from math import isfinite
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from signoff.domain.dossier import PositionLimits, Restrictions
-from signoff.domain.flags import Flags
-from signoff.domain.policy import OrderGatePolicy, UnknownEvent
+from annotated_types import Ge, Gt, Le
+
+from signoff.domain.flags import Flags, FlagsRevision
+from signoff.domain.policy import OrderGatePolicy, Strict, UnknownEvent
 
 ROUNDING_PCT: Final = 1e-9
 """Twenty weights of 5% add up to a little more than 100% in binary."""
@@ -24,17 +25,36 @@ Kind = Literal["adv_usd", "events", "sectors", "vix"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PositionLimits(Strict):
+    """Enforced before each order."""
+
+    max_portfolio_weight_pct: Annotated[float, Gt(0), Le(1000)]
+    max_single_position_pct: Annotated[float, Gt(0), Le(100)]
+    max_sector_pct: Annotated[float, Gt(0), Le(100)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restrictions(Strict):
+    """Section 6.2, enforced before each order."""
+
+    min_adv_usd: Annotated[float, Ge(0)]
+    excluded_symbols: tuple[str, ...] = ()
+    event_window_days: Annotated[int, Ge(0), Le(30)] = 2
+    halt_if_vix_above: Annotated[float, Gt(0)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A wish to trade: `weight_change_pct` is signed, of the model's capital at full allocation.
 
-    `epoch` is the flags' revision it knew, `version` the model version that made it. `assumed` is written by the gate:
-    the substitutes that its admission rests on.
+    `flags_revision` is the revision of the flags it was made on, `version` the model version that made it. `assumed` is
+    written by the gate: the substitutes that its admission rests on.
     """
 
     client_order_id: str
     symbol: str
     weight_change_pct: float
-    epoch: int
+    flags_revision: FlagsRevision
     version: str = ""
     assumed: tuple[str, ...] = field(default=(), compare=False)
 
@@ -186,14 +206,14 @@ def _of_version(order: Order, flags: Flags, rules: Rules) -> Iterator[str]:
         yield f"v{order.version} of {flags.model} is in shadow mode: predictions are logged, not traded"
     elif not share.enabled and not flags.is_off:
         yield f"v{order.version} of {flags.model} is allocated 0% (state {share.state}){_because(share.reason)}"
-    if (epoch := _number(order.epoch)) is None:
+    if (flags_revision := _number(order.flags_revision)) is None:
         yield f"the order names no flags revision that it was made on, present is {flags.revision}"
-    elif epoch < flags.revision:
-        yield f"made on flags revision {order.epoch}, present is {flags.revision}"
-    elif epoch > flags.revision:
+    elif flags_revision < flags.revision:
+        yield f"made on flags revision {order.flags_revision}, present is {flags.revision}"
+    elif flags_revision > flags.revision:
         yield (
-            f"made on flags revision {order.epoch}, later than the {flags.revision} that this gate knows: what it says "
-            "is unknown here; read the flags again"
+            f"made on flags revision {order.flags_revision}, later than the {flags.revision} that this gate knows: "
+            "what it says is unknown here; read the flags again"
         )
 
 

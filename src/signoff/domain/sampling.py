@@ -5,7 +5,6 @@ else is refused. A table whose dates allow two readings is asked about: a wrong 
 """
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from math import ceil, expm1, log1p
 from typing import Final
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.bars import BarCount
+from signoff.domain.frequency import Frequency
 from signoff.stats import spacing
 
 Days = NDArray[np.datetime64]
@@ -28,32 +28,12 @@ A_YEAR: Final = 365
 OF_A_YEAR: Final = 0.97
 
 
-class Frequency(StrEnum):
-    """What one row of a table stands for."""
-
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-    QUARTERLY = "quarterly"
-    HALF_YEARLY = "half-yearly"
-    YEARLY = "yearly"
-
-    @property
-    def rows_a_year(self) -> float:
-        """The convention of the field; a daily table has 252 rows, or 365 where every day trades."""
-        return spacing.CONVENTIONS[self.value]
-
-    @property
-    def unit(self) -> str:
-        """One row in words."""
-        return spacing.UNITS[self.value]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
     """How often a table has a row. `risk_free_pct` is an annual rate, and `lag` that of its benchmark in rows.
 
     `calendar` is a code of an exchange, "24/5" for every weekday, "24/7" for every day, and "" where nobody asked.
+    `rivals` are calendars that explain the dates as well as this one, where nobody declared it: it is a guess then.
     `folded` is the number of rows within days that became the table's days. `return_unit` is the unit of returns that
     the dossier declares, "" where it declares none.
     """
@@ -67,6 +47,7 @@ class Sampling:
     declared: tuple[str, ...] = ()
     folded: int = 0
     return_unit: str = ""
+    rivals: tuple[str, ...] = ()
 
     @property
     def is_every_day(self) -> bool:
@@ -132,7 +113,7 @@ class Sampling:
             f"{self.frequency.value} rows, {self.rows_a_year:g} a year "
             f"({how[bool({'frequency', 'rows_a_year'} & set(self.declared))]})",
             calendar.get(self.calendar, f"calendar {self.calendar}")
-            + (f" ({how['calendar' in self.declared]})" if self.calendar else ""),
+            + (f" ({self._guess or how['calendar' in self.declared]})" if self.calendar else ""),
         ]
         said += [f"days of {self.zone}"] if self.zone else []
         said += [f"{self.folded:,} rows within days were compounded by day, and are judged by day"] * bool(self.folded)
@@ -141,6 +122,14 @@ class Sampling:
         said.append(f"Sharpe ratios are in {self.rate_words}")
         said += [f"benchmark_lag {self.lag} (declared)"] if "benchmark_lag" in self.declared else []
         return "; ".join(said)
+
+    @property
+    def _guess(self) -> str:
+        """That the calendar is a guess, and which key decides; empty where it is none."""
+        if not self.rivals:
+            return ""
+        verb = "explains" if len(self.rivals) == 1 else "explain"
+        return f"a guess: {', '.join(self.rivals)} {verb} the dates as well, and evidence.calendar decides"
 
 
 @dataclass(frozen=True, slots=True)

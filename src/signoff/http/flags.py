@@ -108,7 +108,7 @@ def evaluations(flags: Flags, asking: Asking) -> tuple[Evaluation, ...]:
 
     The flat flags depend on who asks, so they say TARGETING_MATCH; `control` is the same for everybody.
     """
-    whole = {**control(flags), "rev": flags.revision, "epoch": flags.epoch}
+    whole = {**control(flags), "rev": flags.revision, "epoch": flags.kill_count}
     named = f"{PREFIX}{flags.model}.control"
     everything = _evaluation(named, whole, flags, "DISABLED" if flags.is_off else "STATIC")
     said = answer(flags, asking.version_of(flags.model), found=asking.found)
@@ -122,10 +122,10 @@ def evaluations(flags: Flags, asking: Asking) -> tuple[Evaluation, ...]:
 def _evaluation(key: str, value: object, flags: Flags, reason: str) -> Evaluation:
     about: dict[str, object] = {
         "flags_revision": flags.revision,
-        "kill_count": flags.epoch,
+        "kill_count": flags.kill_count,
         "state": flags.state,
         "rev": flags.revision,
-        "epoch": flags.epoch,
+        "epoch": flags.kill_count,
     }
     about |= {"reason": flags.reason} if flags.reason else {}
     return {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}

@@ -30,3 +30,11 @@ class Notifier(Protocol):
 
         Raises UnavailableError when the channel cannot be reached.
         """
+
+
+class Receiver(Notifier, Protocol):
+    """A notifier of one place. Back-off is counted by that place."""
+
+    @property
+    def place(self) -> str:
+        """Who takes the messages: an address or a file, without a secret."""

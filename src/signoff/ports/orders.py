@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
 
 
@@ -35,10 +36,10 @@ class OrderHalt(Protocol):
     def kind(self) -> VenueKind:
         """What is asked here."""
 
-    def fence(self, scope: str, epoch: int) -> None:
-        """Refuse new orders of this scope made under this epoch or an older one."""
+    def fence(self, scope: str, flags_revision: FlagsRevision) -> None:
+        """Refuse new orders of this scope made under this revision of the flags or an older one."""
 
-    def cancel(self, scope: str, epoch: int) -> int:
+    def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:
         """Ask for every open order of this scope to be cancelled; how many were asked for."""
 
     def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
@@ -47,5 +48,5 @@ class OrderHalt(Protocol):
     def positions(self, scope: str) -> tuple[OpenPosition, ...]:
         """What the models of this scope still hold; every model for an empty scope."""
 
-    def lift(self, scope: str, epoch: int) -> None:
-        """Accept orders made under this epoch or later again; the ones from before stay refused."""
+    def lift(self, scope: str, flags_revision: FlagsRevision) -> None:
+        """Accept orders made under this revision or later again; the ones from before stay refused."""

@@ -18,6 +18,8 @@ from signoff.rendering.palette import BAD, CAUTION, GOOD, MUTED
 NEEDS_EXPLAINING = " `signoff submit` asks for its explanation in the dossier, validation.near_misses.{key}."
 NO_TURNING_POINT = "nothing near these data."
 HANGS: Final = "verdict hangs on"
+TELLING: Final = (HANGS, "many failing trials lower pbo")
+"""What makes a sentence about a plain pass worth a line."""
 _COLOUR = {
     "PASS": GOOD,
     "NEAR MISS": CAUTION,
@@ -88,8 +90,10 @@ def reasons(gates: Iterable[Mapping[str, Any]]) -> tuple[Text, ...]:
 
 
 def _hanging(reason: str) -> str:
-    """The sentences of a reason that say what the verdict hangs on."""
-    return " ".join(said for said in re.split(r"(?<=[.])\s+(?=[A-Z0-9])", reason) if HANGS in said.lower())
+    """The sentences of a reason that say what the verdict hangs on, or that it is no sign of skill."""
+    return " ".join(
+        said for said in re.split(r"(?<=[.])\s+(?=[A-Z0-9])", reason) if any(each in said.lower() for each in TELLING)
+    )
 
 
 def metric_table(rows: Iterable[Mapping[str, Any]]) -> Table:

@@ -429,9 +429,9 @@ def flags_document(flags: Flags) -> FlagsDocument:
         "candidate": flags.candidate,
         "versions": shares_document(flags),
         "flags_revision": flags.revision,
-        "kill_count": flags.epoch,
+        "kill_count": flags.kill_count,
         "revision": flags.revision,
-        "epoch": flags.epoch,
+        "epoch": flags.kill_count,
         "reason": flags.reason,
     }
 
@@ -696,7 +696,7 @@ def latch_document(latch: Latch) -> LatchDocument:
     return {
         "model": latch.model,
         "latched": latch.is_latched,
-        "epoch": latch.epoch,
+        "epoch": latch.kill_count,
         "reason": latch.reason,
         "killed_by": latch.killed_by,
         "signed": [s.person for s in latch.rearm_signatures],

@@ -169,5 +169,5 @@ def _of_two_frequencies(own: Days, other: Days) -> str:
 
 def _days(times: Instants) -> Days:
     """The distinct days of times in order."""
-    days = times.astype("datetime64[D]")
-    return days[np.concatenate([days[:1] == days[:1], days[1:] != days[:-1]])]
+    days: Days = times.astype("datetime64[D]")
+    return days[np.flatnonzero(np.concatenate([days[:1] == days[:1], days[1:] != days[:-1]]))]

@@ -21,6 +21,7 @@ from signoff.domain.dossier import Dossier, EvidenceDeclaration
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Floats, Returns
 from signoff.domain.filled import Filled, filled_holidays, quiet
+from signoff.domain.frequency import Frequency
 from signoff.domain.policy import GatePolicy, PhasePolicy
 from signoff.domain.sampling import (
     A_YEAR,
@@ -28,7 +29,6 @@ from signoff.domain.sampling import (
     WEEKDAYS,
     Coverage,
     Days,
-    Frequency,
     Sampling,
     Unclear,
     beside_another,
@@ -78,14 +78,16 @@ def with_time(folder: Path, evidence: Evidence, dossier: Dossier, phases: PhaseP
         for one in (evidence.paper_returns, evidence.stress)
     )
     judged = [one for one in (backtest, previous, paper) if one is not None]
+    held = tuple(_held_whole(one, declared.benchmark_calendar) for one in judged)
+    rivals = () if declared.calendar is not None else _rivals(backtest, held[0])
     return replace(
         evidence,
-        backtest=backtest,
+        backtest=replace(backtest, sampling=replace(backtest.sampling, rivals=rivals)),
         trials=trials,
         backtest_previous=previous,
         paper_returns=paper,
         stress=stress,
-        coverage=tuple(_held_whole(one, declared.benchmark_calendar) for one in judged),
+        coverage=held,
     )
 
 
@@ -257,6 +259,25 @@ def _best_calendar(table: Returns, own: str) -> str:
         return min(followed, key=lambda one: one.share).calendar
     two = "" if not has_benchmark or best.share == 0 else _of_two(table.dates, table, own)
     return two or best.calendar
+
+
+def _rivals(table: Returns, held: Coverage) -> tuple[str, ...]:
+    """The exchanges that explain the dates as well as the one that was taken, where this one leaves some unexplained.
+
+    Every row is a session of theirs, and they lack no more than it does, or both lack many. The market that stands
+    beside it is one: which of the two is the book's own, the dates do not say.
+    """
+    own = _held(table, held.calendar)
+    if held.frequency is not Frequency.DAILY or held.calendar in {"", EVERY_DAY, WEEKDAYS} or not own.share:
+        return ()
+    found = [held.beside] if held.beside else []
+    for name, days in _candidates(table):
+        lacks = np.setdiff1d(days, table.dates).size
+        is_followed = np.setdiff1d(table.dates, days).size <= NONE_SHUT * days.size
+        both_lack = min(lacks, own.missing.size) > FITS * days.size
+        if name != held.calendar and is_followed and (lacks <= own.missing.size or both_lack):
+            found.append(name)
+    return tuple(dict.fromkeys(found))
 
 
 def _carried_on(table: Returns, calendar: str) -> Filled:

@@ -22,12 +22,21 @@ from signoff.adapters.evidence.frames import NO_HINTS, Hints
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
 from signoff.adapters.results.extremes import declared_values, refuse_impossible
-from signoff.adapters.results.flows import net_flows, returns_of_values
+from signoff.adapters.results.flows import FLOW, net_flows, returns_of_values
 from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
 from signoff.adapters.results.nautilus import read_nautilus
 from signoff.adapters.results.position_events import Events
-from signoff.adapters.results.series import DAY, PERCENT, Labelled, as_returns, numbers, read_labelled, without_head
+from signoff.adapters.results.series import (
+    DAY,
+    PERCENT,
+    Labelled,
+    as_returns,
+    funded,
+    numbers,
+    read_labelled,
+    without_head,
+)
 from signoff.adapters.results.trades import Account, read_trades
 from signoff.domain.errors import BadInputError
 from signoff.ledger.canonical import canonical, digest
@@ -127,8 +136,10 @@ def _refuse_unknown(request: Request) -> None:
         raise BadInputError(f"Expected one of the tables {', '.join(TABLES)}, found {request.table!r}.")
     if request.unit not in (None, "fraction", PERCENT):
         raise BadInputError(f"Expected --unit fraction or --unit percent, found {request.unit!r}.")
-    if request.flows_complete and not (request.format == "table" and request.is_values):
-        raise BadInputError("Expected --flows-complete with `table` and --values, found otherwise. Leave it out.")
+    if request.flows_complete and not (request.format == "lean" or (request.format == "table" and request.is_values)):
+        raise BadInputError(
+            "Expected --flows-complete with lean, or with `table` and --values, found otherwise. Leave it out."
+        )
     if (request.splits or request.renames) and (request.format not in HOLDINGS or request.prices is None):
         raise BadInputError(
             f"Expected --split and --rename with {' or '.join(HOLDINGS)} and --prices, where quantities are held over "
@@ -152,7 +163,7 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
     content = sources[request.source]
     match request.format:
         case "lean":
-            return read_lean(content, request.source, request.zone)
+            return read_lean(content, request.source, request.zone, flows_complete=request.flows_complete)
         case "nautilus":
             assert request.fills is not None
             assert request.prices is not None
@@ -178,6 +189,8 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
                 table = without_head(table, *table.columns)
             table = numbers(table, *table.columns)
             if request.is_values:
+                values = [name for name in table.columns if name != FLOW]
+                table = funded(table, *values, drop_head=request.hints.drop_head)
                 return returns_of_values(table, request.zone, _true_days(request))
             return as_returns(table, request.zone, unit=request.unit)
 

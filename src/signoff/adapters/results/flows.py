@@ -2,10 +2,10 @@
 
 A column of flows beside the values is taken out: a return is (value - flow) / value of the day before - 1. That is the
 time-weighted return of an account whose flows are made at the end of the day, before its value is taken. Where no
-column says so, a jump far beyond the other days is asked about.
+column says so, a jump far beyond the other days is asked about, and so are jumps that come back with the calendar.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Final
 
@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from signoff.adapters.results.extremes import is_declared
+from signoff.adapters.results.regular_flows import Regular, regular
 from signoff.adapters.results.series import DAY, Labelled, changes, last_of_day, refuse_repeats, to_days
 from signoff.stats.sample import Floats
 
@@ -34,6 +35,8 @@ AROUND: Final = 10
 FEWEST: Final = 8
 FEWEST_FLOWS: Final = 3
 MOST_NAMED: Final = 3
+MOST_LOOKED_AT: Final = 40
+"""Columns that are looked at for regular flows, evenly among many trials: one takes 25 ms."""
 
 
 def net_flows(table: Labelled) -> Labelled:
@@ -68,7 +71,7 @@ def returns_of_values(table: Labelled, zone: str | None, true: Mapping[date, flo
         found = _without_flows(values, paid)
     if true is not None:
         _refuse_jumps(values, found, true)
-    return found
+    return settled(found, values.frame[DAY].to_numpy(), has_flows=FLOW in values.columns, is_declared=true is None)
 
 
 def _without_flows(values: Labelled, paid: pl.Series) -> Labelled:
@@ -122,6 +125,43 @@ def _refuse_jumps(values: Labelled, returns: Labelled, true: Mapping[date, float
             f"its day into a column flow, say --extreme {days[first]}={found[first]:.6g} if this return is true, or "
             "--flows-complete if no other money was paid in or out."
         )
+
+
+def settled(
+    returns: Labelled, days: NDArray[np.datetime64], *, has_flows: bool = False, is_declared: bool = False
+) -> Labelled:
+    """The returns where none follow the calendar, or where somebody declares that these are no money paid in or out.
+
+    `days` are those of the values, one more than there are returns.
+    """
+    notes = []
+    for name, found in _regular(returns, days):
+        if not is_declared:
+            raise returns.refuse(_asked(name, found, returns, has_flows=has_flows))
+        notes.append(
+            f"column {name} has {found.words}; --flows-complete declares that these are returns and no money paid in "
+            "or out"
+        )
+    return Labelled(returns.frame, returns.said, (*returns.notes, *notes), returns.written) if notes else returns
+
+
+def _asked(name: str, found: Regular, returns: Labelled, *, has_flows: bool) -> str:
+    """The question about returns that come back with the calendar: they may be deposits of every month."""
+    days = returns.frame[DAY].to_list()
+    named = ", ".join(str(days[row]) for row in found.rows[:MOST_NAMED].tolist())
+    return (
+        f"column {name}: expected returns that do not follow the calendar, found {found.words} ({named}, …). Regular "
+        "deposits or withdrawals look so, and are no returns. Write what was paid in (out below 0) on its day into a "
+        f"column flow beside the values. If no {'other ' * has_flows}money was paid in or out and the strategy itself "
+        "earns so, say --flows-complete."
+    )
+
+
+def _regular(returns: Labelled, days: NDArray[np.datetime64]) -> Iterator[tuple[str, Regular]]:
+    whole = days.astype("datetime64[D]")
+    for name in returns.columns[:: -(-len(returns.columns) // MOST_LOOKED_AT)]:
+        if (found := regular(whole, returns.frame[name].to_numpy())) is not None:
+            yield name, found
 
 
 def _is_jump(returns: Floats) -> NDArray[np.bool_]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from signoff.adapters.results.flows import settled
 from signoff.adapters.results.series import DAY, Labelled, changes, last_of_day, numbers, zone_of
 from signoff.domain.errors import BadInputError
 
@@ -29,8 +30,11 @@ OLDEST: Final = datetime(1900, 1, 2, tzinfo=UTC).timestamp()
 NEWEST: Final = datetime(2261, 12, 31, tzinfo=UTC).timestamp()
 
 
-def read_lean(content: bytes, path: Path, zone: str | None) -> Labelled:
-    """Daily returns of the strategy, with those of its benchmark and the turnover where the file has them."""
+def read_lean(content: bytes, path: Path, zone: str | None, *, flows_complete: bool = False) -> Labelled:
+    """Daily returns of the strategy, with those of its benchmark and the turnover where the file has them.
+
+    The equity of an account that is paid into regularly is asked about; `flows_complete` says that none was paid.
+    """
     if len(content) > MAX_BYTES:
         raise BadInputError(f"{path}: expected a result of at most {MAX_BYTES:,} bytes, found {len(content):,}.")
     if (found := sum(content.count(mark) for mark in (b",", b"[", b"{"))) > MAX_VALUES:
@@ -47,6 +51,7 @@ def read_lean(content: bytes, path: Path, zone: str | None) -> Labelled:
             f"{', '.join(sorted(charts))[:200] or 'none'}. Is it LEAN's result of a backtest?"
         )
     returns = changes(numbers(equity, "equity"))
+    returns = settled(returns, equity.frame[DAY].to_numpy(), is_declared=flows_complete)
     frame, notes = returns.frame.rename({"equity": "return"}), [*returns.notes, f"days end at midnight of {clock}"]
     benchmark = _daily(_series(charts, BENCHMARK), clock, path, "benchmark")
     if benchmark is not None and (benchmark.frame["benchmark"] > 0).all():

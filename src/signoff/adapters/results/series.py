@@ -157,6 +157,26 @@ def changes(table: Labelled) -> Labelled:
     return Labelled(frame, table.said, (*table.notes, note))
 
 
+def funded(table: Labelled, *names: str, drop_head: bool) -> Labelled:
+    """The rows from the first on that has money in every one of these columns; rows of 0 before it are asked about."""
+    values = table.frame.select(names).to_numpy()
+    has_money = (values != 0).all(axis=1)
+    if not has_money.any() or has_money[0]:
+        return table
+    head = int(np.argmax(has_money))
+    first, last = table.frame[DAY][0], table.frame[DAY][head - 1]
+    rows = f"in the first row ({first})" if head == 1 else f"in the first {head} rows ({first} to {last})"
+    if not drop_head:
+        name = next(name for name, value in zip(names, values[head - 1], strict=True) if value == 0)
+        raise table.refuse(
+            f"column {name}: expected values above 0 to take returns of, found 0 {rows}, as before an account is "
+            "funded. Leave these rows out with --drop-head."
+        )
+    note = f"a value of 0 {rows}, as before an account is funded: left out as --drop-head says"
+    written = None if table.written is None else table.written[head:]
+    return Labelled(table.frame.slice(head), table.said, (*table.notes, note), written)
+
+
 def without_head(table: Labelled, *names: str) -> Labelled:
     """The rows from the first on that has a number in every one of these columns."""
     columns = [table.frame[name].cast(pl.Float64, strict=False) for name in names if name in table.columns]

@@ -7,6 +7,7 @@ then all that holds a model back.
 from typing import NoReturn
 
 from signoff.domain.errors import UnavailableError
+from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import NO_VENUE, VenueKind
 from signoff.ports.orders import OpenOrder, OpenPosition
 
@@ -28,11 +29,11 @@ class NoVenue:
         """None."""
         return VenueKind.NONE
 
-    def fence(self, scope: str, epoch: int) -> None:  # noqa: ARG002 - the port's signature
+    def fence(self, scope: str, flags_revision: FlagsRevision) -> None:  # noqa: ARG002 - the port's signature
         """Nobody refuses orders."""
         _refuse()
 
-    def cancel(self, scope: str, epoch: int) -> int:  # noqa: ARG002 - the port's signature
+    def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:  # noqa: ARG002 - the port's signature
         """Nobody cancels orders."""
         _refuse()
 
@@ -44,7 +45,7 @@ class NoVenue:
         """Nobody knows."""
         _refuse()
 
-    def lift(self, scope: str, epoch: int) -> None:  # noqa: ARG002 - the port's signature
+    def lift(self, scope: str, flags_revision: FlagsRevision) -> None:  # noqa: ARG002 - the port's signature
         """There is no fence to lift."""
         _refuse()
 

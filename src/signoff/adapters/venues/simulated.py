@@ -16,6 +16,7 @@ from signoff.adapters.folders import held, write_file
 from signoff.adapters.foreign_files import read_regular
 from signoff.adapters.own_files import PRIVATE_FILE
 from signoff.domain.errors import RefusedError, UnavailableError
+from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
 from signoff.ports.orders import OpenOrder, OpenPosition
 
@@ -39,24 +40,24 @@ class SimulatedBroker:
         """Simulated."""
         return VenueKind.SIMULATED
 
-    def place(self, orders: Iterable[OpenOrder], epoch: int) -> None:
-        """Accept orders made under an epoch; a fenced scope refuses older ones."""
+    def place(self, orders: Iterable[OpenOrder], flags_revision: FlagsRevision) -> None:
+        """Accept orders made under a revision of the flags; a fenced scope refuses older ones."""
         with self._book():
             for order in orders:
                 for scope, fence in self._fences.items():
-                    if order.client_order_id.startswith(scope) and epoch <= fence:
+                    if order.client_order_id.startswith(scope) and flags_revision <= fence:
                         raise RefusedError(
-                            f"Order {order.client_order_id} was made under revision {epoch}; {scope}* is fenced at "
-                            f"{fence}."
+                            f"Order {order.client_order_id} was made under revision {flags_revision}; {scope}* is "
+                            f"fenced at {fence}."
                         )
                 self._orders[order.client_order_id] = order
 
-    def fence(self, scope: str, epoch: int) -> None:
-        """Refuse new orders of this scope made under this epoch or an older one."""
+    def fence(self, scope: str, flags_revision: FlagsRevision) -> None:
+        """Refuse new orders of this scope made under this revision of the flags or an older one."""
         with self._book():
-            self._fences[scope] = max(epoch, self._fences.get(scope, epoch))
+            self._fences[scope] = max(flags_revision, self._fences.get(scope, flags_revision))
 
-    def cancel(self, scope: str, epoch: int) -> int:  # noqa: ARG002 - the port's signature
+    def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:  # noqa: ARG002 - the port's signature
         """Cancel every open order of this scope."""
         with self._book():
             mine = [identity for identity in self._orders if identity.startswith(scope)]
@@ -80,11 +81,11 @@ class SimulatedBroker:
         with self._read():
             return tuple(p for (of, _), p in self._held.items() if of.startswith(scope) and p.quantity != 0)
 
-    def lift(self, scope: str, epoch: int) -> None:
-        """Accept orders of this scope again, made under this epoch or later; the ones from before stay refused."""
+    def lift(self, scope: str, flags_revision: FlagsRevision) -> None:
+        """Accept orders of this scope again, made under this revision or later; the ones from before stay refused."""
         with self._book():
             if scope in self._fences:
-                self._fences[scope] = epoch - 1
+                self._fences[scope] = flags_revision - 1
 
     @contextmanager
     def _book(self) -> Iterator[None]:

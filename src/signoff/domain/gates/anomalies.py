@@ -12,9 +12,9 @@ import numpy as np
 
 from signoff.domain.assessment import Anomaly, AnomalyKind, PaperCheck
 from signoff.domain.evidence import Days, Evidence, Floats, PaperLog, Returns
+from signoff.domain.frequency import Frequency
 from signoff.domain.gates.comparable import comparable, compared_by
 from signoff.domain.gates.paper_rows import Mask, counted, days, is_order, is_priced, run_lengths, slippage_bps
-from signoff.domain.sampling import Frequency
 from signoff.stats.dispersion import volatility_ratio
 from signoff.stats.drift import kolmogorov_smirnov
 from signoff.stats.errors import InputError, InsufficientData

@@ -1,6 +1,6 @@
 """A release's evidence held against the policy: every gate, and every figure beside the gates."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -8,12 +8,12 @@ from signoff.domain.assessment import Assessment, Curves
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence
-from signoff.domain.finding import Finding
+from signoff.domain.finding import Finding, Outcome
 from signoff.domain.gates.deflated_sharpe import deflated_sharpe
 from signoff.domain.gates.dsr import downside_sensitivity
 from signoff.domain.gates.figures import absent
 from signoff.domain.gates.hansen_spa import hansen_spa
-from signoff.domain.gates.high_sharpe import too_high
+from signoff.domain.gates.high_sharpe import too_high, unused
 from signoff.domain.gates.inference import benchmark_summary, inference_latencies
 from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dates, sharpe_comparison
 from signoff.domain.gates.paper import paper_summary
@@ -56,7 +56,14 @@ def silent(_step: str, _done: int, _total: int) -> None:
     """Report no progress."""
 
 
-def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress = silent) -> Assessment:
+def assess(
+    evidence: Evidence,
+    dossier: Dossier,
+    policy: Policy,
+    progress: Progress = silent,
+    *,
+    gates: Sequence[Gate] = GATES,
+) -> Assessment:
     """Every computed figure of sections 1 to 3 of the memo; `progress` hears of each gate as it begins.
 
     The dossier's stricter thresholds are applied here, so no caller can forget them; where it tries to loosen one the
@@ -67,21 +74,24 @@ def assess(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progr
             f"{evidence.backtest.source.name}: expected daily returns, found no rows; add the backtest to the dossier"
         )
     with returns_up_to(evidence.largest_return or LARGEST):
-        return _assessed(evidence, dossier, policy, progress)
+        return _assessed(evidence, dossier, policy, progress, gates)
 
 
-def _assessed(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress) -> Assessment:
+def _assessed(
+    evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress, gates: Sequence[Gate]
+) -> Assessment:
     policy, _ = tighten(policy, dossier.plan.tighten)
     var = policy.gates.var
+    high = too_high(evidence, dossier, policy)
     compared = sharpe_comparison(evidence.backtest, evidence.backtest_previous)
     trend, volatility = regime_contrasts(evidence.backtest)
     header = dossier.header
     latency_new, latency_old, latencies = inference_latencies(evidence, header.version, header.previous_version)
     return Assessment(
-        findings=tuple(_judged(evidence, dossier, policy, progress)),
+        findings=_beside_each_other(tuple(_judged(evidence, dossier, policy, progress, gates))),
         period=evidence.backtest.period,
         time=evidence.backtest.time,
-        metrics=metric_rows(evidence, dossier.validation.targets, too_high(evidence, dossier, policy)),
+        metrics=metric_rows(evidence, dossier.validation.targets, high, unused(dossier, policy, high)),
         sharpe_difference=compared.difference,
         sharpe_difference_p=compared.p_value,
         sharpe_difference_bootstrap_p=compared.bootstrap_p,
@@ -105,13 +115,34 @@ def _assessed(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Pr
     )
 
 
-def _judged(evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress) -> Iterator[Finding]:
+def _judged(
+    evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress, gates: Sequence[Gate]
+) -> Iterator[Finding]:
     high = too_high(evidence, dossier, policy)
-    for done, gate in enumerate(GATES):
-        progress(gate.__name__.replace("_", " "), done, len(GATES))
+    keys = set[str]()
+    for done, gate in enumerate(gates):
+        progress(gate.__name__.replace("_", " "), done, len(gates))
         finding = _with_left_out(gate(evidence, dossier, policy), evidence)
+        if finding.key in keys:
+            raise BadInputError(f"Expected one gate of the key {finding.key}, found two. Name each gate once.")
+        keys.add(finding.key)
         yield high.on(finding) if high is not None and finding.key in OF_THE_RECORD else finding
-    progress("the figures beside the gates", len(GATES), len(GATES))
+    progress("the figures beside the gates", len(gates), len(gates))
+
+
+def _beside_each_other(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """The findings, where PBO says that it passes beside a deflated Sharpe ratio that fails."""
+    deflated = next((one for one in findings if one.key == "deflated_sharpe"), None)
+    if deflated is None or deflated.outcome is not Outcome.FAIL:
+        return findings
+    said = (
+        f"The {deflated.title} of {deflated.statistic.text} fails ({deflated.comparison.value} "
+        f"{deflated.threshold.text} is needed): many failing trials lower PBO, so this pass alone is no sign of skill."
+    )
+    return tuple(
+        replace(one, reason=f"{one.reason} {said}") if one.key == "pbo" and one.outcome is Outcome.PASS else one
+        for one in findings
+    )
 
 
 def _with_left_out(finding: Finding, evidence: Evidence) -> Finding:

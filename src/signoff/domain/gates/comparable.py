@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from signoff.domain.evidence import Days, Floats, Returns
-from signoff.domain.sampling import Frequency, row_spans
+from signoff.domain.frequency import Frequency
+from signoff.domain.sampling import row_spans
 
 EDGE: Final = np.timedelta64(3, "D")
 """Days that may lie between the edge of a period and its first row: a weekend and a holiday."""

@@ -13,6 +13,7 @@ from signoff.domain.evidence import Evidence, Floats, Returns, Trials
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.among_trials import shared_rows
 from signoff.domain.gates.figures import figure
+from signoff.domain.gates.sessions import at_their_worst, hangs_on_missing
 from signoff.domain.gates.sub_families import SubFamily, junk, of_deflation
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.trials import Bets, Family, bets_of, difference, judged_family, membership, sides
@@ -112,6 +113,12 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
             )
         never = 0 if idle is None else idle.trials
         result = _deflated(sample, bets.size + never, spread.variance)
+        fuller = at_their_worst(evidence, returns)
+        unsettled: tuple[str, ...] = ()
+        if fuller is not None:
+            worse = _deflated(_moments(time.excess(fuller), time), bets.size + never, spread.variance).probability
+            found = f"the probability would be {number(worse, Unit.PROBABILITY, 3)}"
+            unsettled = () if worse >= gate.threshold else (hangs_on_missing(evidence, float(returns.min()), found),)
         passes = result.probability >= gate.threshold
         coarser = _coarser(sample, trials, bets, gate.threshold, never) if passes else None
         parts = _parts(evidence, sample, bets, spread, policy, never)
@@ -133,6 +140,7 @@ def deflated_sharpe(evidence: Evidence, dossier: Dossier, policy: Policy) -> Fin
                 *(quantity for part in parts for quantity in part.figures()),
             ),
             objections=tuple(text for text in objections if text),
+            unsettled=unsettled,
             turning_point=_turning_point(sample, result.threshold, gate.threshold),
             charts=(_picture(sample, result.threshold, spread.sharpes),),
         )

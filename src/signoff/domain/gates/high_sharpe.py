@@ -83,5 +83,15 @@ def too_high(evidence: Evidence, dossier: Dossier, policy: Policy) -> TooHigh | 
     )
 
 
+def unused(dossier: Dossier, policy: Policy, high: TooHigh | None) -> str:
+    """That a ratio was declared for which nothing asked; empty where none was, or where it was asked for."""
+    if dossier.evidence.high_sharpe is None or high is not None:
+        return ""
+    return (
+        "evidence.high_sharpe of dossier.yaml had no use: the backtest's annual Sharpe ratio is not above the policy's "
+        f"limit of {_said(policy.gates.largest_sharpe)} (gates.largest_sharpe)."
+    )
+
+
 def _said(sharpe: float) -> str:
     return number(sharpe, Unit.RATIO)

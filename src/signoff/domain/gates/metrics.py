@@ -84,12 +84,14 @@ METRICS: Final = (
 )
 
 
-def metric_rows(evidence: Evidence, targets: Targets, high: TooHigh | None = None) -> tuple[MetricRow, ...]:
-    """The five rows in the memo's order; `high` is a Sharpe ratio that is above the policy's limit."""
-    return tuple(_row(metric, evidence, targets, high) for metric in METRICS)
+def metric_rows(
+    evidence: Evidence, targets: Targets, high: TooHigh | None = None, note: str = ""
+) -> tuple[MetricRow, ...]:
+    """The five rows in the memo's order; `high` is a Sharpe ratio above the policy's limit, `note` one more note."""
+    return tuple(_row(metric, evidence, targets, high, note) for metric in METRICS)
 
 
-def _row(metric: Metric, evidence: Evidence, targets: Targets, high: TooHigh | None) -> MetricRow:
+def _row(metric: Metric, evidence: Evidence, targets: Targets, high: TooHigh | None, note: str) -> MetricRow:
     name = f"metrics.{metric.key}"
     new = _measured(metric, f"{name}.new", evidence.backtest)
     if evidence.backtest_previous is None:
@@ -111,7 +113,9 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets, high: TooHigh | N
             target,
             is_short=less_than_a_year(evidence) is not None or (high is not None and not high.is_declared),
         ),
-        notes=(*((high.words,) if high else ()), *_notes(evidence)) if metric.key == SHARPE else (),
+        notes=tuple(filter(None, (high.words if high else "", note, *_notes(evidence))))
+        if metric.key == SHARPE
+        else (),
         figures=autocorrelation_figures(evidence.backtest) if metric.key == SHARPE else (),
     )
 

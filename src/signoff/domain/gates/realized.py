@@ -6,7 +6,7 @@ prediction or one or two sessions later; one beginning holds for the whole table
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -29,6 +29,10 @@ MOSTLY: Final = 0.5
 """The share of rows on which a cause has to hold to be named."""
 SMALLEST: Final = -1 + 1e-12
 UNROUNDED: Final = 1e-12
+MOST_OF_ASSETS: Final = 1_000_000
+FEW_ASSETS: Final = 20
+MOST_SAMPLED: Final = 100_000
+"""Rows that are compared where nothing is decided: five million are not spread out for one printed share."""
 
 Places = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -36,25 +40,79 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """On which share of the `rows` that both tables have `realized` is the assets' return, and why it may not be."""
+    """On which share of the `rows` that both tables have `realized` is the assets' return, and why it may not be.
+
+    `others` are the places of the predictions on which it is another return.
+    """
 
     share: float
     rows: int
     horizon: int
     cause: str
+    others: Places
+
+    @property
+    def found(self) -> str:
+        """The share with its rows."""
+        return f"{number(self.share, Unit.PERCENT, 1)}% of {self.rows:,} rows that both have"
 
     def words(self, limit: float, predictions: str, assets: str) -> str:
         """Why the predictions are not judged."""
         sessions = "1 session" if self.horizon == 1 else f"{self.horizon} sessions"
         return (
             f"Column realized of {predictions} is the return of {assets}, compounded over the {sessions} of "
-            f"validation.prediction_horizon, on {number(self.share, Unit.PERCENT, 1)}% of {self.rows:,} rows that "
-            f"both have; expected at least {number(limit, Unit.PERCENT, 0)}% (gates.spa.realized_agreement). "
-            f"{self.cause} Write the returns that came after each prediction as fractions, or correct the horizon."
+            f"validation.prediction_horizon, on {self.found}; expected at least {number(limit, Unit.PERCENT, 0)}% "
+            f"(gates.spa.realized_agreement). {self.cause} Write the returns that came after each prediction as "
+            "fractions, or correct the horizon."
         )
 
     def figures(self) -> Iterator[Quantity]:
         yield percent("gates.spa.realized_agrees", self.share, n=self.rows)
+
+
+def sampled_agreement(evidence: Evidence, horizon: int) -> Agreement | None:
+    """The agreement at a horizon that nobody declared, on a random sample where rows or assets are many."""
+    predictions, assets = evidence.predictions, evidence.asset_returns
+    if predictions is None or assets is None:
+        return None
+    rng, symbols = np.random.default_rng(0), predictions.symbols
+    rows = np.arange(0)
+    if assets.returns.size > MOST_OF_ASSETS:
+        names = symbols.names if isinstance(symbols, CodedSymbols) else np.unique(symbols[:MOST_SAMPLED])
+        few = rng.permutation(names)[:FEW_ASSETS]
+        assets = _of_assets(assets, few)
+        coded = _coded(names, np.sort(few)) >= 0
+        rows = np.flatnonzero(coded[symbols.codes] if isinstance(symbols, CodedSymbols) else _is_any(symbols, few))
+    elif predictions.prediction.size > MOST_SAMPLED:
+        rows = np.unique(rng.integers(0, predictions.prediction.size, MOST_SAMPLED))
+    if rows.size > MOST_SAMPLED:
+        rows = rows[np.unique(rng.integers(0, rows.size, MOST_SAMPLED))]
+    told = predictions if not rows.size else _of_rows(predictions, rows)
+    return agreement(replace(evidence, predictions=told, asset_returns=assets), horizon)
+
+
+def _of_rows(predictions: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    return replace(
+        predictions,
+        timestamps=predictions.timestamps[rows],
+        symbols=predictions.symbols[rows],
+        prediction=predictions.prediction[rows],
+        realized=predictions.realized[rows],
+        confidence=None,
+    )
+
+
+def _of_assets(assets: AssetReturns, names: NDArray[np.str_]) -> AssetReturns:
+    kept = _is_any(assets.symbols, names)
+    return replace(assets, dates=assets.dates[kept], symbols=assets.symbols[kept], returns=assets.returns[kept])
+
+
+def _is_any(symbols: NDArray[np.str_], names: NDArray[np.str_]) -> Flags:
+    """Where a long column of names has one of a few; one name at a time, since sorting it would copy it."""
+    found = np.zeros(symbols.size, dtype=np.bool_)
+    for name in names:
+        found |= symbols == name
+    return found
 
 
 def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
@@ -72,13 +130,20 @@ def agreement(evidence: Evidence, horizon: int | None) -> Agreement | None:
     cause = next((said for one in begun if (said := one.cause)), "")
     if not cause and earlier is not None and earlier.share > MOSTLY:
         cause = "It is the return before each prediction."
-    return Agreement(share=best.share, rows=best.rows, horizon=horizon, cause=cause or "No unit explains it.")
+    return Agreement(
+        share=best.share,
+        rows=best.rows,
+        horizon=horizon,
+        cause=cause or "No unit explains it.",
+        others=best.others,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Held:
     """Realised returns beside what they should be, on the rows of one beginning that say anything."""
 
+    told: Flags
     came: Floats
     should: Floats
     days: NDArray[np.datetime64]
@@ -93,6 +158,7 @@ class _Held:
         if told.sum() < FEWEST:
             return None
         return cls(
+            told=told,
             came=predictions.realized[told],
             should=expected[told],
             days=predictions.timestamps[told].astype("datetime64[D]"),
@@ -106,6 +172,13 @@ class _Held:
     @property
     def share(self) -> float:
         return self._share(self.came, self.within)
+
+    @property
+    def others(self) -> Places:
+        """The places of the rows whose realised return is another one."""
+        is_other = self.told.copy()
+        is_other[self.told] = np.abs(self.came - self.should) > self.within
+        return np.flatnonzero(is_other).astype(np.int64)
 
     @property
     def cause(self) -> str:

@@ -8,15 +8,18 @@ from dataclasses import replace
 from math import floor
 from typing import Final
 
+import numpy as np
+
 from signoff.domain.bars import BarCount
 from signoff.domain.dossier import Dossier
-from signoff.domain.evidence import Evidence
+from signoff.domain.evidence import Evidence, Floats
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.frequency import Frequency
 from signoff.domain.gates.track import less_than_a_year, track_record
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
-from signoff.domain.quantity import Quantity, Unit, count
-from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Days, Frequency, coverage
+from signoff.domain.quantity import Quantity, Unit, count, number
+from signoff.domain.sampling import EVERY_DAY, WEEKDAYS, Coverage, Days, coverage
 from signoff.stats.sample import vector
 
 MOST_NAMED: Final = 5
@@ -90,6 +93,25 @@ def differences(evidence: Evidence) -> tuple[str, ...]:
     )
 
 
+def at_their_worst(evidence: Evidence, returns: Floats) -> Floats | None:
+    """The record with the worst return on every session that the backtest lacks; None where it lacks none."""
+    missing = _held(evidence)[0].missing.size
+    if not missing or not returns.size:
+        return None
+    return np.concatenate([returns, np.full(missing, returns.min())])
+
+
+def hangs_on_missing(evidence: Evidence, worst: float, found: str) -> str:
+    """Why a pass is none: it would fail with the `worst` return on the sessions that the backtest lacks."""
+    held = _held(evidence)[0]
+    own = named(held.calendar, held.frequency)
+    return (
+        f"The verdict hangs on the {held.missing.size:,} of {held.expected:,} {held.frequency.unit}s of {own} that "
+        f"{held.table} lacks ({_first(held.missing)}): had each carried the "
+        f"worst return of the record ({number(worst, Unit.PERCENT, 2)}%), {found}. Add their rows."
+    )
+
+
 def _held(evidence: Evidence) -> tuple[Coverage, ...]:
     backtest = evidence.backtest
     return evidence.coverage or (coverage("backtest", backtest.dates, backtest.time, None),)
@@ -148,13 +170,14 @@ def _of_bars(bars: BarCount | None) -> str:
     if bars is None:
         return ""
     usual = f"Its days usually have {bars.usual:,} bar{'s' * (bars.usual != 1)}"
+    blind = f" A single missing bar of {bars.loose:,} early closes is not counted." if bars.loose else ""
     if not bars.short:
-        return f"{usual}, and none has fewer than are usual on it ({bars.expected:,} bars)."
+        return f"{usual}, and none has fewer than are usual on it ({bars.expected:,} bars).{blind}"
     shown = ", ".join(f"{one.day} has {one.held:,} of {one.usual:,}" for one in bars.short[:MOST_NAMED])
     rest = f" and {len(bars.short) - MOST_NAMED:,} more days" if len(bars.short) > MOST_NAMED else ""
     return (
         f"{usual}; {len(bars.short):,} days are short and lack {bars.missing:,} of {bars.expected:,} bars "
-        f"({shown}{rest})."
+        f"({shown}{rest}).{blind}"
     )
 
 

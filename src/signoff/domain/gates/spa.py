@@ -13,7 +13,7 @@ from signoff.domain.dossier import Dossier, PredictionKind
 from signoff.domain.evidence import Evidence, Predictions
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
-from signoff.domain.gates.realized import agreement
+from signoff.domain.gates.realized import Agreement, agreement, sampled_agreement
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
@@ -73,6 +73,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         dates = _dates_without(predictions.timestamps.astype("datetime64[D]"), evidence.backtest.dates)
         limit = policy.gates.sessions.limit_pct / 100
         omitted = _Omitted.of(dates, predictions, result, limit)
+        worse = value if held is None else _were_wrong(held, predictions, result, neutral, is_waived=is_waived)
         hangs = value >= gate.threshold and value * fewest / (fewest + omitted.rows) < gate.threshold
         return Measurement(
             value=value,
@@ -84,7 +85,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
             else result.convention,
             explanation=f"{_explanation(result, is_waived=is_waived)} {_effective(result, inferred, declared)}"
             f"{_absent(predictions, result, gate.threshold, value)}{omitted.said(hangs=hangs)}"
-            f"{_not_held(evidence, declared)}",
+            f"{_not_held(evidence, declared, inferred)}",
             figures=(
                 *_figures(result),
                 *(held.figures() if held is not None else ()),
@@ -92,6 +93,7 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
                 count("gates.spa.dates_absent", dates.absent),
             ),
             objections=omitted.objections(limit) if hangs else (),
+            unsettled=() if held is None or worse >= gate.threshold else (_hangs_on_others(held, worse),),
             turning_point=_turning_point(result, gate.threshold, is_waived=is_waived),
             charts=(_picture(result, gate.threshold),),
         )
@@ -128,13 +130,45 @@ def _effective(result: SymmetricPredictionAccuracy, inferred: int, declared: int
     return f"Clustered by {result.dates:,} dates they count for less: {worth} ({overlap}, {how})."
 
 
-def _not_held(evidence: Evidence, declared: int | None) -> str:
+def _not_held(evidence: Evidence, declared: int | None, inferred: int) -> str:
     """A sentence that says `realized` was not compared with asset returns, where the release has both tables."""
     if evidence.asset_returns is None or declared is not None:
         return ""
+    found = sampled_agreement(evidence, inferred)
+    at = f"the inferred horizon of {inferred} session{'s' * (inferred > 1)}"
+    seen = f"At {at} too few rows have the assets' returns to compare." if found is None else ""
+    if found is not None:
+        seen = f"At {at} it is the assets' return on {found.found}."
     return (
         " Column realized was not held against asset_returns, since validation.prediction_horizon is not declared: it "
-        "is its author's word."
+        f"is its author's word. {seen}"
+    )
+
+
+def _were_wrong(
+    held: Agreement, predictions: Predictions, result: SymmetricPredictionAccuracy, neutral: float, *, is_waived: bool
+) -> float:
+    """The score if every prediction were a miss whose realised return is not that of its asset."""
+    said, came = predictions.prediction[held.others] - neutral, predictions.realized[held.others]
+
+    def bound(sign: int, accuracy: float, n: int, effective: float) -> float:
+        is_own = sign * said > 0
+        hits, zeros = int((is_own & (sign * came > 0)).sum()), int((is_own & (came == 0)).sum())
+        rows = n + zeros
+        return wilson_bound(max(0.0, accuracy * n - hits) / rows, effective * rows / n) if n else 0.0
+
+    long = bound(1, result.long_accuracy, result.long_n, result.long_effective_n)
+    if is_waived:
+        return long
+    return min(long, bound(-1, result.short_accuracy, result.short_n, result.short_effective_n))
+
+
+def _hangs_on_others(held: Agreement, worse: float) -> str:
+    """Why a pass is none: it needs rows whose realised return is not that of the assets."""
+    return (
+        f"Column realized is another return than that of the assets on {held.others.size:,} of {held.rows:,} rows, and "
+        f"the verdict hangs on these: with all of them counted as wrong the score is {number(worse, Unit.RATIO, 3)}. "
+        "Write the assets' returns after each of these predictions."
     )
 
 

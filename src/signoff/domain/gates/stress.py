@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from signoff.domain.assessment import StressRow
 from signoff.domain.dossier import StressWindow
 from signoff.domain.evidence import AssetReturns, Days, Evidence, Floats, Positions, Returns, Symbols
+from signoff.domain.frequency import Frequency
 from signoff.domain.gates.figures import absent, figure
 from signoff.domain.quantity import Quantity, Unit, number
-from signoff.domain.sampling import Frequency, Sampling, inferred, row_spans
+from signoff.domain.sampling import Sampling, inferred, row_spans
 from signoff.stats.errors import InsufficientData
 from signoff.stats.performance import max_drawdown, sharpe_ratio
 

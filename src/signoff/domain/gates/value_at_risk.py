@@ -16,11 +16,13 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Days, Evidence, Floats, Returns
 from signoff.domain.filled import Filled, idle
 from signoff.domain.finding import Comparison, Finding
+from signoff.domain.frequency import Frequency
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import track_record, windowed
 from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
+from signoff.domain.sampling import Sampling
 from signoff.stats.coverage import Christoffersen, LikelihoodRatio, christoffersen, kupiec
 from signoff.stats.value_at_risk import (
     SHORTFALL_CONVENTION,
@@ -69,11 +71,12 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         quiet = idle(backtest.dates, returns)
         backtest = _without(backtest, quiet)
         returns = backtest.returns
-        available = returns.size - forecast_window(gate, backtest)
-        if available < MIN_FORECASTS:
+        needed = forecast_window(gate, backtest) + MIN_FORECASTS
+        if returns.size < needed:
             return Lack(
                 f"The backtest has {time.counted(returns.size)}{_and_idle(quiet)}; {length} before the first forecast "
-                f"and {MIN_FORECASTS} forecasts are needed to test coverage."
+                f"and {MIN_FORECASTS} forecasts are needed to test coverage, {time.counted(needed)} in all. "
+                f"{_ways_out(needed, gate, time)}"
             )
         estimate = value_at_risk(returns, level=gate.level, method=gate.method)
         forecasts = rolling_forecasts(backtest, gate)
@@ -99,6 +102,23 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
         )
 
     return guarded(rule, measure)
+
+
+def _ways_out(needed: int, gate: VarGate, time: Sampling) -> str:
+    """What helps where a record is too short: more years, shorter rows, or what a firm may change in its policy."""
+    longer = f"a record of {needed / time.rows_a_year:.1f} years"
+    hand_in = f"Hand in {longer}"
+    shorter = ""
+    if time.frequency is not Frequency.DAILY:
+        hand_in = f"Hand in the daily returns of the same book, or {longer}"
+    elif gate.window_sessions > FEWEST_BEFORE:
+        shorter = (
+            f" shorten the window (gates.var.window_sessions: {gate.window_sessions}, at least {FEWEST_BEFORE}) or"
+        )
+    return (
+        f"{hand_in}. A firm may{shorter} make the gate advisory (gates.var.blocking: false) in its policy; the number "
+        "of forecasts is fixed."
+    )
 
 
 def _turning_point(estimate: float, exceptions: int, n: int, gate: VarGate) -> str:

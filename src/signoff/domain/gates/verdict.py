@@ -52,6 +52,7 @@ class Rule:
 class Measurement:
     """A statistic with all it rests on. An objection fails the gate whatever the statistic says.
 
+    `unsettled` says on what unknown figures a pass hangs: such a pass is inconclusive, and a failure stays one.
     `turning_point` says what would change the verdict, in the gate's own terms.
     """
 
@@ -62,6 +63,7 @@ class Measurement:
     explanation: str
     figures: tuple[Quantity, ...] = ()
     objections: tuple[str, ...] = ()
+    unsettled: tuple[str, ...] = ()
     turning_point: str = ""
     charts: tuple[Chart, ...] = ()
 
@@ -111,11 +113,13 @@ def _judged(rule: Rule, measured: Measurement) -> Finding:
     holds = rule.comparison.holds(value, rule.threshold)
     if holds and not isfinite(value):
         return _unmeasured(rule, Outcome.ERROR, "The statistic is infinite in the direction that would pass.")
-    passes = holds and not measured.objections
+    is_settled = not measured.unsettled
+    passes = holds and not measured.objections and is_settled
+    hangs = holds and not measured.objections and not is_settled
     return Finding(
         key=rule.key,
         title=rule.title,
-        outcome=Outcome.PASS if passes else Outcome.FAIL,
+        outcome=Outcome.PASS if passes else Outcome.INCONCLUSIVE if hangs else Outcome.FAIL,
         statistic=rule.quantity("statistic", value, measured.n, measured.source),
         comparison=rule.comparison,
         threshold=rule.quantity("threshold", rule.threshold),
@@ -123,7 +127,9 @@ def _judged(rule: Rule, measured: Measurement) -> Finding:
         is_near_miss=passes and rule.is_near(value),
         n=measured.n,
         method=f"{rule.method}; {measured.convention}",
-        reason=" ".join((_comparison(rule, value), *measured.objections, measured.explanation)),
+        reason=" ".join(
+            (_comparison(rule, value), *measured.objections, *measured.unsettled * hangs, measured.explanation)
+        ),
         figures=tuple(_defined(quantity) for quantity in measured.figures),
         turning_point=measured.turning_point,
         charts=measured.charts,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from signoff.domain.dossier import Restrictions
+from signoff.domain.limits import Restrictions
 from signoff.domain.live_metrics import tracked
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.pieces import ABSENT, declared, declared_by, lead_in, plain, upper_first

@@ -12,6 +12,7 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.events import Verdict
 from signoff.domain.evidence import Evidence
 from signoff.domain.floor import Floor, Origin
+from signoff.domain.frequency import Frequency
 from signoff.domain.memo.appendix import appendix
 from signoff.domain.memo.boundaries import boundaries
 from signoff.domain.memo.changes import lacking_words, unjustified
@@ -34,7 +35,7 @@ from signoff.domain.memo.worst import red_or_missing
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 from signoff.domain.rehearsal import recovery_time_in_words
-from signoff.domain.sampling import Frequency, Sampling
+from signoff.domain.sampling import Sampling
 from signoff.domain.venue import NO_VENUE, NOT_REHEARSED, VenueKind
 
 RISK_MATRIX = "attachments/risk_matrix.xlsx"

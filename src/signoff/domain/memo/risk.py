@@ -20,6 +20,7 @@ from signoff.domain.memo.document import (
     Checklist,
     Column,
     Fields,
+    Mark,
     Paragraph,
     Section,
     Table,
@@ -138,7 +139,7 @@ def _dependencies(kind: str, given: tuple[Dependency, ...], release: Release) ->
 
 
 def _recovery(release: Release) -> tuple[Block, ...]:
-    """A rehearsal measures both: the time to the verified revert, and what a killed process takes with it."""
+    """A rehearsal measures the time to the verified revert. What is lost with a disk takes a restore drill."""
     rehearsal = release.standing.rehearsal
     fields = Fields(
         (
@@ -150,7 +151,7 @@ def _recovery(release: Release) -> tuple[Block, ...]:
         return fields, Paragraph("Measured only in a rollback rehearsal; none is recorded.", is_note=True)
     note = _measured(rehearsal)
     if rehearsal.result.events_lost is None:
-        return fields, Paragraph(f"{note} The rehearsal did not measure an RPO.", is_note=True)
+        return fields, Paragraph(f"{note} RPO: no restore drill is on record.", is_note=True)
     killed = "RPO of the record, by killing a process that writes it; the loss of a disk or a site was not rehearsed."
     return fields, Paragraph(f"{note} {killed}", is_note=True)
 
@@ -185,8 +186,10 @@ def _measured(rehearsal: Rehearsal) -> str:
 def _lost(rehearsal: Rehearsal | None) -> Cell:
     """What was acknowledged and gone; nothing lost is no time lost."""
     lost = events_lost(rehearsal)
-    if rehearsal is None or not lost.is_provided:
+    if rehearsal is None:
         return ABSENT
+    if not lost.is_provided:
+        return Cell("not measured", mark=Mark.NOT_PROVIDED)
     seconds = "0 s: " if lost.value == 0 else ""
     return Cell(
         f"{seconds}{lost.text} of {rehearsal.result.events_acknowledged} acknowledged events lost", is_figure=True

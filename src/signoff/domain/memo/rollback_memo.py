@@ -11,7 +11,8 @@ from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING
 from signoff.domain.decisions import DEADLINE_OF
 from signoff.domain.deployment import IllegalHistoryError, replay
-from signoff.domain.flags import Flags, flags
+from signoff.domain.flags import Flags
+from signoff.domain.flags_of_releases import flags
 from signoff.domain.latch import Latch, evolve_latch
 from signoff.domain.memo.document import (
     Align,

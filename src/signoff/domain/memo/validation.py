@@ -41,6 +41,7 @@ from signoff.domain.memo.pieces import (
     words,
 )
 from signoff.domain.memo.release import Release
+from signoff.domain.memo.shared_causes import BELOW, SharedCause, shared_causes
 from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS, Quantity, signed_percent
 
 BACKTEST_REPORT: Final = "attachments/backtest_report.pdf"
@@ -119,7 +120,7 @@ def front(release: Release) -> tuple[Section, ...]:
         Section(
             "2.1", f"Backtest, {start} to {end}", (_equity(release), _metrics_table(release), *_plus_minus(release))
         ),
-        Section("2.2", "Risk validation gates", (_gates_table(release),)),
+        Section("2.2", "Risk validation gates", tuple(_gates_tables(release))),
     )
 
 
@@ -219,7 +220,16 @@ def _previous(release: Release) -> str:
     return "previous" if previous is None else versioned(previous)
 
 
-def _gates_table(release: Release) -> Table:
+def _gates_tables(release: Release) -> Iterator[Table]:
+    """The gates, and beneath them each cause that several of them wait for."""
+    causes = shared_causes(release.assessment.findings)
+    yield _gates_table(release, causes)
+    if causes:
+        columns = (Column("Gates that wait for one cause"), Column("Cause"))
+        yield Table(columns, tuple((Cell(gates_in_words(one.findings)), Cell(one.words)) for one in causes))
+
+
+def _gates_table(release: Release, causes: tuple[SharedCause, ...]) -> Table:
     columns = (
         Column("Gate"),
         Column("Threshold", Align.RIGHT),
@@ -233,7 +243,7 @@ def _gates_table(release: Release) -> Table:
             Cell(_titled(finding), is_strong=finding.key in own),
             _threshold(finding),
             figure(finding.statistic),
-            Cell(_how(finding)),
+            Cell(_how(finding, causes)),
             status(Mark(finding.word)),
         )
         for finding in release.assessment.findings
@@ -249,10 +259,11 @@ def _threshold(finding: Finding) -> Cell:
     return Cell(f"{finding.comparison.value} {finding.threshold.text}", is_figure=True)
 
 
-def _how(finding: Finding) -> str:
-    """The sample behind a gate in a few words; where nothing was measured, the reason."""
+def _how(finding: Finding, causes: tuple[SharedCause, ...]) -> str:
+    """The sample behind a gate in a few words; where nothing was measured, the reason, or what it adds to others'."""
     if finding.outcome in {Outcome.INCONCLUSIVE, Outcome.ERROR}:
-        return finding.reason
+        own = next((one.own[finding.key] for one in causes if finding.key in one.own), None)
+        return finding.reason if own is None else f"{BELOW} {own}".rstrip()
     known = {quantity.name.rpartition(".")[2]: quantity for quantity in finding.figures}
     patterns = _HOW.get(finding.key) or ()
     parts = [pattern.format(known[name].text) for name, pattern in patterns if name in known]
@@ -274,7 +285,7 @@ def _turns(finding: Finding, known: Mapping[str, Quantity], name: str) -> bool:
 def _gates(release: Release) -> Iterator[Block]:
     assessment = release.assessment
     yield Paragraph(_must_pass(release))
-    yield _gates_table(release)
+    yield from _gates_tables(release)
     if assessment.blocking and release.overrides:
         who = joined(f"{s.person} ({s.role.title})" for s in release.overrides)
         word = Mark.OVERRIDDEN if release.is_overridden else Mark.PENDING

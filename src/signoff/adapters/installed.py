@@ -1,0 +1,115 @@
+"""A notifier and gates that installed packages bring, held to what Signoff expects of its own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property, wraps
+from typing import Final
+
+from signoff.adapters.outside import Outside
+from signoff.domain.dossier import Dossier
+from signoff.domain.errors import NotTakenError, SignoffError, UnavailableError
+from signoff.domain.evidence import Evidence
+from signoff.domain.finding import Comparison, Finding, Outcome
+from signoff.domain.gates import Gate
+from signoff.domain.policy import Policy
+from signoff.domain.quantity import Quantity, Unit
+from signoff.ports.budget import Budget
+from signoff.ports.notices import Receipt, Receiver, Severity
+
+Find = Callable[[], tuple[Callable[[], Receiver], bool]]
+BUDGET: Final = Budget(total_s=10.0)
+
+
+class InstalledNotifier:
+    """The notifier of this name. `find` loads and makes it; a message that it does not answer for stays due."""
+
+    def __init__(
+        self, name: str, find: Callable[[], tuple[Callable[[], Receiver], bool]], budget: Budget = BUDGET
+    ) -> None:
+        self._name, self._find = name, find
+        self._outside = Outside(f"the notifier {name}", budget)
+
+    @property
+    def place(self) -> str:
+        """The notifier by its name."""
+        return f"notifier {self._name}"
+
+    def send(self, identity: str, channel: str, subject: str, text: str, severity: Severity) -> Receipt | None:
+        """Deliver one message."""
+        try:
+            found = self._outside.ask(
+                f"send {identity}", lambda: self._receiver.send(identity, channel, subject, text, severity)
+            )
+        except SignoffError:
+            raise
+        except Exception as error:
+            raise NotTakenError(
+                f"The notifier {self._name} failed: {type(error).__name__}: {error}. The message stays due.",
+                is_of_receiver=True,
+            ) from error
+        if found is not None and not isinstance(found, Receipt):
+            raise NotTakenError(
+                f"The notifier {self._name} answered {found!r}: expected a Receipt or None. The message stays due.",
+                is_of_receiver=True,
+            )
+        return found
+
+    @cached_property
+    def _receiver(self) -> Receiver:
+        try:
+            make, _ = self._find()
+        except SignoffError as error:
+            raise UnavailableError(str(error)) from error
+        return make()
+
+
+def held(gate: Gate, package: str, name: str) -> Gate:
+    """A gate of a package: its method names the package, and what it cannot judge or words wrongly is an error."""
+
+    @wraps(gate)
+    def judged(evidence: Evidence, dossier: Dossier, policy: Policy) -> Finding:
+        try:
+            finding = gate(evidence, dossier, policy)
+            fault = _fault(finding, name)
+        except Exception as error:  # noqa: BLE001 - a gate that breaks, however it breaks, must block
+            return _broken(name, package, f"{type(error).__name__}: {error}")
+        if fault:
+            return _broken(name, package, fault)
+        return replace(finding, method=f"{finding.method}; gate of {package}")
+
+    return judged
+
+
+def _fault(finding: object, name: str) -> str:
+    """What is wrong with what a gate answered, "" where nothing is."""
+    if not isinstance(finding, Finding):
+        return f"expected a Finding, found {type(finding).__name__}"
+    if finding.key != name:
+        return f"expected a finding of the key {name}, as its entry point is called, found {finding.key}"
+    figures = (finding.statistic, finding.threshold, *finding.figures)
+    foreign = [figure.name for figure in figures if not figure.name.startswith(f"gates.{name}.")]
+    if foreign:
+        return f"expected figures named gates.{name}.…, found {foreign[0]}"
+    value, limit = finding.statistic.value, finding.threshold.value
+    is_met = value is not None and limit is not None and finding.comparison.holds(value, limit)
+    if finding.outcome is Outcome.PASS and not (is_met and finding.n > 0):
+        return f"it says pass, and its statistic {value} {finding.comparison} {limit} over {finding.n} does not"
+    return ""
+
+
+def _broken(name: str, package: str, why: str) -> Finding:
+    def unknown(part: str) -> Quantity:
+        return Quantity(name=f"gates.{name}.{part}", value=None, unit=Unit.RATIO, digits=3)
+
+    return Finding(
+        key=name,
+        title=name,
+        outcome=Outcome.ERROR,
+        statistic=unknown("statistic"),
+        comparison=Comparison.AT_LEAST,
+        threshold=unknown("threshold"),
+        is_blocking=True,
+        n=0,
+        method=f"gate of {package}",
+        reason=f"The gate could not be computed: {why}.",
+    )

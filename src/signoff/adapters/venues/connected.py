@@ -1,0 +1,100 @@
+"""A venue that an installed package brings: each call has a time budget, and whatever goes wrong there is unknown here.
+
+Nothing is opened before the first call, so that a venue that cannot be reached keeps no kill from turning the flags
+off. Its errors become UnavailableError: orders and positions are then unknown, never none.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+from signoff.adapters.outside import Breaker, Outside
+from signoff.domain.errors import SignoffError, UnavailableError
+from signoff.domain.flags import FlagsRevision
+from signoff.domain.venue import VenueKind
+from signoff.ports.budget import Budget
+from signoff.ports.orders import OpenOrder, OpenPosition, OrderHalt
+
+T = TypeVar("T")
+Make = Callable[[], OrderHalt]
+BUDGET: Final = Budget(total_s=5.0)
+# A venue is asked to cancel however often it did not answer before.
+NEVER_OPEN: Final = Breaker(most_failures=1 << 30)
+
+
+class ConnectedVenue:
+    """The venue of this name, opened by the first call to it.
+
+    `find` loads the function that makes it, and says whether its package calls it simulated.
+    """
+
+    def __init__(self, name: str, find: Callable[[], tuple[Make, bool]], budget: Budget = BUDGET) -> None:
+        self._name, self._find = name, find
+        self._outside = Outside(f"the venue {name}", budget, breaker=NEVER_OPEN)
+        self._venue: OrderHalt | None = None
+
+    @property
+    def kind(self) -> VenueKind:
+        """Connected, unless the function of the package says `is_simulated`."""
+        try:
+            _, is_simulated = self._found
+        except UnavailableError:
+            return VenueKind.CONNECTED
+        return VenueKind.SIMULATED if is_simulated else VenueKind.CONNECTED
+
+    def fence(self, scope: str, flags_revision: FlagsRevision) -> None:
+        """Refuse new orders of this scope made under this revision of the flags or an older one."""
+        self._ask(f"fence {scope}*", lambda venue: venue.fence(scope, flags_revision))
+
+    def cancel(self, scope: str, flags_revision: FlagsRevision) -> int:
+        """Ask for every open order of this scope to be cancelled."""
+        return self._ask(f"cancel {scope}*", lambda venue: _a_number(venue.cancel(scope, flags_revision)))
+
+    def open_orders(self, scope: str) -> tuple[OpenOrder, ...]:
+        """What is still open."""
+        return self._ask(f"open orders of {scope}*", lambda venue: _all(venue.open_orders(scope), OpenOrder))
+
+    def positions(self, scope: str) -> tuple[OpenPosition, ...]:
+        """What the models of this scope hold."""
+        return self._ask(f"positions of {scope}*", lambda venue: _all(venue.positions(scope), OpenPosition))
+
+    def lift(self, scope: str, flags_revision: FlagsRevision) -> None:
+        """Accept orders made under this revision or later again."""
+        self._ask(f"lift the fence of {scope}*", lambda venue: venue.lift(scope, flags_revision))
+
+    def _ask(self, what: str, call: Callable[[OrderHalt], T]) -> T:
+        try:
+            return self._outside.ask(what, lambda: call(self._opened()))
+        except SignoffError:
+            raise
+        except Exception as error:
+            raise UnavailableError(
+                f"The venue {self._name} failed ({what}): {type(error).__name__}: {error}. What it did is unknown."
+            ) from error
+
+    def _opened(self) -> OrderHalt:
+        if self._venue is None:
+            make, _ = self._found
+            self._venue = make()
+        return self._venue
+
+    @cached_property
+    def _found(self) -> tuple[Make, bool]:
+        try:
+            return self._find()
+        except SignoffError as error:
+            raise UnavailableError(str(error)) from error
+
+
+def _all(found: Any, kind: type[T]) -> tuple[T, ...]:  # noqa: ANN401 - what a foreign package answers
+    """The rows of an answer; anything else than rows of this kind says nothing."""
+    rows = tuple(found)
+    if not all(isinstance(row, kind) for row in rows):
+        raise TypeError(f"expected {kind.__name__} alone, found {', '.join(sorted({type(r).__name__ for r in rows}))}")
+    return rows
+
+
+def _a_number(found: Any) -> int:  # noqa: ANN401 - as above
+    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+        raise TypeError(f"expected how many orders were asked for, found {found!r}")
+    return found

@@ -1,0 +1,98 @@
+"""What other packages bring: venues, notifiers and gates, found by their entry points and chosen by name.
+
+An entry point of the group `signoff.venues` or `signoff.notifiers` names a function of a folder of its own in the home
+and of its options, the settings that begin with SIGNOFF_VENUE_ or SIGNOFF_NOTIFIER_ (HOST is the option "host"). One of
+`signoff.gates` names a gate. What is installed here is trusted as Signoff itself is: it runs in the same process.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from signoff.domain.errors import BadInputError
+
+
+class Group(StrEnum):
+    """The groups of entry points that are looked through."""
+
+    VENUES = "signoff.venues"
+    NOTIFIERS = "signoff.notifiers"
+    GATES = "signoff.gates"
+
+    @property
+    def setting(self) -> str:
+        """The setting that chooses one."""
+        return {"venues": "SIGNOFF_VENUE", "notifiers": "SIGNOFF_NOTIFIER", "gates": "SIGNOFF_GATES"}[self.kind]
+
+    @property
+    def kind(self) -> str:
+        """What the group holds, in the plural."""
+        return self.value.removeprefix("signoff.")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An extension by its name, and the options that the environment gives it."""
+
+    name: str
+    options: Mapping[str, str]
+
+
+def installed(group: Group) -> tuple[str, ...]:
+    """The names that the installed packages bring, in order."""
+    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+
+
+def entry(group: Group, name: str, source: str = "") -> EntryPoint:
+    """The entry point of this name, which one package brings. `source` is where it was named, else its setting."""
+    setting = source or group.setting
+    found = sorted(entry_points(group=group, name=name), key=origin)
+    if not found:
+        raise BadInputError(
+            f"Expected {setting} to name an entry point of the group {group}, found {name!r}; installed are: "
+            f"{', '.join(installed(group)) or 'none'}. Install the package that brings it, or correct the name."
+        )
+    if len({origin(one) for one in found}) > 1:
+        raise BadInputError(
+            f"Expected one package to bring {name!r} ({setting}), found {', '.join(origin(one) for one in found)}. "
+            "Remove all but one of them."
+        )
+    return found[0]
+
+
+def loaded(group: Group, name: str) -> Any:  # noqa: ANN401 - whatever the other package names there
+    """What the entry point names; refused with its own error where it cannot be imported."""
+    point = entry(group, name)
+    try:
+        return point.load()
+    except Exception as error:
+        raise BadInputError(
+            f"{name!r} ({group.setting}) of {origin(point)}: expected {point.value} to load, found "
+            f"{type(error).__name__}: {error}. Install what it needs, or correct the package."
+        ) from error
+
+
+def maker(group: Group, chosen: Chosen, home: Path) -> tuple[Callable[[], Any], bool]:
+    """What makes a venue or a notifier in its folder of the home, and whether its package calls it simulated."""
+    make = loaded(group, chosen.name)
+    folder = home / group.kind / chosen.name
+    return partial(make, folder, chosen.options), getattr(make, "is_simulated", False) is True
+
+
+def gate(name: str) -> tuple[Any, str]:
+    """The gate of this name, and the package that brings it."""
+    return loaded(Group.GATES, name), origin(entry(Group.GATES, name))
+
+
+def origin(point: EntryPoint) -> str:
+    """The package that brings an entry point, with its version."""
+    return "an unnamed package" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+
+
+def options(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The settings that begin so, by the rest of their names in small letters."""
+    return {name[len(prefix) :].lower(): value for name, value in environment.items() if name.startswith(prefix)}

@@ -1,0 +1,58 @@
+"""A gate is one file of another package: it judges beside the memo's own, and what it breaks or boasts blocks."""
+
+import json
+
+import pytest
+import release_folder
+import toy_package
+
+from signoff.cli.main import main
+
+NAMES = ("record_length", "breaks", "boasts", "misnamed")
+
+
+@pytest.fixture(scope="module")
+def dossier(tmp_path_factory):
+    return release_folder.make(tmp_path_factory.mktemp("release") / "dossier", sessions=300)
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    points = {name: ("gates", name) for name in NAMES}
+    return toy_package.installed(tmp_path_factory.mktemp("site"), "toy_parts", **points)
+
+
+@pytest.fixture
+def checked(package, dossier, monkeypatch, capsys):
+    def check(names, *options):
+        toy_package.on_path(monkeypatch, package, "toy_parts")
+        monkeypatch.setenv("SIGNOFF_GATES", names)
+        code = main(["check", str(dossier), "--json", *options])
+        return code, json.loads(capsys.readouterr().out)
+
+    return check
+
+
+def test_its_finding_stands_beside_the_others_and_names_its_package(checked, tmp_path):
+    code, document = checked("record_length", "--junit", str(tmp_path / "junit.xml"))
+    found = next(gate for gate in document["gates"] if gate["key"] == "record_length")
+    assert (code, found["outcome"], found["blocking"]) == (1, "fail", True)
+    assert "gate of toy_parts 1.0" in found["method"]
+    assert "The backtest has 300 sessions" in found["reason"]
+    assert "record_length" in (tmp_path / "junit.xml").read_text()
+
+
+def test_what_breaks_boasts_or_is_misnamed_is_an_error_that_blocks(checked):
+    _, document = checked("breaks, boasts, misnamed")
+    said = {gate["key"]: gate for gate in document["gates"]}
+    assert {said[name]["outcome"] for name in ("breaks", "boasts", "misnamed")} == {"error"}
+    assert "no such column" in said["breaks"]["reason"]
+    assert "it says pass, and its statistic 1.0" in said["boasts"]["reason"]
+    assert "expected a finding of the key misnamed" in said["misnamed"]["reason"]
+
+
+def test_a_gate_of_no_package_is_refused_before_anything_is_judged(package, dossier, monkeypatch, capsys):
+    toy_package.on_path(monkeypatch, package, "toy_parts")
+    monkeypatch.setenv("SIGNOFF_GATES", "record_lenght")
+    assert main(["check", str(dossier)]) == 2
+    assert "'record_lenght'; installed are: boasts, breaks, misnamed, record_length" in capsys.readouterr().err
