@@ -113,6 +113,16 @@ def memo(summary: str, findings: tuple = PASSING) -> Memo:
         ("the 30-day record has 30", "30"),
         ("the two thousand trials", "two thousand"),
         ("#1 of all models", "#1"),
+        ("a hit rate of seventy percent", "seventy"),
+        ("version 2.4 Sharpe", "2.4"),
+        ("the v2.4 Sharpe", "v2.4"),
+        ("step 95 percent", "95"),
+        ("the Q4 ratio", "Q4"),
+        ("May 95", "95"),
+        ("2017-99 wins", "2017-99"),
+        ("up by half", "by half"),
+        ("a third better", "a third better"),
+        ("two thirds of windows", "two"),
     ],
 )
 def test_a_bare_figure_is_refused_by_name(rest: str, named: str) -> None:
@@ -159,6 +169,88 @@ def test_the_refusal_of_a_bare_figure_gives_the_nearest_name() -> None:
 )
 def test_names_dates_and_figures_by_name_are_accepted(text: str) -> None:
     assert held(text) == ()
+
+
+PBO_FAILS = tuple(replace(f, outcome=Outcome.FAIL) if f.key == "pbo" else f for f in PASSING)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No gate was changed.",
+        "No gates were loosened for this release.",
+        "No threshold was changed.",
+        "A near miss counts as a pass within the margin.",
+        "PBO fails because the trials resemble each other; we ask for an override of PBO.",
+        "We ask for an override of PBO.",
+        "An override of PBO is asked for.",
+        "PBO's failure is explained in section 2.2.",
+        "The failing gate is PBO.",
+        "The failure of PBO is due to similar trials.",
+        "PBO does not pass: the trials are copies.",
+        "PBO is too high and fails.",
+        "PBO stands at {gates.pbo.statistic} and fails its limit of {gates.pbo.threshold}.",
+        "PBO of {gates.pbo.statistic} is above the limit of {gates.pbo.threshold}.",
+        "Paper Sharpe {paper.sharpe} over {paper.days}.",
+        "Paper Sharpe {paper.sharpe} over {paper.days}, at a slippage of {paper.slippage}.",
+        "Net Sharpe {metrics.sharpe.new} against {metrics.sharpe.old} for v1.1.0.",
+        "Sharpe {metrics.sharpe.new} (target {metrics.sharpe.target}).",
+        "Replaces v1.1.0 by v2.0.0: Sharpe {metrics.sharpe.new}, drawdown {metrics.max_drawdown.new}.",
+        "Trades {counts.symbols} US stocks; {counts.predictions} predictions, {counts.trading_days} trading days.",
+        "The universe has {counts.symbols} stocks, costs are {costs.backtest} and latency must stay under {declared.configuration.latency_sla_ms}.",
+        "DSR {gates.dsr.outcome}; PBO {gates.pbo.outcome}.",
+        "All gates but one pass.",
+        "All gates except PBO pass; we ask for an override.",
+        "Five of six gates pass, PBO fails.",
+        "Asks for {plan.allocation} of capital after {plan.shadow_days} in shadow.",
+        "It was trained on two more regimes.",
+        "We retrained the model on new data and added features.",
+        "The deployment starts on 2 January 2019 at 09:30, T-24h notices go out the day before.",
+        "The model goes live in Q1 2019.",
+        "Paper trading ran for {paper.days} with a correlation of {paper.correlation}.",
+        "In bear markets the Sharpe is {regimes.bear.sharpe}.",
+        "VaR is {risk.value_at_risk.new} at {risk.value_at_risk.level}.",
+        "Hit rate {metrics.hit_rate.new} over {counts.predictions} predictions.",
+        "The two-stage rollout begins in shadow; Sharpe {metrics.sharpe.new}.",
+        "The desk may cancel at any time.",
+        "Nothing else was changed.",
+        "None of the features was removed.",
+        "No features were dropped.",
+        "No other model is affected.",
+        "All features are point-in-time.",
+        "Every prediction is logged.",
+        "Each trade is attributed.",
+        "No data after the training window was used.",
+        "The previous model stays available as fallback.",
+        "The model passes through shadow first.",
+        "Orders pass the pre-trade controls before they reach the broker.",
+        "Time will tell.",
+        "PBO fails; all other gates pass.",
+        "Apart from PBO, all gates pass.",
+        "With the exception of PBO every gate passes.",
+        "PBO, alone, fails.",
+        "Only PBO fails.",
+        "PBO is the only gate that fails.",
+        "PBO missed its threshold by a little.",
+        "We know that PBO fails.",
+        "We propose to override PBO for the reasons in section 2.2.",
+        "The risk manager overrode PBO.",
+        "PBO was waived by the CTO.",
+        "DSR improved and SPA held, while PBO fails.",
+        "The unit tests pass and coverage grew.",
+        "No test was removed.",
+        "Higher-frequency data are used since 2018.",
+        "PBO (CSCV over {gates.pbo.trials} trials) fails.",
+        "The model has {features.new} features, {features.added} more than before.",
+        "Sharpe {metrics.sharpe.new}, beyond its target of {metrics.sharpe.target}; PBO fails.",
+        "Paper trading was profitable.",
+        "Paper trading beat the backtest.",
+    ],
+)
+def test_a_true_sentence_is_accepted_while_pbo_fails(text: str) -> None:
+    given = parts(text, findings=PBO_FAILS)
+
+    assert summary_contradictions(*given, facts(given[3])) == ()
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def _ascii(char: str) -> str:
         return " "
     if kind in {"Nd", "No"} and char not in "¹²³" and (value := digit(char, None)) is not None:
         return str(value)
-    if kind[0] != "L" and east_asian_width(char) not in {"F", "H"}:
+    if kind[0] != "L" and east_asian_width(char) not in {"F", "H"} and not normalize("NFKD", char).isalpha():
         return char
     bare = "".join(one for one in normalize("NFKD", char) if category(one) != "Mn")
     return bare if bare.isascii() else bare.casefold().translate(_DRAWN_LIKE)

@@ -52,10 +52,10 @@ _NAMES: Final = (
     r"\bv\d+(?:\.\d+)*[\w.+-]*(?<!\.)",
     r"\bversions?\s+\d+(?:\.\d+)*",
     r"(?<![\w.])\d+\.\d+\.\d+[\w.+-]*(?<!\.)",
-    r"\b\d{4}-\d{2}(?:-\d{2})?\b",
+    r"\b\d{4}-(?:0[1-9]|1[0-2])(?:-[0-3]\d)?\b",
     rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}(?:\s+\d{{4}})?\b",
     rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}\b",
-    rf"\b{_MONTH}\s+\d{{1,4}}\b(?!%|[.,]\d)",
+    rf"\b{_MONTH}\s+(?:[12]?\d|3[01]|(?:19|20)\d\d)\b(?!%|[.,]\d)",
     r"(?<!ratio of )\b\d{1,2}:\d{2}\b",
     r"\bT\s?[+\-−]\s?\d+\s?[dhm]?\b",
     r"\b(?:sections?|phases?|steps?|chapters?)\s+\d+(?:\.\d+)*\b",
@@ -63,10 +63,17 @@ _NAMES: Final = (
     r"\bp(?:50|90|95|99)\b",
     r"\b[HQ][1-4]\b",
     r"(?<![\w.])24/[57](?![\w.])",
-    r"\b\d{1,3}-(?:day|session|week|month|year)\b(?=\s+(?:\w+\s+)?(?:sharpe|returns?|VaR|value at risk|draw-?down|volatility"
-    r"|hit[ -]rate|latency|correlation|slippage)\b)",
     r"(?<![\w.,$])(?:19|20)\d\d(?![\w%]|[.,]\d)(?!\s+(?:\w+\s+)?(?:trials|features|predictions|sessions|configurations"
     r"|orders|days|stocks|symbols|trades|bps|basis|ms|milli\w+|seconds|points|per|%|dollars|USD|times|rows|gates))",
+)
+
+
+_WINDOW: Final = (
+    r"\b\d{1,3}-(?:day|session|week|month|year)\b(?=\s+(?:\w+\s+)?"
+    r"(?:sharpe|returns?|VaR|value at risk|draw-?down|volatility|hit[ -]rate|latency|correlation|slippage)\b)"
+)
+_NO_METRIC: Final = (
+    r"(?!\s+(?:sharpe|ratio|returns?|hit|win\w*|gains?|draw-?down|per ?cent|%|bps|sigma|alpha|profit)\b)"
 )
 
 
@@ -149,7 +156,7 @@ _OWN_FIGURES: Final = (
 )
 _PREVIOUS: Final = re.compile(
     r"(?<!than )(?<!over )(?<!with )(?<!to )(?<!against )(?<!versus )(?<!vs )(?<!from )(?<!replaces )"
-    r"\b(?:(?:the|our|its) )?(?:previous|old|former|incumbent|champion)\b",
+    r"\b(?:(?:the|our|its) )?(?:previous|old|former|incumbent|champion|predecessor)\b",
     re.IGNORECASE,
 )
 PREVIOUS: Final = "the previous version"
@@ -196,7 +203,8 @@ _FIGURE: Final = re.compile(
     r"(?<!\w)[+\-−–±$€£~<>≤≥#]*(?:[\w.,:/'’-]*\d[\w.,:/'’+\-−–]*%?|[½¼¾⅓⅔])"
     rf"|\b(?!(?<=\b(?:the|its|our)\s)(?:two|three|four)\s+(?!{_SPELT}\b|per|percent|points?|of|bps|basis|gates?\b)[a-z])"
     rf"{_SPELT}\b(?!-(?:sided|tailed|stage|step|way|factor|phase|tier)\b)(?:[\s-](?:and\s)?{_SPELT}\b)*"
-    r"|\bhalf\b(?=\s+(?:of|the|a|an|its|as)\b)",
+    r"|\bhalf\b(?=\s+(?:of|the|a|an|its|as)\b)|\bby (?:a |one )?(?:half|third|quarter|fifth|tenth)\b"
+    r"|\b(?:a|one) (?:third|quarter|fifth|tenth) (?:better|more|less|higher|lower|faster|of)\b",
     re.IGNORECASE,
 )
 # What may stand between the name of a figure and the figure.
@@ -313,10 +321,11 @@ def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         is_beside = last is not None and re.fullmatch(_BESIDE, plain[last[2] : start], re.IGNORECASE)
         is_about = any(re.search(subject.facts, fact.name) for subject in _SUBJECTS)
         scope, own_facts = _scope(plain, match.span(), (clause, start), None)
+        is_scoped = scope and (scope != PREVIOUS or _PREVIOUS.match(label.lstrip()))
         sentence = _sentence(plain, start)
         if last is not None and is_beside and is_about and not re.search(last[0].facts, fact.name):
             yield f"“{match[0]}” is not what its words say it is: “{label.strip()[-80:]}”."
-        elif scope and re.search(own_facts, fact.name) is None and fact.name.startswith("metrics."):
+        elif is_scoped and re.search(own_facts, fact.name) is None and fact.name.startswith("metrics."):
             yield f"“{match[0]}” is no figure of {scope}, which its sentence names."
         elif not all(re.search(w, sentence, re.IGNORECASE) for name, w in _SCOPES if re.search(name, fact.name)):
             yield f"“{match[0]}” is of a circumstance that its sentence does not name; say what {fact.name} is of."
@@ -328,7 +337,7 @@ def _without_names(text: str, known_words: Collection[str]) -> str:
         rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(words, key=len, reverse=True) if re.search(r"\d", word)
     ]
     named = [rf"(?<!\w){re.escape(word)}\s+\d+(?:\.\d+)+(?!\w)" for word in words]
-    for pattern in (*patterns, *named, *_NAMES):
+    for pattern in (*patterns, *named, _WINDOW, *(f"{name}{_NO_METRIC}" for name in _NAMES)):
         text = re.sub(pattern, _blank, text, flags=re.IGNORECASE)
     return text
 

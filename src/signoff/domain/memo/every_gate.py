@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from signoff.domain.memo.gate_names import Gate, gates_of, named
-from signoff.domain.memo.outcome_words import named_contradictions, sweeping
+from signoff.domain.memo.outcome_words import EXCEPT, named_contradictions, sweeping, unnamed_passes
 from signoff.domain.quantity import Quantity
 
 MOST_OUTCOMES: Final = 150
@@ -24,19 +24,19 @@ _NO: Final = r"no|none|not one|not a single|not any|not an?|zero|0|never an?|wit
 _ALL: Final = r"all|every|every single|each|any|both|100 ?%(?: of)?"
 _GATE_NOUN: Final = r"(?:gates?|hurdles?|validation (?:checks?|tests?|criteria|criterion))"
 _OTHER_NOUN: Final = (
-    r"(?:checks?|criteri(?:a|on)|requirements?|thresholds?"
+    r"(?:checks?|criteri(?:a|on)|requirements?|thresholds?|standards?|limits?|box(?:es)?|lights?|rules?"
     r"|(?<!unit )(?<!integration )(?<!stress )tests?(?!\s+(?:data|sets?|periods?|windows?|samples?|splits?)\b))"
 )
 _NOUN: Final = rf"(?:{_GATE_NOUN}|{_OTHER_NOUN})"
 _OTHER: Final = rf"{_NO}|{_ALL}|and|or|but|which|that|with|to|for|in|at|is|are|was|were"
 _BETWEEN: Final = rf"(?:(?!(?:{_OTHER})\b)[\w'’]+,?\s+){{0,6}}"
-_PASS_WORD: Final = r"(?:pass\w*|clear\w*|green|satisf\w*|met|meets?)"
-_OF_KIND: Final = r"(?:(?:memo['’]s|blocking|advisory|validation)\s+){0,2}"
+_PASS_WORD: Final = r"(?:pass\w*|clear\w*|green|satisf\w*|met|meets?|ok|fine|good|respected|ticked|fulfilled)"
+_OF_KIND: Final = r"(?:(?:memo['’]s|blocking|advisory|validation|mandatory|required)\s+){0,2}"
 _CLAIM: Final = re.compile(
     rf"\b(?:(?P<not>not)\s+)?(?P<how>{_NO}|{_ALL})\s+{_BETWEEN}{_NOUN}\b"
     rf"|\b{_NOUN}(?:\s+(?!(?:{_NO})\b)\w+){{0,2}}\s+(?P<after>all|each|none)\b"
-    rf"|(?<!of )(?P<these>\b(?:the|its|our|their|these|those))\s+{_OF_KIND}"
-    rf"{_NOUN}\b(?<=s|a)(?=(?:\s+\w+){{0,3}}?\s+{_PASS_WORD}\b)"
+    rf"|(?:(?<!of )\b(?:the|its|our|their|these|those)\s+|^\W*|[,:]\s+){_OF_KIND}"
+    rf"{_NOUN}\b(?<=s|a)(?=(?:\s+\w+){{0,3}}?[:\s]+{_PASS_WORD}\b)"
     rf"|\b(?P<over>pass\w*|clear\w*|satisf\w*|meets?|met)\s+(?:the|its|our|their|these|those)\s+"
     rf"{_OF_KIND}{_NOUN}\b(?<=s|a)"
     rf"|\b(?:everything\s+(?:\w+\s+){{0,2}}{_PASS_WORD}|pass(?:es|ed)?\s+everything|all\s+(?:is\s+)?green)\b",
@@ -51,7 +51,7 @@ _FAILS: Final = re.compile(
     re.IGNORECASE,
 )
 _PASSES: Final = re.compile(
-    r"\b(?:pass\w*|clear\w*|green|hold|held|met|meets?|satisf\w*|succe\w*|fine|ok(?:ay)?|good|well|clean|sound|fulfil\w*"
+    r"\b(?:pass\w*|clear\w*|green|holds?|held|met|meets?|satisf\w*|succe\w*|fine|ok(?:ay)?|good|well|clean|sound|fulfil\w*"
     r"|in order|compl(?:y|ies|iant)|positive|perfect\w*|excellent|flawless\w*|healthy|robust|respected|ticked)\b",
     re.IGNORECASE,
 )
@@ -71,12 +71,8 @@ _OTHERS: Final = re.compile(r"\b(?:else|others|the rest|remaining|other(?!\s+tha
 # "PB0": digits among letters are read as the letters that they are drawn like.
 _MIXED: Final = re.compile(r"\b(?=\w*[A-Za-z])(?=\w*\d)\w+\b")
 _LETTERS: Final = str.maketrans("01345", "oleas")
-_EXCEPT: Final = (
-    r"(?:except(?:ing)?(?: for)?|other than|apart from|aside from|besides?|save(?: for)?|excluding|but(?: for)?|"
-    r"bar(?:ring)?|with the exception of|leaving out)"
-)
 _UNNAMED: Final = re.compile(
-    rf"\b(?:{_ALL}|{_NO})\s+{_BETWEEN}{_NOUN},?\s+(?:(?:\w+\s+){{0,2}}(?:pass|fail)\w*,?\s+)?{_EXCEPT}\s+"
+    rf"\b(?:{_ALL}|{_NO})\s+{_BETWEEN}{_NOUN},?\s+(?:(?:\w+\s+){{0,2}}(?:pass|fail)\w*,?\s+)?{EXCEPT}\s+"
     rf"|\b(?:all|every)\s+but\s+(?=(?:[\w'’]+\s+){{0,5}}{_NOUN}\b)",
     re.IGNORECASE,
 )
@@ -104,13 +100,15 @@ def gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         for match in claims:
             yield from _contradiction(match, sentence, plain, gates, excepted)
         yield from sweeping(plain, gates, excepted)
+        if not claims and not named(sentence, gates):
+            yield from unnamed_passes(sentence, gates)
     yield from named_contradictions(text, gates, judged)
 
 
 def _exceptions(sentence: str, gates: Sequence[Gate]) -> tuple[str, list[Gate]]:
     """The sentence with what follows "except" blanked, and the gates that are named there."""
     excepted: list[Gate] = []
-    for match in re.finditer(rf",?\s*\b{_EXCEPT}\s+(?:the\s+)?", sentence, re.IGNORECASE):
+    for match in re.finditer(rf",?\s*\b{EXCEPT}\s+(?:the\s+)?", sentence, re.IGNORECASE):
         end, own = match.end(), list[Gate]()
         kind = re.match(rf"(?:{_KINDS})\b(?:\s+(?:ones?|gates?))?", sentence[end:], re.IGNORECASE)
         if kind is not None:

@@ -20,10 +20,10 @@ WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.ERROR: "ended in an error",
 }
 _SYNONYMS: Final[Mapping[str, str]] = {
-    "spa": r"symmetric accuracy|S\.\s?P\.\s?A",
-    "dsr": r"downside sensitivity|D\.\s?S\.\s?R",
-    "pbo": r"P\.\s?B\.\s?O|(?:backtest[\s-]+)?over-?\s?fit\w*|CSCV",
-    "var": r"V\.\s?a\.\s?R|values?[\s-]at[\s-]risk|Kupiec|Christoffersen",
+    "spa": r"symmetric accuracy|S[.·\s-]{1,2}P[.·\s-]{1,2}A",
+    "dsr": r"downside sensitivity|D[.·\s-]{1,2}S[.·\s-]{1,2}R",
+    "pbo": r"P[.·\s-]{1,2}B[.·\s-]{1,2}O|(?:backtest[\s-]+)?over-?\s?fit\w*|CSCV",
+    "var": r"V[.·\s-]{1,2}a[.·\s-]{1,2}R|values?[\s-]at[\s-]risk|Kupiec|Christoffersen",
     "walk_forward": r"walk[\s-]?forward",
     "deflated_sharpe": r"deflat(?:ed|ion)(?:[\s-]+sharpe)?|multiple[\s-]testing|selection bias",
     "hansen_spa": r"Hansen(?:['’]s)?(?:\s+(?:SPA|test))?|superior predictive ability|reality check|data[\s-]snooping",
@@ -91,7 +91,7 @@ def _names(key: str, title: str) -> str:
         is_common = re.fullmatch(r"[A-Z]?[a-z]+", name) is not None and title.partition(" ")[0] != name
         patterns.append(rf"{words}(?=\s+gates?\b)" if is_common and name != "var" else words)
     patterns += [synonyms] if (synonyms := _SYNONYMS.get(key)) else []
-    return rf"(?<![\w-])(?:{'|'.join(patterns)})(?![\w-])"
+    return rf"(?<![\w-])(?:{'|'.join(patterns)})(?!\w|-(?!gates?\b))"
 
 
 def named(text: str, gates: Sequence[Gate]) -> list[tuple[int, int, Gate]]:

@@ -23,17 +23,16 @@ _MISSED: Final = (
     r"|not\s+(?:\w+\s+){0,2}(?:pass\w*|clear\w*|met|meet|reach|hold|satisf\w+)|(?:does|do|did|has|ca|wo|could)n['’]t\s+(?:pass|clear|meet|reach|hold)"
     r"|(?:does|do|did)(?:\s+not|n['’]t)(?=\s*(?:$|[,.;:)]))"
 )
-_HINDERED: Final = (
-    r"block(?:s|ed|ing)?|overrid(?:es?|den|ing)|waive[dr]?|unmet|violat\w+|red|exception|rejected|short of"
-)
+_HINDERED: Final = r"block(?:s|ed|ing)?|overr[io]d\w*|waive[dr]?|unmet|violat\w+|red|exception|rejected|short of"
 _ELLIPSIS: Final = re.compile(r"(?:does|do|did)(?:\s+not|n['’]t)", re.IGNORECASE)
 _VERB: Final = re.compile(r"\b(?:pass|clear|fail|miss(?:es|ed))", re.IGNORECASE)
 _UNDECIDED: Final = (
     r"inconclusive|undecided|unknown|not evidenced|error|insufficient|too (?:few|little|short)"
     r"|(?:could|can) ?not be (?:comput|measur|decid|judg|evaluat)\w*"
 )
-_ABOVE: Final = r"above(?=\s+(?!all\b)\S)|exceed\w*|(?:higher|greater|more) than"
-_BELOW: Final = r"(?:below|beneath)(?=\s+\S)|(?:lower|less) than"
+_LINE: Final = r"(?=\s+(?:\S+\s+){0,4}?(?:\d|thresholds?|limits?|line|bar|mark|ask|allow|requir|maxim|minim|target|half|policy|level|what))"
+_ABOVE: Final = rf"(?:above|exceeds?|exceeded|(?:higher|greater|more) than){_LINE}"
+_BELOW: Final = rf"(?:below|beneath|(?:lower|less) than){_LINE}"
 # What takes an outcome back: "does not fail", "would fail", "failed until", "fails nothing".
 _DENIED: Final = re.compile(
     r"(?:\b(?:not?|never|without|cannot|nor|hardly|barely|scarcely|far from|free of|avoid\w*|if|unless|were|would|could"
@@ -44,7 +43,32 @@ _DENIED: Final = re.compile(
 _EMPTY: Final = re.compile(r"\W*(?:no|nothing|none|neither|nowhere|only (?:if|when|where))\b", re.IGNORECASE)
 _PAST: Final = re.compile(
     r"\b(?:until|earlier|previously|formerly|at first|initially|originally|historically|no longer|in the past"
+    r"|(?:in|for|under|with) (?:the |our )?(?:old|previous|former|prior|last)"
     rf"|(?:now|today|since|again|later|then|finally|eventually|meanwhile)\W+(?:\w+\W+){{0,2}}(?:{_GOOD}))\b",
+    re.IGNORECASE,
+)
+EXCEPT: Final = (
+    r"(?:except(?:ing)?(?: for)?|other than|apart from|aside from|besides?|save(?: for)?|excluding|but(?: for)?|"
+    r"bar(?:ring)?|with the exception of|leaving out)"
+)
+# A gate that a sentence excepts: "all gates except PBO".
+_SURELY_EXCEPT: Final = EXCEPT.replace("but(?: for)?|", "but for|(?:all|every|everything|nothing|none) but|")
+_EXCEPTED: Final = re.compile(
+    rf"\b{_SURELY_EXCEPT}\s+(?:[\w\s-]+(?:,|\sand\s|\sor\s)\s*){{0,4}}(?:the\s+)?$", re.IGNORECASE
+)
+_TAKEN_UP: Final = re.compile(
+    r"(?<!if )(?<!when )(?<!once )(?<!until )(?<!whether )\b(?:it|this|that|they|and|but|in truth|in fact|actually|really)\s+"
+    r"(?:(?:now|then|also|clearly|easily|in truth|in fact|actually|really|still|has|had)\s+){0,2}(?P<verb>pass(?:es|ed)?|clears?)\b",
+    re.IGNORECASE,
+)
+_PASSED: Final = re.compile(
+    r"\b(?:pass(?:es|ed|ing)?(?!\s+(?:to|through|on|by|over|along|within|as|from|into|of)\b)|green|ticked|validated)\b",
+    re.IGNORECASE,
+)
+_OF_OTHER_MATTERS: Final = re.compile(
+    r"\b(?:unit|integration|performance|reviews?|audits?|near miss\w*|orders?|trades?|requests?|messages?|targets?|time|days?"
+    r"|sessions?|months?|not|never|no|if|once|until|when|unless|\d+ of \d+|\d+ gates?|(?:one|two|three|four|five|six|seven|eight)"
+    r" (?:\w+ ){0,4}gates?)\b|n['’]t\b|\d+\s?/\s?\d+",
     re.IGNORECASE,
 )
 _LIST: Final = r"(?:['’]s)?(?:\s+gates?)?\s*(?:,|/|&|,?\s+(?:and|or|nor|as well as))\s*(?:the\s+|also\s+|both\s+){0,2}"
@@ -54,13 +78,19 @@ _TO_VERB: Final = (
 )
 _SWEEPING: Final = re.compile(
     r"\b(?:nothing|none|no ?one|nobody)\b[^.;,]{0,40}?\b(?:fail\w*|block\w*|breach\w*|miss(?:es|ed|ing)|red|wrong|amiss"
-    r"|in (?:the|our) way|prevents?|against|outstanding|open|worr\w+|to report|to fix|left)\b"
+    r"|in (?:the|our) way|prevents?|against|outstanding|open|worr\w+|to (?:report|fix|flag|add)|of note|left|keeps|stops|hinders|hold(?:s|ing) (?:it|us) back)\b"
     r"|\b(?:no|zero|without(?: an?| any)?|free (?:of|from)|not an?|not any|not a single|never an?)\s+(?:[\w'’-]+\s+){0,3}?"
-    r"(?:issues?|problems?|block\w*|fail\w*|breach(?:es)?|red flags?|weakness\w*|obstacles?|show-?stoppers?|shortcomings?)\b"
+    r"(?:issues?|problems?|block\w*|fail\w*|breach(?:es)?|reds?(?: flags?)?|weakness\w*|obstacles?|show-?stoppers?|shortcomings?)\b"
     r"(?!\s+(?:(?:with|in|of|at|from) (?:the |our |any )?)?(?:orders?|fills?|sessions?|predictions?|(?:data )?feeds?|data"
     r"|symbols?|trades?|days?|trials?|features?|rows?|lines?|vendors?|brokers?|prices?|infrastructure)\b"
     r"(?![^.;]*\b(?:gates?|checks?|criteria|tests?|else)\b))"
     rf"|\b(?:everything|all)\s+(?:(?:is|are|was|looks?|of (?:it|them|these)|the|that|else|we|\w+ed)\s+){{0,4}}(?:{_GOOD})\b"
+    r"|\b(?:fail\w*|issues?|problems?|block\w*|breach\w*|red flags?)\b[^.;,]{0,20}[:=–-]\s*(?:none|nil|zero|no|nothing)\b"
+    r"|(?:\b(?:never|nowhere|at no \w+|not once)|n['’]t (?:a|any|one))\s+(?:\w+\s+){0,4}?(?:fail|block)\w*|(?:failure|issue|problem)-free"
+    r"|\b(?:not|never|n['’]t)\s+(?:\w+\s+)?block\w*|\bon (?:every count|all counts|all fronts)\b|\bin every (?:respect|way)\b"
+    r"|\bby every measure\b|\b(?:top marks|perfect (?:score|record)|all systems go|all-clear)\b|\bfully compliant\b"
+    r"|\b(?:everything|all)\s+(?:is\s+)?(?:checks? out|works|holds?|in order|right|set|as it should)\b"
+    r"|\bcompl(?:y|ies) with (?:all|every)\b"
     r"|\bacross the board\b|\bclean (?:sweep|bill|sheet|slate)\b|\bflying colou?rs\b|\bfull marks\b|\bwithout exception\b"
     r"|\b(?:pass\w*|clear\w*|fully|success\w*)\s+(?:its\s+|the\s+|all\s+|full\s+)?validat\w+|\bvalidat\w+\s+(?:is\s+|was\s+)?"
     r"(?:success\w*|pass\w*|clean|complete[dly]* and)|\bno (?:override|waiver)s? (?:is |was |are )?(?:needed|required|necessary)"
@@ -75,19 +105,33 @@ def named_contradictions(text: str, gates: Sequence[Gate], judged: Sequence[Gate
 
     `judged` are those that a sentence over all gates has excepted.
     """
-    for sentence in _SENTENCE.split(text):
-        found = named(sentence, gates)
-        quoted = f"“{sentence.strip()[:200]}”"
+    for match in _TAKEN_UP.finditer(text):
+        last = max((one for one in named(text, gates) if one[1] <= match.start("verb")), default=None)
+        if last is not None and not last[2].passes:
+            yield f"“{match[0]}” is not so: {last[2].title} {WORDS[last[2].outcome]}."
+    for sentence in re.findall(r"(?:[^.!?\n]|[.!?](?!\s|$))+[.!?]?", text):
+        found = [
+            one for one in named(sentence, gates) if one[2] not in judged or not _EXCEPTED.search(sentence[: one[0]])
+        ]
+        quoted = f"“{sentence.strip().rstrip('.!?')[:200]}”"
         for gate in {gate.key: gate for *_, gate in found}.values():
-            is_carried = gate in list(_carried(sentence, found, gate))
+            is_carried = not sentence.endswith("?") and gate in list(_carried(sentence, found, gate))
             if gate.passes and is_carried:
                 yield f"{quoted} is not so: the gate {gate.key} passes."
-            elif not gate.passes and not is_carried and gate not in judged:
+            elif not gate.passes and not is_carried:
                 outcome = WORDS[gate.outcome]
                 yield (
                     f"{quoted} names {gate.title}, which {outcome}, and does not say so; write its outcome beside it, as "
                     f"in “{gate.title} {outcome}” or “{gate.title} {{gates.{gate.key}.outcome}}”."
                 )
+
+
+def unnamed_passes(sentence: str, gates: Sequence[Gate]) -> Iterator[str]:
+    """A sentence that says of something unnamed that it passes, while a gate does not."""
+    failing = ", ".join(f"{gate.title} {WORDS[gate.outcome]}" for gate in gates if not gate.passes)
+    word = _PASSED.search(sentence)
+    if failing and word and not _OF_OTHER_MATTERS.search(sentence):
+        yield f"“{sentence.strip()[:200]}” does not say what “{word[0]}” is about, and {failing}; name the gate."
 
 
 def sweeping(sentence: str, gates: Sequence[Gate], excepted: Sequence[Gate]) -> Iterator[str]:
@@ -112,11 +156,11 @@ def _carried(sentence: str, found: Sequence[Named], gate: Gate) -> Iterator[Gate
     if not gate.passes:
         words += [_ABOVE if gate.is_at_most else _BELOW, *([] if gate.outcome is Outcome.FAIL else [_UNDECIDED])]
         words += [_HINDERED]
-    left = 0
+    left, found = 0, [one for one in found if not _EXCEPTED.search(sentence[: one[0]])]
     for part_end in [*(m.start() for m in _BREAK.finditer(sentence)), len(sentence)]:
         part = sentence[left:part_end]
         own = [(a - left, b - left, g) for a, b, g in found if left <= a and b <= part_end]
-        for word in re.finditer(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", part, re.IGNORECASE) if own else ():
+        for word in re.finditer(rf"(?<!\w)(?:{'|'.join(words)})(?!-?\w)", part, re.IGNORECASE) if own else ():
             verbs = _VERB.findall(sentence[: left + word.start()])
             is_good = _ELLIPSIS.fullmatch(word[0]) and verbs and verbs[-1].lower().startswith(("fail", "miss"))
             if not (
@@ -128,7 +172,7 @@ def _carried(sentence: str, found: Sequence[Named], gate: Gate) -> Iterator[Gate
 
 def _about(part: str, own: Sequence[Named], start: int, end: int) -> Iterator[Gate]:
     """The gates that an outcome is about: those listed before it, else those right behind it."""
-    before = [one for one in own if one[1] <= start]
+    before = [one for one in own if one[1] <= start and not re.match(r"[^(]*\)", part[one[1] : start])]
     if before and not re.search(rf"\b(?:{_GOOD})\b", part[before[-1][1] : start], re.IGNORECASE):
         joint = _TO_VERB
         for one in reversed(before):

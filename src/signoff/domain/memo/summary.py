@@ -136,7 +136,18 @@ def known_words(dossier: Dossier) -> tuple[str, ...]:
     bare = [version.lstrip("vV") for version in versions]
     short = [".".join(version.split(".")[:2]) for version in bare if version.count(".") > 1]
     rules = [requirement.name for requirement in dossier.governance.requirements]
-    return (header.model, *versions, *bare, *short, *rules, *_names(dossier), "FINRA 3110", "15c3-5", "S&P 500")
+    return (
+        header.model,
+        *versions,
+        *bare,
+        *short,
+        *(f"v{version}" for version in bare),
+        *rules,
+        *_names(dossier),
+        "FINRA 3110",
+        "15c3-5",
+        "S&P 500",
+    )
 
 
 def _names(dossier: Dossier) -> Iterator[str]:
