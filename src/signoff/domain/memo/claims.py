@@ -73,7 +73,7 @@ _WINDOW: Final = (
     r"(?:sharpe|returns?|VaR|value at risk|draw-?down|volatility|hit[ -]rate|latency|correlation|slippage)\b)"
 )
 _NO_METRIC: Final = (
-    r"(?!\s+(?:sharpe|ratio|returns?|hit|win\w*|gains?|draw-?down|per ?cent|%|bps|sigma|alpha|profit)\b)"
+    r"(?![.,]?\d)(?!\s+(?:sharpe|ratio|returns?|hit|win\w*|gains?|draw-?down|per ?cent|%|bps|sigma|alpha|profit)\b)"
 )
 
 
@@ -302,7 +302,7 @@ def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str]) ->
         nearest = f"the nearest is {{{near.name}}} ({printed(near)}); " if near else ""
         yield f"“{written}” is a bare figure in a summary that asks for its figures by name; {nearest}{LISTED}."
     for match in _MULTIPLES.finditer(text):
-        yield f"“{match[0]}” is a figure in words; ask for the change by name, as in {{metrics.sharpe.change}}; {LISTED}."
+        yield f"“{match[0]}” is a figure in words; ask for it by name, as in {{metrics.sharpe.change}}; {LISTED}."
 
 
 def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:

@@ -30,7 +30,6 @@ _TITLES: Final = {
 _SOURCES: Final = {
     "paper": "paper trading",
     "plan": "the deployment plan",
-    "time": "the track record's time",
     "benchmark": "the benchmark of inference",
     "declared": "the dossier, declared and not measured",
     "registered": "the registered parameters, declared and not measured",
@@ -71,8 +70,9 @@ def _meaning(fact: Quantity, header: Header, assessment: Assessment) -> str:
     stem, _, side = fact.name.rpartition(".")
     titles = {f"metrics.{row.key}": f"the {_sentence_case(row.title)}" for row in assessment.metrics}
     titles |= {f"gates.{finding.key}": f"the gate {short_title(finding)}" for finding in assessment.findings}
-    rows = (*assessment.stress, *assessment.regimes)
-    titles |= {row.sharpe.name.rpartition(".")[0]: f"“{row.title}”" for row in rows}
+    named = [(row.sharpe, row.title) for row in assessment.stress]
+    named += [(row.sharpe, row.title) for row in assessment.regimes]
+    titles |= {sharpe.name.rpartition(".")[0]: f"“{title}”" for sharpe, title in named}
     subject = titles.get(stem) or _SOURCES.get(stem.partition(".")[0]) or stem.replace(".", " ").replace("_", " ")
     versions = {
         "new": f"the new version {versioned(header.version)}",

@@ -20,7 +20,8 @@ _GOOD: Final = (
 )
 _MISSED: Final = (
     r"fail(?:s|ed|ing|ures?)?(?!\s+to\b(?!\s+(?:pass|meet|reach|clear|satisfy|stay)))|miss(?:es|ed)|breach(?:es|ed)?"
-    r"|not\s+(?:\w+\s+){0,2}(?:pass\w*|clear\w*|met|meet|reach|hold|satisf\w+)|(?:does|do|did|has|ca|wo|could)n['’]t\s+(?:pass|clear|meet|reach|hold)"
+    r"|not\s+(?:\w+\s+){0,2}(?:pass\w*|clear\w*|met|meet|reach|hold|satisf\w+)|(?:does|do|did|has|ca|wo"
+    r"|could)n['’]t\s+(?:pass|clear|meet|reach|hold)"
     r"|(?:does|do|did)(?:\s+not|n['’]t)(?=\s*(?:$|[,.;:)]))"
 )
 _HINDERED: Final = r"block(?:s|ed|ing)?|overr[io]d\w*|waive[dr]?|unmet|violat\w+|red|exception|rejected|short of"
@@ -30,13 +31,17 @@ _UNDECIDED: Final = (
     r"inconclusive|undecided|unknown|not evidenced|error|insufficient|too (?:few|little|short)"
     r"|(?:could|can) ?not be (?:comput|measur|decid|judg|evaluat)\w*"
 )
-_LINE: Final = r"(?=\s+(?:\S+\s+){0,4}?(?:\d|thresholds?|limits?|line|bar|mark|ask|allow|requir|maxim|minim|target|half|policy|level|what))"
+_LINE: Final = (
+    r"(?=\s+(?:\S+\s+){0,4}?"
+    r"(?:\d|threshold|limit|line|bar|mark|ask|allow|requir|maxim|minim|target|half|policy|level|what))"
+)
 _ABOVE: Final = rf"(?:above|exceeds?|exceeded|(?:higher|greater|more) than){_LINE}"
 _BELOW: Final = rf"(?:below|beneath|(?:lower|less) than){_LINE}"
 # What takes an outcome back: "does not fail", "would fail", "failed until", "fails nothing".
 _DENIED: Final = re.compile(
     r"(?:\b(?:not?|never|without|cannot|nor|hardly|barely|scarcely|far from|free of|avoid\w*|if|unless|were|would|could"
-    r"|might|may|should|nothing|none|zero|neither|stop\w*|ceas\w*|until|used to|once|almost|nearly|instead of|rather than"
+    r"|might|may|should|nothing|none|zero|neither|stop\w*|ceas\w*|until|used to|once|almost|nearly|instead of"
+    r"|rather than"
     r"|once|ever|myth)\b|n['’]t)\W+(?:\w+\W+){0,3}$",
     re.IGNORECASE,
 )
@@ -57,8 +62,10 @@ _EXCEPTED: Final = re.compile(
     rf"\b{_SURELY_EXCEPT}\s+(?:[\w\s-]+(?:,|\sand\s|\sor\s)\s*){{0,4}}(?:the\s+)?$", re.IGNORECASE
 )
 _TAKEN_UP: Final = re.compile(
-    r"(?<!if )(?<!when )(?<!once )(?<!until )(?<!whether )\b(?:it|this|that|they|and|but|in truth|in fact|actually|really)\s+"
-    r"(?:(?:now|then|also|clearly|easily|in truth|in fact|actually|really|still|has|had)\s+){0,2}(?P<verb>pass(?:es|ed)?|clears?)\b",
+    r"(?<!if )(?<!when )(?<!once )(?<!until )(?<!whether )\b(?:it|this|that|they|and|but|in truth|in fact|actually"
+    r"|really)\s+"
+    r"(?:(?:now|then|also|clearly|easily|in truth|in fact|actually|really|still|has|had)\s+){0,2}(?P<verb>pass(?:es"
+    r"|ed)?|clears?)\b",
     re.IGNORECASE,
 )
 _PASSED: Final = re.compile(
@@ -66,34 +73,48 @@ _PASSED: Final = re.compile(
     re.IGNORECASE,
 )
 _OF_OTHER_MATTERS: Final = re.compile(
-    r"\b(?:unit|integration|performance|reviews?|audits?|near miss\w*|orders?|trades?|requests?|messages?|targets?|time|days?"
-    r"|sessions?|months?|not|never|no|if|once|until|when|unless|\d+ of \d+|\d+ gates?|(?:one|two|three|four|five|six|seven|eight)"
+    r"\b(?:unit|integration|performance|reviews?|audits?|near miss\w*|orders?|trades?|requests?|messages?|targets?"
+    r"|time|days?"
+    r"|sessions?|months?|not|never|no|if|once|until|when|unless|\d+ of \d+|\d+ gates?|(?:one|two|three|four|five"
+    r"|six|seven|eight)"
     r" (?:\w+ ){0,4}gates?)\b|n['’]t\b|\d+\s?/\s?\d+",
     re.IGNORECASE,
 )
 _LIST: Final = r"(?:['’]s)?(?:\s+gates?)?\s*(?:,|/|&|,?\s+(?:and|or|nor|as well as))\s*(?:the\s+|also\s+|both\s+){0,2}"
 _TO_VERB: Final = (
     r"(?:['’]s)?(?:\s+gates?)?(?:\s*,[^,]{0,80},|\s*\([^()]*\))?\s?(?:(?!\s(?:and|gates)\b)[^,;:()]){0,60}"
-    r"(?:,\s*|:\s*|,?\s(?:and|so|thus|hence|therefore|which|that)\s)?(?:(?:still|therefore|thus|it|also|just|well|does|do|did|has|have|is|are|was|can|could|will)\s){0,3}"
+    r"(?:,\s*|:\s*|,?\s(?:and|so|thus|hence|therefore|which|that)\s)?(?:(?:still|therefore|thus|it|also|just|well"
+    r"|does|do|did|has|have|is|are|was|can|could|will)\s){0,3}"
 )
 _SWEEPING: Final = re.compile(
     r"\b(?:nothing|none|no ?one|nobody)\b[^.;,]{0,40}?\b(?:fail\w*|block\w*|breach\w*|miss(?:es|ed|ing)|red|wrong|amiss"
-    r"|in (?:the|our) way|prevents?|against|outstanding|open|worr\w+|to (?:report|fix|flag|add)|of note|left|keeps|stops|hinders|hold(?:s|ing) (?:it|us) back)\b"
-    r"|\b(?:no|zero|without(?: an?| any)?|free (?:of|from)|not an?|not any|not a single|never an?)\s+(?:[\w'’-]+\s+){0,3}?"
-    r"(?:issues?|problems?|block\w*|fail\w*|breach(?:es)?|reds?(?: flags?)?|weakness\w*|obstacles?|show-?stoppers?|shortcomings?)\b"
-    r"(?!\s+(?:(?:with|in|of|at|from) (?:the |our |any )?)?(?:orders?|fills?|sessions?|predictions?|(?:data )?feeds?|data"
+    r"|in (?:the|our) way|prevents?|against|outstanding|open|worr\w+|to (?:report|fix|flag|add)|of note|left|keeps"
+    r"|stops|hinders|hold(?:s|ing) (?:it|us) back)\b"
+    r"|\b(?:no|zero|without(?: an?| any)?|free (?:of|from)|not an?|not any|not a single"
+    r"|never an?)\s+(?:[\w'’-]+\s+){0,3}?"
+    r"(?:issues?|problems?|block\w*|fail\w*|breach(?:es)?|reds?(?: flags?)?|weakness\w*|obstacles?|show-?stoppers?"
+    r"|shortcomings?)\b"
+    r"(?!\s+(?:(?:with|in|of|at|from) (?:the |our |any )?)?(?:orders?|fills?|sessions?|predictions?"
+    r"|(?:data )?feeds?|data"
     r"|symbols?|trades?|days?|trials?|features?|rows?|lines?|vendors?|brokers?|prices?|infrastructure)\b"
     r"(?![^.;]*\b(?:gates?|checks?|criteria|tests?|else)\b))"
-    rf"|\b(?:everything|all)\s+(?:(?:is|are|was|looks?|of (?:it|them|these)|the|that|else|we|\w+ed)\s+){{0,4}}(?:{_GOOD})\b"
-    r"|\b(?:fail\w*|issues?|problems?|block\w*|breach\w*|red flags?)\b[^.;,]{0,20}[:=–-]\s*(?:none|nil|zero|no|nothing)\b"
-    r"|(?:\b(?:never|nowhere|at no \w+|not once)|n['’]t (?:a|any|one))\s+(?:\w+\s+){0,4}?(?:fail|block)\w*|(?:failure|issue|problem)-free"
-    r"|\b(?:not|never|n['’]t)\s+(?:\w+\s+)?block\w*|\bon (?:every count|all counts|all fronts)\b|\bin every (?:respect|way)\b"
+    rf"|\b(?:everything|all)\s+(?:(?:is|are|was|looks?|of (?:it|them|these)|the|that|else|we"
+    rf"|\w+ed)\s+){{0,4}}(?:{_GOOD})\b"
+    r"|\b(?:fail\w*|issues?|problems?|block\w*|breach\w*|red flags?)\b[^.;,]{0,20}[:=–-]\s*(?:none|nil|zero|no"
+    r"|nothing)\b"
+    r"|(?:\b(?:never|nowhere|at no \w+|not once)|n['’]t (?:a|any|one))\s+(?:\w+\s+){0,4}?(?:fail|block)\w*"
+    r"|(?:failure|issue|problem)-free"
+    r"|\b(?:not|never|n['’]t)\s+(?:\w+\s+)?block\w*|\bon (?:every count|all counts|all fronts)\b"
+    r"|\bin every (?:respect|way)\b"
     r"|\bby every measure\b|\b(?:top marks|perfect (?:score|record)|all systems go|all-clear)\b|\bfully compliant\b"
     r"|\b(?:everything|all)\s+(?:is\s+)?(?:checks? out|works|holds?|in order|right|set|as it should)\b"
     r"|\bcompl(?:y|ies) with (?:all|every)\b"
-    r"|\bacross the board\b|\bclean (?:sweep|bill|sheet|slate)\b|\bflying colou?rs\b|\bfull marks\b|\bwithout exception\b"
-    r"|\b(?:pass\w*|clear\w*|fully|success\w*)\s+(?:its\s+|the\s+|all\s+|full\s+)?validat\w+|\bvalidat\w+\s+(?:is\s+|was\s+)?"
-    r"(?:success\w*|pass\w*|clean|complete[dly]* and)|\bno (?:override|waiver)s? (?:is |was |are )?(?:needed|required|necessary)"
+    r"|\bacross the board\b|\bclean (?:sweep|bill|sheet|slate)\b|\bflying colou?rs\b|\bfull marks\b"
+    r"|\bwithout exception\b"
+    r"|\b(?:pass\w*|clear\w*|fully|success\w*)\s+(?:its\s+|the\s+|all\s+|full\s+)?validat\w+"
+    r"|\bvalidat\w+\s+(?:is\s+|was\s+)?"
+    r"(?:success\w*|pass\w*|clean|complete[dly]* and)|\bno (?:override|waiver)s? (?:is |was |are )?(?:needed"
+    r"|required|necessary)"
     r"|\b(?:needs?|requires?) no (?:override|waiver)|\bwithout (?:an? |any )?(?:override|waiver)|\bunblocked\b",
     re.IGNORECASE,
 )
@@ -101,7 +122,7 @@ _OF_BLOCKS: Final = re.compile(r"\b(?:un)?block|overrid|override|waiver|in (?:th
 
 
 def named_contradictions(text: str, gates: Sequence[Gate], judged: Sequence[Gate]) -> Iterator[str]:
-    """Each sentence that names a gate without its outcome where it does not pass, or says that it fails where it passes.
+    """Each sentence that names a gate without its outcome where it does not pass, or fails it where it passes.
 
     `judged` are those that a sentence over all gates has excepted.
     """
@@ -121,8 +142,8 @@ def named_contradictions(text: str, gates: Sequence[Gate], judged: Sequence[Gate
             elif not gate.passes and not is_carried:
                 outcome = WORDS[gate.outcome]
                 yield (
-                    f"{quoted} names {gate.title}, which {outcome}, and does not say so; write its outcome beside it, as "
-                    f"in “{gate.title} {outcome}” or “{gate.title} {{gates.{gate.key}.outcome}}”."
+                    f"{quoted} names {gate.title}, which {outcome}, and does not say so; write its outcome beside it, "
+                    f"as in “{gate.title} {outcome}” or “{gate.title} {{gates.{gate.key}.outcome}}”."
                 )
 
 

@@ -26,19 +26,6 @@ from signoff.domain.memo.signs import gives_sign
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
-__all__ = [
-    "SIGNIFICANCE",
-    "computed",
-    "contradictions",
-    "declared_figures",
-    "draft",
-    "known_facts",
-    "known_words",
-    "summary_contradictions",
-    "summary_figures",
-    "written",
-]
-
 SIGNIFICANCE: Final = 0.05
 _NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
 _ENDINGS: Final = {
@@ -51,7 +38,8 @@ _ENDINGS: Final = {
 _IS_NAME: Final = re.compile(r"(?=.*\d).*[^\W\d_]")
 # Nobody names a person or a feed like this, unless to write a figure where none may stand.
 _LIKE_A_FIGURE: Final = re.compile(
-    r"\d\s*(?:%|bps|per ?cent|ms)|sharpe|return|ratio|drawdown|hit rate|gates?|pbo|\bvar\b|^\W*\d+(?:[.,]\d+)*\s*\w{0,2}$",
+    r"\d\s*(?:%|bps|per ?cent|ms)|sharpe|return|ratio|drawdown|hit rate|gate|pbo|var\b"
+    r"|^\W*\d+(?:[.,]\d+)*\s*\w{0,2}$",
     re.IGNORECASE,
 )
 _SPOKEN: Final = ("None", "One", "Two", "Three", "Four", "Five")
@@ -152,21 +140,23 @@ def known_words(dossier: Dossier) -> tuple[str, ...]:
 
 def _names(dossier: Dossier) -> Iterator[str]:
     """The names of people, feeds, calendars, windows and symbols that hold digits beside letters, and no figure."""
-    header, contacts, evidence = dossier.header, dossier.appendix.contacts, dossier.evidence
-    people = (header.deployed_by, contacts.owner, contacts.tech_lead)
-    given = [person.name for person in people] + [signatory.name for signatory in dossier.plan.signatories]
-    given += [*dossier.governance.reviewers, *dossier.success.attendees, *evidence.produced_by]
+    evidence, limits = dossier.evidence, dossier.boundaries.restrictions
+    given = [*dossier.governance.reviewers, *dossier.success.attendees, *evidence.produced_by, *limits.excluded_symbols]
+    given += [dossier.header.deployed_by.name, dossier.header.desk or "", evidence.benchmark_calendar or ""]
+    given += [signatory.name for signatory in dossier.plan.signatories]
     given += [name for feed in dossier.infrastructure.feeds for name in (feed.name, feed.provider)]
     given += [window.title for window in dossier.risk.stress_windows]
-    given += [*dossier.boundaries.restrictions.excluded_symbols, evidence.calendar or "", header.desk or ""]
-    given += [evidence.benchmark_calendar or "", dossier.registered_model or "", dossier.governance.ticket]
-    yield from (name for name in given if _IS_NAME.search(name) and not _LIKE_A_FIGURE.search(name))
+    yield from filter(_is_name, given)
+
+
+def _is_name(text: str) -> bool:
+    return _IS_NAME.search(text) is not None and _LIKE_A_FIGURE.search(text) is None
 
 
 def _symbols(evidence: Evidence) -> Iterator[str]:
     """The symbols of the universe that hold digits beside letters, as 0700.HK does."""
     symbols = () if evidence.predictions is None else _distinct(evidence.predictions).tolist()
-    yield from (name for name in symbols if _IS_NAME.search(name) and not _LIKE_A_FIGURE.search(name))
+    yield from filter(_is_name, symbols)
 
 
 def _distinct(predictions: Predictions) -> np.ndarray:
