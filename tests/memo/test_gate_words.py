@@ -1,5 +1,6 @@
 """What a summary says of gates that do not pass: their outcome, or it is refused. Each row holds the gates' state."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -375,6 +376,33 @@ def test_a_sentence_that_hides_an_outcome_is_refused(text: str, state: dict[str,
 def test_a_sentence_that_says_what_is_so_is_accepted(text: str, state: dict[str, str]) -> None:
     found = [said for said in contradictions(text, where(state), WORDS) if "agrees with no figure" not in said]
     assert not found
+
+
+def test_a_text_that_is_turned_around_is_refused() -> None:
+    (said,) = contradictions("\u202essap OBP\u202c.", where(PBO_FAILS), WORDS)
+
+    assert "U+202E" in said
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "PBO fails ",
+        "it passes ",
+        "nothing ",
+        "no x y ",
+        "all the ",
+        "never a ",
+        "PBO (",
+        "except a, ",
+        "without any ",
+        "p b ",
+    ],
+)
+def test_words_on_gates_that_repeat_themselves_are_judged_at_once(piece: str) -> None:
+    began = time.process_time()
+    contradictions((piece * 4_000)[:4_000], where(PBO_FAILS), WORDS)
+    assert time.process_time() - began < 20
 
 
 def test_the_refusal_gives_the_outcome_and_how_to_write_it() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
+from unicodedata import bidirectional
 
 from signoff.domain.look_alikes import folded
 from signoff.domain.memo.every_gate import NUMBERS, gate_contradictions
@@ -193,6 +194,7 @@ AMOUNT_IN_WORDS: Final = re.compile(
     r"|\d{0,9}[¼½¾⅓⅔]",
     re.IGNORECASE,
 )
+_TURNING: Final = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _VERSION: Final = re.compile(r"\d+(?:\.\d+)*")
 _SPELT: Final = (
     rf"(?:{'|'.join(NUMBERS[1:])}|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|dozens?|hundreds?|thousands?"
@@ -249,6 +251,8 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     `known_words` are names that contain digits; one that is nothing but a number ("2.0") is a name only where no
     figure is the subject.
     """
+    if turned := sorted({f"U+{ord(char):04X}" for char in text if bidirectional(char) in _TURNING}):
+        return (f"expected a text that is read in one direction, found {', '.join(turned)}; remove them.",)
     text = folded(text)
     given = [fact for fact in facts if fact.is_provided]
     named = [fact for fact in facts if not is_outcome(fact)]

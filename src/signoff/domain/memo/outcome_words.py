@@ -126,8 +126,9 @@ def named_contradictions(text: str, gates: Sequence[Gate], judged: Sequence[Gate
 
     `judged` are those that a sentence over all gates has excepted.
     """
+    everywhere = named(text, gates)
     for match in _TAKEN_UP.finditer(text):
-        last = max((one for one in named(text, gates) if one[1] <= match.start("verb")), default=None)
+        last = max((one for one in everywhere if one[1] <= match.start("verb")), key=lambda one: one[1], default=None)
         if last is not None and not last[2].passes:
             yield f"“{match[0]}” is not so: {last[2].title} {WORDS[last[2].outcome]}."
     for sentence in re.findall(r"(?:[^.!?\n]|[.!?](?!\s|$))+[.!?]?", text):
