@@ -14,8 +14,8 @@ from typing import Final
 from unicodedata import bidirectional
 
 from signoff.domain.look_alikes import folded
-from signoff.domain.memo.every_gate import NUMBERS, gate_contradictions
-from signoff.domain.memo.gate_names import is_outcome
+from signoff.domain.memo.every_gate import gate_contradictions
+from signoff.domain.memo.gate_names import NUMBERS, is_outcome
 from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
 from signoff.domain.memo.signs import sign_contradictions
 from signoff.domain.quantity import Quantity, Unit

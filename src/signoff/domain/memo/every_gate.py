@@ -7,18 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from signoff.domain.memo.gate_names import Gate, gates_of, named
+from signoff.domain.memo.gate_names import NUMBERS, Gate, gates_of, named
 from signoff.domain.memo.outcome_words import EXCEPT, named_contradictions, sweeping, unnamed_passes
 from signoff.domain.quantity import Quantity
 
 MOST_OUTCOMES: Final = 150
 """In one text: each is held against every gate, and its sentence is searched for what it says of them."""
-# fmt: off
-NUMBERS: Final = (
-    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
-)
-# fmt: on
 _NUMBER: Final = rf"\d{{1,4}}|{'|'.join(NUMBERS[1:])}"
 _NO: Final = r"no|none|not one|not a single|not any|not an?|zero|0|never an?|without (?:an?|any|one)|neither"
 _ALL: Final = r"all|every|every single|each|any|both|100 ?%(?: of)?"

@@ -11,6 +11,12 @@ from typing import Final
 from signoff.domain.finding import Comparison, Finding, Outcome
 from signoff.domain.quantity import Quantity, count
 
+# fmt: off
+NUMBERS: Final = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+)
+# fmt: on
 _OUTCOME: Final = re.compile(r"outcome\.(memo|beside)\.(blocking|advisory)\.(most|least)\.(\w+)")
 _CODES: Final = {Outcome.PASS: 1, Outcome.FAIL: 0, Outcome.INCONCLUSIVE: -1, Outcome.ERROR: -2}
 WORDS: Final[Mapping[Outcome, str]] = {
@@ -23,12 +29,12 @@ _SYNONYMS: Final[Mapping[str, str]] = {
     "spa": r"symmetric accuracy|S[.·\s-]{1,2}P[.·\s-]{1,2}A",
     "dsr": r"downside sensitivity|D[.·\s-]{1,2}S[.·\s-]{1,2}R",
     "pbo": r"P[.·\s-]{1,2}B[.·\s-]{1,2}O|(?:backtest[\s-]+)?over-?\s?fit\w*|CSCV",
-    "var": r"V[.·\s-]{1,2}a[.·\s-]{1,2}R|values?[\s-]at[\s-]risk|Kupiec|Christoffersen",
+    "var": r"V[.·\s-]{1,2}a[.·\s-]{1,2}R|values?[\s-]at[\s-]risk|tail[\s-]risk|Kupiec|Christoffersen",
     "walk_forward": r"walk[\s-]?forward",
-    "deflated_sharpe": r"deflat(?:ed|ion)(?:[\s-]+sharpe)?|multiple[\s-]testing|selection bias",
+    "deflated_sharpe": r"deflat(?:ed|ion)(?:[\s-]+sharpe)?|multiple[\s-]test(?:s|ing)|selection bias",
     "hansen_spa": r"Hansen(?:['’]s)?(?:\s+(?:SPA|test))?|superior predictive ability|reality check|data[\s-]snooping",
     "sessions": r"(?:missing|absent) sessions|calendar (?:gate|check)s?",
-    "point_in_time": r"point[\s-]in[\s-]time|PIT|look-?\s?ahead|leak(?:age|s|ed)?",
+    "point_in_time": r"point[\s-]in[\s-]time|PIT|look-?\s?ahead|leak(?:age|s|ed)?(?:-free)?",
 }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from signoff.domain.finding import Outcome
-from signoff.domain.memo.gate_names import WORDS, Gate, named
+from signoff.domain.memo.gate_names import NUMBERS, WORDS, Gate, named
 
 Named = tuple[int, int, Gate]
 _SENTENCE: Final = re.compile(r"[.!?](?=\s|$)|\n")
@@ -42,7 +42,8 @@ _DENIED: Final = re.compile(
     r"(?:\b(?:not?|never|without|cannot|nor|hardly|barely|scarcely|far from|free of|avoid\w*|if|unless|were|would|could"
     r"|might|may|should|nothing|none|zero|neither|stop\w*|ceas\w*|until|used to|once|almost|nearly|instead of"
     r"|rather than"
-    r"|once|ever|myth)\b|n['’]t)\W+(?:\w+\W+){0,3}$",
+    r"|ever|myth|(?:trials?|models?|configurations?|runs?|sessions?|orders?|versions?|others|many|some) (?:that"
+    r"|which))\b|n['’]t)\W+(?:\w+\W+){0,3}$",
     re.IGNORECASE,
 )
 _EMPTY: Final = re.compile(r"\W*(?:no|nothing|none|neither|nowhere|only (?:if|when|where))\b", re.IGNORECASE)
@@ -115,7 +116,9 @@ _SWEEPING: Final = re.compile(
     r"|\bvalidat\w+\s+(?:is\s+|was\s+)?"
     r"(?:success\w*|pass\w*|clean|complete[dly]* and)|\bno (?:override|waiver)s? (?:is |was |are )?(?:needed"
     r"|required|necessary)"
-    r"|\b(?:needs?|requires?) no (?:override|waiver)|\bwithout (?:an? |any )?(?:override|waiver)|\bunblocked\b",
+    r"|\b(?:needs?|requires?) no (?:override|waiver)|\bwithout (?:an? |any )?(?:override|waiver)|\bunblocked\b"
+    rf"|\b(?P<same>\d+|{'|'.join(NUMBERS[1:])}) (?:out )?of (?P=same)\b(?!\s+(?!gates?|checks?|tests?|criteria|pass"
+    rf"|are)\w)",
     re.IGNORECASE,
 )
 _OF_BLOCKS: Final = re.compile(r"\b(?:un)?block|overrid|override|waiver|in (?:the|our) way|prevent", re.IGNORECASE)
