@@ -7,6 +7,7 @@ import pytest
 from cast_of_six import PEOPLE
 from defusedxml.ElementTree import fromstring
 
+from signoff.cli.checking import _lines
 from signoff.domain.evidence import PitEvidence, PitFinding
 
 
@@ -120,6 +121,15 @@ class TestApprovals:
         path.write_text(path.read_text().replace("summary: null", 'summary: "Sharpe ratio of 7.77, best ever."'))
         said = desk.refused("submit", desk.folder, "--as", "Q. Ferrari", code=2)
         assert "7.77" in said
+
+    def test_check_prints_what_stands_under_the_summary_in_the_memo(self, desk):
+        path = desk.folder / "dossier.yaml"
+        path.write_text(path.read_text().replace("summary: null", 'summary: "v1.1.0 had {metrics.sharpe.new}."'))
+        _, checked, _ = desk("check", desk.folder)
+        gates, figures = checked["summary_computed"]
+        assert gates.startswith("Computed: ")
+        assert "is the Sharpe ratio of the new version v" in figures
+        assert {gates, figures} <= {line for line in _lines(checked) if isinstance(line, str)}
 
     def test_a_near_miss_without_its_explanation_is_not_submitted(self, desk):
         desk.with_people()

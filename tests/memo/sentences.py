@@ -53,6 +53,7 @@ def _of_page_one(memo: Memo) -> Iterator[Said]:
     yield from (Said(PAGE_ONE, f"{label}: {text}") for label, text in header.items())
     yield from (Said(PAGE_ONE, f"Notice: {text}") for text in memo.notices)
     yield from (Said(PAGE_ONE, f"TL;DR: {text.rstrip('.')}") for text in memo.tldr.split(". "))
+    yield from (Said(PAGE_ONE, text) for text in memo.computed)
     yield from (Said(PAGE_ONE, f"Figure: {figure.label}: {figure.text}") for figure in memo.key_figures)
     yield from (Said(PAGE_ONE, f"Attachment: {text}") for text in memo.attachments)
     yield from (Said(PAGE_ONE, text) for block in memo.worst for text in _texts(block))

@@ -502,19 +502,19 @@ ROWS: tuple[Row, ...] = (
         "failing gates",
         assessed("findings", MANY),
         *EVERY_GATE,
-        (PAGE_ONE, "^TL;DR: All five|^Figure: Gates"),
+        (PAGE_ONE, "^TL;DR: All five|^Figure: Gates|^Computed:"),
         ("12", "All validation gates"),
     ),
     row(
         "one gate fails",
         assessed("findings", sample.FINDINGS),
-        (PAGE_ONE, "^TL;DR: All five|^Figure: Gates|^VaR C"),
+        (PAGE_ONE, "^TL;DR: All five|^Figure: Gates|^Computed:|^VaR C"),
         ("12", "All validation gates"),
     ),
     row(
         "four gates ran",
         assessed("findings", sample.PASSING[:4]),
-        (PAGE_ONE, "^TL;DR: All five|^Figure: Gates"),
+        (PAGE_ONE, "^TL;DR: All five|^Figure: Gates|^Computed:"),
         ("12", "All validation gates"),
         ("2.2", "^All gates must"),
     ),
@@ -528,7 +528,7 @@ ROWS: tuple[Row, ...] = (
     row(
         "the deflated ratio passes",
         assessed("findings", tuple(replace(f, outcome=Outcome.PASS) for f in sample.PASSING)),
-        (PAGE_ONE, "^TL;DR: Beside them|^FAIL"),
+        (PAGE_ONE, "^TL;DR: Beside them|^Computed:|^FAIL"),
         ("2.2", "^Deflated Sharpe Ratio:"),
     ),
     row(

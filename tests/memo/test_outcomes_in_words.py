@@ -8,7 +8,7 @@ import sample
 from test_summary import FACTS, WORDS, known
 
 from signoff.domain.memo.claims import contradictions
-from signoff.domain.memo.every_gate import is_outcome
+from signoff.domain.memo.gate_names import is_outcome
 from signoff.domain.quantity import Quantity
 
 PAPER = Quantity(name="paper.sharpe", value=-1.77)
@@ -80,6 +80,9 @@ ALL_PASS = known(
         "All five of the memo's gates pass, and the deflated Sharpe passes too.",
         "100% of gates pass.",
         "Clears every hurdle.",
+        "If the VaR gate passes, we go on.",
+        "VaR improved by 8% and four of five gates pass.",
+        "The 95% VaR of −1.3% stays within −2%.",
     ],
 )
 def test_an_outcome_or_a_figure_of_another_circumstance_is_a_contradiction(text: str) -> None:
@@ -104,10 +107,10 @@ def test_an_outcome_or_a_figure_of_another_circumstance_is_a_contradiction(text:
         "The previous version had a Sharpe of 0.61.",
         "The champion's Sharpe was 0.61, the new one's is 0.66.",
         "The deflated Sharpe is 62% and fails its 95%.",
-        "If the VaR gate passes, we go on.",
+        "The VaR gate fails; if it passes, we go on.",
         "Beside them the Deflated Sharpe Ratio, advisory by policy, does not pass.",
         "4 of 5 gates pass, VaR being the exception.",
-        "VaR improved by 8% and four of five gates pass.",
+        "VaR improved by 8% but the VaR gate fails, and four of five gates pass.",
         "All gates are computed on 2,516 sessions.",
         "Not all gates pass.",
         "The walk-forward gate passes with 75%.",

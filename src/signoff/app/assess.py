@@ -19,7 +19,7 @@ from signoff.domain.gates.facts import facts
 from signoff.domain.gates.point_in_time import SEED
 from signoff.domain.memo.changes import Category, is_declared, unjustified
 from signoff.domain.memo.promises import untrue_in_dossier
-from signoff.domain.memo.summary import summary_contradictions, summary_figures
+from signoff.domain.memo.summary import computed, summary_contradictions, summary_figures
 from signoff.domain.policy import tighten
 from signoff.domain.quantity import Quantity, count
 from signoff.ledger.canonical import canonical, digest
@@ -290,6 +290,12 @@ def named_figures(release: Release) -> tuple[Quantity, ...]:
     """Every figure that the summary may ask for by its name."""
     inputs = release.inputs
     return summary_figures(inputs.dossier, inputs.policy, inputs.evidence, release.assessment, release.figures)
+
+
+def computed_lines(release: Release) -> tuple[str, ...]:
+    """What the memo prints under the summary, whoever wrote that; nobody has overridden anything yet."""
+    inputs = release.inputs
+    return computed(inputs.dossier, inputs.policy, inputs.evidence, release.assessment, release.figures)
 
 
 def submission_errors(release: Release) -> None:

@@ -169,6 +169,7 @@ def _lines(document: Document) -> tuple[object, ...]:
         *((f"Inference: {inference}.",) if (inference := document.get("inference")) else ()),
         *(() if (seed := document["replay_seed"]) is None else (f"The replay was drawn with seed {seed}.",)),
         *((f"The feature code ran {ran}.",) if (ran := document["feature_code_ran"]) else ()),
+        *(rows(document, "summary_computed") if document.get("summary_computed") else ()),
         *_refused(document),
         *cannot_sign(document),
         verdict,

@@ -8,7 +8,7 @@ people up does not.
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
-from unicodedata import category, normalize
+from unicodedata import category, digit, east_asian_width, normalize
 
 _BREAK: Final = re.compile(r"[\W_]+")
 # Letters of other scripts, and digits, that are drawn like Latin letters; the case is folded before.
@@ -50,3 +50,25 @@ def look_alikes(name: str, known_as: Iterable[str], enrolled: Mapping[str, tuple
     """The people enrolled under another name that looks like this one's, or like one of their logins."""
     own = (name, *known_as)
     return tuple(sorted(other for other, names in enrolled.items() if other != name and are_alike(own, names)))
+
+
+def folded(text: str) -> str:
+    """A text as its reader takes it: look-alike letters, width forms and other digits in ASCII, nothing invisible.
+
+    ASCII stays as it is, and so do signs such as − and ½.
+    """
+    return "".join(char if char.isascii() else _ascii(char) for char in text)
+
+
+def _ascii(char: str) -> str:
+    kind = category(char)
+    if kind in {"Cf", "Mn", "Me"}:
+        return ""
+    if kind == "Zs":
+        return " "
+    if kind in {"Nd", "No"} and char not in "¹²³" and (value := digit(char, None)) is not None:
+        return str(value)
+    if kind[0] != "L" and east_asian_width(char) not in {"F", "H"} and not normalize("NFKD", char).isalpha():
+        return char
+    bare = "".join(one for one in normalize("NFKD", char) if category(one) != "Mn")
+    return bare if bare.isascii() else bare.casefold().translate(_DRAWN_LIKE)

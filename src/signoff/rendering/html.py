@@ -129,7 +129,8 @@ def _memo(memo: Memo) -> Iterator[str]:
     yield f"{escape(memo.deployed_by)}</p>"
     yield from (f'<p class="notice">{escape(notice)}</p>' for notice in memo.notices)
     mark = f'<p class="muted">{escape(upper_first(memo.tldr_mark))}:</p>' if memo.tldr_mark else ""
-    yield f'<div class="tldr">{mark}<p>{escape(memo.tldr)}</p></div><div class="figures">'
+    computed = "".join(f'<p class="muted">{escape(line)}</p>' for line in memo.computed)
+    yield f'<div class="tldr">{mark}<p>{escape(memo.tldr)}</p>{computed}</div><div class="figures">'
     yield from (f"<div>{escape(k.label)}<b>{escape(k.text)}</b></div>" for k in memo.key_figures)
     yield "</div>"
     if memo.worst:

@@ -68,6 +68,9 @@ def _front(memo: Memo) -> Iterator[str]:
     yield ""
     yield f"**TL;DR**{f' ({escape(memo.tldr_mark)})' if memo.tldr_mark else ''}: {escape(memo.tldr)}"
     yield ""
+    for line in memo.computed:
+        yield escape(line)
+        yield ""
     yield "| " + " | ".join(escape(k.label) for k in memo.key_figures) + " |"
     yield "|" + "---|" * len(memo.key_figures)
     yield "| " + " | ".join(f"**{escape(k.text)}**" for k in memo.key_figures) + " |"

@@ -9,7 +9,7 @@ from datetime import date
 
 from typing_extensions import TypedDict  # pydantic reads its own before Python 3.12
 
-from signoff.app.assess import Release, named_figures, refusals
+from signoff.app.assess import Release, computed_lines, named_figures, refusals
 from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
@@ -796,6 +796,7 @@ class AssessmentDocument(TypedDict):
     gates: list[GateDocument]
     figures: dict[str, float | None]
     summary_figures: dict[str, str]
+    summary_computed: list[str]
     paper: PaperDocument | None
     inference: str
     time: str
@@ -831,6 +832,7 @@ def assessment_document(
         "gates": [gate_document(finding) for finding in assessment.findings],
         "figures": {q.name: q.value for q in release.figures},
         "summary_figures": {q.name: printed(q) for q in named_figures(release)},
+        "summary_computed": list(computed_lines(release)),
         "paper": _paper_document(assessment.paper, dossier.validation.paper.explanations),
         "inference": _inference(assessment.benchmark),
         "time": assessment.time.words,

@@ -1,7 +1,9 @@
-"""Numbers in a text that people wrote, held against the facts: each must agree with one at the precision it is written.
+"""Numbers in a text that people wrote, held against the facts.
 
-What a number is about is read from the words around it, so "+15% Sharpe" is held against the change of the Sharpe ratio
-and not against whatever else happens to be 15%. A number that no fact supports is a contradiction.
+A text that asks for its figures by name (`{metrics.sharpe.new}`) holds no other: each bare figure in it is refused.
+In any other text each number must agree with a fact at the precision it is written. What it is about is read from the
+words around it, so "+15% Sharpe" is held against the change of the Sharpe ratio and not against whatever else happens
+to be 15%. A number that no fact supports is a contradiction.
 """
 
 import re
@@ -9,9 +11,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Final
+from unicodedata import bidirectional
 
-from signoff.domain.memo.every_gate import NUMBERS, gate_contradictions, is_outcome
-from signoff.domain.memo.placeholders import PLACEHOLDER, blanked, filled, misplaced
+from signoff.domain.look_alikes import folded
+from signoff.domain.memo.every_gate import gate_contradictions
+from signoff.domain.memo.gate_names import NUMBERS, is_outcome
+from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
+from signoff.domain.memo.signs import sign_contradictions
 from signoff.domain.quantity import Quantity, Unit
 
 MOST_NUMBERS: Final = 150
@@ -38,21 +44,37 @@ _NUMBER: Final = re.compile(
     + "|".join(f"(?P<u{i}>{pattern})" for i, (pattern, _) in enumerate(_UNITS))
     + r")(?![\w]))?(?P<tail>\w\S*)?"
 )
-_MONTH: Final = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?"
+_MONTH: Final = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)\b\.?"
+)
 # Digits that are names: versions, dates and times, moments like T-24h, references to the memo itself.
 _NAMES: Final = (
     r"\bv\d+(?:\.\d+)*[\w.+-]*(?<!\.)",
     r"\bversions?\s+\d+(?:\.\d+)*",
     r"(?<![\w.])\d+\.\d+\.\d+[\w.+-]*(?<!\.)",
-    r"\b\d{4}-\d{2}(?:-\d{2})?\b",
+    r"\b\d{4}-(?:0[1-9]|1[0-2])(?:-[0-3]\d)?\b",
     rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}(?:\s+\d{{4}})?\b",
     rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}\b",
-    rf"\b{_MONTH}\s+\d{{1,4}}\b",
-    r"\b\d{1,2}:\d{2}\b",
+    rf"\b{_MONTH}\s+(?:[12]?\d|3[01]|(?:19|20)\d\d)\b(?!%|[.,]\d)",
+    r"(?<!ratio of )\b\d{1,2}:\d{2}\b",
     r"\bT\s?[+\-−]\s?\d+\s?[dhm]?\b",
-    r"\b(?:sections?|phases?|steps?|figures?|tables?|chapters?)\s+\d+(?:\.\d+)*\b",
+    r"\b(?:sections?|phases?|steps?|chapters?)\s+\d+(?:\.\d+)*\b",
     r"\b15c3-5\b",
-    r"(?<![\w.,$])(?:19|20)\d\d(?![\w%]|[.,]\d)(?!\s+(?:trials|features|predictions|sessions|configurations|orders|days))",
+    r"\bp(?:50|90|95|99)\b",
+    r"\b[HQ][1-4]\b",
+    r"(?<![\w.])24/[57](?![\w.])",
+    r"(?<![\w.,$])(?:19|20)\d\d(?![\w%]|[.,]\d)(?!\s+(?:\w+\s+)?(?:trials|features|predictions|sessions|configurations"
+    r"|orders|days|stocks|symbols|trades|bps|basis|ms|milli\w+|seconds|points|per|%|dollars|USD|times|rows|gates))",
+)
+
+
+_WINDOW: Final = (
+    r"\b\d{1,3}-(?:day|session|week|month|year)\b(?=\s+(?:\w+\s+)?"
+    r"(?:sharpe|returns?|VaR|value at risk|draw-?down|volatility|hit[ -]rate|latency|correlation|slippage)\b)"
+)
+_NO_METRIC: Final = (
+    r"(?![.,]?\d)(?!\s+(?:sharpe|ratio|returns?|hit|win\w*|gains?|draw-?down|per ?cent|%|bps|sigma|alpha|profit)\b)"
 )
 
 
@@ -99,6 +121,7 @@ _SUBJECTS: Final = (
     _GATE_COUNTS,
     Subject(r"features?", r"^features\."),
     Subject(r"trials?|configurations?", r"\.trials$"),
+    Subject(r"stocks|symbols|equities|instruments|assets", r"^counts\.symbols$"),
     Subject(r"allocations?|capital", r"^plan\.allocation$"),
     Subject(r"shadow|limited", r"^plan\."),
     Subject(r"training|look-?back", r"^training_days\."),
@@ -134,7 +157,7 @@ _OWN_FIGURES: Final = (
 )
 _PREVIOUS: Final = re.compile(
     r"(?<!than )(?<!over )(?<!with )(?<!to )(?<!against )(?<!versus )(?<!vs )(?<!from )(?<!replaces )"
-    r"\b(?:(?:the|our|its) )?(?:previous|old|former|incumbent|champion)\b",
+    r"\b(?:(?:the|our|its) )?(?:previous|old|former|incumbent|champion|predecessor)\b",
     re.IGNORECASE,
 )
 PREVIOUS: Final = "the previous version"
@@ -170,6 +193,25 @@ AMOUNT_IN_WORDS: Final = re.compile(
     rf"\b(?:{_SPOKEN})\s+(?:per ?cent|percentage points?|basis points?|bps|ms|milliseconds?|seconds?)\b"
     r"|\d{0,9}[¼½¾⅓⅔]",
     re.IGNORECASE,
+)
+_TURNING: Final = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+_VERSION: Final = re.compile(r"\d+(?:\.\d+)*")
+_SPELT: Final = (
+    rf"(?:{'|'.join(NUMBERS[1:])}|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|dozens?|hundreds?|thousands?"
+    r"|millions?|billions?)"
+)
+# Digits in any word, and number words from two upward; "the two versions" and "two-sided" count nothing.
+_FIGURE: Final = re.compile(
+    r"(?<!\w)[+\-−–±$€£~<>≤≥#]*(?:[\w.,:/'’-]*\d[\w.,:/'’+\-−–]*%?|[½¼¾⅓⅔])"
+    rf"|\b(?!(?<=\b(?:the|its|our)\s)(?:two|three|four)\s+(?!{_SPELT}\b|per|percent|points?|of|bps|basis|gates?\b)[a-z])"
+    rf"{_SPELT}\b(?!-(?:sided|tailed|stage|step|way|factor|phase|tier)\b)(?:[\s-](?:and\s)?{_SPELT}\b)*"
+    r"|\bhalf\b(?=\s+(?:of|the|a|an|its|as)\b)|\bby (?:a |one )?(?:half|third|quarter|fifth|tenth)\b"
+    r"|\b(?:a|one) (?:third|quarter|fifth|tenth) (?:better|more|less|higher|lower|faster|of)\b",
+    re.IGNORECASE,
+)
+# What may stand between the name of a figure and the figure.
+_BESIDE: Final = (
+    r"(?:\s*(?:of|is|was|at|reads?|stands?|came|comes|to|reached|reaches|ratio|:|=|\(|now|a|the|only)\s*){0,4}\s*"
 )
 _MULTIPLES: Final = re.compile(r"\b(?:doubl|tripl|quadrupl|halv)\w*|\btwice\b|\b\w+fold\b", re.IGNORECASE)
 _PASSING: Final = re.compile(r"\b(?:pass\w*|clear\w*|green|hold|held)\b", re.IGNORECASE)
@@ -209,20 +251,29 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     `known_words` are names that contain digits; one that is nothing but a number ("2.0") is a name only where no
     figure is the subject.
     """
+    if turned := sorted({f"U+{ord(char):04X}" for char in text if bidirectional(char) in _TURNING}):
+        return (f"expected a text that is read in one direction, found {', '.join(turned)}; remove them.",)
+    text = folded(text)
     given = [fact for fact in facts if fact.is_provided]
-    known = [fact for fact in given if not is_outcome(fact)]
-    known += _differences(known)
     named = [fact for fact in facts if not is_outcome(fact)]
-    placed = [*misplaced(text, named), *_mislabelled(text, named)]
-    counts = filled(text, [fact for fact in named if fact.name.startswith("gates.")])
-    text = _without_names(blanked(text), known_words)
-    if (numbers := sum(1 for _ in _NUMBER.finditer(text))) > MOST_NUMBERS:
-        return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
+    filled_in = blanked(filled(text, [fact for fact in named if fact.name.startswith("gates.")]))
     has_outcomes = any(is_outcome(fact) for fact in given)
-    found = [*placed, *gate_contradictions(text, given)]
-    found += [*_gate_contradictions(blanked(counts), given, is_counted_only=has_outcomes), *_unreadable(text)]
+    found = [*gate_contradictions(filled_in, given), *sign_contradictions(blanked(text), given)]
+    found += _gate_contradictions(filled_in, given, is_counted_only=has_outcomes)
+    plain = _without_names(blanked(text), known_words)
+    if (numbers := sum(1 for _ in _NUMBER.finditer(plain))) > MOST_NUMBERS:
+        return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
+    figures = [fact for fact in given if not is_outcome(fact) and not is_word(fact)]
+    if PLACEHOLDER.search(text):
+        return (*misplaced(text, named), *_mislabelled(text, named), *found, *_bare(plain, figures, known_words))
+    return (*found, *_unreadable(plain), *_unsupported(plain, figures, known_words))
+
+
+def _unsupported(text: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
+    """Each number of a text without placeholders that agrees with no fact, alone or with the one it stands beside."""
+    known = [*facts, *_differences(facts)]
     text = _GATES.sub(_blank_counts, text)
-    bare = {word for word in known_words if re.fullmatch(r"\d+(?:\.\d+)*", word)}
+    bare = {word for word in known_words if _VERSION.fullmatch(word)}
     claims = [
         claim
         for claim in _claims(text)
@@ -233,43 +284,70 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
         pair = claims[index : index + 2]
         order = _order(text, pair)
         if order is not None:
-            found.extend(_pair_contradictions(pair[0], pair[1], order, known))
+            yield from _pair_contradictions(pair[0], pair[1], order, known)
             index += 2
         else:
-            found.extend(_contradiction(claims[index], known))
+            yield from _contradiction(claims[index], known)
             index += 1
-    return tuple(found)
+
+
+def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
+    """Each figure that stands in digits or in words where the others are asked for by name."""
+    claims = [*_claims(text)]
+    for match in _FIGURE.finditer(text):
+        written = match[0].rstrip(".,:;-")
+        claim = next((c for c in claims if c.start < match.end() and match.start() < c.end), None)
+        subject, _ = _subject(text, _clause(text, *match.span()), *match.span())
+        if subject is None and "." in written and written in known_words:
+            continue  # a version without its "v"
+        about = [fact for fact in facts if subject is not None and re.search(subject.facts, fact.name)]
+        pool = (_candidates(claim, facts) if claim else about) or about or facts
+        near = _closest(claim, pool) if claim else next(iter(pool), None)
+        nearest = f"the nearest is {{{near.name}}} ({printed(near)}); " if near else ""
+        yield f"“{written}” is a bare figure in a summary that asks for its figures by name; {nearest}{LISTED}."
+    for match in _MULTIPLES.finditer(text):
+        yield f"“{match[0]}” is a figure in words; ask for it by name, as in {{metrics.sharpe.change}}; {LISTED}."
 
 
 def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
-    """Each placeholder whose words say that it is another figure: its own number is right, and its name is not."""
+    """Each placeholder that the words right before it call another figure, or that is of an unnamed circumstance."""
     by_name = {fact.name: fact for fact in facts}
-    plain = blanked(text)
+    plain, previous = blanked(text), 0
     for match in PLACEHOLDER.finditer(text):
-        if (fact := by_name.get(match["name"])) is None:
+        start, (fact, begin) = match.start(), (by_name.get(match["name"]), previous)
+        previous = match.end()
+        if fact is None:
             continue
-        start, end = match.span()
-        clause = _clause(plain, start, end)
-        subjects = [subject for subject, *_ in _subjects(plain, *clause) if subject is not _GATE_COUNTS]
-        scope, own_facts = _scope(plain, (start, end), clause, subjects[0] if subjects else None)
-        lacking = [words for name, words in _SCOPES if re.search(name, fact.name)]
-        if subjects and not any(re.search(subject.facts, fact.name) for subject in subjects):
-            yield f"“{match[0]}” is not what its words say it is: “{plain[slice(*clause)].strip()[:80]}”."
-        elif scope and not re.search(own_facts, fact.name):
+        clause = max(begin, _clause(plain, start, match.end())[0])
+        label = plain[clause:start]
+        subjects = [one for one in _subjects(plain, clause, start) if one[0] is not _GATE_COUNTS]
+        last = max(subjects, key=lambda one: one[1], default=None)
+        is_beside = last is not None and re.fullmatch(_BESIDE, plain[last[2] : start], re.IGNORECASE)
+        is_about = any(re.search(subject.facts, fact.name) for subject in _SUBJECTS)
+        scope, own_facts = _scope(plain, match.span(), (clause, start), None)
+        is_scoped = scope and (scope != PREVIOUS or _PREVIOUS.match(label.lstrip()))
+        sentence = _sentence(plain, start)
+        if last is not None and is_beside and is_about and not re.search(last[0].facts, fact.name):
+            yield f"“{match[0]}” is not what its words say it is: “{label.strip()[-80:]}”."
+        elif is_scoped and re.search(own_facts, fact.name) is None and fact.name.startswith("metrics."):
             yield f"“{match[0]}” is no figure of {scope}, which its sentence names."
-        elif not all(re.search(words, _sentence(plain, start), re.IGNORECASE) for words in lacking):
+        elif not all(re.search(w, sentence, re.IGNORECASE) for name, w in _SCOPES if re.search(name, fact.name)):
             yield f"“{match[0]}” is of a circumstance that its sentence does not name; say what {fact.name} is of."
 
 
 def _without_names(text: str, known_words: Collection[str]) -> str:
-    words = [word for word in known_words if word and not re.fullmatch(r"\d+(?:\.\d+)*", word)]
+    words = [word for word in known_words if word and not _VERSION.fullmatch(word)]
     patterns = [
         rf"(?<!\w){re.escape(word)}(?!\w)" for word in sorted(words, key=len, reverse=True) if re.search(r"\d", word)
     ]
     named = [rf"(?<!\w){re.escape(word)}\s+\d+(?:\.\d+)+(?!\w)" for word in words]
-    for pattern in (*patterns, *named, *_NAMES):
-        text = re.sub(pattern, lambda m: " " * len(m[0]), text, flags=re.IGNORECASE)
+    for pattern in (*patterns, *named, _WINDOW, *(f"{name}{_NO_METRIC}" for name in _NAMES)):
+        text = re.sub(pattern, _blank, text, flags=re.IGNORECASE)
     return text
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match[0])
 
 
 def _differences(facts: Sequence[Quantity]) -> list[Quantity]:
@@ -499,15 +577,19 @@ def _written(fact: Quantity, unit: str) -> float | None:  # noqa: PLR0911 - one 
             return value if own.get(fact.unit) == unit and unit else None
 
 
-def _nearest(claim: Claim, facts: Sequence[Quantity]) -> str:
-    def distance(fact: Quantity) -> float:
-        value = _written(fact, claim.unit)
-        return float("inf") if value is None else abs(value - (claim.change or 1) * claim.signed)
+def _distance(claim: Claim, fact: Quantity) -> float:
+    value = _written(fact, claim.unit)
+    return float("inf") if value is None else abs(value - (claim.change or 1) * claim.signed)
 
-    if not facts:
+
+def _closest(claim: Claim, facts: Sequence[Quantity]) -> Quantity | None:
+    return min(facts, key=lambda fact: _distance(claim, fact), default=None)
+
+
+def _nearest(claim: Claim, facts: Sequence[Quantity]) -> str:
+    if (nearest := _closest(claim, facts)) is None:
         return "there is no fact to hold it against"
-    nearest = min(facts, key=distance)
-    kind = "the nearest" if distance(nearest) < float("inf") else "none has its unit, and what it is about"
+    kind = "the nearest" if _distance(claim, nearest) < float("inf") else "none has its unit, and what it is about"
     return f"{kind} is {nearest.name} = {nearest.text}"
 
 

@@ -29,7 +29,7 @@ from signoff.domain.memo.rollback import rollback
 from signoff.domain.memo.sign_off import accepted, certified, sign_off
 from signoff.domain.memo.standing import Standing
 from signoff.domain.memo.success import success
-from signoff.domain.memo.summary import draft, summary_contradictions, written
+from signoff.domain.memo.summary import computed, draft, summary_contradictions, written
 from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATION_RESULTS, front, validation
 from signoff.domain.memo.worst import red_or_missing
 from signoff.domain.policy import Policy, tighten
@@ -73,6 +73,7 @@ def compose(
         notices=(*_notices(release), *_summary_notices(release, facts)),
         tldr=tldr,
         tldr_mark=mark,
+        computed=computed(dossier, policy, evidence, assessment, facts, is_overridden=release.is_overridden),
         key_figures=_key_figures(release),
         front=front(release),
         sections=sections,

@@ -156,6 +156,7 @@ class Memo:
     """The whole document. `worst` and then `front` are what page one shows beneath the TL;DR and the key figures.
 
     `tldr_mark` says whose word the TL;DR is where people wrote it; it is empty where the TL;DR is computed.
+    `computed` stands under the TL;DR whoever wrote that.
     """
 
     model: str
@@ -179,3 +180,4 @@ class Memo:
     colophon: str = field(default="")
     certified: tuple[Certified, ...] = ()
     tldr_mark: str = ""
+    computed: tuple[str, ...] = ()

@@ -20,6 +20,8 @@ _BEHIND: Final = re.compile(
     r"[kKM]|bn|MB|[x×]|times|thousand|million|billion|/s)(?!\w)"
 )
 _NEAREST: Final = 5
+_OUTCOME_WORD: Final = re.compile(r"gates\.\w+\.outcome")
+LISTED: Final = "`signoff check DIR --json` lists all under summary_figures"
 
 
 def filled(text: str, facts: Sequence[Quantity]) -> str:
@@ -33,8 +35,15 @@ def filled(text: str, facts: Sequence[Quantity]) -> str:
     return PLACEHOLDER.sub(fill, text)
 
 
+def is_word(fact: Quantity) -> bool:
+    """Whether a fact is filled in as a word: the outcome of a gate, which its source says."""
+    return _OUTCOME_WORD.fullmatch(fact.name) is not None
+
+
 def printed(fact: Quantity) -> str:
     """A fact as it stands in the memo, or that nobody provided it."""
+    if is_word(fact):
+        return fact.source
     return fact.text if fact.is_provided else NOT_PROVIDED
 
 
@@ -50,7 +59,7 @@ def misplaced(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         if match["name"] not in names:
             near = get_close_matches(match["name"], names, n=_NEAREST, cutoff=0.4)
             nearest = f"the nearest are {', '.join(near)}; " if near else ""
-            yield f"“{match[0]}” names no figure; {nearest}`signoff check DIR --json` lists all under summary_figures."
+            yield f"“{match[0]}” names no figure; {nearest}{LISTED}."
         elif _BEFORE.search(text[max(0, match.start() - 20) : match.start()]) or _BEHIND.match(text, match.end()):
             around = text[max(0, match.start() - 2) : match.end() + 6].strip()
             yield (

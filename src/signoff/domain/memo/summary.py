@@ -4,35 +4,44 @@ The draft says what changed, what became of the Sharpe ratio, how the gates fell
 nothing: a difference that the data cannot tell from zero is called that.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Final
+
+import numpy as np
 
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import DeploymentType, Dossier
-from signoff.domain.evidence import Evidence, RegisteredVersion
+from signoff.domain.evidence import CodedSymbols, Evidence, Predictions, RegisteredVersion
 from signoff.domain.finding import Outcome
 from signoff.domain.memo.changes import training_days
 from signoff.domain.memo.claims import contradictions
-from signoff.domain.memo.every_gate import is_outcome, outcomes
+from signoff.domain.memo.computed_lines import figures_line, gates_line
+from signoff.domain.memo.gate_names import WORDS, is_outcome, outcomes
 from signoff.domain.memo.pieces import MEMO_GATES, declared, gates_in_words, short_title, versioned
-from signoff.domain.memo.placeholders import filled
+from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
+from signoff.domain.memo.signs import gives_sign
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
-__all__ = [
-    "SIGNIFICANCE",
-    "contradictions",
-    "draft",
-    "known_facts",
-    "known_words",
-    "summary_contradictions",
-    "summary_figures",
-    "written",
-]
-
 SIGNIFICANCE: Final = 0.05
+_NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
+_ENDINGS: Final = {
+    "_pct": (Unit.PERCENT, 0.01),
+    "_percent": (Unit.PERCENT, 0.01),
+    "_bps": (Unit.BPS, 1.0),
+    "_ms": (Unit.MILLISECONDS, 1.0),
+    "_days": (Unit.DAYS, 1.0),
+}
+_IS_NAME: Final = re.compile(r"(?=.*\d).*[^\W\d_]")
+# Nobody names a person or a feed like this, unless to write a figure where none may stand.
+_LIKE_A_FIGURE: Final = re.compile(
+    r"\d\s*(?:%|bps|per ?cent|ms)|sharpe|return|ratio|drawdown|hit rate|gate|pbo|var\b"
+    r"|^\W*\d+(?:[.,]\d+)*\s*\w{0,2}$",
+    re.IGNORECASE,
+)
 _SPOKEN: Final = ("None", "One", "Two", "Three", "Four", "Five")
 
 
@@ -46,8 +55,8 @@ def summary_contradictions(
 ) -> tuple[str, ...]:
     """What the summary that people wrote says against the facts; `figures` are `gates.facts` of the assessment."""
     policy, _ = tighten(policy, dossier.plan.tighten)
-    known = known_facts(policy, evidence, assessment, figures)
-    return contradictions(dossier.header.summary or "", known, known_words(dossier))
+    known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
+    return contradictions(dossier.header.summary or "", known, (*known_words(dossier), *_symbols(evidence)))
 
 
 def known_facts(
@@ -62,7 +71,25 @@ def summary_figures(
 ) -> tuple[Quantity, ...]:
     """Every figure that a summary may ask for by its name, as in `{metrics.sharpe.new}`."""
     policy, _ = tighten(policy, dossier.plan.tighten)
-    return tuple(fact for fact in known_facts(policy, evidence, assessment, figures) if not is_outcome(fact))
+    known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
+    return tuple(fact for fact in known if not is_outcome(fact))
+
+
+def computed(
+    dossier: Dossier,
+    policy: Policy,
+    evidence: Evidence,
+    assessment: Assessment,
+    figures: Sequence[Quantity] | None,
+    *,
+    is_overridden: bool = False,
+) -> tuple[str, ...]:
+    """The lines under the summary that no author's words can change."""
+    gates = gates_line(assessment.findings, is_overridden=is_overridden)
+    if figures is None or not dossier.header.summary:
+        return (gates,)
+    known = summary_figures(dossier, policy, evidence, assessment, figures)
+    return (gates, *figures_line(dossier.header.summary, known, dossier.header, assessment))
 
 
 def written(
@@ -77,10 +104,16 @@ def written(
     if figures is None:
         return text, f"{declared(author)}; not held against the evidence"
     parts = (dossier, policy, evidence, assessment, figures)
-    held = "were held against the evidence"
+    is_new = PLACEHOLDER.search(text) is not None
+    read = "were filled in from the evidence" if is_new else "that could be read in it were held against the evidence"
+    held = [f"{'its' if is_new else 'the'} figures {read}", "its words on gates were held against their outcomes"]
+    if gives_sign(text):
+        has_paper = any(fact.name == "paper.sharpe" and fact.is_provided for fact in figures)
+        how = "were held against its Sharpe ratio" if has_paper else "were not held, since it has no figure"
+        held.append(f"its words on the result of paper trading {how}")
     if summary_contradictions(*parts):
-        held = f"{held} and contradict it"
-    mark = f"{declared(author)}, not computed; the figures that could be read in it {held}, its words were not"
+        held.append("and what was held contradicts the evidence")
+    mark = f"{declared(author)}, not computed; {', '.join(held)}; its other words were not held against anything"
     return filled(text, summary_figures(*parts)), mark
 
 
@@ -91,11 +124,51 @@ def known_words(dossier: Dossier) -> tuple[str, ...]:
     bare = [version.lstrip("vV") for version in versions]
     short = [".".join(version.split(".")[:2]) for version in bare if version.count(".") > 1]
     rules = [requirement.name for requirement in dossier.governance.requirements]
-    return (header.model, *versions, *bare, *short, *rules, "FINRA 3110", "15c3-5", "S&P 500")
+    return (
+        header.model,
+        *versions,
+        *bare,
+        *short,
+        *(f"v{version}" for version in bare),
+        *rules,
+        *_names(dossier),
+        "FINRA 3110",
+        "15c3-5",
+        "S&P 500",
+    )
+
+
+def _names(dossier: Dossier) -> Iterator[str]:
+    """The names of people, feeds, calendars, windows and symbols that hold digits beside letters, and no figure."""
+    evidence, limits = dossier.evidence, dossier.boundaries.restrictions
+    given = [*dossier.governance.reviewers, *dossier.success.attendees, *evidence.produced_by, *limits.excluded_symbols]
+    given += [dossier.header.deployed_by.name, dossier.header.desk or "", evidence.benchmark_calendar or ""]
+    given += [signatory.name for signatory in dossier.plan.signatories]
+    given += [name for feed in dossier.infrastructure.feeds for name in (feed.name, feed.provider)]
+    given += [window.title for window in dossier.risk.stress_windows]
+    yield from filter(_is_name, given)
+
+
+def _is_name(text: str) -> bool:
+    return _IS_NAME.search(text) is not None and _LIKE_A_FIGURE.search(text) is None
+
+
+def _symbols(evidence: Evidence) -> Iterator[str]:
+    """The symbols of the universe that hold digits beside letters, as 0700.HK does."""
+    symbols = () if evidence.predictions is None else _distinct(evidence.predictions).tolist()
+    yield from filter(_is_name, symbols)
+
+
+def _distinct(predictions: Predictions) -> np.ndarray:
+    symbols = predictions.symbols
+    return symbols.distinct if isinstance(symbols, CodedSymbols) else np.unique(symbols)
 
 
 def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> Iterator[Quantity]:
     yield from outcomes(assessment.findings, assessment.memo_gates)
+    for finding in assessment.findings:
+        yield Quantity(name=f"gates.{finding.key}.outcome", value=0.0, source=WORDS[finding.outcome])
+    yield from _counts(evidence)
     for side, version in (("new", evidence.candidate), ("old", evidence.champion)):
         if version is not None and version.features:
             yield count(f"features.{side}", len(set(version.features)))
@@ -109,6 +182,38 @@ def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> I
     yield Quantity(name="plan.allocation_in_full", value=1.0, unit=Unit.PERCENT)
     yield Quantity(name="plan.shadow_days", value=policy.phases.shadow_days, unit=Unit.DAYS)
     yield Quantity(name="plan.limited_days", value=policy.phases.limited_days, unit=Unit.DAYS)
+
+
+def _counts(evidence: Evidence) -> Iterator[Quantity]:
+    """How much was measured, and what it cost to trade."""
+    backtest, predictions, trials = evidence.backtest, evidence.predictions, evidence.trials
+    yield count("counts.trading_days", np.unique(backtest.dates).size)
+    if predictions is not None:
+        yield count("counts.symbols", _distinct(predictions).size)
+        yield count("counts.predictions", predictions.prediction.size)
+    if trials is not None:
+        yield count("counts.trials", len(trials.names))
+    if backtest.cost is not None and backtest.turnover is not None and (traded := float(backtest.turnover.sum())) > 0:
+        yield Quantity(name="costs.backtest", value=float(backtest.cost.sum()) / traded * 1e4, unit=Unit.BPS)
+
+
+def declared_figures(dossier: Dossier, evidence: Evidence) -> Iterator[Quantity]:
+    """The numbers that the dossier and the registered parameters declare; a summary may ask for them by name."""
+    yield from _numbers("declared.configuration", dossier.infrastructure.configuration)
+    yield from _numbers("declared.success", asdict(dossier.success))
+    yield from _numbers("declared.limits", asdict(dossier.risk.position_limits))
+    yield from _numbers("declared.restrictions", asdict(dossier.boundaries.restrictions))
+    yield from _numbers("registered", evidence.candidate.parameters if evidence.candidate is not None else {})
+
+
+def _numbers(prefix: str, given: Mapping[str, object]) -> Iterator[Quantity]:
+    """Each entry that is a number, in the unit that its name ends with."""
+    for key, said in given.items():
+        if isinstance(said, bool) or not re.fullmatch(r"[A-Za-z]\w*", key) or not _NUMBER.fullmatch(str(said)):
+            continue
+        unit, factor = next((u for ending, u in _ENDINGS.items() if key.endswith(ending)), (Unit.RATIO, 1.0))
+        digits = len(str(said).partition(".")[2]) if unit is Unit.RATIO else None
+        yield Quantity(name=f"{prefix}.{key}", value=float(str(said)) * factor, unit=unit, digits=digits)
 
 
 def _feature_moves(candidate: RegisteredVersion | None, champion: RegisteredVersion | None) -> Iterator[Quantity]:

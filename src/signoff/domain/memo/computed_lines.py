@@ -1,0 +1,90 @@
+"""What stands under the TL;DR whatever its author wrote: the gates by outcome, and what each figure filled in is.
+
+A figure of another version, a target or a threshold is called that on the same page as the words around it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from signoff.domain.assessment import Assessment
+from signoff.domain.dossier import Header
+from signoff.domain.finding import Finding, Outcome
+from signoff.domain.memo.pieces import short_title, versioned
+from signoff.domain.memo.placeholders import PLACEHOLDER, is_word, printed
+from signoff.domain.quantity import Quantity
+
+_OUTCOMES: Final = (
+    ("fails", Outcome.FAIL),
+    ("inconclusive", Outcome.INCONCLUSIVE),
+    ("ended in an error", Outcome.ERROR),
+)
+_TITLES: Final = {
+    "gates.passed": "the number of the memo's own gates that pass",
+    "gates.total": "the number of the memo's own gates",
+    "counts.symbols": "the number of symbols among the predictions",
+    "counts.predictions": "the number of predictions",
+    "counts.trading_days": "the number of days of the backtest",
+    "counts.trials": "the number of trials, those that were never traded included",
+    "costs.backtest": "the cost charged in the backtest on what was traded",
+}
+_SOURCES: Final = {
+    "paper": "paper trading",
+    "plan": "the deployment plan",
+    "benchmark": "the benchmark of inference",
+    "declared": "the dossier, declared and not measured",
+    "registered": "the registered parameters, declared and not measured",
+}
+
+
+def gates_line(findings: Sequence[Finding], *, is_overridden: bool = False) -> str:
+    """Every gate that is not a plain pass, by outcome; `is_overridden` where people took those that block on."""
+    parts = [f"{sum(f.outcome is Outcome.PASS for f in findings)} of {len(findings)} gates pass"]
+    parts += [f"{word}: {named}" for word, is_so in _OUTCOMES if (named := _named(findings, is_so))]
+    if near := ", ".join(short_title(f) for f in findings if f.is_near_miss and f.outcome is Outcome.PASS):
+        parts.append(f"near misses, which pass within the margin: {near}")
+    if is_overridden and (blocking := ", ".join(short_title(f) for f in findings if f.blocks)):
+        parts.append(f"overridden: {blocking}")
+    return f"Computed: {'; '.join(parts)}."
+
+
+def _named(findings: Sequence[Finding], outcome: Outcome) -> str:
+    found = [finding for finding in findings if finding.outcome is outcome]
+    return ", ".join(short_title(f) + ("" if f.is_blocking else " (advisory)") for f in found)
+
+
+def figures_line(text: str, facts: Sequence[Quantity], header: Header, assessment: Assessment) -> Iterator[str]:
+    """What each figure is that a text asks for, once; nothing where it asks for none."""
+    by_name = {fact.name: fact for fact in facts}
+    asked = dict.fromkeys(match["name"] for match in PLACEHOLDER.finditer(text))
+    said = [
+        f"{f'“{printed(fact)}”' if is_word(fact) else printed(fact)} is {_meaning(fact, header, assessment)} ({name})"
+        for name in asked
+        if (fact := by_name.get(name))
+    ]
+    if said:
+        yield f"Figures: {'; '.join(said)}."
+
+
+def _meaning(fact: Quantity, header: Header, assessment: Assessment) -> str:
+    """A fact in words: its own title, its variant and its version."""
+    stem, _, side = fact.name.rpartition(".")
+    titles = {f"metrics.{row.key}": f"the {_sentence_case(row.title)}" for row in assessment.metrics}
+    titles |= {f"gates.{finding.key}": f"the gate {short_title(finding)}" for finding in assessment.findings}
+    named = [(row.sharpe, row.title) for row in assessment.stress]
+    named += [(row.sharpe, row.title) for row in assessment.regimes]
+    titles |= {sharpe.name.rpartition(".")[0]: f"“{title}”" for sharpe, title in named}
+    subject = titles.get(stem) or _SOURCES.get(stem.partition(".")[0]) or stem.replace(".", " ").replace("_", " ")
+    versions = {
+        "new": f"the new version {versioned(header.version)}",
+        "old": f"the previous version {versioned(header.previous_version or 'unknown')}",
+    }
+    if fact.name in _TITLES:
+        return _TITLES[fact.name]
+    if side in versions:
+        return f"{subject if stem in titles else f'the {subject}'} of {versions[side]}"
+    return f"the {'sample size' if side == 'n' else fact.label} of {subject}"
+
+
+def _sentence_case(title: str) -> str:
+    head, _, rest = title.partition(" ")
+    return f"{head} {rest.lower()}".strip()
