@@ -71,8 +71,6 @@ class Session:
             known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
             self._house = House(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
             self._look_at(self._house)
-            if known.is_sent and not self.is_exit and self._house.is_sent_for(known.actor):
-                self._house = self._house.known_by(Proof.AUTHENTICATED)
         return self._house
 
     def _look_at(self, house: House) -> None:

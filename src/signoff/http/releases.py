@@ -525,22 +525,22 @@ def _signatory(principal: Principal, body: SignatureRequest) -> Signatory:
 
 def _assessed(house: House, actor: str, content: BinaryIO, verb: str) -> Document:
     with unpacked(house, content) as folder:
-        return carried_out(house, actor, verb, str(folder), folder=folder)
+        return carried_out(house, actor, verb, folder=folder)
 
 
 def _composed(house: House, actor: str, content: BinaryIO) -> bytes:
     with unpacked(house, content) as folder, written_folder(house) as out:
-        document = carried_out(house, actor, "memo", str(folder), "--out", str(out))
+        document = carried_out(house, actor, "memo", folder=folder, out=out)
         return zipped({**read_folder(out), "answer.json": canonical(document)})
 
 
 def _living(house: House, actor: str, identity: str) -> bytes:
     house.record.deployment(identity)
     with written_folder(house) as out:
-        document = carried_out(house, actor, "memo", identity, "--out", str(out))
+        document = carried_out(house, actor, "living_memo", identity, out=out)
         return zipped({**read_folder(out), "answer.json": canonical(document)})
 
 
 def _rehearsed(house: House, actor: str, model: str, content: BinaryIO) -> Document:
     with unpacked(house, content) as folder:
-        return carried_out(house, actor, "rehearse", model, "--dossier", str(folder))
+        return carried_out(house, actor, "rehearse", model, folder=folder)

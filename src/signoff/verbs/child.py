@@ -1,0 +1,152 @@
+"""What a server has carried out in a process of its own: one request on standard input, one answer on standard output.
+
+The request is a JSON document with the verb, what it is about, and the settings of the installation. It comes on
+standard input, so that neither the command line nor the environment holds the database's password or the secret that
+says for whom the server asks. The answer is one line of JSON: the verb's document, or a problem with the code of the
+error. A process that ends without such a line has not answered.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Self
+
+from pydantic import TypeAdapter
+
+from signoff.adapters.folders import write_folder
+from signoff.adapters.foreign_files import refuse_library_settings
+from signoff.config.settings import Settings
+from signoff.domain.access import Verb, may_locally
+from signoff.domain.errors import SignoffError, error_of
+from signoff.domain.events import Proof
+from signoff.verbs.documents import Document
+from signoff.verbs.local import Local
+from signoff.wiring import House
+
+MODULE: Final = "signoff.verbs.child"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A verb for a child process, in the name of the settings' actor.
+
+    `subject` is a model or the id of a release, `folder` an unpacked dossier, `out` the folder for a memo.
+    """
+
+    verb: str
+    settings: Settings
+    subject: str = ""
+    folder: Path | None = None
+    out: Path | None = None
+
+    @classmethod
+    def read(cls, content: bytes) -> Self:
+        """The request in these bytes, which `to_json` made."""
+        return TypeAdapter(cls).validate_json(content)
+
+    def to_json(self) -> bytes:
+        """The request as bytes, without secrets that no verb of a child needs."""
+        known = replace(self.settings, oidc=None, webhook=None, pager=None, server=None, token=None)
+        return TypeAdapter(Request).dump_json(replace(self, settings=known))
+
+    @property
+    def dossier(self) -> Path:
+        """The unpacked dossier of a verb that takes one."""
+        assert self.folder is not None
+        return self.folder
+
+
+def carry_out(asked: Request) -> Document:
+    """The document of the verb; its files are in the folder `out` then."""
+    refuse_library_settings()
+    house = House(asked.settings, proof=Proof.UNAUTHENTICATED)
+    house.refuse_open_home()
+    if house.is_sent_for(asked.settings.actor):
+        house = house.known_by(Proof.AUTHENTICATED)
+    return _VERBS[asked.verb](Local(house, asked.settings.actor), asked)
+
+
+def _check(local: Local, asked: Request) -> Document:
+    return dict(local.check(asked.dossier, None))
+
+
+def _submit(local: Local, asked: Request) -> Document:
+    _refuse_unless_allowed(local, Verb.SUBMIT)
+    return dict(local.submit(asked.dossier, None))
+
+
+def _rehearse(local: Local, asked: Request) -> Document:
+    _refuse_unless_allowed(local, Verb.REHEARSE)
+    return dict(local.rehearse(asked.subject, asked.folder))
+
+
+def _memo(local: Local, asked: Request) -> Document:
+    document, files = local.memo(asked.dossier, None)
+    return {**document, **_written(asked, files)}
+
+
+def _living_memo(local: Local, asked: Request) -> Document:
+    document, signed, altered, files = local.living_memo(asked.subject)
+    compared = None if altered is None else list(altered)
+    return {**document, "signed_memo": signed or None, "altered": compared, **_written(asked, files)}
+
+
+_VERBS: Final[dict[str, Callable[[Local, Request], Document]]] = {
+    "check": _check,
+    "submit": _submit,
+    "memo": _memo,
+    "living_memo": _living_memo,
+    "rehearse": _rehearse,
+}
+
+
+def _refuse_unless_allowed(local: Local, verb: Verb) -> None:
+    people = local.house.record.people().by_name
+    may_locally(local.actor, verb, {name: person.duties for name, person in people.items()})
+
+
+def _written(asked: Request, files: dict[str, bytes]) -> dict[str, object]:
+    assert asked.out is not None
+    write_folder(asked.out, files)
+    return {"files": sorted(files)}
+
+
+def answer(content: bytes, stream: BinaryIO) -> None:
+    """Carry out one request, and write its answer."""
+    try:
+        said: dict[str, object] = {"document": carry_out(Request.read(content))}
+    except SignoffError as error:
+        guard = {"guard": found} if (found := getattr(error, "guard", None)) else {}
+        said = {"problem": {"code": error.code, "exit_code": error.exit_code, "message": str(error), **guard}}
+    stream.write(json.dumps(said, default=str).encode() + b"\n")
+    stream.flush()
+
+
+def read_answer(written: bytes) -> Document:
+    """The document of an answer. A problem is raised as the error that it tells of, and ValueError for nonsense."""
+    try:
+        found: Any = json.loads(written)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    match found:
+        case {"document": dict(document), **others} if not others and document:
+            return document
+        case {"problem": {"code": str(code), "message": str(message), **further}, **others} if not others:
+            guard = further.get("guard")
+            raise error_of(code, message, guard=None if guard is None else str(guard))
+        case _:
+            raise ValueError("neither a document nor a problem")
+
+
+def main() -> None:
+    """Answer one request. Whatever a library prints goes to standard error, so that only the answer is an answer."""
+    with os.fdopen(os.dup(1), "wb") as stream:
+        os.dup2(2, 1)
+        answer(sys.stdin.buffer.read(), stream)
+
+
+if __name__ == "__main__":
+    main()
