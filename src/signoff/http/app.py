@@ -14,8 +14,8 @@ from signoff.http import (
     front,
     health,
     permissions,
-    policy,
     releases,
+    routes,
     sessions,
     sign_in,
     stopping,
@@ -58,9 +58,9 @@ def create_app(house: House) -> FastAPI:
     app.state.ordered = stopping.Ordered()
     answer_problems(app)
     # A request looks through the routes in this order: what stops and what tells comes first.
-    for part in (stopping, flags, streaming, releases, accounts, policy, health, permissions, sign_in, webauthn, front):
+    for part in (stopping, flags, streaming, releases, routes, health, permissions, sign_in, webauthn, front):
         app.include_router(part.router)
-    app.include_router(accounts.tokens)
+    app.include_router(accounts.router)
     app.include_router(webauthn.pages)
     describe(app, house)
     app.add_middleware(Edges)
