@@ -78,8 +78,10 @@ class NotTakenError(UnavailableError):
         self.is_of_receiver, self.retry_after = is_of_receiver, retry_after
 
 
-def error_of(code: str, message: str, *, guard: str | None = None) -> SignoffError:
-    """The error that another process raised with this code; an unknown code says that no answer can be relied on.
+def error_of(
+    code: str, message: str, *, guard: str | None = None, unknown: type[SignoffError] = UnavailableError
+) -> SignoffError:
+    """The error that another process raised with this code; of the kind `unknown` where nobody here knows the code.
 
     It is not constructed anew: a constructor words its message, and this message is worded already.
     """
@@ -92,7 +94,7 @@ def error_of(code: str, message: str, *, guard: str | None = None) -> SignoffErr
                 error.__dict__["guard"] = guard
             return error
         waiting += kind.__subclasses__()
-    return UnavailableError(message)
+    return unknown(message)
 
 
 def is_fault(error: BaseException) -> bool:

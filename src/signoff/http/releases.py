@@ -1,5 +1,6 @@
 """Releases over HTTP: the verbs of the command line, each behind the matrix."""
 
+from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 from urllib.parse import quote
 
@@ -10,15 +11,14 @@ from typing_extensions import TypedDict
 from signoff.adapters.archives import zipped
 from signoff.adapters.folders import read_folder
 from signoff.app.approvals import SUBMITTED
-from signoff.app.signing import Presented
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.errors import NotFoundError
 from signoff.domain.policy import Role
 from signoff.http.access import Installation, allowed
-from signoff.http.commands import Command, Expecting
+from signoff.http.commands import Command
 from signoff.http.uploads import ARCHIVE, ASSESSING, archive_of, carried_out, unpacked, written_folder
 from signoff.ledger.canonical import canonical
-from signoff.verbs.bodies import Name, StartRequest
+from signoff.verbs.bodies import Name
 from signoff.verbs.documents import (
     AssessmentDocument,
     Document,
@@ -66,7 +66,7 @@ async def submit(
 ) -> Document:
     """Open a release from a dossier folder, sent as a zip archive: every gate runs, and the memo is issued."""
     async with archive_of(request, house) as content:
-        opened = await run_sync(_assessed, house, principal.name, content, "submit", limiter=ASSESSING)
+        opened = await run_sync(_carried_out, house, principal.name, "submit", "", content, limiter=ASSESSING)
     request.state.deployment, request.state.model = opened["deployment"], opened["model"]
     return opened
 
@@ -77,7 +77,7 @@ async def check(
 ) -> Document:
     """Run every gate on a dossier folder, sent as a zip archive; nothing is recorded."""
     async with archive_of(request, house) as content:
-        return await run_sync(_assessed, house, principal.name, content, "check", limiter=ASSESSING)
+        return await run_sync(_carried_out, house, principal.name, "check", "", content, limiter=ASSESSING)
 
 
 @router.post("/memos", tags=["releases"], response_class=Response, responses=AN_ARCHIVE, openapi_extra=ARCHIVE_BODY)
@@ -125,22 +125,6 @@ def to_sign(
     return {**document, "memo": None if document["memo"] is None else memo}
 
 
-@router.post("/deployments/{identity}/start", tags=["rollout"])
-def start(
-    identity: Name,
-    house: Expecting,
-    principal: Annotated[Principal, Depends(allowed(Verb.START))],
-    body: StartRequest | None = None,
-) -> ReleaseDocument:
-    """Enter shadow; with an envelope, who starts it signs section 12."""
-    state = house.rollout.start(
-        identity,
-        actor=principal.name,
-        signer=None if body is None or body.envelope is None else Presented(body.envelope),
-    )
-    return Local(house, principal.name).started(state)
-
-
 @router.get("/deployments/{identity}/living-memo", tags=["releases"], response_class=Response, responses=AN_ARCHIVE)
 async def living_memo(
     identity: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
@@ -165,8 +149,8 @@ async def rehearse(
     """Rehearse the rollback, by the plan of a dossier folder sent as a zip archive, or of the last release."""
     if request.headers.get("content-type", "").startswith("application/zip"):
         async with archive_of(request, house) as content:
-            return await run_sync(_rehearsed, house, principal.name, model, content, limiter=ASSESSING)
-    return await run_sync(carried_out, house, principal.name, "rehearse", model, limiter=ASSESSING)
+            return await run_sync(_carried_out, house, principal.name, "rehearse", model, content, limiter=ASSESSING)
+    return await run_sync(_carried_out, house, principal.name, "rehearse", model, limiter=ASSESSING)
 
 
 @router.get("/export", tags=["audit"], response_class=Response, responses=AN_ARCHIVE)
@@ -175,24 +159,23 @@ def export(house: Installation, _principal: Annotated[Principal, Depends(allowed
     return Response(zipped(house.export()), media_type="application/zip")
 
 
-def _assessed(house: House, actor: str, content: BinaryIO, verb: str) -> Document:
+def _carried_out(house: House, actor: str, verb: str, subject: str = "", content: BinaryIO | None = None) -> Document:
+    if content is None:
+        return carried_out(house, actor, verb, subject)
     with unpacked(house, content) as folder:
-        return carried_out(house, actor, verb, folder=folder)
+        return carried_out(house, actor, verb, subject, folder=folder)
 
 
 def _composed(house: House, actor: str, content: BinaryIO) -> bytes:
     with unpacked(house, content) as folder, written_folder(house) as out:
-        document = carried_out(house, actor, "memo", folder=folder, out=out)
-        return zipped({**read_folder(out), "answer.json": canonical(document)})
+        return _archive(carried_out(house, actor, "memo", folder=folder, out=out), out)
 
 
 def _living(house: House, actor: str, identity: str) -> bytes:
     house.record.deployment(identity)
     with written_folder(house) as out:
-        document = carried_out(house, actor, "living_memo", identity, out=out)
-        return zipped({**read_folder(out), "answer.json": canonical(document)})
+        return _archive(carried_out(house, actor, "living_memo", identity, out=out), out)
 
 
-def _rehearsed(house: House, actor: str, model: str, content: BinaryIO) -> Document:
-    with unpacked(house, content) as folder:
-        return carried_out(house, actor, "rehearse", model, folder=folder)
+def _archive(document: Document, out: Path) -> bytes:
+    return zipped({**read_folder(out), "answer.json": canonical(document)})

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Response
+from fastapi.routing import APIRoute
 
 from signoff.app.approvals import Signatory
 from signoff.app.signing import Presented
@@ -16,7 +17,7 @@ from signoff.http.access import LEAVING, Installation, allowed, allowed_to_leave
 from signoff.http.commands import Command, Expecting, Naming
 from signoff.ledger.text import encoded
 from signoff.verbs.bodies import Name
-from signoff.verbs.catalogue import CATALOGUE, Basis, Row
+from signoff.verbs.catalogue import Basis, Row
 from signoff.verbs.documents import StatementDocument
 from signoff.verbs.local import Local
 from signoff.wiring import House
@@ -29,7 +30,7 @@ TAGGED: Final[dict[int | str, dict[str, Any]]] = {
 
 def router_of(rows: Iterable[Row]) -> APIRouter:
     """A route for each row that is not written by hand."""
-    router = APIRouter(prefix="/api/v1", route_class=Command)
+    router = APIRouter(prefix="/api/v1")
     for row in (row for row in rows if not row.is_by_hand):
         router.add_api_route(
             row.path,
@@ -39,6 +40,7 @@ def router_of(rows: Iterable[Row]) -> APIRouter:
             status_code=row.status,
             response_model=StatementDocument if row.answer is bytes else row.answer,
             responses=TAGGED if row.is_tagged else None,
+            route_class_override=Command if row.is_repeatable else APIRoute,
         )
     return router
 
@@ -49,7 +51,7 @@ def _endpoint(row: Row) -> Callable[..., Any]:
     carry_out, taken = row.carry_out, signature(row.carry_out).parameters
 
     def answer(*, house: House, principal: Principal, response: Response, body: Any = None, **given: Any) -> Any:  # noqa: ANN401 - of any row
-        asked = given | ({} if body is None else body.arguments())
+        asked = given | ({} if body is None else body.arguments()) | {"by": principal}
         if row.is_signed:
             asked["signing"] = _signatory(principal, body)
         told = carry_out(Local(house, principal.name), **{name: asked[name] for name in taken if name in asked})
@@ -69,12 +71,15 @@ def _parameters(row: Row) -> list[Parameter]:
     may = (allowed_to_leave if row.is_leaving else allowed)(row.permission)
     asked: dict[str, Any] = {"house": HOUSES[row.basis], "principal": Annotated[Principal, Depends(may)]}
     asked |= dict.fromkeys(row.named_in_path, Name) | {"response": Response}
-    if row.body is not None:
+    optional = dict(row.query)
+    if row.body is not None and row.is_body_optional:
+        optional["body"] = (row.body | None, None)
+    elif row.body is not None:
         asked["body"] = row.body
     needed = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in asked.items()]
     return needed + [
         Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-        for name, (kind, default) in row.query.items()
+        for name, (kind, default) in optional.items()
     ]
 
 
@@ -83,6 +88,3 @@ def _signatory(principal: Principal, body: Any) -> Signatory:  # noqa: ANN401 - 
     if principal.is_machine:
         raise RefusedError("A machine's token never signs.")
     return Signatory(person=principal.name, role=body.role, signer=Presented(getattr(body, "envelope", "")))
-
-
-router = router_of(CATALOGUE)

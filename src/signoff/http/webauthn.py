@@ -23,7 +23,6 @@ from signoff.verbs.local import Local
 
 router = APIRouter(prefix="/api/v1", route_class=Command, tags=["authenticators"])
 pages = APIRouter(tags=["pages"])
-Reading = Annotated[Principal, Depends(allowed(Verb.READ))]
 Holding = Annotated[Principal, Depends(allowed(Verb.MANAGE_CREDENTIALS))]
 Bytes = Annotated[str, Field(min_length=1, max_length=65_536)]
 KINDS: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}

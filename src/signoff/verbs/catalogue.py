@@ -21,32 +21,12 @@ from pydantic import Field
 
 from signoff.domain.access import NEEDS_FRESH_SIGN_IN, Duty, Verb
 from signoff.domain.deployment import State
-from signoff.domain.events import Occasion, PauseReason
+from signoff.domain.events import Occasion, PauseReason, PersonEnrolled
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
-from signoff.verbs import bodies
+from signoff.verbs import bodies, documents
 from signoff.verbs.bodies import Body, Limit, Name
-from signoff.verbs.documents import (
-    ConfirmedProposalDocument,
-    CredentialsDocument,
-    DeclinedProposalDocument,
-    DeploymentsPage,
-    Document,
-    DutiesDocument,
-    FlagsDocument,
-    IssuedTokenDocument,
-    KilledDocument,
-    ObservedDocument,
-    PeoplePage,
-    ProposalsPage,
-    ReleaseDocument,
-    ReviewedDocument,
-    RevokedDocument,
-    RolledBackDocument,
-    StoppedManyDocument,
-    TokensPage,
-    UnboundDocument,
-)
+from signoff.verbs.documents import Document, IssuedTokenDocument
 from signoff.verbs.local import PAGE, Hand, Local, PolicyHand
 from signoff.verbs.policy_documents import DeclinedPolicyDocument, PolicyDocument
 
@@ -66,15 +46,27 @@ class Basis(Enum):
     REVISION = auto()
 
 
+# What several rows share, or what makes a row too long for one line.
 Fields = dict[str, Any]
 BY_HAND: Final[Fields] = {"is_by_hand": True}
 ROLLOUT: Final[Fields] = {"tag": "rollout", "basis": Basis.REVISION}
+STARTED: Final[Fields] = ROLLOUT | {"body": bodies.StartRequest, "is_body_optional": True}
 LEAVING: Final[Fields] = ROLLOUT | {"is_leaving": True}
+STATEMENT: Final[Fields] = {"body": bodies.StatementRequest}
 SIGNATURES: Final[Fields] = {"tag": "signatures", "basis": Basis.REVISION}
 SIGNED: Final[Fields] = SIGNATURES | {"is_signed": True}
+ARMED: Final[Fields] = {"tag": "kill", "body": bodies.RearmRequest, "basis": Basis.KEY, "is_signed": True}
+ADOPTED: Final[Fields] = {"tag": "signatures", "body": bodies.AdoptionRequest, "is_signed": True}
+ADOPTION: Final[Fields] = {"tag": "signatures", "body": bodies.AdoptionStatementRequest}
+VOUCHED: Final[Fields] = {"tag": "authenticators", "body": bodies.VoucherRequest}
+PROPOSED: Final[Fields] = {"tag": "people", "body": bodies.ProposalRequest, "status": 201}
+SECRET: Final[Fields] = {"tag": "people", "is_repeatable": False}
+HELD: Final[Fields] = SECRET | {"name": "held_tokens"}
 POLICY: Final[Fields] = {"tag": "policy"}
+OF_POLICY: Final[Fields] = POLICY | {"body": bodies.PolicyStatementRequest}
 POLICY_SIGNED: Final[Fields] = POLICY | {"basis": Basis.KEY, "is_signed": True}
-_STATEMENT: Final[Fields] = {"body": bodies.StatementRequest}
+POLICY_CONFIRMED: Final[Fields] = POLICY_SIGNED | {"body": bodies.PolicyConfirmationRequest}
+POLICY_PROPOSED: Final[Fields] = POLICY_SIGNED | {"body": bodies.PolicyProposalRequest, "status": 201}
 
 
 class UnwrittenError(AssertionError):
@@ -100,6 +92,7 @@ class Row:
     name: str = ""
     says: str = ""
     body: type[Body] | None = None
+    is_body_optional: bool = False
     query: Query = field(default_factory=dict)
     listed: str | None = None
     status: int = 200
@@ -127,7 +120,7 @@ class Row:
 
 
 def plain(permission: Verb, asked: str, **further: Any) -> Callable[[F], F]:  # noqa: ANN401 - the fields of a row
-    """Declare a verb that whoever inherits it asks for, with nothing but its arguments. Its body never runs."""
+    """Declare a verb that whoever inherits it asks for, with its arguments alone; defaults are left to the server."""
 
     def declare(declared: F) -> F:
         row, signature = _row(declared, permission, asked, further), inspect.signature(declared)
@@ -135,8 +128,8 @@ def plain(permission: Verb, asked: str, **further: Any) -> Callable[[F], F]:  # 
 
         @wraps(declared)
         def ask(self: Any, *given: object, **named: object) -> object:  # noqa: ANN401 - Remote, which knows this room
-            told = signature.bind(self, *given, **named).arguments
-            return self.ask(row, **{name: value for name, value in told.items() if value not in (self, usual[name])})
+            told = signature.bind(None, *given, **named).arguments
+            return self.ask(row, **{name: value for name, value in told.items() if value not in (None, usual[name])})
 
         return cast("F", _with(ask, row))
 
@@ -171,25 +164,14 @@ class Verbs(Protocol):
         """The same verbs, refused where the release has moved on from this revision."""
 
     @plain(Verb.READ, "GET /people", tag="people", query=PAGED, listed="people")
-    def people(self) -> PeoplePage:
+    def people(self) -> documents.PeoplePage:
         """Who may sign, who may do what, and whom the identity provider knows; a page at a time, by name."""
         raise UnwrittenError
 
-    def enrol(
-        self,
-        name: str,
-        roles: tuple[Role, ...],
-        *,
-        key_id: str,
-        public_key: str,
-        logins: tuple[str, ...] = (),
-        key_made_by: str = "",
-        is_replacing: bool = False,
-    ) -> Document:
-        """Let a person sign in these roles with this public key; `logins` is what else they are known as.
+    def enrol(self, person: PersonEnrolled) -> Document:
+        """Let a person sign in these roles with this public key; a server takes it as a proposal.
 
-        `key_made_by` is who made the private key, where it was not the person. `is_replacing` says that the key in
-        use is meant to be replaced. A server takes it as a proposal, which a second person confirms.
+        A key in use is replaced only where `replaces_key` says that this is meant.
         """
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
@@ -199,45 +181,48 @@ class Verbs(Protocol):
         """Let the person whom the provider calls this come in; a server takes it as a proposal."""
 
     @plain(Verb.ENROL, "POST /unbindings", tag="people", body=bodies.UnbindingRequest)
-    def unbind(self, *, issuer: str, subject: str) -> UnboundDocument:
+    def unbind(self, *, issuer: str, subject: str) -> documents.UnboundDocument:
         """Let an identity of the provider come in no more."""
         raise UnwrittenError
 
     @plain(Verb.ENROL, "POST /withdrawals", tag="people", body=bodies.WithdrawalRequest)
-    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> DutiesDocument:
+    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> documents.DutiesDocument:
         """Take duties and roles from a person at once."""
         raise UnwrittenError
 
     @plain(Verb.READ, "GET /proposals", tag="people", query=PAGED, listed="proposals")
-    def proposals(self) -> ProposalsPage:
+    def proposals(self) -> documents.ProposalsPage:
         """Changes of people that wait for a second person; a page at a time, by id."""
         raise UnwrittenError
 
     @plain(Verb.CONFIRM, "POST /proposals/{proposal}/confirm", tag="people")
-    def confirm(self, proposal: str) -> ConfirmedProposalDocument:
+    def confirm(self, proposal: str) -> documents.ConfirmedProposalDocument:
         """Let a proposed change take effect: not by who proposed it, nor by whom it is about."""
         raise UnwrittenError
 
     @plain(Verb.CONFIRM, "POST /proposals/{proposal}/decline", tag="people")
-    def decline(self, proposal: str) -> DeclinedProposalDocument:
+    def decline(self, proposal: str) -> documents.DeclinedProposalDocument:
         """Put a proposed change away."""
         raise UnwrittenError
 
     def invite(self, name: str) -> Document:
         """A one-time way in for the first administrator, at the installation itself."""
 
-    @plain(Verb.MANAGE_TOKENS, "POST /tokens", is_repeatable=False, **BY_HAND)
+    @plain(Verb.MANAGE_TOKENS, "POST /tokens", body=bodies.TokenRequest, status=201, **SECRET)
     def issue_token(self, holder: str, scopes: tuple[Verb, ...], *, days: int, is_machine: bool) -> IssuedTokenDocument:
-        """A new token; its secret is in the answer and nowhere else. No scope means all that the holder may."""
+        """A new token; its secret is in this answer and nowhere else, so no idempotency key repeats it.
+
+        No scope means all that the holder may.
+        """
         raise UnwrittenError
 
-    @plain(Verb.MANAGE_TOKENS, "GET /tokens", listed="tokens", **BY_HAND)
-    def tokens(self) -> TokensPage:
-        """Tokens without their secrets, by id; of a server one's own, all of them for an administrator."""
+    @plain(Verb.MANAGE_TOKENS, "GET /tokens", carry_out=Local.held_tokens, query=PAGED, listed="tokens", **HELD)
+    def tokens(self) -> documents.TokensPage:
+        """One's own tokens, all of them for an administrator; a page at a time, by id."""
         raise UnwrittenError
 
-    @plain(Verb.MANAGE_TOKENS, "DELETE /tokens/{token}", **BY_HAND)
-    def revoke_token(self, token: str) -> RevokedDocument:
+    @plain(Verb.MANAGE_TOKENS, "DELETE /tokens/{token}", **SECRET)
+    def revoke_token(self, token: str) -> documents.RevokedDocument:
         """End a token at once."""
         raise UnwrittenError
 
@@ -254,17 +239,11 @@ class Verbs(Protocol):
         """Run every gate and compose the memo; its files, and nothing is recorded. `seed` is as in `check`."""
 
     @plain(Verb.READ, "GET /credentials", tag="authenticators")
-    def credentials(self) -> CredentialsDocument:
+    def credentials(self) -> documents.CredentialsDocument:
         """Your authenticators, and the one that waits for your word with the statement that you would sign for it."""
         raise UnwrittenError
 
-    @routed(
-        Verb.MANAGE_CREDENTIALS,
-        "POST /credentials/vouchers",
-        tag="authenticators",
-        carry_out=Local.vouch_with,
-        body=bodies.VoucherRequest,
-    )
+    @routed(Verb.MANAGE_CREDENTIALS, "POST /credentials/vouchers", carry_out=Local.vouch_with, **VOUCHED)
     def vouch(self, key_id: str, key: Path | None = None) -> Document:
         """Let the authenticator that waits count: the envelope is signed with your key, or with one that counts
         already.
@@ -273,7 +252,7 @@ class Verbs(Protocol):
         """
 
     @plain(Verb.MANAGE_CREDENTIALS, "POST /credentials/{credential}/withdraw", **BY_HAND)
-    def withdraw_credential(self, credential: str, *, reason: str) -> CredentialsDocument:
+    def withdraw_credential(self, credential: str, *, reason: str) -> documents.CredentialsDocument:
         """Let one of your authenticators sign no more."""
         raise UnwrittenError
 
@@ -306,23 +285,16 @@ class Verbs(Protocol):
     def meet(self, identity: str, signing: Hand, *, condition: str, note: str) -> Document:
         """Say that a condition of your own approval is met."""
 
-    @routed(
-        Verb.ADOPT,
-        "POST /models/{model}/adoptions",
-        tag="signatures",
-        carry_out=Local.countersign,
-        body=bodies.AdoptionRequest,
-        is_signed=True,
-    )
+    @routed(Verb.ADOPT, "POST /models/{model}/adoptions", carry_out=Local.countersign, **ADOPTED)
     def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
         """Sign for recording a live version; a second person, with the same words within a day, puts it on record."""
 
-    @routed(Verb.START, "POST /deployments/{identity}/start", **BY_HAND)
+    @routed(Verb.START, "POST /deployments/{identity}/start", carry_out=Local.start_presented, **STARTED)
     def start(self, identity: str, key: Path | None = None) -> Document:
-        """Enter shadow; who starts it signs section 12 where their key is at hand."""
+        """Enter shadow; with an envelope, who starts it signs section 12."""
 
     @plain(Verb.MARK_DONE, "POST /deployments/{identity}/items-done", body=bodies.ItemDoneRequest, **ROLLOUT)
-    def mark_done(self, identity: str, item: str, *, note: str) -> ReleaseDocument:
+    def mark_done(self, identity: str, item: str, *, note: str) -> documents.ReleaseDocument:
         """Say that you did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
         raise UnwrittenError
 
@@ -334,43 +306,41 @@ class Verbs(Protocol):
         """
 
     @plain(Verb.ADVANCE, "POST /deployments/{identity}/advance", **ROLLOUT)
-    def advance(self, identity: str) -> ReleaseDocument:
+    def advance(self, identity: str) -> documents.ReleaseDocument:
         """Go one phase further, when every condition holds."""
         raise UnwrittenError
 
     @plain(Verb.PAUSE, "POST /deployments/{identity}/pause", body=bodies.PauseRequest, **ROLLOUT)
-    def pause(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
+    def pause(self, identity: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
         """Stop the phase clock."""
         raise UnwrittenError
 
     @plain(Verb.RESUME, "POST /deployments/{identity}/resume", body=bodies.PauseRequest, **ROLLOUT)
-    def resume(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
+    def resume(self, identity: str, reason: PauseReason, *, note: str) -> documents.ReleaseDocument:
         """Take one pause reason away."""
         raise UnwrittenError
 
     @plain(Verb.ROLLBACK, "POST /deployments/{identity}/rollback", body=bodies.RollbackRequest, **LEAVING)
-    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> RolledBackDocument:
+    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> documents.RolledBackDocument:
         """Go back to the previous version now; one that was interrupted continues."""
         raise UnwrittenError
 
     @plain(Verb.ATTEST_FLAT, "POST /deployments/{identity}/attest-flat", body=bodies.AttestFlatRequest, **LEAVING)
-    def attest_flat(self, identity: str, *, reason: str) -> RolledBackDocument:
+    def attest_flat(self, identity: str, *, reason: str) -> documents.RolledBackDocument:
         """Vouch for a flat model where no venue says so; the rollback goes on from there."""
         raise UnwrittenError
 
     @plain(Verb.KILL, "POST /models/{model}/kill", **BY_HAND)
-    def kill(self, model: str, *, reason: str) -> KilledDocument:
+    def kill(self, model: str, *, reason: str) -> documents.KilledDocument:
         """Stop trading a model now."""
         raise UnwrittenError
 
     @plain(Verb.KILL, "POST /kill", **BY_HAND)
-    def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
+    def kill_many(self, *, reason: str, desk: str | None = None) -> documents.StoppedManyDocument:
         """Stop trading every model of a desk now; every model at all where no desk is named."""
         raise UnwrittenError
 
-    @routed(
-        Verb.REARM, "POST /models/{model}/rearm", tag="kill", body=bodies.RearmRequest, basis=Basis.KEY, is_signed=True
-    )
+    @routed(Verb.REARM, "POST /models/{model}/rearm", **ARMED)
     def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
         """Sign for arming a killed model again; the second person arms, and live releases re-enter at shadow."""
 
@@ -379,34 +349,34 @@ class Verbs(Protocol):
         """Rehearse the rollback by the plan of a dossier, or of the last release on record."""
 
     @plain(Verb.OBSERVE, "POST /deployments/{identity}/observations", body=bodies.ObservationRequest, **ROLLOUT)
-    def observe(self, identity: str, session: date | None = None) -> ObservedDocument:
+    def observe(self, identity: str, session: date | None = None) -> documents.ObservedDocument:
         """One monitoring pass; a trigger that holds rolls back."""
         raise UnwrittenError
 
     @plain(Verb.NOT_HELD, "POST /deployments/{identity}/sessions-not-held", body=bodies.NotHeldRequest, **ROLLOUT)
-    def not_held(self, identity: str, session: date, *, reason: str) -> ReleaseDocument:
+    def not_held(self, identity: str, session: date, *, reason: str) -> documents.ReleaseDocument:
         """Declare that the venue did not hold a session; it is then neither silence nor a day of a phase."""
         raise UnwrittenError
 
     @plain(Verb.REVIEW, "POST /deployments/{identity}/reviews", body=bodies.ReviewRequest, **ROLLOUT)
-    def review(self, identity: str, *, notes: str) -> ReviewedDocument:
+    def review(self, identity: str, *, notes: str) -> documents.ReviewedDocument:
         """The 30-day review."""
         raise UnwrittenError
 
     @plain(Verb.READ, "GET /deployments/{identity}", tag="releases", is_tagged=True)
-    def deployment(self, identity: str) -> ReleaseDocument:
+    def deployment(self, identity: str) -> documents.ReleaseDocument:
         """One release; the entity tag is its revision."""
         raise UnwrittenError
 
     @plain(Verb.READ, "GET /deployments", tag="releases", query=OF_RELEASES)
     def deployments(
         self, *, model: str | None = None, state: State | None = None, after: str | None = None, limit: int = PAGE
-    ) -> DeploymentsPage:
+    ) -> documents.DeploymentsPage:
         """Releases a page at a time, by id; `next` is the `after` of the page that follows."""
         raise UnwrittenError
 
     @plain(Verb.READ_FLAGS, "GET /models/{model}/flags", tag="models", query=OF_FLAGS)
-    def flags(self, model: str, *, version: str | None = None) -> FlagsDocument:
+    def flags(self, model: str, *, version: str | None = None) -> documents.FlagsDocument:
         """The flags of one model, from the record: those of this version, or of the only one alive."""
         raise UnwrittenError
 
@@ -415,7 +385,7 @@ class Verbs(Protocol):
         """What happened to a model or one release, in order; `next` is the `after` of the page that follows."""
 
     @plain(Verb.REVIEW, "POST /deployments/{identity}/post-mortem", body=bodies.PostMortemRequest, **ROLLOUT)
-    def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> ReleaseDocument:
+    def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> documents.ReleaseDocument:
         """Put what was learned from a rollback on record; it is due within 48 hours. The root cause may come later."""
         raise UnwrittenError
 
@@ -431,23 +401,11 @@ class Verbs(Protocol):
         """The policy in force, the open proposals, and every version so far."""
         raise UnwrittenError
 
-    @routed(
-        Verb.PROPOSE_POLICY,
-        "POST /policy/proposals",
-        carry_out=Local.propose_policy_text,
-        body=bodies.PolicyProposalRequest,
-        status=201,
-        **POLICY_SIGNED,
-    )
+    @routed(Verb.PROPOSE_POLICY, "POST /policy/proposals", carry_out=Local.propose_policy_text, **POLICY_PROPOSED)
     def propose_policy(self, file: Path, signing: PolicyHand) -> Document:
         """Propose a policy by signing it; a second person may confirm it within a week."""
 
-    @routed(
-        Verb.CONFIRM_POLICY,
-        "POST /policy/proposals/{proposal}/confirm",
-        body=bodies.PolicyConfirmationRequest,
-        **POLICY_SIGNED,
-    )
+    @routed(Verb.CONFIRM_POLICY, "POST /policy/proposals/{proposal}/confirm", **POLICY_CONFIRMED)
     def confirm_policy(self, proposal: str | None, signing: PolicyHand) -> Document:
         """Confirm a proposed policy by signing it as the second person; it applies to later submissions.
 
@@ -462,21 +420,12 @@ class Verbs(Protocol):
 
 # What pages and other clients ask for beside the verbs.
 OVER_HTTP: Final = (
-    _row(Local.statement, Verb.READ, "POST /deployments/{identity}/statements", _STATEMENT | SIGNATURES),
+    _row(Local.statement, Verb.READ, "POST /deployments/{identity}/statements", STATEMENT | SIGNATURES),
     _row(Local.start_statement, Verb.START, "POST /deployments/{identity}/start-statement", {"tag": "rollout"}),
-    _row(Local.rearm_statement, Verb.READ, "POST /models/{model}/rearm/statements", _STATEMENT | {"tag": "kill"}),
-    _row(
-        Local.adoption_statement,
-        Verb.READ,
-        "POST /models/{model}/adoptions/statements",
-        {"tag": "signatures", "body": bodies.AdoptionStatementRequest},
-    ),
-    _row(
-        Local.policy_statement, Verb.READ, "POST /policy/statements", {"body": bodies.PolicyStatementRequest, **POLICY}
-    ),
-    _row(
-        Local.propose, Verb.ENROL, "POST /proposals", {"tag": "people", "body": bodies.ProposalRequest, "status": 201}
-    ),
+    _row(Local.rearm_statement, Verb.READ, "POST /models/{model}/rearm/statements", STATEMENT | {"tag": "kill"}),
+    _row(Local.adoption_statement, Verb.READ, "POST /models/{model}/adoptions/statements", ADOPTION),
+    _row(Local.policy_statement, Verb.READ, "POST /policy/statements", OF_POLICY),
+    _row(Local.propose, Verb.ENROL, "POST /proposals", PROPOSED),
     _row(Local.models, Verb.READ, "GET /models", {"tag": "models", "query": PAGED}),
     Row(Verb.READ, "GET", "/me", is_by_hand=True),
     Row(Verb.READ, "GET", "/deployments/{identity}/editions/{edition}/{path}", is_by_hand=True),

@@ -9,7 +9,6 @@ error. A process that ends without such a line has not answered.
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Self
@@ -20,13 +19,20 @@ from signoff.adapters.folders import write_folder
 from signoff.adapters.foreign_files import refuse_library_settings
 from signoff.config.settings import Settings
 from signoff.domain.access import Verb, may_locally
-from signoff.domain.errors import SignoffError, error_of
+from signoff.domain.errors import BadInputError, SignoffError, error_of
 from signoff.domain.events import Proof
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
 from signoff.wiring import House
 
 MODULE: Final = "signoff.verbs.child"
+PERMISSIONS: Final = {
+    "check": Verb.CHECK,
+    "submit": Verb.SUBMIT,
+    "memo": Verb.CHECK,
+    "living_memo": Verb.READ,
+    "rehearse": Verb.REHEARSE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,66 +58,38 @@ class Request:
         known = replace(self.settings, oidc=None, webhook=None, pager=None, server=None, token=None)
         return TypeAdapter(Request).dump_json(replace(self, settings=known))
 
-    @property
-    def dossier(self) -> Path:
-        """The unpacked dossier of a verb that takes one."""
-        assert self.folder is not None
-        return self.folder
-
 
 def carry_out(asked: Request) -> Document:
     """The document of the verb; its files are in the folder `out` then."""
     refuse_library_settings()
-    house = House(asked.settings, proof=Proof.UNAUTHENTICATED)
+    known = asked.settings
+    house = House(known, proof=Proof.UNAUTHENTICATED)
     house.refuse_open_home()
-    if house.is_sent_for(asked.settings.actor):
+    if house.is_sent_for(known.actor):
         house = house.known_by(Proof.AUTHENTICATED)
-    return _VERBS[asked.verb](Local(house, asked.settings.actor), asked)
+    people = house.record.people().by_name
+    may_locally(known.actor, PERMISSIONS[asked.verb], {name: person.duties for name, person in people.items()})
+    return _document(Local(house, known.actor), asked)
 
 
-def _check(local: Local, asked: Request) -> Document:
-    return dict(local.check(asked.dossier, None))
-
-
-def _submit(local: Local, asked: Request) -> Document:
-    _refuse_unless_allowed(local, Verb.SUBMIT)
-    return dict(local.submit(asked.dossier, None))
-
-
-def _rehearse(local: Local, asked: Request) -> Document:
-    _refuse_unless_allowed(local, Verb.REHEARSE)
-    return dict(local.rehearse(asked.subject, asked.folder))
-
-
-def _memo(local: Local, asked: Request) -> Document:
-    document, files = local.memo(asked.dossier, None)
-    return {**document, **_written(asked, files)}
-
-
-def _living_memo(local: Local, asked: Request) -> Document:
-    document, signed, altered, files = local.living_memo(asked.subject)
-    compared = None if altered is None else list(altered)
-    return {**document, "signed_memo": signed or None, "altered": compared, **_written(asked, files)}
-
-
-_VERBS: Final[dict[str, Callable[[Local, Request], Document]]] = {
-    "check": _check,
-    "submit": _submit,
-    "memo": _memo,
-    "living_memo": _living_memo,
-    "rehearse": _rehearse,
-}
-
-
-def _refuse_unless_allowed(local: Local, verb: Verb) -> None:
-    people = local.house.record.people().by_name
-    may_locally(local.actor, verb, {name: person.duties for name, person in people.items()})
-
-
-def _written(asked: Request, files: dict[str, bytes]) -> dict[str, object]:
-    assert asked.out is not None
-    write_folder(asked.out, files)
-    return {"files": sorted(files)}
+def _document(local: Local, asked: Request) -> Document:
+    match asked:
+        case Request(verb="check", folder=Path() as folder):
+            return local.check(folder, None)
+        case Request(verb="submit", folder=Path() as folder):
+            return local.submit(folder, None)
+        case Request(verb="memo", folder=Path() as folder, out=Path() as out):
+            document, files = local.memo(folder, None)
+            write_folder(out, files)
+            return {**document, "files": sorted(files)}
+        case Request(verb="living_memo", out=Path() as out):
+            release, signed, altered, files = local.living_memo(asked.subject)
+            write_folder(out, files)
+            return {**release, "signed_memo": signed or None, "altered": altered, "files": sorted(files)}
+        case Request(verb="rehearse"):
+            return local.rehearse(asked.subject, asked.folder)
+        case _:
+            raise BadInputError(f"Expected what `{asked.verb}` takes, found folder {asked.folder} and out {asked.out}.")
 
 
 def answer(content: bytes, stream: BinaryIO) -> None:

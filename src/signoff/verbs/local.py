@@ -20,7 +20,7 @@ from signoff.app.record import Change, Expectation, decided_again, deployment_st
 from signoff.app.registered import standing
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
-from signoff.app.signing import deployer_prepared
+from signoff.app.signing import Presented, deployer_prepared
 from signoff.domain import decisions
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import Deployment, State
@@ -139,37 +139,27 @@ class Local:
         shown, further = _page({name: name for name in self.house.record.models()}, after, limit)
         return {"models": shown, "next": further}
 
-    def enrol(
-        self,
-        name: str,
-        roles: tuple[Role, ...],
-        *,
-        key_id: str,
-        public_key: str,
-        logins: tuple[str, ...] = (),
-        key_made_by: str = "",
-        is_replacing: bool = False,
-    ) -> EnrolledDocument:
+    def enrol(self, person: PersonEnrolled) -> EnrolledDocument:
         enrol(
             self.house.record,
-            name=name,
-            roles=roles,
-            key_id=key_id,
-            public_key=public_key,
+            name=person.name,
+            roles=person.roles,
+            key_id=person.key_id,
+            public_key=person.public_key,
             actor=self.actor,
-            logins=logins,
-            key_made_by=key_made_by,
-            is_replacing=is_replacing,
+            logins=person.logins,
+            key_made_by=person.key_made_by,
+            is_replacing=person.replaces_key,
         )
-        known = self.house.record.people().named(name)
+        known = self.house.record.people().named(person.name)
         return {
-            "name": name,
-            "roles": list(roles),
-            "key_id": key_id,
+            "name": person.name,
+            "roles": list(person.roles),
+            "key_id": person.key_id,
             "key_made_by": known.key_made_by or None,
             "key_replaced": known.key_replaced or None,
             "logins": list(known.logins),
-            "looks_like": list(looking_like(name, known.logins, self.house.record.people())),
+            "looks_like": list(looking_like(person.name, known.logins, self.house.record.people())),
         }
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> DutiesDocument:
@@ -235,6 +225,10 @@ class Local:
         known = {token.id: token for token in self.house.record.people().tokens.values() if of in {None, token.person}}
         shown, further = _page(known, after, limit)
         return {"tokens": [token_document(token) for token in shown], "next": further}
+
+    def held_tokens(self, by: Principal, *, after: str | None = None, limit: int | None = None) -> TokensPage:
+        is_any = Duty.ADMINISTRATOR in by.duties
+        return self.tokens(None if is_any else by.name, after=after, limit=limit)
 
     def revoke_token(self, token: str, by: Principal | None = None) -> RevokedDocument:
         self.house.accounts.revoke_token(token, actor=self.actor, by=by)
@@ -372,9 +366,14 @@ class Local:
         except SignoffError:
             self._tell_in_time(self._tell)  # a start that waits for the notices lets them out
             raise
-        return self.started(state)
+        return self._started(state)
 
-    def started(self, state: Deployment) -> ReleaseDocument:
+    def start_presented(self, identity: str, *, envelope: str | None = None) -> ReleaseDocument:
+        """The same for one who signed elsewhere, or not at all."""
+        signer = None if envelope is None else Presented(envelope)
+        return self._started(self.house.rollout.start(identity, actor=self.actor, signer=signer))
+
+    def _started(self, state: Deployment) -> ReleaseDocument:
         """A release that has just started: T=0 goes out at T=0."""
         self._tell_in_time(self._tell)
         return self._released(state)

@@ -7,7 +7,7 @@ person, role, verdict and release that were asked for, and nothing else.
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -24,19 +24,18 @@ from signoff.adapters.signing_keys import KeyFile
 from signoff.domain.access import Duty, Verb
 from signoff.domain.errors import (
     BadInputError,
-    ConflictError,
     NotFoundError,
     RefusedError,
     SignoffError,
-    StaleRevisionError,
     TamperedError,
     UnavailableError,
+    error_of,
 )
-from signoff.domain.events import Verdict
+from signoff.domain.events import DutiesGranted, PersonEnrolled, SubjectBound, Verdict
 from signoff.domain.floor import subject_of
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
-from signoff.ledger.envelope import Statement, deployer_signed_at, deployer_statement, read_statement
+from signoff.ledger.envelope import deployer_signed_at, deployer_statement, read_statement
 from signoff.ledger.floor import content_of
 from signoff.verbs.catalogue import Row, Verbs
 from signoff.verbs.documents import Document
@@ -45,10 +44,7 @@ from signoff.verbs.local import PAGE, Hand, PolicyHand, checked_vouching, only_o
 SECONDS: Final = 30.0
 LONG: Final = 900.0
 IDEMPOTENCY_KEY: Final = "idempotency-key"
-KINDS: Final[dict[str, type[SignoffError]]] = {
-    kind.code: kind
-    for kind in (NotFoundError, BadInputError, StaleRevisionError, ConflictError, TamperedError, UnavailableError)
-}
+ZIPPED: Final = {"content-type": "application/zip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,30 +81,20 @@ class Remote(Verbs):
         how = {"json": told} if row.method == "POST" else {"params": told}
         return self._send(row.method, path, is_named=row.is_repeatable, **how)
 
-    def enrol(
-        self,
-        name: str,
-        roles: tuple[Role, ...],
-        *,
-        key_id: str,
-        public_key: str,
-        logins: tuple[str, ...] = (),
-        key_made_by: str = "",
-        is_replacing: bool = False,
-    ) -> Document:
-        said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
-        made = {"key_made_by": key_made_by} if key_made_by else {}
-        replaced = {"replaces_key": True} if is_replacing else {}
-        change = {"kind": "person_enrolled", **said, **made, **replaced, "logins": list(logins)}
-        return self._post("/proposals", {"change": change})
+    def enrol(self, person: PersonEnrolled) -> Document:
+        return self._proposed(person)
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
-        said = {"kind": "duties_granted", "name": name, "duties": [duty.value for duty in duties]}
-        return self._post("/proposals", {"change": said})
+        return self._proposed(DutiesGranted(name=name, duties=duties))
 
     def bind(self, name: str, *, issuer: str, subject: str) -> Document:
-        said = {"kind": "subject_bound", "name": name, "issuer": issuer, "subject": subject}
-        return self._post("/proposals", {"change": said})
+        return self._proposed(SubjectBound(name=name, issuer=issuer, subject=subject))
+
+    def _proposed(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> Document:
+        told = {
+            field.name: value for field in fields(change) if (value := getattr(change, field.name)) != field.default
+        }
+        return self._post("/proposals", {"change": to_jsonable_python(told | {"kind": change.kind})})
 
     def invite(self, name: str) -> Document:
         """Refused: only who owns the installation lets the first administrator in."""
@@ -124,33 +110,30 @@ class Remote(Verbs):
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Send a folder; the server assesses it and opens its release."""
-        progress("packing the folder", 0, 2)
-        content = pack(folder, policy)
-        progress("assessing on the server", 1, 2)
-        return self._send("POST", "/deployments", content=content, headers={"content-type": "application/zip"})
+        return _document(self._packed("/deployments", folder, policy, progress))
 
     def check(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> Document:
         """Send a folder; the server runs every gate and records nothing."""
         _refuse_seed(seed)
-        progress("packing the folder", 0, 2)
-        content = pack(folder, policy)
-        progress("assessing on the server", 1, 2)
-        return self._send("POST", "/checks", content=content, headers={"content-type": "application/zip"})
+        return _document(self._packed("/checks", folder, policy, progress))
 
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> tuple[Document, dict[str, bytes]]:
         """Send a folder; the server runs every gate, composes the memo and records nothing."""
         _refuse_seed(seed)
-        progress("packing the folder", 0, 2)
-        content = pack(folder, policy)
-        progress("composing on the server", 1, 2)
-        answer = self._answered("POST", "/memos", content=content, headers={"content-type": "application/zip"})
-        files = _unzipped(answer.content)
+        files = _unzipped(self._packed("/memos", folder, policy, progress).content)
         document: Document = json.loads(files.pop("answer.json"))
         return document, files
+
+    def _packed(self, path: str, folder: Path, policy: Path | None, progress: Progress) -> Any:  # noqa: ANN401 - the client's
+        """The answer to a folder that is sent."""
+        progress("packing the folder", 0, 2)
+        content = pack(folder, policy)
+        progress("assessing on the server", 1, 2)
+        return self._answered("POST", path, content=content, headers=ZIPPED)
 
     def propose_policy(self, file: Path, signing: PolicyHand) -> Document:
         """Sign for another policy, from its file. What is signed is computed here, from the file itself."""
@@ -221,7 +204,6 @@ class Remote(Verbs):
         return self._post(f"/deployments/{_part(identity)}/conditions", said)
 
     def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
-        """Sign for recording a version that was live before; the last person whose signature is needed records it."""
         if len(signing) != 1:
             raise RefusedError(
                 f"Expected one --role, found {len(signing)}: at a server each person signs for themselves. Sign in one "
@@ -279,8 +261,8 @@ class Remote(Verbs):
         """Rehearse the rollback on the server, by the plan of a dossier or of the last release on record."""
         if folder is None:
             return self._post(f"/models/{_part(model)}/rehearsals", {})
-        headers = {"content-type": "application/zip"}
-        return self._send("POST", f"/models/{_part(model)}/rehearsals", content=pack(folder, None), headers=headers)
+        content = pack(folder, None)
+        return self._send("POST", f"/models/{_part(model)}/rehearsals", content=content, headers=ZIPPED)
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
         """What happened to a model or one release; page after page until there is no more, or enough."""
@@ -354,7 +336,10 @@ class Remote(Verbs):
         content = base64.b64decode(str(self._post(path, asked)["statement"]))
         said = read_statement(content)
         expected = (signing.role, verdict, conditions, reason)
-        if (said.role, said.verdict, said.conditions, said.reason) != expected or not _names(said, identity):
+        if (said.role, said.verdict, said.conditions, said.reason) != expected or identity not in {
+            None,
+            said.deployment,
+        }:
             raise TamperedError(
                 f"The server asks for a signature over something else than {verdict.value} as {signing.role.value}; "
                 "nothing was signed. Tell the operators."
@@ -379,9 +364,7 @@ class Remote(Verbs):
         return self._send("POST", path, json=dict(body))
 
     def _send(self, method: str, path: str, **how: Any) -> Document:  # noqa: ANN401 - passed on to the client
-        found = self._answered(method, path, **how).json()
-        assert isinstance(found, dict)
-        return found
+        return _document(self._answered(method, path, **how))
 
     def _answered(self, method: str, path: str, *, is_named: bool = True, **how: Any) -> Any:  # noqa: ANN401
         """The answer to a request, which carries a name of its own unless its answer is not kept to be given again."""
@@ -417,6 +400,15 @@ class Remote(Verbs):
             return self.client.request(method, path, headers=headers, **how)
 
 
+_: type[Verbs] = Remote
+
+
+def _document(answer: Any) -> Document:  # noqa: ANN401 - the client's
+    found = answer.json()
+    assert isinstance(found, dict)
+    return found
+
+
 def _listed(document: Document, key: str) -> list[Any]:
     found = document[key]
     return found if isinstance(found, list) else []
@@ -433,10 +425,6 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
         return read_folder(Path(folder))
 
 
-def _names(said: Statement, identity: str | None) -> bool:
-    return identity is None or said.deployment == identity
-
-
 def _error(status: int, content: bytes) -> SignoffError:
     """Our own error behind a problem document."""
     try:
@@ -444,9 +432,7 @@ def _error(status: int, content: bytes) -> SignoffError:
         detail, kind = str(said["detail"]), str(said.get("type", "")).rpartition(":")[2]
     except (ValueError, KeyError, TypeError):
         return UnavailableError(f"The server answered {status} with something that is no problem document.")
-    if status >= 500 and kind not in KINDS:
-        return UnavailableError(detail)
-    return KINDS.get(kind, RefusedError)(detail)
+    return error_of(kind, detail, guard=said.get("guard"), unknown=UnavailableError if status >= 500 else RefusedError)
 
 
 def _httpx() -> ModuleType:
