@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import postgres
 import pytest
@@ -252,6 +253,14 @@ def test_every_error_of_a_child_comes_back_with_its_code_words_and_guard(error, 
 def test_a_code_that_is_not_known_is_an_outage():
     with pytest.raises(UnavailableError, match="from a later version"):
         read_answer(b'{"problem": {"code": "later", "message": "from a later version"}}')
+
+
+@pytest.mark.parametrize("name", ["home", "a b, c", "größe", "no\udcff utf-8", 'quo"ted', "line\nbreak"])
+def test_a_home_of_any_name_reaches_the_child(name):
+    known = replace(settings(home=f"/srv/{name}"), repositories=(f"/clones/{name}", "/other"))
+    read = Request.read(Request(verb="check", settings=known, folder=known.home / "uploads").to_json())
+    assert read.settings == known
+    assert read.folder == known.home / "uploads"
 
 
 def test_a_request_arrives_as_it_was_made_without_the_secrets_of_messengers(monkeypatch, tmp_path):

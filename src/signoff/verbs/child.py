@@ -51,12 +51,13 @@ class Request:
     @classmethod
     def read(cls, content: bytes) -> Self:
         """The request in these bytes, which `to_json` made."""
-        return TypeAdapter(cls).validate_json(content)
+        return TypeAdapter(cls).validate_python(json.loads(content))
 
     def to_json(self) -> bytes:
         """The request as bytes, without secrets that no verb of a child needs."""
         known = replace(self.settings, oidc=None, webhook=None, pager=None, server=None, token=None)
-        return TypeAdapter(Request).dump_json(replace(self, settings=known))
+        said = TypeAdapter(Request).dump_python(replace(self, settings=known), mode="json")
+        return json.dumps(said).encode()  # in ASCII, since a path may hold what has no UTF-8
 
 
 def carry_out(asked: Request) -> Document:
