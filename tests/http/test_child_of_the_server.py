@@ -10,9 +10,11 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from datetime import timedelta
 
 import postgres
 import pytest
+from cast_of_six import PEOPLE
 from http_server import Served
 from sqlalchemy import create_engine, make_url, text
 
@@ -211,6 +213,28 @@ def test_the_childs_line_and_environment_hold_no_setting_and_start_no_command_li
     assert not {name for name in environment if name.startswith("SIGNOFF")}
     assert server.settings.database not in json.dumps([line, environment])
     assert not {name for name in modules if name.split(".")[:2] == ["signoff", "cli"] or name in {"typer", "click"}}
+
+
+def carried_out(server, secret, actor=PEOPLE["cto"]):
+    """What a child says to a request with this secret."""
+    known = replace(server.settings, sent=secret, actor=actor)
+    asked = Request(verb="rehearse", settings=known, subject="nothing").to_json()
+    return subprocess.run(uploads.CHILD, input=asked, capture_output=True, check=True, timeout=60).stdout
+
+
+def test_a_child_acts_in_no_name_that_the_server_did_not_send_it_for(server):
+    before = server.house.store.size()
+    sent = server.house.sent_for(PEOPLE["cto"], timedelta(minutes=1))
+    late = server.house.sent_for(PEOPLE["cto"], timedelta(minutes=-1))
+    for asked in (("",), ("a guess",), (late,), (sent, PEOPLE["model_owner"])):
+        with pytest.raises(UnavailableError, match="used or has expired"):
+            read_answer(carried_out(server, *asked))
+    sent = server.house.sent_for(PEOPLE["cto"], timedelta(minutes=1))
+    with pytest.raises(NotFoundError):
+        read_answer(carried_out(server, sent))
+    with pytest.raises(UnavailableError, match="used or has expired"):
+        read_answer(carried_out(server, sent))
+    assert server.house.store.size() == before
 
 
 def test_the_server_starts_no_other_line():

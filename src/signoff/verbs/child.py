@@ -19,7 +19,7 @@ from signoff.adapters.folders import write_folder
 from signoff.adapters.foreign_files import refuse_library_settings
 from signoff.config.settings import Settings
 from signoff.domain.access import Verb, may_locally
-from signoff.domain.errors import BadInputError, SignoffError, error_of
+from signoff.domain.errors import BadInputError, SignoffError, UnavailableError, error_of
 from signoff.domain.events import Proof
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
@@ -64,10 +64,13 @@ def carry_out(asked: Request) -> Document:
     """The document of the verb; its files are in the folder `out` then."""
     refuse_library_settings()
     known = asked.settings
-    house = House(known, proof=Proof.UNAUTHENTICATED)
+    house = House(known, proof=Proof.AUTHENTICATED)
     house.refuse_open_home()
-    if house.is_sent_for(known.actor):
-        house = house.known_by(Proof.AUTHENTICATED)
+    if not house.is_sent_for(known.actor):
+        raise UnavailableError(
+            f"Expected the secret of the server that asks for {known.actor}, found one that was used or has expired. "
+            "Nothing was done; send the same request again."
+        )
     people = house.record.people().by_name
     may_locally(known.actor, PERMISSIONS[asked.verb], {name: person.duties for name, person in people.items()})
     return _document(Local(house, known.actor), asked)
