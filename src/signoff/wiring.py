@@ -117,7 +117,7 @@ CLOSED = (
 )
 MAX_VERIFIED = 64 << 20
 OBSERVING: Final = "observing"
-# For whom a server started a command: the command takes the name once, and may then act under it as authenticated.
+# For whom a server started a child: the child takes the name once, and may then act under it as authenticated.
 SENT_FOR: Final = "sent for"
 # A worker that runs once a day counts as one that observes.
 OBSERVED_WITHIN: Final = timedelta(hours=26)
@@ -502,20 +502,16 @@ class House:
         return Watch(record=self.record, feed=self.feed(model), calendar=ExchangeCalendar(), rollback=self.rollback)
 
     def sent_for(self, actor: str, until: timedelta) -> str:
-        """A secret by which a command that this process starts may act in the name of somebody who came in here."""
+        """A secret by which a child that this process starts may act in the name of somebody who came in here."""
         secret, now = token_urlsafe(24), self.clock.now()
         self.shelf.put(SENT_FOR, digest(secret.encode()), actor.encode(), now + until)
         return secret
 
     def is_sent_for(self, actor: str) -> bool:
-        """Whether a server that knows this person started this command for them; its secret holds once."""
+        """Whether a server that knows this person started this process for them; its secret holds once."""
         if not self.settings.sent or not self.is_there:
             return False
-        try:
-            found = self.shelf.take(SENT_FOR, digest(self.settings.sent.encode()), self.clock.now())
-        except SignoffError:
-            return False
-        return found == actor.encode()
+        return self.shelf.take(SENT_FOR, digest(self.settings.sent.encode()), self.clock.now()) == actor.encode()
 
     def say_observing(self, *, is_observing: bool) -> None:
         """Leave word whether the last pass of a worker observed sessions, for who asks where things stand."""

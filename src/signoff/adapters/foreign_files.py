@@ -175,3 +175,13 @@ def refuse_foreign_database(path: Path) -> None:
         )
     if (objection := _objection(found, own_users(path.parent))) is not None:
         raise ForeignFileError(f"{path}: {objection}")
+
+
+def refuse_library_settings() -> None:
+    """Refuse a file of the current folder by which numba chooses where it keeps compiled code, which it then loads."""
+    found = Path(".numba_config.yaml").absolute()
+    if os.path.lexists(found):
+        raise BadInputError(
+            f"{found}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
+            "writes there has their code run. Remove it, or work from another folder."
+        )

@@ -16,7 +16,7 @@ from signoff.cli.session import Session, a_name, rows
 from signoff.domain.access import Verb
 from signoff.domain.deployment import State, block_words
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
-from signoff.domain.events import Phase
+from signoff.domain.events import PersonEnrolled, Phase
 from signoff.domain.policy import Role
 from signoff.ledger.envelope import key_id
 from signoff.verbs.documents import Document
@@ -103,15 +103,16 @@ def add_person(
     session: Session = context.obj
     logins, roles = tuple(dict.fromkeys(login or ())), tuple(dict.fromkeys(role or ()))
     theirs = _their_key(session, name, public_key, key, is_making=is_making)
-    document = session.verbs.enrol(
-        name,
-        roles,
+    person = PersonEnrolled(
+        name=name,
+        roles=roles,
         key_id=theirs.key_id,
         public_key=theirs.public_key,
         logins=logins,
         key_made_by=theirs.made_by,
-        is_replacing=is_replacing,
+        replaces_key=is_replacing,
     )
+    document = session.verbs.enrol(person)
     where = "" if theirs.path is None else f"; the private key is {theirs.path}"
     marked = document.get("key_made_by") or theirs.made_by
     as_whom = f" as {', '.join(roles)}" if roles else ", and approves nothing,"

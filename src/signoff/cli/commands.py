@@ -1,14 +1,13 @@
 """The commands, and how their errors read. Never a traceback for what people can answer."""
 
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any, Final
 
 import typer
 from typer.main import get_command
 
 from signoff import __version__
+from signoff.adapters.foreign_files import refuse_library_settings
 from signoff.cli import (
     accounts,
     approving,
@@ -30,7 +29,7 @@ from signoff.cli.interruption import Interrupted, Signals
 from signoff.cli.screen import Screen
 from signoff.cli.session import Session, split_options
 from signoff.cli.standing import what_stands
-from signoff.domain.errors import BadInputError, SignoffError
+from signoff.domain.errors import SignoffError
 
 STOPPED: Final = 130
 # The commands under what a person wants, in the order of a release's life.
@@ -84,7 +83,8 @@ def invoke(arguments: list[str], signals: Signals) -> int:
     if is_lasting(rest):
         signals.leave()
     try:
-        refuse_settings_of_libraries(session)
+        if not session.is_exit:
+            refuse_library_settings()
         built()(args=rest, obj=session, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
@@ -116,13 +116,3 @@ def is_lasting(line: list[str]) -> bool:
     """Whether a command goes on until a signal ends it in a way of its own."""
     words = [word for word in line if not word.startswith("-")]
     return words[:1] == ["serve"] or (words[:1] == ["worker"] and "--watch" in line)
-
-
-def refuse_settings_of_libraries(session: Session) -> None:
-    """Refuse a file of the current folder by which numba chooses where it keeps compiled code, which it then loads."""
-    found = Path(".numba_config.yaml").absolute()
-    if os.path.lexists(found) and not session.is_exit:
-        raise BadInputError(
-            f"{found}: expected no such file, since numba takes the place of its compiled code from it, and whoever "
-            "writes there has their code run. Remove it, or work from another folder."
-        )

@@ -31,6 +31,7 @@ from signoff.domain.events import Proof
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
 from signoff.domain.policy import Role
+from signoff.verbs.catalogue import Verbs
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Hand, Local
 from signoff.verbs.remote import Remote
@@ -71,8 +72,6 @@ class Session:
             known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
             self._house = House(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
             self._look_at(self._house)
-            if known.is_sent and not self.is_exit and self._house.is_sent_for(known.actor):
-                self._house = self._house.known_by(Proof.AUTHENTICATED)
         return self._house
 
     def _look_at(self, house: House) -> None:
@@ -98,7 +97,7 @@ class Session:
         return self.house
 
     @property
-    def verbs(self) -> Local | Remote:
+    def verbs(self) -> Verbs:
         """What can be asked for: of a server when one is named, else of this installation."""
         known = self.house.settings
         if known.server is None:
@@ -107,7 +106,7 @@ class Session:
             self._remote = Remote.reach(known.server, known.token, keys=self.key_path)
         return self._remote
 
-    def verbs_of(self, verb: Verb | None) -> Local | Remote:
+    def verbs_of(self, verb: Verb | None) -> Verbs:
         """The verbs in the name of the person with --as; without one, of the only person enrolled who may do this."""
         verbs = self.verbs
         if isinstance(verbs, Remote) or self.person is not None:
@@ -123,12 +122,12 @@ class Session:
             )
         return Local(self.house, able[0])
 
-    def at(self, identity: str, revision: int | None, verb: Verb | None = None) -> Local | Remote:
+    def at(self, identity: str, revision: int | None, verb: Verb | None = None) -> Verbs:
         """The verbs on one release, as whoever asks saw it at this revision; None asks for no such thing."""
         verbs = self.verbs if verb is None else self.acting(verb)
         return verbs.at(identity, revision)
 
-    def acting(self, verb: Verb) -> Local | Remote:
+    def acting(self, verb: Verb) -> Verbs:
         """The verbs, once the acting name may do this; a server asks for itself."""
         verbs = self.verbs
         if isinstance(verbs, Local):

@@ -6,8 +6,7 @@ SIGNOFF_ISOLATION (full or weak) says what must be out of reach of code that com
 SIGNOFF_FOREIGN_CODE_SECONDS and SIGNOFF_FOREIGN_CODE_MB how long it may run and how much memory it may take.
 SIGNOFF_ARTIFACTS lists folders, or beginnings of addresses, where runs of the registry may keep their artefacts.
 SIGNOFF_REPOSITORIES lists folders with clones that a dossier sent to a server may name. Without it there are none; a
-dossier at the command line may name any. A server sets SIGNOFF_SENT for the commands that it starts, to a secret
-that says for whom.
+dossier at the command line may name any.
 SIGNOFF_WEBHOOK_URL, _SECRET_FILE and _ALLOW say where notices are posted, SIGNOFF_PAGER_URL, _KEY_FILE and _ALLOW who
 is told when people are called, SIGNOFF_NOTICE_ATTEMPTS after how many refusals a notice is a dead letter.
 SIGNOFF_REGISTRY_CONNECT_S, _READ_S and _TOTAL_S are the seconds that the model registry may take to connect (3), to
@@ -128,7 +127,7 @@ class Settings:
 
     @property
     def is_sent(self) -> bool:
-        """Whether a server started this command for somebody who asked it."""
+        """Whether a server started this process for somebody who asked it; `sent` is the secret that says for whom."""
         return bool(self.sent)
 
     @property
@@ -202,7 +201,6 @@ def settings(
         registry_budget=parts.read(lambda: _budget(environment, "SIGNOFF_REGISTRY"), USUAL),
         artifacts=_listed(environment.get("SIGNOFF_ARTIFACTS", "")),
         repositories=_listed(environment.get("SIGNOFF_REPOSITORIES", "")),
-        sent=environment.get("SIGNOFF_SENT", ""),
         foreign_code=parts.read(lambda: _foreign_code(environment, is_trusted=is_trusted), ForeignCode()),
         kill_fallback=_folder(environment.get("SIGNOFF_KILL_FALLBACK")),
         kill_drop=_folder(environment.get("SIGNOFF_KILL_DROP")),

@@ -78,6 +78,25 @@ class NotTakenError(UnavailableError):
         self.is_of_receiver, self.retry_after = is_of_receiver, retry_after
 
 
+def error_of(
+    code: str, message: str, *, guard: str | None = None, unknown: type[SignoffError] = UnavailableError
+) -> SignoffError:
+    """The error that another process raised with this code; of the kind `unknown` where nobody here knows the code.
+
+    It is not constructed anew: a constructor words its message, and this message is worded already.
+    """
+    waiting: list[type[SignoffError]] = [SignoffError]
+    while waiting:
+        kind = waiting.pop()
+        if kind.code == code:
+            error = kind.__new__(kind, message)
+            if guard is not None:
+                error.__dict__["guard"] = guard
+            return error
+        waiting += kind.__subclasses__()
+    return unknown(message)
+
+
 def is_fault(error: BaseException) -> bool:
     """Whether an error is a fault of what was done, and no order to end: nothing may catch a signal or an exit.
 

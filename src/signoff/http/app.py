@@ -1,6 +1,6 @@
 """The server as one ASGI application over one installation."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
@@ -9,12 +9,10 @@ from fastapi.concurrency import run_in_threadpool
 from signoff import __version__
 from signoff.domain.errors import UnavailableError
 from signoff.http import (
-    accounts,
     flags,
     front,
     health,
     permissions,
-    policy,
     releases,
     sessions,
     sign_in,
@@ -25,10 +23,12 @@ from signoff.http import (
 from signoff.http.description import describe
 from signoff.http.edges import Edges
 from signoff.http.problems import answer_problems
+from signoff.http.routes import router_of
+from signoff.verbs.catalogue import CATALOGUE, Row
 from signoff.wiring import House
 
 
-def create_app(house: House) -> FastAPI:
+def create_app(house: House, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
     """Every route over this installation; the board is read when the server starts."""
 
     @asynccontextmanager
@@ -58,9 +58,11 @@ def create_app(house: House) -> FastAPI:
     app.state.ordered = stopping.Ordered()
     answer_problems(app)
     # A request looks through the routes in this order: what stops and what tells comes first.
-    for part in (stopping, flags, streaming, releases, accounts, policy, health, permissions, sign_in, webauthn, front):
+    for part in (stopping, flags, streaming, releases):
         app.include_router(part.router)
-    app.include_router(accounts.tokens)
+    app.include_router(router_of(rows))
+    for part in (health, permissions, sign_in, webauthn, front):
+        app.include_router(part.router)
     app.include_router(webauthn.pages)
     describe(app, house)
     app.add_middleware(Edges)

@@ -20,9 +20,9 @@ from signoff.app.record import Expectation
 from signoff.app.record import Request as Named
 from signoff.domain.errors import BadInputError, ConflictError
 from signoff.http.access import LEAVING, AllowedToLeave, Installation, authenticated, dependency_of, house_of
-from signoff.http.bodies import Name
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.text import decoded, encoded
+from signoff.verbs.bodies import Name
 from signoff.wiring import House
 
 KIND: Final = "answer"

@@ -14,11 +14,11 @@ from signoff.app.board import Board
 from signoff.app.kill import Stopped, StoppedMany, written
 from signoff.domain.access import Principal, Verb
 from signoff.http.access import Installation, allowed_at_once
-from signoff.http.bodies import Body, Name
 from signoff.http.commands import REPLAYED, name_of
 from signoff.http.streaming import Hub, Streams
 from signoff.ledger.canonical import canonical, digest
 from signoff.ports.kills import Kill, Reach
+from signoff.verbs.bodies import Body, Name
 from signoff.verbs.documents import (
     KilledDocument,
     StoppedManyDocument,

@@ -4,13 +4,13 @@ An assessment runs minutes of arithmetic and the sender's own feature function; 
 up a kill, and what it breaks is not the server.
 """
 
-import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
@@ -24,7 +24,9 @@ from signoff.adapters import child_processes
 from signoff.adapters.archives import unpack
 from signoff.adapters.own_files import make_private, make_private_inside
 from signoff.config.logs import about
-from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
+from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.verbs.child import MODULE, read_answer
+from signoff.verbs.child import Request as Asked
 from signoff.verbs.documents import Document
 from signoff.wiring import House
 
@@ -40,7 +42,8 @@ SPOOLING: Final = CapacityLimiter(4)
 ASSESSING: Final = CapacityLimiter(max(2, os.cpu_count() or 2))
 # What a child needs to run at all; nothing else of the server's environment reaches the sender's code.
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV", "NUMBA_CACHE_DIR")
-FOREIGN_CODE: Final = ("SIGNOFF_ISOLATION", "SIGNOFF_FOREIGN_CODE_SECONDS", "SIGNOFF_FOREIGN_CODE_MB")
+CHILD: Final = (sys.executable, "-P", "-m", MODULE)
+MOST_CAUSE: Final = 4000
 
 
 @asynccontextmanager
@@ -135,32 +138,34 @@ def _folder(house: House) -> Path:
     return parent
 
 
-def carried_out(house: House, actor: str, *command: str, folder: Path | None = None) -> Document:
-    """The document that a command gives in a process of its own; its refusals become ours.
+def carried_out(
+    house: House, actor: str, verb: str, subject: str = "", *, folder: Path | None = None, out: Path | None = None
+) -> Document:
+    """The document that a verb gives in a process of its own; an error there is raised here as the same error.
 
     What was sent may name repositories that lie in its own folder, or where the installation keeps them.
     """
     known = house.settings
-    line = [sys.executable, "-P", "-m", "signoff", *command, "--json", "--home", str(known.home), "--as", actor]
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
-    # Not on the line, which every user of the machine can read: a URL may hold a password.
-    environment |= {"SIGNOFF_DATABASE": known.database, "SIGNOFF_REGISTRY": known.registry}
-    environment |= {name: os.environ[name] for name in FOREIGN_CODE if name in os.environ}  # noqa: TID251 - handed on
-    repositories = (*known.repositories, *(() if folder is None else (str(folder.resolve()),)))
     sent = house.sent_for(actor, timedelta(seconds=TIME_LIMIT_S))
-    environment |= {"SIGNOFF_SENT": sent, "SIGNOFF_REPOSITORIES": ",".join(repositories)}
-    process = child_processes.start(line, environment)
+    repositories = (*known.repositories, *(() if folder is None else (str(folder.resolve()),)))
+    known = replace(known, actor=actor, sent=sent, repositories=repositories)
+    asked = Asked(verb=verb, settings=known, subject=subject, folder=folder, out=out)
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}  # noqa: TID251 - handed on
+    process = child_processes.start(CHILD, environment)
     try:
-        written, complained = process.communicate(timeout=TIME_LIMIT_S)
+        written, complained = process.communicate(asked.to_json(), timeout=TIME_LIMIT_S)
     except subprocess.TimeoutExpired as error:
         raise UnavailableError(f"The assessment took longer than {TIME_LIMIT_S} s and was ended.") from error
     finally:
         child_processes.end(process)
-    if written.lstrip().startswith(b"{"):
-        document: Document = json.loads(written)
-        return document
-    said = complained.decode(errors="replace").strip()[-4000:]
-    if "Traceback" in said:
-        log.error("an assessment broke off", extra=about(cause=said))
-        raise UnavailableError("The assessment broke off; the server's log holds the cause. Nothing was recorded.")
-    raise {1: RefusedError, 2: BadInputError}.get(process.returncode, UnavailableError)(said or "No answer was given.")
+    try:
+        return read_answer(written)
+    except ValueError as error:
+        cause = complained.decode(errors="replace").strip()[-MOST_CAUSE:]
+        wrote = written.decode(errors="replace")[:MOST_CAUSE]
+        said = about(verb=verb, exit=process.returncode, cause=cause, wrote=wrote)
+        log.error("a child process gave no answer", extra=said)  # noqa: TRY400 - the cause is the child's
+        raise UnavailableError(
+            f"The process that carries out `{verb}` ended without an answer. The server's log holds the cause. Send "
+            "the same request again."
+        ) from error

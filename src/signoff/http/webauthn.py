@@ -15,15 +15,14 @@ from typing_extensions import TypedDict
 from signoff.domain.access import Principal, Verb
 from signoff.domain.errors import BadInputError, NotFoundError
 from signoff.http.access import Installation, allowed
-from signoff.http.bodies import Body, Envelope, Text
 from signoff.http.commands import Command
 from signoff.ledger.text import decoded, encoded
+from signoff.verbs.bodies import Body, Text
 from signoff.verbs.documents import CredentialsDocument
 from signoff.verbs.local import Local
 
 router = APIRouter(prefix="/api/v1", route_class=Command, tags=["authenticators"])
 pages = APIRouter(tags=["pages"])
-Reading = Annotated[Principal, Depends(allowed(Verb.READ))]
 Holding = Annotated[Principal, Depends(allowed(Verb.MANAGE_CREDENTIALS))]
 Bytes = Annotated[str, Field(min_length=1, max_length=65_536)]
 KINDS: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
@@ -47,10 +46,6 @@ class RegistrationRequest(Body):
     client_data: Bytes
 
 
-class VoucherRequest(Body):
-    envelope: Envelope
-
-
 class WithdrawalOfCredential(Body):
     reason: Text
 
@@ -69,12 +64,6 @@ class OptionsDocument(TypedDict):
     rp: Site
     user: str
     exclude: list[str]
-
-
-@router.get("/credentials")
-def credentials(house: Installation, principal: Reading) -> CredentialsDocument:
-    """Your authenticators, and the one that waits for your word with the statement that you would sign for it."""
-    return Local(house, principal.name).credentials()
 
 
 @router.post("/credentials/options")
@@ -101,12 +90,6 @@ def register(body: RegistrationRequest, house: Installation, principal: Holding)
         label=body.label,
     )
     return Local(house, principal.name).credentials()
-
-
-@router.post("/credentials/vouchers")
-def vouch(body: VoucherRequest, house: Installation, principal: Holding) -> CredentialsDocument:
-    """Let the authenticator that waits count: the envelope is signed with your key, or with one that counts already."""
-    return Local(house, principal.name).vouch_with(body.envelope)
 
 
 @router.post("/credentials/{credential}/withdraw")

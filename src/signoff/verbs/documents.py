@@ -60,6 +60,13 @@ Document = Mapping[str, object]
 FlagValues = dict[str, bool | int]
 
 
+class StatementDocument(TypedDict):
+    """What somebody would sign: the bytes in base64, and the same to read."""
+
+    statement: str
+    says: str
+
+
 class SignatureDocument(TypedDict):
     """One person's decision as it was signed."""
 

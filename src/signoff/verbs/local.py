@@ -1,4 +1,4 @@
-"""Each verb carried out on this machine's installation."""
+"""Each verb carried out on this machine's installation. The catalogue says what each one does."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,18 +20,19 @@ from signoff.app.record import Change, Expectation, decided_again, deployment_st
 from signoff.app.registered import standing
 from signoff.app.rehearse import rehearse
 from signoff.app.review import review
-from signoff.app.signing import deployer_prepared
+from signoff.app.signing import Presented, deployer_prepared
 from signoff.domain import decisions
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError, is_fault
-from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound
+from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.people import Proposal
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
 from signoff.ledger.webauthn import read_vouching
+from signoff.verbs.bodies import SENT
 from signoff.verbs.documents import (
     AssessmentDocument,
     BoundDocument,
@@ -93,6 +94,7 @@ PAGE: Final = 100
 TELLING_S: Final = 5.0
 RECOGNISED_S: Final = 1.0
 LEAST_KEY_ID: Final = 12
+ON_A_RELEASE: Final = frozenset({Verdict.APPROVE, Verdict.CONDITIONAL, Verdict.REJECT, Verdict.OVERRIDE})
 T = TypeVar("T")
 log = logging.getLogger("signoff.verbs")
 
@@ -123,100 +125,78 @@ class Local:
     actor: str
 
     def at(self, identity: str, revision: int | None) -> "Local":
-        """The same verbs, refused where the release has moved on from this revision."""
         if revision is None:
             return self
         return Local(self.house.for_request(None, Expectation(identity, revision)), self.actor)
 
     def people(self, *, after: str | None = None, limit: int | None = None) -> PeoplePage:
-        """Who may sign, by name."""
         known = self.house.record.people()
         shown, further = _page(known.by_name, after, limit)
         return {"people": [person_document(person, known) for person in shown], "next": further}
 
     def models(self, *, after: str | None = None, limit: int | None = None) -> ModelsPage:
-        """Every model, by name."""
+        """Models a page at a time, by name."""
         shown, further = _page({name: name for name in self.house.record.models()}, after, limit)
         return {"models": shown, "next": further}
 
-    def enrol(
-        self,
-        name: str,
-        roles: tuple[Role, ...],
-        *,
-        key_id: str,
-        public_key: str,
-        logins: tuple[str, ...] = (),
-        key_made_by: str = "",
-        is_replacing: bool = False,
-    ) -> EnrolledDocument:
-        """Let a person sign in these roles with this public key; `logins` is what else they are known as.
-
-        `key_made_by` is who made the private key, where it was not the person. `is_replacing` says that the key in
-        use is meant to be replaced.
-        """
+    def enrol(self, person: PersonEnrolled) -> EnrolledDocument:
         enrol(
             self.house.record,
-            name=name,
-            roles=roles,
-            key_id=key_id,
-            public_key=public_key,
+            name=person.name,
+            roles=person.roles,
+            key_id=person.key_id,
+            public_key=person.public_key,
             actor=self.actor,
-            logins=logins,
-            key_made_by=key_made_by,
-            is_replacing=is_replacing,
+            logins=person.logins,
+            key_made_by=person.key_made_by,
+            is_replacing=person.replaces_key,
         )
-        known = self.house.record.people().named(name)
+        known = self.house.record.people().named(person.name)
         return {
-            "name": name,
-            "roles": list(roles),
-            "key_id": key_id,
+            "name": person.name,
+            "roles": list(person.roles),
+            "key_id": person.key_id,
             "key_made_by": known.key_made_by or None,
             "key_replaced": known.key_replaced or None,
             "logins": list(known.logins),
-            "looks_like": list(looking_like(name, known.logins, self.house.record.people())),
+            "looks_like": list(looking_like(person.name, known.logins, self.house.record.people())),
         }
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> DutiesDocument:
-        """Give a person duties beside those of their roles; at the installation itself nobody confirms it."""
         grant(self.house.record, name, frozenset(duties), actor=self.actor)
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
 
     def bind(self, name: str, *, issuer: str, subject: str) -> BoundDocument:
-        """Let the person whom the provider calls this come in."""
         bind(self.house.record, name, issuer=issuer.rstrip("/"), subject=subject, actor=self.actor)
         return {"name": name, "issuer": issuer.rstrip("/"), "subject": subject}
 
     def unbind(self, *, issuer: str, subject: str) -> UnboundDocument:
-        """Let an identity of the provider come in no more."""
         unbind(self.house.record, issuer=issuer.rstrip("/"), subject=subject, actor=self.actor)
         self.house.accounts.known.forget()
         return {"unbound": subject, "issuer": issuer.rstrip("/")}
 
     def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> DutiesDocument:
-        """Take duties and roles away at once."""
         withdraw(self.house.record, name, frozenset(powers), reason=reason, actor=self.actor)
         self.house.accounts.known.forget()
         return {"name": name, "duties": sorted(self.house.record.people().named(name).duties)}
 
     def propose(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> ProposalDocument:
-        """Put a change of people before a second person."""
+        """Propose to enrol somebody, to give them duties, or to let them sign in; asking again finds the open
+        proposal.
+        """
         return self._proposal(propose(self.house.record, change, actor=self.actor))
 
     def proposals(self, *, after: str | None = None, limit: int | None = None) -> ProposalsPage:
-        """Changes that wait for a second person, by id."""
         now = self.house.clock.now()
         waiting = {p.id: p for p in self.house.record.people().proposals.values() if p.expires_at > now}
         shown, further = _page(waiting, after, limit)
         return {"proposals": [self._proposal(proposal) for proposal in shown], "next": further}
 
     def confirm(self, proposal: str) -> ConfirmedProposalDocument:
-        """Let a proposed change take effect, as the second person."""
         confirmed = confirm(self.house.record, proposal, actor=self.actor)
         return {**self._proposal(confirmed), "confirmed_by": self.actor}
 
     def decline(self, proposal: str) -> DeclinedProposalDocument:
-        """Put a proposed change away."""
         declined = decline(self.house.record, proposal, actor=self.actor)
         return {**self._proposal(declined), "declined_by": self.actor}
 
@@ -224,7 +204,6 @@ class Local:
         return proposal_document(proposal, self.house.record.people())
 
     def invite(self, name: str) -> InvitationDocument:
-        """A one-time way in for the first administrator."""
         invitation = invite(self.house.record, name, actor=self.actor)
         return {"name": invitation.name, "secret": invitation.secret}
 
@@ -237,27 +216,27 @@ class Local:
         is_machine: bool,
         by: Principal | None = None,
     ) -> IssuedTokenDocument:
-        """A new token; its secret is in the answer and nowhere else. No scope means all that the holder may."""
         accounts = self.house.accounts
         wanted = frozenset(scopes) or accounts.widest(holder, is_machine=is_machine, by=by)
         issued = accounts.issue_token(holder, scopes=wanted, actor=self.actor, by=by, days=days, is_machine=is_machine)
         return {**token_document(issued.token), "token": issued.secret}
 
     def tokens(self, of: str | None = None, *, after: str | None = None, limit: int | None = None) -> TokensPage:
-        """Tokens without their secrets, of one person or of all, by id."""
         known = {token.id: token for token in self.house.record.people().tokens.values() if of in {None, token.person}}
         shown, further = _page(known, after, limit)
         return {"tokens": [token_document(token) for token in shown], "next": further}
 
-    def revoke_token(self, identity: str, by: Principal | None = None) -> RevokedDocument:
-        """End a token at once."""
-        self.house.accounts.revoke_token(identity, actor=self.actor, by=by)
-        return {"revoked": identity}
+    def held_tokens(self, by: Principal, *, after: str | None = None, limit: int | None = None) -> TokensPage:
+        is_any = Duty.ADMINISTRATOR in by.duties
+        return self.tokens(None if is_any else by.name, after=after, limit=limit)
+
+    def revoke_token(self, token: str, by: Principal | None = None) -> RevokedDocument:
+        self.house.accounts.revoke_token(token, actor=self.actor, by=by)
+        return {"revoked": token}
 
     def check(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> AssessmentDocument:
-        """Run every gate; nothing is recorded. `seed` repeats the replay of an earlier assessment."""
         release = self.house.assessor.assess(folder, policy, progress, seed=seed)
         is_there = self.house.settings.home.is_dir()
         foreseen = self.house.approvals.foreseen(folder, release, actor=self.actor) if is_there else ()
@@ -267,20 +246,17 @@ class Local:
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> tuple[AssessmentDocument, dict[str, bytes]]:
-        """Run every gate and compose the memo; its files, and nothing is recorded. `seed` is as in `check`."""
         release = self.house.assessor.assess(folder, policy, progress, seed=seed)
         submission_errors(release)
         progress("composing and rendering the memo", 0, 1)
         return assessment_document(release), self.house.publisher.publish(release, None).files
 
     def credentials(self) -> CredentialsDocument:
-        """The actor's own authenticators, and the one that waits for their word."""
         known, kept = self.house.record.people().by_name.get(self.actor), self.house.authenticators
         held = () if known is None else known.credentials
         return credentials_document(self.actor, held, kept.waiting(self.actor))
 
     def vouch(self, key_id: str, key: Path | None = None) -> CredentialsDocument:
-        """Say with one's own key that the authenticator with this key id is one's own."""
         waiting = self.house.authenticators.waiting(self.actor)
         statement = b"" if waiting is None else waiting.statement
         signer = KeyFile.load(key or self.house.key_path(self.actor))
@@ -291,13 +267,11 @@ class Local:
         self.house.authenticators.vouch(self.actor, envelope)
         return self.credentials()
 
-    def withdraw_credential(self, identity: str, *, reason: str) -> CredentialsDocument:
-        """Let one of the actor's own authenticators sign no more."""
-        self.house.authenticators.withdraw(self.actor, identity, reason=reason)
+    def withdraw_credential(self, credential: str, *, reason: str) -> CredentialsDocument:
+        self.house.authenticators.withdraw(self.actor, credential, reason=reason)
         return self.credentials()
 
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> ReleaseDocument:
-        """Assess a folder and open its release."""
         release = self.house.assessor.assess(folder, policy, progress, is_submission=True)
         progress("composing the memo and recording the submission", 0, 1)
         state = self.house.approvals.submit(folder, release, actor=self.actor)
@@ -305,12 +279,10 @@ class Local:
         return self._released(state)
 
     def override(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
-        """Take responsibility for the gates that block."""
         self.house.approvals.refuse_overriding_role(identity, signing.role)
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
     def to_sign(self, identity: str) -> ToSignDocument:
-        """What an approval is about to be a signature over: the memo, its digest, the gates, the open conditions."""
         state = self.house.record.deployment(identity)
         memo, results = self.house.approvals.to_sign(state)
         return to_sign_document(state, results, None if memo is None else str(memo))
@@ -323,43 +295,63 @@ class Local:
         conditions: tuple[str, ...] = (),
         manifest: str | None = None,
     ) -> ReleaseDocument:
-        """Sign the manifest; where one was shown, that one alone."""
         signatory = self._signatory(signing)
         return self._released(
             self.house.approvals.approve(identity, signatory, conditions=conditions, manifest=manifest)
         )
 
     def reject(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
-        """End a release before its rollout."""
         return self._released(self.house.approvals.reject(identity, self._signatory(signing), reason=reason))
 
     def meet(self, identity: str, signing: Hand | Signatory, *, condition: str, note: str) -> ReleaseDocument:
-        """Say that a condition of one's own approval is met."""
         person = signing.person or self.house.signatory(signing.role).person
         state = self.house.approvals.meet(identity, person=person, role=signing.role, condition=condition, note=note)
         return self._released(state)
 
     def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> ReleaseDocument:
-        """Record a version that was live before Signoff came."""
         signatories = tuple(map(self._signatory, signing))
         return self._released(
             adopt_version(self.house.record, self._adoption(model, version, reason), signatories, self.house.registry)
         )
 
     def countersign(
-        self, model: str, version: str, signatory: Signatory, *, reason: str
+        self, model: str, version: str, signing: Signatory, *, reason: str
     ) -> ReleaseDocument | CountersignedDocument:
         """One person's signature for recording a live version; the last one that is needed records it."""
         adoption = self._adoption(model, version, reason)
-        state = countersign(self.house.record, self.house.shelf, adoption, signatory, self.house.registry)
+        state = countersign(self.house.record, self.house.shelf, adoption, signing, self.house.registry)
         if state is None:
             return {"deployment": adoption.deployment, "waits_for_persons": True}
         return self._released(state)
 
-    def adoption_statement(self, model: str, version: str, *, person: str, role: Role, reason: str) -> bytes:
-        """What a person would sign to record a live version."""
+    def adoption_statement(self, model: str, version: str, role: Role, *, reason: str) -> bytes:
+        """What you would sign to record a version that was live before Signoff came."""
         adoption = self._adoption(model, version, reason)
-        return adoption_statement(self.house.record, adoption, person=person, role=role)
+        return adoption_statement(self.house.record, adoption, person=self.actor, role=role)
+
+    def statement(
+        self, identity: str, role: Role, verdict: Verdict, *, conditions: tuple[str, ...] = (), reason: str = ""
+    ) -> bytes:
+        """What you would sign: the statement, to be put into an envelope with your own key and presented."""
+        if verdict not in ON_A_RELEASE:
+            raise BadInputError(f"Expected a verdict on a release, found {verdict.value!r}.")
+        return self.house.approvals.statement(
+            identity, person=self.actor, role=role, verdict=verdict, conditions=conditions, reason=reason
+        )
+
+    def rearm_statement(self, model: str, role: Role, *, reason: str) -> bytes:
+        """What you would sign to arm a killed model again."""
+        return self.house.kill_switch.statement(model, person=self.actor, role=role, reason=reason)
+
+    def policy_statement(self, act: str, role: Role, *, text: str, proposal: str | None) -> bytes:
+        """The statement to sign to propose a policy, or to confirm a proposal."""
+        policies = self.house.policies
+        if act != "confirm":
+            policy = parse_policy(SENT, text.encode()).value
+            return policies.proposal_statement(policy, person=self.actor, role=role)
+        if proposal is None:
+            raise BadInputError("Expected `proposal`, the id of the policy that is to be confirmed; found none.")
+        return policies.confirmation_statement(proposal, person=self.actor, role=role)
 
     def start(self, identity: str, key: Path | None = None) -> ReleaseDocument:
         """Enter shadow; who starts it signs section 12 where their key is at hand.
@@ -374,9 +366,14 @@ class Local:
         except SignoffError:
             self._tell_in_time(self._tell)  # a start that waits for the notices lets them out
             raise
-        return self.started(state)
+        return self._started(state)
 
-    def started(self, state: Deployment) -> ReleaseDocument:
+    def start_presented(self, identity: str, *, envelope: str | None = None) -> ReleaseDocument:
+        """The same for one who signed elsewhere, or not at all."""
+        signer = None if envelope is None else Presented(envelope)
+        return self._started(self.house.rollout.start(identity, actor=self.actor, signer=signer))
+
+    def _started(self, state: Deployment) -> ReleaseDocument:
         """A release that has just started: T=0 goes out at T=0."""
         self._tell_in_time(self._tell)
         return self._released(state)
@@ -391,11 +388,10 @@ class Local:
         return known is not None and known.key_id == KeyFile.load(path).key_id
 
     def start_statement(self, identity: str) -> bytes:
-        """What the actor would sign to start a rollout, for one who signs elsewhere."""
+        """What you would sign under section 12 to start this rollout, to be presented with the start."""
         return deployer_prepared(self.house.record, self.house.record.deployment(identity), self.actor)
 
     def mark_done(self, identity: str, item: str, *, note: str) -> ReleaseDocument:
-        """Say that one did what section 9 announces: a meeting, a dashboard, a document, a word to somebody."""
         record = self.house.record
         self.house.record.people().named(self.actor)
 
@@ -409,7 +405,6 @@ class Local:
         return self._released(record.deployment(identity) if record.was_carried_out() else decided_again(commit))
 
     def living_memo(self, identity: str) -> tuple[ReleaseDocument, str, tuple[str, ...] | None, dict[str, bytes]]:
-        """The memo with what happened since it was signed; where the signed one lies, and what was altered in it."""
         approvals = self.house.approvals
         state = self.house.record.deployment(identity)
         files = approvals.living_memo(state)
@@ -419,15 +414,12 @@ class Local:
         return self._released(state), where, approvals.altered(state), files
 
     def advance(self, identity: str) -> ReleaseDocument:
-        """Go one phase further."""
         return self._released(self.house.rollout.advance(identity, actor=self.actor))
 
     def pause(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
-        """Stop the phase clock."""
         return self._released(self.house.rollout.pause(identity, reason, note, actor=self.actor))
 
     def resume(self, identity: str, reason: PauseReason, *, note: str) -> ReleaseDocument:
-        """Take one pause reason away."""
         return self._released(self.house.rollout.resume(identity, reason, note, actor=self.actor))
 
     def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> RolledBackDocument:
@@ -437,7 +429,6 @@ class Local:
         return self._taken_back(way_back.take_back(identity, actor=self.actor))
 
     def attest_flat(self, identity: str, *, reason: str) -> RolledBackDocument:
-        """Vouch for a flat model, which no venue says; the rollback goes on from there."""
         return self._taken_back(self.house.rollback.take_on_trust(identity, reason, actor=self.actor))
 
     def _taken_back(self, state: Deployment) -> RolledBackDocument:
@@ -475,15 +466,12 @@ class Local:
         return killed_document(stopped, found or Recognition())
 
     def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
-        """Stop trading every model of a desk now; every model at all where no desk is named."""
         return stopped_many_document(self.house.kill_switch.kill_many(reason=reason, actor=self.actor, desk=desk))
 
     def rearm(self, model: str, signing: Hand | Signatory, *, reason: str) -> LatchDocument:
-        """Sign for arming a killed model again."""
         return latch_document(self.house.kill_switch.rearm(model, self._signatory(signing), reason=reason))
 
     def rehearse(self, model: str, folder: Path | None = None) -> RehearsedDocument:
-        """Rehearse the rollback by the plan of a dossier, or of the last release on record."""
         house = self.house
         planned = [d for d in house.record.deployments(model) if d.undertakings is not None]
         if folder is not None:
@@ -507,24 +495,20 @@ class Local:
         return rehearsed_document(model, result, policy)
 
     def observe(self, identity: str, session: date | None = None) -> ObservedDocument:
-        """One monitoring pass."""
         model = self.house.record.deployment(identity).model
         state, observed = self.house.watch(model).observe(identity, session, actor=self.actor)
         return observed_document(state, observed)
 
     def not_held(self, identity: str, session: date, *, reason: str) -> ReleaseDocument:
-        """Declare that the venue did not hold a session."""
         watch = self.house.watch(self.house.record.deployment(identity).model)
         return self._released(watch.declare_not_held(identity, session, reason, actor=self.actor))
 
     def review(self, identity: str, *, notes: str) -> ReviewedDocument:
-        """The 30-day review."""
         model = self.house.record.deployment(identity).model
         result = review(self.house.record, self.house.watch(model), identity, notes=notes, actor=self.actor)
         return reviewed_document(identity, result, self.house.clock.now().date())
 
     def deployment(self, identity: str) -> ReleaseDocument:
-        """One release with the flags of its version."""
         return self._released(self.house.record.deployment(identity))
 
     def deployments(
@@ -535,7 +519,6 @@ class Local:
         after: str | None = None,
         limit: int = PAGE,
     ) -> DeploymentsPage:
-        """Releases a page at a time, by id, with the flags of their models; `next` names the page after."""
         page = self.house.record.page(model=model, state=state, after=after, limit=limit + 1)
         shown = page[:limit]
         told = self.house.flags_of(sorted({d.model for d in shown}))
@@ -560,7 +543,6 @@ class Local:
         return standing(self.house.shelf, self.house.clock.now())
 
     def flags(self, model: str, *, version: str | None = None) -> FlagsDocument:
-        """The flags of one model for this version; without one, for the only version alive."""
         told = self.house.flags_of((model,))[model]
         return flags_document(told if version is None else told.for_version(version))
 
@@ -578,16 +560,13 @@ class Local:
         }
 
     def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> ReleaseDocument:
-        """Put what was learned from a rollback on record; its 48 hours are then met. The root cause may come later."""
         procedure = self.house.rollback
         return self._released(procedure.hold_post_mortem(identity, notes, actor=self.actor, root_cause=root_cause))
 
     def export(self) -> dict[str, bytes]:
-        """Every file of an export."""
         return self.house.export()
 
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """The same a piece at a time; read each file whole before the next."""
         return self.house.export_pieces()
 
     def _signatory(self, signing: Hand | Signatory) -> Signatory:
@@ -596,12 +575,10 @@ class Local:
         return self.house.signatory(signing.role, signing.person, signing.key)
 
     def policy(self) -> PolicyDocument:
-        """The policy in force, what waits for a second person, and every version so far."""
         policies = self.house.policies
         return policy_document(policies.standing(), policies.versions())
 
     def propose_policy(self, file: Path, signing: PolicyHand | Signatory) -> PolicyProposalDocument:
-        """Sign for another policy, from its file."""
         return self.propose_policy_text(file, load_policy(file).content, signing)
 
     def propose_policy_text(self, name: Path, text: bytes, signing: PolicyHand | Signatory) -> PolicyProposalDocument:
@@ -611,14 +588,12 @@ class Local:
         return policy_proposal_document(proposal, self.house.policies.standing())
 
     def confirm_policy(self, proposal: str | None, signing: PolicyHand | Signatory) -> PolicyDocument:
-        """Sign a proposed policy as the second person; without an id, the only one that is open."""
         policies = self.house.policies
         identity = proposal or only_open([known.id for known in policies.standing().proposals])
         policies.confirm(identity, self._policy_signatory(signing, Verb.CONFIRM_POLICY))
         return self.policy()
 
     def decline_policy(self, proposal: str) -> DeclinedPolicyDocument:
-        """Put a proposed policy away."""
         standing = self.house.policies.standing()
         declined = self.house.policies.decline(proposal, actor=self.actor)
         return {**policy_proposal_document(declined, standing), "declined_by": self.actor}

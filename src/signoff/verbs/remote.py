@@ -7,8 +7,7 @@ person, role, verdict and release that were asked for, and nothing else.
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -16,42 +15,40 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
 
+from pydantic_core import to_jsonable_python
+
 from signoff.adapters.archives import pack, unpack
 from signoff.adapters.documents import load_policy
 from signoff.adapters.folders import read_folder
 from signoff.adapters.signing_keys import KeyFile
 from signoff.domain.access import Duty, Verb
-from signoff.domain.deployment import State
 from signoff.domain.errors import (
     BadInputError,
-    ConflictError,
     NotFoundError,
     RefusedError,
     SignoffError,
-    StaleRevisionError,
     TamperedError,
     UnavailableError,
+    error_of,
 )
-from signoff.domain.events import Occasion, PauseReason, Verdict
+from signoff.domain.events import DutiesGranted, PersonEnrolled, SubjectBound, Verdict
 from signoff.domain.floor import subject_of
 from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.policy import Role
-from signoff.ledger.envelope import Statement, deployer_signed_at, deployer_statement, read_statement
+from signoff.ledger.envelope import deployer_signed_at, deployer_statement, read_statement
 from signoff.ledger.floor import content_of
+from signoff.verbs.catalogue import Row, Verbs
 from signoff.verbs.documents import Document
 from signoff.verbs.local import PAGE, Hand, PolicyHand, checked_vouching, only_open, policy_role
 
 SECONDS: Final = 30.0
 LONG: Final = 900.0
 IDEMPOTENCY_KEY: Final = "idempotency-key"
-KINDS: Final[dict[str, type[SignoffError]]] = {
-    kind.code: kind
-    for kind in (NotFoundError, BadInputError, StaleRevisionError, ConflictError, TamperedError, UnavailableError)
-}
+ZIPPED: Final = {"content-type": "application/zip"}
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Verbs):
     """Verbs over HTTP. `keys` finds the private key of a person on this machine.
 
     `expected` is the revision at which whoever asks saw the release; what was decided on an older one is refused.
@@ -73,88 +70,37 @@ class Remote:
         return cls(_httpx().Client(base_url=url.rstrip("/") + "/api/v1", headers=headers, timeout=SECONDS), keys)
 
     def at(self, identity: str, revision: int | None) -> "Remote":  # noqa: ARG002 - the paths name the release
-        """The same verbs, refused where the release has moved on from this revision."""
         return replace(self, expected=revision)
 
-    def people(self) -> Document:
-        """Who may sign."""
-        return self._every("/people", "people")
+    def ask(self, row: Row, /, **given: object) -> Document:
+        """Ask for a verb by its row: an argument goes where the path names it, else into the query or the body."""
+        told: dict[str, Any] = to_jsonable_python(given)
+        path = row.path.format(**{name: _part(str(told.pop(name))) for name in row.named_in_path})
+        if row.listed is not None:
+            return self._every(path, row.listed)
+        how = {"json": told} if row.method == "POST" else {"params": told}
+        return self._send(row.method, path, is_named=row.is_repeatable, **how)
 
-    def enrol(
-        self,
-        name: str,
-        roles: tuple[Role, ...],
-        *,
-        key_id: str,
-        public_key: str,
-        logins: tuple[str, ...] = (),
-        key_made_by: str = "",
-        is_replacing: bool = False,
-    ) -> Document:
-        """Propose that a person signs in these roles with this public key; `logins` is what else they are known as.
-
-        `key_made_by` is who made the private key, where it was not the person. `is_replacing` says that the key in
-        use is meant to be replaced.
-        """
-        said = {"name": name, "roles": [r.value for r in roles], "key_id": key_id, "public_key": public_key}
-        made = {"key_made_by": key_made_by} if key_made_by else {}
-        replaced = {"replaces_key": True} if is_replacing else {}
-        change = {"kind": "person_enrolled", **said, **made, **replaced, "logins": list(logins)}
-        return self._post("/proposals", {"change": change})
+    def enrol(self, person: PersonEnrolled) -> Document:
+        return self._proposed(person)
 
     def grant(self, name: str, duties: tuple[Duty, ...]) -> Document:
-        """Propose duties for a person; a second person confirms."""
-        said = {"kind": "duties_granted", "name": name, "duties": [duty.value for duty in duties]}
-        return self._post("/proposals", {"change": said})
+        return self._proposed(DutiesGranted(name=name, duties=duties))
 
     def bind(self, name: str, *, issuer: str, subject: str) -> Document:
-        """Propose that an identity of the provider comes in as this person; a second person confirms."""
-        said = {"kind": "subject_bound", "name": name, "issuer": issuer, "subject": subject}
-        return self._post("/proposals", {"change": said})
+        return self._proposed(SubjectBound(name=name, issuer=issuer, subject=subject))
 
-    def unbind(self, *, issuer: str, subject: str) -> Document:
-        """Let an identity of the provider come in no more."""
-        return self._post("/unbindings", {"issuer": issuer, "subject": subject})
-
-    def withdraw(self, name: str, powers: tuple[Duty | Role, ...], *, reason: str) -> Document:
-        """Take duties and roles away at once."""
-        return self._post("/withdrawals", {"name": name, "powers": [p.value for p in powers], "reason": reason})
-
-    def proposals(self) -> Document:
-        """Changes that wait for a second person."""
-        return self._every("/proposals", "proposals")
-
-    def confirm(self, proposal: str) -> Document:
-        """Let a proposed change take effect, as the second person."""
-        return self._post(f"/proposals/{_part(proposal)}/confirm", {})
-
-    def decline(self, proposal: str) -> Document:
-        """Put a proposed change away."""
-        return self._post(f"/proposals/{_part(proposal)}/decline", {})
+    def _proposed(self, change: PersonEnrolled | DutiesGranted | SubjectBound) -> Document:
+        told = {
+            field.name: value for field in fields(change) if (value := getattr(change, field.name)) != field.default
+        }
+        return self._post("/proposals", {"change": to_jsonable_python(told | {"kind": change.kind})})
 
     def invite(self, name: str) -> Document:
         """Refused: only who owns the installation lets the first administrator in."""
         raise RefusedError(f"Run `signoff accounts bootstrap` for {name} at the installation itself, without --server.")
 
-    def issue_token(self, holder: str, scopes: tuple[Verb, ...], *, days: int, is_machine: bool) -> Document:
-        """A new token; its secret is in the answer and nowhere else."""
-        said = {"holder": holder, "scopes": [s.value for s in scopes], "days": days, "is_machine": is_machine}
-        return self._send("POST", "/tokens", json=said, is_named=False)
-
-    def tokens(self) -> Document:
-        """One's own tokens; all of them for an administrator."""
-        return self._every("/tokens", "tokens")
-
-    def revoke_token(self, identity: str) -> Document:
-        """End a token at once."""
-        return self._send("DELETE", f"/tokens/{_part(identity)}")
-
-    def credentials(self) -> Document:
-        """One's own authenticators, and the one that waits for one's word."""
-        return self._get("/credentials")
-
     def vouch(self, key_id: str, key: Path | None = None) -> Document:
-        """Say with one's own key that the authenticator with this key id is one's own."""
         found = self.credentials()
         name, waiting = str(found["name"]), found["waiting"]
         statement = base64.b64decode(str(waiting["statement"])) if isinstance(waiting, dict) else b""
@@ -162,43 +108,32 @@ class Remote:
         envelope = signer.sign_statement(checked_vouching(statement, name, key_id))
         return self._post("/credentials/vouchers", {"envelope": envelope})
 
-    def withdraw_credential(self, identity: str, *, reason: str) -> Document:
-        """Let one of one's own authenticators sign no more."""
-        return self._post(f"/credentials/{_part(identity)}/withdraw", {"reason": reason})
-
     def submit(self, folder: Path, policy: Path | None, progress: Progress = silent) -> Document:
         """Send a folder; the server assesses it and opens its release."""
-        progress("packing the folder", 0, 2)
-        content = pack(folder, policy)
-        progress("assessing on the server", 1, 2)
-        return self._send("POST", "/deployments", content=content, headers={"content-type": "application/zip"})
+        return _document(self._packed("/deployments", folder, policy, progress))
 
     def check(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> Document:
         """Send a folder; the server runs every gate and records nothing."""
         _refuse_seed(seed)
-        progress("packing the folder", 0, 2)
-        content = pack(folder, policy)
-        progress("assessing on the server", 1, 2)
-        return self._send("POST", "/checks", content=content, headers={"content-type": "application/zip"})
+        return _document(self._packed("/checks", folder, policy, progress))
 
     def memo(
         self, folder: Path, policy: Path | None, progress: Progress = silent, *, seed: int | None = None
     ) -> tuple[Document, dict[str, bytes]]:
         """Send a folder; the server runs every gate, composes the memo and records nothing."""
         _refuse_seed(seed)
-        progress("packing the folder", 0, 2)
-        content = pack(folder, policy)
-        progress("composing on the server", 1, 2)
-        answer = self._answered("POST", "/memos", content=content, headers={"content-type": "application/zip"})
-        files = _unzipped(answer.content)
+        files = _unzipped(self._packed("/memos", folder, policy, progress).content)
         document: Document = json.loads(files.pop("answer.json"))
         return document, files
 
-    def policy(self) -> Document:
-        """The policy in force, what waits for a second person, and every version so far."""
-        return self._get("/policy")
+    def _packed(self, path: str, folder: Path, policy: Path | None, progress: Progress) -> Any:  # noqa: ANN401 - the client's
+        """The answer to a folder that is sent."""
+        progress("packing the folder", 0, 2)
+        content = pack(folder, policy)
+        progress("assessing on the server", 1, 2)
+        return self._answered("POST", path, content=content, headers=ZIPPED)
 
     def propose_policy(self, file: Path, signing: PolicyHand) -> Document:
         """Sign for another policy, from its file. What is signed is computed here, from the file itself."""
@@ -227,10 +162,6 @@ class Remote:
         path = f"/policy/proposals/{_part(identity)}/confirm"
         return self._post(path, {"role": role.value, "envelope": envelope})
 
-    def decline_policy(self, proposal: str) -> Document:
-        """Put a proposed policy away."""
-        return self._post(f"/policy/proposals/{_part(proposal)}/decline", {})
-
     def _policy_envelope(
         self, act: str, said: Mapping[str, object], verdict: Verdict, subject: str, signing: PolicyHand
     ) -> tuple[Role, str]:
@@ -250,7 +181,6 @@ class Remote:
         return role, key.sign_statement(content)
 
     def override(self, identity: str, signing: Hand, *, reason: str) -> Document:
-        """Take responsibility for the gates that block."""
         return self._signed(identity, signing, Verdict.OVERRIDE, "overrides", reason=reason)
 
     def to_sign(self, identity: str) -> Document:
@@ -263,21 +193,17 @@ class Remote:
     def approve(
         self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = (), manifest: str | None = None
     ) -> Document:
-        """Sign the manifest; where one was shown, that one alone."""
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         return self._signed(identity, signing, verdict, "approvals", conditions=conditions, subject=manifest)
 
     def reject(self, identity: str, signing: Hand, *, reason: str) -> Document:
-        """End a release before its rollout."""
         return self._signed(identity, signing, Verdict.REJECT, "rejections", reason=reason)
 
     def meet(self, identity: str, signing: Hand, *, condition: str, note: str) -> Document:
-        """Say that a condition of one's own approval is met."""
         said = {"role": signing.role.value, "condition": condition, "note": note}
         return self._post(f"/deployments/{_part(identity)}/conditions", said)
 
     def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
-        """Sign for recording a version that was live before; the last person whose signature is needed records it."""
         if len(signing) != 1:
             raise RefusedError(
                 f"Expected one --role, found {len(signing)}: at a server each person signs for themselves. Sign in one "
@@ -290,7 +216,6 @@ class Remote:
         return self._post(path, said | {"envelope": key.sign_statement(statement)})
 
     def start(self, identity: str, key: Path | None = None) -> Document:
-        """Enter shadow; who starts it signs section 12 where their key is at hand."""
         path, name = f"/deployments/{_part(identity)}", str(self._get("/me")["name"])
         held = key or self.keys(name)
         if key is None and not held.is_file():
@@ -312,10 +237,6 @@ class Remote:
             )
         return self._post(f"{path}/start", {"envelope": KeyFile.load(held).sign_statement(content)})
 
-    def mark_done(self, identity: str, item: str, *, note: str) -> Document:
-        """Say that one did what section 9 announces."""
-        return self._post(f"/deployments/{_part(identity)}/items-done", {"item": item, "note": note})
-
     def living_memo(self, identity: str) -> tuple[Document, str, tuple[str, ...] | None, dict[str, bytes]]:
         """The memo with what happened since it was signed; where the signed one lies at the server, and what of it was
         altered there: None of an older server, which does not compare it.
@@ -329,36 +250,7 @@ class Remote:
         altered = tuple(_listed(document, "altered")) if "altered" in document else None
         return document, "" if signed is None else f"{str(self.client.base_url).rstrip('/')}{path}", altered, files
 
-    def advance(self, identity: str) -> Document:
-        """Go one phase further."""
-        return self._post(f"/deployments/{_part(identity)}/advance", {})
-
-    def pause(self, identity: str, reason: PauseReason, *, note: str) -> Document:
-        """Stop the phase clock."""
-        return self._post(f"/deployments/{_part(identity)}/pause", {"reason": reason.value, "note": note})
-
-    def resume(self, identity: str, reason: PauseReason, *, note: str) -> Document:
-        """Take one pause reason away."""
-        return self._post(f"/deployments/{_part(identity)}/resume", {"reason": reason.value, "note": note})
-
-    def rollback(self, identity: str, occasion: Occasion, *, reason: str) -> Document:
-        """Go back to the previous version now."""
-        return self._post(f"/deployments/{_part(identity)}/rollback", {"occasion": occasion.value, "reason": reason})
-
-    def attest_flat(self, identity: str, *, reason: str) -> Document:
-        """Vouch for a flat model, which no venue says; the rollback goes on from there."""
-        return self._post(f"/deployments/{_part(identity)}/attest-flat", {"reason": reason})
-
-    def kill(self, model: str, *, reason: str) -> Document:
-        """Stop trading a model now."""
-        return self._post(f"/models/{_part(model)}/kill", {"reason": reason})
-
-    def kill_many(self, *, reason: str, desk: str | None = None) -> Document:
-        """Stop trading every model of a desk now; every model at all where no desk is named."""
-        return self._post("/kill", {"reason": reason, "desk": desk})
-
     def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
-        """Sign for arming a killed model again."""
         path = f"/models/{_part(model)}/rearm"
         key = self._key(signing)
         statement = self._statement(f"{path}/statements", signing, Verdict.REARM, reason=reason)
@@ -369,42 +261,8 @@ class Remote:
         """Rehearse the rollback on the server, by the plan of a dossier or of the last release on record."""
         if folder is None:
             return self._post(f"/models/{_part(model)}/rehearsals", {})
-        headers = {"content-type": "application/zip"}
-        return self._send("POST", f"/models/{_part(model)}/rehearsals", content=pack(folder, None), headers=headers)
-
-    def observe(self, identity: str, session: date | None = None) -> Document:
-        """One monitoring pass."""
-        said = {"session": session.isoformat() if session else None}
-        return self._post(f"/deployments/{_part(identity)}/observations", said)
-
-    def not_held(self, identity: str, session: date, *, reason: str) -> Document:
-        """Declare that the venue did not hold a session."""
-        said = {"session": session.isoformat(), "reason": reason}
-        return self._post(f"/deployments/{_part(identity)}/sessions-not-held", said)
-
-    def review(self, identity: str, *, notes: str) -> Document:
-        """The 30-day review."""
-        return self._post(f"/deployments/{_part(identity)}/reviews", {"notes": notes})
-
-    def post_mortem(self, identity: str, *, notes: str, root_cause: str = "") -> Document:
-        """Put what was learned from a rollback on record."""
-        said = {"notes": notes, **({"root_cause": root_cause} if root_cause else {})}
-        return self._post(f"/deployments/{_part(identity)}/post-mortem", said)
-
-    def deployment(self, identity: str) -> Document:
-        """One release with the flags of its version."""
-        return self._get(f"/deployments/{_part(identity)}")
-
-    def deployments(
-        self, *, model: str | None = None, state: State | None = None, after: str | None = None, limit: int = PAGE
-    ) -> Document:
-        """Releases a page at a time."""
-        asked = {"model": model, "state": state.value if state else None, "after": after, "limit": limit}
-        return self._get("/deployments", {name: value for name, value in asked.items() if value is not None})
-
-    def flags(self, model: str, *, version: str | None = None) -> Document:
-        """The flags of one model for this version; without one, for the only version alive."""
-        return self._get(f"/models/{_part(model)}/flags", {} if version is None else {"version": version})
+        content = pack(folder, None)
+        return self._send("POST", f"/models/{_part(model)}/rehearsals", content=content, headers=ZIPPED)
 
     def history(self, name: str, *, after: int = 0, limit: int | None = None) -> Document:
         """What happened to a model or one release; page after page until there is no more, or enough."""
@@ -418,11 +276,9 @@ class Remote:
         return {"history": told, "next": position}
 
     def export(self) -> dict[str, bytes]:
-        """Every file of an export."""
         return _unzipped(self._answered("GET", "/export", timeout=LONG).content)
 
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """The same, as it is written."""
         return ((name, (content,)) for name, content in self.export().items())
 
     def _signed(
@@ -480,7 +336,10 @@ class Remote:
         content = base64.b64decode(str(self._post(path, asked)["statement"]))
         said = read_statement(content)
         expected = (signing.role, verdict, conditions, reason)
-        if (said.role, said.verdict, said.conditions, said.reason) != expected or not _names(said, identity):
+        if (said.role, said.verdict, said.conditions, said.reason) != expected or identity not in {
+            None,
+            said.deployment,
+        }:
             raise TamperedError(
                 f"The server asks for a signature over something else than {verdict.value} as {signing.role.value}; "
                 "nothing was signed. Tell the operators."
@@ -505,9 +364,7 @@ class Remote:
         return self._send("POST", path, json=dict(body))
 
     def _send(self, method: str, path: str, **how: Any) -> Document:  # noqa: ANN401 - passed on to the client
-        found = self._answered(method, path, **how).json()
-        assert isinstance(found, dict)
-        return found
+        return _document(self._answered(method, path, **how))
 
     def _answered(self, method: str, path: str, *, is_named: bool = True, **how: Any) -> Any:  # noqa: ANN401
         """The answer to a request, which carries a name of its own unless its answer is not kept to be given again."""
@@ -543,6 +400,15 @@ class Remote:
             return self.client.request(method, path, headers=headers, **how)
 
 
+_: type[Verbs] = Remote
+
+
+def _document(answer: Any) -> Document:  # noqa: ANN401 - the client's
+    found = answer.json()
+    assert isinstance(found, dict)
+    return found
+
+
 def _listed(document: Document, key: str) -> list[Any]:
     found = document[key]
     return found if isinstance(found, list) else []
@@ -559,10 +425,6 @@ def _unzipped(content: bytes) -> dict[str, bytes]:
         return read_folder(Path(folder))
 
 
-def _names(said: Statement, identity: str | None) -> bool:
-    return identity is None or said.deployment == identity
-
-
 def _error(status: int, content: bytes) -> SignoffError:
     """Our own error behind a problem document."""
     try:
@@ -570,9 +432,7 @@ def _error(status: int, content: bytes) -> SignoffError:
         detail, kind = str(said["detail"]), str(said.get("type", "")).rpartition(":")[2]
     except (ValueError, KeyError, TypeError):
         return UnavailableError(f"The server answered {status} with something that is no problem document.")
-    if status >= 500 and kind not in KINDS:
-        return UnavailableError(detail)
-    return KINDS.get(kind, RefusedError)(detail)
+    return error_of(kind, detail, guard=said.get("guard"), unknown=UnavailableError if status >= 500 else RefusedError)
 
 
 def _httpx() -> ModuleType:

@@ -1,9 +1,9 @@
 """What requests say."""
 
 from datetime import date
-from typing import Annotated, Final, Literal
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from signoff.app.accounts import MOST_TOKEN_DAYS, TOKEN_DAYS
@@ -14,6 +14,7 @@ from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEn
 from signoff.domain.policy import Role
 
 MOST_SHOWN: Final = 500
+SENT: Final = Path("policy.yaml")
 
 
 def _named(text: str) -> str:
@@ -32,13 +33,18 @@ Name = Annotated[
 ]
 Hex = Annotated[str, Field(min_length=64, max_length=64, pattern="^[0-9a-f]+$")]
 Envelope = Annotated[str, Field(min_length=1, max_length=65_536)]
-Limit = Annotated[int, Query(ge=1, le=MOST_SHOWN)]
+Limit = Annotated[int, Field(ge=1, le=MOST_SHOWN)]
 
 
 class Body(BaseModel):
     """Unknown fields are refused, so that a slip does not pass for a default."""
 
     model_config = ConfigDict(extra="forbid")
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the verb, by their names."""
+        told = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: tuple(value) if isinstance(value, list) else value for name, value in told.items()}
 
 
 class StatementRequest(Body):
@@ -177,6 +183,10 @@ class ProposalRequest(Body):
 
     change: Annotated[PersonToEnrol | DutiesToGrant | SubjectToBind, Field(discriminator="kind")]
 
+    def arguments(self) -> dict[str, Any]:
+        """The change as it would be recorded."""
+        return {"change": self.change.to_event()}
+
 
 class WithdrawalRequest(Body):
     name: Name
@@ -201,6 +211,14 @@ class PolicyProposalRequest(Body):
 
     text: Annotated[str, Field(min_length=1, max_length=100_000)]
     role: Role
+    envelope: Envelope
+
+    def arguments(self) -> dict[str, Any]:
+        """The bytes of the file, under the name that messages call them."""
+        return {"name": SENT, "text": self.text.encode()}
+
+
+class VoucherRequest(Body):
     envelope: Envelope
 
 
