@@ -107,7 +107,7 @@ class TestOnePoorTrial:
         assert found.outcome is Outcome.FAIL
         assert figures(found)["without_junk"] >= 0.95
         assert "; the verdict hangs on them." in found.reason
-        assert "the verdict hangs on the trials counted" in _how(found)
+        assert "the verdict hangs on the trials counted" in _how(found, ())
 
 
 class TestJunkIsTheMajority:
@@ -150,7 +150,7 @@ class TestWhereTheVerdictHangs:
     def test_page_one_says_so(self, found):
         half = 100 * figures(found)["better_half"]
 
-        assert f"the verdict hangs on the trials counted: {half:.1f}% over the better half" in _how(found)
+        assert f"the verdict hangs on the trials counted: {half:.1f}% over the better half" in _how(found, ())
 
     def test_check_says_so_beneath_its_table(self, found):
         (said,) = reasons([gate_document(found)])
@@ -162,5 +162,5 @@ class TestWhereTheVerdictHangs:
         plain[:, 3] += 0.002
         finding = backtest_overfitting(tried(evidence, plain, 3), dossier, policy)
 
-        assert "hangs" not in _how(finding)
+        assert "hangs" not in _how(finding, ())
         assert reasons([gate_document(replace(finding, is_near_miss=False))]) == ()

@@ -55,7 +55,7 @@ class Request:
 
     def to_json(self) -> bytes:
         """The request as bytes, without secrets that no verb of a child needs."""
-        known = replace(self.settings, oidc=None, webhook=None, pager=None, server=None, token=None)
+        known = replace(self.settings, oidc=None, webhook=None, pager=None, notifier=None, server=None, token=None)
         said = TypeAdapter(Request).dump_python(replace(self, settings=known), mode="json")
         return json.dumps(said).encode()  # in ASCII, since a path may hold what has no UTF-8
 
