@@ -52,7 +52,7 @@ class Process:
         self.how = how
         self.forge, self.kills, self.log = forge, 0, known.home / f"{command[0]}.log"
         self.command = (*command, "--home", str(known.home), "--database", known.database)
-        self.command += ("--venue", known.venue.value)
+        self.command += ("--venue", known.venue.name)
         self.running: Running
         self.start()
 

@@ -65,7 +65,7 @@ def test_several_possible_kinds_give_one_problem(folder):
         ("header:", "? [a, b]\n: 2\nheader:", ("dossier.yaml:2", "name as key")),
         ("header:", "!!map\nheader:", ("tag",)),
         ("model_card: model_card.md", 'model_card: "a\\0b"', ("U+0000",)),
-        ("model: momentum", 'model: "\\ud800"', ("U+D800",)),
+        ("model: momentum", 'model: "\\ud800"', ("found invalid Unicode character escape code",)),
         ("sign_off:", "---\nsign_off:", ("another document",)),
         ("    pbo: Most", "    pob: Most", ("validation.near_misses.pob", "'pbo'")),
     ],

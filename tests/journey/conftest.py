@@ -129,6 +129,7 @@ class Stages:
     def _put_aside(self):
         """Close what is open there first: SQLite removes the log of a closed file by its path."""
         gc.collect()
+        gc.freeze()  # what is left lives on: the next look for garbage passes it over
         if self.place.exists():
             self.place.rename(self.copies / f"aside-{next(self._numbers)}")
 

@@ -73,7 +73,7 @@ class Served:
     def start(self, until="/readyz"):
         known = self.settings
         line = ["serve", "--port", str(self.port), "--home", str(known.home), "--database", known.database]
-        line += ["--venue", known.venue.value]
+        line += ["--venue", known.venue.name]
         self.process = Command(*line, log=known.home / "serve.log")
         for _ in range(300):
             try:

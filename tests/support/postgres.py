@@ -76,5 +76,18 @@ def control(*arguments):
     options = (started.pgdata / "postmaster.opts").read_text().partition(" ")[2].strip().replace('"', "'")
     if SYNC not in options:
         options += SYNC
-    line = ("-D", str(started.pgdata), "-m", "immediate", "-w", "-l", str(started.log), "-o", options, *arguments)
+    line = (
+        "-D",
+        str(started.pgdata),
+        "-m",
+        "immediate",
+        "-w",
+        "-t",
+        "180",
+        "-l",
+        str(started.log),
+        "-o",
+        options,
+        *arguments,
+    )
     pgexec("pg_ctl", line, bin_path=started.bin_path, user=started.system_user)

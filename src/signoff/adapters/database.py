@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 
 from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private
-from signoff.adapters.schema_sql import SCHEMA, grant, in_scratch, upgrade
+from signoff.adapters.schema_sql import SCHEMA, grant, upgrade
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.tables_sql import meta
 from signoff.domain.errors import BadInputError, SignoffError, TamperedError, UnavailableError
@@ -145,9 +145,6 @@ def initialise(url: str, *, role: str | None = None, password: str | None = None
         raise BadInputError(f"Expected PostgreSQL for --role, found {engine.dialect.name}; a file has no roles.")
     with _once(engine) as connection:
         _upgraded(connection)
-        if engine.dialect.name == "postgresql":
-            with in_scratch(connection):
-                upgrade(connection, _schema(connection))
         if role is not None:
             grant(connection, role, password)
         connection.commit()

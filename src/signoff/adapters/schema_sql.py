@@ -1,19 +1,15 @@
 """The database's schema: which one it has, how it is brought to the present one, and the role that may use it.
 
-On PostgreSQL the same tables stand a second time, apart from the record, for what a rehearsal writes. Everything
-happens in one transaction, so that an interrupted upgrade leaves the old schema.
+Everything happens in one transaction, so that an interrupted upgrade leaves the old schema.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.engine import Connection
 
 SCHEMA: Final = "4"
-SCRATCH: Final = "signoff_rehearsal"
 # What the server's role may do, and nothing else: the ledger is written and read, never changed.
 GRANTS: Final = {
     "meta": "SELECT",
@@ -39,22 +35,6 @@ def upgrade(connection: Connection, present: str | None) -> None:
     command.upgrade(config, "head")
 
 
-@contextmanager
-def in_scratch(connection: Connection) -> Iterator[None]:
-    """Until the end, names without a schema mean the tables of rehearsals; PostgreSQL only."""
-    before = connection.execute(text("SHOW search_path")).scalar_one()
-    connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCRATCH}"))
-    connection.execute(text(f"SET LOCAL search_path TO {SCRATCH}"))
-    yield
-    connection.execute(text(f"SET LOCAL search_path TO {before}"))
-
-
-def scratch_of(url: str) -> str:
-    """The same PostgreSQL database, where its rehearsals write."""
-    options = (*make_url(url).normalized_query.get("options", ()), f"-c search_path={SCRATCH}")
-    return make_url(url).update_query_dict({"options": " ".join(options)}).render_as_string(hide_password=False)
-
-
 def grant(connection: Connection, role: str, password: str | None) -> None:
     """Make a role that may use the tables and change nothing of the ledger; PostgreSQL only."""
     name = connection.dialect.identifier_preparer.quote(role)
@@ -64,7 +44,6 @@ def grant(connection: Connection, role: str, password: str | None) -> None:
     if password is not None:
         quoted = "'" + password.replace("'", "''") + "'"
         connection.execute(text(f"ALTER ROLE {name} PASSWORD {quoted}".replace(":", "\\:")))
-    connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public, {SCRATCH} FROM {name}"))
-    connection.execute(text(f"GRANT USAGE ON SCHEMA {SCRATCH} TO {name}"))
+    connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {name}"))
     for table, rights in GRANTS.items():
-        connection.execute(text(f"GRANT {rights} ON {table}, {SCRATCH}.{table} TO {name}"))
+        connection.execute(text(f"GRANT {rights} ON {table} TO {name}"))

@@ -7,13 +7,15 @@ the same reason a plain word is a number, true, false or null only where it look
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
 from signoff.domain.errors import BadInputError
 
 MAX_DEPTH: Final = 30
+# The same in C, ten times as fast, wherever PyYAML was built with it.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: Final = (
     ("null", r"~|null|Null|NULL|", ("~", "n", "N", "")),
     ("bool", r"true|True|TRUE|false|False|FALSE", tuple("tTfF")),
@@ -54,7 +56,7 @@ def parse(path: Path, content: bytes) -> tuple[object, dict[str, int]]:
 def _refuse_hidden_or_deep(path: Path, text: str) -> None:
     """Refuse aliases, anchors and tags; and nesting while it is read, for the time it takes grows with its square."""
     depth = 0
-    for token in yaml.scan(text):
+    for token in yaml.scan(text, Loader=_Base):
         if isinstance(token, _HIDDEN):
             raise BadInputError(
                 f"{path} uses a YAML anchor, alias or tag; write the values out, so that all can see them."
@@ -78,7 +80,7 @@ _BEGINS: Final = (
 _ENDS: Final = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(_Base):  # type: ignore[misc]  # one of two classes of PyYAML
     """Without YAML 1.1's surprises: 010, 1:30, 1_000, 2019-01-02, yes, NO and << are texts."""
 
 
