@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= demo-output
 KILLS ?= 40
-# Many tests wait for processes: one more at a time than there are processors keeps these busy.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+# Many tests wait for processes: twice as many at a time as there are processors keep these busy.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 2)
 BENCH := .venv-bench
 # Hundreds of processes import the same modules: each would compile them anew.
 export PYTHONDONTWRITEBYTECODE :=
@@ -65,8 +65,6 @@ demo: $(VENV)/.demo ## the main job, from candidate to rollback, on real market 
 test: $(VENV)/.develop tests/node/node_modules/.package-lock.json browser bubblewrap ## every test, on real components
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-# Most of these tests wait for processes; twice as many at a time as there are processors keep them busy.
-abuse: WORKERS = 4
 abuse: $(VENV)/.develop bubblewrap ## the attacks of public reports, replayed against server, worker and commands
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m abuse $$(grep -rl 'mark\.abuse' tests --include='test_*.py')
 
