@@ -109,7 +109,7 @@ def installed(home: Path, url: str | None = None) -> str:
     run = partial(signoff, home=home, url=url)
     run("people", "add", "R. Moreau", "--role", "risk_manager", "--make-key")
     run("people", "add", "C. Yamada", "--role", "cto", "--make-key")
-    run("adopt", MODEL, "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live")
+    run("grandfather", MODEL, "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live")
     return run("token", "issue", "R. Moreau")["token"]
 
 

@@ -127,4 +127,4 @@ def test_the_worker_finds_every_document_attached(reader):
 
 def test_a_rehearsal_runs_the_adopted_version(reader):
     assert "verify_revert" in reader.of("signoff rehearse trading")
-    assert "adopted" in reader.of("signoff adopt")
+    assert "adopted" in reader.of("signoff grandfather")

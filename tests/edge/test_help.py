@@ -8,6 +8,7 @@ from typer.main import get_command
 
 from signoff.cli.commands import app
 from signoff.cli.helping import SHARED, every_command
+from signoff.cli.main import main
 
 WIDE = environment(COLUMNS="400", TERMINAL_WIDTH="400", NO_COLOR="1")
 
@@ -49,3 +50,13 @@ def test_the_place_of_a_key_is_readable(tmp_path):
 
 def test_every_command_is_walked():
     assert len(list(every_command(get_command(app)))) > 40
+
+
+@pytest.mark.parametrize(("earlier", "present"), [("meet", "clear-condition"), ("adopt", "grandfather")])
+def test_a_renamed_command_answers_by_its_earlier_name_and_says_the_new_one(earlier, present, capsys):
+    assert main([earlier, "--help"]) == 0
+    said = capsys.readouterr()
+    assert f"`signoff {earlier}` is `signoff {present}` now" in said.err
+    assert f"signoff {present}" in said.out
+    assert main([present, "--help"]) == 0
+    assert capsys.readouterr().err == ""

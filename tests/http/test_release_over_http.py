@@ -124,7 +124,7 @@ def test_a_release_is_submitted_signed_and_started_through_the_server(own_server
 
 
 def test_two_people_at_two_desks_put_a_live_version_on_record(own_server, tmp_path, capsys):
-    adopt = ("adopt", "carry", "3.1.0", "--reason", "live since 2017")
+    adopt = ("grandfather", "carry", "3.1.0", "--reason", "live since 2017")
     risk, cto = (Desk(own_server, role, tmp_path / role, capsys) for role in ("risk_manager", "cto"))
     assert "last five minutes" in risk.refused(*adopt, "--role", "risk_manager")
     risk, cto = risk.signed_in_just_now(), cto.signed_in_just_now()
@@ -132,7 +132,7 @@ def test_two_people_at_two_desks_put_a_live_version_on_record(own_server, tmp_pa
     for _ in range(2):  # the same person twice is one person
         assert risk.ok(*adopt, "--role", "risk_manager")["waits_for_persons"]
     assert own_server.house.record.find("carry-3.1.0-adopted") is None
-    other = ("adopt", "carry", "3.1.0", "--reason", "another reason", "--role", "cto")
+    other = ("grandfather", "carry", "3.1.0", "--reason", "another reason", "--role", "cto")
     assert cto.ok(*other)["waits_for_persons"]
     assert cto.ok(*adopt, "--role", "cto")["state"] == "full"
     signed = own_server.house.record.deployment("carry-3.1.0-adopted").approvals
@@ -141,7 +141,7 @@ def test_two_people_at_two_desks_put_a_live_version_on_record(own_server, tmp_pa
 
 
 def test_whoever_lost_their_role_since_does_not_count(own_server, tmp_path, capsys):
-    adopt = ("adopt", "carry", "3.1.0", "--reason", "live since 2017")
+    adopt = ("grandfather", "carry", "3.1.0", "--reason", "live since 2017")
     risk, cto = (Desk(own_server, r, tmp_path / r, capsys).signed_in_just_now() for r in ("risk_manager", "cto"))
     assert risk.ok(*adopt, "--role", "risk_manager")["waits_for_persons"]
     withdraw(own_server.house.record, PEOPLE["risk_manager"], frozenset({Role.RISK_MANAGER}), reason="r", actor="o")

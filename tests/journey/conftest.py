@@ -70,7 +70,9 @@ class Desk:
             self.ok("people", "add", name, "--make-key", "--role", role)
         self.ok("policy", "propose", firm_policy.FILE, "--as", PEOPLE["risk_manager"])
         self.ok("policy", "confirm", "--as", PEOPLE["cto"])
-        self.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+        self.ok(
+            "grandfather", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before"
+        )
         self.rehearsed()
 
     def rehearsed(self):

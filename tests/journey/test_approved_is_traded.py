@@ -69,7 +69,9 @@ def pristine(tmp_path_factory, printing):
         said(world, "people", "add", name, "--role", role, "--make-key")
     said(world, "policy", "propose", firm_policy.FILE, "--as", PEOPLE["risk_manager"])
     said(world, "policy", "confirm", "--as", PEOPLE["cto"])
-    said(world, "adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+    said(
+        world, "grandfather", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before"
+    )
     said(world, "rehearse", "momentum", "--dossier", folder)
     document = said(world, "submit", folder, "--as", "Q. Ferrari")
     world.identity = document["deployment"]

@@ -119,7 +119,9 @@ class TestMemos:
     def test_a_release_under_an_unconfirmed_policy_is_let_through_and_says_so(self, desk):
         (desk.folder / "policy.yaml").unlink()
         enrolled(desk)
-        desk.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+        desk.ok(
+            "grandfather", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before"
+        )
         identity = desk.rehearsed().submitted()
         assert "Built-in policy default 1, unconfirmed: no two people" in memo_of(desk, identity)
         state = next(d for d in desk.ok("status")["deployments"] if d["deployment"] == identity)
@@ -169,7 +171,7 @@ def test_adopting_takes_as_many_people_as_the_installation_says(desk, tmp_path, 
     three.write_text(firm_text.replace("override_persons: 2", "override_persons: 3"))
     desk.ok("policy", "propose", three, "--as", MOREAU)
     desk.ok("policy", "confirm", "--as", YAMADA)
-    two = ("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+    two = ("grandfather", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live")
     assert "takes 3 different people" in desk.refused(*two)
     desk.ok(*two, "--role", "head_of_trading")
     desk.ok("kill", "momentum", "--reason", "test")

@@ -106,7 +106,7 @@ class TestApprovals:
             condition = ("--condition", "daily review") if role == "risk_manager" else ()
             desk.ok("approve", identity, "--role", role, *condition)
         assert "daily review" in desk.refused("rollout", "start", identity)
-        desk.ok("meet", identity, "--role", "risk_manager", "--condition", "daily review")
+        desk.ok("clear-condition", identity, "--role", "risk_manager", "--condition", "daily review")
         desk.ok("rollout", "start", identity)
 
     def test_one_release_a_model_at_a_time(self, desk):

@@ -124,7 +124,7 @@ def test_a_policy_that_takes_no_rehearsal_without_a_venue_keeps_the_release_from
         user.ok("people", "add", name, "--make-key", "--role", role)
     user.ok("policy", "propose", policy, "--as", PEOPLE["risk_manager"])
     user.ok("policy", "confirm", "--as", PEOPLE["cto"])
-    user.ok("adopt", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live before")
+    user.ok("grandfather", "momentum", "1.1.0", "--role", "risk_manager", "--role", "cto", "--reason", "live")
     code, rehearsed, _ = user("rehearse", "momentum", "--dossier", user.folder)
     assert (code, rehearsed["counts"], rehearsed["rehearsal_venue"]) == (1, False, "simulated")
     _, document, _ = user("submit", user.folder, "--as", "Q. Ferrari")

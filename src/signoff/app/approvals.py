@@ -647,7 +647,7 @@ def _champion_checked(record: Record, release: Release) -> Deployment | None:
     elif header.previous_version is not None and (champion is None or champion.version != header.previous_version):
         problem = (
             f"header.previous_version is {header.previous_version!r}, and by the record {live} of {header.model} is "
-            "live. Correct the dossier, or record what is live with `signoff adopt`."
+            "live. Correct the dossier, or record what is live with `signoff grandfather`."
         )
     else:
         return champion

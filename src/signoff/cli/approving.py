@@ -43,7 +43,7 @@ people_app = typer.Typer(name="people", help="Who may sign in which role.", no_a
 def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.add_typer(people_app)
-    for command in (submit, override, approve, reject, meet, adopt):
+    for command in (submit, override, approve, reject, clear_condition, grandfather):
         app.command()(command)
 
 
@@ -300,7 +300,7 @@ def reject(
     _answer(session, session.at(identity, revision).reject(identity, session.hand(role, key), reason=reason))
 
 
-def meet(
+def clear_condition(
     context: typer.Context,
     identity: Identity,
     role: InRole,
@@ -310,13 +310,13 @@ def meet(
 ) -> None:
     """Say that a condition of your own approval is met.
 
-    Example: `signoff meet momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review in limited phase"`
+    Example: `signoff clear-condition momentum-2.0.0-1a2b3c4d --role risk_manager --condition "daily review"`
     """
     session: Session = context.obj
     _answer(session, session.at(identity, revision).meet(identity, session.hand(role), condition=condition, note=note))
 
 
-def adopt(
+def grandfather(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help="The model.", callback=a_name)],
     version: Annotated[str, typer.Argument(help="The version that is live.", callback=a_name)],
@@ -325,7 +325,7 @@ def adopt(
 ) -> None:
     """Record a version that was live before Signoff came. Never validated here, and said so.
 
-    Example: `signoff adopt momentum 1.1.0 --role risk_manager --role cto --reason "live since 2017"`
+    Example: `signoff grandfather momentum 1.1.0 --role risk_manager --role cto --reason "live since 2017"`
     """
     session: Session = context.obj
     document = session.verbs.adopt(model, version, tuple(map(session.hand, role)), reason=reason)

@@ -35,12 +35,14 @@ STOPPED: Final = 130
 # The commands under what a person wants, in the order of a release's life.
 PANELS: Final = {
     "Validate": ("demo", "init", "import", "check", "replay", "benchmark", "memo"),
-    "Release": ("submit", "override", "approve", "reject", "meet", "rehearse", "adopt", "done"),
+    "Release": ("submit", "override", "approve", "reject", "clear-condition", "rehearse", "grandfather", "done"),
     "Run": ("rollout", "observe", "worker", "serve", "notices", "review", "post-mortem"),
     "Stop": ("kill", "rearm"),
     "Look": ("status", "history", "verify", "export", "keys", "version"),
     "Administer": ("policy", "people", "accounts", "token", "credential", "ledger", "anchor", "db"),
 }
+# Commands by their earlier names, for one release.
+RENAMED: Final = {"meet": "clear-condition", "adopt": "grandfather"}
 app = typer.Typer(
     name="signoff",
     help="Takes a trading model from candidate to trusted in production, and back out when it misbehaves.",
@@ -85,7 +87,7 @@ def invoke(arguments: list[str], signals: Signals) -> int:
     try:
         if not session.is_exit:
             refuse_library_settings()
-        built()(args=rest, obj=session, prog_name="signoff")
+        built()(args=_present(rest, errors), obj=session, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
     except SignoffError as error:
@@ -105,6 +107,14 @@ def invoke(arguments: list[str], signals: Signals) -> int:
 def built() -> Any:  # noqa: ANN401 - Typer's own commands, which have no public type
     """The commands, made once in a process."""
     return in_panels(readable(get_command(app)), PANELS)
+
+
+def _present(line: list[str], errors: Screen) -> list[str]:
+    """The line with a renamed command by its present name, and a word on the new one."""
+    if not line or (name := RENAMED.get(line[0])) is None:
+        return line
+    errors.print(f"`signoff {line[0]}` is `signoff {name}` now; the earlier name goes with the next release.")
+    return [name, *line[1:]]
 
 
 def _tell_what_stands(session: Session, errors: Screen) -> None:
