@@ -19,7 +19,7 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_sql import SqlStore
-from signoff.app.board import Board, Seal
+from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
@@ -72,7 +72,7 @@ def run(folder: Path, releases: int, events: int, database: str | None, minutes:
     measured("flags of one model, from the record", lambda: record.flags(f"m{releases - 1}"))
     numbers = iter(range(10_000_000, 20_000_000))
     measured("a commit", lambda: adopt(record, next(numbers)))
-    board = Board(record, KillFolders(()), Seal(key_id=key.key_id, sign=key.private.sign))
+    board = FlagCache(record, KillFolders(()), FlagSigner(key_id=key.key_id, sign=key.private.sign))
     began = time.perf_counter()
     board.refresh()
     print(f"the board read from nothing: {time.perf_counter() - began:.1f} s")

@@ -29,7 +29,7 @@ from servers import database, postgres
 from sqlalchemy import make_url
 
 from signoff.adapters.database import initialise
-from signoff.app.adopt import Adoption, adopt
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.app.rollback import order_scope
 from signoff.config.settings import settings
@@ -37,7 +37,7 @@ from signoff.domain.access import permitted
 from signoff.domain.deployment import State
 from signoff.domain.events import Killed, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy, Role
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 from signoff.wiring import House
 
 MODELS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")

@@ -31,16 +31,16 @@ from small_world import MODEL, POLICY, ROLES, UNDERTAKINGS, session_of
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_memory import MemoryStore
-from signoff.app.adopt import Adoption, adopt
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
-from signoff.app.rehearse import Stage, rehearse
 from signoff.app.rollback import order_scope
+from signoff.app.rollback_drill import Stage, rehearse
 from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
 from signoff.ports.calendar import LONGEST_BREAK
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 from signoff.wiring import House, staged_orders
 
 PERSON: Final = {role: role.value for role in ROLES}

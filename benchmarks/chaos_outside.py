@@ -38,7 +38,7 @@ from signoff.config.settings import settings
 from signoff.desk.client import FlagClient
 from signoff.domain import events as e
 from signoff.domain.deployment import State
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 from signoff.wiring import House
 
 LEAVING, LATER = "leaving-2", "later-2"

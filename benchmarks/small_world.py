@@ -30,7 +30,7 @@ from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.floor import Origin
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
-from signoff.http import commands
+from signoff.http import idempotency as commands
 from signoff.ledger.floor import unconfirmed
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.calendar import TradingDays

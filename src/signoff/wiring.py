@@ -34,13 +34,13 @@ from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.outside import Outside, bare
 from signoff.adapters.own_files import PRIVATE_FILE, close_to_others, make_private, make_private_inside
-from signoff.adapters.shelf_memory import MemoryShelf
-from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.sqlite_files import sqlite_file
 from signoff.adapters.store_memory import MemoryStore
-from signoff.adapters.store_shut import ShutStore
 from signoff.adapters.store_sql import SqlStore
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
+from signoff.adapters.ttl_store_sql import SqlTtlStore
+from signoff.adapters.unavailable_store import ShutStore
 from signoff.adapters.venues.connected import ConnectedVenue
 from signoff.adapters.venues.none import NoVenue
 from signoff.adapters.venues.simulated import SimulatedBroker
@@ -49,11 +49,12 @@ from signoff.app.accounts import Accounts, KnownPeople
 from signoff.app.approvals import ApprovalRound, Signatory
 from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
-from signoff.app.board import Board, Seal
 from signoff.app.bound import STAYS_TAKEN, held_against
 from signoff.app.champion import ALIAS
 from signoff.app.credentials import Authenticators
+from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.held import approved
+from signoff.app.incremental_verification import NOTHING, parse_verified, verify_ledger
 from signoff.app.kill import KillSwitch
 from signoff.app.notices import IN_ORDER, Terms, deliver, reminder
 from signoff.app.observe import Watch
@@ -61,11 +62,10 @@ from signoff.app.pacing import Pacing
 from signoff.app.package import Publisher
 from signoff.app.policy import Policies
 from signoff.app.record import Expectation, Record, Request
-from signoff.app.rehearse import Stage
 from signoff.app.rollback import RollbackProcedure
+from signoff.app.rollback_drill import Stage
 from signoff.app.rollout import Rollout
 from signoff.app.undertaken import Undertakings
-from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.config.extensions import Group, gate, maker
 from signoff.config.settings import Settings
 from signoff.domain.benchmark import Benchmark
@@ -88,11 +88,11 @@ from signoff.ports.anchor import Anchor
 from signoff.ports.clock import Clock
 from signoff.ports.kills import Reach
 from signoff.ports.notices import Notifier, Receiver, Severity
-from signoff.ports.orders import OpenOrder, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs
-from signoff.ports.shelf import Shelf
 from signoff.ports.store import Store
+from signoff.ports.ttl_store import TtlStore
+from signoff.ports.venue import OpenOrder, OrderHalt
 
 # What reads tables takes as long to import as everything else, and a kill reads none.
 if TYPE_CHECKING:
@@ -188,10 +188,10 @@ class House:
             close_to_others(self.settings.home / name)
 
     @cached_property
-    def shelf(self) -> Shelf:
+    def shelf(self) -> TtlStore:
         """What may expire: sessions, challenges, stored answers, leases."""
         store = self.store
-        return SqlShelf(store.database) if isinstance(store, SqlStore) else MemoryShelf()
+        return SqlTtlStore(store.database) if isinstance(store, SqlStore) else MemoryTtlStore()
 
     @cached_property
     def ledger_keys(self) -> LedgerKeys:
@@ -413,9 +413,11 @@ class House:
         return KillDrop(folder=known.kill_drop, group=known.kill_group, home=known.home, now=self.clock.now)
 
     @cached_property
-    def board(self) -> Board:
+    def board(self) -> FlagCache:
         """The flags of every model, as trading processes are told them."""
-        return Board(self.record, self.kills, Seal(key_id=self.ledger_key.key_id, sign=self.ledger_key.private.sign))
+        return FlagCache(
+            self.record, self.kills, FlagSigner(key_id=self.ledger_key.key_id, sign=self.ledger_key.private.sign)
+        )
 
     @property
     def kill_switch(self) -> KillSwitch:

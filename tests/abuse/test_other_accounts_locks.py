@@ -22,7 +22,7 @@ from signoff.adapters.store_sql import SqlStore
 from signoff.config.settings import settings
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Killed
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 from signoff.wiring import House
 
 pytestmark = pytest.mark.abuse

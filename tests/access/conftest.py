@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from fastapi.testclient import TestClient
 
-from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import enrol
 from signoff.config.settings import settings
 from signoff.domain.errors import UnavailableError
@@ -32,7 +32,7 @@ class Wall:
         self.at += timedelta(**time)
 
 
-class InterruptedShelf(MemoryShelf):
+class InterruptedShelf(MemoryTtlStore):
     """A shelf in the same database."""
 
     is_down = False

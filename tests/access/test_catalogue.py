@@ -6,8 +6,8 @@ import pytest
 
 from signoff.domain.access import NEEDS_FRESH_SIGN_IN, Verb
 from signoff.http.access import verb_of
-from signoff.http.commands import Command
 from signoff.http.description import routes_of
+from signoff.http.idempotency import Command
 from signoff.verbs import catalogue
 from signoff.verbs.catalogue import CATALOGUE, Basis, Verbs
 from signoff.verbs.local import Local

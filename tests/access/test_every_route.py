@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 from signed_in import begun
 from standing import way_to
 
-from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import enrol, grant
 from signoff.app.record import PEOPLE, Change, deployment_stream
 from signoff.config.settings import settings
@@ -80,7 +80,7 @@ def state(request):
 def installation(state, tmp_path_factory):
     """A server over memory, with somebody freshly signed in for each duty, and a machine: one for each state."""
     house = House(settings(home=str(tmp_path_factory.mktemp("home"))))
-    house.__dict__.update({"store": MemoryStore(), "shelf": MemoryShelf()})
+    house.__dict__.update({"store": MemoryStore(), "shelf": MemoryTtlStore()})
     bearers = {}
     role_of = {duty: role for role, duty in DUTY_OF.items()}
     for duty in Duty:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from small_ledger import LEDGER_KEY, opened, sqlite_url
 
-from signoff.adapters.shelf_memory import MemoryShelf
-from signoff.adapters.shelf_sql import SqlShelf
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_sql import SqlStore
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
+from signoff.adapters.ttl_store_sql import SqlTtlStore
 from signoff.app.notices import (
     IN_A_ROW,
     MOST,
@@ -83,7 +83,7 @@ class Desk:
     def __init__(self, *, receivers=BOTH, attempts=20, store=None, shelf=None):
         self.clock = Clock()
         self.record = Record(store or MemoryStore(), self.clock)
-        self.shelf = shelf or MemoryShelf()
+        self.shelf = shelf or MemoryTtlStore()
         self.receivers, self.attempts = receivers, attempts
         self.receiver = Receiver(self.clock)
 
@@ -150,12 +150,12 @@ def test_another_worker_and_one_that_is_started_anew_keep_to_what_the_first_was_
         return SqlStore(sqlite_url(tmp_path), sign=LEDGER_KEY.sign_checkpoint, blobs=tmp_path / "blobs")
 
     store = opened_anew()
-    first = Desk(store=store, shelf=SqlShelf(store.database))
+    first = Desk(store=store, shelf=SqlTtlStore(store.database))
     first.receiver.answer = lambda *_: busy(30)
     first.release("m-1", *map(str, range(9)))
     first.work()
     again = opened_anew()
-    second = Desk(store=again, shelf=SqlShelf(again.database))
+    second = Desk(store=again, shelf=SqlTtlStore(again.database))
     second.work_for(seconds=30)
     assert second.receiver.asked == []
     second.work_for(seconds=10)

@@ -10,7 +10,7 @@ from signoff.adapters.folders import NoticeFile, ReleaseFolders, write_folder
 from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.ports.notices import Severity
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 
 
 def test_sessions_know_holidays():

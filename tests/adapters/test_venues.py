@@ -9,7 +9,7 @@ from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.venue import NO_VENUE, VenueKind, VenueReport, total
-from signoff.ports.orders import OpenOrder, OpenPosition
+from signoff.ports.venue import OpenOrder, OpenPosition
 from signoff.wiring import House
 
 QUESTIONS = {

@@ -9,7 +9,7 @@ from signoff.adapters.folders import NoticeFile
 from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.domain.errors import UnavailableError
 from signoff.ports.notices import Severity
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 
 
 def test_notices_of_workers_that_race_are_all_kept(tmp_path):

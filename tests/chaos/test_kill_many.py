@@ -13,9 +13,9 @@ from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.venues.simulated import SimulatedBroker
-from signoff.app.board import Board, Seal
-from signoff.app.fence import kept_back
+from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.kill import KillSwitch
+from signoff.app.order_halt import kept_back
 from signoff.app.people import enrol
 from signoff.app.record import Change, Record, deployment_stream
 from signoff.app.rollback import order_scope
@@ -27,11 +27,11 @@ from signoff.domain.errors import NotFoundError, RefusedError, TamperedError, Un
 from signoff.domain.events import Killed
 from signoff.domain.policy import Role
 from signoff.ports.kills import Kill, Reach
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 from signoff.wiring import House
 
 AT = ("--venue", "simulated")
-SEAL = Seal(key_id="k", sign=lambda _: b"")
+SEAL = FlagSigner(key_id="k", sign=lambda _: b"")
 MODELS = {"carry": "rates", "momentum": "equities", "value": "equities", "old": None}
 
 
@@ -253,7 +253,7 @@ def test_a_model_may_be_armed_again_while_another_is_still_to_be_recorded(switch
 
 
 def board_of(record, journal):
-    board = Board(record, journal, SEAL)
+    board = FlagCache(record, journal, SEAL)
     board.listen()
     board.refresh()
     return board
@@ -281,7 +281,7 @@ def test_a_board_tells_the_models_of_a_desk_and_no_other(record, journal):
 
 def test_a_server_that_starts_beside_a_kill_of_everything_tells_no_model_as_enabled(record, journal):
     journal.write(wide())
-    board = Board(record, journal, SEAL)
+    board = FlagCache(record, journal, SEAL)
     board.listen()
     board.refresh()
     assert set(states(board).values()) == {"killed"}
@@ -293,7 +293,7 @@ def test_a_server_that_starts_when_some_models_are_recorded_counts_each_once(rec
     store.refuses = "model/momentum"
     assert not switch.settle(kill)
     store.refuses = None
-    board = Board(record, journal, SEAL)
+    board = FlagCache(record, journal, SEAL)
     board.listen()
     board.refresh()
     before = {flags.model: (flags.kill_count, flags.state) for flags in board.told()}
@@ -307,7 +307,7 @@ def test_a_server_that_starts_when_some_models_are_recorded_counts_each_once(rec
 
 def test_a_model_of_which_nothing_is_known_is_told_as_killed_while_everything_is(record, journal, store):
     store.is_away = True
-    board = Board(record, journal, SEAL)
+    board = FlagCache(record, journal, SEAL)
     assert json.loads(json.loads(board.notice("momentum"))["payload"])["control"]["state"] == "off"
     board.kill(wide())
     assert json.loads(json.loads(board.notice("momentum"))["payload"])["control"]["state"] == "killed"

@@ -3,9 +3,9 @@
 import pytest
 from cast_of_six import PEOPLE
 
-from signoff.app.adopt import Adoption, adopt
-from signoff.app.fence import EVERY_REVISION
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.kill import LIFT
+from signoff.app.order_halt import EVERY_REVISION
 from signoff.app.people import enrol
 from signoff.app.record import Expectation, Request
 from signoff.app.rollback import order_scope
@@ -14,7 +14,7 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.errors import ConflictError
 from signoff.domain.events import PauseReason
 from signoff.domain.policy import Policy, Role
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 from signoff.wiring import House
 
 IDENTITY = "momentum-1.1.0-adopted"

@@ -7,7 +7,7 @@ from standing import standing
 
 from signoff.domain.deployment import ENDED, LIVE, State
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.verbs.documents import deployment_document
 
 

@@ -17,7 +17,7 @@ from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.live_metrics import live_thresholds, targets, threshold
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.thresholds import Kind

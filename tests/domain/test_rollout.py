@@ -23,7 +23,7 @@ from signoff.domain.events import (
     StepDone,
 )
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.policy import Role
 
 

@@ -4,10 +4,10 @@ import pytest
 from worlds import INTACT, NOW, REHEARSAL, after, opened, signature
 
 from signoff.domain import decisions
+from signoff.domain.conflict_of_interest import Trace, grounds_of, objection
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import ApprovalSigned, Barred, Because, OverrideSigned, Verdict
-from signoff.domain.independence import Trace, grounds_of, objection
 from signoff.domain.look_alikes import look_alikes
 from signoff.domain.people import Person
 from signoff.domain.policy import Role

@@ -22,7 +22,7 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.policy import Policy, Role
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rollback_drill import Rehearsal
 
 NOW = datetime(2019, 1, 2, 21, 0, tzinfo=UTC)
 MANIFEST = "a" * 64

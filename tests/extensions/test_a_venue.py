@@ -13,7 +13,7 @@ from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError, UnavailableError
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
-from signoff.ports.orders import OpenOrder, OpenPosition
+from signoff.ports.venue import OpenOrder, OpenPosition
 from signoff.wiring import House
 
 ORDER = OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)

@@ -9,8 +9,8 @@ from pydantic import Field
 from signed_in import begun
 from typing_extensions import TypedDict
 
-from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import grant
 from signoff.config.settings import settings
 from signoff.domain.access import Duty, ForbiddenError, Verb
@@ -78,7 +78,7 @@ class Toasting(Remote):
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
     made = House(settings(home=str(tmp_path_factory.mktemp("toys") / "home")))
-    made.__dict__.update({"store": MemoryStore(), "shelf": MemoryShelf()})
+    made.__dict__.update({"store": MemoryStore(), "shelf": MemoryTtlStore()})
     grant(made.record, "R. Moreau", frozenset({Duty.RISK}), actor="owner")
     grant(made.record, "L. Adler", frozenset({Duty.AUDITOR}), actor="owner")
     return made

@@ -8,10 +8,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.store_memory import MemoryStore
-from signoff.app.board import Board, Seal
+from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.record import Change, Record, model_stream
-from signoff.desk.beliefs import LEASE_S, Beliefs
 from signoff.desk.client import pinned
+from signoff.desk.leased_flags import LEASE_S, LeasedFlags
 from signoff.domain.events import Killed
 from signoff.domain.flag_notices import DOMAINS, Format
 from signoff.domain.flags import Flags, Share
@@ -90,7 +90,7 @@ def server(hands):
 
 @pytest.fixture
 def desk(hands, server):
-    return Beliefs(pinned({"k": server.public}), lambda: hands.desk)
+    return LeasedFlags(pinned({"k": server.public}), lambda: hands.desk)
 
 
 def greeted(desk, server, nonce="n1"):
@@ -230,10 +230,10 @@ def test_a_server_whose_wall_clock_jumps_a_day_changes_nothing(hands, jump):
     record = Record(MemoryStore(), clock)
     event = Killed(model="m", reason="r", epoch=1)
     record.commit(Change(stream=model_stream("m"), state=None, events=(event,)), actor="a", key="k")
-    board = Board(record, KillFolders(()), Seal(key_id="k", sign=key.sign))
+    board = FlagCache(record, KillFolders(()), FlagSigner(key_id="k", sign=key.sign))
     board.refresh()
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-    desk = Beliefs(pinned({"k": public}), lambda: hands.desk)
+    desk = LeasedFlags(pinned({"k": public}), lambda: hands.desk)
     desk.connect("n")
     desk.hear("greeting", board.greeting("n"))
     desk.hear("control", board.notice("m"))

@@ -13,7 +13,7 @@ from standing import standing
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.venues.simulated import SimulatedBroker
-from signoff.app.board import Board, Seal
+from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.kill import KillSwitch
 from signoff.app.record import Change, Record, model_stream
 from signoff.domain.deployment import State
@@ -22,7 +22,7 @@ from signoff.domain.flags_of_releases import flags
 from signoff.http.streaming import Hub
 from signoff.ports.kills import Kill
 
-SEAL = Seal(key_id="k", sign=lambda _: b"")
+SEAL = FlagSigner(key_id="k", sign=lambda _: b"")
 
 
 class Hooked:
@@ -65,7 +65,7 @@ def journal(tmp_path):
 
 @pytest.fixture
 def board(record, journal):
-    return Board(record, journal, SEAL)
+    return FlagCache(record, journal, SEAL)
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ def test_a_ledger_that_can_be_read_again_is_told_of_again(board, record, store):
 
 
 def test_a_ledger_that_is_another_one_is_read_from_its_beginning(record, journal):
-    board = Board(record, journal, SEAL)
+    board = FlagCache(record, journal, SEAL)
     for model in ("m", "m", "n"):
         tell(record, model)
     board.refresh()

@@ -10,7 +10,7 @@ from signoff.domain.deployment import LIVE, State
 from signoff.domain.flag_notices import Format, NoControlError, control_in, read_control
 from signoff.domain.flags import InvalidContext, answer, closed, killed, off
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.policy import ChampionShare, PhasePolicy
 
 OFF = (False, 0, False)

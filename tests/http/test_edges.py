@@ -5,8 +5,8 @@ import time
 import anyio
 import pytest
 
-from signoff.http import edges
-from signoff.http.edges import (
+from signoff.http import middleware as edges
+from signoff.http.middleware import (
     MOST_BRACKETS,
     MOST_JSON,
     MOST_OF_STRANGERS,

@@ -13,7 +13,7 @@ from several_models import Several
 
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import State
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 
 BODY = {"occasion": "error", "reason": "r"}
 

@@ -10,7 +10,7 @@ from http_server import Served
 from standing import way_to
 
 from signoff.adapters.signing_keys import KeyFile
-from signoff.app.adopt import Adoption, adopt
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.record import Change, deployment_stream
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient

@@ -18,7 +18,7 @@ from signoff.domain import decisions
 from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.memo.rollback_memo import compose_rollback
-from signoff.domain.rehearsal import recovery_time_in_words
+from signoff.domain.rollback_drill import recovery_time_in_words
 from signoff.domain.venue import NO_VENUE, VenueKind
 from signoff.rendering.markdown import markdown
 from signoff.verbs.local import Local

@@ -15,9 +15,9 @@ from signoff.domain.access import Duty, Principal
 from signoff.domain.deployment import State
 from signoff.domain.events import PauseReason
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.policy import Role
-from signoff.http.front import duties, lines
+from signoff.http.home import duties, lines
 
 
 def browser(server, role="risk_manager"):

@@ -11,7 +11,7 @@ from signoff.domain.access import Verb
 from signoff.http.access import verb_of
 from signoff.http.app import create_app
 from signoff.http.description import routes_of
-from signoff.http.stopping import stop
+from signoff.http.kill import stop
 from signoff.wiring import House
 
 

@@ -14,7 +14,7 @@ from several_models import Several
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import State
 from signoff.domain.errors import UnavailableError
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 from signoff.wiring import House
 
 READ_S = 2

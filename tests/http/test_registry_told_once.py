@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from signoff.adapters.clocks import SimulatedClock
-from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.record import Record
 from signoff.app.registered import NAME, Discrepancy, standing, tell, turn
 
@@ -15,7 +15,7 @@ FOUND = Discrepancy(model="m", text="alias champion of m names v7, the record sa
 OTHER = Discrepancy(model="m", text="m v1, on record as superseded, is not in the registry")
 
 
-class Interleaved(MemoryShelf):
+class Interleaved(MemoryTtlStore):
     """A shelf on which the first look at what is known is followed by everything that another worker does."""
 
     def __init__(self, meanwhile=None):
@@ -55,7 +55,7 @@ def test_two_interleaved_workers_tell_each_difference_once(store, apart, names, 
 
 
 def test_a_worker_that_died_before_it_kept_what_it_told_tells_it_once(store):
-    shelf = MemoryShelf()
+    shelf = MemoryTtlStore()
     tell(worker(store), shelf, {"m": (FOUND,)}, actor="w")
     shelf.drop("registry", NAME)
     tell(worker(store, 3), shelf, {"m": (FOUND,)}, actor="w")
@@ -63,14 +63,14 @@ def test_a_worker_that_died_before_it_kept_what_it_told_tells_it_once(store):
 
 
 def test_a_difference_that_ended_and_came_back_is_told_again(store):
-    shelf = MemoryShelf()
+    shelf = MemoryTtlStore()
     for minute, found in enumerate([(FOUND,), (FOUND,), (), (), (FOUND,)]):
         tell(worker(store, minute), shelf, {"m": found}, actor="w")
     assert len(notices(store)) == 2
 
 
 def test_one_worker_at_a_time_looks_and_one_that_died_does_not_keep_the_turn():
-    shelf = MemoryShelf()
+    shelf = MemoryTtlStore()
     with turn(shelf, NOW) as first, turn(shelf, NOW) as second:
         assert (first, second) == (True, False)
     shelf.add("registry", "turn", b"died", NOW + timedelta(minutes=10), NOW)

@@ -24,8 +24,8 @@ from signoff.domain.access import Verb
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Killed, PauseReason
 from signoff.http import sessions
-from signoff.http.edges import MOST_DEPTH, MOST_JSON
 from signoff.http.health import Trial
+from signoff.http.middleware import MOST_DEPTH, MOST_JSON
 from signoff.http.streaming import HEARTBEAT_S
 from signoff.verbs.remote import Remote
 

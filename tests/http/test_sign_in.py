@@ -17,7 +17,7 @@ from http_server import Served, free_port
 from joserfc.jwk import RSAKey
 from starlette.exceptions import HTTPException
 
-from signoff.adapters.shelf_memory import MemoryShelf
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.people import bind, invite
 from signoff.config.settings import Provider
 from signoff.domain.access import Duty
@@ -203,7 +203,7 @@ def test_no_secret_of_a_sign_in_is_logged_or_kept(firm, browser):
 
 def test_a_flood_of_sign_ins_writes_nothing_more_once_it_is_refused(monkeypatch):
     """Each refusal would otherwise be thirty writes into the database that every command waits for."""
-    shelf, clock = MemoryShelf(), SimpleNamespace(now=lambda: NOW)
+    shelf, clock = MemoryTtlStore(), SimpleNamespace(now=lambda: NOW)
     house, request = SimpleNamespace(shelf=shelf, clock=clock), SimpleNamespace(client=SimpleNamespace(host="::1"))
     for _ in range(sign_in.MOST_TRIES):
         sign_in._limit(house, request)

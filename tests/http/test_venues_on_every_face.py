@@ -13,8 +13,8 @@ from signoff.cli.main import main
 from signoff.domain.deployment import State
 from signoff.domain.recognition import Recognition
 from signoff.domain.venue import NO_VENUE, VenueKind
-from signoff.http.front import outcome
-from signoff.ports.orders import OpenOrder, OpenPosition
+from signoff.http.home import outcome
+from signoff.ports.venue import OpenOrder, OpenPosition
 
 FLAT = "no open order and no position at the simulated venue"
 HELD = "no open order and 2 positions at the simulated venue"

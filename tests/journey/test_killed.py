@@ -12,10 +12,10 @@ from working_registry import WorkingRegistry
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.store_sql import SqlStore
 from signoff.app import notices
-from signoff.app.adopt import Adoption, adopt
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.app.record import deployment_stream, replay
-from signoff.app.rehearse import rehearse
+from signoff.app.rollback_drill import rehearse
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Occasion

@@ -23,8 +23,8 @@ from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.store_sql import SqlStore
 from signoff.app.audit import snapshot
+from signoff.app.incremental_verification import NOTHING, parse_verified, verify_ledger
 from signoff.app.record import Record
-from signoff.app.verified import NOTHING, parse_verified, verify_ledger
 from signoff.cli.main import main
 from signoff.domain.events import ApprovalRejected, Verdict
 from signoff.domain.policy import Role

@@ -19,15 +19,15 @@ from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.venues.simulated import SimulatedBroker
-from signoff.app.adopt import Adoption, adopt
 from signoff.app.approvals import ApprovalRound, Signatory
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.kill import KillSwitch
 from signoff.app.observe import Watch
 from signoff.app.package import Edition
 from signoff.app.people import enrol
 from signoff.app.record import Record
-from signoff.app.rehearse import Stage, rehearse
 from signoff.app.rollback import RollbackProcedure, order_scope
+from signoff.app.rollback_drill import Stage, rehearse
 from signoff.app.rollout import Rollout
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.errors import NotFoundError
@@ -37,7 +37,7 @@ from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.monitoring import Measurement
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 
 KEYS = {role: KeyFile(Ed25519PrivateKey.generate()) for role in ROLES}
 

@@ -17,7 +17,7 @@ from signoff.domain.events import FlatAttested, Occasion, Step, StepDone
 from signoff.domain.floor import Tendency, differences, falls_short
 from signoff.domain.policy import Policy, RollbackPolicy, thresholds
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
-from signoff.ports.orders import OpenOrder, OpenPosition
+from signoff.ports.venue import OpenOrder, OpenPosition
 
 HELD = OpenPosition(scope=order_scope("m"), symbol="A", quantity=5.0)
 

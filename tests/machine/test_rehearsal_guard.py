@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from signoff.domain.events import Recorded, Rehearsed, Step
-from signoff.domain.latch import evolve_latch
+from signoff.domain.kill_switch import evolve_latch
 from signoff.domain.policy import Policy, RollbackPolicy
-from signoff.domain.rehearsal import Rehearsal, objections
+from signoff.domain.rollback_drill import Rehearsal, objections
 
 AT = datetime(2019, 1, 2, 9, tzinfo=UTC)
 POLICY = Policy(name="p", version="1")

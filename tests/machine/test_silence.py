@@ -15,7 +15,7 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import IllegalHistoryError, State, evolve
 from signoff.domain.flag_notices import Format, control_in, read_control
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.policy import Policy, SilencePolicy
 from signoff.domain.silence import outlook, rule
 from signoff.domain.trading import trading

@@ -13,7 +13,7 @@ from signoff.domain import events as e
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import TRANSITIONS, IllegalHistoryError, State
 from signoff.domain.policy import Role
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rollback_drill import Rehearsal
 from signoff.domain.venue import VenueKind
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "state-machine.md"

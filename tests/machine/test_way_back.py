@@ -9,9 +9,9 @@ from desk_in_memory import POLICY, ROLES, Crash, World, order_id
 from signoff.adapters.kill_journal import KillFolders
 from signoff.app.champion import name_champions
 from signoff.app.deadlines import ESCALATION, check_deadlines
-from signoff.app.fence import EVERY_REVISION
 from signoff.app.kill import LIFT
 from signoff.app.notices import deliver
+from signoff.app.order_halt import EVERY_REVISION
 from signoff.app.people import withdraw
 from signoff.app.reconcile import reconcile_orders
 from signoff.app.record import decided_again, deployment_stream
@@ -21,7 +21,7 @@ from signoff.domain.errors import RefusedError, StaleRevisionError, UnavailableE
 from signoff.domain.events import DeadlineBreached, Occasion, PauseReason, Step
 from signoff.domain.policy import Role
 from signoff.ports.kills import Kill
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 
 
 def raised(world, version, previous, *, to=State.FULL):

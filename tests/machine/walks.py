@@ -39,7 +39,7 @@ from signoff.domain.limits import NO_EVENT, Book, Order
 from signoff.ledger.codec import decode, encode_state
 from signoff.ledger.envelope import verify
 from signoff.ledger.manifest import manifest_of
-from signoff.ports.orders import OpenOrder
+from signoff.ports.venue import OpenOrder
 
 MODELS = ("m", "m-x")  # the name of one begins like the other's
 models = st.sampled_from(MODELS)

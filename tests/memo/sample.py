@@ -39,7 +39,7 @@ from signoff.domain.memo.release import Release
 from signoff.domain.memo.standing import PreviousCheck, Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count, percent, relative_change
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rollback_drill import Rehearsal
 from signoff.domain.venue import VenueKind
 
 SIGNED_AT = datetime(2018, 12, 20, 15, tzinfo=UTC)

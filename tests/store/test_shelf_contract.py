@@ -8,15 +8,15 @@ import postgres
 import pytest
 
 from signoff.adapters.database import Database, initialise
-from signoff.adapters.shelf_memory import MemoryShelf
-from signoff.adapters.shelf_sql import SqlShelf
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
+from signoff.adapters.ttl_store_sql import SqlTtlStore
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 
 
 def sql(url):
-    return SqlShelf(Database(url))
+    return SqlTtlStore(Database(url))
 
 
 def least_privileged(folder):
@@ -26,7 +26,7 @@ def least_privileged(folder):
 
 
 SHELVES = {
-    "memory": lambda folder: MemoryShelf(),
+    "memory": lambda folder: MemoryTtlStore(),
     "sqlite": lambda folder: sql(f"sqlite:///{folder / 's.db'}"),
     "postgresql": lambda folder: sql(postgres.fresh_database()),
     "least privileged": least_privileged,

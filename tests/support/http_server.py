@@ -11,7 +11,7 @@ from cast_of_six import PEOPLE
 from forked import Command
 from signed_in import begun
 
-from signoff.app.adopt import Adoption, adopt
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.config.settings import settings
 from signoff.domain.access import MATRIX, PERSONAL, Duty, permitted

@@ -6,8 +6,8 @@ import pytest
 from small_ledger import NOW, key
 from soft_authenticator import SoftAuthenticator
 
-from signoff.adapters.shelf_memory import MemoryShelf
 from signoff.adapters.store_memory import MemoryStore
+from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.credentials import MOST, Authenticators, Site
 from signoff.app.people import enrol, grant
 from signoff.app.record import Record
@@ -29,7 +29,7 @@ def kept():
     roles = (Role.RISK_MANAGER,)
     enrol(record, name="Rae", roles=roles, key_id=rae.key_id, public_key=rae.public_key, actor="t")
     grant(record, "Ola", frozenset({Duty.OPERATOR}), actor="t")
-    return Authenticators(record=record, shelf=MemoryShelf(), public_url=SITE)
+    return Authenticators(record=record, shelf=MemoryTtlStore(), public_url=SITE)
 
 
 def registered(kept, name, made, label="token"):

@@ -21,14 +21,15 @@ from signoff.app.assess import (
 )
 from signoff.app.assess import Validated as Fixed
 from signoff.app.bound import checked, refuse_other_bytes
+from signoff.app.conflict_of_interest import independence
 from signoff.app.held import profile_of
-from signoff.app.independence import independence
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin, refusal
+from signoff.domain.conflict_of_interest import Independence, objection
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
@@ -45,10 +46,9 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.evidence import PitEvidence
-from signoff.domain.independence import Independence, objection
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Role
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rollback_drill import Rehearsal
 from signoff.domain.shortened import shortened
 from signoff.domain.signatories import unsignable
 from signoff.ledger.manifest import ARTIFACTS, differences, parse

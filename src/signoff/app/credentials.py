@@ -20,7 +20,7 @@ from signoff.ledger.codec import decode_state, encode_state
 from signoff.ledger.holders import Holders
 from signoff.ledger.text import url_decoded, url_encoded
 from signoff.ledger.webauthn import read_registration, registration_text, vouching_statement
-from signoff.ports.shelf import Shelf
+from signoff.ports.ttl_store import TtlStore
 
 ASKED: Final = "credential-asked"
 WAITING: Final = "credential-waiting"
@@ -70,7 +70,7 @@ class Authenticators:
     """What people do to their own authenticators, each act recorded. `public_url` is None where nobody signs in."""
 
     record: Record
-    shelf: Shelf
+    shelf: TtlStore
     public_url: str | None
 
     @property

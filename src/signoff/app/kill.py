@@ -19,8 +19,8 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from signoff.app.approvals import Signatory
-from signoff.app.fence import EVERY_REVISION, lift, ordered, recorded_as
 from signoff.app.notices import Notice, effect
+from signoff.app.order_halt import EVERY_REVISION, lift, ordered, recorded_as
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
 from signoff.app.signing import prepare, sign
@@ -32,7 +32,7 @@ from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, Tam
 from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
@@ -42,8 +42,8 @@ from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode, decode_state
 from signoff.ports.kills import Kill, KillJournal, Reach
 from signoff.ports.notices import Severity
-from signoff.ports.orders import OrderHalt
 from signoff.ports.store import Effect
+from signoff.ports.venue import OrderHalt
 
 PATIENCE_S: Final = 0.7
 AGAIN_S: Final = 1.0

@@ -26,8 +26,8 @@ from signoff.domain.retries import BackOff
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state
 from signoff.ports.notices import Notifier, Receipt, Severity
-from signoff.ports.shelf import Shelf
 from signoff.ports.store import Backlog, Effect, Tried
+from signoff.ports.ttl_store import TtlStore
 
 # Each has a kind of its own in the outbox, so that no number of notices keeps a call from being found.
 IN_ORDER: Final = (Severity.PAGE, Severity.NOTICE)
@@ -220,7 +220,7 @@ def retry(record: Record, identities: Iterable[str] = ()) -> int:
     return sum(record.store.retry(KINDS, identity) for identity in named)
 
 
-def reminder(record: Record, shelf: Shelf, attempts: int = ATTEMPTS) -> tuple[str, ...]:
+def reminder(record: Record, shelf: TtlStore, attempts: int = ATTEMPTS) -> tuple[str, ...]:
     """What is failing or given up, in a sentence: at once when the numbers change, and again after `REMINDED`."""
     found = backlog(record, attempts)
     if not (found.dead or found.failing):

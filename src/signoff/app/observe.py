@@ -17,7 +17,7 @@ from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment, State, foreseen
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
 from signoff.domain.events import AnyEvent, CapitalCut, Observed, Reinstated
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.live_metrics import LIVE_METRICS, Table, cause
 from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.silence import in_sessions, outlook

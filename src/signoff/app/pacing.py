@@ -13,7 +13,7 @@ from signoff.domain.errors import NotTakenError
 from signoff.domain.retries import BackOff
 from signoff.ports.clock import Clock
 from signoff.ports.notices import Severity
-from signoff.ports.shelf import Shelf
+from signoff.ports.ttl_store import TtlStore
 
 KIND: Final = "receiver"
 BACK_OFF: Final = {
@@ -62,7 +62,7 @@ class Pacing:
     """The receivers by severity of their messages; two severities may share one receiver."""
 
     receivers: Mapping[Severity, str]
-    shelf: Shelf
+    shelf: TtlStore
     clock: Clock
     jitter: Callable[[], float]
 

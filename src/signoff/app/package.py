@@ -14,7 +14,7 @@ from signoff.domain.memo.document import Memo
 from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Trail, journaled, paper_log, performance_breach
 from signoff.domain.memo.standing import PreviousCheck, Standing
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rollback_drill import Rehearsal
 from signoff.ledger.manifest import Entry, manifest_of
 from signoff.ports.registry import Registry
 from signoff.rendering.attachments import backtest_report, paper_trading_logs, risk_matrix

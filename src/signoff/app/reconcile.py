@@ -8,7 +8,7 @@ from signoff.app.record import Record
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import RETREATING
 from signoff.domain.venue import VenueKind
-from signoff.ports.orders import OrderHalt
+from signoff.ports.venue import OrderHalt
 
 
 def reconcile_orders(record: Record, orders: OrderHalt, model: str) -> int:

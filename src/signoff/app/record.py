@@ -18,7 +18,7 @@ from signoff.domain.events import AnyEvent, Proof, Recorded
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.installation_policy import InstallationPolicy
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.people import People
 from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical, digest

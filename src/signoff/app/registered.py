@@ -24,7 +24,7 @@ from signoff.domain.errors import ConflictError
 from signoff.domain.evidence import RegisteredModel
 from signoff.ledger.canonical import canonical, digest
 from signoff.ports.registry import Registry
-from signoff.ports.shelf import Shelf
+from signoff.ports.ttl_store import TtlStore
 
 # What never held capital may be tidied away in the registry; whatever may trade, or be fallen back to, may not.
 KEPT_IN_REGISTRY: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
@@ -73,7 +73,7 @@ def discrepancies(record: Record, registry: Registry, model: str) -> tuple[Discr
     return tuple(Discrepancy(model=model, text=text, channel=channel) for text in found)
 
 
-def keep_changed(shelf: Shelf, release: Deployment, found: str | None, now: datetime) -> None:
+def keep_changed(shelf: TtlStore, release: Deployment, found: str | None, now: datetime) -> None:
     """Keep which other files a release's version has now, for the next look at its model; None where it has none."""
     name = f"{FILES}{release.id}"
     if found is not None:
@@ -82,7 +82,7 @@ def keep_changed(shelf: Shelf, release: Deployment, found: str | None, now: date
         shelf.drop(KIND, name)
 
 
-def changed(record: Record, shelf: Shelf, model: str) -> Iterator[Discrepancy]:
+def changed(record: Record, shelf: TtlStore, model: str) -> Iterator[Discrepancy]:
     """The releases of a model whose files were last found to be others than the approved ones."""
     now = record.now()
     for release in record.in_states(*KEPT_IN_REGISTRY, model=model):
@@ -96,7 +96,7 @@ def _versions(releases: Iterable[Deployment]) -> tuple[str, ...]:
 
 
 @contextmanager
-def turn(shelf: Shelf, now: datetime) -> Iterator[bool]:
+def turn(shelf: TtlStore, now: datetime) -> Iterator[bool]:
     """Whether it is this worker's turn to look at the registry and tell; another one looks meanwhile where it is not.
 
     Looking is part of the turn: who looked before a difference began would take it for gone once it was told.
@@ -110,7 +110,7 @@ def turn(shelf: Shelf, now: datetime) -> Iterator[bool]:
             shelf.drop(KIND, TURN)
 
 
-def tell(record: Record, shelf: Shelf, found: Mapping[str, tuple[Discrepancy, ...]], *, actor: str) -> None:
+def tell(record: Record, shelf: TtlStore, found: Mapping[str, tuple[Discrepancy, ...]], *, actor: str) -> None:
     """Tell people what was not told yet, and keep what stands; of a model that was not looked at, what is known stays.
 
     The shelf keeps since when each difference is known, and of two workers one decides on it. The notice is committed
@@ -133,7 +133,7 @@ def tell(record: Record, shelf: Shelf, found: Mapping[str, tuple[Discrepancy, ..
         shelf.drop(KIND, NAME)
 
 
-def _since(shelf: Shelf, discrepancy: Discrepancy, now: datetime) -> datetime:
+def _since(shelf: TtlStore, discrepancy: Discrepancy, now: datetime) -> datetime:
     """Since when a difference is known, by the first worker that found it."""
     name = _name(discrepancy.model, discrepancy.text)
     shelf.add(SINCE, name, now.isoformat().encode(), now + KEPT, now)
@@ -146,7 +146,7 @@ def _name(model: str, text: str) -> str:
     return digest(canonical([model, text]))
 
 
-def standing(shelf: Shelf, now: datetime) -> dict[str, tuple[str, ...]]:
+def standing(shelf: TtlStore, now: datetime) -> dict[str, tuple[str, ...]]:
     """What a worker found last, by model; nothing where none has looked for a day."""
     kept = shelf.get(KIND, NAME, now)
     return {} if kept is None else {model: tuple(texts) for model, texts in json.loads(kept).items()}

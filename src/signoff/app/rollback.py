@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from signoff.app.bound import checked, otherwise, point
 from signoff.app.champion import ALIAS, naming
-from signoff.app.fence import Kept, lift
 from signoff.app.notices import call, incident
+from signoff.app.order_halt import Kept, lift
 from signoff.app.package import rendered, with_manifest
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.domain import decisions
@@ -28,10 +28,10 @@ from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
 from signoff.ledger.manifest import parse
 from signoff.ports.kills import KillJournal
-from signoff.ports.orders import OpenOrder, OpenPosition, OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.releases import Releases
 from signoff.ports.store import Effect
+from signoff.ports.venue import OpenOrder, OpenPosition, OrderHalt
 
 FLAT_READS = 2
 FLAT_ATTEMPTS = 10

@@ -13,7 +13,7 @@ from signoff.app.signing import sign_start
 from signoff.domain import decisions
 from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.profiles import Pinned
 from signoff.ports.signing import Signer
 from signoff.ports.store import Effect

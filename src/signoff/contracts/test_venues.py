@@ -8,7 +8,7 @@ from signoff.contracts.tried import VenueRig, venue_rigs
 from signoff.domain.errors import SignoffError
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
-from signoff.ports.orders import OpenOrder, OpenPosition
+from signoff.ports.venue import OpenOrder, OpenPosition
 
 RIGS = dict(venue_rigs())
 

@@ -11,7 +11,7 @@ from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.config.extensions import Group
 from signoff.domain.flags import FlagsRevision
 from signoff.ports.notices import Receiver
-from signoff.ports.orders import OpenOrder, OpenPosition, OrderHalt
+from signoff.ports.venue import OpenOrder, OpenPosition, OrderHalt
 
 Place = Callable[[OpenOrder, FlagsRevision], None]
 Hold = Callable[[OpenPosition], None]

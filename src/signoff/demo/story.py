@@ -15,15 +15,15 @@ from rich.text import Text
 from signoff.adapters.clocks import WallClock
 from signoff.adapters.documents import load_dossier, load_policy
 from signoff.adapters.live_folder import LiveFolder
-from signoff.app.adopt import Adoption, adopt
 from signoff.app.assess import Release
 from signoff.app.champion import name_champions
+from signoff.app.grandfather import Adoption, adopt
 from signoff.app.notices import tell_before
 from signoff.app.observe import Watch
 from signoff.app.package import latest_rehearsal
 from signoff.app.record import Record, deployment_stream
-from signoff.app.rehearse import rehearse
 from signoff.app.rollback import order_scope
+from signoff.app.rollback_drill import rehearse
 from signoff.demo.cast import Cast, enrol_cast
 from signoff.demo.example import Example
 from signoff.desk.gate import OrderGate
@@ -34,8 +34,8 @@ from signoff.domain.finding import Outcome
 from signoff.domain.gates.assess import Progress
 from signoff.domain.limits import Book, Order
 from signoff.domain.policy import Role
-from signoff.domain.rehearsal import budget_in_words, recovery_time_in_words
-from signoff.ports.orders import OpenOrder
+from signoff.domain.rollback_drill import budget_in_words, recovery_time_in_words
+from signoff.ports.venue import OpenOrder
 from signoff.rendering.story import sentence
 from signoff.rendering.terminal import gate_table, metric_table, reasons
 from signoff.verbs.documents import gate_document, metric_document

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from signoff.desk.beliefs import CLOSED, LEASE_S, Beliefs, Verify
+from signoff.desk.leased_flags import CLOSED, LEASE_S, LeasedFlags, Verify
 from signoff.domain.flag_notices import NEWEST
 from signoff.domain.flags import Flags
 
@@ -64,7 +64,7 @@ class FlagClient:
             raise ValueError("expected at least one server and one model to follow")
         self._urls, self._token, self._models = tuple(urls), token, tuple(models)
         self._lease_s = lease_s
-        self._beliefs = Beliefs(pinned(keys), time.monotonic, lease_s=lease_s)
+        self._beliefs = LeasedFlags(pinned(keys), time.monotonic, lease_s=lease_s)
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="signoff-flags", daemon=True)
         self.flags = self._beliefs.flags

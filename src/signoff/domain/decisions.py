@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, NoReturn
 
 from signoff.domain import events as e
+from signoff.domain.conflict_of_interest import objection
 from signoff.domain.deployment import (
     CANDIDATE,
     LIVE,
@@ -23,12 +24,11 @@ from signoff.domain.deployment import (
 )
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
-from signoff.domain.independence import objection
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Certification, Policy, Role
 from signoff.domain.profiles import Pinned
-from signoff.domain.rehearsal import Rehearsal, objections
+from signoff.domain.rollback_drill import Rehearsal, objections
 from signoff.domain.silence import concerns_of, cut_by, in_sessions
 from signoff.domain.venue import VenueKind
 

@@ -13,10 +13,10 @@ from typing import Final
 
 from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
+from signoff.domain.conflict_of_interest import objection, read_alike
 from signoff.domain.dossier import DeploymentType, Undertakings
 from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
 from signoff.domain.floor import Floor
-from signoff.domain.independence import objection, read_alike
 from signoff.domain.policy import Policy, Role
 from signoff.domain.profiles import Pinned, Profile
 

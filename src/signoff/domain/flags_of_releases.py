@@ -5,7 +5,7 @@ from typing import Final
 
 from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State, age
 from signoff.domain.flags import NO_KILL, WHOLE_PCT, Flags, FlagsRevision, Share, alone, held_off, killed
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.policy import ChampionShare
 
 # Of several releases of one version, the one that is furthest in its rollout decides.

@@ -6,8 +6,8 @@ expires, so that submission and check already say so, with what bars each person
 
 from collections.abc import Iterable, Mapping
 
+from signoff.domain.conflict_of_interest import objection
 from signoff.domain.events import Barred
-from signoff.domain.independence import objection
 from signoff.domain.look_alikes import skeleton
 from signoff.domain.people import Person
 from signoff.domain.policy import Role

@@ -10,18 +10,18 @@ from signoff import __version__
 from signoff.domain.errors import UnavailableError
 from signoff.http import (
     flags,
-    front,
     health,
+    home,
+    kill,
     permissions,
     releases,
     sessions,
     sign_in,
-    stopping,
     streaming,
     webauthn,
 )
 from signoff.http.description import describe
-from signoff.http.edges import Edges
+from signoff.http.middleware import Edges
 from signoff.http.problems import answer_problems
 from signoff.http.routes import router_of
 from signoff.verbs.catalogue import CATALOGUE, Row
@@ -55,13 +55,13 @@ def create_app(house: House, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
     app.state.seen = sessions.Seen()
     app.state.trial = health.trial_of(house)
     app.state.undelivered = health.undelivered_of(house)
-    app.state.ordered = stopping.Ordered()
+    app.state.ordered = kill.Ordered()
     answer_problems(app)
     # A request looks through the routes in this order: what stops and what tells comes first.
-    for part in (stopping, flags, streaming, releases):
+    for part in (kill, flags, streaming, releases):
         app.include_router(part.router)
     app.include_router(router_of(rows))
-    for part in (health, permissions, sign_in, webauthn, front):
+    for part in (health, permissions, sign_in, webauthn, home):
         app.include_router(part.router)
     app.include_router(webauthn.pages)
     describe(app, house)

@@ -16,7 +16,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from signoff.http.crowd import Crowd, site_of
-from signoff.http.edges import ALWAYS, takes_archive
+from signoff.http.middleware import ALWAYS, takes_archive
 from signoff.http.problems import MEDIA_TYPE, problem
 
 MOST_HEADER: Final = 32 << 10

@@ -14,11 +14,11 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 from signoff.http.access import authenticated, installation, verb_of
-from signoff.http.commands import Command, expecting
+from signoff.http.idempotency import Command, expecting
+from signoff.http.kill import kill, kill_many
 from signoff.http.problems import MEDIA_TYPE, Problem
 from signoff.http.sessions import SAFE, cookie_name
 from signoff.http.sign_in import BY_COOKIE
-from signoff.http.stopping import kill, kill_many
 from signoff.wiring import House
 
 Operation = dict[str, Any]

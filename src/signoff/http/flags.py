@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse, Response
 
-from signoff.app.board import Board
+from signoff.app.flag_cache import FlagCache
 from signoff.domain.flag_notices import control
 from signoff.domain.flags import Flags, InvalidContext, answer
 from signoff.domain.names import MOST as MOST_OF_NAMES
@@ -154,7 +154,7 @@ def _bulk(told: tuple[Flags, ...], asking: Asking, events: str) -> tuple[bytes, 
     return content, f'"{digest(who + content)[:32]}"'
 
 
-def _flag(board: Board, key: str, asking: Asking) -> Evaluation | None:
+def _flag(board: FlagCache, key: str, asking: Asking) -> Evaluation | None:
     model = key.removeprefix(PREFIX).rpartition(".")[0]
     flags = board.flags(model) if key.startswith(PREFIX) else None
     return None if flags is None else next((e for e in evaluations(flags, asking) if e["key"] == key), None)

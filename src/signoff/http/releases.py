@@ -15,7 +15,7 @@ from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.errors import NotFoundError
 from signoff.domain.policy import Role
 from signoff.http.access import Installation, allowed
-from signoff.http.commands import Command
+from signoff.http.idempotency import Command
 from signoff.http.uploads import ARCHIVE, ASSESSING, archive_of, carried_out, unpacked, written_folder
 from signoff.ledger.canonical import canonical
 from signoff.verbs.bodies import Name

@@ -14,7 +14,7 @@ from signoff.app.signing import Presented
 from signoff.domain.access import Principal
 from signoff.domain.errors import RefusedError
 from signoff.http.access import LEAVING, Installation, allowed, allowed_to_leave
-from signoff.http.commands import Command, Expecting, Naming
+from signoff.http.idempotency import Command, Expecting, Naming
 from signoff.ledger.text import encoded
 from signoff.verbs.bodies import Name
 from signoff.verbs.catalogue import Basis, Row

@@ -18,7 +18,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from signoff.app.board import Board
+from signoff.app.flag_cache import FlagCache
 from signoff.config.logs import about
 from signoff.domain.access import Principal, Verb
 from signoff.domain.errors import BadInputError, SignoffError
@@ -81,7 +81,7 @@ class Hub:
     `reread` reads who people are, another object when they changed, and may wait for the database.
     """
 
-    def __init__(self, board: Board, reread: Callable[[], object]) -> None:
+    def __init__(self, board: FlagCache, reread: Callable[[], object]) -> None:
         self.board = board
         self._reread = reread
         self._desks: set[Subscriber] = set()

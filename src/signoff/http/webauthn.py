@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from signoff.domain.access import Principal, Verb
 from signoff.domain.errors import BadInputError, NotFoundError
 from signoff.http.access import Installation, allowed
-from signoff.http.commands import Command
+from signoff.http.idempotency import Command
 from signoff.ledger.text import decoded, encoded
 from signoff.verbs.bodies import Body, Text
 from signoff.verbs.documents import CredentialsDocument

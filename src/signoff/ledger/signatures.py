@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from signoff.domain.access import Verb
+from signoff.domain.conflict_of_interest import objection, read_alike
 from signoff.domain.errors import TamperedError
 from signoff.domain.events import (
     Adopted,
@@ -24,7 +25,6 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.floor import content_digest, falls_short
-from signoff.domain.independence import objection, read_alike
 from signoff.domain.installation_policy import is_same_person, may_sign
 from signoff.domain.policy import Policy, Tier
 from signoff.ledger.codec import decode_state

@@ -22,7 +22,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import upper_first
+from signoff.domain.memo.markup import upper_first
 from signoff.rendering import palette
 from signoff.rendering.once import once
 from signoff.rendering.pictures import svg

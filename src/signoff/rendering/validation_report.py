@@ -10,7 +10,7 @@ from signoff.domain.assessment import Assessment
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import Align, Block, Cell, Column, Fields, Mark, Memo, Paragraph, Section, Table
-from signoff.domain.memo.pieces import lead_in
+from signoff.domain.memo.markup import lead_in
 from signoff.rendering.attachments import report_footer
 from signoff.rendering.html import escape, page, sections_as_html
 from signoff.rendering.pdf import report

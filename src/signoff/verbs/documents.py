@@ -38,7 +38,7 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.gates.sessions import differences
 from signoff.domain.isolation import Protection
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.look_alikes import look_alikes
 from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
@@ -46,7 +46,7 @@ from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
 from signoff.domain.quantity import Quantity
 from signoff.domain.recognition import Recognition
-from signoff.domain.rehearsal import HALTING, budget_in_words, left_in_words, recovery_time_in_words
+from signoff.domain.rollback_drill import HALTING, budget_in_words, left_in_words, recovery_time_in_words
 from signoff.domain.silence import in_sessions
 from signoff.domain.trading import Trading, trading
 from signoff.domain.venue import NO_VENUE, NOBODY_ASKED, VenueKind

@@ -10,16 +10,16 @@ from typing import Final, TypeVar
 
 from signoff.adapters.documents import load_policy, parse_policy
 from signoff.adapters.signing_keys import KeyFile
-from signoff.app.adopt import Adoption, adoption_statement, countersign
-from signoff.app.adopt import adopt as adopt_version
 from signoff.app.approvals import APPROVED, SUBMITTED, Signatory
 from signoff.app.assess import submission_errors
+from signoff.app.grandfather import Adoption, adoption_statement, countersign
+from signoff.app.grandfather import adopt as adopt_version
 from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.record import Change, Expectation, decided_again, deployment_stream
 from signoff.app.registered import standing
-from signoff.app.rehearse import rehearse
 from signoff.app.review import review
+from signoff.app.rollback_drill import rehearse
 from signoff.app.signing import Presented, deployer_prepared
 from signoff.domain import decisions
 from signoff.domain.access import Duty, Principal, Verb

@@ -13,7 +13,7 @@ from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
 from signoff.ports.budget import Budget
-from signoff.ports.orders import OpenOrder, OpenPosition, OrderHalt
+from signoff.ports.venue import OpenOrder, OpenPosition, OrderHalt
 
 T = TypeVar("T")
 Make = Callable[[], OrderHalt]

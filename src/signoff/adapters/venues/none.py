@@ -9,7 +9,7 @@ from typing import NoReturn
 from signoff.domain.errors import UnavailableError
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import NO_VENUE, VenueKind
-from signoff.ports.orders import OpenOrder, OpenPosition
+from signoff.ports.venue import OpenOrder, OpenPosition
 
 
 class NoVenueError(UnavailableError):

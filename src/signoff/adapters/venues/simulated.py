@@ -18,7 +18,7 @@ from signoff.adapters.own_files import PRIVATE_FILE
 from signoff.domain.errors import RefusedError, UnavailableError
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
-from signoff.ports.orders import OpenOrder, OpenPosition
+from signoff.ports.venue import OpenOrder, OpenPosition
 
 # A venue that takes longer than this to say anything is taken for one that hangs.
 BOOK_S: Final = 2.0

@@ -5,7 +5,7 @@ from typing import Final
 from signoff.domain.assessment import BenchmarkSummary
 from signoff.domain.dossier import Person
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Section
-from signoff.domain.memo.pieces import Line, declared_by, figure, lead_in, linked, placed, words
+from signoff.domain.memo.markup import Line, declared_by, figure, lead_in, linked, placed, words
 from signoff.domain.memo.provenance import bound_artifacts
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, number

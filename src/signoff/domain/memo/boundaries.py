@@ -7,7 +7,7 @@ from typing import Final
 from signoff.domain.limits import Restrictions
 from signoff.domain.live_metrics import tracked
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Paragraph, Section
-from signoff.domain.memo.pieces import ABSENT, declared, declared_by, lead_in, plain, upper_first
+from signoff.domain.memo.markup import ABSENT, declared, declared_by, lead_in, plain, upper_first
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import OrderGatePolicy

@@ -12,7 +12,7 @@ from typing import Final
 from signoff.domain.dossier import DeploymentType, Dossier, Justifications
 from signoff.domain.evidence import Evidence, RegisteredVersion
 from signoff.domain.memo.document import Block, Cell, Column, Mark, Paragraph, Table
-from signoff.domain.memo.pieces import ABSENT, NO_PREVIOUS, lead_in, strong, words
+from signoff.domain.memo.markup import ABSENT, NO_PREVIOUS, lead_in, strong, words
 from signoff.domain.quantity import NOT_PROVIDED
 
 _INFRASTRUCTURE: Final = frozenset(

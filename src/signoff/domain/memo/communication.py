@@ -10,7 +10,7 @@ from typing import Final
 
 from signoff.domain.events import Delivery, NoticeSent
 from signoff.domain.memo.document import Block, CheckItem, Checklist, Paragraph, Section
-from signoff.domain.memo.pieces import Line, declared, lead_in, placed, plain
+from signoff.domain.memo.markup import Line, declared, lead_in, placed, plain
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import Certification
 from signoff.domain.quantity import NOT_PROVIDED

@@ -20,7 +20,7 @@ from signoff.domain.memo.communication import communication
 from signoff.domain.memo.document import KeyFigure, Memo, Section
 from signoff.domain.memo.governance import governance
 from signoff.domain.memo.infrastructure import infrastructure
-from signoff.domain.memo.pieces import MEMO_GATES, gates_in_words, joined
+from signoff.domain.memo.markup import MEMO_GATES, gates_in_words, joined
 from signoff.domain.memo.plan import plan
 from signoff.domain.memo.rationale import rationale
 from signoff.domain.memo.release import Release
@@ -34,7 +34,7 @@ from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATI
 from signoff.domain.memo.worst import red_or_missing
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
-from signoff.domain.rehearsal import recovery_time_in_words
+from signoff.domain.rollback_drill import recovery_time_in_words
 from signoff.domain.sampling import Sampling
 from signoff.domain.venue import NO_VENUE, NOT_REHEARSED, VenueKind
 

@@ -9,7 +9,7 @@ from typing import Final
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import Header
 from signoff.domain.finding import Finding, Outcome
-from signoff.domain.memo.pieces import short_title, versioned
+from signoff.domain.memo.markup import short_title, versioned
 from signoff.domain.memo.placeholders import PLACEHOLDER, is_word, printed
 from signoff.domain.quantity import Quantity
 

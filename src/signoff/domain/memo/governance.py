@@ -13,7 +13,7 @@ from signoff.domain.dossier import Requirement
 from signoff.domain.events import Barred, Because
 from signoff.domain.evidence import RegisteredVersion, ReportedTest, SuiteName, SuiteResult
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Mark, Section
-from signoff.domain.memo.pieces import ABSENT, Line, checked_version, declared, lead_in, linked, one, placed, words
+from signoff.domain.memo.markup import ABSENT, Line, checked_version, declared, lead_in, linked, one, placed, words
 from signoff.domain.memo.proof import Found, Proof
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED

@@ -7,7 +7,7 @@ from typing import Final
 from signoff.domain.dossier import Feed
 from signoff.domain.environment import compared
 from signoff.domain.memo.document import Align, Block, Cell, Code, Column, Fields, Paragraph, Section, Table
-from signoff.domain.memo.pieces import ABSENT, declared, declared_by, lead_in, one, versioned, words
+from signoff.domain.memo.markup import ABSENT, declared, declared_by, lead_in, one, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import ChampionShare
 from signoff.domain.quantity import NOT_PROVIDED

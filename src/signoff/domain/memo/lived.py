@@ -23,7 +23,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import lead_in, one
+from signoff.domain.memo.markup import lead_in, one
 from signoff.domain.monitoring import Level
 from signoff.domain.quantity import NOT_PROVIDED
 

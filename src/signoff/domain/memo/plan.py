@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Final
 
+from signoff.domain.conflict_of_interest import told
 from signoff.domain.dossier import Signatory
 from signoff.domain.events import Signature, Verdict
-from signoff.domain.independence import told
 from signoff.domain.live_metrics import (
     LIVE_METRICS,
     Alert,
@@ -22,7 +22,7 @@ from signoff.domain.live_metrics import (
 )
 from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.document import Table as Rows
-from signoff.domain.memo.pieces import ABSENT, declared, lead_in, linked, listed, one, plain, versioned, words
+from signoff.domain.memo.markup import ABSENT, declared, lead_in, linked, listed, one, plain, versioned, words
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import DayCount, Policy, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number

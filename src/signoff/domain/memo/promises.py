@@ -15,7 +15,7 @@ from signoff.domain.live_metrics import LIVE_METRICS
 from signoff.domain.memo.claims import AMOUNT_IN_WORDS
 from signoff.domain.memo.document import Cell, Mark
 from signoff.domain.memo.enforced import SHARPE, SHARPE_DAYS, VAR, VAR_DAYS, Act, says_no_more
-from signoff.domain.memo.pieces import plain, words
+from signoff.domain.memo.markup import plain, words
 from signoff.domain.policy import Policy
 from signoff.domain.thresholds import Kind
 

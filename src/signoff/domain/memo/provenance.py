@@ -9,7 +9,7 @@ from typing import Final
 from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED
 from signoff.domain.evidence import Evidence
 from signoff.domain.memo.document import Align, Block, Cell, Column, Fields, Mark, Table
-from signoff.domain.memo.pieces import ABSENT, lead_in
+from signoff.domain.memo.markup import ABSENT, lead_in
 
 DECLARED: Final = "declared"
 MADE: Final = (("Backtest", "backtest"), ("Predictions", "predictions"), ("Paper log", "paper"))

@@ -3,7 +3,7 @@
 from signoff.domain.dossier import Trigger
 from signoff.domain.memo.changes import what_changed
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Section
-from signoff.domain.memo.pieces import ABSENT, declared, lead_in, one, words
+from signoff.domain.memo.markup import ABSENT, declared, lead_in, one, words
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, Unit, number, relative_change, signed_percent
 

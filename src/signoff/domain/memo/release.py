@@ -16,7 +16,7 @@ from signoff.domain.memo.document import Mark
 from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, count
-from signoff.domain.rehearsal import Rehearsal, objections
+from signoff.domain.rollback_drill import Rehearsal, objections
 from signoff.domain.shortened import Shortening, shortenings
 
 _DAILY_REVIEW: Final = re.compile(r"\bdaily\s+review", re.IGNORECASE)

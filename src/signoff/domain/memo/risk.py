@@ -25,11 +25,11 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import ABSENT, declared_by, figure, joined, lead_in, one, plain, words
+from signoff.domain.memo.markup import ABSENT, declared_by, figure, joined, lead_in, one, plain, words
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
 from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS
-from signoff.domain.rehearsal import Rehearsal, recovery_time, recovery_time_in_words
+from signoff.domain.rollback_drill import Rehearsal, recovery_time, recovery_time_in_words
 from signoff.domain.sampling import Sampling
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 

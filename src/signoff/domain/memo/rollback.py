@@ -18,10 +18,10 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.pieces import NO_PREVIOUS, checked_version, declared, lead_in, one, plain, versioned, words
+from signoff.domain.memo.markup import NO_PREVIOUS, checked_version, declared, lead_in, one, plain, versioned, words
 from signoff.domain.memo.promises import untrue
 from signoff.domain.memo.release import Release
-from signoff.domain.rehearsal import Rehearsal, budget_in_words, left_in_words, step_in_words
+from signoff.domain.rollback_drill import Rehearsal, budget_in_words, left_in_words, step_in_words
 from signoff.domain.thresholds import Kind
 from signoff.domain.venue import NO_VENUE, VenueKind
 

@@ -13,7 +13,7 @@ from signoff.domain.decisions import DEADLINE_OF
 from signoff.domain.deployment import IllegalHistoryError, replay
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.latch import Latch, evolve_latch
+from signoff.domain.kill_switch import Latch, evolve_latch
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -29,7 +29,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.memo.lived import OPEN
-from signoff.domain.memo.pieces import ABSENT, lead_in, one, plain, versioned, words
+from signoff.domain.memo.markup import ABSENT, lead_in, one, plain, versioned, words
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
 

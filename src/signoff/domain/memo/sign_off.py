@@ -13,7 +13,7 @@ from signoff.domain.finding import Outcome
 from signoff.domain.memo.communication import NOT_EVIDENCED, unsent_before
 from signoff.domain.memo.document import Cell, CheckItem, Checklist, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.governance import is_governance_ready, unevidenced
-from signoff.domain.memo.pieces import ABSENT, MEMO_GATES, declared, gates_in_words, joined, lead_in, words
+from signoff.domain.memo.markup import ABSENT, MEMO_GATES, declared, gates_in_words, joined, lead_in, words
 from signoff.domain.memo.proof import Found, Proof
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import Certification, Policy

@@ -8,7 +8,7 @@ from signoff.domain.events import Barred, DeployerSigned, ItemDone, NoticeSent, 
 from signoff.domain.floor import Floor
 from signoff.domain.memo.proof import Trail
 from signoff.domain.policy import Role
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rollback_drill import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

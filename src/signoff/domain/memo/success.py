@@ -2,7 +2,7 @@
 
 from signoff.domain.live_metrics import LIVE_METRICS, Heading, Table, targeted, targets
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
-from signoff.domain.memo.pieces import lead_in, one
+from signoff.domain.memo.markup import lead_in, one
 from signoff.domain.memo.release import Release
 
 

@@ -19,7 +19,7 @@ from signoff.domain.memo.changes import training_days
 from signoff.domain.memo.claims import contradictions
 from signoff.domain.memo.computed_lines import figures_line, gates_line
 from signoff.domain.memo.gate_names import WORDS, is_outcome, outcomes
-from signoff.domain.memo.pieces import MEMO_GATES, declared, gates_in_words, short_title, versioned
+from signoff.domain.memo.markup import MEMO_GATES, declared, gates_in_words, short_title, versioned
 from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.signs import gives_sign

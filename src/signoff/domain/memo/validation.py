@@ -24,7 +24,7 @@ from signoff.domain.memo.document import (
     Table,
 )
 from signoff.domain.memo.governance import reported
-from signoff.domain.memo.pieces import (
+from signoff.domain.memo.markup import (
     ABSENT,
     MEMO_GATES,
     NO_PREVIOUS,

@@ -10,7 +10,7 @@ from typing import Final
 
 from signoff.domain.assessment import PaperSummary
 from signoff.domain.memo.document import Block, Bullets, Cell, CheckItem, Checklist, Fields, Mark, Section, Table
-from signoff.domain.memo.pieces import joined
+from signoff.domain.memo.markup import joined
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, number
 

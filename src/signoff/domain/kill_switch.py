@@ -10,7 +10,7 @@ from signoff.domain import events as e
 from signoff.domain.deployment import IllegalHistoryError
 from signoff.domain.events import Signature
 from signoff.domain.flags import NO_KILL, KillCount
-from signoff.domain.rehearsal import Rehearsal
+from signoff.domain.rollback_drill import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from signoff.adapters.tables_sql import shelf
 Row = Mapping[str, object]
 
 
-class SqlShelf:
+class SqlTtlStore:
     """Values by kind and name."""
 
     def __init__(self, database: Database) -> None:

@@ -22,7 +22,7 @@ from signoff.domain.policy import Policy, Role
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state, encode_state
 from signoff.ports.registry import Registry
-from signoff.ports.shelf import Shelf
+from signoff.ports.ttl_store import TtlStore
 
 KIND: Final = "adoption"
 WAITS: Final = timedelta(days=1)
@@ -57,7 +57,7 @@ def adopt(
 
 
 def countersign(
-    record: Record, shelf: Shelf, adoption: Adoption, signatory: Signatory, registry: Registry | None = None
+    record: Record, shelf: TtlStore, adoption: Adoption, signatory: Signatory, registry: Registry | None = None
 ) -> Deployment | None:
     """One person's signature of several, who need not be in one room; None while others are missing.
 

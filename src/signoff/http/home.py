@@ -16,14 +16,14 @@ from fastapi import APIRouter, Depends, Request, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
-from signoff.app.board import Board
+from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped
 from signoff.domain.access import ForbiddenError, Principal, Verb, permitted
 from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
 from signoff.domain.flags import Flags, Share
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
 from signoff.domain.trading import trading
@@ -31,7 +31,7 @@ from signoff.domain.venue import NOBODY_ASKED
 from signoff.http import sessions
 from signoff.http.access import AllowedAtOnce, Installation
 from signoff.http.health import STALE_S, Undelivered
-from signoff.http.stopping import MOST_REASON, stop
+from signoff.http.kill import MOST_REASON, stop
 from signoff.http.streaming import Hub, Streams
 from signoff.http.webauthn import STRICT
 from signoff.ports.store import Backlog
@@ -202,7 +202,7 @@ def _kept(stopped: Stopped) -> str:
     return "No disk took the order: only this server knows it. Leave it running, and make room on its disk."
 
 
-def lines(board: Board) -> tuple[Line, ...]:
+def lines(board: FlagCache) -> tuple[Line, ...]:
     """Every model of the board, by name."""
     pending = {kill.model: f"{kill.actor}: {kill.reason}" for kill in board.ordered()}
     under: dict[str, list[Deployment]] = {}
@@ -264,7 +264,7 @@ def _spaced(text: str) -> str:
     return before.replace("_", " ") + command + after
 
 
-def duties(board: Board, principal: Principal) -> tuple[Duty, ...]:
+def duties(board: FlagCache, principal: Principal) -> tuple[Duty, ...]:
     """The signatures that wait for this person; whether they count is decided when they sign."""
     asked = [Duty(address=f"/sign/{d.id}", words=words) for d in board.releases() if (words := _asked(d, principal))]
     killed = [flags.model for flags in board.told() if flags.state == "killed"]
@@ -347,7 +347,7 @@ def _csrf(request: Request, house: House, now: datetime) -> str:
     return session.csrf if session is not None else ""
 
 
-def _away_since(board: Board, now: datetime) -> datetime | None:
+def _away_since(board: FlagCache, now: datetime) -> datetime | None:
     """When the record was last read, if that was too long ago."""
     age = board.age_s
     return now - timedelta(seconds=age) if age is not None and age >= STALE_S else None

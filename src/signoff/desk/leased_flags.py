@@ -67,7 +67,7 @@ class _Connection:
         return self.began + (tick - self.first_tick) / 1000.0
 
 
-class Beliefs:
+class LeasedFlags:
     """Flags by model. `flags` is for the hot path; everything else for the thread that listens."""
 
     def __init__(self, verify: Verify, monotonic: Callable[[], float], *, lease_s: float = LEASE_S) -> None:

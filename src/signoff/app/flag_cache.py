@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Final
 from uuid import uuid4
 
-from signoff.app.fence import recorded_as
+from signoff.app.order_halt import recorded_as
 from signoff.app.record import Record, deployment_stream, fold_of, model_stream
 from signoff.domain.deployment import Deployment, IllegalHistoryError
 from signoff.domain.desks import desks
@@ -23,7 +23,7 @@ from signoff.domain.events import Killed
 from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, control_in
 from signoff.domain.flags import KILLED, Flags, killed, off
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.latch import Latch
+from signoff.domain.kill_switch import Latch
 from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode, decode_state
@@ -39,7 +39,7 @@ MODEL: Final = model_stream("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seal:
+class FlagSigner:
     """The key that signs notices."""
 
     key_id: str
@@ -59,10 +59,10 @@ class Reading:
     over: frozenset[str] = frozenset()
 
 
-class Board:
+class FlagCache:
     """Flags by model; `refresh` asks the database, `listen` the journal, everything else only memory."""
 
-    def __init__(self, record: Record, journal: KillJournal, seal: Seal) -> None:
+    def __init__(self, record: Record, journal: KillJournal, seal: FlagSigner) -> None:
         self._record, self._journal, self._seal = record, journal, seal
         self._boot, self._began = uuid4().hex, record.clock.monotonic()
         self._lock, self._reading = Lock(), Lock()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from signoff.app.assess import Release
 from signoff.app.record import PEOPLE, Record
+from signoff.domain.conflict_of_interest import Independence, Trace, grounds_of
 from signoff.domain.dossier import Dossier
 from signoff.domain.errors import RefusedError, UnavailableError
 from signoff.domain.events import Because, TokenIssued
 from signoff.domain.evidence import Evidence
-from signoff.domain.independence import Independence, Trace, grounds_of
 from signoff.domain.policy import ApprovalPolicy, Doubt
 from signoff.ports.commits import Commits, TooSlowError
 

@@ -13,7 +13,7 @@ from signoff.domain.desks import desks
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
 from signoff.ports.kills import Kill, KillJournal
-from signoff.ports.orders import OrderHalt
+from signoff.ports.venue import OrderHalt
 
 # Where the flags' revision cannot be known, every order of the model is refused until it is armed again.
 EVERY_REVISION: Final = FlagsRevision(2**53 - 1)

@@ -37,13 +37,13 @@ from signoff.domain.events import (
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import Policy, Role
-from signoff.domain.rehearsal import is_complete, within_budget
+from signoff.domain.rollback_drill import is_complete, within_budget
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 from signoff.ledger.canonical import digest
 from signoff.ports.kills import KillJournal
-from signoff.ports.orders import OrderHalt
 from signoff.ports.registry import Registry
 from signoff.ports.store import Store
+from signoff.ports.venue import OrderHalt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

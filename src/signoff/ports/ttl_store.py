@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Protocol
 
 
-class Shelf(Protocol):
+class TtlStore(Protocol):
     """Every call may be repeated. What has expired reads as absent, whether or not it was swept."""
 
     def get(self, kind: str, name: str, now: datetime) -> bytes | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from threading import Lock
 
 
-class MemoryShelf:
+class MemoryTtlStore:
     """Everything in a dictionary; nothing survives the process."""
 
     def __init__(self) -> None:

@@ -10,11 +10,11 @@ from typing import Annotated, Final, cast
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, BeforeValidator, Field
 
-from signoff.app.board import Board
+from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped, StoppedMany, written
 from signoff.domain.access import Principal, Verb
 from signoff.http.access import Installation, allowed_at_once
-from signoff.http.commands import REPLAYED, name_of
+from signoff.http.idempotency import REPLAYED, name_of
 from signoff.http.streaming import Hub, Streams
 from signoff.ledger.canonical import canonical, digest
 from signoff.ports.kills import Kill, Reach
@@ -70,7 +70,7 @@ class Ordered:
 
     by_name: dict[str, Killing] = field(default_factory=dict)
 
-    def again(self, name: str, models: Collection[str], board: Board) -> Killing | None:
+    def again(self, name: str, models: Collection[str], board: FlagCache) -> Killing | None:
         """The kill that was sent under this name, unless it failed or one of these models was armed since."""
         earlier = self.by_name.get(name)
         if earlier is None or not earlier.done():
