@@ -25,7 +25,7 @@ from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Adopted, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy
-from signoff.wiring import House
+from signoff.installation import Installation
 from signoff.worker.work import Worker
 
 POLICY = Policy(name="bench", version="1")
@@ -79,7 +79,7 @@ def run(folder: Path, releases: int, events: int, database: str | None, minutes:
     measured("the board, nothing new", board.refresh)
     measured("the board after one commit", lambda: (adopt(record, next(numbers)), board.refresh()))
     measured("a signed notice", lambda: board.notice(f"m{releases - 1}"))
-    worker = Worker(House(settings(home=str(folder / "home"), database=url)))
+    worker = Worker(Installation(settings(home=str(folder / "home"), database=url)))
     measured("a pass of the worker, nothing to do", worker.work, times=50)
 
 

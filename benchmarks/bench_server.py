@@ -24,7 +24,7 @@ from servers import MLFLOW, Mlflow, Ours, Target, database, durability, postgres
 
 from signoff.app.record import deployment_stream
 from signoff.domain.events import Paused, Resumed
-from signoff.wiring import House
+from signoff.installation import Installation
 
 Request = dict[str, Any]
 MODELS = 200
@@ -148,7 +148,7 @@ def small(bench: Bench, home: Path, where: str, url: str | None, peers: str) -> 
         for verb in all_flags(target):
             bench.measure(where, target, verb)
         streams(where, target, [f"m{50 + n}-1-adopted" for n in range(10)])
-    recorded(bench, House(ours.settings))
+    recorded(bench, Installation(ours.settings))
 
 
 def large(bench: Bench, home: Path, releases: int, events: int) -> None:
@@ -163,7 +163,7 @@ def large(bench: Bench, home: Path, releases: int, events: int) -> None:
         filled = [f"m{n * last // 80}-1-adopted" for n in range(max(AT_ONCE))]
         for verb in (*reads(filled), *commands([f"m{last - n}-1-adopted" for n in range(max(AT_ONCE))])):
             bench.measure(f"SQLite, {ours.events:,}", target, verb)
-    recorded(bench, House(ours.settings))
+    recorded(bench, Installation(ours.settings))
 
 
 def commands(releases: list[str]) -> tuple[Verb, ...]:
@@ -267,7 +267,7 @@ def ratios(rows: list[Row]) -> None:
                 print(f"{where + ': ' + ours + ' / ' + theirs:<62} {at_once:>7} {said}   {note}")
 
 
-def recorded(bench: Bench, house: House) -> None:
+def recorded(bench: Bench, house: Installation) -> None:
     """Everything acknowledged is in the ledger once; the releases that were filled and not touched are left out."""
     touched = [deployment_stream(d.id) for d in house.record.deployments() if d.revision not in {1, 1001}]
     noted = Counter(

@@ -19,8 +19,8 @@ from pathlib import Path
 from bench_load import adopt, fill
 
 from signoff.config.settings import settings
+from signoff.installation import Installation
 from signoff.verify import main as verify_export
-from signoff.wiring import House
 
 OFTEN = {"verify nothing new": 0, "verify ten new": 10}
 TIMES = 100
@@ -108,8 +108,8 @@ def spread(seconds: list[float]) -> str:
     return f"p50 {p50:,.0f} ms, p99 {p99:,.0f} ms"
 
 
-def opened(folder: Path) -> House:
-    return House(settings(home=str(folder / "home")))
+def opened(folder: Path) -> Installation:
+    return Installation(settings(home=str(folder / "home")))
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ from signoff.domain.access import permitted
 from signoff.domain.deployment import State
 from signoff.domain.events import Killed, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy, Role
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder
-from signoff.wiring import House
 
 MODELS = ("alpha", "beta", "gamma", "delta", "epsilon", "zeta")
 ROLES = (Role.RISK_MANAGER, Role.CTO, Role.HEAD_OF_TRADING)
@@ -47,7 +47,7 @@ ROLES = (Role.RISK_MANAGER, Role.CTO, Role.HEAD_OF_TRADING)
 class Process:
     """One of our commands, ended at random and started again."""
 
-    def __init__(self, forge: Forge, house: House, *command: str, **how: Any) -> None:
+    def __init__(self, forge: Forge, house: Installation, *command: str, **how: Any) -> None:
         known = house.settings
         self.how = how
         self.forge, self.kills, self.log = forge, 0, known.home / f"{command[0]}.log"
@@ -154,7 +154,7 @@ def detail(said: bytes) -> str:
         return said[:80].decode(errors="replace")
 
 
-def furnish(house: House, models: Iterable[str] = MODELS) -> str:
+def furnish(house: Installation, models: Iterable[str] = MODELS) -> str:
     """People, live versions with open orders, and a token of the head of trading."""
     for role in ROLES:
         key, name = house.key_of(role.value), role.value
@@ -192,7 +192,7 @@ def main() -> None:
             if given.database == "postgresql":
                 url = least_privileged(stack.enter_context(postgres(Path(folder) / "postgresql")))
             known = settings(home=str(Path(folder) / "home"), database=url, venue="simulated")
-            told.append(run(forge, House(known), min(given.batch, given.kills - done), seed=len(told)))
+            told.append(run(forge, Installation(known), min(given.batch, given.kills - done), seed=len(told)))
         print(json.dumps(told[-1]), flush=True)
         if given.results is not None:
             with given.results.open("a") as file:
@@ -215,7 +215,7 @@ def _is_file(path: Path | None) -> bool:
     return path is not None and path.is_file()
 
 
-def run(forge: Forge, house: House, kills: int, *, seed: int) -> dict[str, object]:
+def run(forge: Forge, house: Installation, kills: int, *, seed: int) -> dict[str, object]:
     """One batch: load, random kills, one rollback in the middle, and what was found afterwards."""
     token, port = furnish(house), free_port()
     processes = [Process(forge, house, "serve", "--port", str(port))]
@@ -259,7 +259,7 @@ def roll_back(client: Load) -> None:
         time.sleep(0.2)
 
 
-def settle(house: House, seconds: float = 150) -> None:
+def settle(house: Installation, seconds: float = 150) -> None:
     """Let the workers finish: leases of the dead run out, what is due is sent."""
     end = time.monotonic() + seconds
     while time.monotonic() < end and (house.store.pending() or house.kills.pending() or _on_the_way(house)):
@@ -267,11 +267,11 @@ def settle(house: House, seconds: float = 150) -> None:
     time.sleep(1)
 
 
-def _on_the_way(house: House) -> bool:
+def _on_the_way(house: Installation) -> bool:
     return any(d.state is State.ROLLING_BACK for d in house.record.deployments())
 
 
-def report(house: House, loads: list[Load], processes: list[Process]) -> dict[str, object]:
+def report(house: Installation, loads: list[Load], processes: list[Process]) -> dict[str, object]:
     """What there is to count, and everything that should not be."""
     found = judge(house)
     history = house.record.history()

@@ -39,9 +39,9 @@ from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
 from signoff.http import sessions
+from signoff.installation import Installation, staged_orders
 from signoff.ports.calendar import LONGEST_BREAK
 from signoff.ports.venue import OpenOrder
-from signoff.wiring import House, staged_orders
 
 PERSON: Final = {role: role.value for role in ROLES}
 WORLD: Final = "small_world:install"
@@ -59,8 +59,8 @@ class Site:
     def home(self) -> Path:
         return self.root / "home"
 
-    def house(self) -> House:
-        return House(settings(home=str(self.home), actor="chaos", venue="simulated"))
+    def house(self) -> Installation:
+        return Installation(settings(home=str(self.home), actor="chaos", venue="simulated"))
 
     def copy(self, root: Path) -> "Site":
         return Site(Path(shutil.copytree(self.root, root)))
@@ -73,7 +73,7 @@ class Site:
         return found[0]
 
 
-def closed(house: House) -> None:
+def closed(house: Installation) -> None:
     """Let go of the database, so that its files can be copied."""
     house.store.database.engine.dispose()  # type: ignore[attr-defined]
 
@@ -124,7 +124,7 @@ def opened(root: Path) -> Site:
     return site
 
 
-def on(site: Site, do: Callable[[House, str], object]) -> Site:
+def on(site: Site, do: Callable[[Installation, str], object]) -> Site:
     """The same installation after something was done in it, everything due carried out."""
     identity = site.identity()
     house = site.house()
@@ -140,15 +140,15 @@ def submitted(site: Site) -> Site:
     return site
 
 
-def signed(*roles: Any) -> Callable[[House, str], object]:
+def signed(*roles: Any) -> Callable[[Installation, str], object]:
     return lambda house, identity: [house.approvals.approve(identity, house.signatory(role)) for role in roles]
 
 
-def observed(house: House, identity: str) -> None:
+def observed(house: Installation, identity: str) -> None:
     house.watch(MODEL).observe(identity, next_day(house, identity), actor="t")
 
 
-def next_day(house: House, identity: str) -> date:
+def next_day(house: Installation, identity: str) -> date:
     """The first session that was not observed yet; that of the day of the start was over by then in the small world."""
     state = house.record.deployment(identity)
     before = state.last_session or state.live_since
@@ -157,19 +157,19 @@ def next_day(house: House, identity: str) -> date:
     return house.watch(MODEL).days(state).between(following, following + LONGEST_BREAK)[0]
 
 
-def killed(house: House, _identity: str) -> None:
+def killed(house: Installation, _identity: str) -> None:
     house.kill_switch.kill(MODEL, reason="smoke", actor="t")
 
 
-def one_armed(house: House, _identity: str) -> None:
+def one_armed(house: Installation, _identity: str) -> None:
     house.kill_switch.rearm(MODEL, house.signatory(ROLES[0]), reason="fixed")
 
 
-def kill_unsettled(house: House, _identity: str) -> None:
+def kill_unsettled(house: Installation, _identity: str) -> None:
     house.kill_switch.begin(MODEL, reason="smoke", actor="t")
 
 
-def begun(house: House, identity: str) -> None:
+def begun(house: Installation, identity: str) -> None:
     house.rollback.start(identity, Occasion.ERROR, "error_rate", "chaos", actor="t")
 
 
@@ -236,7 +236,7 @@ def killing(site: Site) -> tuple[str, Body, str]:
     return f"/models/{MODEL}/kill", {"reason": "smoke"}, token(site, "risk_manager")
 
 
-def envelope(house: House, role: Any, said: bytes) -> str:
+def envelope(house: Installation, role: Any, said: bytes) -> str:
     return KeyFile.load(house.key_path(PERSON[role])).sign_statement(said)
 
 

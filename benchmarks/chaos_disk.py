@@ -23,7 +23,7 @@ from processes import Forge, tail, until
 
 from signoff.config.settings import settings
 from signoff.desk.client import FlagClient
-from signoff.wiring import House
+from signoff.installation import Installation
 
 VICTIM: Final = "omega"
 UNMEASURED: Final = 77  # as automake's tests say that they were skipped
@@ -111,7 +111,7 @@ class Trial:
             settings(home=str(disk.place / "home"), venue="simulated"),
             None if "nowhere" in case else self.second_folder(),
         )
-        self.house = House(replace(known, kill_fallback=second))
+        self.house = Installation(replace(known, kill_fallback=second))
         self.token, self.port = furnish(self.house, (*MODELS, VICTIM)), free_port()
         how: dict[str, Any] = {"environment": {} if second is None else {"SIGNOFF_KILL_FALLBACK": str(second)}}
         self.processes = [Process(forge, self.house, "serve", "--port", str(self.port), **how)]

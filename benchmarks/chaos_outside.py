@@ -38,8 +38,8 @@ from signoff.config.settings import settings
 from signoff.desk.client import FlagClient
 from signoff.domain import events as e
 from signoff.domain.deployment import State
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder
-from signoff.wiring import House
 
 LEAVING, LATER = "leaving-2", "later-2"
 VICTIMS: Final = ("alpha", "beta", "gamma")
@@ -99,7 +99,7 @@ class Trial:
 
     def __init__(self, forge: Forge, home: Path, database: str | None, server: Path | None) -> None:
         self.registry, self.pager, self.messenger = BlackHole(), BlackHole(), BlackHole()
-        self.house, self.server = House(settings(home=str(home), database=database, venue="simulated")), server
+        self.house, self.server = Installation(settings(home=str(home), database=database, venue="simulated")), server
         self.token, self.port = furnish(self.house, VICTIMS), free_port()
         for identity in (LEAVING, LATER):
             self.released(identity)

@@ -25,7 +25,7 @@ from sqlalchemy import create_engine, text
 
 from signoff.adapters.database import initialise
 from signoff.config.settings import settings
-from signoff.wiring import House
+from signoff.installation import Installation
 
 ROLE: Final = "signoff_app"
 
@@ -172,7 +172,7 @@ def main() -> None:
 
 def run(forge: Forge, cluster: Cluster, home: Path, restarts: int, failovers: int) -> dict[str, object]:
     """Load, then one interruption after another, and what was found afterwards."""
-    house = House(settings(home=str(home), database=cluster.url, venue="simulated"))
+    house = Installation(settings(home=str(home), database=cluster.url, venue="simulated"))
     token, port = furnish(house), free_port()
     processes = [Process(forge, house, "serve", "--port", str(port))]
     processes += [Process(forge, house, "worker", "--watch") for _ in range(2)]

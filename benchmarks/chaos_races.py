@@ -28,15 +28,15 @@ from signoff.app.notices import Notice, effect
 from signoff.config.settings import settings
 from signoff.desk.client import FlagClient
 from signoff.domain.events import NoticeSent
+from signoff.installation import Installation
 from signoff.ports.store import Commit
-from signoff.wiring import House
 
 MODELS: Final = ("alpha", "beta")
 
 
 def racing(forge: Forge, folder: Path, notices: int, database: str | None) -> dict[str, Any]:
     """Notices that fall due in lots, two workers, one of them killed five times with its leases."""
-    house = House(settings(home=str(folder / "home"), database=database, venue="simulated"))
+    house = Installation(settings(home=str(folder / "home"), database=database, venue="simulated"))
     furnish(house, MODELS)
     hooks = (("small_world:leases", {"lease_s": 5.0}),)
     workers = [Process(forge, house, "worker", "--watch", hooks=hooks) for _ in range(2)]
@@ -126,7 +126,7 @@ class Crowd:
 
 def half_open(forge: Forge, folder: Path, many: int) -> dict[str, Any]:
     """A kill among desks that read, one that does not, and one that nothing reaches."""
-    house = House(settings(home=str(folder / "home"), venue="simulated"))
+    house = Installation(settings(home=str(folder / "home"), venue="simulated"))
     token, port = furnish(house, MODELS), free_port()
     server = Process(forge, house, "serve", "--port", str(port))
     client = Load(port, token, "beta", 1, threading.Event())

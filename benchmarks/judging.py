@@ -24,7 +24,7 @@ from signoff.domain.events import (
     Resumed,
     StepDone,
 )
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Judged:
         return (*self.doubled, *self.undone, *self.illegal)
 
 
-def judge(house: House) -> Judged:
+def judge(house: Installation) -> Judged:
     """Everything that can be asked of an installation at rest."""
     history = house.record.history()
     return Judged(
@@ -84,18 +84,18 @@ def _act(event: AnyEvent) -> str | None:  # noqa: PLR0911 - one line a kind
             return "once" if event.kind in single else None
 
 
-def _sent_twice(house: House) -> list[str]:
+def _sent_twice(house: Installation) -> list[str]:
     counted = Counter(sent(house))
     return [f"sent {count} times: {name}" for name, count in counted.items() if count > 1]
 
 
-def sent(house: House) -> list[str]:
+def sent(house: Installation) -> list[str]:
     """The identities of the notices that went out."""
     path = house.settings.home / "notices.jsonl"
     return [json.loads(line)["identity"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def _undone(house: House) -> list[str]:
+def _undone(house: Installation) -> list[str]:
     """What was due and is not done."""
     found = [f"not sent: {effect.identity}" for effect in house.store.pending()]
     found += [f"not in the ledger: kill {kill.id} of {kill.model}" for kill in house.kills.pending()]
@@ -112,7 +112,7 @@ def _undone(house: House) -> list[str]:
     return found
 
 
-def _illegal(house: House, history: tuple[Recorded, ...]) -> list[str]:
+def _illegal(house: Installation, history: tuple[Recorded, ...]) -> list[str]:
     try:
         found = [f"verify: {where}: {what}" for where, what in verify(house.export()).findings]
         if replay(history) != {s.stream: s.state for s in house.store.streams("")}:

@@ -24,7 +24,7 @@ from signoff.app.people import enrol
 from signoff.config.settings import Settings, settings
 from signoff.domain.access import permitted
 from signoff.domain.policy import Role
-from signoff.wiring import House
+from signoff.installation import Installation
 
 MLFLOW = Path(__file__).parent.parent / ".venv-bench" / "bin" / "mlflow"
 JSON = {"Content-Type": "application/json"}
@@ -101,7 +101,7 @@ class Ours:
 
     def __init__(self, home: Path, url: str | None, releases: int, events: int) -> None:
         self.settings: Settings = settings(home=str(home), database=url, venue="simulated")
-        house = House(self.settings)
+        house = Installation(self.settings)
         key = house.key_of(PERSON)
         if house.store.size() == 0:
             roles = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING)

@@ -31,10 +31,10 @@ from signoff.domain.floor import Origin
 from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import ApprovalPolicy, DayCount, PhasePolicy, Policy, Role
 from signoff.http import idempotency as commands
+from signoff.installation import Installation
 from signoff.ledger.floor import unconfirmed
 from signoff.ledger.manifest import manifest_of
 from signoff.ports.calendar import TradingDays
-from signoff.wiring import House
 
 Put = Callable[[Any, str, Any], None]
 
@@ -166,7 +166,7 @@ def install(
 
     `put` replaces one attribute, so that a test can have every one of them put back.
     """
-    put(House, "registry", property(lambda house: FolderRegistry(house.settings.home.parent / "registry")))
+    put(Installation, "registry", property(lambda house: FolderRegistry(house.settings.home.parent / "registry")))
     put(Assessor, "assess", lambda *_, **__: release())
     put(Assessor, "drawn_again", lambda *_: None)
     put(approvals, "submission_errors", lambda _: None)
@@ -177,7 +177,7 @@ def install(
     seen = {"good": GOOD, "bad": BAD, "no data": SILENT}[shown]
     put(observe, "observe", lambda measured, *_: replace(seen, session=measured))
     feed = SimpleNamespace(measure=lambda _m, _v, session, *_r, **_n: session, reference=lambda: None)
-    put(House, "feed", lambda *_: feed)
+    put(Installation, "feed", lambda *_: feed)
     # A day is over a month before it begins, so that every act of a day can follow the one before it.
     early = timedelta(days=30)
     put(TradingDays, "close", lambda _, session: datetime.combine(session - early, time(), tzinfo=UTC))
@@ -196,7 +196,7 @@ def offset(ahead_s: float, put: Put = setattr) -> None:
         put(clocks.WallClock, "now", lambda _: datetime.now(UTC) + timedelta(seconds=ahead_s))
 
 
-def session_of(house: House, name: str) -> str:
+def session_of(house: Installation, name: str) -> str:
     """The number of a new session of somebody who signed in just now."""
     number, _ = signed_in.begun(house, name)
     return number

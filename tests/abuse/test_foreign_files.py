@@ -18,7 +18,7 @@ from signoff.adapters.foreign_files import ForeignFileError
 from signoff.adapters.signing_keys import KeyFile
 from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError
-from signoff.wiring import House
+from signoff.installation import Installation
 
 PATIENCE_S = 60
 STRANGER = 65533
@@ -219,8 +219,8 @@ def test_a_running_server_kills_although_its_home_was_opened_meanwhile(tmp_path)
 def test_a_home_is_made_for_its_owner_alone_whatever_the_umask(tmp_path):
     before = os.umask(0)
     try:
-        House(settings(home=str(tmp_path / "home"))).store.size()
+        Installation(settings(home=str(tmp_path / "home"))).store.size()
     finally:
         os.umask(before)
     assert not (tmp_path / "home").stat().st_mode & 0o002
-    House(settings(home=str(tmp_path / "home"))).store.size()
+    Installation(settings(home=str(tmp_path / "home"))).store.size()

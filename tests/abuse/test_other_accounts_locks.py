@@ -22,8 +22,8 @@ from signoff.adapters.store_sql import SqlStore
 from signoff.config.settings import settings
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Killed
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder
-from signoff.wiring import House
 
 pytestmark = pytest.mark.abuse
 WRITE_LOCK = struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 120, 1, 0)
@@ -65,7 +65,7 @@ def usual_umask():
 def opened(home):
     """An installation of its own with a ledger, an open order of each of two models, and every lock file."""
     shutil.copytree(made(), home)
-    house = House(settings(home=str(home), venue="simulated"))
+    house = Installation(settings(home=str(home), venue="simulated"))
     house.store.size()
     return house
 
@@ -149,7 +149,7 @@ def test_another_account_cannot_open_what_a_kill_waits_for(folder, name):
 def test_a_home_of_an_older_version_is_closed_when_it_is_opened_and_keeps_its_own_mode(folder):
     home = opened(folder / "home").settings.home
     as_older_versions_left_it(home)
-    house = House(settings(home=str(home), venue="simulated"))
+    house = Installation(settings(home=str(home), venue="simulated"))
     house.store.size()
     assert mode(home) == 0o755
     with Other(*(home / name for name in LOCKABLE)) as said:
@@ -165,7 +165,7 @@ def test_closing_the_database_drops_no_lock_of_this_process(folder):
     database = house.settings.home / "signoff.db"
     database.chmod(0o644)
     with house.store.database.adding():
-        House(house.settings).refuse_open_home()
+        Installation(house.settings).refuse_open_home()
         SqlStore(house.settings.database, sign=lambda *_: b"", blobs=house.settings.blobs).size()
         probe = f"import sqlite3;sqlite3.connect({str(database)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
         done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=False)
@@ -196,7 +196,7 @@ def test_a_second_name_of_another_file_is_left_as_it_is(folder):
         (home / name).unlink(missing_ok=True)
         (home / name).hardlink_to(folder / "passwords")
     with held(home / "notices.lock"):
-        House(settings(home=str(home))).store.size()
+        Installation(settings(home=str(home))).store.size()
     assert mode(folder / "passwords") == 0o644
 
 

@@ -10,7 +10,7 @@ from signoff.config.settings import settings
 from signoff.domain.errors import UnavailableError
 from signoff.domain.policy import Role
 from signoff.http.app import create_app
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 class Wall:
@@ -61,7 +61,7 @@ def wall():
 
 @pytest.fixture
 def house(tmp_path, wall):
-    made = House(settings(home=str(tmp_path / "home")), clock=wall)
+    made = Installation(settings(home=str(tmp_path / "home")), clock=wall)
     made.__dict__["store"] = Interrupted()
     made.__dict__["shelf"] = InterruptedShelf()
     return made

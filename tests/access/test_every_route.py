@@ -24,7 +24,7 @@ from signoff.domain.errors import NotFoundError
 from signoff.http import releases, sessions
 from signoff.http.access import verb_of
 from signoff.http.app import create_app
-from signoff.wiring import House
+from signoff.installation import Installation
 
 # The first three say nothing of any model or person; the others are how somebody becomes known, or tell of themselves.
 OPEN = {"/healthz", "/readyz", "/api/v1/permissions"} | {
@@ -79,7 +79,7 @@ def state(request):
 @pytest.fixture(scope="module")
 def installation(state, tmp_path_factory):
     """A server over memory, with somebody freshly signed in for each duty, and a machine: one for each state."""
-    house = House(settings(home=str(tmp_path_factory.mktemp("home"))))
+    house = Installation(settings(home=str(tmp_path_factory.mktemp("home"))))
     house.__dict__.update({"store": MemoryStore(), "shelf": MemoryTtlStore()})
     bearers = {}
     role_of = {duty: role for role, duty in DUTY_OF.items()}

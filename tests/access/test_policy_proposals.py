@@ -17,9 +17,9 @@ from signoff.domain.events import PolicyProposed
 from signoff.domain.floor import BUILT_IN, Origin
 from signoff.domain.installation_policy import evolve_policy
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
+from signoff.installation import Installation
 from signoff.ledger.codec import encode_state
 from signoff.ledger.floor import content_of
-from signoff.wiring import House
 
 MOREAU, YAMADA, HADDAD, BRANDT = "R. Moreau", "C. Yamada", "T. Haddad", "S. Brandt"
 ROLE = {
@@ -36,7 +36,7 @@ THEIRS = Policy(name="theirs", version="8")
 
 @pytest.fixture
 def house(tmp_path, wall):
-    return House(settings(home=str(tmp_path / "home")), clock=wall)
+    return Installation(settings(home=str(tmp_path / "home")), clock=wall)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from signoff.app.people import bind
 from signoff.domain.access import Duty, ForbiddenError, Principal, Verb, may
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.http.access import allowed
-from signoff.wiring import House
+from signoff.installation import Installation
 
 READ = frozenset({Verb.READ})
 
@@ -145,7 +145,7 @@ def test_people_are_read_anew_only_when_their_stream_has_moved(house, moreau, mo
 
 def test_whoever_another_process_let_in_a_moment_ago_is_known_at_once(house, moreau, monkeypatch):
     monkeypatch.setattr(accounts, "FRESH_S", 3600)
-    elsewhere = House(house.settings, house.clock)
+    elsewhere = Installation(house.settings, house.clock)
     elsewhere.__dict__["store"] = house.store
     house.accounts.known.now()
     bind(elsewhere.record, moreau, issuer="https://sign-in.example", subject="rm", actor="owner")
@@ -155,7 +155,7 @@ def test_whoever_another_process_let_in_a_moment_ago_is_known_at_once(house, mor
 
 
 def test_a_reading_that_was_overtaken_does_not_forget_whom_the_later_one_found(house, moreau, monkeypatch):
-    elsewhere = House(house.settings, house.clock)
+    elsewhere = Installation(house.settings, house.clock)
     elsewhere.__dict__["store"] = house.store
     known, real = house.accounts.known, house.store.load
     issued = []

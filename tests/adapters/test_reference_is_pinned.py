@@ -17,8 +17,8 @@ from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.evidence import Evidence, Predictions, Returns, Source
 from signoff.domain.monitoring import Level
+from signoff.installation import Installation
 from signoff.ledger.codec import decode_state, encode_state
-from signoff.wiring import House
 
 SYMBOLS = [f"S{n:02}" for n in range(8)]
 TRAINING = [date(2018, 1, 1) + timedelta(days=n) for n in range(60)]
@@ -35,7 +35,7 @@ def rows(days, seed, **columns):
 @pytest.fixture
 def house(tmp_path):
     """A release in shadow since the morning of 3 January, and its journal."""
-    made = House(settings(home=str(tmp_path / "home")), SimulatedClock(datetime(2019, 1, 3, 22, tzinfo=UTC)))
+    made = Installation(settings(home=str(tmp_path / "home")), SimulatedClock(datetime(2019, 1, 3, 22, tzinfo=UTC)))
     events = tuple(
         replace(event, previous_deployment=None, previous_version=None) if isinstance(event, e.Opened) else event
         for event in way_to(State.SHADOW)

@@ -416,7 +416,7 @@ def test_an_installation_fetches_from_its_registry_and_keeps_what_it_fetched(tmp
 
     from signoff.adapters.folders import write_folder
     from signoff.config.settings import settings
-    from signoff.wiring import House
+    from signoff.installation import Installation
 
     folder = release_folder.make(tmp_path / "dossier")
     given = pl.read_parquet(folder / "trials.parquet")
@@ -428,7 +428,7 @@ def test_an_installation_fetches_from_its_registry_and_keeps_what_it_fetched(tmp
         tracker.log(run, "returns.csv", given.select("date", pl.col(name).alias("return")).write_csv().encode())
         tracker.end(run)
     (folder / "trials.link").write_text(f"mlflow-children:{parent}")
-    house = House(settings(home=str(tmp_path / "home"), registry=tracker.uri))
+    house = Installation(settings(home=str(tmp_path / "home"), registry=tracker.uri))
     inputs = house.reader.read(folder, None)
     np.testing.assert_array_equal(inputs.evidence.trials.returns, given.drop("date").to_numpy())
     kept = write_folder(house.settings.releases / "d" / "assessed" / "inputs", inputs.files)

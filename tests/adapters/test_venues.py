@@ -9,8 +9,8 @@ from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError, RefusedError, UnavailableError
 from signoff.domain.venue import NO_VENUE, VenueKind, VenueReport, total
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder, OpenPosition
-from signoff.wiring import House
 
 QUESTIONS = {
     "fence": lambda venue: venue.fence("m:", 5),
@@ -138,7 +138,7 @@ def test_the_venue_is_chosen_by_name_and_is_none_unless_it_is(tmp_path, monkeypa
     if environment is not None:
         monkeypatch.setenv("SIGNOFF_VENUE", environment)
     known = settings(home=str(tmp_path / "home"), venue=given)
-    assert House(known).broker.kind.value == known.venue.name == kind
+    assert Installation(known).broker.kind.value == known.venue.name == kind
 
 
 @pytest.mark.parametrize("wrong", ["connected", "Simulated", "ibkr", "simulated "])

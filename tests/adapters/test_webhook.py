@@ -23,11 +23,11 @@ from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode_state
 from signoff.ports.notices import Severity
 from signoff.ports.store import Commit
-from signoff.wiring import House
 
 
 class Clock(WallClock):
@@ -168,7 +168,7 @@ def test_an_address_that_is_no_webhook_is_refused_before_anything_is_sent_and_no
 
 def test_the_address_never_comes_from_a_release(tmp_path, monkeypatch):
     monkeypatch.delenv("SIGNOFF_WEBHOOK_URL", raising=False)
-    house = House(settings(home=str(tmp_path)))
+    house = Installation(settings(home=str(tmp_path)))
     house.notifier.send(
         "m-2:1", "http://169.254.169.254/latest/meta-data", "m v2", "https://127.0.0.1/x", Severity.NOTICE
     )
@@ -179,7 +179,7 @@ def test_the_webhook_and_its_secret_do_not_show(tmp_path, monkeypatch):
     (tmp_path / "secret").write_text("shared\n")
     monkeypatch.setenv("SIGNOFF_WEBHOOK_URL", "https://hooks.example.com/services/T0/B0/key")
     monkeypatch.setenv("SIGNOFF_WEBHOOK_SECRET_FILE", str(tmp_path / "secret"))
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     assert house.notifier.secret == "shared"
     assert "B0/key" not in repr(house.settings)
     assert "shared" not in repr(house.notifier)

@@ -19,8 +19,8 @@ from signoff.adapters.kill_journal import KillFolders
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.events import Killed
+from signoff.installation import Installation
 from signoff.ports.kills import Kill, Reach
-from signoff.wiring import House
 
 pytestmark = needs_root
 
@@ -55,7 +55,7 @@ def home(place, drop):
 
 
 def killed(home):
-    return [r for r in House(settings(home=str(home))).record.history() if isinstance(r.event, Killed)]
+    return [r for r in Installation(settings(home=str(home))).record.history() if isinstance(r.event, Killed)]
 
 
 def worked(home, capsys):
@@ -113,8 +113,8 @@ def test_a_member_stops_a_desk_and_everything(place, drop, home, said, reach):
     done = ran_as(NOBODY, "--json", "kill", *said, "--reason", "smoke", "--home", str(home))
     document = json.loads(done.stdout)
     assert (document["models"], document["handed_over"]) == ([], str(next(drop.glob("*.kill"))))
-    assert House(settings(home=str(home))).kills.collect() == 1
-    (kill,) = House(settings(home=str(home))).kills.pending()
+    assert Installation(settings(home=str(home))).kills.collect() == 1
+    (kill,) = Installation(settings(home=str(home))).kills.pending()
     assert (kill.reach, kill.desk) == (reach, "equities" if reach is Reach.DESK else "")
 
 
@@ -199,7 +199,7 @@ def test_a_login_that_no_person_holds_is_named_as_the_account(home, drop, capsys
 
 
 def test_a_file_with_the_name_of_a_pending_kill_does_not_replace_it(home, drop):
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     kill = Kill(id=uuid4().hex, model="momentum", reason="r", actor="t", at=datetime.now(UTC))
     assert journal.write(kill)
     left(drop, name=kill.id, model="harmless", reason="r")
@@ -319,7 +319,7 @@ def test_a_drop_folder_that_is_no_folder_is_named(home, drop, capsys, kind):
 def test_a_kill_that_no_disk_takes_stays_in_the_drop_folder_and_is_in_force(home, drop):
     (home / "kills").write_text("in the way")
     path = left(drop)
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     journal.collect()
     journal.collect()
     assert [kill.model for kill in journal.pending()] == ["momentum"]
@@ -367,7 +367,7 @@ def test_kills_are_taken_round_robin_by_member(home, drop, monkeypatch):
     left(drop, name="zz")
     for n in range(300):
         left(drop, DAEMON, name=f"0{n}", model="junk")
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     assert journal.collect() == 51
     assert "momentum" in [kill.model for kill in journal.pending()[:2]]
     assert [journal.collect() for _ in range(6)] == [50, 50, 50, 50, 50, 0]
@@ -378,7 +378,7 @@ def test_a_refused_file_is_read_once_and_again_when_it_was_mended(home, drop, mo
     real = KillDrop._dropped
     monkeypatch.setattr(KillDrop, "_dropped", lambda self, path, group: read.append(path) or real(self, path, group))
     path = left(drop, name="now", model="")
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     assert [journal.collect() for _ in range(3)] == [0, 0, 0]
     assert read == [path]
     assert len(journal.objections()) == 1
@@ -392,7 +392,7 @@ def test_names_beyond_the_limit_of_a_pass_are_read_in_later_passes(home, drop, m
     monkeypatch.setattr(drop_turns, "MOST_NAMES", 10)
     for n in range(45):
         left(drop, name=f"{n}")
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     taken = [journal.collect() for _ in range(12)]
     assert (sum(taken), max(taken)) == (45, 10)
 
@@ -404,7 +404,7 @@ def test_a_refused_file_is_read_once_in_a_folder_that_takes_several_passes(home,
     monkeypatch.setattr(drop_turns, "MOST_NAMES", 10)
     for n in range(25):
         left(drop, name=f"{n}", model="")
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     assert [journal.collect() for _ in range(12)] == [0] * 12
     assert len(read) == len(set(read)) == 25
 
@@ -424,7 +424,7 @@ def test_a_refused_file_is_read_once_in_a_folder_that_takes_several_passes(home,
 def test_a_file_that_another_member_moved_here_names_the_group_as_its_actor(home, drop, said):
     path = put(drop.parent / "config.json", json.dumps(said), NOBODY, 0o644)
     path.rename(drop / "x.kill")
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     assert journal.collect() == 1
     assert [(kill.actor, kill.account) for kill in journal.pending()] == [(f"a member of {GROUP}", "")]
 

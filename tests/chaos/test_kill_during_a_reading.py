@@ -12,8 +12,8 @@ from signoff.app.flag_cache import FlagCache, FlagSigner
 from signoff.app.kill import KillSwitch
 from signoff.app.record import Record
 from signoff.config.settings import settings
+from signoff.installation import Installation
 from signoff.ports.kills import Kill
-from signoff.wiring import House
 
 
 class SlowStore:
@@ -36,7 +36,7 @@ def journal(tmp_path):
 
 
 def test_a_kill_ordered_while_the_board_reads_is_not_taken_for_one_that_was_settled(tmp_path, journal):
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     store = SlowStore(house.store)
     board = FlagCache(Record(store, WallClock()), journal, FlagSigner(key_id="k", sign=lambda _: b""))
     kill = Kill(id=uuid4().hex, model="momentum", reason="smoke", actor="t", at=datetime.now(UTC))
@@ -51,7 +51,7 @@ def test_a_kill_ordered_while_the_board_reads_is_not_taken_for_one_that_was_sett
 
 
 def test_a_kill_whose_file_is_gone_stays_in_force_until_the_ledger_holds_it(tmp_path, journal):
-    record = Record(House(settings(home=str(tmp_path / "home"))).store, WallClock())
+    record = Record(Installation(settings(home=str(tmp_path / "home"))).store, WallClock())
     board = FlagCache(record, journal, FlagSigner(key_id="k", sign=lambda _: b""))
     kill = Kill(id=uuid4().hex, model="momentum", reason="smoke", actor="t", at=datetime.now(UTC))
     journal.write(kill)

@@ -19,9 +19,9 @@ from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.events import Killed
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical
 from signoff.ports.kills import Kill
-from signoff.wiring import House
 
 pytestmark = pytest.mark.abuse
 
@@ -54,7 +54,7 @@ def old_temporary_folder(home):
 
 
 def killed(home):
-    return [r for r in House(settings(home=str(home))).record.history() if isinstance(r.event, Killed)]
+    return [r for r in Installation(settings(home=str(home))).record.history() if isinstance(r.event, Killed)]
 
 
 def worked(home, capsys):
@@ -204,7 +204,7 @@ def journaled(home, **changes):
     """A kill that a process of this installation took, and that the ledger does not hold; its file."""
     asked = {"model": "momentum", "reason": "r", "actor": "R. Moreau", "at": datetime.now(UTC)} | changes
     kill = Kill(id=uuid4().hex, **asked)
-    assert House(settings(home=str(home))).kills.write(kill)
+    assert Installation(settings(home=str(home))).kills.write(kill)
     return kill, home / "kills" / f"{kill.id}.kill"
 
 
@@ -263,7 +263,7 @@ def test_without_a_readable_key_a_kill_is_taken_and_marked_unproven(home):
 
 
 def test_a_late_kill_is_dated_no_earlier_than_what_its_model_was_told_before(home, capsys):
-    House(settings(home=str(home))).kill_switch.kill("momentum", reason="the first", actor="Rae")
+    Installation(settings(home=str(home))).kill_switch.kill("momentum", reason="the first", actor="Rae")
     journaled(home, at=datetime.now(UTC) - timedelta(days=400))
     worked(home, capsys)
     first, second = killed(home)
@@ -274,7 +274,7 @@ def test_a_kill_that_is_on_record_and_put_there_again_fences_no_orders(home, cap
     _, path = journaled(home)
     content = path.read_bytes()
     worked(home, capsys)
-    house = House(settings(home=str(home), venue="simulated"))
+    house = Installation(settings(home=str(home), venue="simulated"))
     house.broker.fence("momentum:", 5)
     house.broker.lift("momentum:", 1)
     path.write_bytes(content)
@@ -322,7 +322,7 @@ def test_a_home_that_cannot_be_written_leaves_its_kills_in_the_second_folder(hom
     blocked(home)
     assert main(["kill", "momentum", "--reason", "r", "--home", str(home)]) == 1
     assert killed(home)[0].event.model == "momentum"
-    journal = House(settings(home=str(home))).kills
+    journal = Installation(settings(home=str(home))).kills
     kill = Kill(id=uuid4().hex, model="carry", reason="r", actor="t", at=datetime.now(UTC))
     assert journal.write(kill)
     assert [path.stat().st_mode & 0o777 for path in folder.iterdir()] == [0o600]

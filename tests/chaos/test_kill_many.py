@@ -26,9 +26,9 @@ from signoff.domain.desks import desks
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError, UnavailableError
 from signoff.domain.events import Killed
 from signoff.domain.policy import Role
+from signoff.installation import Installation
 from signoff.ports.kills import Kill, Reach
 from signoff.ports.venue import OpenOrder
-from signoff.wiring import House
 
 AT = ("--venue", "simulated")
 SEAL = FlagSigner(key_id="k", sign=lambda _: b"")
@@ -370,7 +370,7 @@ def test_the_desks_of_a_model_are_those_of_its_releases_that_have_not_ended():
 
 @pytest.fixture
 def home(tmp_path):
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     for model, desk in MODELS.items():
         released(house.record, model, desk)
     return tmp_path / "home"
@@ -396,7 +396,7 @@ def test_the_command_stops_a_desk_and_names_those_it_knows(home, capsys):
 def test_what_is_to_be_stopped_is_named_in_one_way(home, capsys, scope):
     assert main(["kill", *scope, "--reason", "smoke", "--home", str(home)]) == 2
     assert "Expected one of MODEL, --desk NAME and --all" in capsys.readouterr().err
-    assert killed(House(settings(home=str(home))).record) == []
+    assert killed(Installation(settings(home=str(home))).record) == []
 
 
 def test_a_home_that_knows_no_model_is_not_the_one_that_was_meant(tmp_path, capsys):
@@ -417,4 +417,4 @@ def test_the_command_works_with_the_database_damaged_and_says_so(home, capsys, s
         path.write_bytes(content)
     assert main(["worker", "--home", str(home)]) == 0
     stopped = {"--all": set(MODELS), "equities": {"momentum", "value"}, "no such desk": set()}[scope[-1]]
-    assert {r.event.model for r in killed(House(settings(home=str(home))).record)} == stopped
+    assert {r.event.model for r in killed(Installation(settings(home=str(home))).record)} == stopped

@@ -12,7 +12,7 @@ from signoff.app.accounts import KnownPeople
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.errors import TamperedError, UnavailableError
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 @pytest.fixture
@@ -52,19 +52,21 @@ def test_a_ledger_without_its_key_keeps_no_kill_from_the_journal(home):
 
 def test_a_reason_in_another_encoding_stops_nobody(home):
     assert killed(home, b"gr\xf6sser als erlaubt").returncode == 1  # no release has that name
-    assert House(settings(home=str(home))).record.latch("momentum").reason == "gr?sser als erlaubt"
+    assert Installation(settings(home=str(home))).record.latch("momentum").reason == "gr?sser als erlaubt"
 
 
 def test_a_brokers_book_that_is_no_book_keeps_no_kill_from_the_ledger(home):
     (home / "simulated_broker.json").write_bytes(b"{")
     with pytest.raises(UnavailableError, match="is no book"):
         SimulatedBroker(home / "simulated_broker.json").open_orders("momentum:")
-    stopped = House(settings(home=str(home), venue="simulated")).kill_switch.kill("momentum", reason="smoke", actor="t")
+    stopped = Installation(settings(home=str(home), venue="simulated")).kill_switch.kill(
+        "momentum", reason="smoke", actor="t"
+    )
     assert (stopped.is_recorded, stopped.left.orders) == (True, None)
 
 
 def test_people_who_cannot_be_read_any_more_are_the_last_known_and_may_stop(home, monkeypatch):
-    house = House(settings(home=str(home)))
+    house = Installation(settings(home=str(home)))
     known = KnownPeople(house.record)
     assert known.now()[1] is False
     known.forget()

@@ -14,8 +14,8 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.errors import ConflictError
 from signoff.domain.events import PauseReason
 from signoff.domain.policy import Policy, Role
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder
-from signoff.wiring import House
 
 IDENTITY = "momentum-1.1.0-adopted"
 ORDER = OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def house(tmp_path):
-    house = House(settings(home=str(tmp_path / "home"), actor="t", venue="simulated"))
+    house = Installation(settings(home=str(tmp_path / "home"), actor="t", venue="simulated"))
     for role in (Role.RISK_MANAGER, Role.CTO):
         key, name = house.key_of(PEOPLE[role]), PEOPLE[role]
         enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="t")

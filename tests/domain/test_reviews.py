@@ -21,8 +21,8 @@ from signoff.domain.kill_switch import Latch
 from signoff.domain.live_metrics import live_thresholds, targets, threshold
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.thresholds import Kind
+from signoff.installation import Installation
 from signoff.ledger.codec import decode, encode
-from signoff.wiring import House
 
 RELEASE = "m-2"
 SINCE = datetime(2019, 1, 3, 13, tzinfo=UTC)
@@ -51,7 +51,7 @@ def day(session, *, is_conclusive=True, counts=True, **values):
 
 def world(tmp_path, days=None, *, policy=None, more=(), live=LIVE, backtest=BACKTEST):
     """A release in shadow since the third, observed on these days, then what else happened to it."""
-    house = House(settings(home=str(tmp_path / "home")), SimulatedClock(datetime(2019, 1, 18, 22, tzinfo=UTC)))
+    house = Installation(settings(home=str(tmp_path / "home")), SimulatedClock(datetime(2019, 1, 18, 22, tzinfo=UTC)))
     events = [
         replace(event, previous_deployment=None, previous_version=None, policy=policy or event.policy)
         if isinstance(event, e.Opened)

@@ -17,8 +17,8 @@ from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.policy import PhasePolicy
+from signoff.installation import Installation
 from signoff.verbs.local import Local
-from signoff.wiring import House
 from signoff.worker.work import Worker
 
 RELEASE = "m-2"
@@ -29,7 +29,7 @@ SYMBOLS = [f"S{n:02}" for n in range(20)]
 
 def world(tmp_path, now=NOON, *, since=datetime(2019, 1, 3, 13, tzinfo=UTC), phases=None):
     """A release in shadow since the morning, at an instant."""
-    house = House(settings(home=str(tmp_path / "home")), SimulatedClock(now))
+    house = Installation(settings(home=str(tmp_path / "home")), SimulatedClock(now))
     events = [
         replace(event, deployment=RELEASE, model="m", previous_deployment=None, previous_version=None)
         if isinstance(event, e.Opened)

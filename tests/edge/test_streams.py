@@ -6,13 +6,13 @@ import pytest
 from command_processes import code_of_a_kill, command, environment
 
 from signoff.config.settings import settings
-from signoff.wiring import House
+from signoff.installation import Installation
 
 KILL = ("kill", "mömentum→", "--reason", "a test")
 
 
 def is_killed(home):
-    return House(settings(home=str(home))).record.latch("mömentum→").is_latched
+    return Installation(settings(home=str(home))).record.latch("mömentum→").is_latched
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252", "koi8-r"])

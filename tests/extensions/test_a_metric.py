@@ -33,7 +33,7 @@ from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.monitoring.readings import Figure
 from signoff.domain.policy import FallingAlert, Policy, RisingAlert
 from signoff.domain.thresholds import Kind, Sign
-from signoff.wiring import House
+from signoff.installation import Installation
 
 POLICY = Policy(name="test", version="1")
 RELEASE = "m-2"
@@ -200,7 +200,7 @@ def test_the_table_of_the_house_knows_nothing_of_it(release):
 
 @pytest.fixture
 def house(tmp_path):
-    found = House(settings(home=str(tmp_path / "home")), SimulatedClock(datetime(2019, 2, 1, 22, tzinfo=UTC)))
+    found = Installation(settings(home=str(tmp_path / "home")), SimulatedClock(datetime(2019, 2, 1, 22, tzinfo=UTC)))
     events = tuple(
         replace(event, previous_deployment=None, previous_version=None) if isinstance(event, e.Opened) else event
         for event in way_to(State.SHADOW)

@@ -13,8 +13,8 @@ from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError, UnavailableError
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.venue import VenueKind
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder, OpenPosition
-from signoff.wiring import House
 
 ORDER = OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)
 POINTS = {"toy": ("venues", "toy"), "mute": ("venues", "mute"), "played": ("venues", "played")}
@@ -39,7 +39,7 @@ def book(found, tmp_path):
 
 
 def house(tmp_path, name):
-    return House(settings(home=str(tmp_path / "home"), actor="t", venue=name))
+    return Installation(settings(home=str(tmp_path / "home"), actor="t", venue=name))
 
 
 def suite(site):

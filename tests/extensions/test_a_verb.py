@@ -17,11 +17,11 @@ from signoff.domain.access import Duty, ForbiddenError, Verb
 from signoff.domain.errors import ConflictError, NotFoundError
 from signoff.http import sessions
 from signoff.http.app import create_app
+from signoff.installation import Installation
 from signoff.verbs.bodies import Body, Name, Text
 from signoff.verbs.catalogue import CATALOGUE, Row, UnwrittenError, plain
 from signoff.verbs.local import Local
 from signoff.verbs.remote import Remote
-from signoff.wiring import House
 
 
 class ToastDocument(TypedDict):
@@ -77,7 +77,7 @@ class Toasting(Remote):
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    made = House(settings(home=str(tmp_path_factory.mktemp("toys") / "home")))
+    made = Installation(settings(home=str(tmp_path_factory.mktemp("toys") / "home")))
     made.__dict__.update({"store": MemoryStore(), "shelf": MemoryTtlStore()})
     grant(made.record, "R. Moreau", frozenset({Duty.RISK}), actor="owner")
     grant(made.record, "L. Adler", frozenset({Duty.AUDITOR}), actor="owner")

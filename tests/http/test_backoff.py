@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from several_models import Several
 
 from signoff.domain.deployment import State
-from signoff.wiring import House
+from signoff.installation import Installation
 from signoff.worker import work
 from signoff.worker.backoff import LONGEST_S, STAYS_AFTER, TOLD_AGAIN_S, Streak, Streaks, Subject
 from signoff.worker.lanes import Lanes
@@ -108,7 +108,7 @@ def test_kills_are_tried_in_every_pass_however_often_they_failed(tmp_path, monke
         tried.append(1)
         raise RuntimeError("no")
 
-    monkeypatch.setattr(House, "kill_switch", property(lambda _: SimpleNamespace(reconcile=broken)))
+    monkeypatch.setattr(Installation, "kill_switch", property(lambda _: SimpleNamespace(reconcile=broken)))
     worker = Worker(Several(tmp_path / "home").house)
     for _ in range(4):
         assert any("kills: RuntimeError: no" in problem for problem in worker.work().problems)

@@ -153,7 +153,7 @@ def test_what_is_wrong_with_a_request_comes_back_as_the_childs_own_error(server,
         ("import os; os._exit(0)", 0),
         ("import os; os._exit(2)", 2),
         ("import os, threading; threading.Timer(0.2, os._exit, (1,)).start(); sys.stdin.buffer.read = None", 1),
-        ("import sys; sys.modules['signoff.wiring'] = None", 1),
+        ("import sys; sys.modules['signoff.installation'] = None", 1),
     ],
 )
 def test_a_child_that_is_killed_or_ends_without_a_word_is_an_outage_and_the_log_says_how_it_ended(

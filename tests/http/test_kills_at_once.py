@@ -12,7 +12,7 @@ from signoff.http.access import verb_of
 from signoff.http.app import create_app
 from signoff.http.description import routes_of
 from signoff.http.kill import stop
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 def test_kills_whose_orders_hang_keep_no_later_kill_from_being_in_force():
@@ -60,7 +60,7 @@ def is_way_out(route):
 
 
 def test_nothing_that_stops_or_tells_waits_for_a_thread_that_other_requests_hold(tmp_path):
-    app = create_app(House(settings(home=str(tmp_path))))
+    app = create_app(Installation(settings(home=str(tmp_path))))
     ways_out = [route for route in routes_of(app.routes) if is_way_out(route)]
     assert len(ways_out) == 10
     waits = {(route.path, call) for route in ways_out for call in depended_on(route) if not is_coroutine(call)}

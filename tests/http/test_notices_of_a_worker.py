@@ -21,9 +21,9 @@ from small_ledger import opened
 from signoff.app.notices import Notice, backlog, effect
 from signoff.app.record import Change, deployment_stream
 from signoff.config.settings import settings
+from signoff.installation import Installation
 from signoff.ports.notices import Severity
 from signoff.ports.store import Backlog
-from signoff.wiring import House
 
 LONG_S = 60
 
@@ -82,7 +82,7 @@ def home(tmp_path, messenger, pager, monkeypatch):
 
 
 def release(home, name, *texts, severity=Severity.NOTICE):
-    house = House(settings(home=str(home)))
+    house = Installation(settings(home=str(home)))
     due = (
         Notice(deployment=name, notice=text, channel="#i", subject="s", text=text, severity=severity) for text in texts
     )

@@ -17,7 +17,7 @@ from signoff.adapters.mlflow_registry import MlflowRegistry
 from signoff.cli.main import main
 from signoff.domain import events as e
 from signoff.domain.deployment import State
-from signoff.wiring import House
+from signoff.installation import Installation
 from signoff.worker.work import Worker
 
 MOVED = "alias champion of momentum names v7, the record says v2: moved outside Signoff"
@@ -57,7 +57,7 @@ class Desk:
     def work(self):
         """A pass of another worker, a minute later; what it found to differ."""
         self.minutes += 1
-        house = House(self.several.settings, SimulatedClock(NOW + timedelta(minutes=self.minutes)))
+        house = Installation(self.several.settings, SimulatedClock(NOW + timedelta(minutes=self.minutes)))
         done = Worker(house).work()
         assert not [problem for problem in done.problems if problem.startswith("registry")], done.problems
         return done.differs.get("momentum", [])

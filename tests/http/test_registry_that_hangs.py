@@ -14,8 +14,8 @@ from several_models import Several
 from signoff.app.rollback import order_scope
 from signoff.domain.deployment import State
 from signoff.domain.errors import UnavailableError
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder
-from signoff.wiring import House
 
 READ_S = 2
 KINDS = ("hangs", "trickles", "drops", "nonsense", "other", "away")
@@ -85,7 +85,7 @@ def test_meanwhile_the_worker_records_kills_and_missed_deadlines_at_once(tmp_pat
 
 def test_a_registry_that_hangs_is_left_alone_after_some_calls_and_says_so(tmp_path):
     with Place("hangs") as place:
-        house = House(Several(tmp_path / "home", registry=place.url).settings)
+        house = Installation(Several(tmp_path / "home", registry=place.url).settings)
         for _ in range(3):
             with pytest.raises(UnavailableError, match=r"within 4 s|did not answer"):
                 house.registry.version("m", "2")
@@ -98,7 +98,7 @@ def test_a_registry_that_hangs_is_left_alone_after_some_calls_and_says_so(tmp_pa
 def test_no_password_in_the_address_of_a_registry_is_in_what_is_said_of_it(tmp_path):
     with Place("drops") as place:
         uri = f"http://rae:secret@127.0.0.1:{place.port}"
-        house = House(Several(tmp_path / "home", registry=uri).settings)
+        house = Installation(Several(tmp_path / "home", registry=uri).settings)
         for _ in range(4):
             with pytest.raises(UnavailableError) as told:
                 house.registry.version("m", "2")
@@ -107,6 +107,6 @@ def test_no_password_in_the_address_of_a_registry_is_in_what_is_said_of_it(tmp_p
 
 def test_a_registry_file_that_is_a_fifo_is_refused_and_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "mlflow.db")
-    house = House(Several(tmp_path / "home", registry=f"sqlite:///{tmp_path / 'mlflow.db'}").settings)
+    house = Installation(Several(tmp_path / "home", registry=f"sqlite:///{tmp_path / 'mlflow.db'}").settings)
     with pytest.raises(UnavailableError, match="found a FIFO"):
         house.registry.version("m", "2")

@@ -15,9 +15,9 @@ from signoff.app.people import withdraw
 from signoff.cli.main import main
 from signoff.domain.policy import Role
 from signoff.http import sessions
+from signoff.installation import Installation
 from signoff.ledger.manifest import differences, parse
 from signoff.verbs.local import Local
-from signoff.wiring import House
 
 
 class Desk:
@@ -60,7 +60,7 @@ class Desk:
 def rehearsed(server, folder):
     """A rehearsal on record, made where the ledger is: no registry stands behind this server."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
+        patch.setattr(Installation, "registry", property(lambda _: WorkingRegistry()))
         assert Local(server.house, "t").rehearse("momentum", folder)["within_budget"]
 
 

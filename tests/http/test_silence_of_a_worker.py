@@ -16,8 +16,8 @@ from signoff.domain import events as e
 from signoff.domain.deployment import State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import PauseReason
+from signoff.installation import Installation
 from signoff.verbs.local import Local
-from signoff.wiring import House
 from signoff.worker.work import Worker
 
 SESSIONS = [date(2019, 1, day) for day in (7, 8, 9, 10, 11, 14, 15, 16)]
@@ -51,9 +51,9 @@ class Desk:
     def __init__(self, home, monkeypatch):
         self.several, self.shown = Several(home), {}
         self.clock = SimulatedClock(datetime(2019, 1, 5, 12, tzinfo=UTC))
-        self.house = House(self.several.settings, self.clock)
+        self.house = Installation(self.several.settings, self.clock)
         monkeypatch.setattr(observe, "observe", lambda shown, *_: shown)
-        monkeypatch.setattr(House, "feed", lambda house, model: Feed(self.shown))
+        monkeypatch.setattr(Installation, "feed", lambda house, model: Feed(self.shown))
 
     def live(self, state=State.FULL):
         change = Change(stream=deployment_stream(RELEASE), state=None, events=tuple(way_to(state)))

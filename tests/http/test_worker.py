@@ -13,8 +13,8 @@ import pytest
 
 from signoff.config.logs import JsonLines
 from signoff.config.settings import settings
+from signoff.installation import Installation
 from signoff.ports.kills import Kill
-from signoff.wiring import House
 from signoff.worker.loop import follow, one_pass
 from signoff.worker.loop import log as worker_log
 from signoff.worker.work import Pass
@@ -95,7 +95,7 @@ def test_a_pass_during_which_the_worker_is_told_to_stop_is_finished_and_is_the_l
 
 
 def test_a_worker_that_is_ended_leaves_with_nothing_wrong_and_has_said_everything_in_json(tmp_path):
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     house.kills.write(Kill(id="k" * 32, model="momentum", reason="smoke", actor="t", at=house.clock.now()))
     line = [sys.executable, "-m", "signoff", "worker", "--watch", "--home", str(tmp_path / "home")]
     with (tmp_path / "log").open("w") as out, subprocess.Popen(line, stdout=out, stderr=out) as worker:

@@ -11,7 +11,7 @@ from working_registry import WorkingRegistry
 
 from signoff.app import package
 from signoff.cli.main import main
-from signoff.wiring import House
+from signoff.installation import Installation
 
 RUN = {"start", "advance", "resume", "not-held"}
 
@@ -78,7 +78,7 @@ class Desk:
     def rehearsed(self):
         """A rehearsal on record; its registry is there for that moment only, and nothing is really killed."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
+            patch.setattr(Installation, "registry", property(lambda _: WorkingRegistry()))
             self.ok("rehearse", "momentum", "--dossier", self.folder)
         return self
 

@@ -24,8 +24,8 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import FilesChanged, Occasion, RegisteredAgain, RolledBack, Step, StepDone
+from signoff.installation import Installation
 from signoff.ledger.manifest import parse
-from signoff.wiring import House
 from signoff.worker.work import Worker
 
 pytestmark = pytest.mark.slow
@@ -89,7 +89,7 @@ def world(pristine, tmp_path):
     """A copy of the home; the registry is shared, and put back by whoever attacks it."""
     found = SimpleNamespace(**vars(pristine))
     found.home = shutil.copytree(pristine.home, tmp_path / "home", symlinks=True)
-    found.house = House(settings(home=str(found.home), venue="simulated", registry=found.uri))
+    found.house = Installation(settings(home=str(found.home), venue="simulated", registry=found.uri))
     return found
 
 
@@ -151,7 +151,7 @@ def test_verify_finds_other_bytes_and_names_the_file(world, attack):
 
 
 def test_a_registry_that_is_gone_is_no_tick(world):
-    away = House(settings(home=str(world.home), venue="simulated", registry=f"sqlite:///{world.home}/none.db"))
+    away = Installation(settings(home=str(world.home), venue="simulated", registry=f"sqlite:///{world.home}/none.db"))
     result = away.verify()
     assert [what for _, what in result.inconclusive if "not compared" in what]
     with pytest.raises(GuardError, match="no model registry is connected"):
@@ -163,7 +163,7 @@ def test_a_living_memo_is_written_from_what_is_kept_where_the_registry_cannot_be
     here = world.house.approvals
     state = world.house.record.deployment(world.identity)
     assert b"registry not" not in here.living_memo(state)["living_memo.md"]
-    away = House(settings(home=str(world.home), venue="simulated", registry=f"sqlite:///{world.home}/none.db"))
+    away = Installation(settings(home=str(world.home), venue="simulated", registry=f"sqlite:///{world.home}/none.db"))
     told = away.approvals.living_memo(state)["living_memo.md"].decode()
     assert "registry not reachable: " in told
     kept = here._repeated(state, replace(here._fixed(state), kept=here._versions(state)))

@@ -20,11 +20,11 @@ from signoff.config.settings import settings
 from signoff.domain.deployment import State
 from signoff.domain.events import Occasion
 from signoff.domain.policy import Policy, Role
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 def opened(home):
-    house = House(settings(home=str(home), actor="test", venue="simulated"), WallClock())
+    house = Installation(settings(home=str(home), actor="test", venue="simulated"), WallClock())
     house.__dict__["registry"] = WorkingRegistry()
     return house
 
@@ -98,7 +98,7 @@ def outcome(house, state):
 
 @pytest.mark.slow
 def test_a_kill_at_every_commit_boundary_loses_and_repeats_nothing(release, pristine, tmp_path, monkeypatch):
-    monkeypatch.setattr(House, "assessor", property(lambda house: _Known(release, house.policy_in_force)))
+    monkeypatch.setattr(Installation, "assessor", property(lambda house: _Known(release, house.policy_in_force)))
     monkeypatch.setattr(notices, "LEASE", timedelta(0))  # the dead process's lease is over
     with monkeypatch.context() as patch:
         kept = images(patch, tmp_path / "whole", tmp_path / "images")

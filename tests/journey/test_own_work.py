@@ -18,10 +18,10 @@ from signoff.domain.errors import RefusedError
 from signoff.domain.events import Because, Verdict
 from signoff.domain.evidence import RegisteredVersion, TrackedTable
 from signoff.domain.policy import Doubt, Role
+from signoff.installation import Installation
 from signoff.ledger.replay import replay
 from signoff.ledger.verification import verify_export
 from signoff.verbs.local import Hand, Local
-from signoff.wiring import House
 
 pytestmark = pytest.mark.usefixtures("unprinted")
 MOREAU, YAMADA = PEOPLE["risk_manager"], PEOPLE["cto"]
@@ -30,14 +30,14 @@ RISK = Role.RISK_MANAGER
 
 @pytest.fixture(scope="module")
 def assessed(pristine, tmp_path_factory):
-    return House(settings(home=str(tmp_path_factory.mktemp("assessed")))).assessor.assess(pristine, None)
+    return Installation(settings(home=str(tmp_path_factory.mktemp("assessed")))).assessor.assess(pristine, None)
 
 
 class Firm:
     """An installation with six people, one of them known by a login and an address too."""
 
     def __init__(self, home, pristine, assessed):
-        self.house, self.folder, self.release = House(settings(home=str(home))), pristine, assessed
+        self.house, self.folder, self.release = Installation(settings(home=str(home))), pristine, assessed
         for role, name in PEOPLE.items():
             self.enrol(Role(role), name, logins=("rmoreau", "r.moreau@example.com") if name == MOREAU else ())
         firm_policy.install(self.house)

@@ -196,11 +196,11 @@ def test_the_demonstration_has_its_policy_confirmed_by_two_people_before_it_subm
     from signoff.demo.cast import enrol_cast
     from signoff.demo.example import SUBMITTED_AT, Example
     from signoff.demo.story import Story
-    from signoff.wiring import House
+    from signoff.installation import Installation
 
     (folder / "policy.yaml").unlink()
     clock = SimulatedClock(SUBMITTED_AT)
-    house = House(settings(home=str(tmp_path / "home"), actor="demo"), clock)
+    house = Installation(settings(home=str(tmp_path / "home"), actor="demo"), clock)
     house.__dict__["registry"] = WorkingRegistry()
     example = Example(dossier=folder, policy=firm_policy.FILE, live=tmp_path / "live", sectors={})
     quiet = Console(quiet=True)

@@ -8,7 +8,7 @@ import pytest
 from command_processes import code_of_a_kill, stopped_at
 
 from signoff.config.settings import settings
-from signoff.wiring import House
+from signoff.installation import Installation
 
 pytestmark = pytest.mark.usefixtures("unprinted")
 
@@ -27,7 +27,7 @@ def test_a_signature_that_was_recorded_before_ctrl_c_stands_and_is_given_again_f
     assert "Your signature stands" in said.stderr
     assert "approved as cto" in said.stderr
     assert "Traceback" not in said.stderr
-    house = House(settings(home=str(desk.home)))
+    house = Installation(settings(home=str(desk.home)))
     (kept,) = house.record.deployment(identity).approvals
     document = desk.ok(*line)
     assert [s["signed_at"] for s in document["approvals"]] == [kept.signed_at.isoformat()]
@@ -65,7 +65,7 @@ def test_a_kill_is_finished_and_told_whatever_signal_comes_meanwhile(tmp_path, w
     said = stopped_at(when, "killed", number, "kill", "m", "--reason", "x", home=tmp_path / "h")
     assert said.returncode == code_of_a_kill(), said.stderr
     assert "m is killed" in said.stdout
-    assert House(settings(home=str(tmp_path / "h"))).record.latch("m").is_latched
+    assert Installation(settings(home=str(tmp_path / "h"))).record.latch("m").is_latched
 
 
 def test_a_command_that_is_stopped_while_it_loads_says_that_nothing_was_done(tmp_path):

@@ -11,7 +11,7 @@ from working_registry import WorkingRegistry
 from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.venue import NO_VENUE, NOT_REHEARSED
-from signoff.wiring import House
+from signoff.installation import Installation
 
 # What would be said by somebody who knew: counts of orders, a model found flat, a time until it was.
 CLAIMS = [
@@ -32,7 +32,7 @@ CLAIMS = [
 def user(desk, monkeypatch):
     """The registry works, and nothing is really killed; the venue is what the settings give, which is none."""
     monkeypatch.delenv("SIGNOFF_VENUE", raising=False)
-    monkeypatch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
+    monkeypatch.setattr(Installation, "registry", property(lambda _: WorkingRegistry()))
 
     class NewUser(type(desk)):
         """Somebody who chose no venue; everything that they were told is kept."""
@@ -111,7 +111,7 @@ def test_from_the_first_submission_to_the_attested_way_back_nothing_claims_what_
     user.told["rehearse"] = json.dumps(user.ok("rehearse", "momentum", "--dossier", user.folder))
     _, rehearsed = user.said("rehearse", "momentum", "--dossier", user.folder)
     assert f"RTO {NOT_REHEARSED}: not measured; {NO_VENUE}" in rehearsed
-    record = House(settings(home=str(user.home))).record
+    record = Installation(settings(home=str(user.home))).record
     user.told["events"] = "\n".join(repr(recorded.event) for recorded in record.history())
     assert claims(user.told) == []
 
@@ -146,7 +146,7 @@ def test_a_rehearsal_that_fails_names_the_step_and_its_cause(user, monkeypatch):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(user), "rehearsed", lambda self: self)
         user.with_people()
-    monkeypatch.setattr(House, "registry", property(lambda _: Broken()))
+    monkeypatch.setattr(Installation, "registry", property(lambda _: Broken()))
     code, document, _ = user("rehearse", "momentum", "--dossier", user.folder)
     assert (code, document["failed"]) == (1, "verify_revert")
     assert "the artefact is gone" in document["failed_because"]

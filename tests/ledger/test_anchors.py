@@ -15,9 +15,9 @@ from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain.errors import BadInputError, TamperedError, UnavailableError
 from signoff.domain.policy import Role
+from signoff.installation import Installation
 from signoff.ledger.timestamps import Roots, request_for
 from signoff.ledger.verification import verify_export
-from signoff.wiring import House
 
 NOTE = LEDGER_KEY.sign_checkpoint(6, b"\x01" * 32)
 LATER = LEDGER_KEY.sign_checkpoint(7, b"\x02" * 32)
@@ -236,7 +236,7 @@ def test_an_export_without_stamps_is_verified_without_the_library(tmp_path):
 
 def test_the_commands_anchor_everywhere_and_verify_with_what_was_kept(tmp_path, authority, repository, capsys):
     home = tmp_path / "home"
-    house = House(settings(home=str(home)))
+    house = Installation(settings(home=str(home)))
     one = key("Rae")
     enrol(house.record, name="Rae", roles=(Role.CTO,), key_id=one.key_id, public_key=one.public_key, actor="t")
     here = ["--home", str(home)]

@@ -28,10 +28,10 @@ from signoff.config.settings import settings
 from signoff.domain.errors import TamperedError
 from signoff.domain.events import ApprovalRejected, Verdict
 from signoff.domain.policy import Role
+from signoff.installation import Installation
 from signoff.ledger.checkpoint import Checkpoint, VerifierKey, note_of, opened
 from signoff.ledger.keychain import KeyChain, handover_note, parse_chain
 from signoff.ledger.verification import Kept, verify_export
-from signoff.wiring import House
 
 
 @pytest.fixture
@@ -165,9 +165,9 @@ def test_without_the_algorithm_nothing_is_said_to_hold(keys, monkeypatch):
 
 
 def test_a_running_process_signs_with_the_new_key_from_the_next_commit(tmp_path):
-    running = House(settings(home=str(tmp_path)))
+    running = Installation(settings(home=str(tmp_path)))
     running.store.commit(commit(appended("people", enrolled("Rae", Role.CTO)), key="a"))
-    other = House(settings(home=str(tmp_path)))
+    other = Installation(settings(home=str(tmp_path)))
     chain = other.rotate_ledger_keys(with_ml_dsa=True)
     running.store.commit(commit(appended("people", enrolled("Zoe", Role.CTO)), key="b"))
     note = running.store.checkpoint()
@@ -179,7 +179,7 @@ def test_a_running_process_signs_with_the_new_key_from_the_next_commit(tmp_path)
 
 
 def test_an_installation_verifies_after_its_keys_were_rotated(tmp_path, capsys):
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     from signoff.app.people import enrol
 
     one = key("Rae")

@@ -27,10 +27,10 @@ from signoff.domain.deployment import Deployment
 from signoff.domain.events import ApprovalRequested, ApprovalSigned, Approved, Validated
 from signoff.domain.floor import Origin
 from signoff.domain.policy import ApprovalPolicy, GatePolicy, Policy, Role
+from signoff.installation import Installation
 from signoff.ledger import codec
 from signoff.ledger.codec import decode_state
 from signoff.ledger.manifest import manifest_of
-from signoff.wiring import House
 
 SINCE = {
     "grounds",
@@ -132,7 +132,7 @@ def old_home(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "_plain", lambda value: without(plain(value)))
         store = approved_by_one(memory_store())
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     house.__dict__["store"] = store
     return house
 
@@ -162,7 +162,7 @@ def test_where_the_file_is_gone_the_policy_that_the_release_was_held_to_counts(o
 
 
 def test_an_old_home_in_which_nothing_was_approved_has_the_built_in_policy(tmp_path):
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     house.__dict__["store"] = memory_store()
     World(house.store).happens(STREAM, opened())
     assert house.policy_in_force().floor.origin is Origin.BUILT_IN

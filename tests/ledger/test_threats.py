@@ -41,19 +41,19 @@ from signoff.domain.access import Duty, Principal, Verb, may
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import ApprovalSigned, PersonEnrolled, Recorded, Verdict
 from signoff.domain.policy import Policy, Role
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical
 from signoff.ledger.checkpoint import Checkpoint, note_of
 from signoff.ledger.codec import decode, encode
 from signoff.ledger.envelope import statement
 from signoff.ledger.merkle import frontier_of, leaf_hash
 from signoff.ledger.verification import Kept, verify_export
-from signoff.wiring import House
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "threat-model.md"
 
 
-class Installation:
+class AttackedLedger:
     """A ledger in a database of its own, with what an insider does to it behind our back."""
 
     def __init__(self, folder):
@@ -99,7 +99,7 @@ class Installation:
 
 @pytest.fixture
 def ours(tmp_path):
-    return Installation(tmp_path)
+    return AttackedLedger(tmp_path)
 
 
 def test_before_anybody_does_anything_it_is_intact(ours):
@@ -179,12 +179,12 @@ def test_database_an_event_slipped_in_at_the_end_is_never_signed(ours):
 
 
 def test_database_altered_beneath_the_server_keeps_no_kill_from_working(tmp_path):
-    house = House(settings(home=str(tmp_path)))
+    house = Installation(settings(home=str(tmp_path)))
     house.kill_switch.kill("m", reason="the first", actor="Rae")
     with closing(sqlite3.connect(tmp_path / "signoff.db")) as database:
         database.execute("UPDATE head SET edge = ?", (b"\x00" * 32,))
         database.commit()
-    switch = House(settings(home=str(tmp_path), venue="simulated")).kill_switch
+    switch = Installation(settings(home=str(tmp_path), venue="simulated")).kill_switch
     stopped = switch.kill("m", reason="the second", actor="Rae")
     assert (stopped.is_journaled, stopped.is_recorded, stopped.left.orders) == (True, False, 0)
     assert [kill.reason for kill in switch.journal.pending()] == ["the second"]
@@ -271,14 +271,14 @@ def test_both_a_person_given_another_key_takes_their_true_signature_away(ours):
 
 
 def test_host_keys_in_the_home_sign_for_their_persons_and_nothing_shows_it(tmp_path):
-    house = House(settings(home=str(tmp_path)))
+    house = Installation(settings(home=str(tmp_path)))
     held = house.key_of("Rae")
     enrol(house.record, name="Rae", roles=(Role.CTO,), key_id=held.key_id, public_key=held.public_key, actor="root")
     assert signed_by(house.record, house.signatory(Role.CTO).signer).person == "Rae"
 
 
 def test_host_a_key_held_elsewhere_is_not_signable(tmp_path):
-    house = House(settings(home=str(tmp_path / "home")))
+    house = Installation(settings(home=str(tmp_path / "home")))
     theirs = key("Rae, on her own machine")
     enrol(house.record, name="Rae", roles=(Role.CTO,), key_id=theirs.key_id, public_key=theirs.public_key, actor="root")
     with pytest.raises(NotFoundError, match="Expected a private key"):

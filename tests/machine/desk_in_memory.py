@@ -323,7 +323,7 @@ class World:
         return Signatory(person=role.value, role=role, signer=KEYS[role])
 
     def house(self):
-        return House(self)
+        return Installation(self)
 
     def restarted(self):
         """After a crash: nothing armed."""
@@ -331,7 +331,7 @@ class World:
         return self
 
 
-class House:
+class Installation:
     """The use cases of one process."""
 
     def __init__(self, world):

@@ -109,7 +109,7 @@ def rich() -> dict[str, Any]:
     for path, value in (
         ("governance.requirements", REQUIREMENTS),
         ("governance.commit_authors", ("Q. Ferrari",)),
-        ("validation.pit.third_party_audit", "Audit House"),
+        ("validation.pit.third_party_audit", "Audit Installation"),
         ("validation.pit.issues", ("one feature was renamed",)),
         ("validation.pit.audits", PitAudits(membership="members.parquet")),
         ("validation.near_misses", {"pbo": "Trials resemble.", "deflated_sharpe": "Every trial counts."}),

@@ -6,13 +6,13 @@ from signoff.app.record import Change, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain.events import Adopted, Killed, Paused, PauseReason, Resumed
 from signoff.domain.policy import Policy
+from signoff.installation import Installation
 from signoff.verbs.local import Local
-from signoff.wiring import House
 
 
 @pytest.fixture
 def house(tmp_path):
-    house = House(settings(home=str(tmp_path / "home"), database=None))
+    house = Installation(settings(home=str(tmp_path / "home"), database=None))
     for model, version in (("alpha", "1"), ("beta", "1"), ("alpha", "2"), ("gamma", "1")):
         adopted(house, model, version)
     for n in range(3):

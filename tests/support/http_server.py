@@ -17,7 +17,7 @@ from signoff.config.settings import settings
 from signoff.domain.access import MATRIX, PERSONAL, Duty, permitted
 from signoff.domain.policy import Policy, Role
 from signoff.http import sessions
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 def free_port():
@@ -31,7 +31,7 @@ class Served:
 
     def __init__(self, home, database=None, venue="simulated"):
         self.settings = settings(home=str(home), database=database, venue=venue)
-        self.house = House(self.settings)
+        self.house = Installation(self.settings)
         for role, name in PEOPLE.items():
             key = self.house.key_of(name)
             enrol(
@@ -58,7 +58,7 @@ class Served:
         shutil.copytree(self.settings.home, home, ignore=leave_out)
         other = copy.copy(self)
         other.settings = settings(home=str(home), database=self.settings.database, venue=self.settings.venue.name)
-        other.house, other.port = House(other.settings), free_port()
+        other.house, other.port = Installation(other.settings), free_port()
         other.process, other.clients = None, []
         return other
 

@@ -14,8 +14,8 @@ from signoff.app.record import Change, deployment_stream
 from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
+from signoff.installation import Installation
 from signoff.ports.kills import Kill
-from signoff.wiring import House
 
 NOW = datetime.now(UTC)
 
@@ -25,7 +25,7 @@ class Several:
 
     def __init__(self, home, registry=None):
         self.settings = settings(home=str(home), venue="simulated", registry=registry)
-        self.house = House(self.settings)
+        self.house = Installation(self.settings)
         self.log = home.parent / "worker.log"
         self.process, self._kills = None, 0
 
@@ -45,7 +45,7 @@ class Several:
     def leaving(self, model, *, ago=timedelta(0)):
         """A rollback that was started and has every step before it."""
         identity = self.release(model)
-        house = House(self.settings, SimulatedClock(NOW - ago))
+        house = Installation(self.settings, SimulatedClock(NOW - ago))
         house.rollback.start(identity, e.Occasion.ERROR, "t", "r", actor="t")
         return identity
 
@@ -58,7 +58,7 @@ class Several:
     def late(self, model):
         """A rollback that ended, and whose post-mortem is overdue."""
         identity = self.release(model, ago=timedelta(days=9))
-        house = House(self.settings, SimulatedClock(NOW - timedelta(days=5)))
+        house = Installation(self.settings, SimulatedClock(NOW - timedelta(days=5)))
         state = house.record.deployment(identity)
         begun = e.RollbackStarted(
             occasion=e.Occasion.ERROR,

@@ -11,8 +11,8 @@ from identity_provider import identity_provider
 from working_registry import WorkingRegistry
 
 from signoff.domain.policy import Role
+from signoff.installation import Installation
 from signoff.verbs.local import Hand, Local
-from signoff.wiring import House
 
 OVERRIDING = ("head_of_trading", "cto")
 TIER = "\n  webauthn_roles: [risk_manager]\n"
@@ -47,7 +47,7 @@ def awaiting(house, folder):
     for role in OVERRIDING:
         local.override(identity, Hand(role=Role(role)), reason="a test of the procedure")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(House, "registry", property(lambda _: WorkingRegistry()))
+        patch.setattr(Installation, "registry", property(lambda _: WorkingRegistry()))
         assert local.rehearse("momentum", folder)["within_budget"]
     document = local.submit(folder, policy)
     assert document["state"] == "awaiting_approval", json.dumps(document, indent=1)

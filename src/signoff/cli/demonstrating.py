@@ -12,7 +12,7 @@ from signoff.cli.session import Session
 from signoff.config.settings import settings
 from signoff.domain.events import Proof
 from signoff.domain.venue import VenueKind
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def demo(
     console = session.console
     clock = SimulatedClock(SUBMITTED_AT)
     known = settings(home=str(out / "home"), actor="demo", venue=VenueKind.SIMULATED.value)
-    house = House(known, clock, session.undertakings, Proof.UNAUTHENTICATED)
+    house = Installation(known, clock, session.undertakings, Proof.UNAUTHENTICATED)
     console.print(
         Panel(
             "Real: prices of 20 S&P 500 stocks, models, every configuration tried, statistics, registry, signatures, "

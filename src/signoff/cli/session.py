@@ -31,11 +31,11 @@ from signoff.domain.events import Proof
 from signoff.domain.gates.assess import Progress as Report
 from signoff.domain.names import named
 from signoff.domain.policy import Role
+from signoff.installation import Installation
 from signoff.verbs.catalogue import Verbs
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Hand, Local
 from signoff.verbs.remote import Remote
-from signoff.wiring import House
 
 # What takes risk away: nothing holds it up.
 EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
@@ -62,19 +62,19 @@ class Session:
     is_exit: bool = False
     signals: Signals = field(default_factory=Signals)
     undertakings: deque[Undertaking] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
-    _house: House | None = None
+    _house: Installation | None = None
     _remote: Remote | None = None
 
     @property
-    def house(self) -> House:
+    def house(self) -> Installation:
         """The installation, built on first use."""
         if self._house is None:
             known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
-            self._house = House(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
+            self._house = Installation(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
             self._look_at(self._house)
         return self._house
 
-    def _look_at(self, house: House) -> None:
+    def _look_at(self, house: Installation) -> None:
         """Refuse a home that is anybody's; what takes risk away says so and goes on."""
         for problem in house.settings.problems:
             Screen(is_error=True).print(problem, soft_wrap=True)
@@ -87,7 +87,7 @@ class Session:
             Screen(is_error=True).print(f"{said} This command goes on all the same.", soft_wrap=True)
 
     @property
-    def installation(self) -> House:
+    def installation(self) -> Installation:
         """The installation, for what is done at it and not asked of a server; refused where a server is named."""
         if (server := self.house.settings.server) is not None:
             raise BadInputError(

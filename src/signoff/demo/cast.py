@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from signoff.app.people import enrol
 from signoff.domain.dossier import Dossier
 from signoff.domain.policy import Role
-from signoff.wiring import House
+from signoff.installation import Installation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Cast:
     by_role: dict[Role, str]
 
 
-def enrol_cast(house: House, dossier: Dossier) -> Cast:
+def enrol_cast(house: Installation, dossier: Dossier) -> Cast:
     """Make a key for each signatory of the dossier and enrol them; repeating it changes nothing."""
     by_role = {signatory.role: signatory.name for signatory in dossier.plan.signatories}
     for role, name in by_role.items():

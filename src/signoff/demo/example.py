@@ -17,7 +17,7 @@ from signoff.config.settings import Settings
 from signoff.domain.benchmark import objection
 from signoff.domain.errors import UnavailableError
 from signoff.domain.gates.assess import Progress
-from signoff.wiring import House
+from signoff.installation import Installation
 
 SUBMITTED_AT: Final = datetime(2018, 12, 31, 22, 0, tzinfo=UTC)
 MODEL: Final = "momentum"
@@ -83,7 +83,7 @@ def prepare(settings: Settings, out: Path, progress: Progress) -> Example:
 
 def _measure(settings: Settings, dossier: Path, progress: Progress) -> None:
     """A benchmark of both registered versions; one that is of these very bytes is not made again."""
-    house = House(settings)
+    house = Installation(settings)
     for done, (name, version) in enumerate(zip(BENCHMARKS, VERSIONS, strict=True)):
         progress(f"measuring v{version}", done, len(VERSIONS))
         known = read_benchmark(dossier / name, dossier)

@@ -16,15 +16,15 @@ from signoff.demo.story import LAST_SESSION, timeline
 from signoff.domain.deployment import Deployment
 from signoff.domain.evidence import Floats
 from signoff.domain.quantity import Unit, number
+from signoff.installation import Installation
 from signoff.rendering.html import page, picture
 from signoff.rendering.timeline import RolloutPicture, exception_days, rollout_svg, spans
 from signoff.stats.performance import max_drawdown, sharpe_ratio
-from signoff.wiring import House
 
 COVID: Final = (np.datetime64("2020-02-19"), np.datetime64("2020-03-23"))
 
 
-def write_pages(house: House, example: Example, state: Deployment, out: Path) -> Path:
+def write_pages(house: Installation, example: Example, state: Deployment, out: Path) -> Path:
     """Copy the memos to where people look, and write the page that leads to them."""
     editions = {edition for edition, _ in state.editions}
     signed = APPROVED if APPROVED in editions else SUBMITTED
@@ -43,7 +43,7 @@ def write_pages(house: House, example: Example, state: Deployment, out: Path) ->
     return index
 
 
-def _body(house: House, example: Example, state: Deployment) -> str:
+def _body(house: Installation, example: Example, state: Deployment) -> str:
     history = house.record.history(deployment_stream(state.id))
     shown, picture_html = _picture(house, example, state)
     rows = "".join(
@@ -85,7 +85,7 @@ style="width:100%;height:70vh;border:1px solid #d8d4ca"></iframe>
 """
 
 
-def _picture(house: House, example: Example, state: Deployment) -> tuple[RolloutPicture, str]:
+def _picture(house: Installation, example: Example, state: Deployment) -> tuple[RolloutPicture, str]:
     history = house.record.history(deployment_stream(state.id))
     table = pl.read_parquet(example.live / "returns.parquet").filter(pl.col("date") <= LAST_SESSION)
     new = table.filter(pl.col("version") == state.version).sort("date")

@@ -35,11 +35,11 @@ from signoff.domain.gates.assess import Progress
 from signoff.domain.limits import Book, Order
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import budget_in_words, recovery_time_in_words
+from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder
 from signoff.rendering.story import sentence
 from signoff.rendering.terminal import gate_table, metric_table, reasons
 from signoff.verbs.documents import gate_document, metric_document
-from signoff.wiring import House
 
 CLOSE: Final = time(21, 0, tzinfo=UTC)
 LAST_SESSION: Final = date(2020, 12, 31)
@@ -54,7 +54,7 @@ OVERRIDE_REASON: Final = (
 class Story:
     """The house it happens in, and where it is told."""
 
-    house: House
+    house: Installation
     example: Example
     console: Console
     set_time: Callable[[datetime], None]

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from signoff.domain.access import ForbiddenError, Principal, Verb, may
 from signoff.domain.errors import SignoffError
 from signoff.http import sessions
-from signoff.wiring import House
+from signoff.installation import Installation
 
 AT_ONCE_S: Final = 0.2
 # Threads kept for rollbacks, so that none waits behind requests that take risk, or look.
@@ -32,26 +32,26 @@ UNKNOWN: Final = (
 CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="signoff"'}
 
 
-def house_of(request: Request) -> House:
+def house_of(request: Request) -> Installation:
     """The installation behind this server."""
-    house: House = request.app.state.house
+    house: Installation = request.app.state.house
     return house
 
 
-async def installation(request: Request) -> House:
+async def installation(request: Request) -> Installation:
     """The same as a dependency; like all that a kill depends on it is a coroutine and waits for no free thread."""
     return house_of(request)
 
 
-Installation = Annotated[House, Depends(installation)]
+InstallationDep = Annotated[Installation, Depends(installation)]
 
 
-def authenticated(request: Request, house: Installation) -> Principal:
+def authenticated(request: Request, house: InstallationDep) -> Principal:
     """The person or token behind a request; 401 when there is none."""
     return _identified(request, house)
 
 
-def _identified(request: Request, house: House, *, as_last_known: bool = False) -> Principal:
+def _identified(request: Request, house: Installation, *, as_last_known: bool = False) -> Principal:
     scheme, _, presented = request.headers.get("authorization", "").partition(" ")
     presented = presented.strip() if scheme.lower() == "bearer" else ""
     if presented.startswith(sessions.PREFIX):
@@ -76,7 +76,7 @@ class Allowed:
 
     verb: Verb
 
-    def __call__(self, principal: Annotated[Principal, Depends(authenticated)], house: Installation) -> Principal:
+    def __call__(self, principal: Annotated[Principal, Depends(authenticated)], house: InstallationDep) -> Principal:
         """The principal; ForbiddenError when they may not."""
         may(principal, self.verb, house.clock.now())
         return principal
@@ -85,7 +85,7 @@ class Allowed:
 class AllowedAtOnce(Allowed):
     """The same for stopping and for flags: it waits for nobody else's request, and hardly for the database."""
 
-    async def __call__(self, request: Request, house: Installation) -> Principal:  # type: ignore[override]
+    async def __call__(self, request: Request, house: InstallationDep) -> Principal:  # type: ignore[override]
         """The principal, on the word of people as last known when the database takes too long."""
         if house.accounts.known.is_fresh and _is_by_token(request):
             principal = authenticated(request, house)
@@ -104,7 +104,7 @@ class AllowedAtOnce(Allowed):
 class AllowedToLeave(Allowed):
     """The same for a rollback: it waits for the database, since it is a record, but for nobody else's request."""
 
-    async def __call__(self, request: Request, house: Installation) -> Principal:  # type: ignore[override]
+    async def __call__(self, request: Request, house: InstallationDep) -> Principal:  # type: ignore[override]
         """The principal, once the matrix allows the verb."""
         principal = await run_sync(authenticated, request, house, limiter=LEAVING)
         may(principal, self.verb, house.clock.now())

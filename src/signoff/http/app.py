@@ -24,11 +24,11 @@ from signoff.http.description import describe
 from signoff.http.middleware import Edges
 from signoff.http.problems import answer_problems
 from signoff.http.routes import router_of
+from signoff.installation import Installation
 from signoff.verbs.catalogue import CATALOGUE, Row
-from signoff.wiring import House
 
 
-def create_app(house: House, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
+def create_app(house: Installation, rows: Iterable[Row] = CATALOGUE) -> FastAPI:
     """Every route over this installation; the board is read when the server starts."""
 
     @asynccontextmanager

@@ -19,7 +19,7 @@ from signoff.http.kill import kill, kill_many
 from signoff.http.problems import MEDIA_TYPE, Problem
 from signoff.http.sessions import SAFE, cookie_name
 from signoff.http.sign_in import BY_COOKIE
-from signoff.wiring import House
+from signoff.installation import Installation
 
 Operation = dict[str, Any]
 SCHEMAS: Final = "#/components/schemas/"
@@ -45,7 +45,7 @@ IDEMPOTENCY_KEY: Final = {
 }
 
 
-def describe(app: FastAPI, house: House) -> None:
+def describe(app: FastAPI, house: Installation) -> None:
     """Let the application answer this description of its routes."""
 
     def described() -> dict[str, Any]:
@@ -65,7 +65,7 @@ def routes_of(routes: Iterable[object]) -> Iterator[APIRoute]:
             yield from routes_of(inner)
 
 
-def _described(app: FastAPI, house: House) -> dict[str, Any]:
+def _described(app: FastAPI, house: Installation) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, routes=app.routes, openapi_version="3.1.0")
     for route in (route for route in routes_of(app.routes) if route.include_in_schema):
         for method in route.methods or ():

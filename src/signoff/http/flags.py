@@ -20,10 +20,10 @@ from signoff.domain.flag_notices import control
 from signoff.domain.flags import Flags, InvalidContext, answer
 from signoff.domain.names import MOST as MOST_OF_NAMES
 from signoff.domain.names import NEVER
-from signoff.http.access import Installation
+from signoff.http.access import InstallationDep
 from signoff.http.streaming import CHANGES, Reader, Streams
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical, digest
-from signoff.wiring import House
 
 PREFIX: Final = "models."
 MOST_SHOWN: Final = 60
@@ -71,7 +71,7 @@ async def evaluate_one(key: str, request: Request, _principal: Reader, hub: Stre
 async def evaluate_all(
     request: Request,
     _principal: Reader,
-    house: Installation,
+    house: InstallationDep,
     hub: Streams,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -131,7 +131,7 @@ def _evaluation(key: str, value: object, flags: Flags, reason: str) -> Evaluatio
     return {"key": key, "value": value, "variant": flags.state, "reason": reason, "metadata": about}
 
 
-def _events(request: Request, house: House) -> str:
+def _events(request: Request, house: Installation) -> str:
     """Where the change notices are: at the address that people reach this server by, where it was given one."""
     server = str(request.base_url).rstrip("/") if house.settings.public_url is None else house.settings.public_url
     return f"{server}{CHANGES}"

@@ -16,10 +16,10 @@ from fastapi.responses import JSONResponse
 from signoff.app.notices import backlog
 from signoff.app.registered import standing
 from signoff.domain.errors import SignoffError
-from signoff.http.access import Installation
+from signoff.http.access import InstallationDep
 from signoff.http.streaming import Streams
+from signoff.installation import Installation
 from signoff.ports.store import Backlog
-from signoff.wiring import House
 
 router = APIRouter(tags=["health"])
 STALE_S: Final = 5.0
@@ -62,7 +62,7 @@ class Trial:
         return None
 
 
-def trial_of(house: House) -> Trial:
+def trial_of(house: Installation) -> Trial:
     """A trial that writes to the shelf, where what is written expires."""
 
     def write() -> None:
@@ -109,7 +109,7 @@ class Undelivered:
         self._next_at = self._monotonic() + EVERY_S
 
 
-def undelivered_of(house: House) -> Undelivered:
+def undelivered_of(house: Installation) -> Undelivered:
     """What this installation has not told people yet."""
     return Undelivered(lambda: backlog(house.record, house.settings.notice_attempts), house.clock.monotonic)
 
@@ -124,7 +124,7 @@ async def _trial(request: Request) -> Trial:
     return trial
 
 
-def _differing(house: House) -> int | None:
+def _differing(house: Installation) -> int | None:
     """How many differences between the registry and the record stand; None where it cannot be known."""
     try:
         return sum(len(texts) for texts in standing(house.shelf, house.clock.now()).values())
@@ -140,7 +140,7 @@ async def alive() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "Not ready, and why.", "content": {"application/json": {}}}})
 async def ready(
-    house: Installation,
+    house: InstallationDep,
     hub: Streams,
     trial: Annotated[Trial, Depends(_trial)],
     undelivered: Annotated[Undelivered, Depends(_undelivered)],

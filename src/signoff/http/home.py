@@ -29,14 +29,14 @@ from signoff.domain.recognition import Recognition
 from signoff.domain.trading import trading
 from signoff.domain.venue import NOBODY_ASKED
 from signoff.http import sessions
-from signoff.http.access import AllowedAtOnce, Installation
+from signoff.http.access import AllowedAtOnce, InstallationDep
 from signoff.http.health import STALE_S, Undelivered
 from signoff.http.kill import MOST_REASON, stop
 from signoff.http.streaming import Hub, Streams
 from signoff.http.webauthn import STRICT
+from signoff.installation import Installation
 from signoff.ports.store import Backlog
 from signoff.verbs.documents import waits_for
-from signoff.wiring import House
 
 router = APIRouter(tags=["pages"], include_in_schema=False)
 FORM: Final = "application/x-www-form-urlencoded"
@@ -72,7 +72,7 @@ class Visitor:
 class Welcomed(AllowedAtOnce):
     """The same for a page: whoever may not is told so on a page."""
 
-    async def __call__(self, request: Request, house: Installation) -> Visitor:  # type: ignore[override]
+    async def __call__(self, request: Request, house: InstallationDep) -> Visitor:  # type: ignore[override]
         """The visitor."""
         try:
             return Visitor(principal=await super().__call__(request, house))
@@ -145,7 +145,7 @@ class Duty:
 async def front(
     request: Request,
     visitor: Annotated[Visitor, Depends(Welcomed(Verb.READ_FLAGS))],
-    house: Installation,
+    house: InstallationDep,
     hub: Streams,
 ) -> Response:
     """Every model, for whoever is signed in; for everybody else the way in."""
@@ -157,7 +157,7 @@ async def stop_here(
     request: Request,
     form: Annotated[Form, Depends(typed)],
     visitor: Annotated[Visitor, Depends(Welcomed(Verb.KILL))],
-    house: Installation,
+    house: InstallationDep,
     hub: Streams,
 ) -> Response:
     """Stop trading a model, by the form of the front page."""
@@ -302,7 +302,7 @@ def _in_words(roles: list[Role]) -> str:
 
 def _page(
     request: Request,
-    house: House,
+    house: Installation,
     hub: Hub,
     visitor: Visitor,
     *,
@@ -339,7 +339,7 @@ def _undelivered(request: Request) -> Backlog | None:
     return found if found is not None and (found.failing or found.dead) else None
 
 
-def _csrf(request: Request, house: House, now: datetime) -> str:
+def _csrf(request: Request, house: Installation, now: datetime) -> str:
     """The token of the visitor's session, which was seen a moment ago; none for whoever comes by a token."""
     number = request.cookies.get(sessions.cookie_name(house))
     seen: sessions.Seen = request.app.state.seen

@@ -19,11 +19,11 @@ from fastapi.routing import APIRoute
 from signoff.app.record import Expectation
 from signoff.app.record import Request as Named
 from signoff.domain.errors import BadInputError, ConflictError
-from signoff.http.access import LEAVING, AllowedToLeave, Installation, authenticated, dependency_of, house_of
+from signoff.http.access import LEAVING, AllowedToLeave, InstallationDep, authenticated, dependency_of, house_of
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.text import decoded, encoded
 from signoff.verbs.bodies import Name
-from signoff.wiring import House
 
 KIND: Final = "answer"
 KEPT: Final = timedelta(hours=24)
@@ -82,7 +82,7 @@ def _time_for(request: Request) -> timedelta:
     return UPLOADING if request.headers.get("content-type", "") == "application/zip" else UNDER_WAY
 
 
-def _begun(house: House, name: str, asked: str, time: timedelta) -> dict[str, Any] | None:
+def _begun(house: Installation, name: str, asked: str, time: timedelta) -> dict[str, Any] | None:
     """Nothing when the request is ours to carry out; else what is known of the one that came before."""
     now = house.clock.now()
     if house.shelf.add(KIND, name, canonical({"asked": asked}), now + time, now):
@@ -103,7 +103,7 @@ def _replayed(stored: dict[str, Any], asked: str, key: str) -> Response:
     return Response(decoded(stored["body"]), stored["status"], headers, media_type=stored["type"])
 
 
-def _keep(house: House, name: str, asked: str, answer: Response) -> None:
+def _keep(house: Installation, name: str, asked: str, answer: Response) -> None:
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         house.shelf.drop(KIND, name)
         return
@@ -116,24 +116,24 @@ def _keep(house: House, name: str, asked: str, answer: Response) -> None:
     house.shelf.put(KIND, name, canonical(said), house.clock.now() + KEPT)
 
 
-async def naming(request: Request, house: Installation) -> House:
+async def naming(request: Request, house: InstallationDep) -> Installation:
     """The house for this request, which knows its name."""
     return _for(request, house, None)
 
 
 async def expecting(
     request: Request,
-    house: Installation,
+    house: InstallationDep,
     identity: Name,
     if_match: Annotated[
         str | None, Header(alias="If-Match", description='The revision it was decided on, such as `"7"`.')
     ] = None,
-) -> House:
+) -> Installation:
     """The same, which knows the revision at which the caller saw the release."""
     return _for(request, house, None if if_match is None else _expected(identity, if_match))
 
 
-def _for(request: Request, house: House, expected: Expectation | None) -> House:
+def _for(request: Request, house: Installation, expected: Expectation | None) -> Installation:
     key = request.headers.get("idempotency-key")
     if key is None and expected is None:
         return house
@@ -153,5 +153,5 @@ def name_of(request: Request, key: str) -> str:
     return digest(canonical([caller, key]))
 
 
-Naming = Annotated[House, Depends(naming)]
-Expecting = Annotated[House, Depends(expecting)]
+Naming = Annotated[Installation, Depends(naming)]
+Expecting = Annotated[Installation, Depends(expecting)]

@@ -13,9 +13,10 @@ from pydantic import BaseModel, BeforeValidator, Field
 from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped, StoppedMany, written
 from signoff.domain.access import Principal, Verb
-from signoff.http.access import Installation, allowed_at_once
+from signoff.http.access import InstallationDep, allowed_at_once
 from signoff.http.idempotency import REPLAYED, name_of
 from signoff.http.streaming import Hub, Streams
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical, digest
 from signoff.ports.kills import Kill, Reach
 from signoff.verbs.bodies import Body, Name
@@ -25,7 +26,6 @@ from signoff.verbs.documents import (
     killed_document,
     stopped_many_document,
 )
-from signoff.wiring import House
 
 router = APIRouter(prefix="/api/v1", tags=["kill"])
 MOST_REASON: Final = 2000
@@ -99,7 +99,7 @@ async def kill(
     model: Name,
     body: KillRequest,
     principal: Killer,
-    house: Installation,
+    house: InstallationDep,
     hub: Streams,
     ordered: Annotated[Ordered, Depends(ordered_of)],
     request: Request,
@@ -124,7 +124,7 @@ async def kill(
 async def kill_many(
     body: KillManyRequest,
     principal: Killer,
-    house: Installation,
+    house: InstallationDep,
     hub: Streams,
     ordered: Annotated[Ordered, Depends(ordered_of)],
     request: Request,
@@ -156,17 +156,19 @@ def _name(request: Request, what: str, reason: str) -> str | None:
     return digest(canonical([name_of(request, request.headers["idempotency-key"]), request.url.path, what, reason]))
 
 
-async def _killed(house: House, hub: Hub, model: str, *, reason: str, actor: str) -> KilledDocument:
+async def _killed(house: Installation, hub: Hub, model: str, *, reason: str, actor: str) -> KilledDocument:
     stopped = await stop(house, hub, model, reason=reason, actor=actor)
     found = await asyncio.get_running_loop().run_in_executor(_FINISHING, hub.board.recognised, model)
     return killed_document(stopped, found)
 
 
-async def _many_killed(house: House, hub: Hub, *, desk: str | None, reason: str, actor: str) -> StoppedManyDocument:
+async def _many_killed(
+    house: Installation, hub: Hub, *, desk: str | None, reason: str, actor: str
+) -> StoppedManyDocument:
     return stopped_many_document(await stop_many(house, hub, desk=desk, reason=reason, actor=actor))
 
 
-async def stop(house: House, hub: Hub, model: str, *, reason: str, actor: str) -> Stopped:
+async def stop(house: Installation, hub: Hub, model: str, *, reason: str, actor: str) -> Stopped:
     """The kill itself, whichever way it was ordered."""
     loop = asyncio.get_running_loop()
     switch = house.kill_switch
@@ -175,7 +177,7 @@ async def stop(house: House, hub: Hub, model: str, *, reason: str, actor: str) -
     return await loop.run_in_executor(_FINISHING, switch.finish, begun)
 
 
-async def stop_many(house: House, hub: Hub, *, desk: str | None, reason: str, actor: str) -> StoppedMany:
+async def stop_many(house: Installation, hub: Hub, *, desk: str | None, reason: str, actor: str) -> StoppedMany:
     """The kill of a desk, or of everything."""
     loop = asyncio.get_running_loop()
     switch = house.kill_switch

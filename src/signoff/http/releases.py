@@ -14,9 +14,10 @@ from signoff.app.approvals import SUBMITTED
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.errors import NotFoundError
 from signoff.domain.policy import Role
-from signoff.http.access import Installation, allowed
+from signoff.http.access import InstallationDep, allowed
 from signoff.http.idempotency import Command
 from signoff.http.uploads import ARCHIVE, ASSESSING, archive_of, carried_out, unpacked, written_folder
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical
 from signoff.verbs.bodies import Name
 from signoff.verbs.documents import (
@@ -27,7 +28,6 @@ from signoff.verbs.documents import (
     ToSignDocument,
 )
 from signoff.verbs.local import Local
-from signoff.wiring import House
 
 router = APIRouter(prefix="/api/v1", route_class=Command)
 Answers = dict[int | str, dict[str, Any]]
@@ -62,7 +62,7 @@ def who_am_i(principal: Annotated[Principal, Depends(allowed(Verb.READ))]) -> Pr
     "/deployments", tags=["releases"], status_code=201, response_model=ReleaseDocument, openapi_extra=ARCHIVE_BODY
 )
 async def submit(
-    request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
+    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.SUBMIT))]
 ) -> Document:
     """Open a release from a dossier folder, sent as a zip archive: every gate runs, and the memo is issued."""
     async with archive_of(request, house) as content:
@@ -73,7 +73,7 @@ async def submit(
 
 @router.post("/checks", tags=["releases"], response_model=AssessmentDocument, openapi_extra=ARCHIVE_BODY)
 async def check(
-    request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
+    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Document:
     """Run every gate on a dossier folder, sent as a zip archive; nothing is recorded."""
     async with archive_of(request, house) as content:
@@ -82,7 +82,7 @@ async def check(
 
 @router.post("/memos", tags=["releases"], response_class=Response, responses=AN_ARCHIVE, openapi_extra=ARCHIVE_BODY)
 async def memo(
-    request: Request, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
+    request: Request, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.CHECK))]
 ) -> Response:
     """The memo of a dossier folder, both as zip archives, with what was found as `answer.json`; nothing is recorded."""
     async with archive_of(request, house) as content:
@@ -100,7 +100,7 @@ def edition_file(
     identity: Name,
     edition: Name,
     path: str,
-    house: Installation,
+    house: InstallationDep,
     _principal: Annotated[Principal, Depends(allowed(Verb.READ))],
 ) -> Response:
     """One file of an edition of the memo, as it was written."""
@@ -117,7 +117,7 @@ def edition_file(
 
 @router.get("/deployments/{identity}/to-sign", tags=["signatures"])
 def to_sign(
-    identity: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
+    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
 ) -> ToSignDocument:
     """What an approval is about to be a signature over: where the memo is, its manifest, the gates, open conditions."""
     document = Local(house, principal.name).to_sign(identity)
@@ -127,7 +127,7 @@ def to_sign(
 
 @router.get("/deployments/{identity}/living-memo", tags=["releases"], response_class=Response, responses=AN_ARCHIVE)
 async def living_memo(
-    identity: Name, house: Installation, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
+    identity: Name, house: InstallationDep, principal: Annotated[Principal, Depends(allowed(Verb.READ))]
 ) -> Response:
     """The memo with what happened since it was signed, as a zip archive; the signed editions are not touched."""
     composed = await run_sync(_living, house, principal.name, identity, limiter=ASSESSING)
@@ -143,7 +143,7 @@ async def living_memo(
 async def rehearse(
     model: Name,
     request: Request,
-    house: Installation,
+    house: InstallationDep,
     principal: Annotated[Principal, Depends(allowed(Verb.REHEARSE))],
 ) -> Document:
     """Rehearse the rollback, by the plan of a dossier folder sent as a zip archive, or of the last release."""
@@ -154,24 +154,26 @@ async def rehearse(
 
 
 @router.get("/export", tags=["audit"], response_class=Response, responses=AN_ARCHIVE)
-def export(house: Installation, _principal: Annotated[Principal, Depends(allowed(Verb.EXPORT))]) -> Response:
+def export(house: InstallationDep, _principal: Annotated[Principal, Depends(allowed(Verb.EXPORT))]) -> Response:
     """The ledger and its files as a zip archive, to be verified offline."""
     return Response(zipped(house.export()), media_type="application/zip")
 
 
-def _carried_out(house: House, actor: str, verb: str, subject: str = "", content: BinaryIO | None = None) -> Document:
+def _carried_out(
+    house: Installation, actor: str, verb: str, subject: str = "", content: BinaryIO | None = None
+) -> Document:
     if content is None:
         return carried_out(house, actor, verb, subject)
     with unpacked(house, content) as folder:
         return carried_out(house, actor, verb, subject, folder=folder)
 
 
-def _composed(house: House, actor: str, content: BinaryIO) -> bytes:
+def _composed(house: Installation, actor: str, content: BinaryIO) -> bytes:
     with unpacked(house, content) as folder, written_folder(house) as out:
         return _archive(carried_out(house, actor, "memo", folder=folder, out=out), out)
 
 
-def _living(house: House, actor: str, identity: str) -> bytes:
+def _living(house: Installation, actor: str, identity: str) -> bytes:
     house.record.deployment(identity)
     with written_folder(house) as out:
         return _archive(carried_out(house, actor, "living_memo", identity, out=out), out)

@@ -13,16 +13,16 @@ from signoff.app.approvals import Signatory
 from signoff.app.signing import Presented
 from signoff.domain.access import Principal
 from signoff.domain.errors import RefusedError
-from signoff.http.access import LEAVING, Installation, allowed, allowed_to_leave
+from signoff.http.access import LEAVING, InstallationDep, allowed, allowed_to_leave
 from signoff.http.idempotency import Command, Expecting, Naming
+from signoff.installation import Installation
 from signoff.ledger.text import encoded
 from signoff.verbs.bodies import Name
 from signoff.verbs.catalogue import Basis, Row
 from signoff.verbs.documents import StatementDocument
 from signoff.verbs.local import Local
-from signoff.wiring import House
 
-HOUSES: Final[dict[Basis, Any]] = {Basis.NOTHING: Installation, Basis.KEY: Naming, Basis.REVISION: Expecting}
+HOUSES: Final[dict[Basis, Any]] = {Basis.NOTHING: InstallationDep, Basis.KEY: Naming, Basis.REVISION: Expecting}
 TAGGED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"headers": {"ETag": {"description": "The revision.", "schema": {"type": "string"}}}}
 }
@@ -50,7 +50,7 @@ def _endpoint(row: Row) -> Callable[..., Any]:
     assert row.carry_out is not None
     carry_out, taken = row.carry_out, signature(row.carry_out).parameters
 
-    def answer(*, house: House, principal: Principal, response: Response, body: Any = None, **given: Any) -> Any:  # noqa: ANN401 - of any row
+    def answer(*, house: Installation, principal: Principal, response: Response, body: Any = None, **given: Any) -> Any:  # noqa: ANN401 - of any row
         asked = given | ({} if body is None else body.arguments()) | {"by": principal}
         if row.is_signed:
             asked["signing"] = _signatory(principal, body)

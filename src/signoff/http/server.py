@@ -17,7 +17,7 @@ from signoff.domain.isolation import Isolation
 from signoff.http.app import create_app
 from signoff.http.connections import connections_of
 from signoff.http.crowd import Crowd
-from signoff.wiring import House
+from signoff.installation import Installation
 
 log = logging.getLogger("signoff.http")
 GRACE_S = 5
@@ -64,7 +64,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(house: House, host: str, port: int) -> None:
+def serve(house: Installation, host: str, port: int) -> None:
     """Answer until stopped by a signal."""
     log_lines()
     crowd = Crowd(house.settings.peers, proxies=house.settings.trusted_proxies, most_open=_open_files())
@@ -89,7 +89,7 @@ def serve(house: House, host: str, port: int) -> None:
     Server(config, crowd).run()
 
 
-def _tell_protection(house: House) -> None:
+def _tell_protection(house: Installation) -> None:
     """Say once what submitted code will not be able to reach, or that it will not be run."""
     try:
         protection = detected(house.sandbox)

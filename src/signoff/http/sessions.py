@@ -17,8 +17,8 @@ from fastapi import Request, Response
 
 from signoff.domain.access import ForbiddenError, Principal
 from signoff.domain.errors import UnavailableError
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical, digest
-from signoff.wiring import House
 
 KIND: Final = "session"
 ENDED: Final = "signed-out"
@@ -70,7 +70,7 @@ class Session:
 
 
 def begin(
-    house: House,
+    house: Installation,
     name: str,
     signed_in_at: datetime | None,
     *,
@@ -93,7 +93,7 @@ def begin(
     return number, session
 
 
-def found(house: House, number: str) -> Session | None:
+def found(house: Installation, number: str) -> Session | None:
     """The session that a number opens."""
     now = house.clock.now()
     content = house.shelf.get(KIND, digest(number.encode()), now)
@@ -103,24 +103,24 @@ def found(house: House, number: str) -> Session | None:
     return None if session.ends_at <= now or _is_ended(house, session, now) else session
 
 
-def extend(house: House, number: str, session: Session) -> None:
+def extend(house: Installation, number: str, session: Session) -> None:
     """Put off the end by idleness; a session that was ended since it was read stays ended."""
     now = house.clock.now()
     house.shelf.prolong(KIND, digest(number.encode()), min(now + IDLE, session.ends_at), now)
 
 
-def end(house: House, number: str) -> None:
+def end(house: Installation, number: str) -> None:
     """Sign out."""
     house.shelf.drop(KIND, digest(number.encode()))
 
 
-def end_all(house: House, name: str) -> None:
+def end_all(house: Installation, name: str) -> None:
     """Sign a person out of every session begun until now."""
     now = house.clock.now()
     house.shelf.put(ENDED, name, now.isoformat().encode(), now + WHOLE)
 
 
-def _is_ended(house: House, session: Session, now: datetime) -> bool:
+def _is_ended(house: Installation, session: Session, now: datetime) -> bool:
     ended = house.shelf.get(ENDED, session.name, now)
     return ended is not None and session.begun_at <= datetime.fromisoformat(ended.decode())
 
@@ -152,25 +152,25 @@ class Seen:
         return session if session is not None and now < min(session.ends_at, extended_at + IDLE) else None
 
 
-def by_bearer(house: House, request: Request, presented: str, *, as_last_known: bool) -> Principal | None:
+def by_bearer(house: Installation, request: Request, presented: str, *, as_last_known: bool) -> Principal | None:
     """Who acts by a session that was handed over to a command line."""
     return _who(house, request, presented.removeprefix(PREFIX), as_last_known=as_last_known)
 
 
-def by_cookie(house: House, request: Request, *, as_last_known: bool) -> Principal | None:
+def by_cookie(house: Installation, request: Request, *, as_last_known: bool) -> Principal | None:
     """Who acts by the cookie of a browser; ForbiddenError for a change that another site may have sent."""
     number = request.cookies.get(cookie_name(house))
     return _who(house, request, number, as_last_known=as_last_known, is_cookie=True) if number else None
 
 
-def of_cookie(house: House, request: Request) -> Session | None:
+def of_cookie(house: Installation, request: Request) -> Session | None:
     """The session of a browser, unless its identity was unbound since."""
     number = request.cookies.get(cookie_name(house))
     session = found(house, number) if number else None
     return session if session is not None and principal_of(house, session) is not None else None
 
 
-def principal_of(house: House, session: Session, *, as_last_known: bool = False) -> Principal | None:
+def principal_of(house: Installation, session: Session, *, as_last_known: bool = False) -> Principal | None:
     """Who acts by a session now; nobody once its identity was unbound."""
     return house.accounts.signed_in(
         session.name,
@@ -198,24 +198,24 @@ def check_origin(request: Request, session: Session) -> None:
         raise ForbiddenError("This request was sent by a page of another site; nothing was done.")
 
 
-def give_cookie(house: House, response: Response, name: str, value: str, seconds: int) -> None:
+def give_cookie(house: Installation, response: Response, name: str, value: str, seconds: int) -> None:
     """A cookie that no script reads and no other site sends along with a form."""
     response.set_cookie(name, value, max_age=seconds, path="/", httponly=True, samesite="lax", secure=is_secure(house))
 
 
-def cookie_name(house: House) -> str:
+def cookie_name(house: Installation) -> str:
     """The cookie's name; behind https browsers themselves pin it to this host."""
     return SECURE_COOKIE if is_secure(house) else COOKIE
 
 
-def is_secure(house: House) -> bool:
+def is_secure(house: Installation) -> bool:
     """Whether people reach this server by https."""
     provider = house.settings.oidc
     return provider is not None and provider.public_url.startswith("https://")
 
 
 def _who(
-    house: House, request: Request, number: str, *, as_last_known: bool, is_cookie: bool = False
+    house: Installation, request: Request, number: str, *, as_last_known: bool, is_cookie: bool = False
 ) -> Principal | None:
     """The person behind a session, as last known when the database does not answer."""
     seen: Seen = request.app.state.seen

@@ -26,9 +26,9 @@ from signoff.app.people import come_in
 from signoff.config.settings import Provider
 from signoff.domain.errors import BadInputError, NotFoundError, UnavailableError
 from signoff.http import sessions
-from signoff.http.access import Installation
+from signoff.http.access import InstallationDep
+from signoff.installation import Installation
 from signoff.ledger.canonical import canonical, digest
-from signoff.wiring import House
 
 KIND: Final = "sign-in"
 TRIES: Final = "sign-in-tries"
@@ -55,7 +55,7 @@ class Identity:
     seen_at: datetime | None
 
 
-def provider_of(house: Installation) -> Provider:
+def provider_of(house: InstallationDep) -> Provider:
     """The identity provider; without one there is no sign-in."""
     if house.settings.oidc is None:
         raise NotFoundError("No identity provider is set up; SIGNOFF_OIDC_ISSUER names one. Tokens work without.")
@@ -68,7 +68,7 @@ AtProvider = Annotated[Provider, Depends(provider_of)]
 @router.get("/sign-in", response_class=Response, status_code=HTTPStatus.SEE_OTHER, responses=REFUSED)
 def sign_in(
     request: Request,
-    house: Installation,
+    house: InstallationDep,
     provider: AtProvider,
     then: str = "/",
     fresh: bool = False,
@@ -105,7 +105,7 @@ def sign_in(
 
 @router.get("/callback", response_class=Response, status_code=HTTPStatus.SEE_OTHER, responses=REFUSED)
 def callback(
-    request: Request, house: Installation, provider: AtProvider, state: str = "", code: str = "", error: str = ""
+    request: Request, house: InstallationDep, provider: AtProvider, state: str = "", code: str = "", error: str = ""
 ) -> Response:
     """Come back from the provider; the state is this browser's own, and works once."""
     _limit(house, request)
@@ -138,7 +138,7 @@ def callback(
 
 
 @router.get("/session")
-def session(request: Request, house: Installation) -> dict[str, object]:
+def session(request: Request, house: InstallationDep) -> dict[str, object]:
     """Who is signed in here, and the token that changes need."""
     known = _session(request, house)
     seen = known.signed_in_at.isoformat() if known.signed_in_at else None
@@ -146,7 +146,7 @@ def session(request: Request, house: Installation) -> dict[str, object]:
 
 
 @router.post("/hand-over")
-def hand_over(request: Request, house: Installation) -> dict[str, object]:
+def hand_over(request: Request, house: InstallationDep) -> dict[str, object]:
     """A session for your command line, as fresh as this one; give it as SIGNOFF_TOKEN."""
     known = _session(request, house)
     sessions.check_origin(request, known)
@@ -162,7 +162,7 @@ def hand_over(request: Request, house: Installation) -> dict[str, object]:
 
 
 @router.post("/sign-out-everywhere")
-def sign_out_everywhere(request: Request, house: Installation) -> JSONResponse:
+def sign_out_everywhere(request: Request, house: InstallationDep) -> JSONResponse:
     """End every session of yours, on every machine."""
     known = _session(request, house)
     sessions.check_origin(request, known)
@@ -173,7 +173,7 @@ def sign_out_everywhere(request: Request, house: Installation) -> JSONResponse:
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, house: Installation) -> JSONResponse:
+def sign_out(request: Request, house: InstallationDep) -> JSONResponse:
     """End this session."""
     sessions.check_origin(request, _session(request, house))
     sessions.end(house, request.cookies[sessions.cookie_name(house)])
@@ -186,7 +186,7 @@ def sign_out(request: Request, house: Installation) -> JSONResponse:
 BY_COOKIE: Final = (session, hand_over, sign_out_everywhere, sign_out)
 
 
-def _invited(house: House, identity: Identity, begun: dict[str, str]) -> str | None:
+def _invited(house: Installation, identity: Identity, begun: dict[str, str]) -> str | None:
     """The first administrator, who comes in by a bootstrap link; None for everybody else."""
     if begun["invited"] == digest(b""):
         return None
@@ -195,14 +195,14 @@ def _invited(house: House, identity: Identity, begun: dict[str, str]) -> str | N
     return name
 
 
-def _session(request: Request, house: House) -> sessions.Session:
+def _session(request: Request, house: Installation) -> sessions.Session:
     known = sessions.of_cookie(house, request)
     if known is None:
         raise HTTPException(HTTPStatus.UNAUTHORIZED, "Nobody is signed in here; begin at /auth/sign-in.")
     return known
 
 
-def _identity(house: House, provider: Provider, code: str, begun: dict[str, str]) -> Identity:
+def _identity(house: Installation, provider: Provider, code: str, begun: dict[str, str]) -> Identity:
     """The code changed into an ID token, and everything about it checked."""
     configuration = _configuration(provider)
     form = {
@@ -275,7 +275,7 @@ def _told(method: str, url: str, **how: Any) -> dict[str, Any]:  # noqa: ANN401 
     return found
 
 
-def _limit(house: House, request: Request) -> None:
+def _limit(house: Installation, request: Request) -> None:
     """So many sign-ins a minute from one address; flags and kills know no such limit."""
     now = house.clock.now()
     address = request.client.host if request.client else "unknown"

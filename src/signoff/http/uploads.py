@@ -25,10 +25,10 @@ from signoff.adapters.archives import unpack
 from signoff.adapters.own_files import make_private, make_private_inside
 from signoff.config.logs import about
 from signoff.domain.errors import BadInputError, UnavailableError
+from signoff.installation import Installation
 from signoff.verbs.child import MODULE, read_answer
 from signoff.verbs.child import Request as Asked
 from signoff.verbs.documents import Document
-from signoff.wiring import House
 
 log = logging.getLogger("signoff.http")
 ARCHIVE: Final = "application/zip"
@@ -47,7 +47,7 @@ MOST_CAUSE: Final = 4000
 
 
 @asynccontextmanager
-async def archive_of(request: Request, house: House) -> AsyncIterator[BinaryIO]:
+async def archive_of(request: Request, house: Installation) -> AsyncIterator[BinaryIO]:
     """The zip archive in a request's body, as a file without a name: it is gone with the process at the latest."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != ARCHIVE:
@@ -62,7 +62,7 @@ async def archive_of(request: Request, house: House) -> AsyncIterator[BinaryIO]:
         spool.close()
 
 
-def _nameless(house: House) -> BinaryIO:
+def _nameless(house: Installation) -> BinaryIO:
     return cast("BinaryIO", TemporaryFile(dir=_folder(house)))
 
 
@@ -110,7 +110,7 @@ class Spool:
 
 
 @contextmanager
-def unpacked(house: House, content: BinaryIO) -> Iterator[Path]:
+def unpacked(house: Installation, content: BinaryIO) -> Iterator[Path]:
     """A folder with the archive's files, gone afterwards."""
     with _room(house) as folder:
         unpack(content, folder)
@@ -118,19 +118,19 @@ def unpacked(house: House, content: BinaryIO) -> Iterator[Path]:
 
 
 @contextmanager
-def written_folder(house: House) -> Iterator[Path]:
+def written_folder(house: Installation) -> Iterator[Path]:
     """A folder that a command may write, not there yet, and gone afterwards."""
     with _room(house) as folder:
         yield folder / "out"
 
 
 @contextmanager
-def _room(house: House) -> Iterator[Path]:
+def _room(house: Installation) -> Iterator[Path]:
     with TemporaryDirectory(dir=_folder(house)) as folder:
         yield Path(folder)
 
 
-def _folder(house: House) -> Path:
+def _folder(house: Installation) -> Path:
     """Where archives and what they hold lie, for the server's own account alone."""
     parent = house.settings.home / "uploads"
     make_private(house.settings.home)
@@ -139,7 +139,13 @@ def _folder(house: House) -> Path:
 
 
 def carried_out(
-    house: House, actor: str, verb: str, subject: str = "", *, folder: Path | None = None, out: Path | None = None
+    house: Installation,
+    actor: str,
+    verb: str,
+    subject: str = "",
+    *,
+    folder: Path | None = None,
+    out: Path | None = None,
 ) -> Document:
     """The document that a verb gives in a process of its own; an error there is raised here as the same error.
 

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from signoff.domain.access import Principal, Verb
 from signoff.domain.errors import BadInputError, NotFoundError
-from signoff.http.access import Installation, allowed
+from signoff.http.access import InstallationDep, allowed
 from signoff.http.idempotency import Command
 from signoff.ledger.text import decoded, encoded
 from signoff.verbs.bodies import Body, Text
@@ -67,7 +67,7 @@ class OptionsDocument(TypedDict):
 
 
 @router.post("/credentials/options")
-def options(house: Installation, principal: Holding) -> OptionsDocument:
+def options(house: InstallationDep, principal: Holding) -> OptionsDocument:
     """What a browser needs to make a credential; the challenge works once."""
     kept = house.authenticators
     challenge, held = kept.ask(principal.name), house.record.people().named(principal.name).credentials
@@ -80,7 +80,7 @@ def options(house: Installation, principal: Holding) -> OptionsDocument:
 
 
 @router.post("/credentials", status_code=201)
-def register(body: RegistrationRequest, house: Installation, principal: Holding) -> CredentialsDocument:
+def register(body: RegistrationRequest, house: InstallationDep, principal: Holding) -> CredentialsDocument:
     """Enrol an authenticator. It counts at once if you held nothing before, else once you have vouched for it."""
     house.authenticators.register(
         principal.name,
@@ -94,7 +94,7 @@ def register(body: RegistrationRequest, house: Installation, principal: Holding)
 
 @router.post("/credentials/{credential}/withdraw")
 def withdraw(
-    credential: str, body: WithdrawalOfCredential, house: Installation, principal: Holding
+    credential: str, body: WithdrawalOfCredential, house: InstallationDep, principal: Holding
 ) -> CredentialsDocument:
     """Let one of your authenticators sign no more."""
     return Local(house, principal.name).withdraw_credential(credential, reason=body.reason)

@@ -21,9 +21,9 @@ from signoff.config.settings import Settings
 from signoff.domain.access import Verb, may_locally
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError, error_of
 from signoff.domain.events import Proof
+from signoff.installation import Installation
 from signoff.verbs.documents import Document
 from signoff.verbs.local import Local
-from signoff.wiring import House
 
 MODULE: Final = "signoff.verbs.child"
 PERMISSIONS: Final = {
@@ -64,7 +64,7 @@ def carry_out(asked: Request) -> Document:
     """The document of the verb; its files are in the folder `out` then."""
     refuse_library_settings()
     known = asked.settings
-    house = House(known, proof=Proof.AUTHENTICATED)
+    house = Installation(known, proof=Proof.AUTHENTICATED)
     house.refuse_open_home()
     if not house.is_sent_for(known.actor):
         raise UnavailableError(

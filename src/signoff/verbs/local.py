@@ -31,6 +31,7 @@ from signoff.domain.installation_policy import may_sign
 from signoff.domain.people import Proposal
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
+from signoff.installation import Installation
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.bodies import SENT
 from signoff.verbs.documents import (
@@ -88,7 +89,6 @@ from signoff.verbs.policy_documents import (
     policy_document,
     policy_proposal_document,
 )
-from signoff.wiring import House
 
 PAGE: Final = 100
 TELLING_S: Final = 5.0
@@ -121,7 +121,7 @@ class PolicyHand:
 class Local:
     """Verbs over a house, in the name of `actor`. Signing verbs take a signatory, or a hand that finds one."""
 
-    house: House
+    house: Installation
     actor: str
 
     def at(self, identity: str, revision: int | None) -> "Local":

@@ -30,9 +30,9 @@ from signoff.config.logs import about
 from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State, age
 from signoff.domain.errors import SignoffError, UnavailableError, described, is_fault
+from signoff.installation import Installation
 from signoff.ports.notices import Severity
 from signoff.ports.store import Effect, StoredStream
-from signoff.wiring import House
 from signoff.worker.backoff import Streak, Streaks, Subject
 from signoff.worker.lanes import Lanes
 
@@ -77,7 +77,7 @@ Act = Callable[[Pass], object]
 class Worker:
     """The background work over a house, in the name of `actor`; with lanes, what may take long is done beside it."""
 
-    house: House
+    house: Installation
     actor: str = "worker"
     lanes: Lanes[Pass] | None = None
     streaks: Streaks = field(default_factory=Streaks)

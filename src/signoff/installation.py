@@ -124,7 +124,7 @@ OBSERVED_WITHIN: Final = timedelta(hours=26)
 
 
 @dataclass(frozen=True)
-class House:
+class Installation:
     """Everything an installation can do, built on first use. `proof` is of the names of those who act by it."""
 
     settings: Settings
@@ -132,9 +132,9 @@ class House:
     undertakings: Undertakings | None = None
     proof: Proof = Proof.UNRECORDED
 
-    def known_by(self, proof: Proof) -> "House":
+    def known_by(self, proof: Proof) -> "Installation":
         """The same installation for those whose names rest on this."""
-        return House(self.settings, self.clock, self.undertakings, proof)
+        return Installation(self.settings, self.clock, self.undertakings, proof)
 
     def refuse_open_home(self) -> None:
         """Refuse a home that others may write to, and what decides something in it and is somebody else's.
@@ -447,7 +447,7 @@ class House:
             shut = UnavailableError(f"The record in {self.settings.home} cannot be opened: {described(error)}.")
         return Record(cast("Store", ShutStore(shut)), self.clock, proof=self.proof)
 
-    def for_request(self, request: Request | None, expected: Expectation | None) -> "House":
+    def for_request(self, request: Request | None, expected: Expectation | None) -> "Installation":
         """The same house for one request: what it does carries its name, and may expect a release at a revision."""
         shared = (
             "store",
@@ -462,7 +462,7 @@ class House:
             "_looks",
             "_baselines",
         )
-        house = House(self.settings, self.clock, self.undertakings, self.proof)
+        house = Installation(self.settings, self.clock, self.undertakings, self.proof)
         house.__dict__.update({name: getattr(self, name) for name in shared})
         house.__dict__["record"] = Record(self.store, self.clock, expected, request, self.undertakings, self.proof)
         return house
