@@ -34,7 +34,7 @@ from signoff.adapters.store_memory import MemoryStore
 from signoff.app.grandfather import Adoption, adopt
 from signoff.app.people import enrol
 from signoff.app.rollback import order_scope
-from signoff.app.rollback_drill import Stage, rehearse
+from signoff.app.rollback_drill import RehearsalSandbox, rehearse
 from signoff.config.settings import settings
 from signoff.domain.access import permitted
 from signoff.domain.events import Occasion, Verdict
@@ -107,7 +107,7 @@ def opened(root: Path) -> Site:
     signatories = tuple(house.signatory(role) for role in ROLES)
     house.policies.confirm(house.policies.propose(POLICY, signatories[0]).id, signatories[1])
     adopt(house.record, Adoption(model=MODEL, version="1.1.0", policy=POLICY, reason="live"), signatories)
-    stage = Stage(
+    stage = RehearsalSandbox(
         store=MemoryStore,
         orders=staged_orders,
         journal=KillFolders(()),

@@ -63,7 +63,7 @@ from signoff.app.package import Publisher
 from signoff.app.policy import Policies
 from signoff.app.record import Expectation, Record, Request
 from signoff.app.rollback import RollbackProcedure
-from signoff.app.rollback_drill import Stage
+from signoff.app.rollback_drill import RehearsalSandbox
 from signoff.app.rollout import Rollout
 from signoff.app.undertaken import Undertakings
 from signoff.config.extensions import Group, gate, maker
@@ -527,9 +527,9 @@ class Installation:
         except SignoffError:
             return False
 
-    def stage(self) -> Stage:
+    def stage(self) -> RehearsalSandbox:
         """Where rehearsals play: nothing of production is touched."""
-        return Stage(
+        return RehearsalSandbox(
             store=MemoryStore,
             orders=staged_orders if self.settings.venue.name == VenueKind.SIMULATED else lambda _: NoVenue(),
             journal=KillFolders(()),

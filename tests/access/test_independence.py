@@ -7,7 +7,7 @@ import release_folder
 from signoff.app.people import enrol
 from signoff.domain.access import Verb
 from signoff.domain.policy import Role
-from signoff.verbs.local import Hand, Local
+from signoff.verbs.local import Local, SignAs
 
 SUBMITTING = frozenset({Verb.SUBMIT, Verb.CHECK})
 
@@ -18,7 +18,7 @@ def firm(house):
     for name, role in (("R. Moreau", Role.RISK_MANAGER), ("A. Berg", Role.CTO)):
         key = house.key_of(name)
         enrol(house.record, name=name, roles=(role,), key_id=key.key_id, public_key=key.public_key, actor="owner")
-    signing = (Hand(role=Role.RISK_MANAGER), Hand(role=Role.CTO))
+    signing = (SignAs(role=Role.RISK_MANAGER), SignAs(role=Role.CTO))
     firm_policy.install(house, people={"risk_manager": "R. Moreau", "cto": "A. Berg"})
     Local(house, "owner").adopt("momentum", "1.1.0", signing, reason="live since 2017")
     return house

@@ -7,7 +7,7 @@ from standing import standing
 
 from signoff.domain.deployment import ENDED, LIVE, State
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.verbs.documents import deployment_document
 
 
@@ -23,7 +23,7 @@ def test_only_a_release_that_trades_has_capital(state):
 def test_no_release_of_a_killed_model_trades_whatever_its_place_in_the_rollout(state):
     release = standing(state)
     said = deployment_document(
-        release, flags(release.model, (release,), Latch(model="m", is_latched=True, kill_count=1))
+        release, flags(release.model, (release,), KillSwitchState(model="m", is_latched=True, kill_count=1))
     )
     assert (said["standing"], said["allocation_pct"]) == ("killed", 0)
     assert said["waits_for"] == "two people to arm it again: signoff rearm m"

@@ -17,7 +17,7 @@ from signoff.cli.main import main
 from signoff.config.settings import settings
 from signoff.domain import events as e
 from signoff.domain.deployment import State
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.live_metrics import live_thresholds, targets, threshold
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.thresholds import Kind
@@ -263,4 +263,4 @@ def kill(house, at=None):
     event = e.Killed(model="m", reason="fat finger", epoch=1)
     change = Change(stream=model_stream("m"), state=None, events=(event,))
     house.record.commit(change, actor="Rae", key="kill", at=at or house.clock.now())
-    assert isinstance(house.record.latch("m"), Latch)
+    assert isinstance(house.record.latch("m"), KillSwitchState)

@@ -23,7 +23,7 @@ from signoff.domain.events import (
     StepDone,
 )
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import Role
 
 
@@ -79,7 +79,7 @@ def test_a_session_is_observed_once():
 
 
 def test_a_latched_model_does_not_advance():
-    latch = Latch(model="m", is_latched=True, kill_count=1, reason="smoke")
+    latch = KillSwitchState(model="m", is_latched=True, kill_count=1, reason="smoke")
     with refused_by("kill_latch"):
         decisions.advance(lived(shadowing(), 7), INTACT, latch, NOW)
 
@@ -127,7 +127,7 @@ def test_flags_follow_the_state_and_nothing_else():
 
 
 def test_a_latch_turns_every_flag_off_whatever_the_state():
-    read = flags("m", [limited()], Latch(model="m", revision=1, is_latched=True, kill_count=1))
+    read = flags("m", [limited()], KillSwitchState(model="m", revision=1, is_latched=True, kill_count=1))
     assert (read.enabled, read.allocation_pct, read.state) == (False, 0, "killed")
 
 

@@ -10,11 +10,11 @@ from signoff.domain.deployment import LIVE, State
 from signoff.domain.flag_notices import Format, NoControlError, control_in, read_control
 from signoff.domain.flags import InvalidContext, answer, closed, killed, off
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import ChampionShare, PhasePolicy
 
 OFF = (False, 0, False)
-LATCHED = Latch(model="m", revision=1, is_latched=True, kill_count=1)
+LATCHED = KillSwitchState(model="m", revision=1, is_latched=True, kill_count=1)
 
 
 def release(version, state, *, days=0, **changed):

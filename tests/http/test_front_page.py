@@ -15,7 +15,7 @@ from signoff.domain.access import Duty, Principal
 from signoff.domain.deployment import State
 from signoff.domain.events import PauseReason
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import Role
 from signoff.http.home import duties, lines
 
@@ -156,7 +156,7 @@ def test_an_override_waits_for_those_who_may_take_responsibility():
 
 
 def test_arming_waits_for_a_second_person_and_not_for_the_first():
-    latch = Latch(model="m", is_latched=True, kill_count=1, reason="smoke", killed_by="Kim")
+    latch = KillSwitchState(model="m", is_latched=True, kill_count=1, reason="smoke", killed_by="Kim")
     killed = Known(standing(State.FULL), latch)
     assert [duty.address for duty in duties(killed, RISK)] == ["/rearm/m"]
     signed = replace(latch, rearm_signatures=(replace(signature(Role.RISK_MANAGER), person="Rae"),))
@@ -185,7 +185,7 @@ CUT = {"pause_reasons": (PauseReason.SILENCE,), "cut": "capital cut to 0% after 
 
 @pytest.mark.parametrize("state", [State.ROLLING_BACK, State.ROLLBACK_STUCK, State.ROLLED_BACK, State.SUPERSEDED])
 @pytest.mark.parametrize(
-    "latch", [None, Latch(model="m", is_latched=True, kill_count=1, reason="smoke", killed_by="Kim")]
+    "latch", [None, KillSwitchState(model="m", is_latched=True, kill_count=1, reason="smoke", killed_by="Kim")]
 )
 def test_silence_is_no_cause_of_what_a_rollback_or_a_kill_holds_off(state, latch):
     """Silence had cut the capital before; it is not why the model is off now."""

@@ -21,7 +21,7 @@ from signoff.domain.access import Verb
 from signoff.domain.errors import RefusedError
 from signoff.domain.policy import Role
 from signoff.ledger.text import decoded
-from signoff.verbs.local import Local, PolicyHand
+from signoff.verbs.local import Local, SignPolicyAs
 
 FIRM = firm_policy.FILE.read_text()
 ZIP = {"content-type": "application/zip"}
@@ -240,7 +240,7 @@ class TestTwoPeople:
         key = house.key_of("rmoreau")
         enrol(house.record, name="rmoreau", roles=(Role.CTO,), key_id=key.key_id, public_key=key.public_key, actor="t")
         with pytest.raises(Exception, match="another person"):
-            Local(house, "rmoreau").confirm_policy(made["proposal"], PolicyHand(person="rmoreau"))
+            Local(house, "rmoreau").confirm_policy(made["proposal"], SignPolicyAs(person="rmoreau"))
         said = desks["cto"].ok("policy", "decline", made["proposal"])
         assert said["declined_by"] == PEOPLE["cto"]
 

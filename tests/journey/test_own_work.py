@@ -21,7 +21,7 @@ from signoff.domain.policy import Doubt, Role
 from signoff.installation import Installation
 from signoff.ledger.replay import replay
 from signoff.ledger.verification import verify_export
-from signoff.verbs.local import Hand, Local
+from signoff.verbs.local import Local, SignAs
 
 pytestmark = pytest.mark.usefixtures("unprinted")
 MOREAU, YAMADA = PEOPLE["risk_manager"], PEOPLE["cto"]
@@ -42,7 +42,7 @@ class Firm:
             self.enrol(Role(role), name, logins=("rmoreau", "r.moreau@example.com") if name == MOREAU else ())
         firm_policy.install(self.house)
         live = Local(self.house, "t")
-        live.adopt("momentum", "1.1.0", (Hand(role=RISK), Hand(role=Role.CTO)), reason="live before")
+        live.adopt("momentum", "1.1.0", (SignAs(role=RISK), SignAs(role=Role.CTO)), reason="live before")
 
     def enrol(self, role, name, *, logins=()):
         key = self.house.key_of(name)

@@ -27,7 +27,7 @@ from signoff.app.package import Edition
 from signoff.app.people import enrol
 from signoff.app.record import Record
 from signoff.app.rollback import RollbackProcedure, order_scope
-from signoff.app.rollback_drill import Stage, rehearse
+from signoff.app.rollback_drill import RehearsalSandbox, rehearse
 from signoff.app.rollout import Rollout
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.errors import NotFoundError
@@ -366,7 +366,7 @@ class Installation:
         return self.approvals.submit(Path(release.identity), release, actor="Quinn")
 
     def rehearse(self, model, **named):
-        stage = Stage(
+        stage = RehearsalSandbox(
             store=MemoryStore,
             orders=_staged,
             journal=KillFolders(()),

@@ -15,7 +15,7 @@ from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import IllegalHistoryError, State, evolve
 from signoff.domain.flag_notices import Format, control_in, read_control
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import Policy, SilencePolicy
 from signoff.domain.silence import outlook, rule
 from signoff.domain.trading import trading
@@ -90,7 +90,7 @@ def test_one_person_brings_the_approved_share_back_once_the_model_is_heard():
     with pytest.raises(GuardError, match="5 sessions without conclusive data up to 2019-01-07: no data"):
         decisions.resume(silent, e.PauseReason.SILENCE, "n")
     heard = lived(silent, "good", begin=5)
-    latched = Latch(model="m", is_latched=True, kill_count=1, reason="orders")
+    latched = KillSwitchState(model="m", is_latched=True, kill_count=1, reason="orders")
     with pytest.raises(GuardError, match="guard 'kill_latch'"):
         decisions.resume(heard, e.PauseReason.SILENCE, "n", latched)
     state = after(heard, *decisions.resume(heard, e.PauseReason.SILENCE, "feed mended"))
@@ -193,7 +193,7 @@ def test_silence_is_no_reason_of_a_version_that_is_on_its_way_back():
 
 def test_a_kill_and_a_rollback_hold_off_a_version_that_silence_cut_and_are_the_reason_then():
     champion, candidate = beside(State.ROLLING_BACK, "none", "none")
-    latched = Latch(model="m", is_latched=True, kill_count=1, reason="orders")
+    latched = KillSwitchState(model="m", is_latched=True, kill_count=1, reason="orders")
     for told in (flags("m", [champion], latched), flags("m", [champion, candidate], None)):
         assert (told.enabled, told.for_version("1").enabled, told.reason) == (False, False, "")
 

@@ -6,7 +6,7 @@ from cast_of_six import PEOPLE
 
 from signoff.adapters.documents import load_policy
 from signoff.domain.policy import Role
-from signoff.verbs.local import Local, PolicyHand
+from signoff.verbs.local import Local, SignPolicyAs
 
 FILE = Path(__file__).parents[2] / "examples" / "momentum" / "policy.yaml"
 MAKERS = ("risk_manager", "cto")
@@ -18,7 +18,7 @@ def install(house, file=FILE, by=MAKERS, people=PEOPLE):
     standing = house.policies.standing()
     if standing.in_force.floor.is_confirmed and standing.in_force.policy == policy:
         return policy
-    first, second = (PolicyHand(role=Role(role), person=people[role]) for role in by)
+    first, second = (SignPolicyAs(role=Role(role), person=people[role]) for role in by)
     if not standing.proposals:
         local.propose_policy(file, first)
     local.confirm_policy(None, second)

@@ -12,7 +12,7 @@ from working_registry import WorkingRegistry
 
 from signoff.domain.policy import Role
 from signoff.installation import Installation
-from signoff.verbs.local import Hand, Local
+from signoff.verbs.local import Local, SignAs
 
 OVERRIDING = ("head_of_trading", "cto")
 TIER = "\n  webauthn_roles: [risk_manager]\n"
@@ -45,7 +45,7 @@ def awaiting(house, folder):
     local = Local(house, "t")
     identity = local.submit(folder, policy)["deployment"]
     for role in OVERRIDING:
-        local.override(identity, Hand(role=Role(role)), reason="a test of the procedure")
+        local.override(identity, SignAs(role=Role(role)), reason="a test of the procedure")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Installation, "registry", property(lambda _: WorkingRegistry()))
         assert local.rehearse("momentum", folder)["within_budget"]

@@ -12,7 +12,7 @@ from signoff.domain.policy import Role, Tier
 from signoff.http import sessions
 from signoff.ledger.replay import replay
 from signoff.ledger.verification import verify_export
-from signoff.verbs.local import Hand, Local
+from signoff.verbs.local import Local, SignAs
 
 if os.environ.get("CI"):
     from playwright import sync_api
@@ -134,7 +134,7 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(page, 
     assert approval.conditions == ("daily review in the limited phase",)
     for role in PEOPLE:
         if role != "risk_manager":
-            Local(house, "t").approve(release, Hand(role=Role(role)))
+            Local(house, "t").approve(release, SignAs(role=Role(role)))
     memo = house.releases.read(release, "approved")["deployment_memo.md"].decode()
     signed = {
         name: line for line in memo.splitlines() for name in PEOPLE.values() if f"| {name} |" in line and "…" in line
@@ -151,7 +151,7 @@ def test_a_release_is_approved_with_an_authenticator_and_the_memo_says_so(page, 
 def test_a_killed_model_is_armed_again_with_authenticators_alone(page, firm):
     """Two people, each with a credential of their own; an authenticator that does not know its holder signs nothing."""
     house = firm.house
-    signing = (Hand(role=Role.HEAD_OF_TRADING), Hand(role=Role.CTO))
+    signing = (SignAs(role=Role.HEAD_OF_TRADING), SignAs(role=Role.CTO))
     Local(house, "t").adopt("carry", "3.1.0", signing, reason="a model that no other test has")
     session, authenticator = add_authenticator(page)
     Local(house, "t").kill("carry", reason="orders at ten times the size")

@@ -23,7 +23,7 @@ from signoff.domain.events import Killed
 from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, control_in
 from signoff.domain.flags import KILLED, Flags, killed, off
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical
 from signoff.ledger.codec import decode, decode_state
@@ -54,7 +54,7 @@ class Reading:
     """
 
     size: int
-    states: Mapping[str, Deployment | Latch]
+    states: Mapping[str, Deployment | KillSwitchState]
     recorded: frozenset[str]
     over: frozenset[str] = frozenset()
 
@@ -67,7 +67,7 @@ class FlagCache:
         self._boot, self._began = uuid4().hex, record.clock.monotonic()
         self._lock, self._reading = Lock(), Lock()
         self._size = -1
-        self._states: dict[str, Deployment | Latch] = {}
+        self._states: dict[str, Deployment | KillSwitchState] = {}
         self._streams: dict[str, set[str]] = {}
         self._pending: dict[str, Kill] = {}
         self._wide: dict[str, Kill] = {}
@@ -122,16 +122,18 @@ class FlagCache:
         with self._lock:
             states = tuple(self._states.values())
         releases = {state.id: state.model for state in states if isinstance(state, Deployment)}
-        rehearsed = {state.model for state in states if isinstance(state, Latch) and state.rehearsal is not None}
+        rehearsed = {
+            state.model for state in states if isinstance(state, KillSwitchState) and state.rehearsal is not None
+        }
         found = recognition(name, releases, frozenset(rehearsed))
         is_fresh = self.is_known and (age_s := self.age_s) is not None and age_s <= FRESH_S
         return found if is_fresh or found.is_known else replace(found, is_known=None, models=None)
 
-    def latch(self, model: str) -> Latch | None:
+    def latch(self, model: str) -> KillSwitchState | None:
         """A model's latch as the record had it last; a kill that is in force may be ahead of it."""
         with self._lock:
             found = self._states.get(model_stream(model))
-            return found if isinstance(found, Latch) else None
+            return found if isinstance(found, KillSwitchState) else None
 
     def ordered(self) -> tuple[Kill, ...]:
         """Kills that are in force and that the record, as it was read last, does not hold."""
@@ -288,7 +290,7 @@ class FlagCache:
             over = frozenset(self._over)
             doubtful = self._pending.keys() - (self._asked if self._size >= 0 else set[str]())
         recorded = {identity for identity in doubtful if store.request_of(recorded_as(identity)) is not None}
-        size, known, moved = store.size(), self._states, dict[str, Deployment | Latch]()
+        size, known, moved = store.size(), self._states, dict[str, Deployment | KillSwitchState]()
         is_anew = not 0 <= self._size <= size
         if is_anew:
             known = moved = self._every_state()
@@ -303,12 +305,12 @@ class FlagCache:
             is_held = is_anew and before is not None and told.revision <= before.revision
             if told.stream.startswith((DEPLOYMENT, MODEL)) and not is_held:
                 state = fold_of(told.stream)(before, told)
-                assert isinstance(state, Deployment | Latch)
+                assert isinstance(state, Deployment | KillSwitchState)
                 moved[told.stream] = state
         self._asked |= doubtful
         return Reading(size, moved, frozenset(recorded), over)
 
-    def _recorded_parts(self, states: Iterable[Deployment | Latch]) -> set[str]:
+    def _recorded_parts(self, states: Iterable[Deployment | KillSwitchState]) -> set[str]:
         """The parts of pending kills of many models that were recorded before this board first read these states."""
         released: dict[str, list[Deployment]] = {}
         for state in states:
@@ -318,12 +320,12 @@ class FlagCache:
         parts = (k.part(model).id for k in wide for model, mine in released.items() if k.covers(model, desks(mine)))
         return {part for part in parts if self._record.store.request_of(recorded_as(part)) is not None}
 
-    def _every_state(self) -> dict[str, Deployment | Latch]:
-        found: dict[str, Deployment | Latch] = {}
+    def _every_state(self) -> dict[str, Deployment | KillSwitchState]:
+        found: dict[str, Deployment | KillSwitchState] = {}
         for stored in self._record.store.streams(DEPLOYMENT):
             found[stored.stream] = decode_state(Deployment, stored.state)
         for stored in self._record.store.streams(MODEL):
-            found[stored.stream] = decode_state(Latch, stored.state)
+            found[stored.stream] = decode_state(KillSwitchState, stored.state)
         return found
 
     def _kept(self, reading: Reading) -> tuple[str, ...]:
@@ -352,7 +354,7 @@ class FlagCache:
         for model in sorted(models):
             states = [self._states[stream] for stream in self._streams.get(model, ())]
             released = [state for state in states if isinstance(state, Deployment)]
-            said = flags(model, released, next((state for state in states if isinstance(state, Latch)), None))
+            said = flags(model, released, next((state for state in states if isinstance(state, KillSwitchState)), None))
             if kills[model]:
                 said = killed(said, kills[model])
             if self._told.get(model) != said:

@@ -32,7 +32,7 @@ from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, Tam
 from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
@@ -434,7 +434,7 @@ class KillSwitch:
         if self.record.store.request_of(key) is not None:
             return  # by a process that died before it could say so, and with another count than would be next now
         model = written_out(kill.model)  # what no database can hold must not keep a kill from ever being recorded
-        latch = self.record.latch(model) or Latch(model=model)
+        latch = self.record.latch(model) or KillSwitchState(model=model)
         event = Killed(model=model, reason=kill.reason, epoch=latch.kill_count + 1, kill=kill.id)
         actor = self._actor(kill)
         self.record.commit(
@@ -502,7 +502,7 @@ class KillSwitch:
     def _held_to(self, live: tuple[Deployment, ...]) -> Policy:
         return live[-1].policy if live else self.policy()
 
-    def _latched(self, model: str, person: str) -> Latch:
+    def _latched(self, model: str, person: str) -> KillSwitchState:
         latch = self.record.latch(model)
         if ordered(self.record, self.journal, model) is not None:
             raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
@@ -516,7 +516,7 @@ class KillSwitch:
             )
         return latch
 
-    def _standing(self, latch: Latch) -> tuple[Signature, ...]:
+    def _standing(self, latch: KillSwitchState) -> tuple[Signature, ...]:
         """The signatures for arming that still count: not expired, by people who hold their role and key today."""
         people, now = self.record.people().by_name, self.record.now()
         return tuple(
@@ -538,11 +538,11 @@ class KillSwitch:
             )
         return tuple(d for d in released if d.state in LIVE)
 
-    def rearm(self, model: str, signatory: Signatory, *, reason: str) -> Latch:
+    def rearm(self, model: str, signatory: Signatory, *, reason: str) -> KillSwitchState:
         """Sign for arming again; the second person's signature arms."""
         if self.record.was_carried_out():
             self.lift_armed()
-            return self.record.latch(model) or Latch(model=model)
+            return self.record.latch(model) or KillSwitchState(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
         _may_arm(signatory.role)
         policy = self._held_to(live)
@@ -583,7 +583,7 @@ class KillSwitch:
 
     def _commit(
         self,
-        latch: Latch,
+        latch: KillSwitchState,
         events: tuple[RearmSigned | Rearmed, ...],
         live: tuple[Deployment, ...],
         *,
@@ -656,7 +656,7 @@ def _page(kill: Kill, subject: str, text: str, channel: str) -> Effect:
     )
 
 
-def lifting(latch: Latch) -> Effect:
+def lifting(latch: KillSwitchState) -> Effect:
     """What follows from arming at the broker; in the commit that arms, so that a crash cannot leave it undone."""
     return Effect(identity=f"{LIFT}:{latch.model}:{latch.kill_count}", kind=LIFT, payload=latch.model.encode())
 

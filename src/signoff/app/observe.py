@@ -17,7 +17,7 @@ from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment, State, foreseen
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
 from signoff.domain.events import AnyEvent, CapitalCut, Observed, Reinstated
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.live_metrics import LIVE_METRICS, Table, cause
 from signoff.domain.monitoring import explain, interim, observe
 from signoff.domain.silence import in_sessions, outlook
@@ -310,7 +310,7 @@ class Watch:
         )
 
 
-def _told(state: Deployment, events: tuple[AnyEvent, ...], latch: Latch | None = None) -> tuple[Effect, ...]:
+def _told(state: Deployment, events: tuple[AnyEvent, ...], latch: KillSwitchState | None = None) -> tuple[Effect, ...]:
     """What people are told of a day: what is critical, unknown or missing once it changes, and every cut of capital.
 
     A cut of a killed model calls nobody: it trades nothing.

@@ -18,7 +18,7 @@ from signoff.domain.events import AnyEvent, Proof, Recorded
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.installation_policy import InstallationPolicy
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.people import People
 from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical, digest
@@ -165,7 +165,7 @@ class Record:
     def recognised(self, name: str) -> Recognition:
         """Whether a model of this name has a release or a rehearsal here; a kill alone makes no name known."""
         released = self.store.streams("deployment/")
-        latches = (decode_state(Latch, stored.state) for stored in self.store.streams("model/"))
+        latches = (decode_state(KillSwitchState, stored.state) for stored in self.store.streams("model/"))
         rehearsed = frozenset(latch.model for latch in latches if latch.rehearsal is not None)
         models = {stored.stream.partition("/")[2]: _release(stored.state).model for stored in released}
         return recognition(name, models, rehearsed)
@@ -173,18 +173,18 @@ class Record:
     def halted(self) -> tuple[str, ...]:
         """Every model that is killed or on its way back, by name."""
         leaving = {d.model for d in self.in_states(*RETREATING)}
-        latches = (decode_state(Latch, s.state) for s in self.store.streams("model/"))
+        latches = (decode_state(KillSwitchState, s.state) for s in self.store.streams("model/"))
         return tuple(sorted(leaving | {latch.model for latch in latches if latch.is_latched}))
 
     def killed(self) -> dict[str, str]:
         """Every model that is killed, also one of which there is no release: by whom, and why."""
-        latches = (decode_state(Latch, stored.state) for stored in self.store.streams(model_stream("")))
+        latches = (decode_state(KillSwitchState, stored.state) for stored in self.store.streams(model_stream("")))
         return {latch.model: f"{latch.killed_by}: {latch.reason}" for latch in latches if latch.is_latched}
 
-    def latch(self, model: str) -> Latch | None:
+    def latch(self, model: str) -> KillSwitchState | None:
         """The kill latch of a model, None where nothing was ever killed or rehearsed."""
         found = self.store.load(model_stream(model))
-        return None if found is None else decode_state(Latch, found.state)
+        return None if found is None else decode_state(KillSwitchState, found.state)
 
     def people(self) -> People:
         """Who may sign."""
@@ -206,7 +206,9 @@ class Record:
         for stored in self.store.streams("deployment/", models=models):
             released = _release(stored.state)
             mine[released.model].append(released)
-        latches = {s.stream: decode_state(Latch, s.state) for s in self.store.streams("model/", models=models)}
+        latches = {
+            s.stream: decode_state(KillSwitchState, s.state) for s in self.store.streams("model/", models=models)
+        }
         return {model: flags(model, released, latches.get(model_stream(model))) for model, released in mine.items()}
 
     def history(self, stream: str | None = None) -> tuple[Recorded, ...]:
@@ -292,7 +294,7 @@ def _append(change: Change, *, at: datetime, actor: str) -> Append:
         expected_revision=revision,
         events=change.events,
         state=encode_state(state),
-        model=state.model if isinstance(state, Deployment | Latch) else "",
+        model=state.model if isinstance(state, Deployment | KillSwitchState) else "",
         label=state.state.value if isinstance(state, Deployment) else "",
     )
 

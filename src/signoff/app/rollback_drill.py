@@ -47,7 +47,7 @@ from signoff.ports.venue import OrderHalt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class RehearsalSandbox:
     """Where a rehearsal plays: a record of its own, orders that nobody will fill, no kills."""
 
     store: Callable[[], Store]
@@ -107,7 +107,7 @@ class StagedRegistry:
 
 def rehearse(
     record: Record,
-    stage: Stage,
+    stage: RehearsalSandbox,
     *,
     model: str,
     policy: Policy,
@@ -158,7 +158,9 @@ class _Played:
     because: str
 
 
-def _played(record: Record, stage: Stage, opened: Opened, champion: Deployment | None, actor: str) -> _Played:
+def _played(
+    record: Record, stage: RehearsalSandbox, opened: Opened, champion: Deployment | None, actor: str
+) -> _Played:
     """The rollback; commits are part of each step's time, and the first counts from the trigger on."""
     scratch, clock, staged, model = Record(stage.store(), record.clock), record.clock, opened.deployment, opened.model
     _stage(scratch, opened, champion, actor)

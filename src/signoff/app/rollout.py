@@ -13,7 +13,7 @@ from signoff.app.signing import sign_start
 from signoff.domain import decisions
 from signoff.domain.deployment import CANDIDATE, Deployment, State
 from signoff.domain.events import AnyEvent, ApprovalsVoided, PauseReason, Phase, PhaseEntered, Superseded
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.profiles import Pinned
 from signoff.ports.signing import Signer
 from signoff.ports.store import Effect
@@ -81,7 +81,7 @@ class Rollout:
         state = self.record.deployment(identity)
         self._advanced(state, self.record.latch(state.model))
 
-    def _advanced(self, state: Deployment, latch: Latch | None) -> tuple[AnyEvent, ...]:
+    def _advanced(self, state: Deployment, latch: KillSwitchState | None) -> tuple[AnyEvent, ...]:
         candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
         first = candidates[0] if candidates else None
         return decisions.advance(state, self.approvals.package(state), latch, self.record.now(), first=first)
@@ -146,7 +146,7 @@ class Rollout:
         )
 
 
-def _seen(state: Deployment, latch: Latch | None) -> tuple[tuple[str, int], ...]:
+def _seen(state: Deployment, latch: KillSwitchState | None) -> tuple[tuple[str, int], ...]:
     """The kill latch as it was decided upon: a kill that is recorded meanwhile comes first."""
     return ((model_stream(state.model), latch.revision if latch else 0),)
 

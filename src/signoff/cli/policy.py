@@ -15,7 +15,7 @@ from signoff.domain.access import Verb
 from signoff.domain.errors import BadInputError
 from signoff.domain.policy import Role
 from signoff.verbs.documents import Document
-from signoff.verbs.local import PolicyHand
+from signoff.verbs.local import SignPolicyAs
 
 policy_app = typer.Typer(
     name="policy", help="The installation's policy, which every release is held to.", no_args_is_help=True
@@ -116,8 +116,8 @@ def template(
     )
 
 
-def _hand(session: Session, role: Role | None, key: Path | None) -> PolicyHand:
-    return PolicyHand(role=role, person=session.person, key=key)
+def _hand(session: Session, role: Role | None, key: Path | None) -> SignPolicyAs:
+    return SignPolicyAs(role=role, person=session.person, key=key)
 
 
 def _shown(document: Document) -> tuple[str, ...]:

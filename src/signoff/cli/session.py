@@ -34,7 +34,7 @@ from signoff.domain.policy import Role
 from signoff.installation import Installation
 from signoff.verbs.catalogue import Verbs
 from signoff.verbs.documents import Document
-from signoff.verbs.local import Hand, Local
+from signoff.verbs.local import Local, SignAs
 from signoff.verbs.remote import Remote
 
 # What takes risk away: nothing holds it up.
@@ -145,9 +145,9 @@ class Session:
         if self._remote is not None:
             self._remote.client.close()
 
-    def hand(self, role: Role, key: Path | None = None) -> Hand:
+    def hand(self, role: Role, key: Path | None = None) -> SignAs:
         """In which role, and with whose key, this command signs."""
-        return Hand(role=role, person=self.person, key=key)
+        return SignAs(role=role, person=self.person, key=key)
 
     def key_path(self, person: str) -> Path:
         """Where a person's private key is kept on this machine."""

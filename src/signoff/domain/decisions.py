@@ -24,7 +24,7 @@ from signoff.domain.deployment import (
 )
 from signoff.domain.errors import RefusedError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Certification, Policy, Role
 from signoff.domain.profiles import Pinned
@@ -165,7 +165,7 @@ def meet_condition(state: Deployment, role: Role, condition: str, person: str, n
 def start(
     state: Deployment,
     package: Package,
-    latch: Latch | None,
+    latch: KillSwitchState | None,
     now: datetime,
     *,
     deployer: e.DeployerSigned | None = None,
@@ -283,7 +283,12 @@ def mark_done(state: Deployment, item: str, person: str, note: str) -> tuple[Any
 
 
 def advance(
-    state: Deployment, package: Package, latch: Latch | None, now: datetime, *, first: Deployment | None = None
+    state: Deployment,
+    package: Package,
+    latch: KillSwitchState | None,
+    now: datetime,
+    *,
+    first: Deployment | None = None,
 ) -> tuple[AnyEvent, ...]:
     """From shadow to limited, from limited to full, when every condition holds.
 
@@ -330,7 +335,9 @@ def pause(state: Deployment, reason: PauseReason, note: str) -> tuple[AnyEvent, 
     return () if reason in state.pause_reasons else (e.Paused(reason=reason, note=note),)
 
 
-def resume(state: Deployment, reason: PauseReason, note: str, latch: Latch | None = None) -> tuple[AnyEvent, ...]:
+def resume(
+    state: Deployment, reason: PauseReason, note: str, latch: KillSwitchState | None = None
+) -> tuple[AnyEvent, ...]:
     """Take one reason for the pause away; of silence, once the model is heard again, which restores its capital."""
     if state.state not in LIVE:
         raise GuardError("state", f"the release is {state.state.value}; only a live one can be resumed.")
@@ -342,7 +349,7 @@ def resume(state: Deployment, reason: PauseReason, note: str, latch: Latch | Non
     return (e.Resumed(reason=reason, note=note),)
 
 
-def _heard_again(state: Deployment, latch: Latch | None) -> None:
+def _heard_again(state: Deployment, latch: KillSwitchState | None) -> None:
     if latch is not None and latch.is_latched:
         raise GuardError("kill_latch", f"{state.model} was killed ({latch.reason}); re-arm it first, with two people.")
     if not state.is_heard:
@@ -611,7 +618,7 @@ def _expired(state: Deployment, now: datetime) -> str | None:
     return next((s.person for s in state.approvals if not approval_is_valid(s, state.manifest, now)), None)
 
 
-def _free_to_trade(state: Deployment, latch: Latch | None, now: datetime, phase: Phase) -> None:
+def _free_to_trade(state: Deployment, latch: KillSwitchState | None, now: datetime, phase: Phase) -> None:
     if latch is not None and latch.is_latched:
         raise GuardError("kill_latch", f"{state.model} was killed ({latch.reason}); re-arm it first, with two people.")
     if state.missing_roles and not state.was_adopted:

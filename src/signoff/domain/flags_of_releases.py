@@ -5,14 +5,14 @@ from typing import Final
 
 from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State, age
 from signoff.domain.flags import NO_KILL, WHOLE_PCT, Flags, FlagsRevision, Share, alone, held_off, killed
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import ChampionShare
 
 # Of several releases of one version, the one that is furthest in its rollout decides.
 _FURTHEST: Final = (State.FULL, State.LIMITED, State.SHADOW)
 
 
-def flags(model: str, deployments: Sequence[Deployment], latch: Latch | None) -> Flags:
+def flags(model: str, deployments: Sequence[Deployment], latch: KillSwitchState | None) -> Flags:
     """The flags of a model from all of its deployments, in whatever order they come, and its latch.
 
     Latched, rolling back or stuck: every version is off. Otherwise the state of each version's release decides, and its

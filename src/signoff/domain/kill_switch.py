@@ -14,7 +14,7 @@ from signoff.domain.rollback_drill import Rehearsal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latch:
+class KillSwitchState:
     """`kill_count` grows with every kill; an order made under a smaller count is refused."""
 
     model: str
@@ -31,10 +31,10 @@ class Latch:
 FEWEST: Final = 2
 
 
-def evolve_latch(state: Latch | None, recorded: e.Recorded) -> Latch:
+def evolve_latch(state: KillSwitchState | None, recorded: e.Recorded) -> KillSwitchState:
     """The latch after one more event of its stream."""
     model = recorded.stream.partition("/")[2]
-    latch = state or Latch(model=model)
+    latch = state or KillSwitchState(model=model)
     if recorded.revision != latch.revision + 1:
         message = f"revision {recorded.revision} of {recorded.stream} follows {latch.revision}"
         raise IllegalHistoryError(message)

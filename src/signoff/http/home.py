@@ -23,7 +23,7 @@ from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
 from signoff.domain.flags import Flags, Share
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
 from signoff.domain.trading import trading
@@ -214,7 +214,7 @@ def lines(board: FlagCache) -> tuple[Line, ...]:
     return tuple(_line(flags, under.get(model, []), board.latch(model), pending) for model, flags in told.items())
 
 
-def _line(flags: Flags, releases: list[Deployment], latch: Latch | None, pending: dict[str, str]) -> Line:
+def _line(flags: Flags, releases: list[Deployment], latch: KillSwitchState | None, pending: dict[str, str]) -> Line:
     because = pending.get(flags.model) or (f"{latch.killed_by}: {latch.reason}" if latch and latch.is_latched else "")
     return Line(
         model=flags.model,
@@ -272,7 +272,7 @@ def duties(board: FlagCache, principal: Principal) -> tuple[Duty, ...]:
     return (*asked, *(Duty(address=f"/rearm/{model}", words=f"{model} was killed; arm it again") for model in armed))
 
 
-def _may_arm(latch: Latch | None, principal: Principal) -> bool:
+def _may_arm(latch: KillSwitchState | None, principal: Principal) -> bool:
     is_able = bool(principal.roles) and Verb.REARM in permitted(principal.duties)
     return is_able and latch is not None and latch.is_latched and not _has_signed(latch.rearm_signatures, principal)
 

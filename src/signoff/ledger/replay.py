@@ -6,11 +6,11 @@ from typing import Final
 from signoff.domain.deployment import Deployment, evolve
 from signoff.domain.events import Recorded
 from signoff.domain.installation_policy import InstallationPolicy, evolve_policy
-from signoff.domain.kill_switch import Latch, evolve_latch
+from signoff.domain.kill_switch import KillSwitchState, evolve_latch
 from signoff.domain.people import People, evolve_people
 from signoff.ledger.codec import encode_state
 
-State = Deployment | Latch | People | InstallationPolicy
+State = Deployment | KillSwitchState | People | InstallationPolicy
 PEOPLE: Final = "people"
 POLICY: Final = "policy"
 

@@ -27,7 +27,7 @@ from signoff.domain.policy import Role
 from signoff.verbs import bodies, documents
 from signoff.verbs.bodies import Body, Limit, Name
 from signoff.verbs.documents import Document, IssuedTokenDocument
-from signoff.verbs.local import PAGE, Hand, Local, PolicyHand
+from signoff.verbs.local import PAGE, Local, SignAs, SignPolicyAs
 from signoff.verbs.policy_documents import DeclinedPolicyDocument, PolicyDocument
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -261,7 +261,7 @@ class Verbs(Protocol):
         """Assess a folder and open its release."""
 
     @routed(Verb.OVERRIDE, "POST /deployments/{identity}/overrides", body=bodies.SignatureRequest, **SIGNED)
-    def override(self, identity: str, signing: Hand, *, reason: str) -> Document:
+    def override(self, identity: str, signing: SignAs, *, reason: str) -> Document:
         """Take responsibility for the gates that block; two people, and a sign-in of the last minutes."""
 
     @routed(Verb.READ, "GET /deployments/{identity}/to-sign", **BY_HAND)
@@ -270,7 +270,7 @@ class Verbs(Protocol):
 
     @routed(Verb.APPROVE, "POST /deployments/{identity}/approvals", body=bodies.SignatureRequest, **SIGNED)
     def approve(
-        self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = (), manifest: str | None = None
+        self, identity: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
     ) -> Document:
         """Sign the manifest in a role; with conditions, the approval is conditional.
 
@@ -278,15 +278,15 @@ class Verbs(Protocol):
         """
 
     @routed(Verb.REJECT, "POST /deployments/{identity}/rejections", body=bodies.SignatureRequest, **SIGNED)
-    def reject(self, identity: str, signing: Hand, *, reason: str) -> Document:
+    def reject(self, identity: str, signing: SignAs, *, reason: str) -> Document:
         """End a release before its rollout; it sticks."""
 
     @routed(Verb.MEET, "POST /deployments/{identity}/conditions", body=bodies.ConditionRequest, **SIGNED)
-    def meet(self, identity: str, signing: Hand, *, condition: str, note: str) -> Document:
+    def meet(self, identity: str, signing: SignAs, *, condition: str, note: str) -> Document:
         """Say that a condition of your own approval is met."""
 
     @routed(Verb.ADOPT, "POST /models/{model}/adoptions", carry_out=Local.countersign, **ADOPTED)
-    def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
+    def adopt(self, model: str, version: str, signing: tuple[SignAs, ...], *, reason: str) -> Document:
         """Sign for recording a live version; a second person, with the same words within a day, puts it on record."""
 
     @routed(Verb.START, "POST /deployments/{identity}/start", carry_out=Local.start_presented, **STARTED)
@@ -341,7 +341,7 @@ class Verbs(Protocol):
         raise UnwrittenError
 
     @routed(Verb.REARM, "POST /models/{model}/rearm", **ARMED)
-    def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
+    def rearm(self, model: str, signing: SignAs, *, reason: str) -> Document:
         """Sign for arming a killed model again; the second person arms, and live releases re-enter at shadow."""
 
     @routed(Verb.REHEARSE, "POST /models/{model}/rehearsals", **BY_HAND)
@@ -402,11 +402,11 @@ class Verbs(Protocol):
         raise UnwrittenError
 
     @routed(Verb.PROPOSE_POLICY, "POST /policy/proposals", carry_out=Local.propose_policy_text, **POLICY_PROPOSED)
-    def propose_policy(self, file: Path, signing: PolicyHand) -> Document:
+    def propose_policy(self, file: Path, signing: SignPolicyAs) -> Document:
         """Propose a policy by signing it; a second person may confirm it within a week."""
 
     @routed(Verb.CONFIRM_POLICY, "POST /policy/proposals/{proposal}/confirm", **POLICY_CONFIRMED)
-    def confirm_policy(self, proposal: str | None, signing: PolicyHand) -> Document:
+    def confirm_policy(self, proposal: str | None, signing: SignPolicyAs) -> Document:
         """Confirm a proposed policy by signing it as the second person; it applies to later submissions.
 
         Without an id, the only one that is open is meant.

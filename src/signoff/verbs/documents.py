@@ -38,7 +38,7 @@ from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.gates.sessions import differences
 from signoff.domain.isolation import Protection
-from signoff.domain.kill_switch import Latch
+from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import look_alikes
 from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
@@ -698,7 +698,7 @@ class LatchDocument(TypedDict):
     signed: list[str]
 
 
-def latch_document(latch: Latch) -> LatchDocument:
+def latch_document(latch: KillSwitchState) -> LatchDocument:
     """The kill latch of a model."""
     return {
         "model": latch.model,

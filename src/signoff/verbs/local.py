@@ -100,7 +100,7 @@ log = logging.getLogger("signoff.verbs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hand:
+class SignAs:
     """In which role somebody signs here, and with which key: the one in the home unless another is given."""
 
     role: Role
@@ -109,7 +109,7 @@ class Hand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyHand:
+class SignPolicyAs:
     """Who signs for the policy, in the first of their roles that has a say in it unless one is given."""
 
     role: Role | None = None
@@ -278,7 +278,7 @@ class Local:
         self.house.anchor()
         return self._released(state)
 
-    def override(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
+    def override(self, identity: str, signing: SignAs | Signatory, *, reason: str) -> ReleaseDocument:
         self.house.approvals.refuse_overriding_role(identity, signing.role)
         return self._released(self.house.approvals.override(identity, self._signatory(signing), reason=reason))
 
@@ -290,7 +290,7 @@ class Local:
     def approve(
         self,
         identity: str,
-        signing: Hand | Signatory,
+        signing: SignAs | Signatory,
         *,
         conditions: tuple[str, ...] = (),
         manifest: str | None = None,
@@ -300,15 +300,17 @@ class Local:
             self.house.approvals.approve(identity, signatory, conditions=conditions, manifest=manifest)
         )
 
-    def reject(self, identity: str, signing: Hand | Signatory, *, reason: str) -> ReleaseDocument:
+    def reject(self, identity: str, signing: SignAs | Signatory, *, reason: str) -> ReleaseDocument:
         return self._released(self.house.approvals.reject(identity, self._signatory(signing), reason=reason))
 
-    def meet(self, identity: str, signing: Hand | Signatory, *, condition: str, note: str) -> ReleaseDocument:
+    def meet(self, identity: str, signing: SignAs | Signatory, *, condition: str, note: str) -> ReleaseDocument:
         person = signing.person or self.house.signatory(signing.role).person
         state = self.house.approvals.meet(identity, person=person, role=signing.role, condition=condition, note=note)
         return self._released(state)
 
-    def adopt(self, model: str, version: str, signing: tuple[Hand | Signatory, ...], *, reason: str) -> ReleaseDocument:
+    def adopt(
+        self, model: str, version: str, signing: tuple[SignAs | Signatory, ...], *, reason: str
+    ) -> ReleaseDocument:
         signatories = tuple(map(self._signatory, signing))
         return self._released(
             adopt_version(self.house.record, self._adoption(model, version, reason), signatories, self.house.registry)
@@ -468,7 +470,7 @@ class Local:
     def kill_many(self, *, reason: str, desk: str | None = None) -> StoppedManyDocument:
         return stopped_many_document(self.house.kill_switch.kill_many(reason=reason, actor=self.actor, desk=desk))
 
-    def rearm(self, model: str, signing: Hand | Signatory, *, reason: str) -> LatchDocument:
+    def rearm(self, model: str, signing: SignAs | Signatory, *, reason: str) -> LatchDocument:
         return latch_document(self.house.kill_switch.rearm(model, self._signatory(signing), reason=reason))
 
     def rehearse(self, model: str, folder: Path | None = None) -> RehearsedDocument:
@@ -569,7 +571,7 @@ class Local:
     def export_pieces(self) -> Iterator[tuple[str, Iterable[bytes]]]:
         return self.house.export_pieces()
 
-    def _signatory(self, signing: Hand | Signatory) -> Signatory:
+    def _signatory(self, signing: SignAs | Signatory) -> Signatory:
         if isinstance(signing, Signatory):
             return signing
         return self.house.signatory(signing.role, signing.person, signing.key)
@@ -578,16 +580,16 @@ class Local:
         policies = self.house.policies
         return policy_document(policies.standing(), policies.versions())
 
-    def propose_policy(self, file: Path, signing: PolicyHand | Signatory) -> PolicyProposalDocument:
+    def propose_policy(self, file: Path, signing: SignPolicyAs | Signatory) -> PolicyProposalDocument:
         return self.propose_policy_text(file, load_policy(file).content, signing)
 
-    def propose_policy_text(self, name: Path, text: bytes, signing: PolicyHand | Signatory) -> PolicyProposalDocument:
+    def propose_policy_text(self, name: Path, text: bytes, signing: SignPolicyAs | Signatory) -> PolicyProposalDocument:
         """The same from the file's bytes; `name` is what messages call them."""
         policy = parse_policy(name, text).value
         proposal = self.house.policies.propose(policy, self._policy_signatory(signing, Verb.PROPOSE_POLICY))
         return policy_proposal_document(proposal, self.house.policies.standing())
 
-    def confirm_policy(self, proposal: str | None, signing: PolicyHand | Signatory) -> PolicyDocument:
+    def confirm_policy(self, proposal: str | None, signing: SignPolicyAs | Signatory) -> PolicyDocument:
         policies = self.house.policies
         identity = proposal or only_open([known.id for known in policies.standing().proposals])
         policies.confirm(identity, self._policy_signatory(signing, Verb.CONFIRM_POLICY))
@@ -598,7 +600,7 @@ class Local:
         declined = self.house.policies.decline(proposal, actor=self.actor)
         return {**policy_proposal_document(declined, standing), "declined_by": self.actor}
 
-    def _policy_signatory(self, signing: PolicyHand | Signatory, verb: Verb) -> Signatory:
+    def _policy_signatory(self, signing: SignPolicyAs | Signatory, verb: Verb) -> Signatory:
         if isinstance(signing, Signatory):
             return signing
         role, person = signing.role, signing.person

@@ -39,7 +39,7 @@ from signoff.ledger.envelope import deployer_signed_at, deployer_statement, read
 from signoff.ledger.floor import content_of
 from signoff.verbs.catalogue import Row, Verbs
 from signoff.verbs.documents import Document
-from signoff.verbs.local import PAGE, Hand, PolicyHand, checked_vouching, only_open, policy_role
+from signoff.verbs.local import PAGE, SignAs, SignPolicyAs, checked_vouching, only_open, policy_role
 
 SECONDS: Final = 30.0
 LONG: Final = 900.0
@@ -135,7 +135,7 @@ class Remote(Verbs):
         progress("assessing on the server", 1, 2)
         return self._answered("POST", path, content=content, headers=ZIPPED)
 
-    def propose_policy(self, file: Path, signing: PolicyHand) -> Document:
+    def propose_policy(self, file: Path, signing: SignPolicyAs) -> Document:
         """Sign for another policy, from its file. What is signed is computed here, from the file itself."""
         located, standing = load_policy(file), self.policy()
         number, replaces = int(str(standing["next_number"])), str(standing["replaces"])
@@ -144,7 +144,7 @@ class Remote(Verbs):
         role, envelope = self._policy_envelope("propose", said, Verdict.PROPOSE_POLICY, subject, signing)
         return self._post("/policy/proposals", {**said, "role": role.value, "envelope": envelope})
 
-    def confirm_policy(self, proposal: str | None, signing: PolicyHand) -> Document:
+    def confirm_policy(self, proposal: str | None, signing: SignPolicyAs) -> Document:
         """Sign a proposed policy as the second person. Its id is computed here, from the policy that was proposed."""
         waiting = {str(known["proposal"]): known for known in _listed(self.policy(), "proposals")}
         identity = proposal or only_open(list(waiting))
@@ -163,13 +163,13 @@ class Remote(Verbs):
         return self._post(path, {"role": role.value, "envelope": envelope})
 
     def _policy_envelope(
-        self, act: str, said: Mapping[str, object], verdict: Verdict, subject: str, signing: PolicyHand
+        self, act: str, said: Mapping[str, object], verdict: Verdict, subject: str, signing: SignPolicyAs
     ) -> tuple[Role, str]:
         """The role and the envelope of a signature for the policy, over nothing but this subject."""
         me = self._get("/me")
         held = tuple(Role(str(role)) for role in _listed(me, "roles"))
         role = signing.role or policy_role(str(me["name"]), held, Verb(verdict.value))
-        hand = Hand(role=role, person=signing.person, key=signing.key)
+        hand = SignAs(role=role, person=signing.person, key=signing.key)
         key = self._key(hand)
         asked = {**said, "role": role.value, "act": act}
         content = self._statement("/policy/statements", hand, verdict, identity="policy", asked=asked)
@@ -180,7 +180,7 @@ class Remote(Verbs):
             )
         return role, key.sign_statement(content)
 
-    def override(self, identity: str, signing: Hand, *, reason: str) -> Document:
+    def override(self, identity: str, signing: SignAs, *, reason: str) -> Document:
         return self._signed(identity, signing, Verdict.OVERRIDE, "overrides", reason=reason)
 
     def to_sign(self, identity: str) -> Document:
@@ -191,19 +191,19 @@ class Remote(Verbs):
             return {**self.deployment(identity), "memo": None, "gates": [], "overridden_by": []}
 
     def approve(
-        self, identity: str, signing: Hand, *, conditions: tuple[str, ...] = (), manifest: str | None = None
+        self, identity: str, signing: SignAs, *, conditions: tuple[str, ...] = (), manifest: str | None = None
     ) -> Document:
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         return self._signed(identity, signing, verdict, "approvals", conditions=conditions, subject=manifest)
 
-    def reject(self, identity: str, signing: Hand, *, reason: str) -> Document:
+    def reject(self, identity: str, signing: SignAs, *, reason: str) -> Document:
         return self._signed(identity, signing, Verdict.REJECT, "rejections", reason=reason)
 
-    def meet(self, identity: str, signing: Hand, *, condition: str, note: str) -> Document:
+    def meet(self, identity: str, signing: SignAs, *, condition: str, note: str) -> Document:
         said = {"role": signing.role.value, "condition": condition, "note": note}
         return self._post(f"/deployments/{_part(identity)}/conditions", said)
 
-    def adopt(self, model: str, version: str, signing: tuple[Hand, ...], *, reason: str) -> Document:
+    def adopt(self, model: str, version: str, signing: tuple[SignAs, ...], *, reason: str) -> Document:
         if len(signing) != 1:
             raise RefusedError(
                 f"Expected one --role, found {len(signing)}: at a server each person signs for themselves. Sign in one "
@@ -250,7 +250,7 @@ class Remote(Verbs):
         altered = tuple(_listed(document, "altered")) if "altered" in document else None
         return document, "" if signed is None else f"{str(self.client.base_url).rstrip('/')}{path}", altered, files
 
-    def rearm(self, model: str, signing: Hand, *, reason: str) -> Document:
+    def rearm(self, model: str, signing: SignAs, *, reason: str) -> Document:
         path = f"/models/{_part(model)}/rearm"
         key = self._key(signing)
         statement = self._statement(f"{path}/statements", signing, Verdict.REARM, reason=reason)
@@ -284,7 +284,7 @@ class Remote(Verbs):
     def _signed(
         self,
         identity: str,
-        signing: Hand,
+        signing: SignAs,
         verdict: Verdict,
         kind: str,
         *,
@@ -306,10 +306,10 @@ class Remote(Verbs):
         key = KeyFile.load(signing.key or self.keys(person))  # once the server says that this role may sign
         return self._post(f"{path}/{kind}", said | {"envelope": key.sign_statement(statement)})
 
-    def _key(self, signing: Hand) -> KeyFile:
+    def _key(self, signing: SignAs) -> KeyFile:
         return KeyFile.load(signing.key or self.keys(self._signs_as(signing)))
 
-    def _signs_as(self, signing: Hand) -> str:
+    def _signs_as(self, signing: SignAs) -> str:
         person = str(self._get("/me")["name"])
         if signing.person not in {None, person}:
             raise RefusedError(f"This token is {person}'s, and --as names {signing.person}; sign with their own token.")
@@ -318,7 +318,7 @@ class Remote(Verbs):
     def _statement(
         self,
         path: str,
-        signing: Hand,
+        signing: SignAs,
         verdict: Verdict,
         *,
         identity: str | None = None,

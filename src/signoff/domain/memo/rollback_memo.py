@@ -13,7 +13,7 @@ from signoff.domain.decisions import DEADLINE_OF
 from signoff.domain.deployment import IllegalHistoryError, replay
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
-from signoff.domain.kill_switch import Latch, evolve_latch
+from signoff.domain.kill_switch import KillSwitchState, evolve_latch
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -360,7 +360,7 @@ def _flags(story: Story) -> Flags | None:
         streams.setdefault(recorded.stream, []).append(recorded)
     try:
         deployments = [replay(history) for name, history in streams.items() if name.startswith("deployment/")]
-        latch: Latch | None = None
+        latch: KillSwitchState | None = None
         for recorded in streams.get(f"model/{story.model}") or ():
             latch = evolve_latch(latch, recorded)
     except IllegalHistoryError:
