@@ -19,6 +19,7 @@ from signoff.adapters.strict_yaml import parse
 from signoff.domain.assumptions import objection
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
+from signoff.domain.names_of_gates import key_of, path_by_keys
 from signoff.domain.policy import HIGHER, FallingAlert, GatePolicy, Policy, RisingAlert, Threshold, thresholds, tighten
 from signoff.domain.shortened import shortened
 from signoff.ledger.canonical import digest
@@ -209,6 +210,7 @@ def _load(path: Path, kind: type[T], folder: Path | None) -> Located[T]:
 
 def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
     data, lines = parse(path, content)
+    data, lines = _by_keys(path, data, lines)
     try:
         value: T = _adapter(kind).validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
@@ -216,6 +218,28 @@ def _parsed(path: Path, content: bytes, kind: type[T]) -> Located[T]:
         raise
     _raise_all(path, _placeholders(data, lines))
     return Located(value, path, content, lines)
+
+
+def _by_keys(path: Path, data: object, lines: dict[str, int]) -> tuple[object, dict[str, int]]:
+    """The document with gates by their keys, whichever of their names it uses."""
+    if not isinstance(data, dict):
+        return data, lines
+    for place, key in (("gates", key_of), ("plan.tighten", path_by_keys), ("validation.near_misses", key_of)):
+        *outer, last = place.split(".")
+        node: object = data
+        for part in outer:
+            node = node.get(part) if isinstance(node, dict) else None
+        named = node.get(last) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or not isinstance(named, dict):
+            continue
+        for name in (name for name in named if key(name) != name):
+            if key(name) in named:
+                said = f"{name} and {key(name)} are one gate by two names. Keep one of them"
+                _raise_all(path, [_Problem(lines.get(f"{place}.{name}"), f"{place}.{name}", said)])
+            was, now = f"{place}.{name}", f"{place}.{key(name)}"
+            lines = {now + k[len(was) :] if k == was or k.startswith(f"{was}.") else k: n for k, n in lines.items()}
+        node[last] = {key(name): value for name, value in named.items()}
+    return data, lines
 
 
 def _adapter(kind: type[T]) -> TypeAdapter[T]:

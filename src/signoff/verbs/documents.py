@@ -42,6 +42,7 @@ from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import look_alikes
 from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
+from signoff.domain.names_of_gates import name_of
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
 from signoff.domain.quantity import Quantity
@@ -744,6 +745,7 @@ class GateDocument(TypedDict):
     """One gate's finding, as numbers and as people read them."""
 
     key: str
+    name: str
     title: str
     outcome: Outcome
     status: str
@@ -905,6 +907,7 @@ def gate_document(finding: Finding) -> GateDocument:
     """One gate's finding, as numbers and as people read them."""
     return {
         "key": finding.key,
+        "name": name_of(finding.key),
         "title": finding.title,
         "outcome": finding.outcome,
         "status": finding.word,
