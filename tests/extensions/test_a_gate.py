@@ -8,7 +8,7 @@ import toy_package
 
 from signoff.cli.main import main
 
-NAMES = ("record_length", "breaks", "boasts", "misnamed")
+NAMES = ("record_length", "breaks", "boasts", "misnamed", "leaves", "spells")
 
 
 @pytest.fixture(scope="module")
@@ -38,21 +38,27 @@ def test_its_finding_stands_beside_the_others_and_names_its_package(checked, tmp
     found = next(gate for gate in document["gates"] if gate["key"] == "record_length")
     assert (code, found["outcome"], found["blocking"]) == (1, "fail", True)
     assert "gate of toy_parts 1.0" in found["method"]
+    assert found["title"] == "toy_parts 1.0: Length of the record"
     assert "The backtest has 300 sessions" in found["reason"]
     assert "record_length" in (tmp_path / "junit.xml").read_text()
 
 
 def test_what_breaks_boasts_or_is_misnamed_is_an_error_that_blocks(checked):
-    _, document = checked("breaks, boasts, misnamed")
+    _, document = checked("breaks, boasts, misnamed, leaves, spells")
     said = {gate["key"]: gate for gate in document["gates"]}
-    assert {said[name]["outcome"] for name in ("breaks", "boasts", "misnamed")} == {"error"}
+    assert {said[name]["outcome"] for name in ("breaks", "boasts", "misnamed", "leaves", "spells")} == {"error"}
     assert "no such column" in said["breaks"]["reason"]
     assert "it says pass, and its statistic 1.0" in said["boasts"]["reason"]
     assert "expected a finding of the key misnamed" in said["misnamed"]["reason"]
+    assert "SystemExit" in said["leaves"]["reason"]
+    assert "expected outcome as Outcome, found 'pass'" in said["spells"]["reason"]
 
 
 def test_a_gate_of_no_package_is_refused_before_anything_is_judged(package, dossier, monkeypatch, capsys):
     toy_package.on_path(monkeypatch, package, "toy_parts")
     monkeypatch.setenv("SIGNOFF_GATES", "record_lenght")
     assert main(["check", str(dossier)]) == 2
-    assert "'record_lenght'; installed are: boasts, breaks, misnamed, record_length" in capsys.readouterr().err
+    assert (
+        "'record_lenght'; installed are: boasts, breaks, leaves, misnamed, record_length, spells"
+        in capsys.readouterr().err
+    )

@@ -17,7 +17,12 @@ from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder, OpenPosition
 
 ORDER = OpenOrder(client_order_id="momentum:1", symbol="A", side="buy", quantity=1.0)
-POINTS = {"toy": ("venues", "toy"), "mute": ("venues", "mute"), "played": ("venues", "played")}
+POINTS = {
+    "toy": ("venues", "toy"),
+    "mute": ("venues", "mute"),
+    "played": ("venues", "played"),
+    "leaving": ("venues", "leaving"),
+}
 GONE = {"gone": ("venues", "nothing_of_this_name")}
 
 
@@ -75,6 +80,19 @@ def test_a_kill_stops_its_orders_and_says_what_it_holds(book, tmp_path, capsys):
     assert "1 position" in json.dumps(said)
 
 
+def test_a_venue_that_ends_the_process_at_a_fence_keeps_nothing_from_being_cancelled_and_recorded(
+    found, tmp_path, capsys
+):
+    import toy_venue
+
+    book = toy_venue.Book(tmp_path / "home" / "venues" / "leaving")
+    book.place(ORDER, FlagsRevision(1))
+    line = ["kill", "momentum", "--reason", "smoke", "--home", str(tmp_path / "home"), "--venue", "leaving", "--json"]
+    assert main(line) == 1  # no release has this name
+    said = json.loads(capsys.readouterr().out)
+    assert (said["recorded"], said["open_orders"], book.open_orders("momentum:")) == (True, 0, ())
+
+
 def test_its_options_are_the_settings_with_its_prefix(found, tmp_path, monkeypatch):
     monkeypatch.setenv("SIGNOFF_VENUE_BROKEN", "no line to the exchange")
     with pytest.raises(UnavailableError, match="no line to the exchange"):
@@ -111,7 +129,7 @@ def test_a_venue_that_cannot_be_loaded_is_named_with_its_package_and_cause(found
 
 
 def test_a_name_that_no_package_brings_is_refused_with_those_that_are_there(found, tmp_path):
-    with pytest.raises(BadInputError, match="none or simulated or gone or mute or played or toy, found 'ibkr'"):
+    with pytest.raises(BadInputError, match="simulated or gone or leaving or mute or played or toy, found 'ibkr'"):
         house(tmp_path, "ibkr")
 
 

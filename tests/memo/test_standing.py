@@ -281,7 +281,7 @@ def test_a_near_miss_without_an_explanation_says_that_it_has_none() -> None:
     dossier = sample.dossier()
     silent = replace(dossier, validation=replace(dossier.validation, near_misses={}))
 
-    assert sample.cell(sample.memo(), "2.2", "PBO").text.startswith("Close to half")
+    assert sample.cell(sample.memo(), "2.2", "PBO").text.startswith("declared by K. Example: Close to half")
     assert sample.cell(sample.memo(dossier=silent), "2.2", "PBO").mark is Mark.NOT_PROVIDED
 
 

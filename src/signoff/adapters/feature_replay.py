@@ -77,7 +77,7 @@ class FeatureReplays:
         except UnavailableError:
             raise
         except _ANYTHING as error:
-            nothing = _nothing(_said(error), seed)
+            nothing = _nothing(_within(folder, _said(error)), seed)
             return replace(nothing, protection=protection, code=ran.code, environment=ran.environment)
         return PitEvidence(
             findings=tuple(_finding(f) for found in (report, *(audit for _, audit in audits)) for f in found),
@@ -221,6 +221,13 @@ def _imported_from(folder: Path) -> dict[str, bytes]:
 
 def _nothing(error: str, seed: int) -> PitEvidence:
     return PitEvidence(findings=(), dates_checked=0, features_checked=0, seed=seed, error=error)
+
+
+def _within(folder: Path, text: str) -> str:
+    """A text that names files from the folder on: the same release says the same wherever it lies."""
+    for name in {f"{folder}{os.sep}", f"{folder.resolve()}{os.sep}"}:
+        text = text.replace(name, "")
+    return text
 
 
 def _said(error: BaseException) -> str:

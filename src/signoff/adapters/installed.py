@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, wraps
-from typing import Final
+from typing import Any, Final
 
 from signoff.adapters.outside import Outside
 from signoff.domain.dossier import Dossier
@@ -42,7 +42,7 @@ class InstalledNotifier:
             )
         except SignoffError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise NotTakenError(
                 f"The notifier {self._name} failed: {type(error).__name__}: {error}. The message stays due.",
                 is_of_receiver=True,
@@ -71,25 +71,32 @@ def held(gate: Gate, package: str, name: str) -> Gate:
         try:
             finding = gate(evidence, dossier, policy)
             fault = _fault(finding, name)
-        except Exception as error:  # noqa: BLE001 - a gate that breaks, however it breaks, must block
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a gate that breaks, however it breaks, must block
             return _broken(name, package, f"{type(error).__name__}: {error}")
         if fault:
             return _broken(name, package, fault)
-        return replace(finding, method=f"{finding.method}; gate of {package}")
+        return replace(finding, title=f"{package}: {finding.title}", method=f"{finding.method}; gate of {package}")
 
     return judged
 
 
-def _fault(finding: object, name: str) -> str:
+def _fault(finding: Any, name: str) -> str:  # noqa: ANN401 - whatever a foreign package answers
     """What is wrong with what a gate answered, "" where nothing is."""
     if not isinstance(finding, Finding):
         return f"expected a Finding, found {type(finding).__name__}"
+    kinds = {"outcome": Outcome, "comparison": Comparison, "is_blocking": bool, "n": int, "title": str, "reason": str}
+    odd = [field for field, kind in kinds.items() if not isinstance(getattr(finding, field), kind)]
+    if odd:
+        return f"expected {odd[0]} as {kinds[odd[0]].__name__}, found {getattr(finding, odd[0])!r}"
     if finding.key != name:
         return f"expected a finding of the key {name}, as its entry point is called, found {finding.key}"
     figures = (finding.statistic, finding.threshold, *finding.figures)
     foreign = [figure.name for figure in figures if not figure.name.startswith(f"gates.{name}.")]
-    if foreign:
-        return f"expected figures named gates.{name}.…, found {foreign[0]}"
+    return f"expected figures named gates.{name}.…, found {foreign[0]}" if foreign else _boast(finding)
+
+
+def _boast(finding: Finding) -> str:
+    """What a pass claims that its figures do not show."""
     value, limit = finding.statistic.value, finding.threshold.value
     is_met = value is not None and limit is not None and finding.comparison.holds(value, limit)
     if finding.outcome is Outcome.PASS and not (is_met and finding.n > 0):

@@ -8,6 +8,7 @@ The memo comes last: where it cannot be written, the rollback is done all the sa
 
 import logging
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -251,7 +252,12 @@ class RollbackProcedure:
         kind = self.orders.kind
         if kind is VenueKind.NONE:
             return f"flags off; {NO_VENUE}"
-        self.orders.fence(scope, flags_revision)
+        try:
+            self.orders.fence(scope, flags_revision)
+        except (SignoffError, OSError):
+            with suppress(SignoffError, OSError):  # a fence that fails keeps nothing from being cancelled
+                self.orders.cancel(scope, flags_revision)
+            raise
         return f"flags off; orders made before revision {flags_revision} are refused{kind.place}"
 
     def _cancelled(self, scope: str, flags_revision: FlagsRevision) -> str:

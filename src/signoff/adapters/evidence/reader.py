@@ -253,11 +253,19 @@ def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
     )
 
 
+NO_TRIALS: Final = frozenset({"benchmark", "turnover", "cost"})
+
+
 def _trials(table: EvidenceTable, zone: str | None = None) -> Trials:
     table.require("date")
     names = tuple(c for c in table.frame.columns if c != "date")
     if not names:
         table.refuse("expected one column of returns for every configuration tried, found none")
+    if odd := sorted(NO_TRIALS & {name.strip().lower() for name in names}):
+        table.refuse(
+            f"expected columns of returns alone, found {', '.join(odd)}: the backtest has columns of these names, "
+            "which are no configuration that was tried. Remove them, or name a configuration otherwise"
+        )
     if (values := len(names) * table.frame.height) > MOST_TRIALS:
         table.refuse(
             f"expected at most {MOST_TRIALS:,} returns, as of ten thousand configurations on 2,500 days, found "

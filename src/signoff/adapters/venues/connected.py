@@ -37,8 +37,8 @@ class ConnectedVenue:
     def kind(self) -> VenueKind:
         """Connected, unless the function of the package says `is_simulated`."""
         try:
-            _, is_simulated = self._found
-        except UnavailableError:
+            _, is_simulated = self._within("load", lambda: self._found)
+        except SignoffError:
             return VenueKind.CONNECTED
         return VenueKind.SIMULATED if is_simulated else VenueKind.CONNECTED
 
@@ -63,11 +63,14 @@ class ConnectedVenue:
         self._ask(f"lift the fence of {scope}*", lambda venue: venue.lift(scope, flags_revision))
 
     def _ask(self, what: str, call: Callable[[OrderHalt], T]) -> T:
+        return self._within(what, lambda: call(self._opened()))
+
+    def _within(self, what: str, call: Callable[[], T]) -> T:
         try:
-            return self._outside.ask(what, lambda: call(self._opened()))
+            return self._outside.ask(what, call)
         except SignoffError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a library of a broker may end the process that it runs in
             raise UnavailableError(
                 f"The venue {self._name} failed ({what}): {type(error).__name__}: {error}. What it did is unknown."
             ) from error

@@ -55,7 +55,7 @@ def hansen_spa(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Finding
             source=trials.source,
             convention=f"{tested.convention}, {tested.repetitions:,} resamples, seed {tested.seed}",
             explanation=f"Were none of the {tested.models} trials better than {_NAMED[gate.benchmark]}, the best one "
-            f"would look this good in {number(tested.consistent, Unit.PERCENT, 1)}% of samples like this one."
+            f"would look this good in {_share(tested.consistent, tested.repetitions)} of samples like this one."
             f"{difference(trials.nearest)}",
             figures=(*_figures(tested, checked, trials.copies), *membership(trials.nearest, "hansen_spa")),
             turning_point=_turning_point(tested, gate),
@@ -128,3 +128,10 @@ def _figures(tested: SuperiorPredictiveAbility, checked: RealityCheck, copies: i
     yield Quantity(name="gates.hansen_spa.mean_block_sessions", value=tested.block, digits=1)
     yield count("gates.hansen_spa.repetitions", tested.repetitions)
     yield count("gates.hansen_spa.seed", tested.seed)
+
+
+def _share(value: float, repetitions: int) -> str:
+    """A share in percent. What no resample or nearly none showed is below what a decimal can say, and no zero."""
+    if value < 0.0005:
+        return f"less than {number(max(0.001, 1 / repetitions), Unit.PERCENT, 1)}%"
+    return f"{number(value, Unit.PERCENT, 1)}%"

@@ -234,6 +234,9 @@ class _Omitted:
     dates: _Dates
     flat: int
     flat_share: float
+    zeros: int
+    zero_share: float
+    are_zeros_beyond: bool
     rows: int
     are_dates_beyond: bool
     is_flat_beyond: bool
@@ -245,12 +248,16 @@ class _Omitted:
         rows = predictions.prediction.size
         of_dates = dates.absent * -(-rows // max(1, dates.expected - dates.absent))
         share = result.flat_excluded / rows
+        zeros = result.zero_excluded
         are_dates_beyond, is_flat_beyond = dates.share > limit, share > limit
         return cls(
             dates=dates,
             flat=result.flat_excluded,
             flat_share=share,
-            rows=of_dates + result.flat_excluded,
+            zeros=zeros,
+            zero_share=zeros / rows,
+            rows=of_dates + result.flat_excluded + zeros,
+            are_zeros_beyond=zeros / rows > limit,
             are_dates_beyond=are_dates_beyond,
             is_flat_beyond=is_flat_beyond,
         )
@@ -266,6 +273,10 @@ class _Omitted:
             f"{self.flat:,} predictions ({number(self.flat_share, Unit.PERCENT, 1)}%) are flat and count for neither "
             "side."
             if self.flat
+            else "",
+            f"{self.zeros:,} predictions ({number(self.zero_share, Unit.PERCENT, 1)}%) have a realized return of zero "
+            "and count for neither side."
+            if self.zeros
             else "",
             "It could fail if all of these had been wrong." if hangs else "",
         )
@@ -286,6 +297,12 @@ class _Omitted:
                     self.is_flat_beyond,
                     f"{number(self.flat_share, Unit.PERCENT, 1)}% of the predictions are flat ({allowed}), and it "
                     "could fail if these had been wrong: give the model's own prediction in their place.",
+                ),
+                (
+                    self.are_zeros_beyond,
+                    f"{number(self.zero_share, Unit.PERCENT, 1)}% of the predictions have a realized return of zero "
+                    f"({allowed}), and it could fail if these had been wrong: give the returns that came, or leave the "
+                    "rows of what did not trade out.",
                 ),
             )
             if is_beyond

@@ -330,7 +330,8 @@ def _explanations(release: Release) -> Iterator[tuple[str, Cell]]:
     given = release.dossier.validation.near_misses
     for finding in release.assessment.findings:
         if finding.is_near_miss or finding.outcome is not Outcome.PASS:
-            yield short_title(finding), words(given.get(finding.key))
+            said = given.get(finding.key)
+            yield short_title(finding), words(said and declared(release.author, said))
 
 
 def _pictures(release: Release) -> Iterator[Chart]:
