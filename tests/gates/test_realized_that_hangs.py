@@ -58,14 +58,14 @@ def test_the_cases_turn_by_the_definition():
 
 
 @pytest.mark.parametrize(
-    ("side", "value"),
-    [(1.0, None), (-1.0, None), (0.0, None), (1.0, 0.0)],
-    ids=["hits of longs", "hits of shorts", "hits of both", "zeros that count for neither side"],
+    "side",
+    [1.0, -1.0, 0.0],
+    ids=["hits of longs", "hits of shorts", "hits of both"],
 )
-def test_a_pass_that_hangs_on_returns_of_other_assets_is_inconclusive(evidence, dossier, policy, side, value):
-    said, is_hit, sign = told(0.5 if value is None else 0.55)
+def test_a_pass_that_hangs_on_returns_of_other_assets_is_inconclusive(evidence, dossier, policy, side):
+    said, is_hit, sign = told(0.5)
     rows = np.flatnonzero(is_hit & ((sign == side) | (side == 0.0)))[:: 5 if side else 10][:58]
-    finding = judged(evidence, dossier, policy, *held(said, rows, value))
+    finding = judged(evidence, dossier, policy, *held(said, rows))
 
     if side == 0.0:  # 29 of each
         assert bound(271, 600) < LIMIT
@@ -74,6 +74,16 @@ def test_a_pass_that_hangs_on_returns_of_other_assets_is_inconclusive(evidence, 
     assert "the verdict hangs on these" in finding.reason
     assert finding.statistic.value is not None
     assert finding.statistic.value >= LIMIT
+
+
+def test_zeros_in_place_of_returns_are_no_way_around_it(evidence, dossier, policy):
+    said, is_hit, sign = told(0.55)
+    rows = np.flatnonzero(is_hit & (sign == 1.0))[::5][:58]
+    finding = judged(evidence, dossier, policy, *held(said, rows, 0.0))
+
+    assert finding.outcome is Outcome.FAIL
+    assert "have a realized return of zero" in finding.reason
+    assert "it could fail if these had been wrong" in finding.reason
 
 
 def test_a_waived_side_that_hangs_is_inconclusive_too(evidence, dossier, with_gate):

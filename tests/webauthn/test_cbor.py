@@ -2,7 +2,7 @@
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from signoff.ledger import cbor
@@ -25,13 +25,23 @@ def test_what_another_library_writes_is_read_back(value):
         assert read == value
 
 
+def in_tuples(value):
+    """What the other library reads, with its lists as tuples."""
+    if isinstance(value, dict):
+        return {key: in_tuples(item) for key, item in value.items()}
+    return tuple(map(in_tuples, value)) if isinstance(value, (list, tuple)) else value
+
+
 @given(st.binary(max_size=60))
+@example(b"\x80")
+@example(b"\x81\x80")
+@example(b"\xa1\x01\x80")
 def test_any_bytes_are_read_or_refused(content):
     try:
         read = cbor.read(content)
     except (ValueError, RecursionError):
         return
-    assert cbor2.loads(content) == read
+    assert in_tuples(cbor2.loads(content)) == read
 
 
 @pytest.mark.parametrize(
