@@ -40,7 +40,7 @@ def load() -> None:
     import signoff.cli.commands  # noqa: F401, PLC0415 - it loads everything, which a signal may cut off
 
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(20_000, 10, 10)
     gc.enable()
 
 
