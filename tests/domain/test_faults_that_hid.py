@@ -25,35 +25,31 @@ def recorded(event):
 
 
 OVERRIDING = (Role.RISK_MANAGER, Role.CTO)
+EXPIRY = NOW + timedelta(days=1)
 
 
-def test_an_override_that_expires_after_the_start_blocks_no_advance():
-    expiry = NOW + timedelta(days=1)
+@pytest.fixture
+def overridden():
+    """A release whose blocking gate two people took responsibility for, until a day from now; every role signed it."""
     state = opened(blocking=("pbo",))
     for role in OVERRIDING:
-        signed = signature(role, verdict=Verdict.OVERRIDE, expires_at=expiry)
+        signed = signature(role, verdict=Verdict.OVERRIDE, expires_at=EXPIRY)
         state = after(state, *decisions.sign_override(state, signed, NOW))
-
     state = after(state, *decisions.request_approval(state, MANIFEST, REHEARSAL, NOW))
     for role in state.policy.approvals.required:
         state = after(state, *decisions.approve(state, signature(role), INTACT, REHEARSAL, NOW))
-    state = lived(after(state, *decisions.start(state, INTACT, None, NOW)), 7)
-    state = after(state, *decisions.advance(state, INTACT, None, expiry + timedelta(days=1)))
+    return state
+
+
+def test_an_override_that_expires_after_the_start_blocks_no_advance(overridden):
+    state = lived(after(overridden, *decisions.start(overridden, INTACT, None, NOW)), 7)
+    state = after(state, *decisions.advance(state, INTACT, None, EXPIRY + timedelta(days=1)))
     assert state.state is State.LIMITED
 
 
-def test_an_override_that_expired_before_the_start_blocks_it():
-    expiry = NOW + timedelta(days=1)
-    state = opened(blocking=("pbo",))
-    for role in OVERRIDING:
-        signed = signature(role, verdict=Verdict.OVERRIDE, expires_at=expiry)
-        state = after(state, *decisions.sign_override(state, signed, NOW))
-
-    state = after(state, *decisions.request_approval(state, MANIFEST, REHEARSAL, NOW))
-    for role in state.policy.approvals.required:
-        state = after(state, *decisions.approve(state, signature(role), INTACT, REHEARSAL, NOW))
+def test_an_override_that_expired_before_the_start_blocks_it(overridden):
     with pytest.raises(GuardError):
-        decisions.start(state, INTACT, None, expiry)
+        decisions.start(overridden, INTACT, None, EXPIRY)
 
 
 def test_the_four_deadlines_of_a_rollback_are_those_of_the_memo():

@@ -293,7 +293,7 @@ def named_figures(release: Release) -> tuple[Quantity, ...]:
 
 
 def computed_lines(release: Release) -> tuple[str, ...]:
-    """What the memo prints under the summary, whoever wrote that; nobody has overridden anything yet."""
+    """What the memo prints under the summary. At this point no override can exist."""
     inputs = release.inputs
     return computed(inputs.dossier, inputs.policy, inputs.evidence, release.assessment, release.figures)
 

@@ -32,9 +32,9 @@ def run() -> None:
 
 
 def load() -> None:
-    """Load the commands without looking for garbage, which takes a fifth of the time: all of it lives as long as we.
+    """Load the commands without the garbage collector, which takes a fifth of the time and finds nothing to free.
 
-    Tables and documents are made of many small things, few of which are garbage: it is looked for less often then.
+    Tables and documents are made of many small things, few of which are garbage: the collector runs less often then.
     """
     gc.disable()
     import signoff.cli.commands  # noqa: F401, PLC0415 - it loads everything, which a signal may cut off

@@ -22,7 +22,7 @@ from signoff.verbs.catalogue import Basis, Row
 from signoff.verbs.documents import StatementDocument
 from signoff.verbs.local import Local
 
-HOUSES: Final[dict[Basis, Any]] = {Basis.NOTHING: InstallationDep, Basis.KEY: Naming, Basis.REVISION: Expecting}
+INSTALLATIONS: Final[dict[Basis, Any]] = {Basis.NOTHING: InstallationDep, Basis.KEY: Naming, Basis.REVISION: Expecting}
 TAGGED: Final[dict[int | str, dict[str, Any]]] = {
     200: {"headers": {"ETag": {"description": "The revision.", "schema": {"type": "string"}}}}
 }
@@ -69,7 +69,7 @@ def _endpoint(row: Row) -> Callable[..., Any]:
 
 def _parameters(row: Row) -> list[Parameter]:
     may = (allowed_to_leave if row.is_leaving else allowed)(row.permission)
-    asked: dict[str, Any] = {"house": HOUSES[row.basis], "principal": Annotated[Principal, Depends(may)]}
+    asked: dict[str, Any] = {"house": INSTALLATIONS[row.basis], "principal": Annotated[Principal, Depends(may)]}
     asked |= dict.fromkeys(row.named_in_path, Name) | {"response": Response}
     optional = dict(row.query)
     if row.body is not None and row.is_body_optional:

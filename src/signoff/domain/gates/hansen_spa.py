@@ -131,7 +131,7 @@ def _figures(tested: SuperiorPredictiveAbility, checked: RealityCheck, copies: i
 
 
 def _share(value: float, repetitions: int) -> str:
-    """A share in percent. What no resample or nearly none showed is below what a decimal can say, and no zero."""
+    """A share in percent. A share that would round to zero is printed as less than the smallest one that is not."""
     if value < 0.0005:
         return f"less than {number(max(0.001, 1 / repetitions), Unit.PERCENT, 1)}%"
     return f"{number(value, Unit.PERCENT, 1)}%"
