@@ -62,3 +62,10 @@ def test_a_path_names_the_gate_by_its_key(path, wanted):
 def test_each_name_has_its_key_and_other_gates_their_own():
     assert {key_of(name) for name in KEYS} == set(NAMES)
     assert (key_of("hansen_spa"), name_of("hansen_spa")) == ("hansen_spa", "hansen_spa")
+
+
+@pytest.mark.parametrize(("typed", "nearest"), [("symetric_accuracy", "symmetric_accuracy"), ("pob", "pbo")])
+def test_a_slip_in_a_name_is_told_with_the_nearest_of_both_spellings(typed, nearest):
+    wrong = TEXT.replace("  spa:", f"  {typed}:", 1)
+    with pytest.raises(BadInputError, match=rf"gates\.{typed}: unknown key; nearest known is '{nearest}'"):
+        parse_policy(Path("policy.yaml"), wrong.encode())

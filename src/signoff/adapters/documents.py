@@ -19,7 +19,7 @@ from signoff.adapters.strict_yaml import parse
 from signoff.domain.assumptions import objection
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
-from signoff.domain.names_of_gates import key_of, path_by_keys
+from signoff.domain.names_of_gates import key_of, name_of, path_by_keys
 from signoff.domain.policy import HIGHER, FallingAlert, GatePolicy, Policy, RisingAlert, Threshold, thresholds, tighten
 from signoff.domain.shortened import shortened
 from signoff.ledger.canonical import digest
@@ -347,7 +347,7 @@ def _rewritten(value: object, advice: str) -> str:
 def _nearest(dotted: str, kind: type) -> str:
     parent, _, name = dotted.rpartition(".")
     known = _keys(kind, parent.split(".") if parent else [])
-    return _closest(name, known)
+    return _closest(name, [*known, *(name_of(key) for key in known)] if parent == "gates" else known)
 
 
 def _closest(name: str, known: Iterable[str]) -> str:
