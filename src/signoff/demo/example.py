@@ -23,6 +23,7 @@ SUBMITTED_AT: Final = datetime(2018, 12, 31, 22, 0, tzinfo=UTC)
 MODEL: Final = "momentum"
 VERSIONS: Final = ("2.0.0", "1.1.0")
 COPIED: Final = ("dossier/dossier.yaml", "model_card.md")
+NET: Final = "# The walk forward takes the cost of what it trades off each return.\nevidence: {costs: net}\n"
 POLICY: Final = "policy.yaml"
 
 
@@ -78,6 +79,8 @@ def prepare(settings: Settings, out: Path, progress: Progress) -> Example:
         target = dossier / Path(name).name
         if not target.exists():
             shutil.copyfile(source / name, target)
+            if target.name == "dossier.yaml":
+                target.write_text(f"{target.read_text()}\n{NET}", encoding="utf-8")
     return Example(dossier=dossier, policy=source / POLICY, live=live, sectors=dict(data.SECTORS))
 
 

@@ -49,7 +49,7 @@ def _performance(release: Release) -> Cell:
     row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
     if row is None:
         return ABSENT
-    cell = _against("Backtest Sharpe ratio, net of costs", row.new, row.old, release)
+    cell = _against(f"Backtest Sharpe ratio, {release.evidence.costs}:", row.new, row.old, release)
     difference = release.assessment.sharpe_difference_p
     if not difference.is_provided or not row.old.is_provided:
         return cell

@@ -8,6 +8,7 @@ from typing import Final
 
 from signoff.domain.assessment import CORRELATION_INTERVAL, MetricRow, MetricStatus, PaperSummary, PitStatus
 from signoff.domain.charts import Band, Chart, EquityChart, Line
+from signoff.domain.costs import Costs
 from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.memo.document import (
@@ -145,6 +146,7 @@ def _backtest(release: Release) -> Iterator[Block]:
     length = time.counted(release.evidence.backtest.returns.size)
     yield one("Test Period", Cell(f"{start} to {end} ({length})"))
     yield one("Time", Cell(time.words))
+    yield _costs(release)
     for note in release.evidence.backtest.left_out:
         yield one("Left Out", Cell(note))
     yield _equity(release)
@@ -155,6 +157,19 @@ def _backtest(release: Release) -> Iterator[Block]:
     rows = (("Sharpe difference, new − old", difference), ("p for no difference", p_value))
     yield Fields(tuple((label, _compared(found, release)) for label, found in rows))
     yield one("Backtest Artifacts", Cell(f"{BACKTEST_REPORT}; {source.name} (sha256 {source.sha256[:12]}…)"))
+
+
+def _costs(release: Release) -> Block:
+    """Whether returns are net of costs; before costs every figure of performance is too good."""
+    match release.evidence.backtest.costs:
+        case Costs.BEFORE:
+            return one(
+                "Backtest returns are before costs", Cell("every return is too high by its costs", mark=Mark.FAIL)
+            )
+        case Costs.NOT_STATED:
+            return one("Costs of the backtest", Cell(Costs.NOT_STATED, mark=Mark.NOT_PROVIDED))
+        case _:
+            return one("Costs of the backtest", Cell(release.evidence.costs))
 
 
 def _plus_minus(release: Release) -> Iterator[Block]:
@@ -202,7 +217,7 @@ def _equity(release: Release) -> EquityChart:
         old = Line(_previous(release), curves.previous_dates, curves.previous, is_new=False)
         lines.append(old)
     length = release.assessment.time.counted(curves.new.size)
-    caption = f"Growth of 1, net of costs, with drawdown; n = {length}, {start} to {end}."
+    caption = f"Growth of 1, {release.evidence.costs}; with drawdown; n = {length}, {start} to {end}."
     return EquityChart("equity", caption, tuple(lines), _stress_bands(release))
 
 
