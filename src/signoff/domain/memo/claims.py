@@ -16,6 +16,7 @@ from unicodedata import bidirectional
 from signoff.domain.look_alikes import folded
 from signoff.domain.memo.every_gate import gate_contradictions
 from signoff.domain.memo.gate_names import NUMBERS, is_outcome
+from signoff.domain.memo.labels import label_of, refusal
 from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
 from signoff.domain.memo.signs import sign_contradictions
 from signoff.domain.quantity import Quantity, Unit
@@ -98,7 +99,7 @@ class Subject:
 _GATE_COUNTS: Final = Subject(r"gates?", r"^gates\.(?:passed|total)$")
 _SUBJECTS: Final = (
     Subject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
-    Subject(r"hansen|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
+    Subject(r"hansen(?:['’]s)?(?: SPA)?|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
     Subject(r"sharpe(?: ratio)?", r"^(?!gates\.deflated)(?!.*p_value).*sharpe"),
     Subject(r"p(?:[ -]values?)?(?=\s{0,9}[=<>≤≥]?\s{0,9}\d)", r"_p$|p_value$|\.p$"),
     Subject(r"CVaR|conditional value at risk|expected shortfall", r"conditional_value_at_risk", Gain.LOSS),
@@ -118,6 +119,7 @@ _SUBJECTS: Final = (
     Subject(r"windows?|quarters?", r"windows$"),
     Subject(r"predictions?", r"predictions|\.n$"),
     Subject(r"partitions?|splits?", r"partitions$|splits$"),
+    Subject(r"orders?", r"\.orders$"),
     _GATE_COUNTS,
     Subject(r"features?", r"^features\."),
     Subject(r"trials?|configurations?", r"\.trials$"),
@@ -266,10 +268,10 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     figures = [fact for fact in given if not is_outcome(fact) and not is_word(fact)]
     if PLACEHOLDER.search(text):
         return (*misplaced(text, named), *_mislabelled(text, named), *found, *_bare(plain, figures, known_words))
-    return (*found, *_unreadable(plain), *_unsupported(plain, figures, known_words))
+    return (*found, *_unreadable(plain), *_unsupported(plain, text, figures, known_words))
 
 
-def _unsupported(text: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
+def _unsupported(text: str, written: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
     """Each number of a text without placeholders that agrees with no fact, alone or with the one it stands beside."""
     known = [*facts, *_differences(facts)]
     text = _GATES.sub(_blank_counts, text)
@@ -283,12 +285,21 @@ def _unsupported(text: str, facts: Sequence[Quantity], known_words: Collection[s
     while index < len(claims):
         pair = claims[index : index + 2]
         order = _order(text, pair)
-        if order is not None:
-            yield from _pair_contradictions(pair[0], pair[1], order, known)
-            index += 2
+        judged = pair if order is not None else pair[:1]
+        if order is None:
+            said = _contradiction(pair[0], known)
         else:
-            yield from _contradiction(claims[index], known)
-            index += 1
+            said = tuple(_pair_contradictions(pair[0], pair[1], order, known))
+        for claim in judged if known else ():
+            name, pattern = label_of(written, claim.start, claim.end)
+            own = [fact for fact in known if name and re.search(pattern, fact.name)]
+            agreed = [fact for fact in own if _agrees(claim, fact)]
+            if name and not agreed and not any(f" {fact.name} = " in "".join(said) for fact in own):
+                said = (*(one for one in said if claim.text not in one), refusal(claim.text, name, own))
+            elif order is None and not claim.scope and any(fact.name.startswith("gates.") for fact in agreed):
+                said = ()
+        yield from said
+        index += len(judged)
 
 
 def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
@@ -327,7 +338,10 @@ def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         scope, own_facts = _scope(plain, match.span(), (clause, start), None)
         is_scoped = scope and (scope != PREVIOUS or _PREVIOUS.match(label.lstrip()))
         sentence = _sentence(plain, start)
-        if last is not None and is_beside and is_about and not re.search(last[0].facts, fact.name):
+        name, pattern = label_of(plain, start, match.end())
+        if (last is not None and is_beside and is_about and not re.search(last[0].facts, fact.name)) or (
+            name and not is_word(fact) and not re.search(pattern, fact.name)
+        ):
             yield f"“{match[0]}” is not what its words say it is: “{label.strip()[-80:]}”."
         elif is_scoped and re.search(own_facts, fact.name) is None and fact.name.startswith("metrics."):
             yield f"“{match[0]}” is no figure of {scope}, which its sentence names."
