@@ -15,7 +15,7 @@ from unicodedata import bidirectional
 
 from signoff.domain.look_alikes import folded
 from signoff.domain.memo.every_gate import gate_contradictions
-from signoff.domain.memo.gate_names import NUMBERS, is_outcome
+from signoff.domain.memo.gate_names import NUMBERS, gates_of, is_outcome
 from signoff.domain.memo.labels import label_of, refusal
 from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
 from signoff.domain.memo.signs import sign_contradictions
@@ -669,24 +669,24 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity], *, is_counted_onl
     passed, total = by_name.get("gates.passed"), by_name.get("gates.total")
     if passed is None or total is None:
         return
-    every = [fact.value for fact in facts if is_outcome(fact)]
+    gates = gates_of(facts)
+    parts = [part for part in (gates, [gate for gate in gates if gate.is_memo]) if part]
+    counted = [(passed, total), *((float(sum(gate.passes for gate in part)), float(len(part))) for part in parts)]
     for match in _GATES.finditer(text):
         fails = bool(_FAILING.search(match["rest"]))
-        right = total - passed if fails else passed
-        counts = {"all": total, "every": total, "none": 0.0}
         said = match["n"].lower()
-        if is_counted_only and said in counts:
+        if is_counted_only and said in {"all", "every", "none"}:
             continue  # sentences over all gates were held against each gate's outcome
-        claimed = counts[said] if said in counts else _counted(said)
         is_plain = match["total"] is None and not fails and not _PASSING.search(match["rest"])
-        is_total_right = match["total"] is None or _counted(match["total"]) == total
-        if is_total_right and (claimed == right or (is_plain and claimed == total)):
-            continue
-        of_all = every.count(1) if not fails else len(every) - every.count(1)
-        if claimed == of_all and (match["total"] is None or _counted(match["total"]) == len(every)):
-            continue  # of all the gates, the advisory ones among them
-        verb = "fail" if fails else "pass"
-        yield f"“{match[0].strip()}” agrees with no figure of the evidence; {right:g} of {total:g} gates {verb}."
+        for right, of in counted:
+            counts = {"all": of, "every": of, "none": 0.0}
+            claimed = counts[said] if said in counts else _counted(said)
+            is_right = claimed == (of - right if fails else right) or (is_plain and claimed == of)
+            if is_right and (match["total"] is None or _counted(match["total"]) == of):
+                break
+        else:
+            does = f"{total - passed if fails else passed:g} of {total:g} gates {'fail' if fails else 'pass'}"
+            yield f"“{match[0].strip()}” agrees with no figure of the evidence; {does}."
 
 
 def _unreadable(text: str) -> Iterator[str]:
