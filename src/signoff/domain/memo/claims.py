@@ -18,6 +18,7 @@ from signoff.domain.memo.every_gate import gate_contradictions
 from signoff.domain.memo.gate_names import NUMBERS, gates_of, is_outcome
 from signoff.domain.memo.labels import label_of, refusal
 from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
+from signoff.domain.memo.significance import significance_contradictions
 from signoff.domain.memo.signs import sign_contradictions
 from signoff.domain.quantity import Quantity, Unit
 
@@ -262,6 +263,7 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     has_outcomes = any(is_outcome(fact) for fact in given)
     found = [*gate_contradictions(filled_in, given), *sign_contradictions(blanked(text), given)]
     found += _gate_contradictions(filled_in, given, is_counted_only=has_outcomes)
+    found += significance_contradictions(blanked(text), given)
     plain = _without_names(blanked(text), known_words)
     if (numbers := sum(1 for _ in _NUMBER.finditer(plain))) > MOST_NUMBERS:
         return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)

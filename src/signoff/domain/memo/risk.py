@@ -28,12 +28,12 @@ from signoff.domain.memo.document import (
 from signoff.domain.memo.markup import ABSENT, declared_by, figure, joined, lead_in, one, plain, words
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
+from signoff.domain.memo.significance import SIGNIFICANCE
 from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS
 from signoff.domain.rollback_drill import Rehearsal, recovery_time, recovery_time_in_words
 from signoff.domain.sampling import Sampling
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
-SIGNIFICANCE: Final = 0.05
 _WEIGHT: Final = {Grade.LOW: 1, Grade.MEDIUM: 2, Grade.HIGH: 3}
 _BY_SCORE: Final = {
     1: Grade.LOW,

@@ -23,11 +23,11 @@ from signoff.domain.memo.gate_names import WORDS, is_outcome, outcomes
 from signoff.domain.memo.markup import MEMO_GATES, declared, gates_in_words, short_title, versioned
 from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
+from signoff.domain.memo.significance import SIGNIFICANCE
 from signoff.domain.memo.signs import gives_sign
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
-SIGNIFICANCE: Final = 0.05
 _NET: Final = re.compile(
     r"\b(?:net|after|less|including|inclusive)(?: of)?(?: (?:all|trading|transaction|its|the))*"
     r" (?:costs?|fees|commissions?|slippage)\b"
