@@ -23,8 +23,8 @@ _CLAUSE: Final = re.compile(r"[,;:()–—]|\s(?:and|but|while|whereas|though)\s
 _SENTENCE: Final = re.compile(r"(?:[^.!?\n]|[.!?](?!\s|$))+")
 _OF_RETURNS: Final = re.compile(
     r"\b(?:sharpe|returns?|performance|perform(?:s|ed)?|beat\w*|outperform\w*|alpha|edge|profit\w*|draw-?down|hit rate"
-    r"|skill|gains?|risk-adjusted|champion|previous version|predecessor|superior|better|higher|improve\w*|difference|chance"
-    r"|statistical\w*)\b",
+    r"|skill|gains?|risk-adjusted|champion|previous version|predecessor|superior|better|higher|improve\w*|difference"
+    r"|chance|statistical\w*)\b",
     re.IGNORECASE,
 )
 _OF_OTHER_MATTERS: Final = re.compile(
