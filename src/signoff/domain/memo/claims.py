@@ -16,7 +16,7 @@ from unicodedata import bidirectional
 from signoff.domain.look_alikes import folded
 from signoff.domain.memo.every_gate import gate_contradictions
 from signoff.domain.memo.gate_names import NUMBERS, gates_of, is_outcome
-from signoff.domain.memo.labels import label_of, refusal
+from signoff.domain.memo.labels import INTERVAL, is_of, label_of, refusal
 from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
 from signoff.domain.memo.significance import significance_contradictions
 from signoff.domain.memo.signs import sign_contradictions
@@ -55,6 +55,12 @@ _NAMES: Final = (
     r"\bv\d+(?:\.\d+)*[\w.+-]*(?<!\.)",
     r"\bversions?\s+\d+(?:\.\d+)*",
     r"(?<![\w.])\d+\.\d+\.\d+[\w.+-]*(?<!\.)",
+    r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:Z\b|[+-]\d\d:?\d\d\b|\b)",
+    r"\b(?:\d{1,2}/){1,2}(?:19|20)\d\d\b",
+    r"\b(?:19|20)(?:\d0s|\d\d[ -]?[QH][1-4])\b|\bFY ?(?:19|20)?\d\d\b",
+    r"\b(?:10-[KQ]|8-K|20-F|13F)\b",
+    r"\b95\s?%(?=\s(?:two-sided\s)?(?:confidence|intervals?|CI|band|bounds?)\b)",
+    r"\bhalf\b(?= of (?:the|its) (?:trials|family|configurations|splits|partitions)\b)",
     r"\b\d{4}-(?:0[1-9]|1[0-2])(?:-[0-3]\d)?\b",
     rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}(?:\s+\d{{4}})?\b",
     rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}\b",
@@ -142,6 +148,7 @@ _SCOPES: Final = (
     (r"^stress\.rates_2022", r"2022|interest rates"),
     (r"^stress\.own_", r"stress"),
     (r"^paper\.(?:sharpe|correlation|days)", r"paper|correlat"),
+    (r"\.(?:low|high)$", INTERVAL),
 )
 # A sentence that names one of these is held against its figures alone; plans are of no such circumstance.
 _OWN_FIGURES: Final = (
@@ -174,6 +181,7 @@ _LESS: Final = (
 )
 _ARROW: Final = re.compile(r"^(?:\s\w+)?\s*(?:→|->|⟶|–>)\s*$")
 _FROM_TO: Final = re.compile(r"^(?:\s\w+)?\s+to\s+$", re.IGNORECASE)
+_BOUNDS: Final = re.compile(r"^(?:\s(?:to|and)\s|\s?[-–,;]\s?)[+−-]?$")
 _AGAINST: Final = re.compile(
     r"^(?:\s\w+)?,?\s+(?:against|vs\.?|versus|compared (?:with|to)|(?:up|down) from)\s+$", re.IGNORECASE
 )
@@ -294,7 +302,7 @@ def _unsupported(text: str, written: str, facts: Sequence[Quantity], known_words
             said = tuple(_pair_contradictions(pair[0], pair[1], order, known))
         for claim in judged if known else ():
             name, pattern = label_of(written, claim.start, claim.end)
-            own = [fact for fact in known if name and re.search(pattern, fact.name)]
+            own = [fact for fact in known if name and is_of(fact, pattern, written, claim.start)]
             agreed = [fact for fact in own if _agrees(claim, fact)]
             if name and not agreed and not any(f" {fact.name} = " in "".join(said) for fact in own):
                 said = (*(one for one in said if claim.text not in one), refusal(claim.text, name, own))
@@ -342,7 +350,7 @@ def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         sentence = _sentence(plain, start)
         name, pattern = label_of(plain, start, match.end())
         if (last is not None and is_beside and is_about and not re.search(last[0].facts, fact.name)) or (
-            name and not is_word(fact) and not re.search(pattern, fact.name)
+            name and not is_word(fact) and not is_of(fact, pattern, plain, start)
         ):
             yield f"“{match[0]}” is not what its words say it is: “{label.strip()[-80:]}”."
         elif is_scoped and re.search(own_facts, fact.name) is None and fact.name.startswith("metrics."):
@@ -614,17 +622,17 @@ class Order(Enum):
 
     OLD_NEW = auto()
     NEW_OLD = auto()
+    BOUNDS = auto()  # of an interval
 
 
 def _order(text: str, pair: Sequence[Claim]) -> Order | None:
-    if len(pair) < 2 or "±" in (pair[0].sign, pair[1].sign):
-        return None
-    if any(claim.scope not in {"", PREVIOUS} for claim in pair):
-        return None  # each is of a circumstance of its own
+    if len(pair) < 2 or any(claim.sign == "±" or claim.scope not in {"", PREVIOUS} for claim in pair):
+        return None  # each is of a circumstance of its own, or the second is the margin of the first
     between = text[pair[0].end : pair[1].start]
-    if _ARROW.match(between):
-        return Order.OLD_NEW
-    if _FROM_TO.match(between) and re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE):
+    is_from = re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE)
+    if _BOUNDS.match(between) and re.search(rf"(?:{INTERVAL})", pair[0].sentence, re.IGNORECASE):
+        return Order.BOUNDS
+    if _ARROW.match(between) or (is_from and _FROM_TO.match(between)):
         return Order.OLD_NEW
     if not _AGAINST.match(between):
         return None
@@ -641,17 +649,19 @@ def _pair_contradictions(first: Claim, second: Claim, order: Order, facts: Seque
         replace(first, unit=first.unit or unit, subject=subject),
         replace(second, unit=unit, subject=subject),
     )
-    new, old = (second, first) if order is Order.OLD_NEW else (first, second)
-    sides = (
-        [("new", "old")] if order is Order.OLD_NEW else [("new", "old"), ("new", "target"), ("statistic", "threshold")]
-    )
+    new, old = (first, second) if order is Order.NEW_OLD else (second, first)
+    sides = {
+        Order.OLD_NEW: [("new", "old")],
+        Order.NEW_OLD: [("new", "old"), ("new", "target"), ("statistic", "threshold")],
+        Order.BOUNDS: [("high", "low"), ("new", "old"), ("old", "new")],
+    }[order]
     if any(_agrees(new, a) and _agrees(old, b) for a, b in _partners(_candidates(new, facts), facts, sides)):
         return
     alone = (*_contradiction(first, facts), *_contradiction(second, facts))
     if alone:
         yield from alone
         return
-    yield f"“{first.text}” and “{second.text}” are figures of the evidence, but not the old and the new of one of them."
+    yield f"“{first.text}” and “{second.text}” are figures of the evidence, but not of one of them, as is said."
 
 
 def _partners(

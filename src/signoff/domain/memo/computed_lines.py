@@ -4,6 +4,7 @@ A figure of another version, a target or a threshold is called that on the same 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from signoff.domain.assessment import Assessment
@@ -87,6 +88,9 @@ def _meaning(fact: Quantity, header: Header, assessment: Assessment) -> str:
         return _TITLES[fact.name]
     if side in versions:
         return f"{subject if stem in titles else f'the {subject}'} of {versions[side]}"
+    if side in {"low", "high"}:
+        end, figure = "lower" if side == "low" else "upper", replace(fact, name=stem)
+        return f"the {end} end of the 95% interval of {_meaning(figure, header, assessment)}"
     return f"the {'sample size' if side == 'n' else fact.label} of {subject}"
 
 

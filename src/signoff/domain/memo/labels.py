@@ -52,6 +52,7 @@ _P_VALUES: Final = (
     (r".*costs?|fees?|commissions?|slippage|.*latency|p\d\d|median|memory|turnover", r"_p$|p_value$|\.p$"),
 )
 _ANY: Final = "|".join(words for words, _ in _FIGURES)
+INTERVAL: Final = r"\b(?:intervals?|CI|between|bounds?|confidence)\b"
 _JOINT: Final = (
     r"(?:\s*(?:of|is|was|are|equals|at|reads?|stands?|came|comes|to|reached|reaches|ratio|now|a|an|the|only|[:=~≈(])\s*)"
     r"{0,4}\s*"
@@ -96,6 +97,15 @@ def _of_p_value(before: str) -> tuple[str, str]:
     name = max(ends, key=lambda one: (one[0], len(one[1])))[1]
     own = _named(r"^(?P<name>NAME)$", name)[-1][1]
     return f"{name} p", next((facts for words, facts in _P_VALUES if re.fullmatch(words, name, re.IGNORECASE)), own)
+
+
+def is_of(fact: Quantity, pattern: str, text: str, start: int) -> bool:
+    """Whether a fact has this label; the bound of an interval only where the sentence has said so before."""
+    is_bound = fact.name.endswith((".low", ".high"))
+    before = _SENTENCE.split(text[max(0, start - _MOST_BEFORE) : start])[-1]
+    return re.search(pattern, fact.name) is not None and (
+        not is_bound or bool(re.search(INTERVAL, before, re.IGNORECASE))
+    )
 
 
 def refusal(written: str, name: str, own: Sequence[Quantity]) -> str:

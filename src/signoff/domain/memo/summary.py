@@ -73,7 +73,8 @@ def known_facts(
     policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Quantity, ...]:
     """Every number that a summary may state: the computed figures, and those of the registry and the plan."""
-    return (*figures, *_more_facts(policy, evidence, assessment))
+    bounds = (bound for figure in figures if figure.is_provided for bound in _bounds(figure))
+    return (*figures, *bounds, *_more_facts(policy, evidence, assessment))
 
 
 def summary_figures(
@@ -192,6 +193,13 @@ def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> I
     yield Quantity(name="plan.allocation_in_full", value=1.0, unit=Unit.PERCENT)
     yield Quantity(name="plan.shadow_days", value=policy.phases.shadow_days, unit=Unit.DAYS)
     yield Quantity(name="plan.limited_days", value=policy.phases.limited_days, unit=Unit.DAYS)
+
+
+def _bounds(figure: Quantity) -> Iterator[Quantity]:
+    """Both ends of the 95% interval that a figure is printed with."""
+    for side, value in zip(("low", "high"), figure.bounds or (), strict=False):
+        name = f"{figure.name}.{side}"
+        yield replace(figure, name=name, value=value, standard_error=None, half_width=None, interval="")
 
 
 def _counts(evidence: Evidence) -> Iterator[Quantity]:
