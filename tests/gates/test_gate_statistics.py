@@ -326,9 +326,9 @@ def test_a_record_that_is_too_short_says_what_it_has_and_needs(evidence, dossier
 
 
 def test_too_few_predictions_of_a_side_say_how_many_there_are_and_are_needed(evidence, dossier, policy):
-    said = np.array([1.0] * 12 + [-1.0] * 12)
+    said = np.random.default_rng(0).permutation([1.0] * 25 + [-1.0] * 25)
     finding = symmetric_accuracy(replace(evidence, predictions=predictions(said, said)), dossier, policy)
 
     assert finding.outcome is Outcome.INCONCLUSIVE
-    assert figures(finding)["predictions_of_a_side"] == 12
+    assert figures(finding)["predictions_of_a_side"] == 25
     assert figures(finding)["predictions_of_a_side_needed"] == 30
