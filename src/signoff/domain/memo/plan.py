@@ -167,7 +167,7 @@ def _acts(release: Release) -> str:
     """What follows by itself, and whose word the actions are."""
     policy = release.policy
     return (
-        "By itself: a warning is shown; a critical or unknown reading is told to "
+        "By itself: a warning is shown; a critical or unknown reading is a notice addressed to "
         f"{release.dossier.rollback.incident_channel} and holds the advance; a trigger of 4.1 rolls back. The actions "
         f"are declared by policy {policy.name} {policy.version}, for people."
     )

@@ -25,7 +25,7 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.markup import ABSENT, declared_by, figure, joined, lead_in, one, plain, words
+from signoff.domain.memo.markup import ABSENT, declared, declared_by, figure, joined, lead_in, one, plain, words
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
 from signoff.domain.memo.significance import SIGNIFICANCE
@@ -82,7 +82,11 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
     risks = release.dossier.risk.risks
     level = risk_level(risks)
     worst = max(risks, key=_score, default=None)
-    said = ABSENT if level is None or worst is None else Cell(f"{level.value.capitalize()}, from: {worst.risk}")
+    said = (
+        ABSENT
+        if level is None or worst is None
+        else Cell(f"{level.value.capitalize()}, by {declared(release.author, worst.risk)}")
+    )
     columns = tuple(Column(t) for t in ("Risk", "Likelihood", "Impact", "Mitigation", "Owner", "Level"))
     rows = tuple(
         (

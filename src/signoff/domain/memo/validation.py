@@ -30,6 +30,7 @@ from signoff.domain.memo.markup import (
     MEMO_GATES,
     NO_PREVIOUS,
     declared,
+    declared_words,
     figure,
     gates_in_words,
     joined,
@@ -346,7 +347,7 @@ def _explanations(release: Release) -> Iterator[tuple[str, Cell]]:
     for finding in release.assessment.findings:
         if finding.is_near_miss or finding.outcome is not Outcome.PASS:
             said = given.get(finding.key)
-            yield short_title(finding), words(said and declared(release.author, said))
+            yield short_title(finding), declared_words(release.author, said)
 
 
 def _pictures(release: Release) -> Iterator[Chart]:
@@ -368,7 +369,10 @@ def _point_in_time(release: Release) -> tuple[Block, ...]:
         Paragraph(summary.reason, is_note=True),
         lead_in("Verification Method"),
         Checklist((_code_review(release), _pit_tests(release), _audit(release), _replay(release), *_audits(release))),
-        one("PIT Issues Identified", words("None" if issues == () else "; ".join(issues or ()))),
+        one(
+            "PIT Issues Identified",
+            words("None found by the replay, none declared" if issues == () else "; ".join(issues or ())),
+        ),
     )
 
 
@@ -420,7 +424,8 @@ def _audits(release: Release) -> Iterator[CheckItem]:
 
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
     """Issues that people declare and what the replay found; None where neither says anything."""
-    known, replay = release.dossier.validation.pit.issues, release.evidence.pit
+    known = tuple(declared(release.author, issue) for issue in release.dossier.validation.pit.issues)
+    replay = release.evidence.pit
     if replay is None or replay.error is not None:
         return known or None
     found = tuple(
