@@ -69,7 +69,8 @@ _TRAINING: Final = (
 
 def communication(release: Release) -> Section:
     """Chapter 9."""
-    declared = release.dossier.communication
+    given = release.dossier.communication
+    words = f"The words of each notice are {declared(release.author)}; a tick says who took it, or who did it."
     return Section(
         "9",
         "Communication Plan",
@@ -78,13 +79,14 @@ def communication(release: Release) -> Section:
                 "9.1",
                 "Stakeholder Notifications",
                 (
+                    Paragraph(words, is_note=True),
                     lead_in("Pre-Deployment (T-24h)"),
                     Paragraph(_hold(release), is_note=True),
-                    _notices(release, _BEFORE, declared.before),
+                    _notices(release, _BEFORE, given.before),
                     lead_in("At Deployment (T=0)"),
-                    _notices(release, _AT_DEPLOYMENT, declared.at_deployment),
+                    _notices(release, _AT_DEPLOYMENT, given.at_deployment),
                     lead_in("Post-Deployment (T+7d, T+30d)"),
-                    _notices(release, _AFTER, declared.after, _MOMENTS_AFTER),
+                    _notices(release, _AFTER, given.after, _MOMENTS_AFTER),
                 ),
             ),
             Section("9.2", "Training & Documentation", _training(release)),

@@ -85,7 +85,7 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
     said = (
         ABSENT
         if level is None or worst is None
-        else Cell(f"{level.value.capitalize()}, by {declared(release.author, worst.risk)}")
+        else Cell(f"{level.value.capitalize()}, from the worst risk {declared(release.author, worst.risk)}")
     )
     columns = tuple(Column(t) for t in ("Risk", "Likelihood", "Impact", "Mitigation", "Owner", "Level"))
     rows = tuple(
