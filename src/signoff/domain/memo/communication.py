@@ -10,7 +10,7 @@ from typing import Final
 
 from signoff.domain.events import Delivery, NoticeSent
 from signoff.domain.memo.document import Block, CheckItem, Checklist, Paragraph, Section
-from signoff.domain.memo.markup import Line, declared, lead_in, placed, plain
+from signoff.domain.memo.markup import Line, declared, declared_by, lead_in, placed, plain
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import Certification
 from signoff.domain.quantity import NOT_PROVIDED
@@ -70,7 +70,6 @@ _TRAINING: Final = (
 def communication(release: Release) -> Section:
     """Chapter 9."""
     given = release.dossier.communication
-    words = f"The words of each notice are {declared(release.author)}; a tick says who took it, or who did it."
     return Section(
         "9",
         "Communication Plan",
@@ -79,7 +78,7 @@ def communication(release: Release) -> Section:
                 "9.1",
                 "Stakeholder Notifications",
                 (
-                    Paragraph(words, is_note=True),
+                    declared_by("Notices and their words", release.author),
                     lead_in("Pre-Deployment (T-24h)"),
                     Paragraph(_hold(release), is_note=True),
                     _notices(release, _BEFORE, given.before),
