@@ -408,6 +408,7 @@ def test_words_that_give_paper_trading_a_sign_are_held_against_it(
         ("Better.", "the figures that could be read in it were held against the evidence, its words on gates"),
         ("Sharpe {metrics.sharpe.new}.", "its figures were filled in from the evidence, its words on gates"),
         ("Paper trading was profitable.", "paper trading were held against its Sharpe ratio"),
+        ("It is significantly better.", "its words on significance were held against their p-values"),
         ("Every gate passes.", "and what was held contradicts the evidence"),
     ],
 )

@@ -46,6 +46,11 @@ _TESTS: Final = (
 )
 
 
+def claims_significance(text: str) -> bool:
+    """Whether any words call something significant."""
+    return _SURE.search(text) is not None
+
+
 def significance_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
     """Each sentence that calls a comparison significant whose p-value is at or above the level, or that has none."""
     for sentence, match in ((one, m) for one in _SENTENCE.findall(text) for m in _SURE.finditer(one)):

@@ -23,7 +23,7 @@ from signoff.domain.memo.gate_names import WORDS, is_outcome, outcomes
 from signoff.domain.memo.markup import MEMO_GATES, declared, gates_in_words, short_title, versioned
 from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
-from signoff.domain.memo.significance import SIGNIFICANCE
+from signoff.domain.memo.significance import SIGNIFICANCE, claims_significance
 from signoff.domain.memo.signs import gives_sign
 from signoff.domain.policy import Policy, tighten
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
@@ -122,6 +122,8 @@ def written(
         has_paper = any(fact.name == "paper.sharpe" and fact.is_provided for fact in figures)
         how = "were held against its Sharpe ratio" if has_paper else "were not held, since it has no figure"
         held.append(f"its words on the result of paper trading {how}")
+    if claims_significance(text):
+        held.append("its words on significance were held against their p-values")
     if summary_contradictions(*parts):
         held.append("and what was held contradicts the evidence")
     mark = f"{declared(author)}, not computed; {', '.join(held)}; its other words were not held against anything"
