@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from signoff.domain.artifacts import Pin
 from signoff.domain.bars import Bars
 from signoff.domain.benchmark import Benchmark
+from signoff.domain.costs import Costs, costs_in_words
 from signoff.domain.environment import Environment, Lock
 from signoff.domain.isolation import Protection
 from signoff.domain.sampling import Coverage, Sampling, inferred
@@ -85,7 +86,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Returns:
-    """Simple returns, net of costs; all arrays of length T.
+    """Simple returns; all arrays of length T. `costs` says whether they are net of them.
 
     `left_out` says which rows of the file are not among them, and by which rule. `sampling` is what dates and dossier
     say of time, `bars` are the rows of the file where they carry a time of the day.
@@ -100,6 +101,7 @@ class Returns:
     left_out: tuple[str, ...] = ()
     sampling: Sampling | None = None
     bars: Bars | None = None
+    costs: Costs = Costs.NOT_STATED
 
     @property
     def time(self) -> Sampling:
@@ -363,6 +365,12 @@ class Evidence:
     largest_return: float | None = None
     coverage: tuple[Coverage, ...] = ()
     lock: Lock | None = None
+
+    @property
+    def costs(self) -> str:
+        """Whether the backtest, and the previous version's beside it, are net of costs, in words."""
+        previous = self.backtest_previous
+        return costs_in_words(self.backtest.costs, None if previous is None else previous.costs)
 
     @property
     def last_days(self) -> Mapping[str, date]:

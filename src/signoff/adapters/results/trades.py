@@ -32,6 +32,7 @@ from signoff.adapters.results.position_events import (
     successions,
 )
 from signoff.adapters.results.series import DAY, Labelled, labelled, numbers, read_labelled, read_table, to_days
+from signoff.domain.costs import BEFORE_FEES
 from signoff.domain.errors import BadInputError
 
 MOST_CARRIED: Final = 5
@@ -214,7 +215,7 @@ def _fee(table: Labelled, names: list[str]) -> tuple[pl.Series, list[str]]:
     """What each trade cost, above 0; brokers write costs with either sign, and one file with one."""
     rows = table.frame.height
     if not names:
-        return pl.Series(np.zeros(rows)), ["no column of fees was found: returns are before fees"]
+        return pl.Series(np.zeros(rows)), [BEFORE_FEES]
     total, notes = np.zeros(rows), []
     for name in names:
         filled = table.frame.with_columns(pl.col(name).cast(pl.String).fill_null("0").alias(name))

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.assessment import MetricRow, MetricStatus
+from signoff.domain.costs import Costs
 from signoff.domain.dossier import Targets
 from signoff.domain.evidence import Evidence, Returns
 from signoff.domain.gates.figures import absent, figure
@@ -121,7 +122,8 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets, high: TooHigh | N
 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:
-    new = sharpe_notes("New", evidence.backtest)
+    before = (f"Backtest returns are {evidence.costs}.",) if evidence.backtest.costs is Costs.BEFORE else ()
+    new = (*before, *sharpe_notes("New", evidence.backtest))
     if evidence.backtest_previous is None:
         return new
     shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)

@@ -8,7 +8,7 @@ from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.dossier import Dossier, PitDeclaration
 from signoff.domain.evidence import Evidence, PitEvidence, PitFinding
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count
 from signoff.stats.errors import InputError
@@ -40,7 +40,7 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
         if replay.error is not None:
             raise InputError(f"the replay could not run: {replay.error}")
         if nothing := _nothing_seen(replay, gate.minimum_dates):
-            return Lack(nothing)
+            return Lack(nothing, has_and_needs("point_in_time", "dates", replay.dates_checked, gate.minimum_dates))
         leaking = {finding.feature for finding in replay.findings}
         return Measurement(
             value=len(leaking),

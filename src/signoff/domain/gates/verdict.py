@@ -13,7 +13,7 @@ import numpy as np
 
 from signoff.domain.charts import Chart
 from signoff.domain.finding import Comparison, Finding, Outcome
-from signoff.domain.quantity import Quantity, Unit, number
+from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.stats.errors import InputError, InsufficientData
 
 
@@ -74,6 +74,11 @@ class Lack:
 
     reason: str
     figures: tuple[Quantity, ...] = ()
+
+
+def has_and_needs(key: str, what: str, has: int, needs: int) -> tuple[Quantity, ...]:
+    """How much of something a gate has, and the least that it needs."""
+    return count(f"gates.{key}.{what}", has), count(f"gates.{key}.{what}_needed", needs)
 
 
 _HOLDS: Final = {
