@@ -104,7 +104,12 @@ def _assessed(
         latency_p95_old=latency_old,
         latencies=latencies,
         benchmark=benchmark_summary(evidence, header.version),
-        pit=point_in_time(evidence.pit, dossier.validation.pit, header.deployed_by.name),
+        pit=point_in_time(
+            evidence.pit,
+            dossier.validation.pit,
+            header.deployed_by.name,
+            minimum_share=policy.gates.point_in_time.minimum_replayed_share,
+        ),
         paper=paper_summary(evidence, header.version),
         stress=stress_rows(evidence, dossier.risk.stress_windows),
         regimes=regime_rows(evidence.backtest),
