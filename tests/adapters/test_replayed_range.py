@@ -115,6 +115,12 @@ def test_a_second_input_that_begins_late_is_seen_though_the_features_fill_it_wit
     assert 200 <= found.dates <= 206
 
 
+def test_a_market_wide_input_that_begins_late_is_seen():
+    index = bars(DAYS[300:], ("INDEX",)).drop("symbol")
+
+    assert 200 <= covered({"bars": bars(), "index": index}, record()).dates <= 206
+
+
 def test_one_symbol_of_a_second_input_that_begins_late_is_seen():
     second = pl.concat([bars(symbols=("AAA",)), bars(DAYS[400:], ("BBB",))])
 
@@ -138,6 +144,7 @@ def test_features_that_are_carried_past_the_end_of_the_inputs_are_no_replay():
     [
         pytest.param({"bars": bars(DAYS[:-1])}, id="the last session is decided on the day before"),
         pytest.param({"bars": bars(), "sectors": bars(DAYS[:1]).rename({"close": "sector"})}, id="a table of one day"),
+        pytest.param({"bars": bars(), "index": bars(symbols=("INDEX",)).drop("symbol")}, id="an input of no symbol"),
         pytest.param({"bars": bars(), "quarters": bars(DAYS[::15])}, id="a second input of fewer days"),
         pytest.param({"bars": bars(np.r_[np.arange("2010-01-04", "2018-12-31", 7, "datetime64[D]"), DAYS])}, id="more"),
     ],

@@ -505,7 +505,8 @@ class EvidenceDeclaration(Strict):
     fractions, and tables that read as percentages are refused. What is left out of time is read from the dates, and
     what disagrees with them is refused. `risk_free_pct` is an annual rate; `benchmark_lag` says how many rows before
     the backtest's its benchmark is (a book in Tokyo moves with New York's session of the day before), and
-    `benchmark_calendar` names the exchange of a benchmark that trades on other days.
+    `benchmark_calendar` names the exchange of a benchmark that trades on other days. `outside_the_backtest` says why
+    the backtest leaves out sessions that other measurements of the model have.
     """
 
     produced_by: tuple[Text, ...] = ()
@@ -521,6 +522,7 @@ class EvidenceDeclaration(Strict):
     benchmark_calendar: Text | None = None
     high_sharpe: HighSharpe | None = None
     never_traded: NeverTraded | None = None
+    outside_the_backtest: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,12 +107,11 @@ def _unpaired(decisions: Decisions) -> DayNumbers:
 
 def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
     """Day and symbol of rows, each once, ordered by day."""
-    keys = (_DAY, "symbol") if "symbol" in rows.columns else (_DAY,)
+    symbols = [pl.col("symbol").cast(pl.String)] if "symbol" in rows.columns else []
     if not rows.height:
-        return pl.DataFrame(schema={_DAY: pl.Int64, **({"symbol": pl.String} if len(keys) > 1 else {})})
-    day = (instants(rows["timestamp"]) // DAY_US).alias(_DAY)
-    found = rows.select(pl.col(*keys[1:]).cast(pl.String)) if len(keys) > 1 else pl.DataFrame()
-    return found.with_columns(day).select(keys).unique().sort(keys)
+        return pl.DataFrame(schema={_DAY: pl.Int64, **({"symbol": pl.String} if symbols else {})})
+    found = rows.select((instants(rows["timestamp"]) // DAY_US).alias(_DAY), *symbols)
+    return found.unique().sort(found.columns)
 
 
 def _histories(inputs: Inputs) -> Iterator[pl.DataFrame]:

@@ -14,7 +14,7 @@ from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.stats.errors import InputError
 
 UNMOVED: Final = "unmoved"
-RANGE_NOT_RECORDED: Final = "range not recorded"
+RANGE_NOT_RECORDED: Final = "Replayed: range not recorded"
 MOST_NAMED: Final = 3
 SEED: Final = "gates.point_in_time.seed"
 NOT_RUN: Final = "The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml."
