@@ -32,6 +32,7 @@ from signoff.cli.standing import what_stands
 from signoff.domain.errors import SignoffError
 
 STOPPED: Final = 130
+MISUSED: Final = 2
 # The commands under what a person wants, in the order of a release's life.
 PANELS: Final = {
     "Validate": ("demo", "init", "import", "check", "replay", "benchmark", "memo"),
@@ -90,8 +91,11 @@ def invoke(arguments: list[str], signals: Signals) -> int:
         built()(args=_present(rest, errors), obj=session, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
+        if code == MISUSED:
+            session.answer_error("usage", "The command could not be read; standard error says why.")
     except SignoffError as error:
         errors.print(str(error), soft_wrap=True)
+        session.answer_error(error.code, str(error), getattr(error, "guard", None))
         code = error.exit_code
     except Interrupted as stopped:
         code = stopped.exit_code

@@ -24,8 +24,9 @@ from rich.progress import (
 from signoff.app.undertaken import Undertaking
 from signoff.cli.interruption import Signals
 from signoff.cli.screen import Screen
-from signoff.config.settings import settings
+from signoff.config.settings import Settings, settings
 from signoff.domain.access import Verb, may_locally, permitted
+from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
 from signoff.domain.events import Proof
 from signoff.domain.gates.assess import Progress as Report
@@ -39,6 +40,12 @@ from signoff.verbs.remote import Remote
 
 # What takes risk away: nothing holds it up.
 EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
+# What only reads: it looks at a home that is there, and makes none.
+READING = (
+    *(("status",), ("history",), ("verify",), ("export",), ("keys",), ("notices",), ("db", "status")),
+    *(("token", "list"), ("accounts", "list"), ("accounts", "proposals"), ("people", "list"), ("credential", "list")),
+)
+OF_A_HOME = ("signoff.db", "signoff.db-wal", "ledger.key", "blobs", "releases", "live", "kills", "keys")
 # What a command that is stopped looks through; a server keeps no more of what it ever did.
 MOST_UNDERTAKEN = 100
 VALUED = {
@@ -60,6 +67,8 @@ class Session:
     is_json: bool = False
     is_trusted: bool = False
     is_exit: bool = False
+    is_reading: bool = False
+    has_answered: bool = False
     signals: Signals = field(default_factory=Signals)
     undertakings: deque[Undertaking] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
     _house: Installation | None = None
@@ -70,6 +79,8 @@ class Session:
         """The installation, built on first use."""
         if self._house is None:
             known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
+            if self.is_reading:
+                refuse_no_home(known)
             self._house = Installation(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
             self._look_at(self._house)
         return self._house
@@ -169,11 +180,19 @@ class Session:
 
     def answer(self, document: Mapping[str, object], *lines: object) -> None:
         """The result: one JSON document, or lines for people."""
+        self.has_answered = True
         if self.is_json:
             print(json.dumps(document, indent=1, default=str))  # noqa: T201 - standard output is the product here
             return
         for line in lines:
             self.console.tell(line)
+
+    def answer_error(self, code: str, message: str, guard: str | None = None) -> None:
+        """An error as a program reads it, where it asked for JSON and has no answer yet."""
+        if not self.is_json or self.has_answered:
+            return
+        told = {"code": code, "message": message, **({} if guard is None else {"guard": guard})}
+        self.answer({"error": told})
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
@@ -217,7 +236,24 @@ def split_options(arguments: list[str]) -> tuple[Session, list[str]]:
             rest.append(argument)
     words = tuple(word for word in rest if not word.startswith("-"))
     session.is_exit = any(words[: len(known)] == known for known in EXITS)
+    session.is_reading = any(words[: len(known)] == known for known in READING)
     return session, rest
+
+
+def refuse_no_home(known: Settings) -> None:
+    """Refuse to read a home that is not there: a slip in its name else makes an empty one that reads like the record.
+
+    A home whose database is elsewhere may be empty.
+    """
+    home = known.home
+    if known.server is not None or known.database != sqlite_url(str(home / "signoff.db")):
+        return
+    if not any((home / name).exists() for name in OF_A_HOME):
+        raise NotFoundError(
+            f"Expected a home at {home}, found none, and nothing was made. It is "
+            "made by the first command that records something, such as `signoff people add`, `signoff submit` or "
+            "`signoff rehearse`. Name another with --home DIR, or begin with: signoff init MODEL VERSION"
+        )
 
 
 def rows(document: Document, key: str) -> list[Any]:
