@@ -42,7 +42,7 @@ from signoff.verbs.remote import Remote
 EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
 # What only reads: it looks at a home that is there, and makes none.
 READING = (
-    *(("status",), ("history",), ("verify",), ("export",), ("keys",), ("notices",), ("db", "status")),
+    *(("status",), ("history",), ("verify",), ("export",), ("keys",), ("db", "status")),
     *(("token", "list"), ("accounts", "list"), ("accounts", "proposals"), ("people", "list"), ("credential", "list")),
 )
 OF_A_HOME = ("signoff.db", "signoff.db-wal", "ledger.key", "blobs", "releases", "live", "kills", "keys")
