@@ -112,8 +112,8 @@ def test_a_book_that_is_none_leaves_positions_unknown_too(tmp_path, spoiled):
             False,
         ),
         (
-            VenueReport(kind=VenueKind.SIMULATED, orders=0, cause="timed out after 5 s"),
-            "no open order at the simulated venue; positions are unknown: the simulated venue failed (timed out after 5 s)",
+            VenueReport(kind=VenueKind.SIMULATED, orders=0, cause="timed out"),
+            "no open order at the simulated venue; positions are unknown: the simulated venue failed (timed out)",
             False,
         ),
         (VenueReport(kind=VenueKind.CONNECTED, orders=0, positions=0), "no open order and no position", True),
