@@ -29,7 +29,7 @@ from signoff.app.trouble import CHANNEL
 from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
 from signoff.domain.desks import desks
-from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, is_fault
+from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, described, is_fault
 from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
@@ -329,8 +329,8 @@ class KillSwitch:
             self.orders.cancel(scope, EVERY_REVISION)
             orders = len(self.orders.open_orders(scope))
             positions = len(self.orders.positions(scope))
-        except (SignoffError, OSError):
-            return VenueReport(kind=kind, orders=orders)
+        except (SignoffError, OSError) as error:
+            return VenueReport(kind=kind, orders=orders, cause=described(error).rstrip("."))
         return VenueReport(kind=kind, orders=orders, positions=positions)
 
     def settle(self, kill: Kill) -> bool:

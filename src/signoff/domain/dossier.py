@@ -507,7 +507,8 @@ class EvidenceDeclaration(Strict):
     what disagrees with them is refused. `risk_free_pct` is an annual rate; `benchmark_lag` says how many rows before
     the backtest's its benchmark is (a book in Tokyo moves with New York's session of the day before), and
     `benchmark_calendar` names the exchange of a benchmark that trades on other days. `costs` says whether every table
-    of returns is net of costs.
+    of returns is net of costs. `outside_the_backtest` says why the backtest leaves out sessions that other
+    measurements of the model have.
     """
 
     produced_by: tuple[Text, ...] = ()
@@ -524,6 +525,7 @@ class EvidenceDeclaration(Strict):
     high_sharpe: HighSharpe | None = None
     never_traded: NeverTraded | None = None
     costs: CostBasis | None = None
+    outside_the_backtest: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

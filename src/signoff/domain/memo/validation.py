@@ -11,6 +11,7 @@ from signoff.domain.charts import Band, Chart, EquityChart, Line
 from signoff.domain.costs import Costs
 from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
+from signoff.domain.gates.point_in_time import range_words
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -405,6 +406,7 @@ def _replay(release: Release) -> CheckItem:
         names = ", ".join(replay.declared)
         features = f"{checked} of {features} verified; {len(replay.declared)} declared ({names}),"
     note = f"{features} on {replay.dates_checked} dates, seed {replay.seed}: {len(replay.findings)} moved"
+    note += f"; {range_words(replay)}"
     if replay.declared or replay.declared_decisions:
         note += "; what is declared is not checked against memory"
     if replay.protection is not None:
