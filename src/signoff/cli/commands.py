@@ -18,6 +18,7 @@ from signoff.cli import (
     database,
     demonstrating,
     importing,
+    judging,
     policy,
     replaying,
     rollout,
@@ -34,7 +35,7 @@ from signoff.domain.errors import SignoffError
 STOPPED: Final = 130
 # The commands under what a person wants, in the order of a release's life.
 PANELS: Final = {
-    "Validate": ("demo", "init", "import", "check", "replay", "benchmark", "memo"),
+    "Validate": ("demo", "verdict", "init", "import", "check", "replay", "benchmark", "memo"),
     "Release": ("submit", "override", "approve", "reject", "clear-condition", "rehearse", "grandfather", "done"),
     "Run": ("rollout", "observe", "worker", "serve", "notices", "review", "post-mortem"),
     "Stop": ("kill", "rearm"),
@@ -58,6 +59,7 @@ for part in (
     replaying,
     benchmarking,
     importing,
+    judging,
     approving,
     policy,
     rollout,

@@ -62,8 +62,16 @@ def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS, *, may_be
     """A table whose rows are labelled by dates or times, or by months where a row may stand for one."""
     frame, notes = read_table(content, path, hints)
     if may_be_months:
-        frame, notes = _at_month_ends(frame, str(path), notes)
+        return labelled_by_months(frame, str(path), notes, hints.dates)
     return labelled(frame, str(path), notes, hints.dates)
+
+
+def labelled_by_months(
+    frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None
+) -> Labelled:
+    """The table labelled by dates, times, or months, which are read as their last days."""
+    frame, notes = _at_month_ends(frame, said, notes)
+    return labelled(frame, said, notes, order)
 
 
 def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -236,11 +244,11 @@ def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None) ->
     for name in daily.columns:
         _refuse_values(daily, name, unit)
     if unit == PERCENT:
-        _refuse_fractions(daily)
+        refuse_fractions(daily)
     return compounded(daily)
 
 
-def _refuse_fractions(table: Labelled) -> None:
+def refuse_fractions(table: Labelled) -> None:
     """Refuse fractions that somebody calls percentages, by the sizes of all columns together."""
     if table.frame.height == 0:
         return

@@ -105,6 +105,12 @@ def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, a
     return Labelled(table, said, (said_capital, *notes))
 
 
+def reads_as_trades(frame: pl.DataFrame) -> bool:
+    """Whether a table has the columns of a list of trades: when, what, how much and at which price."""
+    found = _by_usual_names(frame)
+    return all(wanted in found.values() for wanted in ("date", "symbol", "quantity", "price"))
+
+
 def _capital(account: Account, said: str) -> float:
     if account.capital is None:
         raise BadInputError(
@@ -150,6 +156,19 @@ def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, 
 
 def _named(frame: pl.DataFrame, said: str) -> pl.DataFrame:
     """The table with the columns of a list of trades under their own names."""
+    names = _by_usual_names(frame)
+    missing = [c for c in ("date", "symbol", "quantity", "price") if c not in names.values()]
+    if missing:
+        raise BadInputError(
+            f"{said}: expected a list of trades with the columns date, symbol, side, quantity, price and fees, found "
+            f"{', '.join(frame.columns)[:300]}; {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
+            "Rename the columns. Nothing was written."
+        )
+    return frame.select(list(names)).rename(names)
+
+
+def _by_usual_names(frame: pl.DataFrame) -> dict[str, str]:
+    """The names of a table's columns, each with what a list of trades calls it."""
     plain = {
         name: " ".join(name.lower().replace("/", " ").replace("_", " ").replace(".", " ").split())
         for name in frame.columns
@@ -159,15 +178,7 @@ def _named(frame: pl.DataFrame, said: str) -> pl.DataFrame:
         found = next((name for word in known for name in frame.columns if plain[name] == word), None)
         if found is not None:
             names[found] = wanted
-    names |= {name: f"fee {name}" for name in frame.columns if plain[name] in _FEES}
-    missing = [c for c in ("date", "symbol", "quantity", "price") if c not in names.values()]
-    if missing:
-        raise BadInputError(
-            f"{said}: expected a list of trades with the columns date, symbol, side, quantity, price and fees, found "
-            f"{', '.join(frame.columns)[:300]}; {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
-            "Rename the columns. Nothing was written."
-        )
-    return frame.select(list(names)).rename(names)
+    return names | {name: f"fee {name}" for name in frame.columns if plain[name] in _FEES}
 
 
 def _refuse_currencies(frame: pl.DataFrame, said: str) -> None:
