@@ -22,6 +22,7 @@ from signoff.rendering.words import escaped
 
 Document = Mapping[str, Any]
 TITLE: Final = "Verdict"
+OF_OVERFITTING: Final = ("pbo", "deflated_sharpe", "hansen_spa")
 MOST_WHY: Final = 170
 _COLOURS: Final = {"pass": palette.GOOD, "fail": palette.BAD, "inconclusive": palette.CAUTION}
 NEEDS_DOSSIER: Final = "these gates need a dossier and are not judged here"
@@ -57,7 +58,11 @@ def headline(document: Document) -> str:
     if absent:
         said.append(f"Not judged, the data are missing: {', '.join(absent)}.")
     if not said:
-        return "Passes every gate that blocks."
+        said.append("Passes every gate that blocks.")
+    told = [gates[key] for key in OF_OVERFITTING if key in gates]
+    if told:
+        seen = "; ".join(f"{gate['title']} {gate['statistic_text']}, {gate['status']}" for gate in told)
+        said.append(f"Overfitting: {seen}.")
     return " ".join(said)
 
 
@@ -72,7 +77,7 @@ def lines(document: Document) -> tuple[object, ...]:
         *document["notes"],
         gate_table(document["gates"]),
         *(_reason(gate) for gate in document["gates"]),
-        *(Text.assemble((f"{one['key']}, missing: ", "bold"), f"needs {one['needs']}.") for one in document["missing"]),
+        *_missing(document),
         _verdict(document),
     )
 
@@ -162,12 +167,21 @@ def _reason(gate: Document) -> Text:
 
 
 def _verdict(document: Document) -> Text:
-    of_dossier = [one["key"] for one in document["missing"] if one["key"] not in document["blocking"]]
+    of_dossier = [one["key"] for one in document["missing"] if one["of_dossier"]]
     rest = f" ({', '.join(of_dossier)}: {NEEDS_DOSSIER}.)" if of_dossier else ""
     colour = _COLOURS[document["outcome"]]
     return Text.assemble(
         (f"{document['outcome'].upper()}. ", f"bold {colour}"), (headline(document), f"bold {colour}"), rest
     )
+
+
+def _missing(document: Document) -> Iterator[Text]:
+    """The gates that the data do not allow, by what each needs."""
+    waiting: dict[str, list[str]] = {}
+    for one in document["missing"]:
+        waiting.setdefault(one["needs"], []).append(one["key"])
+    for needs, keys in waiting.items():
+        yield Text.assemble((f"{', '.join(keys)}, missing: ", "bold"), f"needs {needs}.")
 
 
 def _short(text: str) -> str:

@@ -206,9 +206,9 @@ def judge(asked: Asked, options: Options, progress: Progress, face: Face) -> Ver
     own, trials, own_benchmark = _understood(asked, options)
     declared = options.declared
     dossier = undeclared(declared)
-    tables = {"backtest": _table(own, options)}
+    tables = {"backtest": _backtest(own, options)}
     if trials is not None:
-        tables["trials"] = _table(trials, options)
+        tables["trials"] = _table(trials, trials.frame, options)
     progress("reading time from the dates", 1, 4)
     evidence = evidence_of(HERE, tables, declared)
     refuse_low_rate(HERE, declared, policy.gates)
@@ -247,12 +247,12 @@ def _understood(asked: Asked, options: Options) -> tuple[Understood, Understood 
     source = "its own column" if BENCHMARK in own.frame.columns else ""
     if asked.benchmark is not None:
         other = one_column(_given(asked.benchmark, "benchmark", asked, options), _of_another(options))
-        own, _ = _on_same_days(own, other)
+        own, _ = _on_same_days(own, other, "the benchmark")
         own, source = joined(own, other, other.said), other.said
     if asked.trials is None:
         return own, None, source
     trials = many_columns(_given(_with_dates(asked, own), "trials", asked, options), _of_another(options))
-    own, trials = _on_same_days(own, trials)
+    own, trials = _on_same_days(own, trials, "the trials")
     return own, trials, source
 
 
@@ -276,21 +276,21 @@ def _with_dates(asked: Asked, own: Understood) -> Any:  # noqa: ANN401 - any tab
     return trials
 
 
-def _on_same_days(own: Understood, other: Understood) -> tuple[Understood, Understood]:
+def _on_same_days(own: Understood, other: Understood, name: str) -> tuple[Understood, Understood]:
     """Both tables cut to the days from the later beginning to the earlier end, where that leaves most of both."""
     mine, theirs = (_days(one) for one in (own, other))
     first, last = max(mine[0], theirs[0]), min(mine[-1], theirs[-1])
     kept = [(days >= first) & (days <= last) for days in (mine, theirs)]
     if any(one.sum() < MOST_LOST * one.size for one in kept):
         return own, other
-    return _cut(own, kept[0], other.said), _cut(other, kept[1], own.said)
+    return _cut(own, kept[0], "the returns", name), _cut(other, kept[1], name, "the returns")
 
 
-def _cut(one: Understood, kept: np.ndarray, beside: str) -> Understood:
+def _cut(one: Understood, kept: np.ndarray, name: str, beside: str) -> Understood:
     gone = int((~kept).sum())
     if not gone:
         return one
-    said = f"{gone:,} row{'s' * (gone > 1)} of {one.said} on days that {beside} does not reach"
+    said = f"{gone:,} row{'s' * (gone > 1)} of {name} before or after {beside}"
     return replace(one, frame=one.frame.filter(pl.Series(kept)), dropped=(*one.dropped, said))
 
 
@@ -299,16 +299,14 @@ def _days(one: Understood) -> Days:
     return days
 
 
-def _table(one: Understood, options: Options) -> EvidenceTable:
+def _backtest(one: Understood, options: Options) -> EvidenceTable:
+    (name,) = one.names
+    return _table(one, one.frame.rename({name: "return"}), options)
+
+
+def _table(one: Understood, frame: pl.DataFrame, options: Options) -> EvidenceTable:
     """What was understood as a table of evidence, which the reader of dossiers checks and folds to days."""
-    frame = one.frame
-    if len(one.names) == 1 and frame.columns[1] != "return" and one.columns == one.names and not _is_family(one):
-        frame = frame.rename({one.names[0]: "return"})
     return EvidenceTable(one.said, one.said, one.content, frame, options.declared)
-
-
-def _is_family(one: Understood) -> bool:
-    return len(one.names) > 1
 
 
 def _verdict(
@@ -429,11 +427,12 @@ def _understanding(
     tried = f"; {trials.said}: {len(trials.names):,} trials" if trials is not None else ""
     beside = f"; benchmark: {source}" if source else ""
     unit = time.frequency.value
+    where = time.zone or own.zone or "none, whole days"
     lines = (
         f"{own.said}: {backtest.dates.size:,} {unit} returns from {start} to {end} ({what}), read as {own.unit}"
         f"{tried}{beside}.",
-        f"{time.rows_a_year:g} rows a year; calendar: {calendar}; zone: {time.zone or 'none, whole days'}; dropped: "
-        f"{'; '.join(dropped) or 'nothing'}." + (f" Guessed: {'; '.join(guessed)}." if guessed else ""),
+        f"{time.rows_a_year:g} rows a year; calendar: {calendar}; zone: {where}; "
+        f"dropped: {'; '.join(dropped) or 'nothing'}." + (f" Guessed: {'; '.join(guessed)}." if guessed else ""),
     )
     return Understanding(
         lines=tuple(spoken(line, face) for line in lines),
@@ -443,7 +442,7 @@ def _understanding(
         frequency=unit,
         rows_a_year=float(time.rows_a_year),
         calendar=time.calendar,
-        zone=time.zone,
+        zone=time.zone or own.zone,
         kind=kind,
         unit=own.unit,
         trials=0 if trials is None else len(trials.names),

@@ -101,6 +101,7 @@ class Missing:
             "needs": self.needs,
             "why": self.why,
             "blocking": self.is_blocking,
+            "of_dossier": self.is_of_dossier,
         }
 
 

@@ -13,18 +13,19 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import polars as pl
 
+from signoff.adapters.evidence.kinds import is_text, kind_of, suffix_by_content
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.results.conversion import Request, convert
-from signoff.adapters.results.series import DAY, Labelled, labelled_by_months, read_table
+from signoff.adapters.results.series import DAY, TEXTS, Labelled, labelled_by_months, read_table
 from signoff.adapters.results.trades import reads_as_trades
 from signoff.domain.errors import BadInputError
 from signoff.verdict.options import Options
 
-RESULTS: Final = (".json",)
 LABELS: Final = ("date", "timestamp", "datetime", "time", "index")
 ZIPLINE: Final = frozenset({"returns", "portfolio_value", "algorithm_period_return"})
 NAUTILUS: Final = frozenset({"account_id", "total", "free", "locked"})
 VALUES: Final = "values"
+JSON: Final = ".json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,14 @@ class Given:
 
 def given_file(path: Path, options: Options) -> Given:
     """A file that any importer reads."""
+    if path.is_dir():
+        advice = "`signoff check` judges a dossier" if (path / "dossier.yaml").exists() else "Name the file of returns"
+        raise BadInputError(f"{path}: expected a file of returns, found a folder. {advice}.")
     content = read_bytes(path)
-    if path.suffix.lower() in RESULTS:
+    kind = _kind(path, content)
+    if kind == JSON:
         return _converted(path, content, "lean", options)
-    frame, notes = read_table(content, path, options.hints)
+    frame, notes = read_table(content, path, options.hints, kind=kind)
     names = {name.lower() for name in frame.columns}
     if names >= ZIPLINE:
         return _converted(path, content, "zipline", options)
@@ -83,6 +88,19 @@ def _converted(path: Path, content: bytes, tool: str, options: Options) -> Given
     )
     found = convert(request)
     return Given(table=Labelled(found.frame, str(path), found.notes), content=content, tool=tool)
+
+
+def _kind(path: Path, content: bytes) -> str:
+    """The suffix of what a file holds: of its content where that shows it, else its own, and a text's is a CSV's."""
+    if (kind := suffix_by_content(content)) or content.lstrip()[:1] in {b"{", b"["}:
+        return kind or JSON
+    if path.suffix.lower() in TEXTS:
+        return path.suffix.lower()
+    if (found := kind_of(content)) is not None:
+        raise BadInputError(f"{path}: expected a table of returns, found {found[0]}. {found[1]}.")
+    if not is_text(content):
+        raise BadInputError(f"{path}: expected a table of returns, found other content. Write it as CSV or Parquet.")
+    return ".csv"
 
 
 def _dates_first(frame: pl.DataFrame) -> pl.DataFrame:

@@ -33,13 +33,17 @@ _AS_OPTIONS: Final = tuple(
         (r"evidence\.return_unit: (\w+)", r"--unit \1"),
         (r"evidence\.return_unit", "--unit"),
         (r"evidence\.(\w+)", lambda found: f"--{found[1].replace('_', '-')}"),
+        (r" in the dossier as (--[\w-]+)", r" with \1"),
         (r" (?:in|of) (?:the )?dossier(?:\.yaml)?\b", ""),
-        (r" in the dossier as (--\S+)", r" with \1"),
+        (r"the first 1 rows \((\S+) to \1\) lack a number", r"the first row (\1), which has no number"),
         (r", or convert the file with `signoff import` and (--\w+ [\w-]+) or (--\w+ [\w-]+)", r", or say \1 or \2"),
         (r" and convert it with `signoff import`", ""),
         (r"`signoff import` leaves them out with --drop-head", "remove them"),
         (r"`signoff import` rewrites those of returns", "or name their order with --dates"),
         (r"--values\b", "--equity"),
+        (r"\bfound None\b", "found nothing"),
+        (r", and were left out as --drop-head says", ""),
+        (r" left out as --drop-head says", " left out"),
         (r"[Tt]he file `(\w+)`", r"the table of \1"),
     )
 )  # fmt: skip

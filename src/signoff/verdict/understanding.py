@@ -14,7 +14,7 @@ import polars as pl
 
 from signoff.adapters.results.conversion import UNIT_WORD
 from signoff.adapters.results.extremes import declared_values
-from signoff.adapters.results.flows import FLOW, net_flows, returns_of_values
+from signoff.adapters.results.flows import net_flows, returns_of_values
 from signoff.adapters.results.series import (
     DAY,
     PERCENT,
@@ -49,6 +49,7 @@ NO_PATH: Final = 1.0
 """Squared changes over squared deviations: 2 for independent values, far below 1 for a path."""
 A_PATH: Final = 0.2
 FEWEST_OF_PATH: Final = 20
+FEWEST_ROWS: Final = 2
 MOST_NAMED: Final = 8
 
 
@@ -67,6 +68,7 @@ class Understood:
     is_equity: bool
     unit: str
     rows_given: int
+    zone: str = ""
     dropped: tuple[str, ...] = ()
     guessed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -119,7 +121,8 @@ def _of_a_tool(given: Given, table: Labelled) -> Understood:
         is_equity=given.tool != "zipline",
         unit="fractions",
         rows_given=table.frame.height,
-        notes=table.notes,
+        dropped=tuple(note for note in table.notes if _is_of_dropped(note)),
+        notes=tuple(note for note in table.notes if not _is_of_dropped(note)),
     )
 
 
@@ -155,7 +158,8 @@ def _chosen(table: Labelled, kept: tuple[str, ...], options: Options) -> tuple[s
         if len(named) != 1:
             raise table.refuse(f"expected the column {asked}, as --column says, found {_listed(table.columns)}.")
         return named[0], False
-    meant = [name for name in kept if _plain(name) not in _BESIDE and _plain(name) != FLOW]
+    meant = [name for name in kept if _plain(name) not in _BESIDE and _plain(name) not in _FLOWS]
+    meant = meant or list(kept)
     if not kept:
         raise table.refuse(
             f"expected a column of returns or of an equity curve, found no column of numbers beside the dates "
@@ -169,8 +173,20 @@ def _chosen(table: Labelled, kept: tuple[str, ...], options: Options) -> tuple[s
             return found[0], True
     raise table.refuse(
         f"expected one column of returns, found {len(meant)}: {_listed(tuple(meant))}. Name the one to judge with "
-        "--column; if all of them were tried, give the same file as --trials too."
+        f"--column; if all of them were tried, give the same file as --trials too.{_best(table, meant)}"
     )
+
+
+def _best(table: Labelled, names: list[str]) -> str:
+    """Which column would have been chosen for its ratio of mean to deviation."""
+    ratios = {}
+    for name in names:
+        values = _filled(table.frame[name])
+        if values.size > 1 and values.std() > 0:
+            ratios[name] = float(values.mean() / values.std())
+    if len(ratios) < 2:
+        return ""
+    return f" The highest ratio of mean to deviation has {max(ratios, key=lambda name: ratios[name])}."
 
 
 def _read(table: Labelled, names: tuple[str, ...], options: Options, given: Given) -> Understood:
@@ -178,8 +194,8 @@ def _read(table: Labelled, names: tuple[str, ...], options: Options, given: Give
     flows = [name for name in table.columns if name not in names and _plain(name) in _FLOWS] if is_equity else []
     part = Labelled(table.frame.select(DAY, *names, *flows), table.said, (), table.written)
     filled = without_head(part, *names)
-    dropped = tuple(_left_out(filled.notes))
     found = _worths(filled, names, options) if is_equity else _returns(filled, names, options)
+    _refuse_still(found, names)
     return Understood(
         frame=found.frame,
         said=table.said,
@@ -189,9 +205,10 @@ def _read(table: Labelled, names: tuple[str, ...], options: Options, given: Give
         is_equity=is_equity,
         unit="changes of an equity curve" if is_equity else _unit_words(options),
         rows_given=table.frame.height,
-        dropped=(*dropped, *(note for note in found.notes if "falls away" in note or "left out" in note)),
+        zone=_zone(table, options),
+        dropped=tuple(note for note in found.notes if _is_of_dropped(note)),
         guessed=guess,
-        notes=(*table.notes, *(note for note in found.notes if "falls away" not in note and "left out" not in note)),
+        notes=(*table.notes, *(note for note in found.notes if not _is_of_dropped(note))),
     )
 
 
@@ -214,6 +231,7 @@ def _returns(table: Labelled, names: tuple[str, ...], options: Options) -> Label
     """Returns as fractions, in their own rows; the reader of evidence folds rows of one day."""
     whole = numbers(table, *names)
     refuse_repeats(whole, options.zone)
+    to_days(whole, options.zone)  # it refuses rows that are not in order
     if options.unit == PERCENT:
         frame = whole.frame.with_columns(pl.col(name) / 100 for name in names)
         whole = Labelled(frame, whole.said, whole.notes, whole.written)
@@ -223,6 +241,20 @@ def _returns(table: Labelled, names: tuple[str, ...], options: Options) -> Label
     if whole.written is not None and options.zone is None:
         whole = compounded(to_days(whole, None))
     return whole
+
+
+def _refuse_still(table: Labelled, names: tuple[str, ...]) -> None:
+    """Refuse one record in which nothing happens: there is nothing to judge."""
+    if len(names) > 1:
+        return
+    values = table.frame[names[0]].to_numpy()
+    if values.size < FEWEST_ROWS:
+        raise table.refuse(f"expected two returns at least, found {values.size}. Give the whole record.")
+    if np.ptp(values) == 0:
+        raise table.refuse(
+            f"column {names[0]}: expected returns that vary, found {values.size:,} that are all {values[0]:g}. Check "
+            "how the file was made."
+        )
 
 
 def _kind(table: Labelled, names: tuple[str, ...], options: Options) -> tuple[bool, tuple[str, ...]]:
@@ -333,8 +365,7 @@ def _with_benchmark(found: Understood, table: Labelled, name: str, options: Opti
 
 def joined(found: Understood, other: Understood, what: str) -> Understood:
     """The returns with those of a benchmark on the same days; one row at either end may have none."""
-    (name,) = other.names
-    benchmark = other.frame.select(DAY, pl.col(name).alias(BENCHMARK))
+    benchmark = other.frame.select(DAY, pl.col(other.columns[0]).alias(BENCHMARK))
     if benchmark[DAY].dtype != found.frame[DAY].dtype:
         own, theirs = (_as_days(one, found.said) for one in (found.frame, benchmark))
         found, benchmark = replace(found, frame=own), theirs
@@ -373,8 +404,19 @@ def _spread(table: Labelled) -> Labelled:
     return Labelled(wide, table.said, (*table.notes, f"a long table: each {texts[0]} is a trial"))
 
 
-def _left_out(notes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(note.replace(", and were left out as --drop-head says", "") for note in notes)
+def _is_of_dropped(note: str) -> bool:
+    """Whether a note of an importer says that rows were left out."""
+    return "falls away" in note or "left out" in note
+
+
+def _zone(table: Labelled, options: Options) -> str:
+    """The zone of its times, where they have one or one was named."""
+    column = table.frame[DAY].dtype
+    if options.zone is not None:
+        return options.zone
+    if table.written is not None:
+        return "the offsets written beside each time"
+    return (column.time_zone or "") if isinstance(column, pl.Datetime) else ""
 
 
 def _plain(name: str) -> str:

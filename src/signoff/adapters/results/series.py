@@ -74,9 +74,14 @@ def labelled_by_months(
     return labelled(frame, said, notes, order)
 
 
-def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A table by its file's suffix (a pickle, Parquet, CSV, Arrow, Feather, a workbook), and what to note of it."""
-    said, suffix = str(path), path.suffix.lower()
+def read_table(
+    content: bytes, path: Path, hints: Hints = NO_HINTS, *, kind: str = ""
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A table by its file's suffix (a pickle, Parquet, CSV, Arrow, Feather, a workbook), and what to note of it.
+
+    `kind` is the suffix that its content should have, where somebody looked at it.
+    """
+    said, suffix = str(path), kind or path.suffix.lower()
     if suffix in PICKLES:
         pickled = read_pickle(content, said)
         note = f"columns of objects were left out: {', '.join(pickled.left_out)}"
@@ -84,7 +89,7 @@ def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.
     if suffix in WORKBOOKS:
         frame, notes = read_workbook(content, said, hints)
         return meant_columns(frame, said), notes
-    if known := ".csv" if suffix in TEXTS else suffix_of(path.name.lower()):
+    if known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
         return meant_columns(read_frame(content, known, said, hints).frame, said), ()
     if suffix in OTHERS:
         raise BadInputError(

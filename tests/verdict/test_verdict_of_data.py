@@ -1,0 +1,216 @@
+"""`signoff.evaluate` takes what people have in memory, and answers with a frozen verdict."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import FrozenInstanceError
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import signoff
+from signoff.domain.errors import BadInputError, SignoffError
+
+DAYS = pd.bdate_range("2015-01-01", "2018-12-31")
+TRIED = np.random.default_rng(7).normal(0.0002, 0.01, (len(DAYS), 6))
+BEST = pd.Series(TRIED[:, 2], index=DAYS, name="return")
+FRAME = pd.DataFrame(TRIED, index=DAYS, columns=[f"t{n}" for n in range(6)])
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return signoff.evaluate(BEST, trials=FRAME)
+
+
+def polars_of(frame):
+    return pl.DataFrame({"date": DAYS.date.tolist(), **{name: frame[name].to_numpy() for name in frame.columns}})
+
+
+FORMS = {
+    "pandas and pandas": (BEST, FRAME, {}),
+    "a frame with a column of dates": (BEST.rename_axis("Date").reset_index(), FRAME, {}),
+    "polars": (polars_of(FRAME[["t2"]]), polars_of(FRAME), {}),
+    "arrays and dates": (TRIED[:, 2], TRIED, {"dates": DAYS}),
+    "arrays and days of numpy": (TRIED[:, 2], TRIED, {"dates": DAYS.to_numpy().astype("datetime64[D]")}),
+    "a Series and an array": (BEST, TRIED, {}),
+    "lists": (TRIED[:, 2].tolist(), TRIED.tolist(), {"dates": DAYS.date.tolist()}),
+    "values by date": (dict(zip(DAYS.date.tolist(), TRIED[:, 2].tolist(), strict=True)), FRAME, {}),
+    "columns by name": ({"date": DAYS.date.tolist(), "return": TRIED[:, 2]}, {n: FRAME[n] for n in FRAME}, {}),
+    "texts as dates": (pd.Series(TRIED[:, 2], index=DAYS.strftime("%Y-%m-%d")), FRAME, {}),
+    "percentages": (BEST * 100, FRAME * 100, {"unit": "percent"}),
+    "newest first": (BEST[::-1], FRAME[::-1], {}),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_of_the_same_data_has_the_same_verdict(whole, name):
+    returns, trials, more = FORMS[name]
+    found = signoff.evaluate(returns, trials=trials, **more)
+    assert {key: one.value for key, one in found.findings.items()} == pytest.approx(
+        {key: one.value for key, one in whole.findings.items()}
+    )
+    assert found.understood.trials == 6
+
+
+def test_a_verdict_shows_itself(whole, tmp_path):
+    text = repr(whole)
+    assert text.count("\n") < 50
+    assert max(map(len, text.splitlines())) <= 100
+    assert "PBO" in text
+    shown = whole._repr_html_()
+    assert "&lt;svg" in shown
+    assert "<script" not in shown
+    page = whole.to_html(tmp_path / "verdict.html")
+    assert (tmp_path / "verdict.html").read_text() == page
+    assert page.count("<svg") >= 4
+    assert "prefers-color-scheme: dark" in page
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    assert json.loads(whole.to_json()) == json.loads(json.dumps(whole.document, default=str))
+    assert whole.plot()._repr_svg_().startswith("<svg")
+    whole.plot("pbo_logits").save(tmp_path / "pbo.svg")
+    assert (tmp_path / "pbo.svg").read_text().startswith("<svg")
+    with pytest.raises(KeyError, match="equity"):
+        whole.plot("nothing")
+
+
+def test_a_verdict_is_frozen(whole):
+    with pytest.raises(FrozenInstanceError):
+        whole.outcome = "pass"
+    with pytest.raises(TypeError):
+        whole.findings["pbo"] = None
+    with pytest.raises(FrozenInstanceError):
+        whole.findings["pbo"].value = 0.0
+
+
+def test_a_finding_says_why(whole):
+    pbo = whole.findings["pbo"]
+    assert pbo.outcome in {"pass", "fail"}
+    assert f"{100 * pbo.value:.1f}%" in pbo.why
+    assert whole.finding("downside_sensitivity") is whole.findings["dsr"]
+    assert whole.metrics["sharpe"].low < whole.metrics["sharpe"].value < whole.metrics["sharpe"].high
+
+
+def test_a_frame_of_the_gates(whole):
+    frame = whole.to_frame()
+    assert list(frame.index) == list(whole.findings)
+    assert frame.loc["pbo", "value"] == whole.findings["pbo"].value
+
+
+def test_without_trials_overfitting_is_unknown_and_nothing_passes():
+    found = signoff.evaluate(BEST.abs() * 0.2 + BEST)
+    assert "pbo" not in found.findings
+    assert "pbo" in found.blocking
+    assert not found.passed
+    (missing,) = [one for one in found.missing if one.key == "pbo"]
+    assert missing.needs.startswith("trials=")
+
+
+def test_a_benchmark_of_prices_gives_the_difference_of_sharpe_ratios():
+    prices = pd.Series(100 * np.cumprod(1 + TRIED[:, 4]), index=DAYS, name="close")
+    found = signoff.evaluate(BEST, benchmark=prices)
+    assert found.metrics["sharpe_over_benchmark"].low is not None
+    assert found.understood.rows == len(DAYS) - 1
+    assert any("benchmark" in note for note in found.understood.dropped)
+
+
+def test_periods_and_zones_of_pandas_are_read():
+    months = pd.period_range("2005-01", "2018-12", freq="M")
+    monthly = pd.Series(np.random.default_rng(1).normal(0.01, 0.03, len(months)), index=months)
+    assert signoff.evaluate(monthly).understood.frequency == "monthly"
+    every = pd.date_range("2016-01-01", "2018-12-31", tz="UTC")
+    crypto = pd.Series(np.random.default_rng(2).normal(0.001, 0.03, len(every)), index=every)
+    found = signoff.evaluate(crypto)
+    assert (found.understood.rows_a_year, found.understood.zone, found.understood.calendar) == (365, "UTC", "24/7")
+    york = crypto[crypto.index.day_of_week < 5].tz_localize(None).tz_localize("America/New_York")
+    assert signoff.evaluate(york).understood.zone == "America/New_York"
+
+
+WRONG = {
+    "percent or fraction": (BEST * 100, {}, 'unit="percent"'),
+    "returns or equity": (pd.Series(np.linspace(0.1, 0.4, len(DAYS)), index=DAYS), {}, "equity=True"),
+    "a sum of returns": (BEST.cumsum(), {}, "equity=False"),
+    "one and a return": (1 + BEST, {}, "equity=True"),
+    "no dates": (TRIED[:, 2], {}, "dates="),
+    "an index that counts": (BEST.reset_index(drop=True), {}, "index to the dates"),
+    "dates of another length": (TRIED[:, 2], {"dates": DAYS[:-1]}, "dates"),
+    "many columns": (FRAME, {}, "column="),
+    "nothing": (None, {}, "found none"),
+    "an object": (object(), {}, "found object"),
+    "no rows": (BEST[:0], {}, "found none"),
+    "one row": (BEST[:1], {}, "two returns"),
+    "nothing that varies": (BEST * 0, {}, "vary"),
+    "a hole": (BEST.where(BEST.index != DAYS[9]), {}, "row 10"),
+    "an unknown unit": (BEST, {"unit": "bps"}, "unit="),
+    "an unknown gate": (BEST, {"gates": ["sharp"]}, "'sharp'"),
+    "too low a rate": (BEST, {"risk_free_pct": -9}, "risk_free_pct="),
+    "trials on other days": (
+        BEST,
+        {"trials": FRAME.set_index(DAYS + pd.Timedelta(days=3000))},
+        "dates of the backtest",
+    ),
+    "another frequency": (BEST, {"frequency": "monthly"}, 'frequency="monthly"|frequency='),
+    "dates that read in two ways": (
+        pd.Series([0.01, -0.01, 0.02], index=["01/02/2018", "02/03/2018", "03/04/2018"]),
+        {},
+        'dates="day-first"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_judged_is_refused_in_words_that_name_the_argument(name):
+    returns, more, said = WRONG[name]
+    with pytest.raises(SignoffError, match=said) as refused:
+        signoff.evaluate(returns, **more)
+    words = str(refused.value)
+    assert isinstance(refused.value, BadInputError)
+    assert not any(strange in words for strange in ("dossier.yaml", "Nothing was written", "--", "signoff import"))
+
+
+def test_a_true_extreme_return_is_taken_where_it_is_said():
+    wild = BEST.copy()
+    wild.iloc[100] = 1.35
+    with pytest.raises(SignoffError, match=r'extremes=\["\d{4}-\d\d-\d\d=1.35"\]'):
+        signoff.evaluate(wild)
+    assert signoff.evaluate(wild, extremes=[f"{DAYS[100].date()}=1.35"]).understood.rows == len(DAYS)
+
+
+def test_only_the_gates_that_are_asked_for_count():
+    found = signoff.evaluate(BEST + 0.002, gates=["walk_forward", "downside_sensitivity"])
+    assert set(found.findings) == {"walk_forward", "dsr"}
+    assert found.passed
+    asked = signoff.evaluate(BEST + 0.002, gates=["spa"])
+    assert asked.outcome == "inconclusive"
+    assert not asked.passed
+
+
+def test_the_package_shows_its_public_names_and_loads_nothing_for_them():
+    assert dir(signoff) == ["Verdict", "__version__", "evaluate"]
+    program = "import sys, signoff; dir(signoff); print(len([n for n in sys.modules if n.split('.')[0] in "
+    program += "{'numpy', 'polars', 'pandas', 'signoff'}]))"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ended.stdout.strip() == "1"
+    with pytest.raises(AttributeError):
+        signoff.nothing  # noqa: B018
+
+
+def test_the_example_of_the_docstring_is_true():
+    import doctest
+
+    from signoff.verdict import evaluation
+
+    results = doctest.DocTestRunner(verbose=False)
+    for test in doctest.DocTestFinder().find(evaluation.evaluate, "evaluate", globs={}):
+        results.run(test)
+    assert results.summarize(verbose=False).failed == 0
+    assert results.tries > 0
+
+
+def test_dates_of_python_are_dates():
+    days = [date(2015, 1, 1) + (date(2015, 1, 2) - date(2015, 1, 1)) * n for n in range(800)]
+    found = signoff.evaluate(TRIED[:800, 0], dates=days)
+    assert found.understood.rows_a_year == 365
