@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SESSIONS, TRIALS, TURNS = 2520, 100, 3
 TARGET = 0.5
 THEIRS = """
-import warnings; warnings.filterwarnings("ignore")
+import logging, warnings; warnings.filterwarnings("ignore"); logging.disable()
 import matplotlib; matplotlib.use("Agg")
 import pandas as pd, quantstats as qs
 returns = pd.read_csv("returns.csv", index_col="date", parse_dates=True)["return"]

@@ -23,6 +23,9 @@ from signoff.rendering.words import escaped
 Document = Mapping[str, Any]
 TITLE: Final = "Verdict"
 OF_OVERFITTING: Final = ("pbo", "deflated_sharpe", "hansen_spa")
+OF_RECORD: Final = ("equity", "sharpe")
+LEFT_OUT: Final = ("dsr", "pbo_scatter", "rolling_sharpe")
+"""Pictures that a page can do without: each takes a fifth of a second, and `plot` still draws them."""
 MOST_WHY: Final = 170
 _COLOURS: Final = {"pass": palette.GOOD, "fail": palette.BAD, "inconclusive": palette.CAUTION}
 NEEDS_DOSSIER: Final = "these gates need a dossier and are not judged here"
@@ -40,7 +43,6 @@ DARK: Final = """
   figure svg { filter: invert(.92) hue-rotate(180deg); }
 }
 """
-FLEXIBLE: Final = ".scroll table { min-width: 30rem; } td .figure { white-space: nowrap; }\n"
 
 
 def headline(document: Document) -> str:
@@ -122,7 +124,7 @@ def interval(metric: Document) -> str:
 
 def verdict_page(document: Document, charts: Sequence[Chart]) -> bytes:
     """The verdict as one self-contained page, light and dark."""
-    return page(f"{TITLE}: {document['understood']['lines'][0]}", _body(document, charts), f"{FLEXIBLE}{DARK}")
+    return page(f"{TITLE}: {document['understood']['lines'][0]}", _body(document, charts), DARK)
 
 
 def verdict_fragment(document: Document, charts: Sequence[Chart]) -> str:
@@ -208,8 +210,8 @@ def mark_of(word: str) -> str:
 
 
 def _sections(document: Document, charts: Sequence[Chart]) -> tuple[Section, ...]:
-    of_record = tuple(chart for chart in charts if chart.name in {"equity", "sharpe", "rolling_sharpe"})
-    of_gates = tuple(chart for chart in charts if chart not in of_record)
+    of_record = tuple(chart for chart in charts if chart.name in OF_RECORD)
+    of_gates = tuple(chart for chart in charts if chart.name not in {*OF_RECORD, *LEFT_OUT})
     parts: list[tuple[str, tuple[Block, ...]]] = [
         (
             "The record",
@@ -246,17 +248,17 @@ def _gates(gates: Iterable[Document]) -> Rows:
     right = Align.RIGHT
     columns = (
         Column("Gate"),
-        Column("Threshold", right),
+        Column("Status"),
         Column("Result", right),
-        Column("Status", right),
+        Column("Threshold", right),
         Column("Blocks"),
     )
     rows = tuple(
         (
             Cell(gate["title"]),
-            Cell(f"{gate['comparison']} {gate['threshold_text']}", is_figure=True),
-            Cell(gate["statistic_text"], is_figure=gate["statistic"] is not None),
             Cell("", mark=Mark(gate["status"])),
+            Cell(gate["statistic_text"], is_figure=gate["statistic"] is not None),
+            Cell(f"{gate['comparison']} {gate['threshold_text']}", is_figure=True),
             Cell("yes" if gate["blocking"] else "advisory"),
         )
         for gate in gates
