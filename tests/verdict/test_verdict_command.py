@@ -87,6 +87,8 @@ WRITTEN = {
         "own.csv",
         lambda path: TABLE.rename(columns={"Date": "Trading day"})[["Equity", "Trading day"]].to_csv(path, index=False),
     ),
+    "no header": ("own.csv", lambda path: EQUITY.to_csv(path, header=False)),
+    "no header and semicolons": ("own.txt", lambda path: EQUITY.to_csv(path, header=False, sep=";", decimal=",")),
     "newest first": ("own.csv", lambda path: TABLE[::-1].to_csv(path, index=False)),
     "tabs": ("own.dat", lambda path: TABLE.to_csv(path, sep="\t", index=False)),
     "beside others": (

@@ -144,6 +144,17 @@ WRONG = {
     "one row": (BEST[:1], {}, "two returns"),
     "nothing that varies": (BEST * 0, {}, "vary"),
     "a hole": (BEST.where(BEST.index != DAYS[9]), {}, "row 10"),
+    "a masked value": (np.ma.masked_array(TRIED[:, 2], mask=DAYS[4] == DAYS), {"dates": DAYS}, "row 5"),
+    "complex numbers": (TRIED[:, 2] * 1j, {"dates": DAYS}, "found ndarray"),
+    "three dimensions": (TRIED[:, :, None], {"dates": DAYS}, "found ndarray"),
+    "a number": (3, {}, "found int"),
+    "two levels of an index": (BEST.to_frame().assign(k=1).set_index("k", append=True), {}, "2 levels"),
+    "trials that are not aligned": (BEST, {"trials": {"a": BEST, "b": BEST[5:]}}, "other dates in 'b'"),
+    "a hole in a trial": (BEST, {"trials": FRAME.assign(t4=FRAME["t4"].where(FRAME.index != DAYS[50]))}, "row 51"),
+    "a benchmark of other days": (BEST, {"benchmark": BEST.set_axis(DAYS + pd.Timedelta(days=3))}, "every day"),
+    "no zone": (BEST, {"zone": "Mars"}, "zone="),
+    "no calendar": (BEST, {"calendar": "MARS"}, "calendar="),
+    "no policy": (BEST, {"policy": 3}, "found int"),
     "an unknown unit": (BEST, {"unit": "bps"}, "unit="),
     "an unknown gate": (BEST, {"gates": ["sharp"]}, "'sharp'"),
     "too low a rate": (BEST, {"risk_free_pct": -9}, "risk_free_pct="),
@@ -169,6 +180,21 @@ def test_what_cannot_be_judged_is_refused_in_words_that_name_the_argument(name):
     words = str(refused.value)
     assert isinstance(refused.value, BadInputError)
     assert not any(strange in words for strange in ("dossier.yaml", "Nothing was written", "--", "signoff import"))
+
+
+def test_what_is_cut_so_that_trials_and_returns_have_the_same_days_is_said():
+    late = FRAME.assign(t4=FRAME["t4"].where(FRAME.index > DAYS[20]))
+    found = signoff.evaluate(BEST, trials=late)
+    assert found.understood.rows == len(DAYS) - 21
+    assert any("21 rows of the returns" in note for note in found.understood.dropped)
+    assert any("the first 21 rows" in note for note in found.understood.dropped)
+
+
+def test_what_was_said_of_the_returns_settles_what_trials_do_not_show():
+    small = 0.1 * (1 + FRAME).cumprod()
+    with pytest.raises(SignoffError, match="equity=True"):
+        signoff.evaluate(small["t2"], trials=small)
+    assert signoff.evaluate(small["t2"], trials=small, equity=True).understood.trials == 6
 
 
 def test_a_true_extreme_return_is_taken_where_it_is_said():

@@ -32,7 +32,7 @@ from signoff.verdict.result import Finding, Metric, Missing, Understanding, Verd
 from signoff.verdict.sources import Given, given_file, given_values
 from signoff.verdict.spoken import Face, spoken
 from signoff.verdict.undeclared import undeclared
-from signoff.verdict.understanding import BENCHMARK, Understood, joined, many_columns, one_column
+from signoff.verdict.understanding import BENCHMARK, Understood, joined, many_columns, of_benchmark, one_column
 
 HERE: Final = Path()
 OF_TRIALS: Final = ("pbo", "deflated_sharpe", "hansen_spa")
@@ -45,9 +45,9 @@ KEYS: Final[Mapping[Gate, str]] = dict(
     )
 )
 _NEEDS: Final = {
-    "pbo": "--trials FILE: the returns of every configuration that was tried, a column each",
-    "deflated_sharpe": "--trials FILE: the returns of every configuration that was tried, a column each",
-    "hansen_spa": "--trials FILE: the returns of every configuration that was tried, a column each",
+    "pbo": "--trials, the returns of every configuration that was tried, a column each",
+    "deflated_sharpe": "--trials, the returns of every configuration that was tried, a column each",
+    "hansen_spa": "--trials, the returns of every configuration that was tried, a column each",
     "spa": "a dossier with the file predictions: what the model predicted, and what came (`signoff init`)",
     "point_in_time": "a dossier that names the feature code and its inputs (`signoff init`)",
 }
@@ -80,7 +80,7 @@ def evaluate(
     prices: str | Path | None = None,
     fills: str | Path | None = None,
     policy: Policy | str | Path | None = None,
-    gates: Sequence[str] | None = None,
+    gates: str | Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Verdict:
     """Judge returns by every gate that the data allow.
@@ -122,7 +122,7 @@ def evaluate(
         Of a list of trades: the money before the first trade, and a file of closing prices; of NautilusTrader: fills.
     policy : Policy or path, optional
         Thresholds other than the built-in ones.
-    gates : sequence of str, optional
+    gates : str or sequence of str, optional
         Judge by these gates alone.
     progress : callable, optional
         Called with a step, how many are done, and of how many.
@@ -171,11 +171,11 @@ def evaluate(
             benchmark=benchmark,
             dates=None if is_order else dates,
             policy=policy,
-            gates=gates,
+            gates=[gates] if isinstance(gates, str) else gates,
         )
         return judge(asked, options, progress, Face.FUNCTION)
     except SignoffError as error:
-        raise said_as(error, Face.FUNCTION) from error
+        raise said_as(error, Face.FUNCTION) from None  # the cause says the same in other words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -224,7 +224,11 @@ def policy_of(given: Policy | str | Path | None) -> Policy:
     """The policy that was named, else the built-in one."""
     if given is None:
         return BUILT_IN
-    return given if isinstance(given, Policy) else load_policy(Path(given)).value
+    if isinstance(given, Policy):
+        return given
+    if not isinstance(given, str | Path):
+        raise BadInputError(f"Expected a Policy or the path of a policy file, found {type(given).__name__}.")
+    return load_policy(Path(given)).value
 
 
 def _is_judged(key: str, chosen: Sequence[str] | None, *, has_trials: bool) -> bool:
@@ -246,34 +250,27 @@ def _understood(asked: Asked, options: Options) -> tuple[Understood, Understood 
     own = one_column(_given(asked.returns, "returns", asked, options), options)
     source = "its own column" if BENCHMARK in own.frame.columns else ""
     if asked.benchmark is not None:
-        other = one_column(_given(asked.benchmark, "benchmark", asked, options), _of_another(options))
+        other = of_benchmark(_given(asked.benchmark, "benchmark", asked, options), options)
         own, _ = _on_same_days(own, other, "the benchmark")
         own, source = joined(own, other, other.said), other.said
     if asked.trials is None:
         return own, None, source
-    trials = many_columns(_given(_with_dates(asked, own), "trials", asked, options), _of_another(options))
+    trials = many_columns(_given(asked.trials, "trials", _with_dates(asked, own), options), options)
     own, trials = _on_same_days(own, trials, "the trials")
     return own, trials, source
 
 
-def _of_another(options: Options) -> Options:
-    """What was said of the returns does not say whether another table holds worths, or which column of it counts."""
-    return replace(options, column=None, equity=None)
-
-
-def _with_dates(asked: Asked, own: Understood) -> Any:  # noqa: ANN401 - any table
+def _with_dates(asked: Asked, own: Understood) -> Asked:
     """Trials as a bare array have the dates of the returns where they have as many rows."""
     trials = asked.trials
-    if asked.dates is None and isinstance(trials, np.ndarray) and trials.ndim == 2 and len(trials) == own.rows_given:
-        gone = own.rows_given - own.frame.height
-        if gone:
-            raise BadInputError(
-                f"trials: expected the date of each row, found an array beside returns of which {gone:,} rows were "
-                "dropped. Pass dates=, or a DataFrame with dates."
-            )
-        named = pl.DataFrame(trials, schema=[f"trial {n}" for n in range(1, trials.shape[1] + 1)], strict=False)
-        return named.insert_column(0, own.frame[DAY])
-    return trials
+    if asked.dates is not None or not isinstance(trials, np.ndarray) or len(trials) != own.rows_given:
+        return asked
+    if gone := own.rows_given - own.frame.height:
+        raise BadInputError(
+            f"trials: expected the date of each row, found an array beside returns of which {gone:,} rows were "
+            "dropped. Pass dates=, or a DataFrame with dates."
+        )
+    return replace(asked, dates=own.frame[DAY])
 
 
 def _on_same_days(own: Understood, other: Understood, name: str) -> tuple[Understood, Understood]:

@@ -3,6 +3,7 @@
 pandas is never imported: a Series or a frame is read through its own methods.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import polars as pl
 
+from signoff.adapters.evidence.csv_text import SEPARATORS
 from signoff.adapters.evidence.kinds import is_text, kind_of, suffix_by_content
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.results.conversion import Request, convert
@@ -26,6 +28,8 @@ ZIPLINE: Final = frozenset({"returns", "portfolio_value", "algorithm_period_retu
 NAUTILUS: Final = frozenset({"account_id", "total", "free", "locked"})
 VALUES: Final = "values"
 JSON: Final = ".json"
+_DATA: Final = re.compile(r"\s*(?:\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|[-+−]?\d*[.,]?\d+(?:[eE][-+]?\d+)?%?)\s*")
+"""A name that is a date or a number: the first line of data in place of a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,9 @@ def given_file(path: Path, options: Options) -> Given:
     if kind == JSON:
         return _converted(path, content, "lean", options)
     frame, notes = read_table(content, path, options.hints, kind=kind)
+    if kind in {".csv", *TEXTS} and all(_DATA.fullmatch(name) for name in frame.columns):
+        content, notes = _with_header(content, frame.width), (*notes, "the file has no header")
+        frame, _ = read_table(content, path, options.hints, kind=kind)
     names = {name.lower() for name in frame.columns}
     if names >= ZIPLINE:
         return _converted(path, content, "zipline", options)
@@ -103,6 +110,14 @@ def _kind(path: Path, content: bytes) -> str:
     return ".csv"
 
 
+def _with_header(content: bytes, width: int) -> bytes:
+    """A CSV without a header with one above it, in its own separator."""
+    first = content.partition(b"\n")[0].decode("utf-8", "replace")
+    separator = max(SEPARATORS, key=first.count)
+    names = ["date", VALUES] if width == 2 else ["date", *(f"column {n}" for n in range(2, width + 1))]
+    return separator.join(names).encode() + b"\n" + content.removeprefix(b"\xef\xbb\xbf")
+
+
 def _dates_first(frame: pl.DataFrame) -> pl.DataFrame:
     """The columns with that of dates in front: named as such, else the first that holds dates."""
     lowered = {name.strip().lower(): name for name in reversed(frame.columns)}
@@ -138,15 +153,17 @@ def _frame(values: Any, name: str, dates: Any) -> pl.DataFrame:  # noqa: ANN401 
 
 
 def _of_array(values: Any, name: str, dates: Any) -> pl.DataFrame:  # noqa: ANN401 - anything that numpy takes
+    """An array of one column or of several; a masked value is no value."""
     try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        given = np.ma.asarray(values)
+        array = np.ma.filled(given.astype(np.float64), np.nan) if given.dtype.kind in "biufO" else np.zeros(())
+    except (TypeError, ValueError):
+        array = np.zeros(())
+    if array.ndim not in {1, 2}:
         raise BadInputError(
-            f"{name}: expected a Series or DataFrame of pandas or polars, an array of numbers, a mapping or a path, "
-            f"found {type(values).__name__}."
-        ) from error
-    if array.ndim == 0 or array.ndim > 2:
-        raise BadInputError(f"{name}: expected one column of numbers or a table, found {array.ndim} dimensions.")
+            f"{name}: expected a Series or DataFrame of pandas or polars, an array of numbers of one or two "
+            f"dimensions, a mapping or a path, found {type(values).__name__}."
+        )
     columns = array[:, None] if array.ndim == 1 else array
     named = [VALUES] if array.ndim == 1 else [f"trial {n}" for n in range(1, columns.shape[1] + 1)]
     return _dated(pl.DataFrame(columns, schema=named), dates, name)

@@ -5,6 +5,7 @@ decides. Where it could be wrong by a factor (percent or fraction, returns or eq
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Final
@@ -98,13 +99,22 @@ def one_column(given: Given, options: Options) -> Understood:
     )
 
 
+def of_benchmark(given: Given, options: Options) -> Understood:
+    """The returns of a benchmark, or those of its prices."""
+    table, _ = _in_order(given.table)
+    if given.tool:
+        return _of_a_tool(given, table)
+    name, _ = _chosen(table, _of_numbers(table), replace(options, column=None), "Leave one of them in the file")
+    return _read(table, (name,), options, given, is_own=False)
+
+
 def many_columns(given: Given, options: Options) -> Understood:
     """The returns of every trial, a column each; a long table of date, trial and return is spread out."""
     table, turned = _in_order(_spread(given.table))
     kept = tuple(name for name in _of_numbers(table) if _plain(name) not in _BESIDE)
     if not kept:
         raise table.refuse(f"expected one column of returns for each trial, found {_listed(table.columns)}.")
-    found = _read(table, kept, replace(options, column=None), given)
+    found = _read(table, kept, options, given, is_own=False)
     return replace(found, notes=(*turned, *found.notes), rows_given=given.table.frame.height)
 
 
@@ -150,7 +160,7 @@ def _is_of_numbers(column: pl.Series) -> bool:
     return bool(filled.len()) and 2 * filled.cast(pl.Float64, strict=False).null_count() < filled.len()
 
 
-def _chosen(table: Labelled, kept: tuple[str, ...], options: Options) -> tuple[str, bool]:
+def _chosen(table: Labelled, kept: tuple[str, ...], options: Options, remedy: str = "") -> tuple[str, bool]:
     """The column of returns or worths, and whether others could have been meant."""
     if (asked := options.column) is not None:
         named = [name for name in table.columns if asked in {name, name.strip()}]
@@ -171,9 +181,11 @@ def _chosen(table: Labelled, kept: tuple[str, ...], options: Options) -> tuple[s
         found = [name for name in meant if pattern.search(_plain(name))]
         if len(found) == 1 and len(meant) <= MOST_NAMED:
             return found[0], True
+    asks = remedy or (
+        "Name the one to judge with --column; if all of them were tried, give the same file as --trials too"
+    )
     raise table.refuse(
-        f"expected one column of returns, found {len(meant)}: {_listed(tuple(meant))}. Name the one to judge with "
-        f"--column; if all of them were tried, give the same file as --trials too.{_best(table, meant)}"
+        f"expected one column of returns, found {len(meant)}: {_listed(tuple(meant))}. {asks}.{_best(table, meant)}"
     )
 
 
@@ -189,10 +201,14 @@ def _best(table: Labelled, names: list[str]) -> str:
     return f" The highest ratio of mean to deviation has {max(ratios, key=lambda name: ratios[name])}."
 
 
-def _read(table: Labelled, names: tuple[str, ...], options: Options, given: Given) -> Understood:
-    is_equity, guess = _kind(table, names, options)
+def _read(
+    table: Labelled, names: tuple[str, ...], options: Options, given: Given, *, is_own: bool = True
+) -> Understood:
+    """The columns as returns. What was said of the kind of the judged returns settles that of others where asked."""
+    is_equity, guess = _kind(table, names, options, is_own=is_own)
     flows = [name for name in table.columns if name not in names and _plain(name) in _FLOWS] if is_equity else []
     part = Labelled(table.frame.select(DAY, *names, *flows), table.said, (), table.written)
+    _refuse_holes(part, names)
     filled = without_head(part, *names)
     found = _worths(filled, names, options) if is_equity else _returns(filled, names, options)
     _refuse_still(found, names)
@@ -257,28 +273,57 @@ def _refuse_still(table: Labelled, names: tuple[str, ...]) -> None:
         )
 
 
-def _kind(table: Labelled, names: tuple[str, ...], options: Options) -> tuple[bool, tuple[str, ...]]:
+def _refuse_holes(table: Labelled, names: tuple[str, ...]) -> None:
+    """Refuse a cell without a number below the first row that has all of them."""
+    columns = [table.frame[name].cast(pl.Float64, strict=False) for name in names]
+    filled = np.column_stack([c.is_finite().fill_null(value=False).to_numpy() for c in columns])
+    whole = filled.all(axis=1)
+    head = int(np.argmax(whole)) if whole.any() else 0
+    wrong = np.argwhere(~filled[head:])
+    if not wrong.size:
+        return
+    row, place = int(wrong[0][0]) + head, int(wrong[0][1])
+    cell = table.frame[names[place]][row]
+    raise table.refuse(
+        f"row {row + 1}, column {names[place]}: expected a finite number, found {'nothing' if cell is None else cell}. "
+        "Correct it at its source; no value is guessed."
+    )
+
+
+def _kind(
+    table: Labelled, names: tuple[str, ...], options: Options, *, is_own: bool = True
+) -> tuple[bool, tuple[str, ...]]:
     """Whether the columns hold worths, and the guess that this is."""
-    if options.equity is not None:
+    if is_own and options.equity is not None:
         return options.equity, ()
-    said = {name: _looks_like(_filled(table.frame[name])) for name in names}
-    kinds = set(said.values())
-    if odd := next((name for name, kind in said.items() if kind not in {"returns", "equity"}), None):
-        raise table.refuse(f"column {odd}: {_QUESTIONS[said[odd]]}")
-    if len(kinds) > 1:
-        first = {kind: next(name for name, one in said.items() if one == kind) for kind in kinds}
-        raise table.refuse(
-            f"expected columns of one kind, found {first['equity']}, which reads as an equity curve, beside "
-            f"{first['returns']}, which reads as returns. Give one kind, or say --equity or --returns."
-        )
-    if kinds != {"equity"}:
+    kinds = {name: _looks_like(_filled(table.frame[name])) for name in names}
+    question = _question(kinds)
+    if question and options.equity is not None:
+        return options.equity, ()
+    if question:
+        raise table.refuse(question)
+    if set(kinds.values()) != {"equity"}:
         return False, ()
-    if (named := next((name for name in names if _RETURNS.search(_plain(name))), None)) is not None:
-        raise table.refuse(
+    return True, ("an equity curve, since all values are above 0 (--equity or --returns decides)",)
+
+
+def _question(kinds: Mapping[str, str]) -> str:
+    """What to ask about columns that look like this; empty where they are clear."""
+    if odd := next((name for name, kind in kinds.items() if kind not in {"returns", "equity"}), None):
+        return f"column {odd}: {_QUESTIONS[kinds[odd]]}"
+    of_kind = {kind: name for name, kind in reversed(list(kinds.items()))}
+    if len(of_kind) > 1:
+        return (
+            f"expected columns of one kind, found {of_kind['equity']}, which reads as an equity curve, beside "
+            f"{of_kind['returns']}, which reads as returns. Give one kind, or say --equity or --returns."
+        )
+    named = next((name for name in kinds if _RETURNS.search(_plain(name))), None)
+    if "equity" in of_kind and named is not None:
+        return (
             f"column {named}: expected returns, as its name says, found values that are all above 0, as in an equity "
             "curve. Say --equity if they are worths; else correct the column."
         )
-    return True, ("an equity curve, since all values are above 0 (--equity or --returns decides)",)
+    return ""
 
 
 _QUESTIONS: Final = {
@@ -359,7 +404,7 @@ def _unit_words(options: Options) -> str:
 
 def _with_benchmark(found: Understood, table: Labelled, name: str, options: Options, given: Given) -> Understood:
     """The returns with the benchmark that stands beside them in the same file."""
-    other = _read(table, (name,), replace(options, equity=None), given)
+    other = _read(table, (name,), options, given, is_own=False)
     return joined(found, other, f"column {name}")
 
 
