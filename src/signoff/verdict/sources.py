@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import polars as pl
 
-from signoff.adapters.evidence.csv_text import SEPARATORS
+from signoff.adapters.evidence.csv_text import csv_text
 from signoff.adapters.evidence.kinds import is_text, kind_of, suffix_by_content
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.results.conversion import Request, convert
@@ -52,7 +52,7 @@ def given_file(path: Path, options: Options) -> Given:
         return _converted(path, content, "lean", options)
     frame, notes = read_table(content, path, options.hints, kind=kind)
     if kind in {".csv", *TEXTS} and all(_DATA.fullmatch(name) for name in frame.columns):
-        content, notes = _with_header(content, frame.width), (*notes, "the file has no header")
+        content, notes = _with_header(content, frame.width, str(path)), (*notes, "the file has no header")
         frame, _ = read_table(content, path, options.hints, kind=kind)
     names = {name.lower() for name in frame.columns}
     if names >= ZIPLINE:
@@ -110,12 +110,11 @@ def _kind(path: Path, content: bytes) -> str:
     return ".csv"
 
 
-def _with_header(content: bytes, width: int) -> bytes:
+def _with_header(content: bytes, width: int, said: str) -> bytes:
     """A CSV without a header with one above it, in its own separator."""
-    first = content.partition(b"\n")[0].decode("utf-8", "replace")
-    separator = max(SEPARATORS, key=first.count)
+    text = csv_text(content, said)
     names = ["date", VALUES] if width == 2 else ["date", *(f"column {n}" for n in range(2, width + 1))]
-    return separator.join(names).encode() + b"\n" + content.removeprefix(b"\xef\xbb\xbf")
+    return text.separator.join(names).encode() + b"\n" + text.content
 
 
 def _dates_first(frame: pl.DataFrame) -> pl.DataFrame:
