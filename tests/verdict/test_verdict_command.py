@@ -41,8 +41,6 @@ def run(place, capsys):
 
 def test_evaluate_verdict_and_check_give_the_same_figures_to_the_last_digit(run, capsys):
     folder = release_folder.make(Path("release"))
-    for name in ("backtest_previous", "paper_returns"):
-        (folder / f"{name}.parquet").unlink()
     assert main(["check", str(folder), "--json"]) in {0, 1}
     checked = json.loads(capsys.readouterr().out)
     files = [str(folder / "backtest.parquet"), "--trials", str(folder / "trials.parquet")]
@@ -148,6 +146,8 @@ def asked(name, frame, *line):
     ("frame", "options"),
     [
         asked("percent or fraction", RETURNS * 100, "--unit fraction", "--unit percent"),
+        asked("basis points", RETURNS * 10_000, "10,000", "--unit percent"),
+        asked("a profit in money", RETURNS * 250_000, "capital", "--unit percent"),
         asked("a name that says percent", RETURNS.rename("return %"), "--unit"),
         asked("a small account", (EQUITY / 1e6).rename("x"), "--equity", "--returns"),
         asked("gross returns", (1 + RETURNS).rename("x"), "--equity"),

@@ -50,6 +50,7 @@ NO_PATH: Final = 1.0
 """Squared changes over squared deviations: 2 for independent values, far below 1 for a path."""
 A_PATH: Final = 0.2
 FEWEST_OF_PATH: Final = 20
+FRACTIONS: Final = "fractions (0.012 is 1.2%; --unit decides)"
 FEWEST_ROWS: Final = 2
 MOST_NAMED: Final = 8
 
@@ -375,15 +376,21 @@ def _ask_for_unit(table: Labelled, names: tuple[str, ...]) -> None:
         return
     annual = SIGMA_OF_MEDIAN * float(np.median(moved)) * sqrt(_rows_a_year(table) * moved.size / values.size)
     below = values < RUIN
-    if annual < UNCLEAR_VOLATILITY and not below.any() and not (values > LARGEST).any():
+    if annual < UNCLEAR_VOLATILITY and not below.any():
         return
-    if below.any() or annual >= UNCLEAR_VOLATILITY:
-        row, column = np.argwhere(below)[0] if below.any() else _largest(values)
+    row, column = (int(place) for place in np.argwhere(below)[0]) if below.any() else _largest(values)
+    found = f"found {values[row, column]:g}"
+    where = f"{table.frame[DAY][row]}, column {names[column]}"
+    if annual >= 100 * UNCLEAR_VOLATILITY:
         raise table.refuse(
-            f"row {row + 1}, column {names[column]}: expected to know what 1 means, found {values[row, column]:g}. "
-            f"As fractions these returns have a volatility of about {100 * annual:,.0f}% a year, as percentages of "
-            f"{annual:.2g}%. Say --unit fraction or --unit percent."
+            f"{where}: expected returns such as 0.012, {found}. As percentages too these would have a volatility of "
+            f"{annual:,.0f}% a year. Divide basis points by 10,000, and a profit in money by the capital that it was made "
+            "with. If they are percentages all the same, say --unit percent."
         )
+    raise table.refuse(
+        f"{where}: expected to know what 1 means, {found}. As fractions these returns have a volatility of about "
+        f"{100 * annual:,.0f}% a year, as percentages of {annual:.2g}%. Say --unit fraction or --unit percent."
+    )
 
 
 def _largest(values: Floats) -> tuple[int, int]:
@@ -399,7 +406,7 @@ def _rows_a_year(table: Labelled) -> float:
 
 
 def _unit_words(options: Options) -> str:
-    return "percentages, divided by 100" if options.unit == PERCENT else "fractions (0.012 is 1.2%)"
+    return "percentages, divided by 100" if options.unit == PERCENT else FRACTIONS
 
 
 def _with_benchmark(found: Understood, table: Labelled, name: str, options: Options, given: Given) -> Understood:
