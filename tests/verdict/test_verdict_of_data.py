@@ -224,6 +224,19 @@ def test_the_package_shows_its_public_names_and_loads_nothing_for_them():
         signoff.nothing  # noqa: B018
 
 
+def test_pandas_is_not_loaded_for_arrays():
+    program = """
+import sys, numpy as np, signoff
+days = np.arange("2015-01-01", "2018-01-01", dtype="datetime64[D]")
+days = days[np.is_busday(days)]
+found = signoff.evaluate(np.random.default_rng(0).normal(0, 0.01, days.size), dates=days)
+repr(found), found.to_json()
+print(found.understood.rows == days.size, "pandas" in sys.modules, "matplotlib" in sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert ended.stdout.split() == ["True", "False", "False"]
+
+
 def test_the_example_of_the_docstring_is_true():
     import doctest
 

@@ -384,8 +384,8 @@ def _ask_for_unit(table: Labelled, names: tuple[str, ...]) -> None:
     if annual >= 100 * UNCLEAR_VOLATILITY:
         raise table.refuse(
             f"{where}: expected returns such as 0.012, {found}. As percentages too these would have a volatility of "
-            f"{annual:,.0f}% a year. Divide basis points by 10,000, and a profit in money by the capital that it was made "
-            "with. If they are percentages all the same, say --unit percent."
+            f"{annual:,.0f}% a year. Divide basis points by 10,000, and a profit in money by the capital that it was "
+            "made with. If they are percentages all the same, say --unit percent."
         )
     raise table.refuse(
         f"{where}: expected to know what 1 means, {found}. As fractions these returns have a volatility of about "
