@@ -209,6 +209,9 @@ def test_only_the_gates_that_are_asked_for_count():
     found = signoff.evaluate(BEST + 0.002, gates=["walk_forward", "downside_sensitivity"])
     assert set(found.findings) == {"walk_forward", "dsr"}
     assert found.passed
+    advisory = signoff.evaluate(BEST, trials=FRAME, gates="deflated_sharpe")
+    assert (advisory.findings["deflated_sharpe"].outcome, advisory.outcome) == ("fail", "fail")
+    assert not advisory.document["gates"][0]["blocking"]
     asked = signoff.evaluate(BEST + 0.002, gates=["spa"])
     assert asked.outcome == "inconclusive"
     assert not asked.passed

@@ -60,7 +60,7 @@ def headline(document: Document) -> str:
     if absent:
         said.append(f"Not judged, the data are missing: {', '.join(absent)}.")
     if not said:
-        said.append("Passes every gate that blocks.")
+        said.append("Passes every gate that counts.")
     told = [gates[key] for key in OF_OVERFITTING if key in gates]
     if told:
         seen = "; ".join(f"{gate['title']} {gate['statistic_text']}, {gate['status']}" for gate in told)

@@ -316,7 +316,7 @@ def _verdict(
     face: Face,
 ) -> Verdict:
     own, trials, source = tables
-    findings = {one.key: _finding(one, face) for one in assessment.findings}
+    findings = {one.key: _finding(one, face, is_asked=chosen is not None) for one in assessment.findings}
     metrics = tuple(_metrics(assessment, evidence))
     missing = tuple(_missing(findings, (evidence, dossier, policy), chosen, face))
     return Verdict(
@@ -346,7 +346,8 @@ def _outcome(findings: Any, missing: tuple[Missing, ...]) -> str:  # noqa: ANN40
     return Outcome.PASS.value if findings else Outcome.INCONCLUSIVE.value
 
 
-def _finding(one: Judged, face: Face) -> Finding:
+def _finding(one: Judged, face: Face, *, is_asked: bool) -> Finding:
+    """A gate's finding; one that somebody asked for by name counts, whether or not the policy lets it block."""
     return Finding(
         key=one.key,
         title=one.title,
@@ -359,7 +360,7 @@ def _finding(one: Judged, face: Face) -> Finding:
         why=spoken(one.reason, face),
         turning_point=one.turning_point,
         method=one.method,
-        blocks=one.is_blocking,
+        blocks=one.is_blocking or is_asked,
         figures=frozen({q.name: q.value for q in (one.statistic, one.threshold, *one.figures)}),
         judged=one,
     )
@@ -399,7 +400,7 @@ def _missing(
             title=found.title,
             needs=spoken(_NEEDS[key], face),
             why=spoken(found.reason, face),
-            is_blocking=found.is_blocking,
+            is_blocking=found.is_blocking or chosen is not None,
             is_of_dossier=key in OF_A_DOSSIER and chosen is None,
         )
 

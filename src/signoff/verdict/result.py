@@ -31,7 +31,7 @@ class Finding:
     """One gate: its outcome, the value it was judged by, why, and what would change it.
 
     `outcome` is pass, fail, inconclusive or error; `status` says NEAR MISS where a pass is narrow. `value` is None
-    where nothing could be measured.
+    where nothing could be measured. `blocks` says whether it counts: by the policy, or since it was asked for by name.
     """
 
     key: str
