@@ -107,6 +107,7 @@ def test_without_trials_overfitting_is_unknown_and_nothing_passes():
     assert not found.passed
     (missing,) = [one for one in found.missing if one.key == "pbo"]
     assert missing.needs.startswith("trials=")
+    assert "Overfitting: unknown." in found.headline
 
 
 def test_a_benchmark_of_prices_gives_the_difference_of_sharpe_ratios():

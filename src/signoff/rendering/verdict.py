@@ -61,11 +61,19 @@ def headline(document: Document) -> str:
         said.append(f"Not judged, the data are missing: {', '.join(absent)}.")
     if not said:
         said.append("Passes every gate that counts.")
-    told = [gates[key] for key in OF_OVERFITTING if key in gates]
-    if told:
-        seen = "; ".join(f"{gate['title']} {gate['statistic_text']}, {gate['status']}" for gate in told)
-        said.append(f"Overfitting: {seen}.")
+    said.extend(_of_overfitting(document, gates))
     return " ".join(said)
+
+
+def _of_overfitting(document: Document, gates: Mapping[str, Document]) -> Iterator[str]:
+    """What the gates of trials say together; unknown where none could be measured, and nothing where none was asked."""
+    told = [gates[key] for key in OF_OVERFITTING if key in gates]
+    measured = [gate for gate in told if gate["statistic"] is not None]
+    if measured:
+        seen = "; ".join(f"{gate['title']} {gate['statistic_text']}, {gate['status']}" for gate in measured)
+        yield f"Overfitting: {seen}."
+    elif told or any(one["key"] in OF_OVERFITTING for one in document["missing"]):
+        yield "Overfitting: unknown."
 
 
 def lines(document: Document) -> tuple[object, ...]:
