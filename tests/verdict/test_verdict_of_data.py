@@ -206,6 +206,18 @@ def test_a_true_extreme_return_is_taken_where_it_is_said():
     assert signoff.evaluate(wild, extremes=[f"{DAYS[100].date()}=1.35"]).understood.rows == len(DAYS)
 
 
+def flat(returns):
+    return returns.where(returns > 0, 0.0)
+
+
+@pytest.mark.parametrize("change", [np.abs, lambda r: -np.abs(r), flat, lambda r: r.round(2), lambda r: r * 0.1 + 0.01])
+def test_records_at_the_edge_are_shown_in_every_form(change):
+    found = signoff.evaluate(change(BEST))
+    assert json.loads(found.to_json())["outcome"] == found.outcome != "pass"
+    assert found.to_html().endswith("</html>\n")
+    assert found.outcome.upper() in repr(found)
+
+
 def test_only_the_gates_that_are_asked_for_count():
     found = signoff.evaluate(BEST + 0.002, gates=["walk_forward", "downside_sensitivity"])
     assert set(found.findings) == {"walk_forward", "dsr"}

@@ -7,6 +7,7 @@ with pictures, as JSON, as a frame of pandas.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -191,7 +192,8 @@ class Verdict:
     @property
     def document(self) -> dict[str, Any]:
         """Everything as one document; gates and figures are those of `signoff check --json`."""
-        return {"outcome": self.outcome, "passed": self.passed, "says": self.headline, **self._judged}
+        found = {"outcome": self.outcome, "passed": self.passed, "says": self.headline, **self._judged}
+        return {key: _finite(part) for key, part in found.items()}
 
     @property
     def _judged(self) -> dict[str, Any]:
@@ -270,6 +272,15 @@ class Verdict:
         from signoff.rendering.verdict import verdict_fragment  # noqa: PLC0415 - pictures load slowly
 
         return verdict_fragment(self.document, self.pictures)
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any part of a document
+    """The same with None for infinities and for what is no number: JSON has neither."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list) else value
 
 
 def frozen(found: dict[str, Any]) -> Mapping[str, Any]:
