@@ -130,6 +130,13 @@ def test_periods_and_zones_of_pandas_are_read():
     assert signoff.evaluate(york).understood.zone == "America/New_York"
 
 
+def test_a_zone_decides_the_days_that_trials_and_benchmark_are_held_against():
+    tokyo = BEST.tz_localize("Asia/Tokyo")
+    found = signoff.evaluate(tokyo, trials=FRAME, benchmark=FRAME["t4"])
+    assert (found.understood.rows, found.understood.dropped) == (len(DAYS), ())
+    assert found.findings["pbo"].value == signoff.evaluate(BEST, trials=FRAME).findings["pbo"].value
+
+
 WRONG = {
     "percent or fraction": (BEST * 100, {}, 'unit="percent"'),
     "returns or equity": (pd.Series(np.linspace(0.1, 0.4, len(DAYS)), index=DAYS), {}, "equity=True"),

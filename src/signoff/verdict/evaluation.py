@@ -32,7 +32,7 @@ from signoff.verdict.result import Finding, Metric, Missing, Understanding, Verd
 from signoff.verdict.sources import Given, given_file, given_values
 from signoff.verdict.spoken import Face, spoken
 from signoff.verdict.undeclared import undeclared
-from signoff.verdict.understanding import BENCHMARK, Understood, joined, many_columns, of_benchmark, one_column
+from signoff.verdict.understanding import BENCHMARK, Understood, in_days, joined, many_columns, of_benchmark, one_column
 
 HERE: Final = Path()
 OF_TRIALS: Final = ("pbo", "deflated_sharpe", "hansen_spa")
@@ -251,12 +251,12 @@ def _understood(asked: Asked, options: Options) -> tuple[Understood, Understood 
     source = "its own column" if BENCHMARK in own.frame.columns else ""
     if asked.benchmark is not None:
         other = of_benchmark(_given(asked.benchmark, "benchmark", asked, options), options)
-        own, _ = _on_same_days(own, other, "the benchmark")
-        own, source = joined(own, other, other.said), other.said
+        own, _ = _on_same_days(own, other, "the benchmark", options.zone)
+        own, source = joined(own, other, other.said, options.zone), other.said
     if asked.trials is None:
         return own, None, source
     trials = many_columns(_given(asked.trials, "trials", _with_dates(asked, own), options), options)
-    own, trials = _on_same_days(own, trials, "the trials")
+    own, trials = _on_same_days(own, trials, "the trials", options.zone)
     return own, trials, source
 
 
@@ -273,9 +273,9 @@ def _with_dates(asked: Asked, own: Understood) -> Asked:
     return replace(asked, dates=own.frame[DAY])
 
 
-def _on_same_days(own: Understood, other: Understood, name: str) -> tuple[Understood, Understood]:
+def _on_same_days(own: Understood, other: Understood, name: str, zone: str | None) -> tuple[Understood, Understood]:
     """Both tables cut to the days from the later beginning to the earlier end, where that leaves most of both."""
-    mine, theirs = (_days(one) for one in (own, other))
+    mine, theirs = (_days(one, zone) for one in (own, other))
     first, last = max(mine[0], theirs[0]), min(mine[-1], theirs[-1])
     kept = [(days >= first) & (days <= last) for days in (mine, theirs)]
     if any(one.sum() < MOST_LOST * one.size for one in kept):
@@ -291,8 +291,9 @@ def _cut(one: Understood, kept: np.ndarray, name: str, beside: str) -> Understoo
     return replace(one, frame=one.frame.filter(pl.Series(kept)), dropped=(*one.dropped, said))
 
 
-def _days(one: Understood) -> Days:
-    days: Days = one.frame[DAY].cast(pl.Date).to_numpy().astype("datetime64[D]")
+def _days(one: Understood, zone: str | None) -> Days:
+    """The day of every row, as its zone says."""
+    days: Days = in_days(one.frame, one.said, zone)[DAY].to_numpy().astype("datetime64[D]")
     return days
 
 

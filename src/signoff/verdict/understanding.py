@@ -412,14 +412,14 @@ def _unit_words(options: Options) -> str:
 def _with_benchmark(found: Understood, table: Labelled, name: str, options: Options, given: Given) -> Understood:
     """The returns with the benchmark that stands beside them in the same file."""
     other = _read(table, (name,), options, given, is_own=False)
-    return joined(found, other, f"column {name}")
+    return joined(found, other, f"column {name}", options.zone)
 
 
-def joined(found: Understood, other: Understood, what: str) -> Understood:
+def joined(found: Understood, other: Understood, what: str, zone: str | None) -> Understood:
     """The returns with those of a benchmark on the same days; one row at either end may have none."""
     benchmark = other.frame.select(DAY, pl.col(other.columns[0]).alias(BENCHMARK))
     if benchmark[DAY].dtype != found.frame[DAY].dtype:
-        own, theirs = (_as_days(one, found.said) for one in (found.frame, benchmark))
+        own, theirs = (_one_a_day(one, found.said, zone) for one in (found.frame, benchmark))
         found, benchmark = replace(found, frame=own), theirs
     frame = found.frame.drop(BENCHMARK, strict=False).join(benchmark, on=DAY, how="left", maintain_order="left")
     lacks = frame[BENCHMARK].is_null()
@@ -436,9 +436,14 @@ def joined(found: Understood, other: Understood, what: str) -> Understood:
     return replace(found, frame=edge, dropped=(*found.dropped, *dropped))
 
 
-def _as_days(frame: pl.DataFrame, said: str) -> pl.DataFrame:
+def in_days(frame: pl.DataFrame, said: str, zone: str | None) -> pl.DataFrame:
+    """A table with the day of each row, as its own zone or the named one says."""
+    return to_days(Labelled(frame, said), zone).frame
+
+
+def _one_a_day(frame: pl.DataFrame, said: str, zone: str | None) -> pl.DataFrame:
     """A table of whole days; one of times within days stands beside no table of days."""
-    days = frame.with_columns(pl.col(DAY).cast(pl.Date))
+    days = in_days(frame, said, zone)
     if days[DAY].is_duplicated().any():
         raise BadInputError(f"{said}: expected one return a day beside a benchmark of days, found several.")
     return days
