@@ -209,8 +209,7 @@ def _read(
     is_equity, guess = _kind(table, names, options, is_own=is_own)
     flows = [name for name in table.columns if name not in names and _plain(name) in _FLOWS] if is_equity else []
     part = Labelled(table.frame.select(DAY, *names, *flows), table.said, (), table.written)
-    _refuse_holes(part, names)
-    filled = without_head(part, *names)
+    filled = without_head(part, *names) if _head(part, names) else part
     found = _worths(filled, names, options) if is_equity else _returns(filled, names, options)
     _refuse_still(found, names)
     return Understood(
@@ -246,11 +245,12 @@ def _worths(table: Labelled, names: tuple[str, ...], options: Options) -> Labell
 
 def _returns(table: Labelled, names: tuple[str, ...], options: Options) -> Labelled:
     """Returns as fractions, in their own rows; the reader of evidence folds rows of one day."""
-    whole = numbers(table, *names)
+    frame = table.frame.select(DAY, pl.col(names).cast(pl.Float64))
+    whole = Labelled(frame, table.said, table.notes, table.written)
     refuse_repeats(whole, options.zone)
     to_days(whole, options.zone)  # it refuses rows that are not in order
     if options.unit == PERCENT:
-        frame = whole.frame.with_columns(pl.col(name) / 100 for name in names)
+        frame = frame.with_columns(pl.col(names) / 100)
         whole = Labelled(frame, whole.said, whole.notes, whole.written)
         refuse_fractions(whole)
     elif options.unit is None:
@@ -274,15 +274,15 @@ def _refuse_still(table: Labelled, names: tuple[str, ...]) -> None:
         )
 
 
-def _refuse_holes(table: Labelled, names: tuple[str, ...]) -> None:
-    """Refuse a cell without a number below the first row that has all of them."""
-    columns = [table.frame[name].cast(pl.Float64, strict=False) for name in names]
-    filled = np.column_stack([c.is_finite().fill_null(value=False).to_numpy() for c in columns])
+def _head(table: Labelled, names: tuple[str, ...]) -> int:
+    """The rows before the first that has every number; refuses a cell below it that has none."""
+    found = table.frame.select(pl.col(names).cast(pl.Float64, strict=False).is_finite().fill_null(value=False))
+    filled = found.to_numpy()
     whole = filled.all(axis=1)
     head = int(np.argmax(whole)) if whole.any() else 0
     wrong = np.argwhere(~filled[head:])
     if not wrong.size:
-        return
+        return head
     row, place = int(wrong[0][0]) + head, int(wrong[0][1])
     cell = table.frame[names[place]][row]
     raise table.refuse(
