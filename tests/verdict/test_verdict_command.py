@@ -251,6 +251,21 @@ def test_a_page_is_written_whole_or_not_at_all(place, run):
     assert (code, "folder" in err) == (2, True)
 
 
+def test_names_that_are_markup_or_orders_to_a_terminal_stay_text(place, run):
+    hostile = "<img src=x onerror=alert(1)>\x1b]0;owned"
+    name = "<script>alert(1)<&.csv"
+    RETURNS.rename(hostile).to_csv(name)
+    code, out, err = run(name, "--html", "page.html", "--gate", "walk_forward")
+    assert code in {0, 1}, err
+    assert "\x1b]" not in out
+    page = (place / "page.html").read_text()
+    assert "<img" not in page
+    assert "<script" not in page
+    found = signoff.evaluate(RETURNS.rename(hostile), gates=["walk_forward"])
+    assert "\x1b]" not in repr(found)
+    assert "<img" not in found._repr_html_()
+
+
 @pytest.mark.parametrize("gate", ["pbo", "deflated_sharpe", "hansen_spa", "dsr", "walk_forward", "var", "sessions"])
 def test_a_gate_is_explained_with_its_formula_its_paper_and_these_numbers(place, run, gate):
     RETURNS.to_csv("own.csv")

@@ -190,6 +190,23 @@ def test_what_cannot_be_judged_is_refused_in_words_that_name_the_argument(name):
     assert not any(strange in words for strange in ("dossier.yaml", "Nothing was written", "--", "signoff import"))
 
 
+@pytest.mark.parametrize("jump", [1.35, 0.6])
+def test_a_true_jump_of_an_equity_curve_is_taken_as_the_message_says_it(jump):
+    wild = BEST.copy()
+    wild.iloc[100] = jump
+    equity = (1e5 * (1 + wild).cumprod()).rename("equity")
+    with pytest.raises(SignoffError) as refused:
+        signoff.evaluate(equity)
+    (said,) = re.findall(r'extremes=\["(\S+?)"\]', str(refused.value))
+    assert signoff.evaluate(equity, extremes=[said]).understood.rows == len(DAYS) - 1
+    with pytest.raises(SignoffError, match="extremes="):
+        signoff.evaluate(equity, extremes=[f"{DAYS[7].date()}=1.5"])
+
+
+def test_a_column_that_is_called_benchmark_can_be_judged():
+    assert signoff.evaluate(BEST.rename("benchmark")).understood.rows == len(DAYS)
+
+
 def test_what_is_cut_so_that_trials_and_returns_have_the_same_days_is_said():
     late = FRAME.assign(t4=FRAME["t4"].where(FRAME.index > DAYS[20]))
     found = signoff.evaluate(BEST, trials=late)

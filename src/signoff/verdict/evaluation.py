@@ -206,9 +206,9 @@ def judge(asked: Asked, options: Options, progress: Progress, face: Face) -> Ver
     own, trials, own_benchmark = _understood(asked, options)
     declared = options.declared
     dossier = undeclared(declared)
-    tables = {"backtest": _backtest(own, options)}
+    tables = {"backtest": _table(own, options)}
     if trials is not None:
-        tables["trials"] = _table(trials, trials.frame, options)
+        tables["trials"] = _table(trials, options)
     progress("reading time from the dates", 1, 4)
     evidence = evidence_of(HERE, tables, declared)
     refuse_low_rate(HERE, declared, policy.gates)
@@ -297,14 +297,9 @@ def _days(one: Understood, zone: str | None) -> Days:
     return days
 
 
-def _backtest(one: Understood, options: Options) -> EvidenceTable:
-    (name,) = one.names
-    return _table(one, one.frame.rename({name: "return"}), options)
-
-
-def _table(one: Understood, frame: pl.DataFrame, options: Options) -> EvidenceTable:
+def _table(one: Understood, options: Options) -> EvidenceTable:
     """What was understood as a table of evidence, which the reader of dossiers checks and folds to days."""
-    return EvidenceTable(one.said, one.said, one.content, frame, options.declared)
+    return EvidenceTable(one.said, one.said, one.content, one.frame, options.declared)
 
 
 def _verdict(

@@ -34,6 +34,7 @@ from signoff.stats.returns import LARGEST, RUIN, SIGMA_OF_MEDIAN, WORTHS, worths
 from signoff.verdict.options import Options
 from signoff.verdict.sources import Given
 
+RETURN: Final = "return"
 BENCHMARK: Final = "benchmark"
 _BESIDE: Final = frozenset({"benchmark", "benchmark return", "benchmark returns", "turnover", "cost", "costs"})
 _RETURNS: Final = re.compile(
@@ -92,6 +93,7 @@ def one_column(given: Given, options: Options) -> Understood:
         (one for one in kept if one != name and _plain(one) in _BESIDE and "bench" in one.lower()), None
     )
     found = _read(table, (name,), options, given)
+    found = replace(found, frame=found.frame.rename({name: RETURN}))
     if has_benchmark is not None:
         found = _with_benchmark(found, table, has_benchmark, options, given)
     guessed = (f"the column {name}, of {len(kept)} (--column decides)",) if beside and options.column is None else ()
@@ -121,14 +123,14 @@ def many_columns(given: Given, options: Options) -> Understood:
 
 def _of_a_tool(given: Given, table: Labelled) -> Understood:
     """What an importer has read already, in the columns of a dossier's backtest."""
-    kept = [name for name in ("return", BENCHMARK) if name in table.columns]
+    kept = [name for name in (RETURN, BENCHMARK) if name in table.columns]
     names = {"lean": "LEAN's result", "zipline": "Zipline's result", "nautilus": "NautilusTrader's report"}
     return Understood(
         frame=table.frame.select(DAY, *kept),
         said=table.said,
         content=given.content,
         tool=names.get(given.tool, "a list of trades"),
-        columns=("return",),
+        columns=(RETURN,),
         is_equity=given.tool != "zipline",
         unit="fractions",
         rows_given=table.frame.height,
