@@ -18,6 +18,7 @@ PANELS: Final[Mapping[str, Mapping[str, Listed]]] = {
             "demonstrating",
             "The main job from candidate to rollback, on real data; an interrupted run continues where it was.",
         ),
+        "verdict": Listed("judging", "Judge a column of returns by every gate that the data allow, without a dossier."),
         "init": Listed("checking", "Write a dossier to fill in, commented, with an editor schema."),
         "import": Listed(
             "importing",

@@ -37,9 +37,9 @@ from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import budget_in_words, recovery_time_in_words
 from signoff.installation import Installation
 from signoff.ports.venue import OpenOrder
+from signoff.rendering.judged import gate_document, metric_document
 from signoff.rendering.story import sentence
 from signoff.rendering.terminal import gate_table, metric_table, reasons
-from signoff.verbs.documents import gate_document, metric_document
 
 CLOSE: Final = time(21, 0, tzinfo=UTC)
 LAST_SESSION: Final = date(2020, 12, 31)

@@ -114,11 +114,12 @@ class ScatterChart(Chart):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IntervalChart(Chart):
-    """Estimates with their confidence limits against a threshold."""
+    """Estimates with their confidence limits against a threshold, in percent or as plain numbers."""
 
     rows: tuple[Interval, ...]
     threshold: Reference
     x_label: str
+    is_percent: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -225,15 +225,18 @@ def _scatter(chart: ScatterChart) -> bytes:
 
 def _intervals(chart: IntervalChart) -> bytes:
     with sheet(0.75 + 0.3 * len(chart.rows)) as (_, (axes,), out):
+        scale = 100 if chart.is_percent else 1
         for place, row in enumerate(reversed(chart.rows)):
             is_short = row.low < chart.threshold.value
-            axes.plot([100 * row.low, 100 * row.high], [place, place], color=BAD if is_short else INK, linewidth=2.2)
-            axes.plot([100 * row.value], [place], marker="o", markersize=5, color=BAD if is_short else INK)
-        axes.axvline(100 * chart.threshold.value, color=BAD, linewidth=1.2)
+            axes.plot(
+                [scale * row.low, scale * row.high], [place, place], color=BAD if is_short else INK, linewidth=2.2
+            )
+            axes.plot([scale * row.value], [place], marker="o", markersize=5, color=BAD if is_short else INK)
+        axes.axvline(scale * chart.threshold.value, color=BAD, linewidth=1.2)
         axes.margins(x=0.08)
         axes.set_yticks(range(len(chart.rows)), [row.label for row in reversed(chart.rows)])
         axes.set_ylim(-0.6, len(chart.rows) - 0.1)
-        _beside_line(axes, Reference(100 * chart.threshold.value, chart.threshold.label), BAD, 1.0)
+        _beside_line(axes, Reference(scale * chart.threshold.value, chart.threshold.label), BAD, 1.0)
         axes.set_xlabel(chart.x_label)
     return out.getvalue()
 

@@ -92,12 +92,12 @@ def html(memo: Memo) -> bytes:
     return page(title, "".join(_memo(once(memo))))
 
 
-def page(title: str, body: str) -> bytes:
-    """A page in the house's style around trusted markup; the title is escaped here."""
+def page(title: str, body: str, style: str = "") -> bytes:
+    """A page in the house's style around trusted markup, `style` added to it; the title is escaped here."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}{style}</style></head><body><main>{body}</main></body></html>\n"
     ).encode()
 
 

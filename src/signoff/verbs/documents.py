@@ -14,7 +14,7 @@ from signoff.app.credentials import Waiting
 from signoff.app.kill import Stopped, StoppedMany
 from signoff.app.rollback import is_memo_owed
 from signoff.domain.access import Duty, Verb
-from signoff.domain.assessment import BenchmarkSummary, MetricRow, MetricStatus, PaperSummary
+from signoff.domain.assessment import BenchmarkSummary, PaperSummary
 from signoff.domain.deployment import Condition, Deployment, State
 from signoff.domain.dossier import DeploymentType
 from signoff.domain.events import (
@@ -35,7 +35,6 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.evidence import PitEvidence
-from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
 from signoff.domain.gates.point_in_time import range_words
 from signoff.domain.gates.sessions import differences
@@ -44,10 +43,8 @@ from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import look_alikes
 from signoff.domain.memo.placeholders import printed
 from signoff.domain.monitoring import Level, still_open
-from signoff.domain.names_of_gates import name_of
 from signoff.domain.people import People, Person, Proposal, Token
 from signoff.domain.policy import Policy, Role, Tier
-from signoff.domain.quantity import Quantity
 from signoff.domain.recognition import Recognition
 from signoff.domain.rollback_drill import HALTING, budget_in_words, left_in_words, recovery_time_in_words
 from signoff.domain.silence import in_sessions
@@ -55,6 +52,7 @@ from signoff.domain.trading import Trading, trading
 from signoff.domain.venue import NO_VENUE, NOBODY_ASKED, VenueKind
 from signoff.ledger.codec import encode_state
 from signoff.ledger.text import encoded
+from signoff.rendering.judged import GateDocument, MetricDocument, gate_document, metric_document
 from signoff.rendering.story import sentence
 from signoff.verbs.policy_documents import FloorDocument, floor_document
 
@@ -713,57 +711,6 @@ def latch_document(latch: KillSwitchState) -> LatchDocument:
     }
 
 
-class IntervalDocument(TypedDict):
-    """A two-sided confidence interval: its level, its limits, and in words how it was found."""
-
-    level: float
-    low: float
-    high: float
-    method: str
-
-
-class MetricDocument(TypedDict):
-    """One metric, new against old against target, as numbers and as people read them.
-
-    ± in a text is half of the interval; `notes` say how it and the annualisation were found.
-    """
-
-    key: str
-    title: str
-    new: float | None
-    old: float | None
-    change: float | None
-    target: float | None
-    status: MetricStatus
-    new_text: str
-    old_text: str
-    target_text: str
-    new_interval: IntervalDocument | None
-    old_interval: IntervalDocument | None
-    notes: list[str]
-
-
-class GateDocument(TypedDict):
-    """One gate's finding, as numbers and as people read them."""
-
-    key: str
-    name: str
-    title: str
-    outcome: Outcome
-    status: str
-    statistic: float | None
-    comparison: str
-    threshold: float | None
-    statistic_text: str
-    threshold_text: str
-    blocking: bool
-    near_miss: bool
-    n: int
-    method: str
-    reason: str
-    turning_point: str
-
-
 class AnomalyDocument(TypedDict):
     """One oddity of the paper period."""
 
@@ -926,54 +873,6 @@ def _paper_document(paper: PaperSummary | None, declared: tuple[str, ...]) -> Pa
 def _protection(release: Release) -> Protection | None:
     replay = release.inputs.evidence.pit
     return None if replay is None else replay.protection
-
-
-def metric_document(row: MetricRow) -> MetricDocument:
-    """One metric, new against old against target, as numbers and as people read them."""
-    return {
-        "key": row.key,
-        "title": row.title,
-        "new": row.new.value,
-        "old": row.old.value,
-        "change": row.change,
-        "target": row.target.value,
-        "status": row.status,
-        "new_text": row.new.text,
-        "old_text": row.old.text,
-        "target_text": f"{row.target_sign} {row.target.text}",
-        "new_interval": _interval(row.new),
-        "old_interval": _interval(row.old),
-        "notes": list(row.notes),
-    }
-
-
-def _interval(found: Quantity) -> IntervalDocument | None:
-    if found.bounds is None:
-        return None
-    low, high = found.bounds
-    return {"level": 0.95, "low": low, "high": high, "method": found.interval}
-
-
-def gate_document(finding: Finding) -> GateDocument:
-    """One gate's finding, as numbers and as people read them."""
-    return {
-        "key": finding.key,
-        "name": name_of(finding.key),
-        "title": finding.title,
-        "outcome": finding.outcome,
-        "status": finding.word,
-        "statistic": finding.statistic.value,
-        "comparison": finding.comparison.value,
-        "threshold": finding.threshold.value,
-        "statistic_text": finding.statistic.text,
-        "threshold_text": finding.threshold.text,
-        "blocking": finding.is_blocking,
-        "near_miss": finding.is_near_miss,
-        "n": finding.n,
-        "method": finding.method,
-        "reason": finding.reason,
-        "turning_point": finding.turning_point,
-    }
 
 
 class PersonDocument(TypedDict):

@@ -15,7 +15,17 @@ _BEGINNINGS: Final = (
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "Write the table as Parquet"),
     (b"SQLite format 3\x00", "an SQLite database", "Write the table as Parquet"),
     (b"%PDF-", "a PDF document", "Write the table as CSV or Parquet"),
+    (b"\x89PNG", "a picture", "Save the table that it shows as CSV or Parquet"),
+    (b"\xff\xd8\xff", "a picture", "Save the table that it shows as CSV or Parquet"),
+    (b"GIF8", "a picture", "Save the table that it shows as CSV or Parquet"),
     (b"version https://git-lfs", "a pointer of Git LFS", "Fetch the file itself with `git lfs pull`"),
+)
+_SUFFIXES: Final = (
+    (b"PAR1", ".parquet"),
+    (b"ARROW1", ".arrow"),
+    (b"\xff\xff\xff\xff", ".arrow"),
+    (b"PK\x03\x04", ".xlsx"),
+    (b"\x1f\x8b", ".csv.gz"),
 )
 _LOOKED: Final = 512
 
@@ -35,6 +45,13 @@ def kind_of(content: bytes) -> tuple[str, str] | None:
     if text.startswith((b"{", b"[")):
         return "JSON", "Convert it with `signoff import` if a tool wrote it, else write CSV or Parquet"
     return None
+
+
+def suffix_by_content(content: bytes) -> str:
+    """The suffix of the kind of table that these bytes are; empty for texts and for what is no table."""
+    if content[:1] == b"\x80" and content[1:2] in {b"\x02", b"\x03", b"\x04", b"\x05"}:
+        return ".pkl"
+    return next((suffix for beginning, suffix in _SUFFIXES if content.startswith(beginning)), "")
 
 
 def is_text(content: bytes) -> bool:

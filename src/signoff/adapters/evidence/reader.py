@@ -171,8 +171,23 @@ def _evidence(
             f"{folder}: expected backtest.parquet, .csv or .arrow with the columns date and return, found none. "
             "Every figure of the memo begins with it."
         )
-    zone = declared.zone
     given = {name: replace(found.table, declared=declared) for name, found in tables.items()}
+    evidence = evidence_of(folder, given, declared)
+    suites = {suite.source.name: suite.source for suite in reports.suites.values()}
+    return replace(
+        evidence,
+        suites=reports.suites,
+        sources=(*evidence.sources, *suites.values()),
+        tracked=tuple(found.tracked for found in tables.values() if found.tracked is not None),
+    )
+
+
+def evidence_of(folder: Path, given: Mapping[str, EvidenceTable], declared: EvidenceDeclaration) -> Evidence:
+    """The measurements in tables that were read already, by their names in a dossier; one is the backtest.
+
+    `folder` is what messages call the place that they came from.
+    """
+    zone = declared.zone
     if zone is not None:
         known_zone(zone, f"{folder / 'dossier.yaml'}: evidence.zone")
     returns, positions = partial(_returns, zone=zone), partial(_positions, zone=zone)
@@ -188,12 +203,7 @@ def _evidence(
         positions=_optional(given.get("positions"), positions),
         stress=_optional(given.get("stress"), returns),
         asset_returns=_optional(given.get("asset_returns"), asset_returns),
-        suites=reports.suites,
-        sources=(
-            *(table.source for table in given.values()),
-            *{suite.source.name: suite.source for suite in reports.suites.values()}.values(),
-        ),
-        tracked=tuple(found.tracked for found in tables.values() if found.tracked is not None),
+        sources=tuple(table.source for table in given.values()),
         largest_return=_largest(declared),
     )
     _refuse_unmatched(folder, given, declared)

@@ -54,7 +54,7 @@ from signoff.ledger.canonical import canonical, digest
 
 RETURNS: Final = ("return", "benchmark")
 HOLDINGS: Final = ("nautilus", "trades")
-_UNIT: Final = re.compile(r"%|\b(?:percent|pct|prozent|bps?|basis points)\b", re.IGNORECASE)
+UNIT_WORD: Final = re.compile(r"%|\b(?:percent|pct|prozent|bps?|basis points)\b", re.IGNORECASE)
 _DECIMAL: Final[Mapping[str | None, Decimal]] = {"point": "point", "comma": "comma"}
 _ORDER: Final[Mapping[str | None, Order]] = {"day-first": "day-first", "month-first": "month-first"}
 
@@ -265,7 +265,7 @@ def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
             f"expected one column of returns for {table}, found {len(named)}: {', '.join(named)[:200]}. Import it with "
             "--table trials, or write the one column that was submitted, named return, and its benchmark."
         )
-    if unit is None and (word := _UNIT.search(named[0])) is not None:
+    if unit is None and (word := UNIT_WORD.search(named[0])) is not None:
         raise labelled.refuse(
             f"column {named[0]}: expected returns such as 0.012, or the unit of a column whose name says "
             f"{word.group()!r}. Say --unit percent where 1.2 means 1.2%, or --unit fraction where 0.012 does (cells "

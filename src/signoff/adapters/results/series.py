@@ -64,13 +64,26 @@ def read_labelled(content: bytes, path: Path, hints: Hints = NO_HINTS, *, may_be
     """A table whose rows are labelled by dates or times, or by months where a row may stand for one."""
     frame, notes = read_table(content, path, hints)
     if may_be_months:
-        frame, notes = _at_month_ends(frame, str(path), notes)
+        return labelled_by_months(frame, str(path), notes, hints.dates)
     return labelled(frame, str(path), notes, hints.dates)
 
 
-def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A table by its file's suffix (a pickle, Parquet, CSV, Arrow, Feather, a workbook), and what to note of it."""
-    said, suffix = str(path), path.suffix.lower()
+def labelled_by_months(
+    frame: pl.DataFrame, said: str, notes: tuple[str, ...] = (), order: Order | None = None
+) -> Labelled:
+    """The table labelled by dates, times, or months, which are read as their last days."""
+    frame, notes = _at_month_ends(frame, said, notes)
+    return labelled(frame, said, notes, order)
+
+
+def read_table(
+    content: bytes, path: Path, hints: Hints = NO_HINTS, *, kind: str = ""
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A table by its file's suffix (a pickle, Parquet, CSV, Arrow, Feather, a workbook), and what to note of it.
+
+    `kind` is the suffix that its content should have, where somebody looked at it.
+    """
+    said, suffix = str(path), kind or path.suffix.lower()
     if suffix in PICKLES:
         pickled = read_pickle(content, said)
         note = f"columns of objects were left out: {', '.join(pickled.left_out)}"
@@ -78,7 +91,7 @@ def read_table(content: bytes, path: Path, hints: Hints = NO_HINTS) -> tuple[pl.
     if suffix in WORKBOOKS:
         frame, notes = read_workbook(content, said, hints)
         return meant_columns(frame, said), notes
-    if known := ".csv" if suffix in TEXTS else suffix_of(path.name.lower()):
+    if known := ".csv" if suffix in TEXTS else suffix_of(kind or path.name.lower()):
         return meant_columns(read_frame(content, known, said, hints).frame, said), ()
     if suffix in OTHERS:
         raise BadInputError(
@@ -261,11 +274,11 @@ def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None, am
     for name in returns:
         _refuse_values(daily, name, unit)
     if unit == PERCENT:
-        _refuse_fractions(daily, returns)
+        refuse_fractions(daily, returns)
     return compounded(daily, amounts)
 
 
-def _refuse_fractions(table: Labelled, returns: Sequence[str]) -> None:
+def refuse_fractions(table: Labelled, returns: Sequence[str]) -> None:
     """Refuse fractions that somebody calls percentages, by the sizes of all columns together."""
     if table.frame.height == 0:
         return

@@ -109,6 +109,12 @@ def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, a
     return Labelled(table, said, (said_capital, *notes))
 
 
+def reads_as_trades(frame: pl.DataFrame) -> bool:
+    """Whether a table has the columns of a list of trades: when, what, how much and at which price."""
+    found = _by_usual_names(frame)
+    return all(wanted in found.values() for wanted in ("date", "symbol", "quantity", "price"))
+
+
 def _capital(account: Account, said: str) -> float:
     if account.capital is None:
         raise BadInputError(
@@ -155,13 +161,7 @@ def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, 
 def _named(frame: pl.DataFrame, said: str, ignored: tuple[str, ...] = ()) -> pl.DataFrame:
     """The table with the columns of a list of trades under their own names."""
     frame = without(Labelled(frame, said), ignored).frame
-    plain = {name: plain_name(name) for name in frame.columns}
-    names: dict[str, str] = {}
-    for wanted, known in _COLUMNS.items():
-        found = next((name for word in known for name in frame.columns if plain[name] == word), None)
-        if found is not None:
-            names[found] = wanted
-    names |= {name: f"fee {name}" for name in frame.columns if plain[name] in _FEES}
+    names = _by_usual_names(frame)
     missing = [c for c in ("date", "symbol", "quantity", "price") if c not in names.values()]
     if missing:
         raise BadInputError(
@@ -173,6 +173,17 @@ def _named(frame: pl.DataFrame, said: str, ignored: tuple[str, ...] = ()) -> pl.
         Labelled(frame.drop(names), said), {word for words in _COLUMNS.values() for word in words} | _FEES
     )
     return frame.select(list(names)).rename(names)
+
+
+def _by_usual_names(frame: pl.DataFrame) -> dict[str, str]:
+    """The names of a table's columns, each with what a list of trades calls it."""
+    plain = {name: plain_name(name) for name in frame.columns}
+    names: dict[str, str] = {}
+    for wanted, known in _COLUMNS.items():
+        found = next((name for word in known for name in frame.columns if plain[name] == word), None)
+        if found is not None:
+            names[found] = wanted
+    return names | {name: f"fee {name}" for name in frame.columns if plain[name] in _FEES}
 
 
 def _refuse_currencies(frame: pl.DataFrame, said: str) -> None:

@@ -1,0 +1,117 @@
+"""verdict: a column of returns, and perhaps a table of trials, judged without a dossier."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from signoff.adapters.results.formats import DECIMALS, ORDERS
+from signoff.cli.session import Session
+from signoff.domain.errors import SignoffError
+
+EXAMPLES = """Judge a column of returns by every gate that the data allow, without a dossier.
+
+    It reads CSV, Parquet, Arrow, Excel, pickles of pandas, results of known backtesters and a broker's list of trades,
+    and prints what it understood. Exit 0 when every gate that blocks passes, 1 when one fails or lacks its data, 2 when
+    the data have to be asked about.
+
+    Examples: `signoff verdict returns.csv`; `signoff verdict equity.xlsx --trials grid.parquet --html verdict.html`;
+    `signoff verdict btc.csv --calendar 24/7 --zone UTC`; `signoff verdict returns.csv --trials grid.csv --explain pbo`;
+    `signoff verdict trades.csv --capital 100000 --calendar XNYS --json`
+    """
+OF_DATA = "What the data are"
+File = Path | None
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register this command."""
+    app.command("verdict", help=EXAMPLES)(verdict)
+
+
+def said(help_: str, *names: str, panel: str = OF_DATA, **more: Any) -> Any:  # noqa: ANN401 - Typer's own type
+    """One option about the data."""
+    return typer.Option(*names, help=help_, rich_help_panel=panel, **more)
+
+
+def verdict(
+    context: typer.Context,
+    returns: Annotated[Path, typer.Argument(help="Returns or an equity curve, or a backtester's result.")],
+    trials: Annotated[
+        File, typer.Option(help="The returns of every configuration that was tried, a column each.")
+    ] = None,
+    benchmark: Annotated[File, typer.Option(help="Returns or prices of a benchmark on the same days.")] = None,
+    html: Annotated[File, typer.Option("--html", help="Also write one page with pictures to this file.")] = None,
+    gate: Annotated[list[str] | None, typer.Option("--gate", help="Only this gate; may be said again.")] = None,
+    explain: Annotated[
+        str | None, typer.Option("--explain", help="A gate's definition, formula, paper, and its numbers here.")
+    ] = None,
+    policy: Annotated[File, typer.Option("--policy", help="A policy file; default Signoff's own thresholds.")] = None,
+    column: Annotated[str | None, said("Which column is judged.")] = None,
+    equity: Annotated[
+        bool | None, said("Values are worths (an equity curve, prices), or they are returns.", "--equity/--returns")
+    ] = None,
+    unit: Annotated[str | None, said("What returns are written in: fraction or percent.")] = None,
+    frequency: Annotated[str | None, said("What one row stands for: daily, weekly, monthly, quarterly.")] = None,
+    rows_a_year: Annotated[float | None, said("The rows of a year, where the dates do not show it.")] = None,
+    calendar: Annotated[str | None, said("Whose sessions the rows are: XNYS, 24/5 (weekdays), 24/7.")] = None,
+    zone: Annotated[str | None, said("The zone in which a day begins and ends.")] = None,
+    risk_free_pct: Annotated[float, said("The annual rate that Sharpe ratios are in excess of.")] = 0.0,
+    benchmark_lag: Annotated[int | None, said("By how many rows the benchmark is earlier.")] = None,
+    never_traded: Annotated[int | None, said("Configurations that were tried and never traded.")] = None,
+    extreme: Annotated[list[str] | None, said("A true return beyond what is usual.", metavar="DATE=RETURN")] = None,
+    flows_complete: Annotated[
+        bool, said("An equity curve has no deposits but in its column flow.", "--flows-complete")
+    ] = False,
+    dates: Annotated[str | None, said(f"What comes first in the dates: {' or '.join(ORDERS)}.")] = None,
+    decimal: Annotated[str | None, said(f"The decimal mark: {' or '.join(DECIMALS)}.")] = None,
+    sheet: Annotated[str | None, said("Excel: the sheet with the table.")] = None,
+    capital: Annotated[float | None, said("A list of trades: the money before the first trade.")] = None,
+    prices: Annotated[File, said("Trades, NautilusTrader: closes as date, symbol, close.")] = None,
+    fills: Annotated[File, said("NautilusTrader: the report of fills.")] = None,
+) -> None:
+    from signoff.rendering.verdict import explained, lines  # noqa: PLC0415 - reading and judging tables loads slowly
+    from signoff.verdict.definitions import DEFINITIONS, thresholds_of  # noqa: PLC0415
+    from signoff.verdict.evaluation import KEYS, Asked, judge, policy_of, said_as  # noqa: PLC0415
+    from signoff.verdict.options import Options, gate_keys  # noqa: PLC0415
+    from signoff.verdict.spoken import Face  # noqa: PLC0415
+
+    session: Session = context.obj
+    try:
+        options = Options(
+            column=column,
+            equity=equity,
+            unit=unit,
+            frequency=frequency,
+            rows_a_year=rows_a_year,
+            calendar=calendar,
+            zone=zone,
+            risk_free_pct=risk_free_pct,
+            benchmark_lag=benchmark_lag,
+            never_traded=never_traded,
+            extremes=tuple(extreme or ()),
+            flows_complete=flows_complete,
+            dates=dates,
+            decimal=decimal,
+            sheet=sheet,
+            capital=capital,
+            prices=prices,
+            fills=fills,
+        )
+        wanted = gate if explain is None else [explain]
+        asked = Asked(returns=returns, trials=trials, benchmark=benchmark, policy=policy, gates=wanted)
+        with session.progress() as report:
+            found = judge(asked, options, report, Face.COMMAND)
+            if html is not None:
+                report("drawing the pictures", 0, 1)
+                found.to_html(html)
+    except SignoffError as error:
+        raise said_as(error, Face.COMMAND) from error
+    if explain is None:
+        document = found.document
+        session.answer(document, *lines(document), *(() if html is None else (f"wrote {html}",)))
+    else:
+        (key,) = gate_keys([explain], tuple(KEYS.values()))
+        thresholds = thresholds_of(key, policy_of(policy))
+        document = {**found.document, "explains": {**DEFINITIONS[key], "thresholds": list(thresholds)}}
+        session.answer(document, *explained(document, DEFINITIONS[key], thresholds))
+    raise typer.Exit(0 if found.passed else 1)
