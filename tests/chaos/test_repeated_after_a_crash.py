@@ -10,8 +10,7 @@ from signoff.app.people import enrol
 from signoff.app.record import Expectation, Request
 from signoff.app.rollback import order_scope
 from signoff.config.settings import settings
-from signoff.domain.decisions import GuardError
-from signoff.domain.errors import ConflictError
+from signoff.domain.errors import ConflictError, GuardError
 from signoff.domain.events import PauseReason
 from signoff.domain.policy import Policy, Role
 from signoff.installation import Installation

@@ -12,9 +12,8 @@ from signoff.app.people import enrol
 from signoff.config.settings import settings
 from signoff.domain import deployment
 from signoff.domain.access import Verb
-from signoff.domain.decisions import GuardError
 from signoff.domain.dossier import CommitRange, EvidenceDeclaration
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import GuardError, RefusedError
 from signoff.domain.events import Because, Verdict
 from signoff.domain.evidence import RegisteredVersion, TrackedTable
 from signoff.domain.policy import Doubt, Role

@@ -30,10 +30,9 @@ from signoff.app.signing import prepare, sign
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin, refusal
 from signoff.domain.conflict_of_interest import Independence, objection
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
+from signoff.domain.errors import GuardError, RefusedError, SignoffError, UnavailableError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalsVoided,
@@ -201,7 +200,7 @@ class ApprovalRound:
                 return self._issue_if_free(state, release, actor=signatory.person)
             self._decide(
                 identity,
-                lambda present: decisions.sign_override(present, signature, now),
+                lambda present: decisions.approvals.sign_override(present, signature, now),
                 actor=signatory.person,
                 verb=f"override:{signatory.role}",
             )
@@ -238,7 +237,9 @@ class ApprovalRound:
         again: list[Release] = []
 
         def decide(present: Deployment) -> tuple[AnyEvent, ...]:
-            events = decisions.approve(present, signature, package, self._rehearsal(present), self.record.now())
+            events = decisions.approvals.approve(
+                present, signature, package, self._rehearsal(present), self.record.now()
+            )
             if not again and any(isinstance(event, Approved) for event in events):
                 again.append(self._drawn_again(present))
             return events
@@ -293,7 +294,7 @@ class ApprovalRound:
             return state
         self._decide(
             identity,
-            lambda now: decisions.reject(now, signature),
+            lambda now: decisions.approvals.reject(now, signature),
             actor=signatory.person,
             verb=f"reject:{signatory.role}",
         )
@@ -304,7 +305,7 @@ class ApprovalRound:
         self.record.people().holding(person, role)
         self._decide(
             identity,
-            lambda now: decisions.meet_condition(now, role, condition, person, note),
+            lambda now: decisions.approvals.meet_condition(now, role, condition, person, note),
             actor=person,
             verb=f"meet:{role}",
         )
@@ -412,17 +413,17 @@ class ApprovalRound:
         _refuse_other_leaks(state, release.inputs.evidence.pit, found)
         return release
 
-    def package(self, state: Deployment) -> decisions.Package:
+    def package(self, state: Deployment) -> decisions.guards.Package:
         """The signed files as they are on disk now, and before the rollout the folder they came from as well."""
         if state.manifest is None:
-            return decisions.Package(manifest="", changed=(MANIFEST,))
+            return decisions.guards.Package(manifest="", changed=(MANIFEST,))
         files = dict(self.releases.read(state.id, SUBMITTED))
         kept = files.pop(MANIFEST, b"")
         signed = self.record.store.blob(state.manifest)
         changed = differences(parse(signed), files) + ((MANIFEST,) if kept != signed else ())
         if state.state not in LIVE:
             changed += self._changed_at_origin(state, files)
-        return decisions.Package(manifest=state.manifest, changed=changed)
+        return decisions.guards.Package(manifest=state.manifest, changed=changed)
 
     def _changed_at_origin(self, state: Deployment, files: dict[str, bytes]) -> tuple[str, ...]:
         origin = self.releases.origin(state.id) or {}
@@ -440,14 +441,14 @@ class ApprovalRound:
         files = self.publisher.publish(release, state).files
         self._keep(state.id, SUBMITTED, files)
         digest = parse(files[MANIFEST]).digest
-        asked = decisions.request_approval(state, digest, self._rehearsal(state), self.record.now())
+        asked = decisions.approvals.request_approval(state, digest, self._rehearsal(state), self.record.now())
         events = (*asked, MemoIssued(edition=SUBMITTED, manifest=digest))
         self._append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
         return self.record.deployment(state.id)
 
     def unrehearsed(self, state: Deployment) -> tuple[str, ...]:
         """What keeps the last rehearsal of the model from standing for this release; empty when nothing does."""
-        return decisions.rehearsal_objections(state, self._rehearsal(state), self.record.now())
+        return decisions.approvals.rehearsal_objections(state, self._rehearsal(state), self.record.now())
 
     def _rehearsal(self, state: Deployment) -> Rehearsal | None:
         latch = self.record.latch(state.model)
@@ -641,7 +642,7 @@ def _champion_checked(record: Record, release: Release) -> Deployment | None:
             "it could replace. Write 'initial', which leaves out nothing."
         )
     elif header.deployment_type is DeploymentType.ROLLBACK and (
-        never := decisions.redeployment_objection(header.version, others)
+        never := decisions.submission.redeployment_objection(header.version, others)
     ):
         problem = f"header.deployment_type is 'rollback', and {never}. Write 'upgrade', which leaves out nothing."
     elif header.previous_version is not None and (champion is None or champion.version != header.previous_version):

@@ -12,9 +12,8 @@ from signoff.app.notices import Notice, effect
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.trouble import CHANNEL
 from signoff.domain.artifacts import OddArtifactError, Pin, refusal
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import UnavailableError
+from signoff.domain.errors import GuardError, UnavailableError
 from signoff.domain.events import RegisteredAgain
 from signoff.domain.evidence import RegisteredModel
 from signoff.domain.memo.standing import PreviousCheck

@@ -36,7 +36,7 @@ def check_deadline(record: Record, state: Deployment, *, actor: str) -> tuple[De
 def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBreached, ...]:
     def commit() -> tuple[DeadlineBreached, ...]:
         state = record.deployment(identity)
-        late = decisions.overdue(state, record.now())
+        late = decisions.rollback.overdue(state, record.now())
         record.commit(
             Change(stream=deployment_stream(identity), state=state, events=late),
             actor=actor,
@@ -49,13 +49,13 @@ def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBre
 
 
 def _call(record: Record, state: Deployment, *, actor: str) -> None:
-    page = decisions.page_due(state, record.now())
+    page = decisions.rollback.page_due(state, record.now())
     if page is not None:
         key = f"page:{state.id}:{state.revision}:{page.number}"
         record.commit(actor=actor, key=key, effects=_calls(state, page))
 
 
-def _calls(state: Deployment, page: decisions.Page) -> tuple[Effect, ...]:
+def _calls(state: Deployment, page: decisions.rollback.Page) -> tuple[Effect, ...]:
     assert state.rollback is not None
     step = state.rollback.stuck_at
     notice = f"PAGE {page.number + 1}: rollback stuck at {step}"

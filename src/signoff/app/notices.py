@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from signoff.app.pacing import Pacing
 from signoff.app.record import Change, Record, decided_again, deployment_stream
-from signoff.domain.decisions import notices_due
+from signoff.domain.decisions.notices import notices_due
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import (
     BadInputError,

@@ -142,7 +142,7 @@ class Watch:
             state = self.record.deployment(identity)
             if state.state in LIVE and session not in state.not_held:
                 self._refuse_open(state, session)
-            events = decisions.declare_not_held(
+            events = decisions.observation.declare_not_held(
                 state,
                 session,
                 reason,
@@ -221,7 +221,7 @@ class Watch:
             Change(
                 stream=deployment_stream(identity),
                 state=state,
-                events=decisions.begin_rollback(state, cause(trigger, self.table), trigger, reason, now),
+                events=decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now),
             ),
             actor=actor,
             key=self.record.key(f"interim:{identity}:{session}"),
@@ -290,7 +290,7 @@ class Watch:
 
     def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
         state, now = self.record.deployment(identity), self.record.now()
-        events = decisions.record_day(state, observed)
+        events = decisions.observation.record_day(state, observed)
         is_late = state.last_session is not None and session <= state.last_session
         again = f":{state.revision}" if is_late else ""
         effects = (
@@ -300,7 +300,7 @@ class Watch:
         if observed.fired:
             trigger = observed.fired[0]
             reason = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
-            events += decisions.begin_rollback(state, cause(trigger, self.table), trigger, reason, now)
+            events += decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now)
             effects += started(state, trigger, reason)
         self.record.commit(
             Change(stream=deployment_stream(identity), state=state, events=events),

@@ -88,7 +88,7 @@ class RollbackProcedure:
 
         def commit() -> Deployment:
             state = self.record.deployment(identity)
-            events = decisions.begin_rollback(state, occasion, trigger, reason, self.record.now())
+            events = decisions.rollback.begin_rollback(state, occasion, trigger, reason, self.record.now())
             self.record.commit(
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 actor=actor,
@@ -161,7 +161,7 @@ class RollbackProcedure:
 
         def commit() -> Deployment:
             state = self.record.deployment(identity)
-            events = decisions.attest_flat(state, actor, one_line(reason), self.orders.kind, self.record.now())
+            events = decisions.rollback.attest_flat(state, actor, one_line(reason), self.orders.kind, self.record.now())
             self.record.commit(
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 actor=actor,
@@ -176,7 +176,7 @@ class RollbackProcedure:
 
         def commit() -> Deployment:
             state = self.record.deployment(identity)
-            events = decisions.hold_post_mortem(state, notes, root_cause)
+            events = decisions.rollback.hold_post_mortem(state, notes, root_cause)
             self.record.commit(
                 Change(stream=deployment_stream(identity), state=state, events=events),
                 actor=actor,
@@ -382,7 +382,7 @@ class RollbackProcedure:
             state = self.record.deployment(identity)
             if state.rollback is None or state.rollback.next_step is not step:
                 return state  # somebody else recorded it meanwhile
-            events = decisions.finish_step(
+            events = decisions.rollback.finish_step(
                 state,
                 step,
                 seconds,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from signoff.app.record import Record
-from signoff.domain.decisions import too_weak
+from signoff.domain.decisions.approvals import too_weak
 from signoff.domain.deployment import Deployment
 from signoff.domain.errors import BadInputError, RefusedError, TamperedError
 from signoff.domain.events import DeployerSigned, Signature, Verdict

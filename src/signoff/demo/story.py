@@ -27,8 +27,9 @@ from signoff.app.rollback_drill import rehearse
 from signoff.demo.cast import Cast, enrol_cast
 from signoff.demo.example import Example
 from signoff.desk.gate import OrderGate
-from signoff.domain.decisions import GuardError, notices_due
+from signoff.domain.decisions.notices import notices_due
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
+from signoff.domain.errors import GuardError
 from signoff.domain.events import Observed, Occasion, Phase
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.assess import Progress

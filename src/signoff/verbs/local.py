@@ -399,7 +399,7 @@ class Local:
 
         def commit() -> Deployment:
             state = record.deployment(identity)
-            events = decisions.mark_done(state, item, self.actor, note)
+            events = decisions.notices.mark_done(state, item, self.actor, note)
             change = Change(stream=deployment_stream(identity), state=state, events=events)
             record.commit(change, actor=self.actor, key=record.key(f"done:{identity}:{state.revision}"))
             return record.deployment(identity)

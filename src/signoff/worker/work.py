@@ -27,9 +27,8 @@ from signoff.app.registered import Discrepancy, alarms, changed, discrepancies, 
 from signoff.app.rollback import HALTING, is_memo_owed
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State, age
-from signoff.domain.errors import SignoffError, UnavailableError, described, is_fault
+from signoff.domain.errors import GuardError, SignoffError, UnavailableError, described, is_fault
 from signoff.installation import Installation
 from signoff.ports.notices import Severity
 from signoff.ports.store import Effect, StoredStream

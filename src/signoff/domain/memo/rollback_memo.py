@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING
-from signoff.domain.decisions import DEADLINE_OF
+from signoff.domain.decisions.rollback import DEADLINE_OF
 from signoff.domain.deployment import IllegalHistoryError, replay
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags

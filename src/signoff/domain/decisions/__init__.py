@@ -1,0 +1,10 @@
+"""What may happen next: pure guards from records and a request to the events that follow, one module a subject.
+
+Every refusal names its guard, what it found and what to do. Nothing here can refuse a kill or the rollback of a live
+release. A use case reads the records, asks here, and commits what follows.
+"""
+
+from signoff.domain.decisions import approvals, guards, notices, observation, rollback, rollout, submission
+from signoff.domain.errors import GuardError
+
+__all__ = ["GuardError", "approvals", "guards", "notices", "observation", "rollback", "rollout", "submission"]
