@@ -46,7 +46,7 @@ from signoff.adapters.venues.none import NoVenue
 from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.adapters.webhook import BySeverity, Pager, Webhook
 from signoff.app.accounts import Accounts, KnownPeople
-from signoff.app.approvals import ApprovalRound, Signatory
+from signoff.app.approvals import ApprovalRound
 from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.bound import STAYS_TAKEN, held_against
@@ -65,6 +65,7 @@ from signoff.app.record import Expectation, Record, Request
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollback_drill import RehearsalSandbox
 from signoff.app.rollout import Rollout
+from signoff.app.signing import Signatory
 from signoff.app.undertaken import Undertakings
 from signoff.config.extensions import Group, gate, maker
 from signoff.config.settings import Settings

@@ -19,8 +19,8 @@ from small_ledger import (
     verified,
 )
 
-from signoff.app.approvals import Signatory
 from signoff.app.record import replay
+from signoff.app.signing import Signatory
 from signoff.config.settings import settings
 from signoff.domain.artifacts import Artifact, Pin
 from signoff.domain.deployment import Deployment

@@ -11,11 +11,12 @@ from signoff.adapters.ttl_store_memory import MemoryTtlStore
 from signoff.app.credentials import MOST, Authenticators, Site
 from signoff.app.people import enrol, grant
 from signoff.app.record import Record
-from signoff.app.signing import Presented, sign
+from signoff.app.signing import Presented, Signatory, sign
 from signoff.domain.access import Duty
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
+from signoff.domain.statement import Decision
 from signoff.ledger.text import url_encoded
 from signoff.verbs.local import checked_vouching
 
@@ -144,18 +145,10 @@ def test_what_starts_takes_the_tier_and_what_stops_does_not(kept, verdict):
     kept.vouch("Rae", key("Rae").sign_statement(waiting.statement))
 
     def signed(signer):
-        return sign(
-            kept.record,
-            signer,
-            person="Rae",
-            role=Role.RISK_MANAGER,
-            verdict=verdict,
-            subject="0" * 64,
-            model="m",
-            version="1",
-            deployment="model/m",
-            policy=policy,
+        decision = Decision(
+            verdict=verdict, subject="0" * 64, model="m", version="1", deployment="model/m", policy=policy
         )
+        return sign(kept.record, decision, Signatory(person="Rae", role=Role.RISK_MANAGER, signer=signer))
 
     assert signed(made).tier is Tier.WEBAUTHN
     if verdict is Verdict.REJECT:

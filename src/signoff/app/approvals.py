@@ -26,7 +26,7 @@ from signoff.app.held import profile_of
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
-from signoff.app.signing import prepare, sign
+from signoff.app.signing import Signatory, prepare, sign
 from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin, refusal
 from signoff.domain.conflict_of_interest import Independence, objection
@@ -50,10 +50,10 @@ from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import Rehearsal
 from signoff.domain.shortened import shortened
 from signoff.domain.signatories import unsignable
+from signoff.domain.statement import Decision
 from signoff.ledger.manifest import ARTIFACTS, differences, parse
 from signoff.ports.commits import Commits
 from signoff.ports.releases import Releases
-from signoff.ports.signing import Signer
 
 INPUTS = "assessed"
 SUBMITTED = "submitted"
@@ -61,15 +61,6 @@ BEFORE_ROLLOUT = SIGNED | {State.VALIDATED}
 APPROVED = "approved"
 # A release is opened and validated by its first events.
 BEGINNING = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signatory:
-    """A person about to sign in a role with their key."""
-
-    person: str
-    role: Role
-    signer: Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +186,9 @@ class ApprovalRound:
         release = self.reassessed(state)
         now = self.record.now()
         if not (state.state is State.VALIDATED and state.blocking and state.is_free_at(now)):
-            signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
+            signature = sign(
+                self.record, _decision(state, Verdict.OVERRIDE, state.package or "", reason=reason), signatory
+            )
             if _stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
                 return self._issue_if_free(state, release, actor=signatory.person)
             self._decide(
@@ -233,7 +226,9 @@ class ApprovalRound:
             self._append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
-        signature = self._signed(state, signatory, verdict, manifest or state.manifest or "", conditions=conditions)
+        signature = sign(
+            self.record, _decision(state, verdict, manifest or state.manifest or "", conditions=conditions), signatory
+        )
         again: list[Release] = []
 
         def decide(present: Deployment) -> tuple[AnyEvent, ...]:
@@ -271,25 +266,14 @@ class ApprovalRound:
             Verdict.OVERRIDE: state.package,
             Verdict.REJECT: state.manifest or state.package,
         }.get(verdict, state.manifest)
-        return prepare(
-            self.record,
-            person=person,
-            role=role,
-            verdict=verdict,
-            subject=subject or "",
-            model=state.model,
-            version=state.version,
-            deployment=state.id,
-            policy=state.policy,
-            conditions=conditions,
-            reason=reason,
-        )
+        decision = _decision(state, verdict, subject or "", conditions=conditions, reason=reason)
+        return prepare(self.record, decision, person=person, role=role)
 
     def reject(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """End a release before its rollout; it sticks."""
         state = self.record.deployment(identity)
         subject = state.manifest or state.package or ""
-        signature = self._signed(state, signatory, Verdict.REJECT, subject, reason=reason)
+        signature = sign(self.record, _decision(state, Verdict.REJECT, subject, reason=reason), signatory)
         if state.rejection is not None and _stands(signature, (state.rejection,)):
             return state
         self._decide(
@@ -465,31 +449,6 @@ class ApprovalRound:
         if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
             raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
 
-    def _signed(
-        self,
-        state: Deployment,
-        signatory: Signatory,
-        verdict: Verdict,
-        subject: str,
-        *,
-        conditions: tuple[str, ...] = (),
-        reason: str = "",
-    ) -> Signature:
-        return sign(
-            self.record,
-            signatory.signer,
-            person=signatory.person,
-            role=signatory.role,
-            verdict=verdict,
-            subject=subject,
-            model=state.model,
-            version=state.version,
-            deployment=state.id,
-            policy=state.policy,
-            conditions=conditions,
-            reason=reason,
-        )
-
     def _decide(
         self, identity: str, decide: Callable[[Deployment], tuple[AnyEvent, ...]], *, actor: str, verb: str
     ) -> None:
@@ -515,6 +474,21 @@ class ApprovalRound:
     def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
         change = Change(stream=deployment_stream(state.id), state=state, events=events)
         self.record.commit(change, actor=actor, key=key)
+
+
+def _decision(
+    state: Deployment, verdict: Verdict, subject: str, *, conditions: tuple[str, ...] = (), reason: str = ""
+) -> Decision:
+    return Decision(
+        verdict=verdict,
+        subject=subject,
+        model=state.model,
+        version=state.version,
+        deployment=state.id,
+        policy=state.policy,
+        conditions=conditions,
+        reason=reason,
+    )
 
 
 def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:

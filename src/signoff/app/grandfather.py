@@ -7,18 +7,19 @@ shows it says so; since it puts a version into force, it takes as many people as
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypedDict
+from typing import Final
 
-from signoff.app.approvals import Signatory, opening_key
+from signoff.app.approvals import opening_key
 from signoff.app.champion import naming
 from signoff.app.record import Change, Record, deployment_stream
-from signoff.app.signing import prepare, sign
+from signoff.app.signing import Signatory, prepare, sign
 from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Pin
 from signoff.domain.deployment import ENDED, Deployment
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.events import Adopted, Signature, Verdict
 from signoff.domain.names import name_objection
 from signoff.domain.policy import Policy, Role
+from signoff.domain.statement import Decision
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state, encode_state
 from signoff.ports.registry import Registry
@@ -53,7 +54,7 @@ def adopt(
     needed = adoption.policy.approvals.override_persons
     if len({s.person for s in signatories}) < needed:
         raise RefusedError(f"Adopting a live version takes {needed} different people, found {len(signatories)}.")
-    return _recorded(record, adoption, tuple(_signed(record, adoption, s) for s in signatories), registry)
+    return _recorded(record, adoption, tuple(sign(record, _decision(adoption), s) for s in signatories), registry)
 
 
 def countersign(
@@ -72,7 +73,7 @@ def countersign(
     people = record.people().by_name
     valid = (s for s in earlier if s.person in people and s.role in people[s.person].roles)
     others = tuple(s for s in valid if s.person != signatory.person and people[s.person].key_id == s.key_id)
-    signatures = (*others, _signed(record, adoption, signatory))
+    signatures = (*others, sign(record, _decision(adoption), signatory))
     if len(signatures) < adoption.policy.approvals.override_persons:
         shelf.put(KIND, name, canonical([encode_state(s).decode() for s in signatures]), now + WAITS)
         return None
@@ -83,7 +84,7 @@ def countersign(
 
 def adoption_statement(record: Record, adoption: Adoption, *, person: str, role: Role) -> bytes:
     """What this person would sign in this role now."""
-    return prepare(record, person=person, role=role, **_decision(adoption))
+    return prepare(record, _decision(adoption), person=person, role=role)
 
 
 def _check(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]) -> None:
@@ -98,32 +99,17 @@ def _check(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...
         raise RefusedError(f"Adopting is for the roles {allowed}; found {', '.join(wrong)}.")
 
 
-def _signed(record: Record, adoption: Adoption, by: Signatory) -> Signature:
-    return sign(record, by.signer, person=by.person, role=by.role, **_decision(adoption))
-
-
-class _Decision(TypedDict):
+def _decision(adoption: Adoption) -> Decision:
     """What every signature of an adoption says, whoever signs."""
-
-    verdict: Verdict
-    subject: str
-    model: str
-    version: str
-    deployment: str
-    policy: Policy
-    reason: str
-
-
-def _decision(adoption: Adoption) -> _Decision:
-    return {
-        "verdict": Verdict.ADOPT,
-        "subject": digest(f"{adoption.model}:{adoption.version}".encode()),
-        "model": adoption.model,
-        "version": adoption.version,
-        "deployment": adoption.deployment,
-        "policy": adoption.policy,
-        "reason": adoption.reason,
-    }
+    return Decision(
+        verdict=Verdict.ADOPT,
+        subject=digest(f"{adoption.model}:{adoption.version}".encode()),
+        model=adoption.model,
+        version=adoption.version,
+        deployment=adoption.deployment,
+        policy=adoption.policy,
+        reason=adoption.reason,
+    )
 
 
 def _recorded(

@@ -19,12 +19,11 @@ from typing import Final, TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
 
-from signoff.app.approvals import Signatory
 from signoff.app.notices import Notice, effect
 from signoff.app.order_halt import EVERY_REVISION, lift, ordered, recorded_as
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
-from signoff.app.signing import prepare, sign
+from signoff.app.signing import Signatory, prepare, sign
 from signoff.app.trouble import CHANNEL
 from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
@@ -37,6 +36,7 @@ from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
+from signoff.domain.statement import Decision
 from signoff.domain.trading import trading
 from signoff.domain.venue import VenueKind, VenueReport, total
 from signoff.ledger.canonical import digest
@@ -488,15 +488,15 @@ class KillSwitch:
         latch = self._latched(model, person)
         live = self._live(model)
         _may_arm(role)
-        return prepare(
-            self.record,
-            person=person,
-            role=role,
+        return prepare(self.record, self._rearming(latch, live, reason), person=person, role=role)
+
+    def _rearming(self, latch: KillSwitchState, live: tuple[Deployment, ...], reason: str) -> Decision:
+        return Decision(
             verdict=Verdict.REARM,
-            subject=digest(f"{model}:{latch.kill_count}".encode()),
-            model=model,
+            subject=digest(f"{latch.model}:{latch.kill_count}".encode()),
+            model=latch.model,
             version=",".join(d.version for d in live),
-            deployment=model_stream(model),
+            deployment=model_stream(latch.model),
             policy=self._held_to(live),
             reason=reason,
         )
@@ -547,22 +547,10 @@ class KillSwitch:
             return self.record.latch(model) or KillSwitchState(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
         _may_arm(signatory.role)
-        policy = self._held_to(live)
-        signature = sign(
-            self.record,
-            signatory.signer,
-            person=signatory.person,
-            role=signatory.role,
-            verdict=Verdict.REARM,
-            subject=digest(f"{model}:{latch.kill_count}".encode()),
-            model=model,
-            version=",".join(d.version for d in live),
-            deployment=model_stream(model),
-            policy=policy,
-            reason=reason,
-        )
+        decision = self._rearming(latch, live, reason)
+        signature = sign(self.record, decision, signatory)
         persons = (*(s.person for s in self._standing(latch)), signatory.person)
-        if len(persons) < policy.approvals.override_persons:
+        if len(persons) < decision.policy.approvals.override_persons:
             self._commit(latch, (RearmSigned(signature=signature),), (), actor=signatory.person)
         else:
             self._commit(

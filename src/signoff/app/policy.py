@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from signoff.app.approvals import Signatory
 from signoff.app.record import POLICY, Change, Record, decided_again
-from signoff.app.signing import prepare, sign
+from signoff.app.signing import Signatory, prepare, sign
 from signoff.domain.access import DUTY_OF, MATRIX, Verb, permitted
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError
@@ -21,7 +20,6 @@ from signoff.domain.events import (
     PolicyDeclined,
     PolicyProposed,
     Recorded,
-    Signature,
     Verdict,
 )
 from signoff.domain.floor import BUILT_IN, Floor, InForce, Origin, differences, subject_of
@@ -33,6 +31,7 @@ from signoff.domain.installation_policy import (
 )
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Policy, Role
+from signoff.domain.statement import Decision
 from signoff.ledger.envelope import verify
 from signoff.ledger.floor import built_in, content_of, read_content, unconfirmed
 from signoff.ledger.manifest import parse
@@ -97,7 +96,7 @@ class Policies:
             content, now = content_of(policy), self.record.now()
             subject = subject_of(state.number + 1, state.digest, content)
             self._is_new(state, subject[:ID_DIGITS])
-            signature = self._signed(state, policy, subject, Verdict.PROPOSE_POLICY, signatory)
+            signature = sign(self.record, self._decision(state, policy, subject, Verdict.PROPOSE_POLICY), signatory)
             event = PolicyProposed(
                 proposal=subject[:ID_DIGITS],
                 number=state.number + 1,
@@ -122,7 +121,7 @@ class Policies:
             subject = subject_of(state.number + 1, state.digest, proposal.content)
             self._may_confirm(proposal, subject, signatory.person, signatory.role)
             policy = read_content(proposal.content)
-            signature = self._signed(state, policy, subject, Verdict.CONFIRM_POLICY, signatory)
+            signature = sign(self.record, self._decision(state, policy, subject, Verdict.CONFIRM_POLICY), signatory)
             self._commit(state, PolicyConfirmed(proposal=identity, signature=signature), actor=signatory.person)
 
         if not self.record.was_carried_out():
@@ -143,7 +142,8 @@ class Policies:
         state = self.record.policy()
         self._may_propose(state, policy, role)
         subject = subject_of(state.number + 1, state.digest, content_of(policy))
-        return self._statement(state, policy, subject, Verdict.PROPOSE_POLICY, person=person, role=role)
+        decision = self._decision(state, policy, subject, Verdict.PROPOSE_POLICY)
+        return prepare(self.record, decision, person=person, role=role)
 
     def confirmation_statement(self, identity: str, *, person: str, role: Role) -> bytes:
         """The statement that this person has to sign to confirm a proposed policy."""
@@ -152,31 +152,11 @@ class Policies:
         subject = subject_of(state.number + 1, state.digest, proposal.content)
         self._may_confirm(proposal, subject, person, role)
         policy = read_content(proposal.content)
-        return self._statement(state, policy, subject, Verdict.CONFIRM_POLICY, person=person, role=role)
+        decision = self._decision(state, policy, subject, Verdict.CONFIRM_POLICY)
+        return prepare(self.record, decision, person=person, role=role)
 
-    def _signed(
-        self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Verdict, by: Signatory
-    ) -> Signature:
-        return sign(
-            self.record,
-            by.signer,
-            person=by.person,
-            role=by.role,
-            verdict=verdict,
-            subject=subject,
-            model=policy.name,
-            version=policy.version,
-            deployment=POLICY,
-            policy=self._in_force(state).policy,
-        )
-
-    def _statement(
-        self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Verdict, *, person: str, role: Role
-    ) -> bytes:
-        return prepare(
-            self.record,
-            person=person,
-            role=role,
+    def _decision(self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Verdict) -> Decision:
+        return Decision(
             verdict=verdict,
             subject=subject,
             model=policy.name,

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from signoff.adapters.documents import load_policy, parse_policy
 from signoff.adapters.signing_keys import KeyFile
-from signoff.app.approvals import APPROVED, SUBMITTED, Signatory
+from signoff.app.approvals import APPROVED, SUBMITTED
 from signoff.app.assess import submission_errors
 from signoff.app.grandfather import Adoption, adoption_statement, countersign
 from signoff.app.grandfather import adopt as adopt_version
@@ -20,7 +20,7 @@ from signoff.app.record import Change, Expectation, decided_again, deployment_st
 from signoff.app.registered import standing
 from signoff.app.review import review
 from signoff.app.rollback_drill import rehearse
-from signoff.app.signing import Presented, deployer_prepared
+from signoff.app.signing import Presented, Signatory, deployer_prepared
 from signoff.domain import decisions
 from signoff.domain.access import Duty, Principal, Verb
 from signoff.domain.deployment import Deployment, State
