@@ -41,7 +41,7 @@ from signoff.domain.access import Duty, Principal, Verb, may
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import ApprovalSigned, PersonEnrolled, Recorded, Verdict
 from signoff.domain.policy import Policy, Role
-from signoff.domain.statement import Decision
+from signoff.domain.statement import Decision, Statement
 from signoff.installation import Installation
 from signoff.ledger.canonical import canonical
 from signoff.ledger.checkpoint import Checkpoint, note_of
@@ -395,17 +395,19 @@ def signed_by(record, signer, *, role=Role.CTO):
 def envelope_by(signer, *, names):
     """An envelope that names one key and is signed by another."""
     payload = statement(
-        subject=PACKAGE.digest,
-        deployment=DEPLOYMENT,
-        model="m",
-        version="2",
-        person="Rae",
-        role=Role.RISK_MANAGER,
-        verdict=Verdict.APPROVE,
-        conditions=(),
-        reason="",
-        signed_at=NOW,
-        expires_at=NOW + timedelta(days=30),
+        Statement(
+            subject=PACKAGE.digest,
+            deployment=DEPLOYMENT,
+            model="m",
+            version="2",
+            person="Rae",
+            role=Role.RISK_MANAGER,
+            verdict=Verdict.APPROVE,
+            conditions=(),
+            reason="",
+            signed_at=NOW,
+            expires_at=NOW + timedelta(days=30),
+        )
     )
     made = json.loads(signer.sign_statement(payload))
     made["signatures"][0]["keyid"] = names.key_id
