@@ -225,10 +225,9 @@ def test_verify_finds_a_signature_that_a_server_without_the_guard_took(firm, bec
     assert why(state) == {reason}
     assert verify_export(firm.house.export(), replay).findings == ()
     with monkeypatch.context() as forged:
-        forged.setattr(ApprovalRound, "_independent", lambda *_: None)
         forged.setattr(ApprovalRound, "reassessed", lambda *_: firm.release)
         forged.setattr(deployment, "objection", lambda *_, **__: None)
-        forged.setattr("signoff.domain.decisions.objection", lambda *_, **__: None)
+        forged.setattr("signoff.domain.decisions.approvals.objection", lambda *_, **__: None)
         firm.house.approvals.override(state.id, firm.house.signatory(RISK), reason="because")
         export = firm.house.export()
     found = verify_export(export, replay)

@@ -30,11 +30,11 @@ from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.app.rollback_drill import RehearsalSandbox, rehearse
 from signoff.app.rollout import Rollout
 from signoff.app.signing import Signatory
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredModel
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.monitoring import Measurement
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of

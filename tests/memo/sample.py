@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from signoff.domain import dossier as d
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.assessment import (
     Assessment,
     Curves,
@@ -36,7 +37,7 @@ from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Checklist, Fields, Memo, Section, Table
 from signoff.domain.memo.proof import Found, Proof, Trail
 from signoff.domain.memo.release import Release
-from signoff.domain.memo.standing import PreviousCheck, Standing
+from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count, percent, relative_change
 from signoff.domain.rollback_drill import Rehearsal

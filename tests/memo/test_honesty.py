@@ -17,7 +17,7 @@ import pytest
 import sample
 from sentences import PAGE_ONE, Said, changed, said
 
-from signoff.domain.artifacts import MOST_KEPT, Artifact, Pin
+from signoff.domain.artifacts import MOST_KEPT, Artifact, Pin, PreviousCheck
 from signoff.domain.assessment import BenchmarkSummary, PitStatus, PitSummary
 from signoff.domain.dossier import DeploymentType, Dossier, Fallback, PitAudits, Reference, Requirement, Trigger
 from signoff.domain.events import (
@@ -47,7 +47,6 @@ from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Found, Proof, Trail, journaled
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role
 from signoff.domain.quantity import Quantity, Unit
 from signoff.domain.sampling import Sampling

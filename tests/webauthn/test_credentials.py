@@ -8,11 +8,12 @@ from soft_authenticator import SoftAuthenticator
 
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
-from signoff.app.credentials import MOST, Authenticators, Site
+from signoff.app.credentials import Authenticators, Site
 from signoff.app.people import enrol, grant
 from signoff.app.record import Record
 from signoff.app.signing import Presented, Signatory, sign
 from signoff.domain.access import Duty
+from signoff.domain.decisions.credentials import MOST_AUTHENTICATORS
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
@@ -97,7 +98,7 @@ def test_a_withdrawal_says_why_and_names_what_is_held(kept):
 def test_nobody_holds_more_than_some(kept):
     first = SoftAuthenticator()
     registered(kept, "Ola", first)
-    for _ in range(MOST - 1):
+    for _ in range(MOST_AUTHENTICATORS - 1):
         waiting = registered(kept, "Ola", SoftAuthenticator("EdDSA"))
         kept.vouch("Ola", first.sign_statement(waiting.statement))
     with pytest.raises(RefusedError, match="withdraw one first"):

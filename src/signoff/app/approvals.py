@@ -28,11 +28,11 @@ from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
 from signoff.app.signing import Signatory, prepare, sign
 from signoff.domain import decisions
-from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin, refusal
-from signoff.domain.conflict_of_interest import Independence, objection
-from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
+from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin
+from signoff.domain.conflict_of_interest import Independence
+from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.errors import GuardError, RefusedError, SignoffError, UnavailableError
+from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalsVoided,
@@ -40,11 +40,9 @@ from signoff.domain.events import (
     GateResult,
     MemoIssued,
     Opened,
-    Signature,
     Validated,
     Verdict,
 )
-from signoff.domain.evidence import PitEvidence
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import Rehearsal
@@ -86,14 +84,14 @@ class ApprovalRound:
         state = self.record.deployment(identity)
         if release.package.digest != state.package:  # it was submitted before, and its replay drawn with another seed
             first = self.reassessed(state)
-            _refuse_other_leaks(state, first.inputs.evidence.pit, release.inputs.evidence.pit)
+            decisions.submission.same_leaks(state, first.inputs.evidence.pit, release.inputs.evidence.pit)
             release = first
         return self._issue_if_free(state, release, actor=actor)
 
     def foreseen(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
         """What a submission of this release would be refused for today; nothing is recorded."""
         asked: tuple[Callable[[], object], ...] = (
-            lambda: self._refuse_other_policy(release),
+            lambda: decisions.submission.foreseen_policy(release.inputs.floor, self.assessor.in_force().floor),
             lambda: independence(self.record, self.commits, folder, release, actor=actor),
             lambda: _champion_checked(self.record, release),
         )
@@ -106,12 +104,7 @@ class ApprovalRound:
 
     def refuse_overriding_role(self, identity: str, role: Role) -> None:
         """Refuse a role that may not override before anybody looks for a key."""
-        state = self.record.deployment(identity)
-        if role not in (allowed := state.policy.approvals.override_roles):
-            raise GuardError(
-                "role",
-                f"role {role.value} may not override; the policy leaves it to {', '.join(r.value for r in allowed)}.",
-            )
+        decisions.approvals.overriding_role(self.record.deployment(identity), role)
 
     def unsignable(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
         """The roles that nobody could sign in, were this release submitted by `actor` today; nothing is recorded."""
@@ -131,14 +124,6 @@ class ApprovalRound:
         people = [one for one in self.record.people().by_name.values() if not are_alike((one.name,), signed)]
         return unsignable(state.missing_roles, people, state.barred, state.grounds)
 
-    def _refuse_other_policy(self, release: Release) -> None:
-        in_force = self.assessor.in_force()
-        if release.inputs.floor.digest != in_force.floor.digest:
-            raise RefusedError(
-                f"this release was assessed under the {release.inputs.floor.words}, and a submission is held to the "
-                f"{in_force.floor.words}"
-            )
-
     def _open(self, identity: str, folder: Path, release: Release, *, actor: str) -> None:
         """Put the release on record once; of two that are opened at the same time, one is refused.
 
@@ -147,11 +132,7 @@ class ApprovalRound:
         if self.record.find(identity) is not None:
             return
         in_force = self.assessor.in_force()
-        if release.inputs.floor.digest != in_force.floor.digest:
-            raise RefusedError(
-                f"This release was assessed under the {release.inputs.floor.words}, and the installation's is "
-                f"{in_force.floor.words}. Submit the folder again, which holds it to the policy in force."
-            )
+        decisions.submission.under_the_policy_in_force(release.inputs.floor, in_force.floor)
         found = independence(self.record, self.commits, folder, release, actor=actor)
         opened = replace(_opened(self.record, release, identity, actor, found), floor=in_force.floor)
         if opened.deployment_type is DeploymentType.ROLLBACK:
@@ -169,27 +150,22 @@ class ApprovalRound:
 
     def _works(self, opened: Opened) -> None:
         """A version that is redeployed in a hurry must load and run today."""
-        registry = self.publisher.registry
-        if registry is None:
-            raise RefusedError(
-                f"Expected a model registry to verify {opened.model} v{opened.version} with, found none; a version is "
-                "redeployed only when it loads and runs. Install `signoff[mlflow]` and give --registry."
-            )
-        name = opened.registered_model or opened.model
-        if not (check := checked(registry, name, opened.version, _live_before(self.record, opened))).is_working:
-            raise RefusedError(f"{opened.model} v{opened.version} cannot be redeployed: {check.detail}.")
+        registry, name = self.publisher.registry, opened.registered_model or opened.model
+        before = _live_before(self.record, opened)
+        check = None if registry is None else checked(registry, name, opened.version, before)
+        decisions.submission.redeployable(opened.model, opened.version, check)
 
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
         state = self.record.deployment(identity)
-        self._independent(state, signatory.person)
+        decisions.approvals.independent(state, self.record.people().named(signatory.person))
         release = self.reassessed(state)
         now = self.record.now()
         if not (state.state is State.VALIDATED and state.blocking and state.is_free_at(now)):
             signature = sign(
                 self.record, _decision(state, Verdict.OVERRIDE, state.package or "", reason=reason), signatory
             )
-            if _stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
+            if decisions.approvals.stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
                 return self._issue_if_free(state, release, actor=signatory.person)
             self._decide(
                 identity,
@@ -219,7 +195,7 @@ class ApprovalRound:
         `manifest` is the one that the person was shown; another is refused.
         """
         state = self.record.deployment(identity)
-        self._independent(state, signatory.person)
+        decisions.approvals.independent(state, self.record.people().named(signatory.person))
         package = self.package(state)
         if state.state in SIGNED and state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
@@ -239,7 +215,11 @@ class ApprovalRound:
                 again.append(self._drawn_again(present))
             return events
 
-        if not (state.state in SIGNED | LIVE and not package.changed and _stands(signature, state.approvals)):
+        if not (
+            state.state in SIGNED | LIVE
+            and not package.changed
+            and decisions.approvals.stands(signature, state.approvals)
+        ):
             self._decide(identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}")
         state = self.record.deployment(identity)
         if state.state is State.APPROVED:
@@ -261,7 +241,7 @@ class ApprovalRound:
         if verdict is Verdict.OVERRIDE:
             self.refuse_overriding_role(identity, role)
         if verdict is not Verdict.REJECT:
-            self._independent(state, person)
+            decisions.approvals.independent(state, self.record.people().named(person))
         subject = {
             Verdict.OVERRIDE: state.package,
             Verdict.REJECT: state.manifest or state.package,
@@ -274,7 +254,7 @@ class ApprovalRound:
         state = self.record.deployment(identity)
         subject = state.manifest or state.package or ""
         signature = sign(self.record, _decision(state, Verdict.REJECT, subject, reason=reason), signatory)
-        if state.rejection is not None and _stands(signature, (state.rejection,)):
+        if state.rejection is not None and decisions.approvals.stands(signature, (state.rejection,)):
             return state
         self._decide(
             identity,
@@ -352,13 +332,8 @@ class ApprovalRound:
         release = self.assessor.assess(folder, folder / "policy.yaml", seed=state.replay_seed, validated=fixed)
         if release.package.digest != state.package:
             validated = parse(self.record.store.blob(state.package or ""))
-            changed = ", ".join(differences(validated, release.files))
-            advice = "Submit the release again."
-            if self.publisher.registry is None:
-                advice = "No model registry is connected here: if one was when it was validated, give --registry."
-            raise RefusedError(
-                f"The files kept for {state.id} do not give what was validated; changed: {changed}. {advice}"
-            )
+            changed = differences(validated, release.files)
+            decisions.submission.refuse_other_files(state, changed, has_registry=self.publisher.registry is not None)
         return release
 
     def _versions(self, state: Deployment) -> KeptVersions:
@@ -394,7 +369,7 @@ class ApprovalRound:
         """
         release = self.reassessed(state)
         found = self.assessor.drawn_again(self.releases.folder(state.id, INPUTS) / "inputs", release)
-        _refuse_other_leaks(state, release.inputs.evidence.pit, found)
+        decisions.submission.same_leaks(state, release.inputs.evidence.pit, found)
         return release
 
     def package(self, state: Deployment) -> decisions.guards.Package:
@@ -443,12 +418,6 @@ class ApprovalRound:
             self.record.store.put_blob(content)
         return self.releases.write(identity, edition, files)
 
-    def _independent(self, state: Deployment, name: str) -> None:
-        """Refuse whoever the release is barred to under any of their names, those declared since included."""
-        person = self.record.people().named(name)
-        if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
-            raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
-
     def _decide(
         self, identity: str, decide: Callable[[Deployment], tuple[AnyEvent, ...]], *, actor: str, verb: str
     ) -> None:
@@ -491,49 +460,13 @@ def _decision(
     )
 
 
-def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
-    """Whether this person said exactly this before, over the same bytes, and it has not expired by now."""
-    return any(
-        known.expires_at > signature.signed_at
-        and (known.person, known.role, known.verdict, known.subject, known.conditions, known.reason)
-        == (
-            signature.person,
-            signature.role,
-            signature.verdict,
-            signature.subject,
-            signature.conditions,
-            signature.reason,
-        )
-        for known in earlier
-    )
-
-
-def _refuse_other_leaks(state: Deployment, validated: PitEvidence | None, found: PitEvidence | None) -> None:
-    """Refuse a release of which another draw of the replay shows what the validated one did not."""
-    if found is None or validated is None or validated.error is not None:
-        return
-    known = {finding.feature for finding in validated.findings}
-    leaking = sorted({finding.feature for finding in found.findings} - known)
-    if found.error is None and not leaking:
-        return
-    shown = f"could not run: {found.error}" if found.error is not None else f"found leaks in {', '.join(leaking)}"
-    raise RefusedError(
-        f"Expected the point-in-time replay of {state.id} to find on other dates what it found when it was validated, "
-        f"and with seed {found.seed} it {shown}. Nothing was approved. `signoff check DIR --seed {found.seed}` "
-        "repeats this replay; correct the features, reject this release and submit another."
-    )
-
-
 def _validated(record: Record, assessor: Assessor, release: Release) -> Validated:
     """The validation as it goes on record, with the pins of what was validated and of what it falls back to."""
     candidate, champion = release.inputs.evidence.candidate, release.inputs.evidence.champion
     bound = None if candidate is None else candidate.pin
     bound_previous = None if champion is None else champion.pin
     live = next((d for d in record.deployments(release.inputs.dossier.model) if d.state is State.FULL), None)
-    if live is not None and live.bound is not None and bound_previous is not None:
-        if found := live.bound.differences(bound_previous.files):
-            raise RefusedError(f"Nothing was submitted: {refusal(live.bound, found)}")
-        bound_previous = live.bound
+    bound_previous = decisions.submission.falls_back_to(live, bound_previous)
     return Validated(
         results=_results(release),
         package=release.package.digest,
@@ -589,44 +522,8 @@ def _opened(record: Record, release: Release, identity: str, actor: str, found: 
 
 
 def _champion_checked(record: Record, release: Release) -> Deployment | None:
-    """The live version that this release would replace; the header must agree with the record."""
     header = release.inputs.dossier.header
-    others = record.deployments(header.model)
-    champion = next((d for d in others if d.state is State.FULL), None)
-    under_way = next((d for d in others if d.state not in ENDED | {State.FULL}), None)
-    live = f"v{champion.version} ({champion.id})" if champion else "no version"
-    if under_way is not None:
-        problem = (
-            f"{header.model} v{under_way.version} ({under_way.id}) is {under_way.state.value}; one release a "
-            "model at a time. Finish it, reject it or roll it back first."
-        )
-    elif header.deployment_type is DeploymentType.INITIAL and champion is not None:
-        problem = (
-            f"header.deployment_type is 'initial', and {live} of {header.model} is live. "
-            "Write 'upgrade', and name the previous version."
-        )
-    elif header.deployment_type is not DeploymentType.INITIAL and champion is not None and not header.previous_version:
-        problem = (
-            f"header.previous_version is missing, and {live} of {header.model} is live. Name what the release would "
-            "fall back to."
-        )
-    elif header.deployment_type in {DeploymentType.HOTFIX, DeploymentType.ROLLBACK} and champion is None:
-        problem = (
-            f"header.deployment_type is {header.deployment_type.value!r}, and nothing of {header.model} is live that "
-            "it could replace. Write 'initial', which leaves out nothing."
-        )
-    elif header.deployment_type is DeploymentType.ROLLBACK and (
-        never := decisions.submission.redeployment_objection(header.version, others)
-    ):
-        problem = f"header.deployment_type is 'rollback', and {never}. Write 'upgrade', which leaves out nothing."
-    elif header.previous_version is not None and (champion is None or champion.version != header.previous_version):
-        problem = (
-            f"header.previous_version is {header.previous_version!r}, and by the record {live} of {header.model} is "
-            "live. Correct the dossier, or record what is live with `signoff grandfather`."
-        )
-    else:
-        return champion
-    raise RefusedError(problem)
+    return decisions.submission.champion_of(header, record.deployments(header.model))
 
 
 def _results(release: Release) -> tuple[GateResult, ...]:

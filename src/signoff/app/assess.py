@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from signoff.domain import decisions
 from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Artifact, Pin
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import PitDeclaration
@@ -300,9 +301,7 @@ def computed_lines(release: Release) -> tuple[str, ...]:
 
 def submission_errors(release: Release) -> None:
     """Raise BadInputError for what must not be submitted."""
-    if problems := refusals(release):
-        named = f"{release.inputs.dossier.model} v{release.inputs.dossier.version}"
-        raise BadInputError(f"The dossier of {named} cannot be submitted: {'; '.join(problems)}.")
+    decisions.submission.without_problems(release.inputs.dossier, refusals(release))
 
 
 def _needs_words(category: Category, evidence: Evidence) -> str:

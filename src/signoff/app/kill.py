@@ -25,15 +25,14 @@ from signoff.app.record import Change, Record, decided_again, deployment_stream,
 from signoff.app.rollback import order_scope
 from signoff.app.signing import Signatory, prepare, sign
 from signoff.app.trouble import CHANNEL
-from signoff.domain.access import DUTY_OF, MATRIX, Verb
-from signoff.domain.deployment import LIVE, RETREATING, Deployment
+from signoff.domain import decisions
+from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.desks import desks
-from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, is_fault
-from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
+from signoff.domain.errors import NotFoundError, SignoffError, TamperedError, is_fault
+from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Verdict
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.kill_switch import KillSwitchState
-from signoff.domain.look_alikes import are_alike
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
 from signoff.domain.statement import Decision
@@ -487,7 +486,7 @@ class KillSwitch:
         """What this person would sign to arm the model again."""
         latch = self._latched(model, person)
         live = self._live(model)
-        _may_arm(role)
+        decisions.kill.signed_in_a_role_that_arms(role)
         return prepare(self.record, self._rearming(latch, live, reason), person=person, role=role)
 
     def _rearming(self, latch: KillSwitchState, live: tuple[Deployment, ...], reason: str) -> Decision:
@@ -505,40 +504,17 @@ class KillSwitch:
         return live[-1].policy if live else self.policy()
 
     def _latched(self, model: str, person: str) -> KillSwitchState:
-        latch = self.record.latch(model)
-        if ordered(self.record, self.journal, model) is not None:
-            raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
-        if latch is None or not latch.is_latched:
-            raise RefusedError(f"{model} is not killed; there is nothing to arm.")
-        signed = next((s.person for s in self._standing(latch) if are_alike((s.person,), (person,))), None)
-        if signed is not None:
-            alike = "" if signed == person else f", whose name looks like {person},"
-            raise RefusedError(
-                f"{signed}{alike} has signed already, and that signature stands; arming takes two different people."
-            )
-        return latch
-
-    def _standing(self, latch: KillSwitchState) -> tuple[Signature, ...]:
-        """The signatures for arming that still count: not expired, by people who hold their role and key today."""
-        people, now = self.record.people().by_name, self.record.now()
-        return tuple(
-            s
-            for s in latch.rearm_signatures
-            if now < s.expires_at
-            and (holder := people.get(s.person)) is not None
-            and s.role in holder.roles
-            and (s.key_id == holder.key_id or holder.credential(s.key_id) is not None)
+        return decisions.kill.rearm(
+            model,
+            self.record.latch(model),
+            person=person,
+            people=self.record.people(),
+            now=self.record.now(),
+            is_ordered=ordered(self.record, self.journal, model) is not None,
         )
 
     def _live(self, model: str) -> tuple[Deployment, ...]:
-        """What re-enters at shadow. What a rollback would bring back after the arming never would, so it ends first."""
-        released = self.record.deployments(model)
-        if (leaving := next((d for d in released if d.state in RETREATING), None)) is not None:
-            raise RefusedError(
-                f"{leaving.id} is {leaving.state.value}; what it brings back would trade and never re-enter at shadow. "
-                f"Finish it with `signoff rollout rollback {leaving.id}`, then arm {model} again."
-            )
-        return tuple(d for d in released if d.state in LIVE)
+        return decisions.kill.reentering(model, self.record.deployments(model))
 
     def rearm(self, model: str, signatory: Signatory, *, reason: str) -> KillSwitchState:
         """Sign for arming again; the second person's signature arms."""
@@ -546,10 +522,11 @@ class KillSwitch:
             self.lift_armed()
             return self.record.latch(model) or KillSwitchState(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
-        _may_arm(signatory.role)
+        decisions.kill.signed_in_a_role_that_arms(signatory.role)
         decision = self._rearming(latch, live, reason)
         signature = sign(self.record, decision, signatory)
-        persons = (*(s.person for s in self._standing(latch)), signatory.person)
+        standing = decisions.kill.standing(latch, self.record.people(), self.record.now())
+        persons = (*(s.person for s in standing), signatory.person)
         if len(persons) < decision.policy.approvals.override_persons:
             self._commit(latch, (RearmSigned(signature=signature),), (), actor=signatory.person)
         else:
@@ -658,10 +635,3 @@ def _model_in(state: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return model if isinstance(model, str) else ""
-
-
-def _may_arm(role: Role) -> None:
-    """Refuse a signature in a role whose duty does not arm: a person may hold that duty beside it."""
-    if Verb.REARM not in MATRIX[DUTY_OF[role]]:
-        armed = ", ".join(known.value for known in DUTY_OF if Verb.REARM in MATRIX[DUTY_OF[known]])
-        raise RefusedError(f"To arm a model again takes a signature as one of {armed}; found {role.value}.")

@@ -12,8 +12,8 @@ from signoff.adapters.documents import load_policy, parse_policy
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.approvals import APPROVED, SUBMITTED
 from signoff.app.assess import submission_errors
-from signoff.app.grandfather import Adoption, adoption_statement, countersign
 from signoff.app.grandfather import adopt as adopt_version
+from signoff.app.grandfather import adoption_statement, countersign
 from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
 from signoff.app.record import Change, Expectation, decided_again, deployment_stream
@@ -23,6 +23,7 @@ from signoff.app.rollback_drill import rehearse
 from signoff.app.signing import Presented, Signatory, deployer_prepared
 from signoff.domain import decisions
 from signoff.domain.access import Duty, Principal, Verb
+from signoff.domain.decisions.adoption import Adoption
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError, is_fault
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict

@@ -4,15 +4,34 @@ Every refusal names its guard, what it found and what to do. Nothing here can re
 release. A use case reads the records, asks here, and commits what follows.
 """
 
-from signoff.domain.decisions import approvals, guards, notices, observation, rollback, rollout, signing, submission
+from signoff.domain.decisions import (
+    adoption,
+    approvals,
+    credentials,
+    guards,
+    kill,
+    notices,
+    observation,
+    people,
+    policy,
+    rollback,
+    rollout,
+    signing,
+    submission,
+)
 from signoff.domain.errors import GuardError
 
 __all__ = [
     "GuardError",
+    "adoption",
     "approvals",
+    "credentials",
     "guards",
+    "kill",
     "notices",
     "observation",
+    "people",
+    "policy",
     "rollback",
     "rollout",
     "signing",

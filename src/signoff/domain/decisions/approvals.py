@@ -1,19 +1,17 @@
 """Who may sign what of a release: the override, the approval, the rejection, and that a condition is met."""
 
+from collections.abc import Iterable
 from datetime import datetime
+from operator import attrgetter
 
 from signoff.domain import events as e
 from signoff.domain.conflict_of_interest import objection
 from signoff.domain.decisions.guards import Package, expired, in_state, unchanged
-from signoff.domain.deployment import (
-    LIVE,
-    SIGNED,
-    Deployment,
-    State,
-)
+from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
 from signoff.domain.errors import GuardError
 from signoff.domain.events import AnyEvent, Signature, Verdict
 from signoff.domain.look_alikes import are_alike
+from signoff.domain.people import Person
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rollback_drill import Rehearsal, objections
 
@@ -104,6 +102,27 @@ def meet_condition(state: Deployment, role: Role, condition: str, person: str, n
     if setter.person != person:
         raise GuardError("conditions", f"only {setter.person}, who set this condition, can say that it is met.")
     return (e.ConditionMet(role=role, condition=condition, person=person, note=note),)
+
+
+def overriding_role(state: Deployment, role: Role) -> None:
+    """Refuse a role that may not override."""
+    if role not in (allowed := state.policy.approvals.override_roles):
+        raise GuardError(
+            "role",
+            f"role {role.value} may not override; the policy leaves it to {', '.join(r.value for r in allowed)}.",
+        )
+
+
+def independent(state: Deployment, person: Person) -> None:
+    """Refuse whoever the release is barred to under any of their names, those declared since included."""
+    if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
+        raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
+
+
+def stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
+    """Whether this person said exactly this before, over the same bytes, and it has not expired by now."""
+    said = attrgetter("person", "role", "verdict", "subject", "conditions", "reason")
+    return any(known.expires_at > signature.signed_at and said(known) == said(signature) for known in earlier)
 
 
 def too_weak(policy: Policy, signature: Signature) -> str | None:

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from signoff.domain.deployment import (
-    Deployment,
-    State,
-    approval_is_valid,
-)
+from signoff.domain.deployment import Deployment, State, approval_is_valid
 from signoff.domain.errors import GuardError
+
+OTHER_BYTES: Final = "artifacts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +40,15 @@ def in_state(state: Deployment, expected: State, *, action: str) -> None:
 def expired(state: Deployment, now: datetime) -> str | None:
     assert state.manifest is not None
     return next((s.person for s in state.approvals if not approval_is_valid(s, state.manifest, now)), None)
+
+
+def as_approved(state: Deployment, found: str | None, *, has_registry: bool) -> None:
+    """Refuse to go on with a release whose registered version is not, byte for byte, the one that was approved."""
+    if state.bound is not None and not has_registry:
+        raise GuardError(
+            OTHER_BYTES,
+            f"v{state.version} was approved as {state.bound.words}, and no model registry is connected to compare its "
+            "bytes with. Give --registry.",
+        )
+    if found is not None:
+        raise GuardError(OTHER_BYTES, found)

@@ -3,10 +3,8 @@
 from datetime import UTC, datetime, time, timedelta
 
 from signoff.domain import events as e
-from signoff.domain.deployment import (
-    Deployment,
-)
-from signoff.domain.errors import GuardError
+from signoff.domain.deployment import Deployment
+from signoff.domain.errors import GuardError, NotFoundError
 from signoff.domain.events import AnyEvent
 from signoff.domain.policy import Certification
 
@@ -38,6 +36,15 @@ def notice_objections(state: Deployment, now: datetime) -> tuple[str, ...]:
         f"people were told at {last:%Y-%m-%d %H:%M} UTC, and have {sign_off.notice_hours:g} h: start at "
         f"{free:%Y-%m-%d %H:%M} UTC or later",
     )
+
+
+def retry(identity: str, *, is_queued: bool) -> None:
+    """Refuse to try a notice again that is not there, or was sent."""
+    if not is_queued:
+        raise NotFoundError(
+            f"Expected the id of a notice that was not sent yet, found {identity!r}; nothing was changed. "
+            "`signoff notices` lists them."
+        )
 
 
 def mark_done(state: Deployment, item: str, person: str, note: str) -> tuple[AnyEvent, ...]:

@@ -1,16 +1,13 @@
 """Sessions of a live release: what is recorded of one, and which one was not held."""
 
 from dataclasses import replace
-from datetime import date
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import Final, NoReturn
 
 from signoff.domain import events as e
-from signoff.domain.deployment import (
-    LIVE,
-    Deployment,
-    foreseen,
-)
-from signoff.domain.errors import GuardError
+from signoff.domain.deployment import LIVE, Deployment, foreseen
+from signoff.domain.dossier import Undertakings
+from signoff.domain.errors import GuardError, NotFoundError, RefusedError
 from signoff.domain.events import AnyEvent, PauseReason
 from signoff.domain.silence import concerns_of, cut_by
 
@@ -77,3 +74,63 @@ def _better_informed(state: Deployment, observed: e.Observed) -> None:
     if not observed.is_heard and not observed.fired and not was_held:
         found = "; ".join(observed.concerns or ())
         raise GuardError("session", f"session {day} was looked at already and is still inconclusive: {found}.")
+
+
+def live_since(state: Deployment) -> date:
+    """The day on which the release first entered shadow, or on which it was adopted."""
+    if state.live_since is None and state.was_adopted:
+        return state.opened_at.date()
+    if state.live_since is None:
+        raise NotFoundError(f"Expected {state.id} to be live, found it {state.state.value}: it never entered shadow.")
+    return state.live_since
+
+
+def closed(state: Deployment, session: date, *, first: date | None, close: datetime | None, now: datetime) -> None:
+    """Refuse to record a session that is not over: what comes after would never be seen.
+
+    `first` is the first day to be observed where none was yet. `close` is None on a day without a session.
+    """
+    if close is None:
+        raise RefusedError(
+            f"Expected a session of {state.policy.phases.calendar} to observe for {state.model}, found {session} "
+            f"({session:%A}), on which it is closed."
+        )
+    if first is not None and session < first:
+        raise RefusedError(
+            f"Expected a session from {first} on, the day on which {state.id} became live, found {session}: it was "
+            "not lived, and counts for nothing. Leave --session out to observe the next one."
+        )
+    if close > now:
+        raise RefusedError(
+            f"Expected a session that has closed by {_said(now)} to observe for {state.model}, found {session}, "
+            f"which closes at {_said(close)}: once it was observed, none before it can be. Observe it then, or "
+            "leave --session out for an interim look."
+        )
+
+
+def refuse_without_session(state: Deployment, coming: date | None, close: datetime | None, now: datetime) -> NoReturn:
+    """Refuse to observe where no session has closed; `coming` is the next one, where the calendar reaches that far."""
+    again = "Observe again when the next session has closed."
+    if coming is not None and close is not None:
+        again = f"The next session is {coming}; observe again after its close at {_said(close)}."
+    raise NotFoundError(
+        f"Expected a session after {state.last_session or live_since(state) - timedelta(days=1)} to observe for "
+        f"{state.model}, found none that has closed by {_said(now)}. {again}"
+    )
+
+
+def targets_of(state: Deployment) -> Undertakings:
+    """What a release is reviewed against."""
+    if state.undertakings is None:
+        raise RefusedError(f"{state.id} was adopted and has no targets to be reviewed against.")
+    return state.undertakings
+
+
+def was_lived(state: Deployment, *, has_sessions: bool) -> None:
+    """Refuse to review a release that was never observed."""
+    if not has_sessions:
+        raise RefusedError(f"{state.id} has no observed session yet; run `signoff observe {state.id}` first.")
+
+
+def _said(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"

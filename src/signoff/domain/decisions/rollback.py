@@ -5,13 +5,8 @@ from datetime import datetime, timedelta
 
 from signoff.domain import events as e
 from signoff.domain.decisions.guards import in_state
-from signoff.domain.deployment import (
-    RETREATING,
-    REVERSIBLE,
-    Deployment,
-    State,
-)
-from signoff.domain.errors import GuardError
+from signoff.domain.deployment import RETREATING, REVERSIBLE, Deployment, State
+from signoff.domain.errors import GuardError, NotFoundError
 from signoff.domain.events import AnyEvent, Deadline, Occasion, Step
 from signoff.domain.venue import VenueKind
 
@@ -36,6 +31,15 @@ def begin_rollback(
             occasion=occasion, trigger=trigger, reason=reason, from_phase=state.phase, deadlines=deadlines
         ),
     )
+
+
+def rehearse(champion: Deployment | None, *, has_registry: bool) -> None:
+    """Refuse to rehearse without the registry that the version to fall back to is loaded from."""
+    if champion is not None and not has_registry:
+        raise NotFoundError(
+            f"Expected a model registry to load {champion.model} v{champion.version} from, found none; a rehearsal "
+            "runs the version that a release falls back to. Install `signoff[mlflow]` and give --registry."
+        )
 
 
 DEADLINE_OF = {

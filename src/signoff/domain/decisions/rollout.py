@@ -5,12 +5,7 @@ from datetime import datetime
 from signoff.domain import events as e
 from signoff.domain.decisions.guards import Package, expired, in_state, unchanged
 from signoff.domain.decisions.notices import notice_objections
-from signoff.domain.deployment import (
-    CANDIDATE,
-    LIVE,
-    Deployment,
-    State,
-)
+from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
 from signoff.domain.errors import GuardError
 from signoff.domain.events import AnyEvent, PauseReason, Phase
 from signoff.domain.kill_switch import KillSwitchState
