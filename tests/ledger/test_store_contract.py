@@ -312,6 +312,15 @@ def test_lists_are_narrowed_by_model_and_label_and_paged_by_name(store):
     assert names(models=["a"], after="deployment/0", limit=1) == ["2"]
 
 
+def test_names_come_with_their_models_and_without_states(store):
+    for n, (stream, model) in enumerate([("deployment/a-1", "a"), ("deployment/b-2", "b"), ("model/c", "c")]):
+        store.commit(commit(replace(append(stream), model=model), key=str(n)))
+    store.commit(commit(append("people"), key="p"))
+    assert store.names("deployment/") == {"deployment/a-1": "a", "deployment/b-2": "b"}
+    assert store.names("model/") == {"model/c": "c"}
+    assert store.names("deployment_") == {}
+
+
 def test_a_label_follows_its_state(store):
     store.commit(commit(replace(append("deployment/x"), label="shadow"), key="1"))
     store.commit(commit(replace(append("deployment/x"), label="full"), key="2"))

@@ -71,6 +71,10 @@ class MemoryStore:
         )
         return tuple(islice(found, limit))
 
+    def names(self, prefix: str) -> dict[str, str]:
+        """The model of each stream whose name starts with `prefix`."""
+        return {name: model for name, (model, _) in self._named.items() if name.startswith(prefix)}
+
     def commit(self, commit: Commit) -> Committed:
         """All of the commit, or an error and none of it."""
         with self._lock:

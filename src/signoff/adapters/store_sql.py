@@ -104,6 +104,12 @@ class SqlStore:
             found = connection.execute(query.order_by(ordered).limit(limit))
             return tuple(StoredStream(stream=r.stream, revision=r.revision, state=r.state) for r in found)
 
+    def names(self, prefix: str) -> dict[str, str]:
+        """The model of each stream whose name starts with `prefix`."""
+        query = select(streams.c.stream, streams.c.model).where(streams.c.stream.startswith(prefix, autoescape=True))
+        with self.database.reading() as connection:
+            return {row.stream: row.model for row in connection.execute(query)}
+
     def commit(self, commit: Commit) -> Committed:
         """All of the commit in one transaction, or an error and none of it."""
         try:

@@ -20,7 +20,7 @@ from signoff.domain.flags_of_releases import flags
 from signoff.domain.installation_policy import InstallationPolicy
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.people import People
-from signoff.domain.recognition import Recognition, recognition
+from signoff.domain.recognition import Recognition, near, recognition
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode_state
 from signoff.ledger.replay import PEOPLE, POLICY, State, fold_of, replay
@@ -112,14 +112,14 @@ class Record:
         return self.clock.now()
 
     def deployment(self, identity: str) -> Deployment:
-        """One release. NotFoundError lists the ones there are."""
+        """One release. NotFoundError lists the ids that are nearest to this one."""
         found = self.store.load(deployment_stream(identity))
         if found is None:
-            known = ", ".join(d.id for d in self.deployments()) or "none yet"
-            message = (
-                f"Expected the id of a deployment, found {identity!r}; known are: {known}. `signoff status` lists them."
+            known = (_name(stream) for stream in self.store.names(deployment_stream("")))
+            raise NotFoundError(
+                f"Expected the id of a deployment, found {identity!r}; known are: {near(identity, known)}. "
+                "`signoff status` lists them."
             )
-            raise NotFoundError(message)
         state = _release(found.state)
         if self.expected is not None and not self.was_carried_out():
             self.expected.check(state)
@@ -159,15 +159,14 @@ class Record:
 
     def models(self) -> tuple[str, ...]:
         """Every model with a release or a latch, by name."""
-        released = {d.model for d in self.deployments()}
-        return tuple(sorted(released | {s.stream.partition("/")[2] for s in self.store.streams("model/")}))
+        released = set(self.store.names(deployment_stream("")).values())
+        return tuple(sorted(released | {_name(stream) for stream in self.store.names(model_stream(""))}))
 
     def recognised(self, name: str) -> Recognition:
         """Whether a model of this name has a release or a rehearsal here; a kill alone makes no name known."""
-        released = self.store.streams("deployment/")
         latches = (decode_state(KillSwitchState, stored.state) for stored in self.store.streams("model/"))
         rehearsed = frozenset(latch.model for latch in latches if latch.rehearsal is not None)
-        models = {stored.stream.partition("/")[2]: _release(stored.state).model for stored in released}
+        models = {_name(stream): model for stream, model in self.store.names(deployment_stream("")).items()}
         return recognition(name, models, rehearsed)
 
     def halted(self) -> tuple[str, ...]:
@@ -308,6 +307,11 @@ def _release(content: bytes) -> Deployment:
 def release_of(stored: StoredStream) -> Deployment:
     """A release from its stream."""
     return _release(stored.state)
+
+
+def _name(stream: str) -> str:
+    """What a stream is of: the id of a release, or a model."""
+    return stream.partition("/")[2]
 
 
 def _only(model: str | None) -> tuple[str, ...] | None:

@@ -132,6 +132,9 @@ class Store(Protocol):
     ) -> tuple[StoredStream, ...]:
         """Streams whose name starts with `prefix`, by name: of these models, with one of these labels, after a name."""
 
+    def names(self, prefix: str) -> dict[str, str]:
+        """The model of each stream whose name starts with `prefix`, by the stream's name; no state is read."""
+
     def commit(self, commit: Commit) -> Committed:
         """Append events, replace states, enqueue effects and sign a checkpoint, in one transaction.
 

@@ -31,7 +31,7 @@ from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.people import Proposal
 from signoff.domain.policy import Role
-from signoff.domain.recognition import Recognition
+from signoff.domain.recognition import Recognition, near
 from signoff.installation import Installation
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.bodies import SENT
@@ -485,7 +485,10 @@ class Local:
             policy, undertakings = planned[-1].policy, planned[-1].undertakings
             registered = planned[-1].registered_model
         else:
-            raise NotFoundError(f"Expected a release of {model} on record or --dossier DIR, found neither.")
+            known = near(model, house.record.models())
+            raise NotFoundError(
+                f"Expected a release of {model} on record or --dossier DIR, found neither; models on record: {known}."
+            )
         result = rehearse(
             house.record,
             house.stage(),
