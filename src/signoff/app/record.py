@@ -5,9 +5,10 @@ refused by the store when that state has moved on meanwhile.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
+from threading import Event
 from typing import Final, TypeVar
 
 from signoff.app.undertaken import Undertaking, Undertakings
@@ -52,17 +53,16 @@ class Change:
     events: tuple[AnyEvent, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Expectation:
-    """The revision at which a caller saw a release; it holds until their own request has changed it."""
+    """The revision at which a caller saw a release."""
 
     identity: str
     revision: int
-    is_met: bool = False
 
     def check(self, state: Deployment) -> None:
         """Refuse a release that has moved on since the caller looked."""
-        if state.id == self.identity and state.revision != self.revision and not self.is_met:
+        if state.id == self.identity and state.revision != self.revision:
             raise StaleRevisionError(
                 f"Expected {state.id} at revision {self.revision}, found it at {state.revision}: somebody was faster. "
                 "Look at it again and repeat the request if it still makes sense."
@@ -78,33 +78,44 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """What a caller says beside what they ask: their request by name, and the release as they saw it."""
+
+    request: Request | None = None
+    expected: Expectation | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """The store and the clock, and nothing kept between calls. `proof` is of the names of those who act by it."""
+    """The store and the clock as one caller uses them. `proof` is of the names of those who act by it.
+
+    What the caller expects holds until their own request has changed it, which `has_changed` says.
+    """
 
     store: Store
     clock: Clock
-    expected: Expectation | None = None
-    request: Request | None = None
+    caller: Caller = Caller()
     undertakings: Undertakings | None = None
     proof: Proof = Proof.UNRECORDED
+    has_changed: Event = field(default_factory=Event, repr=False, compare=False)
 
     def key(self, otherwise: str) -> str:
         """The key of a commit that is all a request does: the request's own name, so that it is done once."""
-        return otherwise if self.request is None else f"request:{self.request.name}"
+        return otherwise if self.caller.request is None else f"request:{self.caller.request.name}"
 
     def was_carried_out(self) -> bool:
         """Whether this very request is on record: it was made before, and the answer to it was lost.
 
         It is then answered by what is true now; deciding it again would refuse it for what it did itself.
         """
-        if self.request is None or (made := self.store.request_of(self.key(""))) is None:
+        request = self.caller.request
+        if request is None or (made := self.store.request_of(self.key(""))) is None:
             return False
-        if made != self.request.asked:
+        if made != request.asked:
             raise ConflictError(
                 "This request was made before under the same name with other contents; nothing was done."
             )
-        if self.expected is not None:
-            self.expected.is_met = True
+        self.has_changed.set()
         return True
 
     def now(self) -> datetime:
@@ -121,8 +132,9 @@ class Record:
                 "`signoff status` lists them."
             )
         state = _release(found.state)
-        if self.expected is not None and not self.was_carried_out():
-            self.expected.check(state)
+        expected = self.caller.expected
+        if expected is not None and not self.has_changed.is_set() and not self.was_carried_out():
+            expected.check(state)
         return state
 
     def find(self, identity: str) -> Deployment | None:
@@ -245,8 +257,8 @@ class Record:
             return
         said = [[c.stream, [encode_state(event).decode() for event in c.events]] for c in changes]
         request = digest(canonical([key, actor, said]))
-        if self.request is not None and key == self.key(""):
-            request = self.request.asked
+        if self.caller.request is not None and key == self.key(""):
+            request = self.caller.request.asked
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         if self.undertakings is not None:
             events = tuple((change.stream, event) for change in changes for event in change.events)
@@ -263,8 +275,7 @@ class Record:
                 proof=self.proof if proof is None else proof,
             )
         )
-        if self.expected is not None:
-            self.expected.is_met = True
+        self.has_changed.set()
 
 
 def decided_again(attempt: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
@@ -325,6 +336,7 @@ def _revision(state: State | None) -> int:
 __all__ = [
     "PEOPLE",
     "POLICY",
+    "Caller",
     "Change",
     "Expectation",
     "Record",

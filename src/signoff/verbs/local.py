@@ -16,7 +16,7 @@ from signoff.app.grandfather import adopt as adopt_version
 from signoff.app.grandfather import adoption_statement, countersign
 from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
-from signoff.app.record import Change, Expectation, decided_again, deployment_stream
+from signoff.app.record import Caller, Change, Expectation, decided_again, deployment_stream
 from signoff.app.registered import standing
 from signoff.app.review import review
 from signoff.app.rollback_drill import rehearse
@@ -128,7 +128,7 @@ class Local:
     def at(self, identity: str, revision: int | None) -> "Local":
         if revision is None:
             return self
-        return Local(self.house.for_request(None, Expectation(identity, revision)), self.actor)
+        return Local(self.house.for_request(Caller(expected=Expectation(identity, revision))), self.actor)
 
     def people(self, *, after: str | None = None, limit: int | None = None) -> PeoplePage:
         known = self.house.record.people()
