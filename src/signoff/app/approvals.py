@@ -52,6 +52,7 @@ from signoff.domain.statement import Decision
 from signoff.ledger.manifest import ARTIFACTS, differences, parse
 from signoff.ports.commits import Commits
 from signoff.ports.releases import Releases
+from signoff.ports.store import Effect
 
 INPUTS = "assessed"
 SUBMITTED = "submitted"
@@ -167,7 +168,7 @@ class ApprovalRound:
             )
             if decisions.approvals.stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
                 return self._issue_if_free(state, release, actor=signatory.person)
-            self._decide(
+            self.record.decide(
                 identity,
                 lambda present: decisions.approvals.sign_override(present, signature, now),
                 actor=signatory.person,
@@ -199,7 +200,7 @@ class ApprovalRound:
         package = self.package(state)
         if state.state in SIGNED and state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
-            self._append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
+            self.record.append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
         signature = sign(
@@ -220,7 +221,9 @@ class ApprovalRound:
             and not package.changed
             and decisions.approvals.stands(signature, state.approvals)
         ):
-            self._decide(identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}")
+            self.record.decide(
+                identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}", effects=self._announced
+            )
         state = self.record.deployment(identity)
         if state.state is State.APPROVED:
             self.publish_approved(state, actor=signatory.person, release=next(iter(again), None))
@@ -256,24 +259,22 @@ class ApprovalRound:
         signature = sign(self.record, _decision(state, Verdict.REJECT, subject, reason=reason), signatory)
         if state.rejection is not None and decisions.approvals.stands(signature, (state.rejection,)):
             return state
-        self._decide(
+        return self.record.decide(
             identity,
             lambda now: decisions.approvals.reject(now, signature),
             actor=signatory.person,
             verb=f"reject:{signatory.role}",
         )
-        return self.record.deployment(identity)
 
     def meet(self, identity: str, *, person: str, role: Role, condition: str, note: str) -> Deployment:
         """Say that a condition of one's own approval is met."""
         self.record.people().holding(person, role)
-        self._decide(
+        return self.record.decide(
             identity,
             lambda now: decisions.approvals.meet_condition(now, role, condition, person, note),
             actor=person,
             verb=f"meet:{role}",
         )
-        return self.record.deployment(identity)
 
     def publish_approved(self, state: Deployment, *, actor: str, release: Release | None = None) -> Path:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
@@ -285,7 +286,7 @@ class ApprovalRound:
         digest = parse(edition.files[MANIFEST]).digest
         if (APPROVED, digest) not in state.editions:
             events = (MemoIssued(edition=APPROVED, manifest=digest, certified=edition.certified),)
-            self._append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
+            self.record.append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
         return folder
 
     def reassessed(self, state: Deployment) -> Release:
@@ -402,7 +403,7 @@ class ApprovalRound:
         digest = parse(files[MANIFEST]).digest
         asked = decisions.approvals.request_approval(state, digest, self._rehearsal(state), self.record.now())
         events = (*asked, MemoIssued(edition=SUBMITTED, manifest=digest))
-        self._append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
+        self.record.append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
         return self.record.deployment(state.id)
 
     def unrehearsed(self, state: Deployment) -> tuple[str, ...]:
@@ -418,31 +419,10 @@ class ApprovalRound:
             self.record.store.put_blob(content)
         return self.releases.write(identity, edition, files)
 
-    def _decide(
-        self, identity: str, decide: Callable[[Deployment], tuple[AnyEvent, ...]], *, actor: str, verb: str
-    ) -> None:
-        """Commit what is decided on the present state; people who sign at the same time do not get in each other's way.
-
-        The last signature that is needed brings the notices of T-24h along.
-        """
-
-        def commit() -> None:
-            state = self.record.deployment(identity)
-            events = decide(state)
-            is_last = any(isinstance(event, Approved) for event in events)
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=self.record.key(f"{verb}:{identity}:{state.revision}"),
-                effects=before_deployment(state, self.record.now()) if is_last else (),
-            )
-
-        if not self.record.was_carried_out():
-            decided_again(commit)
-
-    def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
-        change = Change(stream=deployment_stream(state.id), state=state, events=events)
-        self.record.commit(change, actor=actor, key=key)
+    def _announced(self, state: Deployment, events: tuple[AnyEvent, ...]) -> tuple[Effect, ...]:
+        """The notices of T-24h, which the last signature that is needed brings along."""
+        is_last = any(isinstance(event, Approved) for event in events)
+        return before_deployment(state, self.record.now()) if is_last else ()
 
 
 def _decision(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from signoff.app.notices import Notice, effect
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Record, decided_again
 from signoff.app.trouble import CHANNEL
 from signoff.domain import decisions
 from signoff.domain.artifacts import OddArtifactError, Pin, PreviousCheck, refusal
@@ -125,8 +125,9 @@ def sound_alarm(record: Record, state: Deployment, seen: RegisteredModel, *, act
             subject=f"ALARM: {present.model} v{present.version} was registered again",
             text=f"{again_words(present, new)}.",
         )
-        record.commit(
-            Change(stream=deployment_stream(present.id), state=present, events=events),
+        record.append(
+            present,
+            events,
             actor=actor,
             key=f"registered-again:{present.id}:{','.join(map(str, new))}",
             effects=(effect(notice),),

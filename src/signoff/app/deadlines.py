@@ -7,7 +7,7 @@ after any restart.
 from typing import Final
 
 from signoff.app.notices import Notice, call, effect
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Record, decided_again
 from signoff.domain import decisions
 from signoff.domain.deployment import RETREATING, Deployment, State
 from signoff.domain.events import DeadlineBreached
@@ -37,8 +37,9 @@ def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBre
     def commit() -> tuple[DeadlineBreached, ...]:
         state = record.deployment(identity)
         late = decisions.rollback.overdue(state, record.now())
-        record.commit(
-            Change(stream=deployment_stream(identity), state=state, events=late),
+        record.append(
+            state,
+            late,
             actor=actor,
             key=f"overdue:{identity}:{state.revision}",
             effects=tuple(call(state, f"deadline {d.name} missed", f"it was due {d.due.isoformat()}") for d in late),

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 from signoff.app.pacing import Pacing
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Record, decided_again
 from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import (
@@ -424,5 +424,4 @@ def _record_sent(record: Record, notice: Notice, identity: str, receipt: Receipt
         receiver=went.receiver,
         at=record.now(),
     )
-    change = Change(stream=deployment_stream(state.id), state=state, events=(event,))
-    record.commit(change, actor="outbox", key=key)
+    record.append(state, (event,), actor="outbox", key=key)

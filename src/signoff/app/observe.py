@@ -150,10 +150,8 @@ class Watch:
                 has_data=self._was_journaled(state, session),
                 today=self.record.now().date(),
             )
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=self.record.key(f"not-held:{identity}:{session}:{state.revision}"),
+            self.record.append(
+                state, events, actor=actor, key=self.record.key(f"not-held:{identity}:{session}:{state.revision}")
             )
 
         if not self.record.was_carried_out():
@@ -283,11 +281,8 @@ class Watch:
             reason = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
             events += decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now)
             effects += started(state, trigger, reason)
-        self.record.commit(
-            Change(stream=deployment_stream(identity), state=state, events=events),
-            actor=actor,
-            key=self.record.key(f"observe:{identity}:{session}{again}"),
-            effects=effects,
+        self.record.append(
+            state, events, actor=actor, key=self.record.key(f"observe:{identity}:{session}{again}"), effects=effects
         )
 
 

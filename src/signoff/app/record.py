@@ -277,6 +277,43 @@ class Record:
         )
         self.has_changed.set()
 
+    def append(
+        self,
+        state: Deployment,
+        events: tuple[AnyEvent, ...],
+        *,
+        actor: str,
+        key: str,
+        effects: tuple[Effect, ...] = (),
+    ) -> None:
+        """Add events to one release, which were decided on in this state of it."""
+        change = Change(stream=deployment_stream(state.id), state=state, events=events)
+        self.commit(change, actor=actor, key=key, effects=effects)
+
+    def decide(
+        self,
+        identity: str,
+        decide: Callable[[Deployment], tuple[AnyEvent, ...]],
+        *,
+        actor: str,
+        verb: str,
+        effects: Callable[[Deployment, tuple[AnyEvent, ...]], tuple[Effect, ...]] = lambda *_: (),
+        is_whole: bool = True,
+    ) -> Deployment:
+        """Commit what is decided on a release as it is now, again where somebody was faster; the release then.
+
+        Where it is the whole of what a request does (`is_whole`), a request that was carried out does it no more.
+        """
+
+        def attempt() -> Deployment:
+            state = self.deployment(identity)
+            events, key = decide(state), f"{verb}:{identity}:{state.revision}"
+            follows = effects(state, events)
+            self.append(state, events, actor=actor, key=self.key(key) if is_whole else key, effects=follows)
+            return self.deployment(identity)
+
+        return self.deployment(identity) if is_whole and self.was_carried_out() else decided_again(attempt)
+
 
 def decided_again(attempt: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
     """The result of an attempt that reads, decides and commits, made again when somebody else was faster.

@@ -12,7 +12,7 @@ from typing import Final, TypeGuard
 import numpy as np
 
 from signoff.app.observe import Watch
-from signoff.app.record import Change, Record, deployment_stream, model_stream
+from signoff.app.record import Record, deployment_stream, model_stream
 from signoff.domain import decisions
 from signoff.domain.decisions.observation import live_since
 from signoff.domain.deployment import LIVE, Deployment
@@ -67,11 +67,7 @@ def review(record: Record, watch: Watch, identity: str, *, notes: str, actor: st
     )
     is_met = not ended and all(r.level == Level.OK for r in readings)
     event = Reviewed(readings=readings, targets_met=is_met, notes=notes, ended=ended)
-    record.commit(
-        Change(stream=deployment_stream(identity), state=state, events=(event,)),
-        actor=actor,
-        key=record.key(f"review:{identity}:{state.revision}"),
-    )
+    record.append(state, (event,), actor=actor, key=record.key(f"review:{identity}:{state.revision}"))
     return event
 
 

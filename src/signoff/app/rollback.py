@@ -85,19 +85,14 @@ class RollbackProcedure:
 
     def start(self, identity: str, occasion: Occasion, trigger: str, reason: str, *, actor: str) -> Deployment:
         """Put the start on record; from this commit on the flags are off."""
-
-        def commit() -> Deployment:
-            state = self.record.deployment(identity)
-            events = decisions.rollback.begin_rollback(state, occasion, trigger, reason, self.record.now())
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=f"rollback:{identity}:{state.revision}",
-                effects=started(state, trigger, reason) if events else (),
-            )
-            return self.record.deployment(identity)
-
-        return decided_again(commit)
+        return self.record.decide(
+            identity,
+            lambda state: decisions.rollback.begin_rollback(state, occasion, trigger, reason, self.record.now()),
+            actor=actor,
+            verb="rollback",
+            effects=lambda state, events: started(state, trigger, reason) if events else (),
+            is_whole=False,
+        )
 
     def carry_out(self, identity: str, *, actor: str) -> Deployment:
         """Do the remaining steps in order until the release is rolled back or stuck, then write its memo."""
@@ -158,33 +153,24 @@ class RollbackProcedure:
 
     def vouch(self, identity: str, reason: str, *, actor: str) -> Deployment:
         """Put the person's word on record, which does the step that no venue could do; nothing more."""
-
-        def commit() -> Deployment:
-            state = self.record.deployment(identity)
-            events = decisions.rollback.attest_flat(state, actor, one_line(reason), self.orders.kind, self.record.now())
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=f"attest:{identity}:{state.revision}",
-            )
-            return self.record.deployment(identity)
-
-        return decided_again(commit)
+        kind, said = self.orders.kind, one_line(reason)
+        return self.record.decide(
+            identity,
+            lambda state: decisions.rollback.attest_flat(state, actor, said, kind, self.record.now()),
+            actor=actor,
+            verb="attest",
+            is_whole=False,
+        )
 
     def hold_post_mortem(self, identity: str, notes: str, *, actor: str, root_cause: str = "") -> Deployment:
         """Put the post-mortem on record; its deadline is then met. The root cause may be stated now or later."""
-
-        def commit() -> Deployment:
-            state = self.record.deployment(identity)
-            events = decisions.rollback.hold_post_mortem(state, notes, root_cause)
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=f"post-mortem:{identity}:{state.revision}",
-            )
-            return self.record.deployment(identity)
-
-        return decided_again(commit)
+        return self.record.decide(
+            identity,
+            lambda state: decisions.rollback.hold_post_mortem(state, notes, root_cause),
+            actor=actor,
+            verb="post-mortem",
+            is_whole=False,
+        )
 
     def write_memo(self, state: Deployment, releases: Releases, *, actor: str) -> Mapping[str, bytes]:
         """The rollback's own memo, from the events alone."""
@@ -215,8 +201,7 @@ class RollbackProcedure:
         state = self.record.deployment(identity)
         if EDITION not in dict(state.editions):
             events = (MemoIssued(edition=EDITION, manifest=digest),)
-            change = Change(stream=deployment_stream(identity), state=state, events=events)
-            self.record.commit(change, actor=actor, key=f"edition:{identity}:{digest}")
+            self.record.append(state, events, actor=actor, key=f"edition:{identity}:{digest}")
 
     def _told(self, state: Deployment) -> tuple[Recorded, ...]:
         """What the memo is written from: this release, the one restored and the kill latch, up to the end."""
@@ -412,12 +397,9 @@ class RollbackProcedure:
             state = self.record.deployment(identity)
             is_next = state.rollback is not None and state.rollback.next_step is step
             if state.state is State.ROLLING_BACK and is_next:  # else somebody got further meanwhile
-                self.record.commit(
-                    Change(
-                        stream=deployment_stream(identity),
-                        state=state,
-                        events=(RollbackStuck(step=step, detail=detail),),
-                    ),
+                self.record.append(
+                    state,
+                    (RollbackStuck(step=step, detail=detail),),
                     actor=actor,
                     key=f"stuck:{identity}:{step}:{state.revision}",
                     effects=(call(state, f"PAGE: rollback stuck at {step}", _called_for(state, step, detail)),),

@@ -95,14 +95,9 @@ class Rollout:
 
     def pause(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Stop the phase clock."""
-
-        def commit() -> None:
-            state = self.record.deployment(identity)
-            self._commit(state, decisions.rollout.pause(state, reason, note), actor=actor, verb="pause")
-
-        if not self.record.was_carried_out():
-            decided_again(commit)
-        return self.record.deployment(identity)
+        return self.record.decide(
+            identity, lambda state: decisions.rollout.pause(state, reason, note), actor=actor, verb="pause"
+        )
 
     def resume(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Take one pause reason away; of silence, no kill may come in between."""

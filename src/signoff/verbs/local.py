@@ -16,7 +16,7 @@ from signoff.app.grandfather import adopt as adopt_version
 from signoff.app.grandfather import adoption_statement, countersign
 from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
-from signoff.app.record import Caller, Change, Expectation, decided_again, deployment_stream
+from signoff.app.record import Caller, Expectation
 from signoff.app.registered import standing
 from signoff.app.review import review
 from signoff.app.rollback_drill import rehearse
@@ -395,17 +395,12 @@ class Local:
         return deployer_prepared(self.house.record, self.house.record.deployment(identity), self.actor)
 
     def mark_done(self, identity: str, item: str, *, note: str) -> ReleaseDocument:
-        record = self.house.record
-        self.house.record.people().named(self.actor)
-
-        def commit() -> Deployment:
-            state = record.deployment(identity)
-            events = decisions.notices.mark_done(state, item, self.actor, note)
-            change = Change(stream=deployment_stream(identity), state=state, events=events)
-            record.commit(change, actor=self.actor, key=record.key(f"done:{identity}:{state.revision}"))
-            return record.deployment(identity)
-
-        return self._released(record.deployment(identity) if record.was_carried_out() else decided_again(commit))
+        record, actor = self.house.record, self.actor
+        record.people().named(actor)
+        told = record.decide(
+            identity, lambda state: decisions.notices.mark_done(state, item, actor, note), actor=actor, verb="done"
+        )
+        return self._released(told)
 
     def living_memo(self, identity: str) -> tuple[ReleaseDocument, str, tuple[str, ...] | None, dict[str, bytes]]:
         approvals = self.house.approvals

@@ -19,21 +19,3 @@ from signoff.domain.decisions import (
     signing,
     submission,
 )
-from signoff.domain.errors import GuardError
-
-__all__ = [
-    "GuardError",
-    "adoption",
-    "approvals",
-    "credentials",
-    "guards",
-    "kill",
-    "notices",
-    "observation",
-    "people",
-    "policy",
-    "rollback",
-    "rollout",
-    "signing",
-    "submission",
-]
