@@ -41,6 +41,7 @@ from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count, percent, relative_change
 from signoff.domain.rollback_drill import Rehearsal
+from signoff.domain.shortened import effective
 from signoff.domain.venue import VenueKind
 
 SIGNED_AT = datetime(2018, 12, 20, 15, tzinfo=UTC)
@@ -473,7 +474,8 @@ def release(**changed: object) -> Release:
 
 def memo(**changed: object) -> Memo:
     r = release(**changed)
-    return compose(r.dossier, r.policy, r.evidence, r.assessment, r.standing, evidence_digest="9f2c" * 16)
+    policy, _ = effective(r.policy, r.dossier)
+    return compose(r.dossier, policy, r.evidence, r.assessment, r.standing, evidence_digest="9f2c" * 16)
 
 
 def bare_memo() -> Memo:

@@ -1603,8 +1603,9 @@ def memo_of(world: str) -> Memo:
 
 
 def composed(changes: Changes, digest: str = "9f2c" * 16) -> Memo:
-    parts = (changes[part] for part in ("dossier", "policy", "evidence", "assessment", "standing"))
-    memo = compose(*parts, evidence_digest=digest)
+    policy, _ = tighten(changes["policy"], changes["dossier"].plan.tighten)
+    parts = (changes[part] for part in ("evidence", "assessment", "standing"))
+    memo = compose(changes["dossier"], policy, *parts, evidence_digest=digest)
     return lived(memo, changes["history"], changes["now"]) if "history" in changes else memo
 
 

@@ -46,7 +46,6 @@ from signoff.domain.events import (
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import Rehearsal
-from signoff.domain.shortened import shortened
 from signoff.domain.signatories import unsignable
 from signoff.domain.statement import Decision
 from signoff.ledger.manifest import ARTIFACTS, differences, parse
@@ -109,13 +108,12 @@ class ApprovalRound:
 
     def unsignable(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
         """The roles that nobody could sign in, were this release submitted by `actor` today; nothing is recorded."""
-        policy = shortened(release.inputs.policy, release.inputs.dossier.header.deployment_type)
         try:
             found = independence(self.record, self.commits, folder, release, actor=actor)
             people = self.record.people().by_name.values()
         except SignoffError:  # `foreseen` says it
             return ()
-        return unsignable(policy.approvals.required, people, found.barred, found.grounds)
+        return unsignable(release.inputs.policy.approvals.required, people, found.barred, found.grounds)
 
     def unsigned(self, state: Deployment) -> tuple[str, ...]:
         """The roles that nobody enrolled can still sign a release in."""

@@ -21,7 +21,6 @@ from signoff.domain.gates.point_in_time import SEED
 from signoff.domain.memo.changes import Category, is_declared, unjustified
 from signoff.domain.memo.promises import untrue_in_dossier
 from signoff.domain.memo.summary import computed, summary_contradictions, summary_figures
-from signoff.domain.policy import tighten
 from signoff.domain.quantity import Quantity, count
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.environment import environment_json
@@ -279,8 +278,7 @@ def refusals(release: Release) -> tuple[str, ...]:
             f"{dossier.header.deployment_date}, found {name} to end on {end} (tables that end after it: {len(late)}). "
             "Nobody has them before they happen: correct the date, or the file"
         )
-    policy, _ = tighten(release.inputs.policy, dossier.plan.tighten)
-    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, policy)]
+    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, release.inputs.policy)]
     if dossier.header.summary:
         found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
         problems += [f"header.summary: {contradiction}" for contradiction in found]

@@ -23,7 +23,7 @@ from signoff.domain.memo.markup import MEMO_GATES, declared, gates_in_words, sho
 from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.signs import gives_sign
-from signoff.domain.policy import Policy, tighten
+from signoff.domain.policy import Policy
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
 SIGNIFICANCE: Final = 0.05
@@ -54,7 +54,6 @@ def summary_contradictions(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[str, ...]:
     """What the summary that people wrote says against the facts; `figures` are `gates.facts` of the assessment."""
-    policy, _ = tighten(policy, dossier.plan.tighten)
     known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
     return contradictions(dossier.header.summary or "", known, (*known_words(dossier), *_symbols(evidence)))
 
@@ -70,7 +69,6 @@ def summary_figures(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Quantity, ...]:
     """Every figure that a summary may ask for by its name, as in `{metrics.sharpe.new}`."""
-    policy, _ = tighten(policy, dossier.plan.tighten)
     known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
     return tuple(fact for fact in known if not is_outcome(fact))
 
