@@ -47,7 +47,7 @@ from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Found, Proof, Trail, journaled
-from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role
+from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role, tighten
 from signoff.domain.quantity import Quantity, Unit
 from signoff.domain.sampling import Sampling
 from signoff.domain.shortened import shortened
