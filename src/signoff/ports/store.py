@@ -115,6 +115,11 @@ class LedgerRow:
     leaf: bytes
 
 
+def revision_of(stored: StoredStream | None) -> int:
+    """The revision of a stream, 0 before its first event."""
+    return 0 if stored is None else stored.revision
+
+
 class Store(Protocol):
     """A retry of `commit` with the same key is safe after any failure: it applies once or returns what was done."""
 
