@@ -15,7 +15,7 @@ from signoff.adapters import store_sql
 from signoff.adapters.database import initialise
 from signoff.adapters.store_sql import SqlStore
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, RefusedError, StaleRevisionError
-from signoff.domain.events import Reading, Reviewed
+from signoff.domain.events import Level, Reading, Reviewed
 from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import ORIGIN, open_note
 from signoff.ledger.codec import decode
@@ -253,7 +253,7 @@ def test_a_stream_may_be_named_twice_in_one_commit(store):
 @pytest.mark.parametrize(
     "refused",
     [
-        Reviewed(readings=(Reading(key="x", value=float("nan"), level=""),), targets_met=True),
+        Reviewed(readings=(Reading(key="x", value=float("nan"), level=Level.OK),), targets_met=True),
         replace(killed(), epoch="one"),
         paused("\ud800"),
     ],

@@ -511,7 +511,7 @@ def _results(release: Release) -> tuple[GateResult, ...]:
     return tuple(
         GateResult(
             key=f.key,
-            outcome=f.outcome.value,
+            outcome=f.outcome,
             is_blocking=f.is_blocking,
             statistic=finite(f.statistic.value),
             threshold=finite(f.threshold.value),

@@ -23,7 +23,16 @@ from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
-from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
+from signoff.domain.events import (
+    DeadlineName,
+    MemoIssued,
+    Occasion,
+    Recorded,
+    Reinstated,
+    RollbackStuck,
+    RolledBack,
+    Step,
+)
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
@@ -429,7 +438,11 @@ def _follows(kept: Kept | None, kind: VenueKind) -> str:
 
 def _called_for(state: Deployment, step: Step, detail: str) -> str:
     """What a call says: what was found, and until when people have time to look where no venue can be asked."""
-    due = next((d.due for d in state.rollback.deadlines if d.name == "immediate"), None) if state.rollback else None
+    due = (
+        next((d.due for d in state.rollback.deadlines if d.name == DeadlineName.IMMEDIATE), None)
+        if state.rollback
+        else None
+    )
     if step is not Step.VERIFY_FLAT or due is None:
         return detail
     return f"{detail}. Due by {due:%H:%M:%S} UTC."

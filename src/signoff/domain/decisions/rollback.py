@@ -7,7 +7,7 @@ from signoff.domain import events as e
 from signoff.domain.decisions.guards import in_state
 from signoff.domain.deployment import RETREATING, REVERSIBLE, Deployment, State
 from signoff.domain.errors import GuardError, NotFoundError
-from signoff.domain.events import AnyEvent, Deadline, Occasion, Step
+from signoff.domain.events import AnyEvent, Deadline, DeadlineName, Occasion, Step
 from signoff.domain.venue import VenueKind
 
 
@@ -21,10 +21,10 @@ def begin_rollback(
         raise GuardError("state", f"the release is {state.state.value}; there is nothing to roll back.")
     budget = state.policy.rollback
     deadlines = (
-        Deadline(name="immediate", due=now + timedelta(minutes=budget.immediate_minutes)),
-        Deadline(name="revert", due=now + timedelta(minutes=budget.revert_minutes)),
-        Deadline(name="review", due=now + timedelta(minutes=budget.review_minutes)),
-        Deadline(name="post_mortem", due=now + timedelta(hours=budget.post_mortem_hours)),
+        Deadline(name=DeadlineName.IMMEDIATE, due=now + timedelta(minutes=budget.immediate_minutes)),
+        Deadline(name=DeadlineName.REVERT, due=now + timedelta(minutes=budget.revert_minutes)),
+        Deadline(name=DeadlineName.REVIEW, due=now + timedelta(minutes=budget.review_minutes)),
+        Deadline(name=DeadlineName.POST_MORTEM, due=now + timedelta(hours=budget.post_mortem_hours)),
     )
     return (
         e.RollbackStarted(
@@ -43,12 +43,12 @@ def rehearse(champion: Deployment | None, *, has_registry: bool) -> None:
 
 
 DEADLINE_OF = {
-    Step.FENCE: "immediate",
-    Step.CANCEL: "immediate",
-    Step.VERIFY_FLAT: "immediate",
-    Step.REVERT: "revert",
-    Step.VERIFY_REVERT: "revert",
-    Step.REVIEW: "review",
+    Step.FENCE: DeadlineName.IMMEDIATE,
+    Step.CANCEL: DeadlineName.IMMEDIATE,
+    Step.VERIFY_FLAT: DeadlineName.IMMEDIATE,
+    Step.REVERT: DeadlineName.REVERT,
+    Step.VERIFY_REVERT: DeadlineName.REVERT,
+    Step.REVIEW: DeadlineName.REVIEW,
 }
 
 
@@ -109,7 +109,7 @@ def overdue(state: Deployment, now: datetime) -> tuple[e.DeadlineBreached, ...]:
         return ()
     open_steps = set(Step) - {step for step, _ in rollback.done}
     waiting = {DEADLINE_OF[step] for step in open_steps} | (
-        {"post_mortem"} if rollback.post_mortem_at is None else set()
+        {DeadlineName.POST_MORTEM} if rollback.post_mortem_at is None else set()
     )
     return tuple(
         e.DeadlineBreached(name=d.name, due=d.due)
