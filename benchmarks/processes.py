@@ -135,10 +135,30 @@ class Forge:
         running.ended.set()
 
 
+IMPORTED = (
+    "signoff.cli.main",
+    "signoff.cli.rollout",
+    "signoff.cli.approving",
+    "signoff.http.server",
+    "signoff.adapters.store_sql",
+    "psycopg",
+    "anyio",
+)
+
+
 def forge() -> None:
     """Import, then fork for each line that asks; tell when children end. Single-threaded, as a fork wants it."""
     sys.path.insert(0, str(HERE))
-    for name in ("signoff.cli.main", "signoff.http.server", "signoff.adapters.store_sql", "psycopg", "anyio"):
+    for name in (
+        "signoff.cli.session",
+        "signoff.cli.rollout",
+        "signoff.cli.approving",
+        "signoff.cli.main",
+        "signoff.http.server",
+        "signoff.adapters.store_sql",
+        "psycopg",
+        "anyio",
+    ):
         import_module(name)
     children, stdin = set[int](), sys.stdin.buffer.raw  # type: ignore[attr-defined]  # the raw end, to be selected on
     waiting = b""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from random import random
@@ -649,9 +649,9 @@ class Installation:
         """Checkpoints kept beside the database."""
         return read_folder(self.settings.anchors) if self.settings.anchors.is_dir() else {}
 
-    def rotate_ledger_keys(self, *, with_ml_dsa: bool) -> KeyChain:
+    def rotate_ledger_keys(self) -> KeyChain:
         """New keys sign the ledger from its next event on; the chain of keys that is then in force."""
-        return self.store.with_tree(partial(self.ledger_keys.hand_over, with_ml_dsa=with_ml_dsa))
+        return self.store.with_tree(self.ledger_keys.hand_over)
 
     def anchor(self) -> None:
         """Copy the present checkpoint to where the database cannot reach."""

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 import release_folder
+from evidence_folder import load_evidence
 
-from signoff.adapters.evidence.reader import load_evidence
 from signoff.cli.main import main
 
 ROOT = Path(__file__).parents[2]

@@ -42,7 +42,7 @@ def test_a_champion_trades_what_its_candidate_leaves():
     assert shares == [90, 10]
 
 
-@pytest.mark.parametrize("state", [s for s in State if s not in ENDED | {State.DRAFT, State.FULL}])
+@pytest.mark.parametrize("state", [s for s in State if s not in ENDED | {State.FULL}])
 def test_what_a_release_waits_for_is_never_left_empty(state):
     release = standing(state)
     said = deployment_document(release, flags("m", (release,), None))["waits_for"]

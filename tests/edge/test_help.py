@@ -1,15 +1,21 @@
 """Help shows what was written: every command's, in a terminal wide enough to break nothing."""
 
 import re
+import subprocess
+import sys
+from importlib import import_module
 
 import pytest
+import typer
 from command_processes import command, environment
 from typer.main import get_command
 
-from signoff.cli.commands import app
+from signoff.cli.commands import _commands_of, built
 from signoff.cli.helping import SHARED, every_command
+from signoff.cli.listing import PANELS
 from signoff.cli.main import main
 
+LISTED = [(name, *one) for listed in PANELS.values() for name, one in listed.items()]
 WIDE = environment(COLUMNS="400", TERMINAL_WIDTH="400", NO_COLOR="1")
 
 
@@ -18,8 +24,20 @@ def told(text):
     return re.sub(r"[\s`│╭╮╰╯─]+", "", text)
 
 
+def as_it_was_written(module):
+    """The commands of a module by name, before their help is made readable."""
+    part = typer.Typer()
+    part.callback()(lambda: None)
+    import_module(f"signoff.cli.{module}").add_to(part)
+    return get_command(part)
+
+
 def lines(group=None, before=()):
-    for name, below in getattr(group or get_command(app), "commands", {}).items():
+    if group is None:
+        for module in sorted({module for _, module, _ in LISTED}):
+            yield from lines(as_it_was_written(module), before)
+        return
+    for name, below in getattr(group, "commands", {}).items():
         yield (*before, name), below
         yield from lines(below, (*before, name))
 
@@ -49,7 +67,7 @@ def test_the_place_of_a_key_is_readable(tmp_path):
 
 
 def test_every_command_is_walked():
-    assert len(list(every_command(get_command(app)))) > 40
+    assert len(list(every_command(built().load_all()))) > 40
 
 
 @pytest.mark.parametrize(("earlier", "present"), [("meet", "clear-condition"), ("adopt", "grandfather")])
@@ -60,3 +78,28 @@ def test_a_renamed_command_answers_by_its_earlier_name_and_says_the_new_one(earl
     assert f"signoff {present}" in said.out
     assert main([present, "--help"]) == 0
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("name", "module", "summary"), LISTED)
+def test_the_list_says_of_a_command_what_its_own_help_begins_with(name, module, summary):
+    shown = told(_commands_of(module)[name].help.partition("\n")[0]).replace("\\", "")
+    assert shown == told(summary)
+
+
+def test_every_command_of_every_module_is_listed_once():
+    there = [name for module in sorted({module for _, module, _ in LISTED}) for name in _commands_of(module)]
+    assert sorted(there) == sorted(name for name, *_ in LISTED)
+
+
+def test_help_loads_no_installation():
+    program = (
+        "import sys; from signoff.cli.main import main; main(['--help']); "
+        "print(sorted({'numpy', 'sqlalchemy', 'httpx', 'signoff.installation'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert ended.stderr.strip() == "[]"
+
+
+def test_a_name_that_is_no_command_is_answered_with_its_neighbours(capsys):
+    assert main(["chek"]) == 2
+    assert "check" in capsys.readouterr().err

@@ -4,8 +4,10 @@ import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 ROOT = Path(__file__).parents[2]
 LISTS = ROOT / "requirements"
@@ -68,3 +70,40 @@ def test_the_lists_name_the_versions_that_are_tested():
         pins = [line.strip(" \\") for line in (LISTS / name).read_text().splitlines() if "==" in line]
         assert pins
         assert [pin for pin in pins if pin not in tested] == []
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this checkout, unpacked."""
+    made = next(WheelBuilder(str(ROOT)).build(directory=str(tmp_path_factory.mktemp("wheel"))))
+    folder = tmp_path_factory.mktemp("unpacked")
+    with ZipFile(made) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def test_a_wheel_installs_one_package(wheel):
+    assert {path.name.partition("-")[0] for path in wheel.iterdir()} == {"signoff"}
+
+
+def test_the_demonstration_finds_its_model_in_the_wheel(wheel, tmp_path):
+    """The files that it copies into the dossier, and the package that it imports."""
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from signoff.demo import example
+from signoff.config.settings import settings
+class Enough(Exception): pass
+def stop(*_): raise Enough
+try:
+    example.prepare(settings(home=sys.argv[2] + "/home"), Path(sys.argv[2]), stop)
+except Enough:
+    pass
+import momentum
+source = Path(momentum.__file__).parent
+print(source.relative_to(sys.argv[1]), all((source / name).is_file() for name in (*example.COPIED, example.POLICY)))
+"""
+    line = [sys.executable, "-c", code, str(wheel), str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.split() == ["signoff/demo/carried/momentum", "True"], done.stderr

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 import release_folder
+from evidence_folder import load_evidence
 
 from signoff.adapters.evidence import reader
-from signoff.adapters.evidence.reader import load_evidence
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import Evidence, Trials
 from signoff.domain.gates.trials import family

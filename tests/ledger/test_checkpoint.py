@@ -6,7 +6,7 @@ import pytest
 from small_ledger import LEDGER_KEY, key
 
 from signoff.domain.errors import TamperedError
-from signoff.ledger.checkpoint import ORIGIN, open_note, parse_key_line
+from signoff.ledger.checkpoint import ORIGIN, key_line, open_note, parsed_key
 from signoff.ledger.merkle import leaf_hash
 
 ROOT = leaf_hash(b"root")
@@ -32,8 +32,8 @@ def test_a_note_has_the_form_of_c2sp():
 def test_the_key_line_is_the_one_of_the_go_checksum_database():
     # A vector that we did not make: the verifier key that the Go command ships for sum.golang.org.
     line = b"sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8\n"
-    name, public_key = parse_key_line(line)
-    assert (name, len(public_key)) == ("sum.golang.org", 32)
+    key = parsed_key(line)
+    assert (key.name, len(key.content)) == ("sum.golang.org", 32)
 
 
 def test_every_altered_byte_of_a_note_is_noticed():
@@ -46,13 +46,13 @@ def test_every_altered_byte_of_a_note_is_noticed():
 
 
 def test_every_altered_byte_of_a_key_line_is_noticed():
-    line = LEDGER_KEY.verifier_line
+    line = key_line(ORIGIN, LEDGER_KEY.public_bytes)
     for place in range(len(line)):
         for flip in (1, 2, 4, 8, 16, 32, 64, 128):
             altered = bytearray(line)
             altered[place] ^= flip
             with pytest.raises(TamperedError):
-                open_note(NOTE, *parse_key_line(bytes(altered)))
+                parsed_key(bytes(altered))
 
 
 @pytest.mark.parametrize(

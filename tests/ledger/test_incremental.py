@@ -29,6 +29,7 @@ from signoff.cli.main import main
 from signoff.domain.events import ApprovalRejected, Verdict
 from signoff.domain.policy import Role
 from signoff.ledger.canonical import canonical
+from signoff.ledger.checkpoint import ORIGIN, key_line
 from signoff.ledger.keychain import parse_chain
 from signoff.ledger.merkle import frontier_of, leaf_hash
 from signoff.ledger.verification import Kept
@@ -175,7 +176,7 @@ def test_a_ledger_that_became_shorter_is_found(ours, since):
 
 
 def test_other_keys_than_before_are_found_and_a_handover_is_none(ours, since):
-    ours.store.with_tree(lambda size, root: ours.keys.hand_over(size, root, with_ml_dsa=False))
+    ours.store.with_tree(ours.keys.hand_over)
     ours.world.happens(STREAM, noticed("new"))
     result, verified = ours.verify(since)
     assert result.findings == ()
@@ -227,6 +228,6 @@ def test_the_command_remembers_and_full_forgets(tmp_path, capsys):
 
 def test_the_store_in_memory_is_verified_as_well():
     store = approved_release(memory_store())
-    chain = parse_chain(LEDGER_KEY.verifier_line)
+    chain = parse_chain(key_line(ORIGIN, LEDGER_KEY.public_bytes))
     taken = snapshot(Record(store, Fixed()), chain=chain, anchors={})
     assert verify_ledger(taken)[0].findings == ()

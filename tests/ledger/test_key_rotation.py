@@ -18,6 +18,7 @@ from small_ledger import (
     verified,
 )
 from small_ledger import append as appended
+from two_algorithms import TwoAlgorithms
 
 from signoff.adapters.ledger_keys import LedgerKeys
 from signoff.adapters.store_memory import MemoryStore
@@ -29,7 +30,7 @@ from signoff.domain.errors import TamperedError
 from signoff.domain.events import ApprovalRejected, Verdict
 from signoff.domain.policy import Role
 from signoff.installation import Installation
-from signoff.ledger.checkpoint import Checkpoint, VerifierKey, note_of, opened
+from signoff.ledger.checkpoint import ORIGIN, Checkpoint, VerifierKey, key_line, note_of, opened
 from signoff.ledger.keychain import KeyChain, handover_note, parse_chain
 from signoff.ledger.verification import Kept, verify_export
 
@@ -43,8 +44,13 @@ def ledger(keys: LedgerKeys):
     return approved_release(MemoryStore(keys.sign_checkpoint))
 
 
-def rotated(keys, store, **options):
-    return store.with_tree(lambda size, root: keys.hand_over(size, root, **{"with_ml_dsa": False, **options}))
+@pytest.fixture
+def two_keys(tmp_path):
+    return TwoAlgorithms.of(tmp_path / "home")
+
+
+def rotated(keys, store):
+    return store.with_tree(keys.hand_over)
 
 
 def taken(store, keys, *notes):
@@ -53,11 +59,11 @@ def taken(store, keys, *notes):
     return relisted({**files, **anchors, "key.pub": keys.chain.to_bytes()})
 
 
-def grown(keys, **options):
+def grown(keys):
     """Six events under the first key, one under the next; the checkpoints of both."""
     store = ledger(keys)
     before = store.checkpoint()
-    rotated(keys, store, **options)
+    rotated(keys, store)
     World(store, requests=99).happens("deployment/m-2", noticed("later"))
     return store, before, store.checkpoint()
 
@@ -75,7 +81,7 @@ def test_checkpoints_hold_with_the_keys_of_their_time(keys):
 
 def test_a_ledger_that_never_rotated_has_the_key_file_it_always_had(keys):
     ledger(keys)
-    assert keys.chain.to_bytes() == keys.present.verifier_line
+    assert keys.chain.to_bytes() == key_line(ORIGIN, keys.present.public_bytes)
 
 
 def test_the_old_key_signs_nothing_after_the_handover(keys):
@@ -107,19 +113,20 @@ def test_a_handover_needs_both_sides():
 
 def test_a_handover_over_another_tree_is_found(keys):
     store = ledger(keys)
-    keys.hand_over(6, b"\x07" * 32, with_ml_dsa=False)
+    keys.hand_over(6, b"\x07" * 32)
     World(store, requests=99).happens("deployment/m-2", noticed("later"))
     assert "handover after 6 events" in str(verified(taken(store, keys)).findings)
 
 
-@pytest.mark.parametrize("options", [{}, {"with_ml_dsa": True}])
-def test_every_altered_byte_of_a_chain_is_noticed(keys, options):
+@pytest.mark.parametrize(("made", "every"), [(LedgerKeys, 1), (TwoAlgorithms, 13)])
+def test_every_altered_byte_of_a_chain_is_noticed(tmp_path, made, every):
+    keys = made.of(tmp_path / "home")
     store = ledger(keys)
-    rotated(keys, store, **options)
-    rotated(keys, store, **options)
+    rotated(keys, store)
+    rotated(keys, store)
     content = keys.chain.to_bytes()
     assert parse_chain(content) == keys.chain
-    for place in range(0, len(content), 1 if not options else 13):
+    for place in range(0, len(content), every):
         altered = bytearray(content)
         altered[place] ^= 1 << place % 8
         with pytest.raises(TamperedError):
@@ -129,8 +136,9 @@ def test_every_altered_byte_of_a_chain_is_noticed(keys, options):
             parse_chain(cut)
 
 
-def test_two_algorithms_sign_side_by_side_and_both_are_needed(keys):
-    store, before, after = grown(keys, with_ml_dsa=True)
+def test_two_algorithms_sign_side_by_side_and_both_are_needed(two_keys):
+    keys = two_keys
+    store, before, after = grown(keys)
     assert after.count("— ".encode()) == 2
     result = verified(taken(store, keys, before, after))
     assert result.findings == ()
@@ -145,8 +153,9 @@ def test_two_algorithms_sign_side_by_side_and_both_are_needed(keys):
     assert verified(taken(store, keys, bytes(altered))).exit_code == 1
 
 
-def test_the_second_signature_alone_does_not_make_up_for_a_forged_first(keys):
-    grown(keys, with_ml_dsa=True)
+def test_the_second_signature_alone_does_not_make_up_for_a_forged_first(two_keys):
+    keys = two_keys
+    grown(keys)
     (ed, _), (ml, sign_ml) = keys._signing(keys.chain.present)
     body = Checkpoint("signoff.ledger", 8, b"\x00" * 32).body
     forged = note_of(body, ((ed, key("somebody").private.sign), (ml, sign_ml)))
@@ -154,8 +163,9 @@ def test_the_second_signature_alone_does_not_make_up_for_a_forged_first(keys):
         opened(forged, (ed, ml))
 
 
-def test_without_the_algorithm_nothing_is_said_to_hold(keys, monkeypatch):
-    store, before, after = grown(keys, with_ml_dsa=True)
+def test_without_the_algorithm_nothing_is_said_to_hold(two_keys, monkeypatch):
+    keys = two_keys
+    store, before, after = grown(keys)
     files = taken(store, keys, before, after)
     monkeypatch.setitem(__import__("sys").modules, "cryptography.hazmat.primitives.asymmetric.mldsa", None)
     result = verified(files)
@@ -168,7 +178,7 @@ def test_a_running_process_signs_with_the_new_key_from_the_next_commit(tmp_path)
     running = Installation(settings(home=str(tmp_path)))
     running.store.commit(commit(appended("people", enrolled("Rae", Role.CTO)), key="a"))
     other = Installation(settings(home=str(tmp_path)))
-    chain = other.rotate_ledger_keys(with_ml_dsa=True)
+    chain = other.store.with_tree(TwoAlgorithms(tmp_path).hand_over)
     running.store.commit(commit(appended("people", enrolled("Zoe", Role.CTO)), key="b"))
     note = running.store.checkpoint()
     assert opened(note, chain.present).size == 2
@@ -213,7 +223,7 @@ def test_the_tree_is_told_while_nobody_adds_to_it(tmp_path, kind):
 
 def test_a_kept_checkpoint_from_before_the_handover_still_serves(keys):
     store, before, _ = grown(keys)
-    kept = Kept(where="kept", note=before, key=keys.present.verifier_line)
+    kept = Kept(where="kept", note=before, key=key_line(ORIGIN, keys.present.public_bytes))
     early = KeyChain(first=keys.chain.first).to_bytes()
     assert verify_export(taken(store, keys), replay, kept=(replace(kept, key=early),)).findings == ()
     assert "not the beginning" in str(verify_export(taken(store, keys), replay, kept=(kept,)).findings)

@@ -1,4 +1,4 @@
-"""The tree against the published vectors of certificate transparency, and its proofs against their own properties."""
+"""The tree against the published vectors of certificate transparency."""
 
 import hashlib
 
@@ -8,11 +8,7 @@ from hypothesis import strategies as st
 
 from signoff.ledger.merkle import (
     Frontier,
-    consistency_proof,
     frontier_of,
-    inclusion_proof,
-    is_consistent,
-    is_included,
     leaf_hash,
     node_hash,
 )
@@ -53,82 +49,6 @@ def test_the_empty_tree_has_the_hash_of_nothing():
     assert Frontier().root.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
-@pytest.mark.parametrize(
-    ("position", "size", "proof"),
-    [
-        (0, 1, ()),
-        (
-            0,
-            8,
-            (
-                "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
-                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-                "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
-            ),
-        ),
-        (
-            5,
-            8,
-            (
-                "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-                "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-                "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-            ),
-        ),
-        (2, 3, ("fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",)),
-        (
-            1,
-            5,
-            (
-                "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-                "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-            ),
-        ),
-    ],
-)
-def test_inclusion_proofs_are_the_published_ones(position, size, proof):
-    made = inclusion_proof(LEAVES[:size], position)
-    assert tuple(node.hex() for node in made) == proof
-
-
-@pytest.mark.parametrize(
-    ("earlier", "size", "proof"),
-    [
-        (1, 1, ()),
-        (
-            1,
-            8,
-            (
-                "96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7",
-                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-                "6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4",
-            ),
-        ),
-        (
-            6,
-            8,
-            (
-                "0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a",
-                "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
-                "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
-            ),
-        ),
-        (
-            2,
-            5,
-            (
-                "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
-                "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-            ),
-        ),
-    ],
-)
-def test_consistency_proofs_are_the_published_ones(earlier, size, proof):
-    made = consistency_proof(LEAVES[:size], earlier)
-    assert tuple(node.hex() for node in made) == proof
-
-
 trees = st.lists(st.binary(max_size=4), min_size=1, max_size=40).map(lambda bs: tuple(leaf_hash(b) for b in bs))
 
 
@@ -139,28 +59,3 @@ def test_appending_gives_the_defined_root_at_every_size(leaves):
         tree = tree.append(leaf)
         assert tree.root == defined_root(leaves[:size])
         assert len(tree.edge) == size.bit_count()
-
-
-@given(trees, st.data())
-def test_an_inclusion_proof_proves_its_leaf_and_nothing_else(leaves, data):
-    position = data.draw(st.integers(0, len(leaves) - 1))
-    proof, root, size = inclusion_proof(leaves, position), defined_root(leaves), len(leaves)
-    assert is_included(leaves[position], position, size, proof, root)
-    assert not is_included(leaf_hash(b"another"), position, size, proof, root)
-    assert not is_included(leaves[position], position, size, (*proof, root), root)
-    assert not is_included(leaves[position], size, size, proof, root)
-    if proof:
-        assert not is_included(leaves[position], position, size, proof[:-1], root)
-
-
-@given(trees, st.data())
-def test_a_consistency_proof_shows_a_prefix_and_nothing_else(leaves, data):
-    earlier = data.draw(st.integers(1, len(leaves)))
-    proof = consistency_proof(leaves, earlier)
-    old, new = (earlier, defined_root(leaves[:earlier])), (len(leaves), defined_root(leaves))
-    assert is_consistent(old, new, proof)
-    assert not is_consistent((earlier, leaf_hash(b"rewritten")), new, proof)
-    assert not is_consistent(old, (len(leaves), leaf_hash(b"rewritten")), proof)
-    assert not is_consistent(old, new, (*proof, new[1]))
-    if proof:
-        assert not is_consistent(old, new, proof[:-1])

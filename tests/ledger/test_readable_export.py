@@ -17,6 +17,7 @@ from small_ledger import (
     relisted,
     verified,
 )
+from two_algorithms import TwoAlgorithms
 
 from signoff.adapters.folders import write_pieces
 from signoff.adapters.ledger_keys import LedgerKeys
@@ -48,8 +49,8 @@ class Exports:
     def files(self):
         return {name: b"".join(pieces) for name, pieces in self.pieces()}
 
-    def rotate(self, **options):
-        self.store.with_tree(lambda size, root: self.keys.hand_over(size, root, **options))
+    def rotate(self, keys=LedgerKeys):
+        self.store.with_tree(keys(self.keys.home).hand_over)
 
 
 @pytest.fixture
@@ -76,10 +77,10 @@ def run(folder):
     return subprocess.run(["bash", "-c", commands(readme)], cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("with_ml_dsa", [None, False, True])
-def test_the_commands_of_the_readme_hold_for_what_is_whole(ours, tmp_path, with_ml_dsa):
-    if with_ml_dsa is not None:
-        ours.rotate(with_ml_dsa=with_ml_dsa)
+@pytest.mark.parametrize("keys", [None, LedgerKeys, TwoAlgorithms])
+def test_the_commands_of_the_readme_hold_for_what_is_whole(ours, tmp_path, keys):
+    if keys is not None:
+        ours.rotate(keys)
         ours.world.happens("deployment/m-2", noticed("later"))
     write_pieces(tmp_path / "out", ours.pieces())
     ended = run(tmp_path / "out")
@@ -185,7 +186,7 @@ def test_without_the_hashes_the_anchors_narrow_it_down(ours):
 
 def test_the_pdf_tells_releases_signatures_and_kills(ours):
     ours.world.happens("model/m", killed())
-    ours.rotate(with_ml_dsa=False)
+    ours.rotate()
     text = "".join(page.extract_text() for page in PdfReader(io.BytesIO(ours.files()["index.pdf"])).pages)
     told = " ".join(text.split())
     for word in ("m v2", "awaiting_approval", "Rae", "risk_manager", "conditional: daily review", "Kills", "test"):

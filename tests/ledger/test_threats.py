@@ -214,7 +214,7 @@ def test_checkpoint_key_signs_no_approval(ours):
 
 def test_checkpoint_key_an_old_one_signs_nothing_after_its_handover(ours):
     old = ours.keys._signing(ours.keys.chain.first)
-    ours.store.with_tree(lambda size, root: ours.keys.hand_over(size, root, with_ml_dsa=False))
+    ours.store.with_tree(ours.keys.hand_over)
     ours.world.happens(STREAM, noticed("after the handover"))
     root = ours.store.with_tree(lambda _, root: root)
     assert "not signed by the key" in ours.says(note_of(Checkpoint("signoff.ledger", 7, root).body, old))

@@ -11,6 +11,7 @@ from small_ledger import (
     World,
     approved_release,
     enrolled,
+    export_files,
     exported,
     key,
     memory_store,
@@ -24,10 +25,9 @@ from small_ledger import (
 from signoff.app.record import replay
 from signoff.domain.events import DutiesWithdrawn, Recorded, Verdict
 from signoff.domain.policy import Role
-from signoff.ledger.checkpoint import key_line
+from signoff.ledger.checkpoint import ORIGIN, key_line
 from signoff.ledger.codec import encode
 from signoff.ledger.envelope import key_id
-from signoff.ledger.export import export_files
 from signoff.ledger.merkle import frontier_of, leaf_hash
 from signoff.ledger.verification import verify_export
 
@@ -181,7 +181,7 @@ def test_a_gap_in_a_stream_is_found_whatever_the_replay_says():
             rows=[body],
             states={},
             checkpoint=LEDGER_KEY.sign_checkpoint(1, tree.root),
-            public_key=LEDGER_KEY.verifier_line,
+            public_key=key_line(ORIGIN, LEDGER_KEY.public_bytes),
             anchors={},
             blobs=(),
         )

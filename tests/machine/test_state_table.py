@@ -36,7 +36,6 @@ EXPECTED = """
 | state | override | request approval | approve, last | reject | meet condition | start | advance | pause, resume | \
 observe | roll back | step done, last | step fails | attest flat | post-mortem | supersede | reinstate | re-arm |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
-| draft | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · | · |
 | validating | · | · | · | · | · | · | · | · | · | rolling_back | · | · | · | · | · | · | · |
 | validated | = | awaiting_approval | · | rejected | · | · | · | · | · | rolling_back | · | · | · | · | · | · | · |
 | rejected | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · | · |

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 import release_folder
+from evidence_folder import load_evidence
 
 from signoff.adapters.documents import load_dossier, load_policy
-from signoff.adapters.evidence.reader import load_evidence
 from signoff.domain.errors import BadInputError
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.spa import symmetric_accuracy

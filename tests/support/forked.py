@@ -10,9 +10,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from signoff.cli.listing import PANELS
+
 PRELOADED = [
     "signoff.cli.main",
-    "signoff.cli.commands",
+    *sorted({f"signoff.cli.{one.module}" for listed in PANELS.values() for one in listed.values()}),
+    "signoff.cli.standing",
     "signoff.http.server",
     "signoff.adapters.store_sql",
     "psycopg",

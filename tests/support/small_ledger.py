@@ -36,10 +36,14 @@ from signoff.domain.events import (
 from signoff.domain.policy import Policy, Role
 from signoff.domain.statement import Statement
 from signoff.ledger.canonical import canonical
+from signoff.ledger.checkpoint import ORIGIN, key_line
 from signoff.ledger.codec import decode, encode_state
 from signoff.ledger.envelope import statement
-from signoff.ledger.export import export_files
+from signoff.ledger.export import ANCHORS, CHECKPOINT, EVENTS, KEY, LEAVES, STATES, closed, states_file
+from signoff.ledger.export import BLOBS as BLOB_FOLDER
 from signoff.ledger.manifest import manifest_of
+from signoff.ledger.merkle import leaf_hash
+from signoff.ledger.source import Held
 from signoff.ledger.verification import Verification, verify_export
 from signoff.ports.store import Append, Commit, Effect, Store
 
@@ -175,6 +179,20 @@ def approved_release(store: Store, signed: Signature | None = None, *, before: t
     return store
 
 
+def export_files(*, rows, states, checkpoint, public_key, anchors, blobs):
+    """Every file of a small export by name, the manifest last; `public_key` is the key file."""
+    held = {
+        EVENTS: b"".join(row + b"\n" for row in rows),
+        LEAVES: "".join(f"{leaf_hash(row).hex()}\n" for row in rows).encode(),
+        STATES: states_file(states),
+        CHECKPOINT: checkpoint,
+        KEY: public_key,
+        **{f"{ANCHORS}{name}": content for name, content in sorted(anchors.items())},
+        **{f"{BLOB_FOLDER}{name}": content for name, content in blobs},
+    }
+    yield from ((name, b"".join(pieces)) for name, pieces in closed(Held(held)))
+
+
 def exported(store: Store, *, is_anchored: bool = True) -> dict[str, bytes]:
     """Every file of the export, anchored at its present end unless told otherwise."""
     note = store.checkpoint()
@@ -184,7 +202,7 @@ def exported(store: Store, *, is_anchored: bool = True) -> dict[str, bytes]:
             rows=[row.body for row in store.rows()],
             states={s.stream: s.state for s in store.streams("")},
             checkpoint=note,
-            public_key=LEDGER_KEY.verifier_line,
+            public_key=key_line(ORIGIN, LEDGER_KEY.public_bytes),
             anchors={"000000000006": note} if is_anchored else {},
             blobs=((digest, store.blob(digest)) for digest in store.blobs()),
         )

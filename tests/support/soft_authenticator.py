@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from signoff.domain.events import Credential, CredentialEnrolled
+from signoff.ledger.canonical import canonical
+from signoff.ledger.envelope import PAYLOAD_TYPE
+from signoff.ledger.text import encoded
 from signoff.ledger.webauthn import (
-    assertion_envelope,
     challenge_of,
     read_registration,
     registration_text,
@@ -29,6 +31,18 @@ ALGORITHMS = ("ES256", "EdDSA", "RS256")
 
 def plain(content):
     return urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def assertion_envelope(payload, credential, *, authenticator_data, client_data, signature):
+    """A payload with the assertion over it, as the page in the browser writes it."""
+    made = {
+        "authenticatorData": encoded(authenticator_data),
+        "clientDataJSON": encoded(client_data),
+        "credential": credential.id,
+        "keyid": credential.key_id,
+        "sig": encoded(signature),
+    }
+    return canonical({"payload": encoded(payload), "payloadType": PAYLOAD_TYPE, "signatures": [made]}).decode()
 
 
 def private_key(algorithm):

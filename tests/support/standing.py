@@ -47,8 +47,6 @@ def after(state, *events):
 @cache
 def standing(state, *, blocked=False, conditional=False):
     """A release that came to this state by events alone."""
-    if state is State.DRAFT:  # nothing leads there: a draft is a folder that was not submitted
-        return replace(standing(State.VALIDATING), state=State.DRAFT)
     return after(None, *way_to(state, blocked=blocked, conditional=conditional))
 
 

@@ -9,13 +9,21 @@ import pytest
 import webauthn
 from hypothesis import given
 from hypothesis import strategies as st
-from soft_authenticator import ALGORITHMS, ORIGIN, PRESENT, RP_ID, VERIFIED, SoftAuthenticator, plain
+from soft_authenticator import (
+    ALGORITHMS,
+    ORIGIN,
+    PRESENT,
+    RP_ID,
+    VERIFIED,
+    SoftAuthenticator,
+    assertion_envelope,
+    plain,
+)
 from webauthn.helpers.exceptions import WebAuthnException
 
 from signoff.domain.errors import TamperedError
 from signoff.ledger.canonical import canonical
 from signoff.ledger.webauthn import (
-    assertion_envelope,
     challenge_of,
     read_registration,
     registration_text,

@@ -11,13 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from signoff.adapters.folders import write_file
 from signoff.adapters.foreign_files import own_users, read_regular
@@ -82,13 +76,13 @@ class LedgerKeys:
         said = self.chain.verified(note, notes.claimed(note))
         return said.size, said.root
 
-    def hand_over(self, size: int, root: bytes, *, with_ml_dsa: bool) -> KeyChain:
+    def hand_over(self, size: int, root: bytes) -> KeyChain:
         """Make new keys and let them sign whatever comes after this tree; the chain that then is in force.
 
         The caller sees to it that nobody adds to the ledger meanwhile.
         """
         before = self.chain
-        new = self._made(with_ml_dsa=with_ml_dsa)
+        new = self._made()
         after = before.followed_by(handover_note(size, root, self._signing(before.present), self._signing(new)))
         try:
             write_file(self.home / CHAIN, after.to_bytes())
@@ -126,16 +120,12 @@ class LedgerKeys:
         suffix = "key" if key.algorithm is Algorithm.ED25519 else "ml-dsa.key"
         return self.home / f"ledger-{digest(key.content)[:16]}.{suffix}"
 
-    def _made(self, *, with_ml_dsa: bool) -> Keys:
-        """New keys, kept under their own names before anything says that they sign."""
+    def _made(self) -> Keys:
+        """A new key, kept under its own name before anything says that it signs."""
         made = KeyFile.generated()
-        keys = [_public(made)]
-        keep_private(self._path(keys[0]), made.pem)
-        if with_ml_dsa:
-            public, pem = _generated_ml_dsa()
-            keys.append(VerifierKey(notes.ORIGIN, public, Algorithm.ML_DSA_44))
-            keep_private(self._path(keys[1]), pem)
-        return tuple(keys)
+        key = _public(made)
+        keep_private(self._path(key), made.pem)
+        return (key,)
 
 
 def _public(key: KeyFile) -> VerifierKey:
@@ -155,27 +145,12 @@ def _ml_dsa(path: Path) -> tuple[Callable[[bytes], bytes], bytes]:
     except OSError as error:
         raise UnavailableError(f"Cannot read the ledger's second key {path}: {error.strerror}.") from error
     except (ImportError, UnsupportedAlgorithm) as error:
-        raise _without_ml_dsa() from error
+        raise UnavailableError(
+            "The installed `cryptography` does not know ML-DSA-44, and the ledger's second key needs it. Nothing was "
+            "changed; install a newer one."
+        ) from error
     except (ValueError, TypeError) as error:
         raise BadInputError(f"Expected an unencrypted ML-DSA-44 private key in {path}: {error}") from error
     if not isinstance(private, MLDSA44PrivateKey):
         raise BadInputError(f"Expected an ML-DSA-44 private key in {path}, found {type(private).__name__}.")
     return private.sign, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
-def _generated_ml_dsa() -> tuple[bytes, bytes]:
-    try:
-        from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey  # noqa: PLC0415 - newer than ours
-
-        private = MLDSA44PrivateKey.generate()
-    except (ImportError, UnsupportedAlgorithm) as error:
-        raise _without_ml_dsa() from error
-    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw), pem
-
-
-def _without_ml_dsa() -> UnavailableError:
-    return UnavailableError(
-        "The installed `cryptography` does not know ML-DSA-44, and the ledger's second key needs it. Nothing was "
-        "changed; install a newer one."
-    )

@@ -98,11 +98,6 @@ class KeyFile:
         """The signed note over a tree."""
         return notes.signed_note(notes.Checkpoint(notes.ORIGIN, size, root), self.public_bytes, self.private.sign)
 
-    @property
-    def verifier_line(self) -> bytes:
-        """The public key as the export carries it."""
-        return notes.key_line(notes.ORIGIN, self.public_bytes)
-
 
 def load_public(path: Path) -> str:
     """The raw public key in hex, from a file that a person handed over: PEM, OpenSSH's one line, or the hex itself.

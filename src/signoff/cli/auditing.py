@@ -136,19 +136,14 @@ def anchor(
 
 
 @ledger_app.command("rotate-key")
-def rotate_key(
-    context: typer.Context,
-    with_ml_dsa: Annotated[
-        bool, typer.Option("--with-ml-dsa", help="Sign every checkpoint with ML-DSA-44 (FIPS 204) as well.")
-    ] = False,
-) -> None:
+def rotate_key(context: typer.Context) -> None:
     """Let a new key sign the ledger from its next event on; old and new sign the handover.
 
     Give the new fingerprint to the auditors, and the new key to trading processes before the servers start again.
-    Example: `signoff ledger rotate-key --with-ml-dsa`
+    Example: `signoff ledger rotate-key`
     """
     session: Session = context.obj
-    chain = session.installation.rotate_ledger_keys(with_ml_dsa=with_ml_dsa)
+    chain = session.installation.rotate_ledger_keys()
     last, fingerprint = chain.handovers[-1], chain.fingerprints[-1]
     session.answer(
         {"fingerprint": fingerprint, "after_events": last.size, "signatures": len(last.keys)},

@@ -1,50 +1,81 @@
-"""The commands, and how their errors read. Never a traceback for what people can answer."""
+"""The commands, and how their errors read. Never a traceback for what people can answer.
 
+The list of commands is read by itself; the module of a command is loaded when somebody gives that command, so that help
+and a kill do not wait for what other commands need.
+"""
+
+import gc
 from functools import cache
-from typing import Any, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
-from signoff import __version__
 from signoff.adapters.foreign_files import refuse_library_settings
-from signoff.cli import (
-    accounts,
-    approving,
-    auditing,
-    benchmarking,
-    checking,
-    credentials,
-    database,
-    demonstrating,
-    importing,
-    policy,
-    replaying,
-    rollout,
-    serving,
-    showing,
-)
-from signoff.cli.helping import in_panels, readable
+from signoff.cli.helping import as_written, readable
 from signoff.cli.interruption import Interrupted, Signals
+from signoff.cli.line import Line, parsed
+from signoff.cli.listing import PANELS
 from signoff.cli.screen import Screen
-from signoff.cli.session import Session, split_options
-from signoff.cli.standing import what_stands
 from signoff.domain.errors import SignoffError
 
+if TYPE_CHECKING:
+    from signoff.cli.session import Session
+
 STOPPED: Final = 130
-# The commands under what a person wants, in the order of a release's life.
-PANELS: Final = {
-    "Validate": ("demo", "init", "import", "check", "replay", "benchmark", "memo"),
-    "Release": ("submit", "override", "approve", "reject", "clear-condition", "rehearse", "grandfather", "done"),
-    "Run": ("rollout", "observe", "worker", "serve", "notices", "review", "post-mortem"),
-    "Stop": ("kill", "rearm"),
-    "Look": ("status", "history", "verify", "export", "keys", "version"),
-    "Administer": ("policy", "people", "accounts", "token", "credential", "ledger", "anchor", "db"),
-}
+
+
 # Commands by their earlier names, for one release.
 RENAMED: Final = {"meet": "clear-condition", "adopt": "grandfather"}
+
+
+class Commands(TyperGroup):
+    """The commands by name; each one's module is loaded when the line names it."""
+
+    def list_all(self) -> "Commands":
+        """The group with every command listed by its summary and none loaded."""
+        for panel, listed in PANELS.items():
+            for name, (_, summary) in listed.items():
+                self.commands[name] = TyperCommand(name, help=as_written(summary), rich_help_panel=panel)
+        return self
+
+    def load(self, name: str) -> None:
+        """Load the module of one command; a name that is not listed loads nothing.
+
+        The garbage collector rests meanwhile: it takes a fifth of the time and finds nothing to free. Tables and
+        documents are made of many small things, few of which are garbage: the collector runs less often afterwards.
+        """
+        panel, module = next(((p, names[name].module) for p, names in PANELS.items() if name in names), (None, None))
+        if module is None or self.commands[name].callback is not None or hasattr(self.commands[name], "commands"):
+            return
+        gc.disable()
+        found = _commands_of(module)[name]
+        found.rich_help_panel = panel
+        self.commands[name] = found
+        gc.freeze()
+        gc.set_threshold(20_000, 10, 10)
+        gc.enable()
+
+    def load_all(self) -> "Commands":
+        """The group with every command loaded."""
+        for name in tuple(self.commands):
+            self.load(name)
+        return self
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own, which have no public type
+        """The command that a line names, loaded, and the session that it will ask for."""
+        self.load(args[0])
+        resolved = super().resolve_command(ctx, args)
+        if isinstance(ctx.obj, Invocation):
+            ctx.obj = ctx.obj.begun()
+        return resolved
+
+
 app = typer.Typer(
     name="signoff",
+    cls=Commands,
     help="Takes a trading model from candidate to trusted in production, and back out when it misbehaves.",
     epilog="Example: `signoff check release/ --json`",
     no_args_is_help=True,
@@ -52,42 +83,39 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (
-    demonstrating,
-    checking,
-    replaying,
-    benchmarking,
-    importing,
-    approving,
-    policy,
-    rollout,
-    showing,
-    auditing,
-    accounts,
-    credentials,
-    database,
-    serving,
-):
-    part.add_to(app)
 
 
-@app.command()
-def version() -> None:
-    """Print the version of Signoff."""
-    print(__version__)  # noqa: T201
+@app.callback()
+def _signoff() -> None:
+    """A group, though the commands are added by name."""
+
+
+class Invocation:
+    """One line as it is carried out; it has a session once its command is loaded."""
+
+    def __init__(self, line: Line, signals: Signals) -> None:
+        self.line, self.signals = line, signals
+        self.session: Session | None = None
+
+    def begun(self) -> "Session":
+        """The session, made on first use."""
+        from signoff.cli.session import Session  # noqa: PLC0415 - help does not need what an installation is made of
+
+        if self.session is None:
+            self.session = Session.of(self.line, self.signals)
+        return self.session
 
 
 def invoke(arguments: list[str], signals: Signals) -> int:
     """Run one command and return its exit code."""
-    session, rest = split_options(arguments)
-    session.signals = signals
-    errors = Screen(is_error=True)
-    if is_lasting(rest):
+    line = parsed(arguments)
+    invocation, errors = Invocation(line, signals), Screen(is_error=True)
+    if line.is_lasting:
         signals.leave()
     try:
-        if not session.is_exit:
+        if not line.is_exit:
             refuse_library_settings()
-        built()(args=_present(rest, errors), obj=session, prog_name="signoff")
+        built()(args=_present(line.rest, errors), obj=invocation, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
     except SignoffError as error:
@@ -95,18 +123,30 @@ def invoke(arguments: list[str], signals: Signals) -> int:
         code = error.exit_code
     except Interrupted as stopped:
         code = stopped.exit_code
-        _tell_what_stands(session, errors)
+        _tell_what_stands(invocation.session, errors)
     finally:
-        session.close()
+        if invocation.session is not None:
+            invocation.session.close()
     if code == STOPPED:
-        _tell_what_stands(session, errors)
+        _tell_what_stands(invocation.session, errors)
     return code
 
 
 @cache
 def built() -> Any:  # noqa: ANN401 - Typer's own commands, which have no public type
-    """The commands, made once in a process."""
-    return in_panels(readable(get_command(app)), PANELS)
+    """The commands, made once in a process and not loaded."""
+    group: Any = readable(get_command(app))
+    return group.list_all()
+
+
+@cache
+def _commands_of(module: str) -> dict[str, Any]:
+    """The commands of a module by name, their help readable."""
+    part = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode="markdown")
+    part.callback()(_signoff)
+    import_module(f"signoff.cli.{module}").add_to(part)
+    found: Any = get_command(part)
+    return dict(readable(found).commands)
 
 
 def _present(line: list[str], errors: Screen) -> list[str]:
@@ -117,12 +157,11 @@ def _present(line: list[str], errors: Screen) -> list[str]:
     return [name, *line[1:]]
 
 
-def _tell_what_stands(session: Session, errors: Screen) -> None:
+def _tell_what_stands(session: "Session | None", errors: Screen) -> None:
+    if session is None:
+        errors.print("Stopped before anything was done. Nothing was recorded.")
+        return
+    from signoff.cli.standing import what_stands  # noqa: PLC0415 - only for a command that was stopped
+
     for line in what_stands(session):
         errors.print(line, soft_wrap=True)
-
-
-def is_lasting(line: list[str]) -> bool:
-    """Whether a command goes on until a signal ends it in a way of its own."""
-    words = [word for word in line if not word.startswith("-")]
-    return words[:1] == ["serve"] or (words[:1] == ["worker"] and "--watch" in line)

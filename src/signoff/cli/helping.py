@@ -1,7 +1,7 @@
 """Help as it was written: Typer reads help as Markdown, which takes `<name>` for a tag of HTML and leaves it out."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 SHARED: Final = (
@@ -23,18 +23,6 @@ def readable(command: Any) -> Any:  # noqa: ANN401 - Typer's own commands, which
             if getattr(param, "help", None):
                 param.help = as_written(param.help)
     return command
-
-
-def in_panels(group: Any, panels: Mapping[str, Iterable[str]]) -> Any:  # noqa: ANN401 - as above
-    """The same group of commands, shown in panels and in their order; each command has one place in them."""
-    commands = dict(group.commands)
-    group.commands = {}
-    for panel, names in panels.items():
-        for name in names:
-            group.commands[name] = commands.pop(name)
-            group.commands[name].rich_help_panel = panel
-    assert not commands, f"in no panel: {', '.join(commands)}"
-    return group
 
 
 def every_command(command: Any) -> Iterator[Any]:  # noqa: ANN401 - as above

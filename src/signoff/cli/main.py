@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 refused or not passed, 2 bad input, 128 and the signal's n
 cannot be printed nor a signal ends in a traceback; the commands themselves are loaded only once both are seen to.
 """
 
-import gc
 import sys
 
 from signoff.cli.interruption import Interrupted, Signals
@@ -16,7 +15,6 @@ def run() -> None:
     keep_streams()
     signals = Signals().heed()
     try:
-        load()
         code = main(sys.argv[1:], signals)
     except Interrupted as stopped:
         code = stopped.exit_code
@@ -31,21 +29,8 @@ def run() -> None:
     sys.exit(code)
 
 
-def load() -> None:
-    """Load the commands without the garbage collector, which takes a fifth of the time and finds nothing to free.
-
-    Tables and documents are made of many small things, few of which are garbage: the collector runs less often then.
-    """
-    gc.disable()
-    import signoff.cli.commands  # noqa: F401, PLC0415 - it loads everything, which a signal may cut off
-
-    gc.freeze()
-    gc.set_threshold(20_000, 10, 10)
-    gc.enable()
-
-
 def main(arguments: list[str], signals: Signals | None = None) -> int:
     """Run one command and return its exit code."""
-    from signoff.cli.commands import invoke  # noqa: PLC0415 - it loads everything, which a signal may cut off
+    from signoff.cli.commands import invoke  # noqa: PLC0415 - a signal may cut off what it loads
 
     return invoke(arguments, signals or Signals())

@@ -1,7 +1,4 @@
-"""What every command shares: where the installation is, how to answer, and how to fail.
-
-`--home`, `--database`, `--registry`, `--as`, `--venue`, `--trusted` and `--json` may stand anywhere on the line.
-"""
+"""What every command shares: where the installation is, how to answer, and how to fail."""
 
 import json
 from collections import deque
@@ -23,6 +20,7 @@ from rich.progress import (
 
 from signoff.app.undertaken import Undertaking
 from signoff.cli.interruption import Signals
+from signoff.cli.line import Line
 from signoff.cli.screen import Screen
 from signoff.config.settings import settings
 from signoff.domain.access import Verb, may_locally, permitted
@@ -37,19 +35,8 @@ from signoff.verbs.documents import Document
 from signoff.verbs.local import Local, SignAs
 from signoff.verbs.remote import Remote
 
-# What takes risk away: nothing holds it up.
-EXITS = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
 # What a command that is stopped looks through; a server keeps no more of what it ever did.
 MOST_UNDERTAKEN = 100
-VALUED = {
-    "--home": "home",
-    "--database": "database",
-    "--registry": "registry",
-    "--as": "actor",
-    "--server": "server",
-    "--token": "token",
-    "--venue": "venue",
-}
 
 
 @dataclass
@@ -64,6 +51,11 @@ class Session:
     undertakings: deque[Undertaking] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
     _house: Installation | None = None
     _remote: Remote | None = None
+
+    @classmethod
+    def of(cls, line: Line, signals: Signals) -> "Session":
+        """The session of one line."""
+        return cls(line.options, line.is_json, line.is_trusted, line.is_exit, signals)
 
     @property
     def house(self) -> Installation:
@@ -194,30 +186,6 @@ class Session:
 def a_name(given: str | None) -> str | None:
     """A name on the line; refused here already when it cannot be one."""
     return given if given is None else named(given)
-
-
-def split_options(arguments: list[str]) -> tuple[Session, list[str]]:
-    """Take the shared options out of the line, wherever they stand; the rest is the command's own."""
-    session, waiting = Session(), iter(arguments)
-    rest: list[str] = []
-    for argument in waiting:
-        name, _, value = argument.partition("=")
-        if argument == "--":
-            rest += [argument, *waiting]
-            break
-        if argument == "--json":
-            session.is_json = True
-        elif argument == "--trusted":
-            session.is_trusted = True
-        elif name in VALUED and "=" in argument:
-            session.options[VALUED[name]] = value
-        elif name in VALUED:
-            session.options[VALUED[name]] = next(waiting, "")
-        else:
-            rest.append(argument)
-    words = tuple(word for word in rest if not word.startswith("-"))
-    session.is_exit = any(words[: len(known)] == known for known in EXITS)
-    return session, rest
 
 
 def rows(document: Document, key: str) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 import typer
 from rich.table import Table
 
+from signoff import __version__
 from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import LIVE, State
 from signoff.domain.events import Proof
@@ -19,6 +20,12 @@ def add_to(app: typer.Typer) -> None:
     """Register these commands."""
     app.command()(status)
     app.command()(history)
+    app.command()(version)
+
+
+def version() -> None:
+    """Print the version of Signoff."""
+    print(__version__)  # noqa: T201
 
 
 def status(

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -22,7 +23,15 @@ from signoff.installation import Installation
 SUBMITTED_AT: Final = datetime(2018, 12, 31, 22, 0, tzinfo=UTC)
 MODEL: Final = "momentum"
 VERSIONS: Final = ("2.0.0", "1.1.0")
-COPIED: Final = ("dossier/dossier.yaml", "model_card.md")
+COPIED: Final = {
+    "dossier/dossier.yaml": "dossier.yaml",
+    "model_card.md": "model_card.md",
+    "__init__.py": "momentum/__init__.py",
+    "features.py": "momentum/features.py",
+}
+"""Where each file of the example stands in the dossier. The feature code is part of it, as a user's own would be."""
+CARRIED: Final = Path(__file__).parent / "carried"
+"""Where a wheel has the example, so that it installs no top-level package beside the user's own."""
 POLICY: Final = "policy.yaml"
 
 
@@ -53,6 +62,8 @@ class Example:
 
 def prepare(settings: Settings, out: Path, progress: Progress) -> Example:
     """Train, register and write evidence; what is there already is not made again."""
+    if CARRIED.is_dir():
+        sys.path.insert(0, str(CARRIED))
     try:
         from momentum import checks, data, evidence, future, registry, research  # noqa: PLC0415 - the optional extra
     except ModuleNotFoundError as error:
@@ -74,9 +85,10 @@ def prepare(settings: Settings, out: Path, progress: Progress) -> Example:
     _measure(settings, dossier, progress)
     future.write(study, settings.registry, live, progress)
     source = Path(data.__file__).parent
-    for name in COPIED:
-        target = dossier / Path(name).name
+    for name, place in COPIED.items():
+        target = dossier / place
         if not target.exists():
+            target.parent.mkdir(exist_ok=True)
             shutil.copyfile(source / name, target)
     return Example(dossier=dossier, policy=source / POLICY, live=live, sectors=dict(data.SECTORS))
 

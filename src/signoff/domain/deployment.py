@@ -36,7 +36,6 @@ from signoff.domain.profiles import Pinned, Profile
 class State(StrEnum):
     """Where a release stands."""
 
-    DRAFT = "draft"
     VALIDATING = "validating"
     VALIDATED = "validated"
     REJECTED = "rejected"
@@ -61,7 +60,6 @@ REVERSIBLE: Final = frozenset(State) - ENDED - {State.ROLLING_BACK, State.ROLLBA
 # Every change of state that an event may cause; `evolve` refuses any other, so a forged history cannot be replayed.
 TRANSITIONS: Final[dict[State | None, frozenset[State]]] = {
     None: frozenset({State.VALIDATING, State.FULL}),
-    State.DRAFT: frozenset({State.VALIDATING, State.ROLLING_BACK}),
     State.VALIDATING: frozenset({State.VALIDATED, State.REJECTED, State.ROLLING_BACK}),
     State.VALIDATED: frozenset({State.AWAITING_APPROVAL, State.REJECTED, State.ROLLING_BACK}),
     State.AWAITING_APPROVAL: frozenset({State.APPROVED, State.REJECTED, State.ROLLING_BACK}),

@@ -145,12 +145,6 @@ def key_line(name: str, public_key: bytes) -> bytes:
     return VerifierKey(name, public_key).line
 
 
-def parse_key_line(content: bytes) -> tuple[str, bytes]:
-    """Name and public key of a verifier key line."""
-    key = parsed_key(content)
-    return key.name, key.content
-
-
 def open_note(note: bytes, name: str, public_key: bytes) -> Checkpoint:
     """The checkpoint of a note that one Ed25519 key signed."""
     return opened(note, (VerifierKey(name, public_key),))

@@ -6,14 +6,13 @@ checkpoints kept outside the database. `README.txt`, `events.csv` and `index.pdf
 `manifest.json` list all of these, and `manifest.note` is the ledger's own signature over the manifest.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.checkpoint import ORIGIN
 from signoff.ledger.manifest import Entry, Manifest
-from signoff.ledger.merkle import leaf_hash
-from signoff.ledger.source import Hashed, Held, Source
+from signoff.ledger.source import Hashed, Source
 
 EVENTS: Final = "events.jsonl"
 LEAVES: Final = "leaves.txt"
@@ -62,25 +61,3 @@ def statement_of(manifest: bytes) -> str:
 def states_file(states: Mapping[str, bytes]) -> bytes:
     """`states.json`."""
     return canonical({stream: state.decode() for stream, state in states.items()})
-
-
-def export_files(
-    *,
-    rows: Sequence[bytes],
-    states: Mapping[str, bytes],
-    checkpoint: bytes,
-    public_key: bytes,
-    anchors: Mapping[str, bytes],
-    blobs: Iterable[tuple[str, bytes]],
-) -> Iterator[tuple[str, bytes]]:
-    """Every file of a small export by name, the manifest last; `public_key` is the key file."""
-    held = {
-        EVENTS: b"".join(row + b"\n" for row in rows),
-        LEAVES: "".join(f"{leaf_hash(row).hex()}\n" for row in rows).encode(),
-        STATES: states_file(states),
-        CHECKPOINT: checkpoint,
-        KEY: public_key,
-        **{f"{ANCHORS}{name}": content for name, content in sorted(anchors.items())},
-        **{f"{BLOBS}{name}": content for name, content in blobs},
-    }
-    yield from ((name, b"".join(pieces)) for name, pieces in closed(Held(held)))

@@ -40,22 +40,6 @@ def challenge_of(payload: bytes) -> bytes:
     return sha256(encoding(payload)).digest()
 
 
-def assertion_envelope(
-    payload: bytes, credential: Credential, *, authenticator_data: bytes, client_data: bytes, signature: bytes
-) -> str:
-    """A payload with the assertion over it, as canonical JSON."""
-    return _written(
-        encoded(payload),
-        {
-            "authenticatorData": encoded(authenticator_data),
-            "clientDataJSON": encoded(client_data),
-            "credential": credential.id,
-            "keyid": credential.key_id,
-            "sig": encoded(signature),
-        },
-    )
-
-
 def verify_decision(text: str, credential: Credential) -> Statement:
     """The decision that an authenticator signed. TamperedError on anything that is off."""
     return read_statement(verify_payload(text, credential))

@@ -129,13 +129,6 @@ class FolderReader:
         )
 
 
-def load_evidence(folder: Path, *, runs: Runs | None = None) -> Evidence:
-    """The measurements of a folder, without its declarations."""
-    if not folder.is_dir():
-        raise BadInputError(f"Expected a folder of evidence, found none at {folder}. Name the folder of the dossier.")
-    return _evidence(folder, find_tables(folder, runs), read_reports(folder))
-
-
 def _given(folder: Path, given: Path | None) -> Located[Policy] | None:
     """The policy file that came along, None where there is none."""
     path = given or folder / POLICY

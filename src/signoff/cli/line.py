@@ -1,0 +1,62 @@
+"""One line of the command line: the options that may stand anywhere on it, and what is left for its command."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+# What takes risk away: nothing holds it up.
+EXITS: Final = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
+VALUED: Final = {
+    "--home": "home",
+    "--database": "database",
+    "--registry": "registry",
+    "--as": "actor",
+    "--server": "server",
+    "--token": "token",
+    "--venue": "venue",
+}
+
+
+@dataclass(kw_only=True)
+class Line:
+    """The shared options by the name of their setting, and the rest of the line."""
+
+    options: dict[str, str] = field(default_factory=dict)
+    is_json: bool = False
+    is_trusted: bool = False
+    rest: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What of the rest is no option."""
+        return tuple(word for word in self.rest if not word.startswith("-"))
+
+    @property
+    def is_exit(self) -> bool:
+        """Whether the command takes risk away."""
+        return any(self.words[: len(known)] == known for known in EXITS)
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether the command goes on until a signal ends it in a way of its own."""
+        return self.words[:1] == ("serve",) or (self.words[:1] == ("worker",) and "--watch" in self.rest)
+
+
+def parsed(arguments: list[str]) -> Line:
+    """Take the shared options out of a line, wherever they stand."""
+    line, waiting = Line(), iter(arguments)
+    for argument in waiting:
+        name, _, value = argument.partition("=")
+        if argument == "--":
+            line.rest += [argument, *waiting]
+            break
+        if argument == "--json":
+            line.is_json = True
+        elif argument == "--trusted":
+            line.is_trusted = True
+        elif name in VALUED and "=" in argument:
+            line.options[VALUED[name]] = value
+        elif name in VALUED:
+            line.options[VALUED[name]] = next(waiting, "")
+        else:
+            line.rest.append(argument)
+    return line
