@@ -13,7 +13,6 @@ from signoff.app.people import enrol, grant
 from signoff.app.record import Record
 from signoff.app.signing import Presented, Signatory, sign
 from signoff.domain.access import Duty
-from signoff.domain.decisions.credentials import MOST_AUTHENTICATORS
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
@@ -84,25 +83,6 @@ def test_one_authenticator_is_one_persons_also_after_it_was_withdrawn(kept):
     waiting = registered(kept, "Rae", made)
     with pytest.raises(RefusedError, match="enrolled before"):
         kept.vouch("Rae", key("Rae").sign_statement(waiting.statement))
-
-
-def test_a_withdrawal_says_why_and_names_what_is_held(kept):
-    made = SoftAuthenticator()
-    registered(kept, "Ola", made)
-    with pytest.raises(BadInputError, match="reason"):
-        kept.withdraw("Ola", made.credential().id, reason=" ")
-    with pytest.raises(NotFoundError, match="there are"):
-        kept.withdraw("Rae", made.credential().id, reason="lost")
-
-
-def test_nobody_holds_more_than_some(kept):
-    first = SoftAuthenticator()
-    registered(kept, "Ola", first)
-    for _ in range(MOST_AUTHENTICATORS - 1):
-        waiting = registered(kept, "Ola", SoftAuthenticator("EdDSA"))
-        kept.vouch("Ola", first.sign_statement(waiting.statement))
-    with pytest.raises(RefusedError, match="withdraw one first"):
-        registered(kept, "Ola", SoftAuthenticator())
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8400", "https://[::1]:8400", "https://10.0.0.7"])
