@@ -28,7 +28,7 @@ from signoff.app.trouble import CHANNEL
 from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.desks import desks
-from signoff.domain.errors import NotFoundError, SignoffError, TamperedError, is_fault
+from signoff.domain.errors import SignoffError, TamperedError, is_fault
 from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Verdict
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
@@ -292,11 +292,8 @@ class KillSwitch:
         """Take a kill of a desk back that no release on record names: it stops nobody."""
         self.journal.settle(kill.id)
         self.in_time(lambda: self._is_told(kill, ()))
-        known = frozenset[str]().union(*(names for names in self._desks_of_all().values() if names))
-        raise NotFoundError(
-            f"Expected a desk that a release names in its dossier, found {kill.desk!r}; nothing was stopped. Known are "
-            f"{', '.join(sorted(known)) or 'none yet'}. `signoff kill --all` stops every model."
-        )
+        named = (names for names in self._desks_of_all().values() if names)
+        decisions.kill.refuse_unknown_desk(kill.desk, frozenset[str]().union(*named))
 
     def _with_something_open(self, kill: Kill) -> frozenset[str]:
         """The models with something open, where all are stopped: the venue knows them although no record does."""

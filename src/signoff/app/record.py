@@ -12,16 +12,17 @@ from threading import Event
 from typing import Final, TypeVar
 
 from signoff.app.undertaken import Undertaking, Undertakings
+from signoff.domain import decisions
 from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
-from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
+from signoff.domain.errors import ConflictError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Proof, Recorded
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.installation_policy import InstallationPolicy
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.people import People
-from signoff.domain.recognition import Recognition, near, recognition
+from signoff.domain.recognition import Recognition, recognition
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode_state
 from signoff.ledger.replay import PEOPLE, POLICY, State, fold_of, replay
@@ -59,14 +60,6 @@ class Expectation:
 
     identity: str
     revision: int
-
-    def check(self, state: Deployment) -> None:
-        """Refuse a release that has moved on since the caller looked."""
-        if state.id == self.identity and state.revision != self.revision:
-            raise StaleRevisionError(
-                f"Expected {state.id} at revision {self.revision}, found it at {state.revision}: somebody was faster. "
-                "Look at it again and repeat the request if it still makes sense."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +104,7 @@ class Record:
         request = self.caller.request
         if request is None or (made := self.store.request_of(self.key(""))) is None:
             return False
-        if made != request.asked:
-            raise ConflictError(
-                "This request was made before under the same name with other contents; nothing was done."
-            )
+        decisions.requests.is_the_same(made, request.asked)
         self.has_changed.set()
         return True
 
@@ -127,14 +117,11 @@ class Record:
         found = self.store.load(deployment_stream(identity))
         if found is None:
             known = (_name(stream) for stream in self.store.names(deployment_stream("")))
-            raise NotFoundError(
-                f"Expected the id of a deployment, found {identity!r}; known are: {near(identity, known)}. "
-                "`signoff status` lists them."
-            )
+            decisions.requests.refuse_unknown_release(identity, known)
         state = _release(found.state)
         expected = self.caller.expected
         if expected is not None and not self.has_changed.is_set() and not self.was_carried_out():
-            expected.check(state)
+            decisions.requests.is_as_seen(state, expected.identity, expected.revision)
         return state
 
     def find(self, identity: str) -> Deployment | None:

@@ -14,6 +14,7 @@ from signoff.domain.decisions import (
     observation,
     people,
     policy,
+    requests,
     rollback,
     rollout,
     signing,

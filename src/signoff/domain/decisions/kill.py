@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NoReturn
 
 from signoff.domain.access import DUTY_OF, MATRIX, Verb
 from signoff.domain.deployment import LIVE, RETREATING, Deployment
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import NotFoundError, RefusedError
 from signoff.domain.events import Signature
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.look_alikes import are_alike
@@ -51,6 +52,14 @@ def reentering(model: str, released: Iterable[Deployment]) -> tuple[Deployment, 
             f"Finish it with `signoff rollout rollback {leaving.id}`, then arm {model} again."
         )
     return tuple(d for d in known if d.state in LIVE)
+
+
+def refuse_unknown_desk(desk: str, known: Iterable[str]) -> NoReturn:
+    """Say that a kill of a desk stopped nobody, for no release names the desk."""
+    raise NotFoundError(
+        f"Expected a desk that a release names in its dossier, found {desk!r}; nothing was stopped. Known are "
+        f"{', '.join(sorted(known)) or 'none yet'}. `signoff kill --all` stops every model."
+    )
 
 
 def signed_in_a_role_that_arms(role: Role) -> None:
