@@ -20,6 +20,7 @@ from momentum.models import PREVIOUS, TRIED, Floats, predict
 from momentum.research import LAST_DAY, Progress, Research
 from momentum.walkforward import FIRST_YEAR, HORIZON, LAST_YEAR, Track, fit_before, training_rows
 
+WARM_UP_YEARS: Final = 2
 PAPER_START: Final = np.datetime64("2018-10-01")
 PAPER_CAPITAL: Final = 1_000_000.0
 HALF_SPREAD_BPS: Final = 1.5
@@ -43,7 +44,7 @@ def write(research: Research, folder: Path, progress: Progress) -> None:
     labels, tests = _splits(research)
     put(folder / "inputs" / "training_labels.parquet", labels)
     put(folder / "inputs" / "test_windows.parquet", tests)
-    known = pl.col("timestamp").dt.year().is_between(2010, LAST_YEAR)
+    known = pl.col("timestamp").dt.year().is_between(FIRST_YEAR - WARM_UP_YEARS, LAST_YEAR)
     put(folder / "inputs" / "prices.parquet", research.inputs["prices"].filter(known))
     put(folder / "inputs" / "index.parquet", research.inputs["index"].filter(known))
     progress("simulating paper trading", 1, 3)

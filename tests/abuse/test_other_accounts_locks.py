@@ -204,7 +204,7 @@ def test_a_kill_says_that_open_orders_are_unknown_where_the_brokers_lock_is_kept
     home = opened(folder / "home").settings.home
     with held(home / "simulated_broker.lock"):
         status, said = ran("kill", "carry", "--reason", "r", "--home", str(home))
-    assert "open orders and positions are unknown: the simulated venue did not say" in said
+    assert "open orders and positions are unknown: the simulated venue failed (" in said
     assert status == 1
 
 

@@ -106,6 +106,16 @@ def test_a_book_that_is_none_leaves_positions_unknown_too(tmp_path, spoiled):
             "no open order; positions are unknown: the venue did not say",
             False,
         ),
+        (
+            VenueReport(kind=VenueKind.CONNECTED, cause="BrokerError: the session is closed"),
+            "open orders and positions are unknown: the venue failed (BrokerError: the session is closed)",
+            False,
+        ),
+        (
+            VenueReport(kind=VenueKind.SIMULATED, orders=0, cause="timed out"),
+            "no open order at the simulated venue; positions are unknown: the simulated venue failed (timed out)",
+            False,
+        ),
         (VenueReport(kind=VenueKind.CONNECTED, orders=0, positions=0), "no open order and no position", True),
         (VenueReport(kind=VenueKind.CONNECTED, orders=0, positions=3), "no open order and 3 positions", False),
     ],

@@ -33,9 +33,15 @@ def test_a_kill_whose_answer_goes_nowhere_is_in_force_and_ends_well(tmp_path, sh
     assert is_killed(tmp_path / "h")
 
 
+def begun(home):
+    """A home that is there: a command that reads makes none."""
+    Installation(settings(home=str(home))).store.size()
+
+
 @pytest.mark.parametrize("line", [("status",), ("history", "m", "--json"), ("accounts", "matrix"), ("--help",)])
 @pytest.mark.parametrize("shell", [">/dev/full", ">&-"])
 def test_no_command_fails_for_its_output(tmp_path, line, shell):
+    begun(tmp_path / "h")
     said = command(*line, home=tmp_path / "h", shell=shell)
     assert said.returncode == 0, said.stderr
     assert b"Traceback" not in said.stderr
@@ -48,6 +54,7 @@ def test_a_refusal_that_cannot_be_printed_is_a_refusal(tmp_path, shell):
 
 
 def test_a_full_disk_behind_the_answer_is_told_on_standard_error(tmp_path):
+    begun(tmp_path / "h")
     said = command("status", home=tmp_path / "h", shell=">/dev/full")
     assert b"could not be written to standard output (No space left on device)" in said.stderr
 

@@ -131,7 +131,8 @@ class TestPointInTime:
         evidence = PitEvidence(findings=leaks, dates_checked=24, features_checked=7, seed=0)
 
         assert point_in_time(evidence, dossier.validation.pit, "Ada").reason == (
-            "2 features use what was not yet known: close, volume_5d; earliest 2018-01-02 (truncation of close)."
+            "2 features use what was not yet known: close, volume_5d; earliest 2018-01-02 (truncation of close). "
+            "Which part of the record the replay speaks of was not recorded."
         )
 
 

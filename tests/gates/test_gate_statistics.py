@@ -307,3 +307,28 @@ def test_a_coin_passes_the_symmetry_gate_which_is_why_it_says_that_it_tests_no_s
     coin = good_predictions(np.random.default_rng(7), size=20_000, accuracy=0.5)
 
     assert symmetric_accuracy(replace(evidence, predictions=coin), dossier, policy).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    ("gate", "size", "what", "has", "needs"),
+    [
+        (value_at_risk_compliance, 600, "forecasts", 100, 250),
+        (value_at_risk_compliance, 400, "forecasts", 0, 250),
+        (walk_forward, 600, "windows", 9, 10),
+    ],
+)
+def test_a_record_that_is_too_short_says_what_it_has_and_needs(evidence, dossier, policy, gate, size, what, has, needs):
+    short = replace(evidence, backtest=backtest(evidence.backtest.returns[:size]))
+    finding = gate(short, dossier, policy)
+
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert (figures(finding)[what], figures(finding)[f"{what}_needed"]) == (has, needs)
+
+
+def test_too_few_predictions_of_a_side_say_how_many_there_are_and_are_needed(evidence, dossier, policy):
+    said = np.random.default_rng(0).permutation([1.0] * 25 + [-1.0] * 25)
+    finding = symmetric_accuracy(replace(evidence, predictions=predictions(said, said)), dossier, policy)
+
+    assert finding.outcome is Outcome.INCONCLUSIVE
+    assert figures(finding)["predictions_of_a_side"] == 25
+    assert figures(finding)["predictions_of_a_side_needed"] == 30

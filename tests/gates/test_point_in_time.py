@@ -1,10 +1,12 @@
 """The gate that no backtest of a feature from tomorrow can pass."""
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from signoff.domain.evidence import PitAudit, PitFinding
+from signoff.domain.assessment import PitStatus
+from signoff.domain.evidence import PitAudit, PitFinding, Replayed, ReplayGap
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
 
@@ -87,3 +89,64 @@ def test_a_replay_of_declared_features_alone_verifies_nothing(evidence, dossier,
 
     assert (finding.outcome, finding.blocks) == (Outcome.INCONCLUSIVE, True)
     assert "all of them are declared" in finding.reason
+
+
+def part(dates, of=1260, **changes):
+    gap = ReplayGap(first=date(2019, 1, 2), last=date(2021, 2, 26), dates=of - dates)
+    record = (date(2019, 1, 2), date(2023, 12, 29))
+    given = {"first": date(2021, 3, 1), "last": date(2023, 12, 29), "gaps": (gap,) if of > dates else (), **changes}
+    return Replayed(dates=dates, of=of, record=record, record_dates=of, **given)
+
+
+def test_a_clean_replay_of_a_part_of_the_record_is_inconclusive_and_names_the_rest(evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy, replayed=part(712))
+
+    assert (finding.outcome, finding.blocks) == (Outcome.INCONCLUSIVE, True)
+    assert "The replay speaks of 2021-03-01 to 2023-12-29: 712 of 1,260 decision dates (56.5%)" in finding.reason
+    assert "the backtest runs 2019-01-02 to 2023-12-29 (1,260 rows)" in finding.reason
+    assert "Not replayed: 2019-01-02 to 2021-02-26 (548 dates)" in finding.reason
+    assert "minimum_replayed_share" in finding.reason
+    figures = {f.name: f.value for f in finding.figures}
+    assert figures["gates.point_in_time.replayed_dates"] == 712
+    assert figures["gates.point_in_time.decision_dates"] == 1260
+
+
+def test_a_leak_in_the_replayed_part_stays_a_failure(evidence, dossier, policy):
+    finding = judged(evidence, dossier, policy, replayed=part(712), findings=(LEAK,))
+
+    assert finding.outcome is Outcome.FAIL
+    assert "712 of 1,260 decision dates" in finding.reason
+
+
+@pytest.mark.parametrize(
+    ("replayed", "outcome", "said"),
+    [
+        (part(1260), Outcome.PASS, "1,260 of 1,260 decision dates (100.0%)"),
+        (part(1197), Outcome.PASS, "1,197 of 1,260 decision dates (95.0%)"),
+        (part(94_999, 100_000), Outcome.INCONCLUSIVE, "at least 95.000% (gates.point_in_time.minimum_replayed_share)"),
+        (part(99_999, 100_000), Outcome.PASS, "(99.999%)"),
+        (part(1260, pairs=9120, of_pairs=12600), Outcome.INCONCLUSIVE, "9,120 of 12,600 dates and symbols (72.4%)"),
+        (part(0, first=None, last=None), Outcome.INCONCLUSIVE, "The replay speaks of 0 of 1,260 decision dates (0.0%)"),
+        (None, Outcome.PASS, "was not recorded"),
+    ],
+)
+def test_the_share_is_held_against_the_policy_and_never_reads_better_than_it_is(
+    replayed, outcome, said, evidence, dossier, policy
+):
+    finding = judged(evidence, dossier, policy, replayed=replayed)
+
+    assert finding.outcome is outcome
+    assert said in finding.reason
+
+
+def test_a_policy_may_ask_for_more_and_a_partial_replay_verifies_nothing(evidence, dossier, policy):
+    asked = replace(policy.gates.point_in_time, minimum_replayed_share=1.0)
+    stricter = replace(policy, gates=replace(policy.gates, point_in_time=asked))
+
+    assert judged(evidence, dossier, stricter, replayed=part(1259)).outcome is Outcome.INCONCLUSIVE
+    reviewed = replace(dossier.validation.pit, code_review_by="L. Okafor")
+    pit = replace(evidence.pit, replayed=part(712))
+    assert point_in_time(pit, reviewed, "D. Novak", minimum_share=0.95).status is PitStatus.CONDITIONAL
+    assert point_in_time(replace(pit, replayed=part(1260)), reviewed, "D. Novak", minimum_share=0.95).status is (
+        PitStatus.VERIFIED
+    )

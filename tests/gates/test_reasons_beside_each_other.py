@@ -44,7 +44,7 @@ def test_a_pass_of_pbo_beside_a_failed_deflated_ratio_names_it(dossier, policy, 
 
 
 def test_pbo_names_nothing_else_where_both_pass(evidence, dossier, policy):
-    found = by_key(assess(evidence, dossier, policy))
+    found = by_key(assess(replace(evidence, predictions=None), dossier, policy))  # these run on beyond the backtest
 
     assert (found["pbo"].outcome, found["deflated_sharpe"].outcome) == (Outcome.PASS, Outcome.PASS)
     assert "many failing trials lower PBO" not in found["pbo"].reason

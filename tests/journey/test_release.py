@@ -292,8 +292,9 @@ def test_nonsense_is_answered_with_what_to_do(desk, arguments, word):
 def test_an_empty_installation_says_how_to_begin(desk, capsys):
     from signoff.cli.main import main
 
-    assert main(["status", "--home", str(desk.home)]) == 0
-    assert "signoff init" in capsys.readouterr().out
+    assert main(["status", "--home", str(desk.home)]) == 2
+    assert "signoff init" in capsys.readouterr().err
+    assert not desk.home.exists()
 
 
 def test_what_people_wrote_is_printed_as_they_wrote_it_and_obeyed_by_no_terminal(desk, capsys):

@@ -21,6 +21,7 @@ from signoff.domain.assessment import (
     StressRow,
 )
 from signoff.domain.charts import ExceptionChart
+from signoff.domain.costs import Costs
 from signoff.domain.events import NoticeSent, Rehearsed, Signature, Step, Verdict
 from signoff.domain.evidence import (
     Evidence,
@@ -208,7 +209,7 @@ def source(name: str) -> Source:
 
 def evidence() -> Evidence:
     return Evidence(
-        backtest=Returns(source=source("backtest.csv"), dates=DAYS, returns=RETURNS),
+        backtest=Returns(source=source("backtest.csv"), dates=DAYS, returns=RETURNS, costs=Costs.DECLARED),
         suites={
             name: SuiteResult(passed=9, total=9, source=source(f"{name.value}.xml"), cases=CASES[name])
             for name in SuiteName

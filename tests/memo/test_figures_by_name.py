@@ -408,6 +408,7 @@ def test_words_that_give_paper_trading_a_sign_are_held_against_it(
         ("Better.", "the figures that could be read in it were held against the evidence, its words on gates"),
         ("Sharpe {metrics.sharpe.new}.", "its figures were filled in from the evidence, its words on gates"),
         ("Paper trading was profitable.", "paper trading were held against its Sharpe ratio"),
+        ("It is significantly better.", "its words on significance were held against their p-values"),
         ("Every gate passes.", "and what was held contradicts the evidence"),
     ],
 )
@@ -429,3 +430,23 @@ def test_a_sign_without_a_figure_is_declared() -> None:
     )
 
     assert "the result of paper trading were not held, since it has no figure" in found.tldr_mark
+
+
+@pytest.mark.parametrize(
+    "outcomes",
+    [{}, {"pbo": Outcome.FAIL}, {"deflated_sharpe": Outcome.FAIL}, {"dsr": Outcome.ERROR, "var": Outcome.INCONCLUSIVE}],
+)
+def test_page_one_counts_gates_in_one_way(outcomes: dict[str, Outcome]) -> None:
+    findings = tuple(replace(f, outcome=outcomes.get(f.key, Outcome.PASS)) for f in PASSING)
+    found = memo("{gates.passed} of {gates.total} gates pass.", findings)
+    count = found.tldr.removesuffix(" gates pass.")
+
+    assert found.computed[0].startswith(f"Computed: {count} gates pass")
+    assert next(figure.text for figure in found.key_figures if figure.label == "Gates") == count
+    assert not [notice for notice in found.notices if "gates pass" in notice]
+
+
+def test_the_memos_own_five_are_counted_only_where_they_are_named() -> None:
+    given = parts("{gates.passed} of the memo's five gates pass.", findings=PBO_FAILS)
+
+    assert any("5 of the memo's five gates" in said for said in summary_contradictions(*given, facts(given[3])))

@@ -19,6 +19,7 @@ from sentences import PAGE_ONE, Said, changed, said
 
 from signoff.domain.artifacts import MOST_KEPT, Artifact, Pin, PreviousCheck
 from signoff.domain.assessment import BenchmarkSummary, PitStatus, PitSummary
+from signoff.domain.costs import Costs
 from signoff.domain.dossier import DeploymentType, Dossier, Fallback, PitAudits, Reference, Requirement, Trigger
 from signoff.domain.events import (
     Barred,
@@ -369,6 +370,8 @@ WORLDS: dict[str, Changes] = {
     "all regimes": assessed(
         "regimes", tuple(replace(r, p_value=replace(r.p_value, value=0.001)) for r in RICH["assessment"].regimes)
     ),
+    "before costs": evidence("backtest.costs", Costs.BEFORE),
+    "costs not stated": evidence("backtest.costs", Costs.NOT_STATED),
     "written summary": dossier("header.summary", "Net Sharpe 9.99."),
     "nobody did it": standing("done", ()),
     "notices of an older Signoff": standing("notices", receipts(RICH["dossier"], Delivery.UNRECORDED)),
@@ -450,12 +453,16 @@ ROWS: tuple[Row, ...] = (
         *(
             (n, "declared by K. Example|Declared by K. Example")
             for n in (
+                "1.1",
+                "1.2",
                 "1.3",
                 "2.3",
                 "2.4",
                 "3.2",
                 "3.1",
                 "4.2",
+                "4.3",
+                "5.1",
                 "5.2",
                 "6.1",
                 "6.2",
@@ -463,6 +470,10 @@ ROWS: tuple[Row, ...] = (
                 "7.2",
                 "7.3",
                 "8.3",
+                "9.1",
+                "10.2",
+                "11.1",
+                "11.2",
                 "11.3",
                 "12",
             )
@@ -545,7 +556,7 @@ ROWS: tuple[Row, ...] = (
     row(
         "another Sharpe ratio",
         assessed("metrics.0.new.value", 0.11),
-        (PAGE_ONE, "^TL;DR: Net Sharpe|^Sharpe"),
+        (PAGE_ONE, "^TL;DR: Sharpe|^Sharpe"),
         ("1.1", "^Performance"),
         ("2.1", r"^Sharpe \|"),
         ("4.1", "^False-alarm"),
@@ -556,6 +567,35 @@ ROWS: tuple[Row, ...] = (
         (PAGE_ONE, "cannot tell from zero"),
         ("1.1", "^Performance"),
         ("2.1", "^p for no difference"),
+    ),
+    row(
+        "returns before costs",
+        evidence("backtest.costs", Costs.BEFORE),
+        (PAGE_ONE, "^TL;DR: Sharpe|^Picture: Growth"),
+        ("1.1", "^Performance"),
+        ("2.1", "^Costs of the backtest: net|^Picture: Growth"),
+    ),
+    row(
+        "nobody said whether returns are net",
+        evidence("backtest.costs", Costs.NOT_STATED),
+        (PAGE_ONE, "^TL;DR: Sharpe|^Picture: Growth"),
+        ("2.1", "^Costs of the backtest: net"),
+    ),
+    row(
+        "fees were imported after all",
+        evidence("backtest.costs", Costs.IMPORTED),
+        (PAGE_ONE, "^TL;DR: Sharpe|^FAIL: .*2.1 Backtest returns are before costs|lines? red or missing"),
+        ("1.1", "^Performance"),
+        ("2.1", "^Backtest returns are before costs"),
+        world="before costs",
+    ),
+    row(
+        "costs were stated after all",
+        RICH,
+        (PAGE_ONE, "^TL;DR: Sharpe|^NOT PROVIDED: .*2.1 Costs|lines? red or missing"),
+        ("1.1", "^Performance"),
+        ("2.1", "^Costs of the backtest: costs not stated"),
+        world="costs not stated",
     ),
     row(
         "another share of capital",

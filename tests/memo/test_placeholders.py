@@ -116,7 +116,7 @@ def test_a_drafted_summary_is_nobodys_declaration() -> None:
     found = memo(None)
 
     assert found.tldr_mark == ""
-    assert "declared" not in found.tldr
+    assert "declared by" not in found.tldr
     assert "**TL;DR**: Replaces" in markdown(found)[0].decode()
 
 

@@ -242,7 +242,7 @@ def test_a_role_that_the_policy_does_not_ask_for_reads_not_required() -> None:
 
 def test_the_five_figures_of_page_one() -> None:
     assert [(f.label, f.text) for f in sample.memo().key_figures] == [
-        ("Gates", "4 of 5"),
+        ("Gates", "4 of 6"),
         ("Point in time", "verified"),
         ("Approvals", "6 of 6"),
         ("Rehearsal", "RTO 41 s"),

@@ -52,7 +52,7 @@ WORDS = known_words(sample.dossier())
 def test_the_draft_says_what_changed_how_the_sharpe_ratio_moved_how_gates_fell_and_what_is_asked() -> None:
     assert draft(sample.release()) == (
         "Replaces random forest by gradient boosting (50 → 75 features). "
-        "Net Sharpe 0.66 against 0.61, a difference the data cannot tell from zero (p 0.71). "
+        "Sharpe 0.66 against 0.61, net of costs (declared): a difference the data cannot tell from zero (p 0.71). "
         "Four of the memo's five gates pass; VaR Compliance does not. "
         "Beside them the Deflated Sharpe Ratio, advisory by policy, does not pass. "
         "Asks for 10% of capital in the limited phase, then for all of it."

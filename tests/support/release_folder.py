@@ -65,7 +65,9 @@ def make(folder: Path, *, sessions: int = DAYS, trials: int = 8) -> Path:
     text = text.replace(
         "{prices: inputs/prices.parquet, index: inputs/index.parquet}", "{prices: inputs/prices.parquet}"
     )
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("    audits: "))
+    text = "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith(("    audits: ", "evidence: "))
+    )
     (folder / "dossier.yaml").write_text(text)
     for name in ("policy.yaml", "model_card.md"):
         shutil.copy(EXAMPLE / name, folder / name)

@@ -11,11 +11,13 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "momentum"
 def small(folder, tables, *, evidence=None, deployed=None, policy=None):
     """Write the folder: `tables` are frames (Parquet) or texts by file name, `evidence` are keys of the dossier.
 
-    The example has no section `evidence`, and is deployed on 2019-01-02.
+    The example's own section `evidence` is left out; it is deployed on 2019-01-02.
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = (EXAMPLE / "dossier" / "dossier.yaml").read_text()
-    text = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("    audits: "))
+    text = "".join(
+        line for line in text.splitlines(keepends=True) if not line.startswith(("    audits: ", "evidence: "))
+    )
     if evidence:
         text += "\nevidence:\n" + "".join(f"  {key}: {value}\n" for key, value in evidence.items())
     if deployed:

@@ -17,6 +17,7 @@ from typing import Final, NoReturn
 
 import polars as pl
 
+from signoff.adapters.decision_dates import decisions, range_of
 from signoff.adapters.evidence.frames import MAX_BYTES, frame_of, suffix_of, unpacked, usual_csv
 from signoff.adapters.feature_code import MOST_CODE, feature_code, installed_code
 from signoff.adapters.folder_files import read_inside
@@ -26,10 +27,11 @@ from signoff.adapters.sandbox.environment import captured
 from signoff.domain.dossier import PitDeclaration
 from signoff.domain.environment import Environment
 from signoff.domain.errors import BadInputError, SignoffError, UnavailableError
-from signoff.domain.evidence import PitAudit, PitEvidence, PitFinding, Predictions
+from signoff.domain.evidence import Evidence, PitAudit, PitEvidence, PitFinding, Predictions
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
 from signoff.ledger.canonical import digest
 from signoff.pit import Finding, PitReport, check, purge, replay_versions, restatements, skew, survivorship
+from signoff.pit.coverage import Decisions
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute
 from signoff.pit.report import named_after
@@ -53,26 +55,34 @@ class FeatureReplays:
     sandbox: Sandbox
 
     def __call__(
-        self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None, *, seed: int | None = None
+        self,
+        folder: Path,
+        declaration: PitDeclaration,
+        predictions: Predictions | None,
+        *,
+        seed: int | None = None,
+        record: Evidence | None = None,
     ) -> PitEvidence:
         """Recompute the features of sampled dates without the future. What goes wrong is a result: it blocks.
 
-        The dates are drawn anew unless a seed says which. Raises UnavailableError where the code was not run, since it
+        The dates are drawn anew unless a seed says which, and from those of the `record`, which says when decisions
+        were made. Raises UnavailableError where the code was not run, since it
         would not have been isolated.
         """
         seed = drawn() if seed is None else seed
         protection: Protection | None = None
         ran = _Ran()
+        decided = None if record is None else decisions(record)
         try:
             inputs = {name: _input(folder, name, path) for name, path in declaration.inputs.items()}
             with self.function(folder, declaration) as (compute, protection):
                 ran = self._told(folder, declaration, compute)
-                report = self._checked(folder, declaration, compute, inputs, seed)
+                report = self._checked(folder, declaration, compute, inputs, seed, decided)
                 audits = tuple(_audits(folder, declaration, compute, inputs, predictions))
                 compute.refuse_broken()
                 code = {**ran.code, **(_imported_from(folder) if compute.child is None else {})}
             if declaration.strategy is not None:
-                replayed, of_strategy = self._strategy(folder, declaration, inputs, seed)
+                replayed, of_strategy = self._strategy(folder, declaration, inputs, seed, decided)
                 audits, code = (*audits, (STRATEGY, replayed)), {**code, **of_strategy}
         except UnavailableError:
             raise
@@ -99,6 +109,7 @@ class FeatureReplays:
             environment=ran.environment,
             declared=report.declared,
             declared_decisions=tuple(name for _, found in audits for name in found.declared),
+            replayed=None if record is None or report.covered is None else range_of(report.covered, record),
         )
 
     def _checked(
@@ -108,6 +119,7 @@ class FeatureReplays:
         compute: "_Function",
         inputs: dict[str, pl.DataFrame],
         seed: int,
+        decided: Decisions | None,
     ) -> PitReport:
         """Compare with a second child, which was never shown the rows that are taken away."""
         with self.function(folder, declaration) as (again, _):
@@ -118,19 +130,25 @@ class FeatureReplays:
                 seed=seed,
                 replay=again,
                 from_times=declaration.from_times,
+                decisions=decided,
             )
             again.refuse_broken()
         return report
 
     def _strategy(
-        self, folder: Path, declaration: PitDeclaration, inputs: dict[str, pl.DataFrame], seed: int
+        self,
+        folder: Path,
+        declaration: PitDeclaration,
+        inputs: dict[str, pl.DataFrame],
+        seed: int,
+        decided: Decisions | None,
     ) -> tuple[PitReport, Mapping[str, bytes]]:
         """Replay what the strategy decides as features are, in children of its own, and say what code that was."""
         assert declaration.strategy is not None
         own = replace(declaration, compute=declaration.strategy)
         with self.function(folder, own) as (compute, _):
             ran = self._told(folder, own, compute)
-            report = self._checked(folder, own, compute, inputs, seed)
+            report = self._checked(folder, own, compute, inputs, seed, decided)
             compute.refuse_broken()
             code = {**ran.code, **(_imported_from(folder) if compute.child is None else {})}
         return named_after(STRATEGY_OF, report), code

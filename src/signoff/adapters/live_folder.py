@@ -1,6 +1,6 @@
 """A live feed from a folder of Parquet files, as a trading process or a replay journals them.
 
-- `returns.parquet`: `date`, `version`, `return` [, `benchmark`]: daily, net of costs, of every version
+- `returns.parquet`: `date`, `version`, `return` [, `benchmark`]: daily, of every version
 - `predictions.parquet`: `timestamp`, `version`, `symbol`, `prediction`, `latency_ms`, `error`
 - `features.parquet`: `timestamp` [, `symbol`] and one column a feature
 - `exposure.parquet`: `date`, `version`, `gross_exposure_pct`

@@ -62,7 +62,13 @@ class FeatureReplay(Protocol):
     """Recomputes features with the future removed; running the users' own code is the adapter's business."""
 
     def __call__(
-        self, folder: Path, declaration: PitDeclaration, predictions: Predictions | None, *, seed: int | None = None
+        self,
+        folder: Path,
+        declaration: PitDeclaration,
+        predictions: Predictions | None,
+        *,
+        seed: int | None = None,
+        record: Evidence | None = None,
     ) -> PitEvidence: ...
 
 
@@ -191,7 +197,8 @@ class Assessor:
         evidence = self._registered(inputs, validated or Validated())
         progress("replaying features with the future removed", 2, 4)
         declared = inputs.dossier.validation.pit
-        evidence = replace(evidence, pit=self.replay_features(folder, declared, evidence.predictions, seed=seed))
+        replayed = self.replay_features(folder, declared, evidence.predictions, seed=seed, record=evidence)
+        evidence = replace(evidence, pit=replayed)
         _refuse_other_code(inputs, evidence.pit)
         assessment = assess(evidence, inputs.dossier, inputs.policy, progress, gates=self.gates)
         progress("assessed", 4, 4)
@@ -206,7 +213,9 @@ class Assessor:
     def drawn_again(self, folder: Path, release: Release) -> PitEvidence:
         """The replay of an assessed release on other dates."""
         evidence = release.inputs.evidence
-        return self.replay_features(folder, release.inputs.dossier.validation.pit, evidence.predictions)
+        return self.replay_features(
+            folder, release.inputs.dossier.validation.pit, evidence.predictions, record=evidence
+        )
 
     def inputs(self, folder: Path) -> Inputs:
         """What a folder declares and measures, held to the policy in force."""

@@ -28,7 +28,7 @@ from signoff.app.trouble import CHANNEL
 from signoff.domain import decisions
 from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.desks import desks
-from signoff.domain.errors import SignoffError, TamperedError, is_fault
+from signoff.domain.errors import SignoffError, TamperedError, described, is_fault
 from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Verdict
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
@@ -325,8 +325,8 @@ class KillSwitch:
             self.orders.cancel(scope, EVERY_REVISION)
             orders = len(self.orders.open_orders(scope))
             positions = len(self.orders.positions(scope))
-        except (SignoffError, OSError):
-            return VenueReport(kind=kind, orders=orders)
+        except (SignoffError, OSError) as error:
+            return VenueReport(kind=kind, orders=orders, cause=described(error).rstrip("."))
         return VenueReport(kind=kind, orders=orders, positions=positions)
 
     def settle(self, kill: Kill) -> bool:

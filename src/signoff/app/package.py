@@ -197,7 +197,7 @@ def rendered(memo: Memo) -> dict[str, bytes]:
 def attachments(release: Release, memo: Memo) -> dict[str, bytes]:
     """The four attachments, the validation results as a page too; no paper log is a table without rows."""
     return {
-        "attachments/backtest_report.pdf": backtest_report(release.assessment, memo),
+        "attachments/backtest_report.pdf": backtest_report(release.assessment, release.inputs.evidence, memo),
         "attachments/validation_results.pdf": validation_pdf(release.assessment, release.inputs.evidence, memo),
         "attachments/validation_results.html": validation_html(release.assessment, release.inputs.evidence, memo),
         "attachments/paper_trading_logs.csv": paper_trading_logs(

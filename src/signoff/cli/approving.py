@@ -352,12 +352,14 @@ def _memo(session: Session, document: Document) -> tuple[str, ...]:
 def _answer(session: Session, document: Document, *further: str) -> None:
     identity, missing = document["deployment"], ", ".join(rows(document, "missing_roles"))
     unrehearsed, blocking = rows(document, "unrehearsed"), ", ".join(rows(document, "blocking"))
+    also = f"; no rehearsal stands either ({'; '.join(unrehearsed)}): signoff rehearse {document['model']}"
+    also = also if unrehearsed else ""
     hints = {
         State.VALIDATED.value: f"no rehearsal stands ({'; '.join(unrehearsed)}): signoff rehearse {document['model']}, "
         "then submit again"
         if document["is_free"]
         else f"blocked by {blocking}; waits for {document['waits_for']}: signoff override {identity} --role … "
-        "--reason …",
+        f"--reason …{also}",
         State.AWAITING_APPROVAL.value: f"waits for: {missing}: signoff approve {identity} --role …",
         State.APPROVED.value: f"next: signoff rollout start {identity}",
         State.REJECTED.value: f"rejected by {document['rejected_by'] or 'nobody'}, and these bytes stay rejected. Mend "

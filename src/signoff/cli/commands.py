@@ -5,6 +5,7 @@ and a kill do not wait for what other commands need.
 """
 
 import gc
+import json
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from signoff.cli.session import Session
 
 STOPPED: Final = 130
-
-
+MISUSED: Final = 2
 # Commands by their earlier names, for one release.
 RENAMED: Final = {"meet": "clear-condition", "adopt": "grandfather"}
 
@@ -118,8 +118,11 @@ def invoke(arguments: list[str], signals: Signals) -> int:
         built()(args=_present(line.rest, errors), obj=invocation, prog_name="signoff")
     except SystemExit as finished:
         code = finished.code if isinstance(finished.code, int) else 0
+        if code == MISUSED:
+            _answer_error(invocation, "usage", "The command could not be read; standard error says why.")
     except SignoffError as error:
         errors.print(str(error), soft_wrap=True)
+        _answer_error(invocation, error.code, str(error), getattr(error, "guard", None))
         code = error.exit_code
     except Interrupted as stopped:
         code = stopped.exit_code
@@ -155,6 +158,14 @@ def _present(line: list[str], errors: Screen) -> list[str]:
         return line
     errors.print(f"`signoff {line[0]}` is `signoff {name}` now; the earlier name goes with the next release.")
     return [name, *line[1:]]
+
+
+def _answer_error(invocation: Invocation, code: str, message: str, guard: str | None = None) -> None:
+    """An error as a program reads it, where the line asks for JSON and has no answer yet."""
+    session = invocation.session
+    if invocation.line.is_json and (session is None or not session.has_answered):
+        content = {"code": code, "message": message, **({} if guard is None else {"guard": guard})}
+        print(json.dumps({"error": content}, indent=1))  # noqa: T201 - standard output is the product here
 
 
 def _tell_what_stands(session: "Session | None", errors: Screen) -> None:

@@ -49,6 +49,10 @@ def import_result(
     ] = False,
     capital: Annotated[float | None, typer.Option(help="trades: the account's money before the first trade.")] = None,
     calendar: Annotated[str | None, typer.Option(help="trades without --prices: whose sessions, e.g. XNYS.")] = None,
+    ignore: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="A column to leave unread.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Write over a table of that name that is there already.")
+    ] = False,
 ) -> None:
     """Convert the result of another tool into a table of evidence, with a note of where it came from.
 
@@ -73,9 +77,11 @@ def import_result(
         hints=hints_of(decimal=decimal, dates=dates, sheet=sheet, drop_head=drop_head),
         capital=capital,
         calendar=calendar,
+        ignored=tuple(ignore or ()),
     )
     converted = convert(request)
     _refuse_second(out, table)
+    replaced = _replaced(out / f"{table}.parquet", converted.files[f"{table}.parquet"], may_replace=replace)
     for name, content in converted.files.items():
         write_file(out / name, content)
     days = converted.frame["date"]
@@ -88,11 +94,28 @@ def import_result(
             "first": first,
             "last": last,
             "notes": list(converted.notes),
+            "replaced": replaced,
         },
         *(f"wrote {out / name}" for name in converted.files),
         f"{converted.frame.height} days from {first} to {last}: {', '.join(converted.frame.columns)}",
         *converted.notes,
+        *((replaced,) if replaced else ()),
     )
+
+
+def _replaced(path: Path, content: bytes, *, may_replace: bool) -> str | None:
+    """What the import writes over, refused unless somebody said so; the same bytes again replace nothing."""
+    from signoff.adapters.evidence.tables import read_bytes  # noqa: PLC0415 - it reads tables
+    from signoff.ledger.canonical import digest  # noqa: PLC0415 - it reads tables
+
+    if not path.exists() or (before := read_bytes(path)) == content:
+        return None
+    if not may_replace:
+        raise BadInputError(
+            f"{path}: expected no table of that name or the same one, found another (sha256 {digest(before)}). Say "
+            "--replace to write over it, or name another folder. Nothing was written."
+        )
+    return f"replaced {path} (sha256 {digest(before)})"
 
 
 def _refuse_second(out: Path, table: str) -> None:

@@ -1,10 +1,16 @@
 """One line of the command line: the options that may stand anywhere on it, and what is left for its command."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 # What takes risk away: nothing holds it up.
 EXITS: Final = (("kill",), ("rollout", "pause"), ("rollout", "rollback"), ("rollout", "attest-flat"))
+# What only reads: it looks at a home that is there, and makes none.
+READING: Final = (
+    *(("status",), ("history",), ("verify",), ("export",), ("keys",), ("db", "status")),
+    *(("token", "list"), ("accounts", "list"), ("accounts", "proposals"), ("people", "list"), ("credential", "list")),
+)
 VALUED: Final = {
     "--home": "home",
     "--database": "database",
@@ -33,12 +39,20 @@ class Line:
     @property
     def is_exit(self) -> bool:
         """Whether the command takes risk away."""
-        return any(self.words[: len(known)] == known for known in EXITS)
+        return self._begins_with(EXITS)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the command only reads."""
+        return self._begins_with(READING)
 
     @property
     def is_lasting(self) -> bool:
         """Whether the command goes on until a signal ends it in a way of its own."""
         return self.words[:1] == ("serve",) or (self.words[:1] == ("worker",) and "--watch" in self.rest)
+
+    def _begins_with(self, commands: Iterable[tuple[str, ...]]) -> bool:
+        return any(self.words[: len(command)] == command for command in commands)
 
 
 def parsed(arguments: list[str]) -> Line:

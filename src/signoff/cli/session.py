@@ -22,8 +22,9 @@ from signoff.app.undertaken import Undertaking
 from signoff.cli.interruption import Signals
 from signoff.cli.line import Line
 from signoff.cli.screen import Screen
-from signoff.config.settings import settings
+from signoff.config.settings import Settings, settings
 from signoff.domain.access import Verb, may_locally, permitted
+from signoff.domain.database_urls import sqlite_url
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError
 from signoff.domain.events import Proof
 from signoff.domain.gates.assess import Progress as Report
@@ -35,6 +36,7 @@ from signoff.verbs.documents import Document
 from signoff.verbs.local import Local, SignAs
 from signoff.verbs.remote import Remote
 
+OF_A_HOME = ("signoff.db", "signoff.db-wal", "ledger.key", "blobs", "releases", "live", "kills", "keys")
 # What a command that is stopped looks through; a server keeps no more of what it ever did.
 MOST_UNDERTAKEN = 100
 
@@ -47,6 +49,8 @@ class Session:
     is_json: bool = False
     is_trusted: bool = False
     is_exit: bool = False
+    is_reading: bool = False
+    has_answered: bool = False
     signals: Signals = field(default_factory=Signals)
     undertakings: deque[Undertaking] = field(default_factory=lambda: deque(maxlen=MOST_UNDERTAKEN))
     _house: Installation | None = None
@@ -55,13 +59,22 @@ class Session:
     @classmethod
     def of(cls, line: Line, signals: Signals) -> "Session":
         """The session of one line."""
-        return cls(line.options, line.is_json, line.is_trusted, line.is_exit, signals)
+        return cls(
+            options=line.options,
+            is_json=line.is_json,
+            is_trusted=line.is_trusted,
+            is_exit=line.is_exit,
+            is_reading=line.is_reading,
+            signals=signals,
+        )
 
     @property
     def house(self) -> Installation:
         """The installation, built on first use."""
         if self._house is None:
             known = settings(**self.options, is_trusted=self.is_trusted, is_exit=self.is_exit)
+            if self.is_reading:
+                refuse_no_home(known)
             self._house = Installation(known, undertakings=self.undertakings, proof=Proof.UNAUTHENTICATED)
             self._look_at(self._house)
         return self._house
@@ -161,6 +174,7 @@ class Session:
 
     def answer(self, document: Mapping[str, object], *lines: object) -> None:
         """The result: one JSON document, or lines for people."""
+        self.has_answered = True
         if self.is_json:
             print(json.dumps(document, indent=1, default=str))  # noqa: T201 - standard output is the product here
             return
@@ -186,6 +200,25 @@ class Session:
 def a_name(given: str | None) -> str | None:
     """A name on the line; refused here already when it cannot be one."""
     return given if given is None else named(given)
+
+
+OF_A_HOME = ("signoff.db", "signoff.db-wal", "ledger.key", "blobs", "releases", "live", "kills", "keys")
+
+
+def refuse_no_home(known: Settings) -> None:
+    """Refuse to read a home that is not there: a slip in its name else makes an empty one that reads like the record.
+
+    A home whose database is elsewhere may be empty.
+    """
+    home = known.home
+    if known.server is not None or known.database != sqlite_url(str(home / "signoff.db")):
+        return
+    if not any((home / name).exists() for name in OF_A_HOME):
+        raise NotFoundError(
+            f"Expected a home at {home}, found none, and nothing was made. It is "
+            "made by the first command that records something, such as `signoff people add`, `signoff submit` or "
+            "`signoff rehearse`. Name another with --home DIR, or begin with: signoff init MODEL VERSION"
+        )
 
 
 def rows(document: Document, key: str) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 import typer
 from rich.table import Table
@@ -10,9 +10,14 @@ from rich.table import Table
 from signoff import __version__
 from signoff.cli.session import Session, a_name, rows
 from signoff.domain.deployment import LIVE, State
+from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Proof
+from signoff.domain.recognition import Recognition, recognition
+from signoff.verbs.catalogue import Verbs
 from signoff.verbs.documents import Document
+from signoff.verbs.local import Local
 
+MOST_PAGES: Final = 50
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")]
 
 
@@ -57,6 +62,8 @@ def status(
     killed_there = cast("Mapping[str, str]", document.get("killed") or {})  # an older server does not say
     killed = tuple(f"KILLED: {name}, by {why}" for name, why in killed_there.items())
     if not found:
+        if model is not None and state is None and after is None and model not in killed_there:
+            _refuse_unknown(session, model)
         session.answer(document, *killed, "No release yet. Begin with: signoff init MODEL VERSION")
         return
     table = Table(box=None, pad_edge=False)
@@ -125,3 +132,26 @@ def _unobserved(document: Document) -> tuple[str, ...]:
 
 def _moment(text: str) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S}Z"
+
+
+def _refuse_unknown(session: Session, model: str) -> None:
+    """Refuse a model that nothing here is known by, where other models are; a rehearsed one has no release yet."""
+    verbs = session.verbs
+    known = session.house.record.recognised(model) if isinstance(verbs, Local) else _recognised(verbs, model)
+    if known.is_known is False and known.models:
+        near = f" Nearest names: {', '.join(known.nearest)}." if known.nearest else ""
+        raise NotFoundError(
+            f"Expected a model on record, found none by the name {model!r}.{near} `signoff status` lists them all."
+        )
+
+
+def _recognised(verbs: Verbs, model: str) -> Recognition:
+    """What a server's releases say of a name."""
+    models: dict[str, str] = {}
+    after: str | None = None
+    for _ in range(MOST_PAGES):
+        page = verbs.deployments(after=after)
+        models |= {str(one["deployment"]): str(one["model"]) for one in rows(page, "deployments")}
+        if (after := page["next"]) is None:
+            break
+    return recognition(model, models)

@@ -13,6 +13,7 @@ from signoff.app.record import deployment_stream
 from signoff.app.rollback import EDITION
 from signoff.demo.example import Example
 from signoff.demo.story import LAST_SESSION, timeline
+from signoff.domain.costs import Costs
 from signoff.domain.deployment import Deployment
 from signoff.domain.evidence import Floats
 from signoff.domain.quantity import Unit, number
@@ -103,7 +104,7 @@ def _picture(house: Installation, example: Example, state: Deployment) -> tuple[
         rollback_label=f"rollback: {state.rollback.trigger}" if state.rollback else "",
     )
     caption = (
-        f"Growth of 1 on full capital for both versions, net of costs, {new['date'][0]} to {new['date'][-1]}, "
+        f"Growth of 1 on full capital for both versions, {Costs.DECLARED}, {new['date'][0]} to {new['date'][-1]}, "
         f"n = {new.height:,} sessions. Shaded: phases of v{state.version}. Triangles: losses beyond the 95% "
         "value at risk while it was live. Red line: the rollback."
     )

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 from annotated_types import Ge, Gt, Interval, Le, MaxLen, MinLen
 
+from signoff.domain.costs import CostBasis
 from signoff.domain.frequency import Frequency
 from signoff.domain.limits import PositionLimits, Restrictions
 from signoff.domain.names import name_objection
@@ -505,7 +506,9 @@ class EvidenceDeclaration(Strict):
     fractions, and tables that read as percentages are refused. What is left out of time is read from the dates, and
     what disagrees with them is refused. `risk_free_pct` is an annual rate; `benchmark_lag` says how many rows before
     the backtest's its benchmark is (a book in Tokyo moves with New York's session of the day before), and
-    `benchmark_calendar` names the exchange of a benchmark that trades on other days.
+    `benchmark_calendar` names the exchange of a benchmark that trades on other days. `costs` says whether every table
+    of returns is net of costs. `outside_the_backtest` says why the backtest leaves out sessions that other
+    measurements of the model have.
     """
 
     produced_by: tuple[Text, ...] = ()
@@ -521,6 +524,8 @@ class EvidenceDeclaration(Strict):
     benchmark_calendar: Text | None = None
     high_sharpe: HighSharpe | None = None
     never_traded: NeverTraded | None = None
+    costs: CostBasis | None = None
+    outside_the_backtest: Text | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from signoff.domain.artifacts import Pin
 from signoff.domain.bars import Bars
 from signoff.domain.benchmark import Benchmark
+from signoff.domain.costs import Costs, costs_in_words
 from signoff.domain.environment import Environment, Lock
 from signoff.domain.isolation import Protection
 from signoff.domain.sampling import Coverage, Sampling, inferred
@@ -85,7 +86,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Returns:
-    """Simple returns, net of costs; all arrays of length T.
+    """Simple returns; all arrays of length T. `costs` says whether they are net of them.
 
     `left_out` says which rows of the file are not among them, and by which rule. `sampling` is what dates and dossier
     say of time, `bars` are the rows of the file where they carry a time of the day.
@@ -100,6 +101,7 @@ class Returns:
     left_out: tuple[str, ...] = ()
     sampling: Sampling | None = None
     bars: Bars | None = None
+    costs: Costs = Costs.NOT_STATED
 
     @property
     def time(self) -> Sampling:
@@ -243,13 +245,55 @@ class PitAudit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayGap:
+    """A run of decision dates that no replay could be drawn from."""
+
+    first: date
+    last: date
+    dates: int
+
+    @property
+    def words(self) -> str:
+        span = str(self.first) if self.first == self.last else f"{self.first} to {self.last}"
+        return f"{span} ({self.dates:,} {'date' if self.dates == 1 else 'dates'})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """Which part of the record the point-in-time replay was drawn from.
+
+    `dates` of the `of` decision dates have features and inputs, from `first` to `last`; `gaps` are the others. `pairs`
+    of `of_pairs` counts dates and symbols, 0 of 0 where the features name no symbol of the record. `symbols` says of
+    each symbol that lacks decisions how many it has. `record` and `record_dates` are the backtest's own.
+    """
+
+    dates: int
+    of: int
+    first: date | None
+    last: date | None
+    record: tuple[date, date]
+    record_dates: int
+    gaps: tuple[ReplayGap, ...] = ()
+    pairs: int = 0
+    of_pairs: int = 0
+    symbols: tuple[str, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """The part of the decisions that was replayed: of dates, or of dates and symbols where that is less."""
+        of_dates = self.dates / self.of if self.of else 0.0
+        return min(of_dates, self.pairs / self.of_pairs) if self.of_pairs else of_dates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PitEvidence:
     """The point-in-time replay: what was recomputed and what moved. `error` when it could not run.
 
     `findings` are those of the replay and of every audit; the counts are the replay's. `protection` says what the
     feature code could not reach while it ran, None where it did not run. `code` is what ran, by path;
     `environment` what it could import. `declared` are those of the features that are said to come from times alone, and
-    `declared_decisions` those of the strategy.
+    `declared_decisions` those of the strategy. `replayed` says which part of the record was replayed; an older Signoff
+    kept no range.
     """
 
     findings: tuple[PitFinding, ...]
@@ -263,6 +307,7 @@ class PitEvidence:
     environment: Environment | None = None
     declared: tuple[str, ...] = ()
     declared_decisions: tuple[str, ...] = ()
+    replayed: Replayed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,6 +408,12 @@ class Evidence:
     largest_return: float | None = None
     coverage: tuple[Coverage, ...] = ()
     lock: Lock | None = None
+
+    @property
+    def costs(self) -> str:
+        """Whether the backtest, and the previous version's beside it, are net of costs, in words."""
+        previous = self.backtest_previous
+        return costs_in_words(self.backtest.costs, None if previous is None else previous.costs)
 
     @property
     def last_days(self) -> Mapping[str, date]:

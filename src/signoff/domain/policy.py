@@ -123,9 +123,13 @@ class VarGate(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointInTimeGate(Strict):
-    """No feature uses what was not yet known; there is no threshold to loosen."""
+    """No feature uses what was not yet known; there is no threshold to loosen.
+
+    `minimum_replayed_share` of the decision dates must have features and inputs that a replay can be drawn from.
+    """
 
     minimum_dates: Annotated[int, Ge(1), HIGHER] = 10
+    minimum_replayed_share: Annotated[Share, HIGHER] = 0.95
     blocking: bool = True
 
 

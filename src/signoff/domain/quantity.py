@@ -5,7 +5,7 @@ that people wrote can be checked against the evidence.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -57,6 +57,7 @@ _DIGITS: Final = {
 }
 
 
+MOST_MORE_DIGITS: Final = 6
 PLUS_MINUS: Final = "± is half of the 95% interval"
 NORMAL_95: Final = 1.959963984540054
 
@@ -132,6 +133,31 @@ def number(value: float, unit: Unit, digits: int | None = None) -> str:
     body = f"{abs(scaled):,.{places}f}"
     is_negative = scaled < 0 and float(body.replace(",", "")) != 0
     return _MINUS + body if is_negative else body
+
+
+def digits_apart(value: float, limit: float, unit: Unit, digits: int | None = None) -> int | None:
+    """The digits to print a figure and its limit with: more than `digits` only where both would read as one number.
+
+    51.987% beside a target of 52% reads as 51.99% and 52.00%. Figures that are equal, or closer than six more digits
+    show, keep their usual digits.
+    """
+    if value == limit or not (math.isfinite(value) and math.isfinite(limit)):
+        return digits
+    usual = max(_places(value * (100 if unit is Unit.PERCENT else 1), unit) if digits is None else digits, 0)
+    for places in range(usual, usual + MOST_MORE_DIGITS + 1):
+        if number(value, unit, places) != number(limit, unit, places):
+            return digits if places == usual else places
+    return digits
+
+
+def beside(figure: Quantity, limit: Quantity) -> tuple[Quantity, Quantity]:
+    """A figure and its limit with as many digits as tell the two apart."""
+    if figure.value is None or limit.value is None:
+        return figure, limit
+    digits = digits_apart(figure.value, limit.value, figure.unit, figure.digits)
+    if digits == figure.digits:
+        return figure, limit
+    return replace(figure, digits=digits), replace(limit, digits=digits)
 
 
 def _places(scaled: float, unit: Unit) -> int:

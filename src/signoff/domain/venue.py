@@ -53,11 +53,12 @@ class PositionsAfter(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueReport:
-    """What a venue said of a model: open orders and positions, each None where it did not say."""
+    """What a venue said of a model: open orders and positions, each None where it did not say, and why it did not."""
 
     kind: VenueKind
     orders: int | None = None
     positions: int | None = None
+    cause: str = ""
 
     @property
     def is_flat(self) -> bool:
@@ -69,7 +70,7 @@ class VenueReport:
         """The report as every face prints it."""
         if self.kind is VenueKind.NONE:
             return NO_VENUE
-        silent = f"{self.kind.words} did not say"
+        silent = f"{self.kind.words} failed ({self.cause})" if self.cause else f"{self.kind.words} did not say"
         if self.orders is None and self.positions is None:
             return f"open orders and positions are unknown: {silent}"
         if self.orders is None:

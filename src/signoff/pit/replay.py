@@ -15,13 +15,17 @@ from math import inf
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from signoff.pit.coverage import Coverage, Decisions, coverage
 from signoff.pit.errors import ReplayError
 from signoff.pit.features import Compute, at, computed, computed_at, gaps, has_value, names, scales
 from signoff.pit.knowledge import (
+    DAY_US,
     Inputs,
     check_inputs,
     happened_by,
+    instants,
     known_by,
     last_instant,
     latest_knowledge,
@@ -43,6 +47,7 @@ def check(
     progress: Progress | None = None,
     replay: Compute | None = None,
     from_times: Collection[str] = (),
+    decisions: Decisions | None = None,
 ) -> PitReport:
     """Replay sampled dates without the future, and report one finding for each feature that changes.
 
@@ -59,6 +64,8 @@ def check(
         It is asked for one date after the other: what it remembers of earlier dates holds nothing of later ones.
     from_times : features that are declared to be made of times and symbols alone, such as those of the calendar, and so
         do not move when values are scrambled. The report lists them as `declared`.
+    decisions : when the record decided, None where nobody says. Dates before the first of these days or after the last
+        are drawn only where there are too few between them. The report says how many decisions are `covered`.
 
     Returns
     -------
@@ -74,7 +81,9 @@ def check(
         Inputs or features that cannot be placed in time, duplicate rows, impossible parameters. What `compute` raises
         on the full inputs passes through.
     """
-    plan = Plan.of(compute, inputs, sample=sample, seed=seed, tolerance=tolerance, from_times=from_times)
+    plan = Plan.of(
+        compute, inputs, sample=sample, seed=seed, tolerance=tolerance, from_times=from_times, decisions=decisions
+    )
     replayed: list[ReplayedDate] = []
     for chunk in plan.chunks(dates_per_chunk=1):
         replayed += replay_chunk(replay or compute, inputs, chunk)
@@ -124,6 +133,7 @@ class Plan:
     tolerance: float
     unmoved: dict[str, Finding] = field(default_factory=dict)
     from_times: frozenset[str] = frozenset()
+    covered: Coverage | None = None
 
     @classmethod
     def of(
@@ -135,6 +145,7 @@ class Plan:
         seed: int,
         tolerance: float,
         from_times: Collection[str] = (),
+        decisions: Decisions | None = None,
     ) -> "Plan":
         """Compute the features twice, and once of scrambled inputs; and draw the dates."""
         if sample < 1 or seed < 0 or not tolerance >= 0:
@@ -145,7 +156,8 @@ class Plan:
         full = computed(compute, dict(inputs))
         if not names(full):
             raise ReplayError(f"features: expected at least one beside timestamp and symbol; found {full.columns}.")
-        dates = _draw(_checkable_dates(full, last_instant(inputs)), sample, np.random.default_rng([seed, 0]))
+        last = last_instant(inputs)
+        dates = _draw(_checkable_dates(full, last), sample, np.random.default_rng([seed, 0]), decisions)
         again = computed(compute, dict(inputs))
         used, repeated = (rows_of(frame, dates) for frame in (full, again))
         sizes = scales(full)
@@ -159,6 +171,7 @@ class Plan:
             tolerance=tolerance,
             unmoved={name: found for name, found in unmoved.items() if name not in from_times},
             from_times=frozenset(from_times),
+            covered=None if decisions is None else coverage(decisions, _carried(full, last), inputs),
         )
 
     def chunks(self, *, dates_per_chunk: int) -> Iterator[Chunk]:
@@ -193,6 +206,7 @@ class Plan:
             seed=self.seed,
             tolerance=self.tolerance,
             declared=tuple(feature for feature in self.scales if feature in seen & self.from_times),
+            covered=self.covered,
         )
 
     def _unstable(self) -> dict[str, Finding]:
@@ -330,14 +344,39 @@ def _checkable_dates(full: pl.DataFrame, last: int) -> pl.Series:
     """Distinct timestamps, sorted, that carry a feature and have something after them to remove."""
     if not full.height:
         return pl.Series("timestamp", [], dtype=pl.Date)
-    carries = np.column_stack([has_value(full[feature]) for feature in names(full)]).any(axis=1)
     has_future = latest_knowledge(full["timestamp"]) < last
-    return full["timestamp"].filter(has_future & pl.Series(carries)).unique().sort()
+    return full["timestamp"].filter(has_future & _carries(full)).unique().sort()
 
 
-def _draw(dates: pl.Series, sample: int, rng: np.random.Generator) -> pl.Series:
-    """A sorted sample without replacement."""
-    return dates[np.sort(rng.choice(dates.len(), size=min(sample, dates.len()), replace=False))]
+def _carried(full: pl.DataFrame, last: int) -> pl.DataFrame:
+    """Timestamp and symbol of the rows that carry a feature, up to the last day of the inputs.
+
+    That day has no future to remove, so nothing of it can leak. Features of later days repeat what was known by then.
+    """
+    if not full.height:
+        return pl.DataFrame(schema={"timestamp": pl.Date, "symbol": pl.String})
+    by_the_end = instants(full["timestamp"]) < (last // DAY_US + 1) * DAY_US
+    return full.select("timestamp", "symbol").filter(by_the_end & _carries(full))
+
+
+def _carries(full: pl.DataFrame) -> pl.Series:
+    return pl.Series(np.column_stack([has_value(full[feature]) for feature in names(full)]).any(axis=1))
+
+
+def _draw(dates: pl.Series, sample: int, rng: np.random.Generator, decisions: Decisions | None) -> pl.Series:
+    """A sorted sample without replacement, one date of each equal part, and from the record as far as it has them."""
+    if decisions is None or not decisions.days.size or not dates.len():
+        return dates[_one_of_each(dates.len(), sample, rng)]
+    is_inside = (instants(dates) // DAY_US).is_between(int(decisions.days[0]), int(decisions.days[-1]))
+    inside, outside = dates.filter(is_inside), dates.filter(~is_inside)
+    chosen = inside[_one_of_each(inside.len(), sample, rng)]
+    return chosen.append(outside[_one_of_each(outside.len(), sample - chosen.len(), rng)]).sort()
+
+
+def _one_of_each(dates: int, sample: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Places of one date in each of `sample` parts, so that no long stretch can fall between the drawn dates."""
+    ends = np.linspace(0, dates, min(sample, dates) + 1).astype(np.intp)
+    return rng.integers(ends[:-1], ends[1:])
 
 
 def rows_of(frame: pl.DataFrame, dates: pl.Series) -> pl.DataFrame:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Self
 
+from signoff.pit.coverage import Coverage
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -63,6 +65,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
     seed: int | None
     tolerance: float
     declared: tuple[str, ...]
+    covered: Coverage | None
 
     def __new__(
         cls,
@@ -77,6 +80,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
         tolerance: float = 0.0,
         checks: tuple[str, ...] = ("replay",),
         declared: tuple[str, ...] = (),
+        covered: Coverage | None = None,
     ) -> Self:
         """A report over `findings`; the rest says what they rest on."""
         report = super().__new__(cls, findings)
@@ -89,6 +93,7 @@ class PitReport(tuple[Finding, ...]):  # noqa: SLOT001 - a tuple with a record o
         report.seed = seed
         report.tolerance = tolerance
         report.declared = declared
+        report.covered = covered
         return report
 
     def __getnewargs_ex__(self) -> tuple[tuple[tuple[Finding, ...]], dict[str, object]]:

@@ -10,7 +10,7 @@ import numpy as np
 from signoff.domain.assessment import Assessment, PaperSummary
 from signoff.domain.charts import EquityChart, Line
 from signoff.domain.dossier import Dossier, Grade, Risk
-from signoff.domain.evidence import PaperLog
+from signoff.domain.evidence import Evidence, PaperLog
 from signoff.domain.memo.document import (
     Align,
     Cell,
@@ -46,13 +46,17 @@ GRADES: Final = (Grade.LOW, Grade.MEDIUM, Grade.HIGH)
 LEVEL_COLOUR: Final = {Grade.LOW: "#e3f0e9", Grade.MEDIUM: "#f6ecd9", Grade.HIGH: "#f7e3e3"}
 
 
-def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
+def backtest_report(assessment: Assessment, evidence: Evidence, memo: Memo) -> bytes:
     """Equity, metrics, years, stress windows and regimes, as PDF."""
     start, end = assessment.period
     time = assessment.time
     sections = (
-        Section("1", f"Performance, {start} to {end}", (_equity(assessment, memo), _metrics(assessment, memo))),
-        Section("2", "Years and months", (_months(assessment),)),
+        Section(
+            "1",
+            f"Performance, {start} to {end}",
+            (_equity(assessment, memo, evidence.costs), _metrics(assessment, memo)),
+        ),
+        Section("2", "Years and months", (_months(assessment, evidence.backtest.costs),)),
         Section("3", "Stress windows", (_stress(assessment), *window_notes(assessment.stress))),
         Section("4", "Regimes", (_regimes(assessment),)),
         Section(
@@ -60,8 +64,9 @@ def backtest_report(assessment: Assessment, memo: Memo) -> bytes:
             "Conventions",
             (
                 Paragraph(
-                    f"Simple returns, net of costs: {time.words}. Sharpe ratio annualised by {time.rows_a_year:g} rows "
-                    "a year with ddof 1; where returns are autocorrelated the ratio of the whole record is scaled by "
+                    f"Simple returns, {evidence.costs}: {time.words}. Sharpe ratio annualised by "
+                    f"{time.rows_a_year:g} rows a year with ddof 1; "
+                    "where returns are autocorrelated the ratio of the whole record is scaled by "
                     "Lo's (2002) η(q). ± is half of the 95% interval, robust to autocorrelation, heteroskedasticity, "
                     "skew and fat tails (equal-weighted cosines, Lazarus et al. 2018). Max drawdown from the highest "
                     "equity before. Hit rate and win/loss over rows with a return other "
@@ -119,15 +124,13 @@ def report_footer(memo: Memo) -> str:
     return f"{memo.model} v{memo.version}" + (f" · evidence {digest[:4]}…{digest[-4:]}" if digest else "")
 
 
-def _equity(assessment: Assessment, memo: Memo) -> EquityChart:
+def _equity(assessment: Assessment, memo: Memo, costs: str) -> EquityChart:
     curves, lines = assessment.curves, []
     if curves.previous is not None and curves.previous_dates is not None:
         lines.append(Line(f"v{memo.previous_version}", curves.previous_dates, curves.previous, is_new=False))
     lines.append(Line(f"v{memo.version}", curves.dates, curves.new, is_new=True))
     start, end = assessment.period
-    caption = (
-        f"Growth of 1, net of costs, log scale, with drawdown beneath. n = {curves.dates.size:,}, {start} to {end}."
-    )
+    caption = f"Growth of 1, {costs}; log scale, with drawdown beneath. n = {curves.dates.size:,}, {start} to {end}."
     return EquityChart("equity", caption, tuple(lines))
 
 
@@ -155,7 +158,7 @@ def _metrics(assessment: Assessment, memo: Memo) -> Table:
     return Table(columns, rows)
 
 
-def _months(assessment: Assessment) -> Table:
+def _months(assessment: Assessment, costs: str) -> Table:
     dates, returns = assessment.curves.dates, assessment.curves.new
     months = dates.astype("datetime64[M]")
     years = dates.astype("datetime64[Y]").astype(int) + 1970
@@ -168,7 +171,7 @@ def _months(assessment: Assessment) -> Table:
             cells.append(Cell(_compounded(returns[inside]), is_figure=True))
         cells.append(Cell(_compounded(returns[years == year]), is_figure=True, is_strong=True))
         rows.append(tuple(cells))
-    return Table(columns, tuple(rows), "Compounded simple returns in percent, net of costs.")
+    return Table(columns, tuple(rows), f"Compounded simple returns in percent, {costs}.")
 
 
 def _compounded(returns: np.ndarray) -> str:

@@ -1,6 +1,6 @@
 """The figures that a desk reads first: return, Sharpe ratio, drawdown, hit rate, and the curves behind them.
 
-They describe a record and judge nothing. Each takes (T,) simple returns per period as fractions, net of costs, oldest
+They describe a record and judge nothing. Each takes (T,) simple returns per period as fractions, oldest
 first, and gives a plain float (the curves give arrays); NaN and infinities raise `InputError` with the row, too little
 data `InsufficientData`. Without `periods`, the dates of a pandas index say how many rows a
 year has, and without dates it is 252.

@@ -34,8 +34,10 @@ from signoff.domain.events import (
     SubjectBound,
     Verdict,
 )
+from signoff.domain.evidence import PitEvidence
 from signoff.domain.finding import Finding, Outcome
 from signoff.domain.flags import Flags, off
+from signoff.domain.gates.point_in_time import range_words
 from signoff.domain.gates.sessions import differences
 from signoff.domain.isolation import Protection
 from signoff.domain.kill_switch import KillSwitchState
@@ -788,6 +790,31 @@ class PaperDocument(TypedDict):
     declared: list[str]
 
 
+class ReplayGapDocument(TypedDict):
+    """A run of decision dates that no replay could be drawn from."""
+
+    first: str
+    last: str
+    dates: int
+
+
+class ReplayedDocument(TypedDict):
+    """Which part of the record was replayed: decision dates, and dates and symbols where the data name them."""
+
+    says: str
+    first: str | None
+    last: str | None
+    dates: int
+    of: int
+    pairs: int
+    of_pairs: int
+    share: float
+    backtest: list[str]
+    backtest_rows: int
+    missing: list[ReplayGapDocument]
+    symbols: list[str]
+
+
 class AssessmentDocument(TypedDict):
     """What `check` and `memo` found: every metric, every gate and every figure."""
 
@@ -799,6 +826,7 @@ class AssessmentDocument(TypedDict):
     blocking: list[str]
     point_in_time: str
     point_in_time_reason: str
+    replayed: ReplayedDocument | None
     feature_code_ran: str | None
     replay_seed: int | None
     metrics: list[MetricDocument]
@@ -835,6 +863,7 @@ def assessment_document(
         "blocking": [finding.key for finding in assessment.blocking],
         "point_in_time": assessment.pit.status.value,
         "point_in_time_reason": assessment.pit.reason,
+        "replayed": _replayed(release.inputs.evidence.pit),
         "feature_code_ran": None if (protection := _protection(release)) is None else protection.words,
         "replay_seed": None if release.inputs.evidence.pit is None else release.inputs.evidence.pit.seed,
         "metrics": [metric_document(row) for row in assessment.metrics],
@@ -850,6 +879,28 @@ def assessment_document(
         "refused": list(refused),
         "submit_refused": [text for text in submit_refused if text not in refused],
         "cannot_sign": list(cannot_sign),
+    }
+
+
+def _replayed(replay: PitEvidence | None) -> ReplayedDocument | None:
+    if replay is None or (found := replay.replayed) is None:
+        return None
+    begin, end = found.record
+    return {
+        "says": range_words(replay),
+        "first": None if found.first is None else found.first.isoformat(),
+        "last": None if found.last is None else found.last.isoformat(),
+        "dates": found.dates,
+        "of": found.of,
+        "pairs": found.pairs,
+        "of_pairs": found.of_pairs,
+        "share": found.share,
+        "backtest": [begin.isoformat(), end.isoformat()],
+        "backtest_rows": found.record_dates,
+        "missing": [
+            {"first": gap.first.isoformat(), "last": gap.last.isoformat(), "dates": gap.dates} for gap in found.gaps
+        ],
+        "symbols": list(found.symbols),
     }
 
 

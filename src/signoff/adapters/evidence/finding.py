@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from signoff.adapters.evidence.frames import SUFFIXES
 from signoff.adapters.evidence.pointers import FETCHED, LINK, fetch, kept
 from signoff.adapters.evidence.tables import EvidenceTable, read, read_bytes
+from signoff.domain.costs import BEFORE_FEES, Costs
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import TrackedTable
 from signoff.ports.runs import Runs
@@ -84,20 +87,25 @@ def _refuse_almost(folder: Path) -> None:
 def _read(path: Path, folder: Path, runs: Runs | None, *, is_kept: bool) -> Found:
     if path.suffix != LINK:
         table = read(path, folder)
-        return Found(table, {path.name: table.content, **_note_of(path, table)})
+        note, costs = _note_of(path, table)
+        return Found(replace(table, imported_costs=costs), {path.name: table.content, **note})
     text = read_bytes(path, folder)
     fetched = kept(path) if is_kept else fetch(path, text, runs)
     return Found(fetched.table, {path.name: text, **fetched.files}, fetched.tracked)
 
 
-def _note_of(path: Path, table: EvidenceTable) -> dict[str, bytes]:
-    """The note that `signoff import` wrote beside a table, which must still be the table that it wrote."""
+def _note_of(path: Path, table: EvidenceTable) -> tuple[dict[str, bytes], Costs | None]:
+    """The note that `signoff import` wrote beside a table, which must still be the table that it wrote.
+
+    The second value is what it says of costs, None where it says nothing.
+    """
     note = path.with_name(f"{path.name.partition('.')[0]}{NOTE}")
     if not (note.exists() or note.is_symlink()):
-        return {}
+        return {}, None
     content = read_bytes(note, note.parent)
     try:
-        said = json.loads(content)["table_sha256"]
+        read = json.loads(content)
+        said, costs = read["table_sha256"], _costs(read, table)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadInputError(
             f"{note}: expected the note of `signoff import`, found another text. Import again."
@@ -107,4 +115,15 @@ def _note_of(path: Path, table: EvidenceTable) -> dict[str, bytes]:
             f"{path}: expected the table that {note.name} was written for, found one that was changed since. Import it "
             "again, or remove the note if the table is no longer the imported one."
         )
-    return {note.name: content}
+    return {note.name: content}, costs
+
+
+def _costs(note: Mapping[str, object], table: EvidenceTable) -> Costs | None:
+    """What an import of trades recorded: the fees that it took, or that it found none. Fees of 0 say nothing."""
+    notes = note.get("notes")
+    if note.get("format") != "trades" or not isinstance(notes, list):
+        return None
+    if BEFORE_FEES in notes:
+        return Costs.BEFORE
+    fees = table.numbers("cost") if "cost" in table.frame.columns else np.zeros(1)
+    return Costs.IMPORTED if fees.any() else None

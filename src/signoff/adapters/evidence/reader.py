@@ -32,6 +32,7 @@ from signoff.adapters.feature_code import feature_code
 from signoff.adapters.folder_files import one_reading, read_inside, resolved, unreadable
 from signoff.adapters.junit import Reports, read_reports
 from signoff.adapters.lock_files import pinned
+from signoff.domain.costs import Costs, costs_of
 from signoff.domain.dossier import Dossier, EvidenceDeclaration, ReturnUnit
 from signoff.domain.environment import Lock
 from signoff.domain.errors import BadInputError, RefusedError
@@ -243,7 +244,20 @@ def _returns(table: EvidenceTable, zone: str | None = None) -> Returns:
         cost=by_day.summed(table.costs("cost")) if "cost" in present else None,
         sampling=Sampling(zone=by_day.of.zone, folded=0 if by_day.starts is None else table.frame.height),
         bars=bars_of(by_day.of),
+        costs=_costs(table),
     )
+
+
+def _costs(table: EvidenceTable) -> Costs:
+    """Whether the returns of a table are net of costs; an import and a dossier that disagree are refused."""
+    declared = table.declared.costs
+    found = costs_of(table.imported_costs, declared)
+    if found is None:
+        table.refuse(
+            f"expected returns as evidence.costs of dossier.yaml says ({declared}), found by the note of the import "
+            f"that they are {table.imported_costs}. Correct evidence.costs, or import the trades again with their fees"
+        )
+    return found
 
 
 NO_TRIALS: Final = frozenset({"benchmark", "turnover", "cost"})

@@ -23,6 +23,7 @@ from signoff.adapters.evidence.extremes import SAME, line_for, nearly_declared
 from signoff.adapters.evidence.frames import MAX_BYTES, read_frame, suffix_of
 from signoff.adapters.evidence.written_dates import OddDateError, days_of_numbers, iso_texts, month_ends
 from signoff.adapters.folder_files import read_inside, read_named, unreadable
+from signoff.domain.costs import Costs
 from signoff.domain.dossier import EvidenceDeclaration, ReturnUnit
 from signoff.domain.errors import BadInputError
 from signoff.domain.evidence import CodedSymbols, Days, Floats, Instants, Source, Symbols
@@ -78,6 +79,7 @@ class EvidenceTable:
     frame: pl.DataFrame
     declared: EvidenceDeclaration = _NOTHING_DECLARED
     first_line: int | None = None
+    imported_costs: Costs | None = None
 
     @cached_property
     def source(self) -> Source:

@@ -22,9 +22,19 @@ from signoff.adapters.evidence.frames import NO_HINTS, Hints
 from signoff.adapters.evidence.tables import read_bytes
 from signoff.adapters.evidence.written_dates import Order
 from signoff.adapters.results.extremes import declared_values, refuse_impossible
-from signoff.adapters.results.flows import FLOW, net_flows, returns_of_values
+from signoff.adapters.results.flows import FLOW, FLOWS, net_flows, returns_of_values
 from signoff.adapters.results.formats import DECIMALS, FORMATS, ORDERS, TABLES
 from signoff.adapters.results.lean import read_lean
+from signoff.adapters.results.named_columns import (
+    AMOUNTS,
+    BENCHMARK,
+    RETURN,
+    amounts_of,
+    plain,
+    read_alone,
+    refuse_near_misses,
+    without,
+)
 from signoff.adapters.results.nautilus import read_nautilus
 from signoff.adapters.results.position_events import Events
 from signoff.adapters.results.series import (
@@ -35,6 +45,7 @@ from signoff.adapters.results.series import (
     funded,
     numbers,
     read_labelled,
+    to_days,
     without_head,
 )
 from signoff.adapters.results.trades import Account, read_trades
@@ -67,6 +78,7 @@ class Request:
     hints: Hints = NO_HINTS
     capital: float | None = None
     calendar: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +137,7 @@ def _said(request: Request) -> dict[str, object]:
         "calendar": request.calendar,
         "splits": list(request.splits) or None,
         "renames": list(request.renames) or None,
+        "ignored": list(request.ignored) or None,
     }
     return {key: value for key, value in said.items() if value is not None}
 
@@ -145,6 +158,8 @@ def _refuse_unknown(request: Request) -> None:
             f"Expected --split and --rename with {' or '.join(HOLDINGS)} and --prices, where quantities are held over "
             "a close, found otherwise. Leave them out."
         )
+    if request.ignored and request.format in ("lean", "nautilus", "zipline"):
+        raise BadInputError(f"Expected --ignore with a table or trades, found it with {request.format}. Leave it out.")
     if request.format == "trades":
         return
     if (request.format == "nautilus") != (request.fills is not None and request.prices is not None):
@@ -178,21 +193,39 @@ def _read(request: Request, sources: Mapping[Path, bytes]) -> Labelled:
                 calendar=request.calendar,
                 hints=request.hints,
                 events=Events.of(request.splits, request.renames),
+                ignored=request.ignored,
             )
             return read_trades((content, request.source), prices_of, account)
         case "zipline":
             return _zipline(read_labelled(content, request.source, request.hints), request)
         case _:
-            table = read_labelled(content, request.source, request.hints, may_be_months=True)
-            table = net_flows(table) if request.is_values else table
-            if request.hints.drop_head:
-                table = without_head(table, *table.columns)
-            table = numbers(table, *table.columns)
-            if request.is_values:
-                values = [name for name in table.columns if name != FLOW]
-                table = funded(table, *values, drop_head=request.hints.drop_head)
-                return returns_of_values(table, request.zone, _true_days(request))
-            return as_returns(table, request.zone, unit=request.unit)
+            return _plain_table(content, request)
+
+
+def _plain_table(content: bytes, request: Request) -> Labelled:
+    """Returns or values with their benchmark, turnover and cost; or the family of trials, whose names are their own."""
+    table = without(read_labelled(content, request.source, request.hints, may_be_months=True), request.ignored)
+    table, amounts = amounts_of(table)
+    if request.is_values:
+        refuse_near_misses(table, {*FLOWS, *AMOUNTS})
+        table = net_flows(table, amounts)
+    elif request.table != "trials":
+        table = read_alone(table)
+    if request.hints.drop_head:
+        table = without_head(table, *table.columns)
+    table = numbers(table, *table.columns)
+    if not request.is_values:
+        return as_returns(table, request.zone, unit=request.unit, amounts=amounts)
+    values = [name for name in table.columns if name != FLOW and name not in amounts]
+    table = funded(table, *values, drop_head=request.hints.drop_head)
+    beside = table.frame.select(DAY, *amounts)
+    bare = Labelled(table.frame.drop(amounts), table.said, table.notes, table.written)
+    found = returns_of_values(bare, request.zone, _true_days(request))
+    if not amounts:
+        return found
+    daily = to_days(Labelled(beside, table.said, (), table.written), request.zone).frame.group_by(DAY).sum()
+    frame = found.frame.join(daily, on=DAY, how="left", maintain_order="left")
+    return Labelled(frame, found.said, found.notes, found.written)
 
 
 def _zipline(table: Labelled, request: Request) -> Labelled:
@@ -226,8 +259,7 @@ def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
     named = [name for name in frame.columns if name != DAY]
     if "return" in named:
         return frame
-    if len(named) == 2 and "benchmark" in named:
-        named.remove("benchmark")
+    named = [name for name in named if name not in ("benchmark", *AMOUNTS)] or named
     if len(named) != 1:
         raise labelled.refuse(
             f"expected one column of returns for {table}, found {len(named)}: {', '.join(named)[:200]}. Import it with "
@@ -244,9 +276,8 @@ def _as_table(labelled: Labelled, table: str, unit: str | None) -> pl.DataFrame:
 
 def _usual_names(frame: pl.DataFrame) -> pl.DataFrame:
     """The columns `return` and `benchmark` under these names, where one column each is called so in another way."""
-    usual = {"return": ("return", "returns"), "benchmark": ("benchmark", "benchmark return", "benchmark_return")}
-    for name, known in usual.items():
-        found = [column for column in frame.columns if column.strip().lower() in known]
+    for name, known in {"return": RETURN, "benchmark": BENCHMARK}.items():
+        found = [column for column in frame.columns if plain(column) in known]
         if len(found) == 1:
             frame = frame.rename({found[0]: name})
     return frame

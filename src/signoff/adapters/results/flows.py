@@ -5,7 +5,7 @@ time-weighted return of an account whose flows are made at the end of the day, b
 column says so, a jump far beyond the other days is asked about, and so are jumps that come back with the calendar.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Final
 
@@ -28,6 +28,7 @@ PAID: Final = frozenset(
 )
 IN: Final = frozenset({"deposit", "deposits", "contribution", "contributions", "subscriptions", "inflow", "inflows"})
 OUT: Final = frozenset({"withdrawal", "withdrawals", "redemption", "redemptions", "outflow", "outflows"})
+FLOWS: Final = PAID | IN | OUT
 JUMP: Final = 10.0
 """How many times the median size of a return a jump is that is asked about."""
 AROUND: Final = 10
@@ -39,12 +40,12 @@ MOST_LOOKED_AT: Final = 40
 """Columns that are looked at for regular flows, evenly among many trials: one takes 25 ms."""
 
 
-def net_flows(table: Labelled) -> Labelled:
+def net_flows(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
     """The table with what was paid in, less what was paid out, as one column `flow`; unchanged where none says so."""
     kinds = {name: kind for name in table.columns if (kind := _kind(name)) is not None}
     if not kinds:
         return table
-    values = [name for name in table.columns if name not in kinds]
+    values = [name for name in table.columns if name not in kinds and name not in amounts]
     if len(values) != 1:
         raise table.refuse(
             f"expected one column of values beside {', '.join(kinds)}, found {len(values)}: "

@@ -4,6 +4,7 @@ A time belongs to the day that its own zone or offset says; a time without a zon
 the zone was named. Values become returns from one day's last to the next's; the first day has none and falls away.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
@@ -35,6 +36,7 @@ TEXTS: Final = (".tsv", ".tab", ".txt")
 PICKLES: Final = (".pickle", ".pkl", ".p")
 TIMES: Final = (INDEX, "__index_level_0__", "date", "timestamp", "datetime", "time", "index", "ts_event")
 DAY: Final = "date"
+_FIGURE: Final = r"^\s*[-+−(]?\s*[$€£]?\d[\d.,'_ ]*(?:[eE][-+]?\d+)?\s*%?\s*\)?\s*$"
 VALUED: Final = 3.0
 """A gain beyond which a column holds worths and no returns."""
 
@@ -136,9 +138,12 @@ def last_of_day(table: Labelled) -> Labelled:
     return Labelled(frame, table.said, table.notes + _intraday(table, frame, "the last value of each day is kept"))
 
 
-def compounded(table: Labelled) -> Labelled:
-    """Returns within a day compounded into the day's."""
-    columns = [((1 + pl.col(name)).product() - 1).alias(name) for name in table.columns]
+def compounded(table: Labelled, amounts: Collection[str] = ()) -> Labelled:
+    """Returns within a day compounded into the day's; amounts, such as what was traded, are summed."""
+    columns = [
+        pl.col(name).sum() if name in amounts else ((1 + pl.col(name)).product() - 1).alias(name)
+        for name in table.columns
+    ]
     frame = table.frame.group_by(DAY, maintain_order=True).agg(columns)
     return Labelled(frame, table.said, table.notes + _intraday(table, frame, "returns are compounded within each day"))
 
@@ -209,16 +214,28 @@ def numbers(table: Labelled, *names: str) -> Labelled:
         column = frame[name].cast(pl.Float64, strict=False)
         wrong = (column.is_null() | ~column.is_finite()).fill_null(value=True).arg_true()
         if wrong.len():
-            row = int(wrong[0])
+            row = _to_blame(frame[name], wrong)
             raise table.refuse(
-                f"row {row + 1}, column {name}: expected a finite number, found {frame[name][row]}. {_remedy(column)}"
+                f"row {row + 1}, column {name}: expected a finite number, found {frame[name][row]}. "
+                f"{_remedy(column, row)}"
             )
         frame = frame.with_columns(column.alias(name))
     return Labelled(frame, table.said, table.notes, table.written)
 
 
-def _remedy(column: pl.Series) -> str:
+def _to_blame(given: pl.Series, wrong: pl.Series) -> int:
+    """The row that is no figure at all, where one such cell keeps a whole column of percentages from being read."""
+    if given.dtype == pl.String:
+        is_figure = given[wrong].str.contains(_FIGURE).fill_null(value=True)
+        if is_figure.any() and not is_figure.all():
+            return int(wrong[int((~is_figure).arg_true()[0])])
+    return int(wrong[0])
+
+
+def _remedy(column: pl.Series, row: int) -> str:
     """What to do about a column with gaps; gaps at its head alone are those of a window that is not full yet."""
+    if row and column[:row].is_null().all():
+        return "Correct it at its source."
     finite = column.is_finite().fill_null(value=False)
     head = int(finite.arg_true()[0]) if finite.any() else 0
     if head and finite[head:].all():
@@ -226,25 +243,33 @@ def _remedy(column: pl.Series) -> str:
     return "Correct it at its source."
 
 
-def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None) -> Labelled:
-    """One row a day of returns as fractions, from returns."""
+def as_returns(table: Labelled, zone: str | None, *, unit: str | None = None, amounts: Sequence[str] = ()) -> Labelled:
+    """One row a day of returns as fractions, from returns.
+
+    `amounts` are the columns that hold no returns, such as turnover and cost: they have no part in the unit, and those
+    of a day are summed.
+    """
     refuse_repeats(table, zone)
     daily = to_days(table, zone)
+    returns = [name for name in daily.columns if name not in amounts]
     if unit == PERCENT:
-        frame = daily.frame.with_columns(pl.col(name) / 100 for name in daily.columns)
-        daily = Labelled(frame, daily.said, (*daily.notes, "percentages were divided by 100"))
-    for name in daily.columns:
+        frame = daily.frame.with_columns(pl.col(name) / 100 for name in returns)
+        note = "percentages were divided by 100"
+        if kept := [name for name in daily.columns if name in amounts]:
+            note += f"; {' and '.join(kept)} {'is' if len(kept) == 1 else 'are'} no return and kept as written"
+        daily = Labelled(frame, daily.said, (*daily.notes, note))
+    for name in returns:
         _refuse_values(daily, name, unit)
     if unit == PERCENT:
-        _refuse_fractions(daily)
-    return compounded(daily)
+        _refuse_fractions(daily, returns)
+    return compounded(daily, amounts)
 
 
-def _refuse_fractions(table: Labelled) -> None:
+def _refuse_fractions(table: Labelled, returns: Sequence[str]) -> None:
     """Refuse fractions that somebody calls percentages, by the sizes of all columns together."""
     if table.frame.height == 0:
         return
-    values = table.frame.select(table.columns).to_numpy()
+    values = table.frame.select(returns).to_numpy()
     days = table.frame[DAY].cast(pl.Date).to_physical().to_numpy()
     years = (int(days.max()) - int(days.min()) + 1) / 365.25
     annual = typical_volatility(values.ravel(), values.shape[0] / years)

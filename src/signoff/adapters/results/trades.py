@@ -17,6 +17,8 @@ import polars as pl
 from signoff.adapters.calendars import ExchangeCalendar
 from signoff.adapters.evidence.column_names import in_one_form
 from signoff.adapters.evidence.frames import Hints
+from signoff.adapters.results.named_columns import plain as plain_name
+from signoff.adapters.results.named_columns import refuse_near_misses, without
 from signoff.adapters.results.position_events import (
     NOTHING_HAPPENED,
     Events,
@@ -32,6 +34,7 @@ from signoff.adapters.results.position_events import (
     successions,
 )
 from signoff.adapters.results.series import DAY, Labelled, labelled, numbers, read_labelled, read_table, to_days
+from signoff.domain.costs import BEFORE_FEES
 from signoff.domain.errors import BadInputError
 
 MOST_CARRIED: Final = 5
@@ -61,6 +64,7 @@ class Account:
     calendar: str | None
     hints: Hints
     events: Events = NOTHING_HAPPENED
+    ignored: tuple[str, ...] = ()
 
 
 def read_trades(trades: tuple[bytes, Path], prices: tuple[bytes, Path] | None, account: Account) -> Labelled:
@@ -120,7 +124,7 @@ def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, 
     """One row a fill: its day, symbol, signed quantity (`change`), price of one (`unit`), fee and cash."""
     frame, read = read_table(trades[0], trades[1], account.hints)
     said, notes = str(trades[1]), list(read)
-    frame = _named(frame, said)
+    frame = _named(frame, said, account.ignored)
     _refuse_currencies(frame, said)
     table = labelled(frame, said, (), account.hints.dates)
     fees = [name for name in table.columns if name.startswith("fee ")]
@@ -148,12 +152,10 @@ def _fills(trades: tuple[bytes, Path], account: Account) -> tuple[pl.DataFrame, 
     return to_days(Labelled(rows[places], said, (), written), account.zone).frame, [*notes, *said_fees]
 
 
-def _named(frame: pl.DataFrame, said: str) -> pl.DataFrame:
+def _named(frame: pl.DataFrame, said: str, ignored: tuple[str, ...] = ()) -> pl.DataFrame:
     """The table with the columns of a list of trades under their own names."""
-    plain = {
-        name: " ".join(name.lower().replace("/", " ").replace("_", " ").replace(".", " ").split())
-        for name in frame.columns
-    }
+    frame = without(Labelled(frame, said), ignored).frame
+    plain = {name: plain_name(name) for name in frame.columns}
     names: dict[str, str] = {}
     for wanted, known in _COLUMNS.items():
         found = next((name for word in known for name in frame.columns if plain[name] == word), None)
@@ -167,6 +169,9 @@ def _named(frame: pl.DataFrame, said: str) -> pl.DataFrame:
             f"{', '.join(frame.columns)[:300]}; {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
             "Rename the columns. Nothing was written."
         )
+    refuse_near_misses(
+        Labelled(frame.drop(names), said), {word for words in _COLUMNS.values() for word in words} | _FEES
+    )
     return frame.select(list(names)).rename(names)
 
 
@@ -214,7 +219,7 @@ def _fee(table: Labelled, names: list[str]) -> tuple[pl.Series, list[str]]:
     """What each trade cost, above 0; brokers write costs with either sign, and one file with one."""
     rows = table.frame.height
     if not names:
-        return pl.Series(np.zeros(rows)), ["no column of fees was found: returns are before fees"]
+        return pl.Series(np.zeros(rows)), [BEFORE_FEES]
     total, notes = np.zeros(rows), []
     for name in names:
         filled = table.frame.with_columns(pl.col(name).cast(pl.String).fill_null("0").alias(name))

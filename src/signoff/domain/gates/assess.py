@@ -19,6 +19,7 @@ from signoff.domain.gates.metrics import NO_PREVIOUS, metric_rows, on_shared_dat
 from signoff.domain.gates.paper import paper_summary
 from signoff.domain.gates.pbo import backtest_overfitting
 from signoff.domain.gates.point_in_time import point_in_time, point_in_time_integrity
+from signoff.domain.gates.reach import outside, with_reach
 from signoff.domain.gates.regimes import regime_contrasts, regime_rows
 from signoff.domain.gates.sessions import calendar_sessions
 from signoff.domain.gates.spa import symmetric_accuracy
@@ -102,7 +103,12 @@ def _assessed(
         latency_p95_old=latency_old,
         latencies=latencies,
         benchmark=benchmark_summary(evidence, header.version),
-        pit=point_in_time(evidence.pit, dossier.validation.pit, header.deployed_by.name),
+        pit=point_in_time(
+            evidence.pit,
+            dossier.validation.pit,
+            header.deployed_by.name,
+            minimum_share=policy.gates.point_in_time.minimum_replayed_share,
+        ),
         paper=paper_summary(evidence, header.version),
         stress=stress_rows(evidence, dossier.risk.stress_windows),
         regimes=regime_rows(evidence.backtest),
@@ -116,7 +122,7 @@ def _assessed(
 def _judged(
     evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress, gates: Sequence[Gate]
 ) -> Iterator[Finding]:
-    high = too_high(evidence, dossier, policy)
+    high, beyond = too_high(evidence, dossier, policy), outside(evidence)
     keys = set[str]()
     for done, gate in enumerate(gates):
         progress(gate.__name__.replace("_", " "), done, len(gates))
@@ -124,6 +130,8 @@ def _judged(
         if finding.key in keys:
             raise BadInputError(f"Expected one gate of the key {finding.key}, found two. Name each gate once.")
         keys.add(finding.key)
+        if finding.key in OF_THE_RECORD:
+            finding = with_reach(finding, beyond, dossier)
         yield high.on(finding) if high is not None and finding.key in OF_THE_RECORD else finding
     progress("the figures beside the gates", len(gates), len(gates))
 

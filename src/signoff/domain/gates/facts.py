@@ -6,7 +6,7 @@ This is what `assessment.json` holds, and what a text that people wrote is check
 from collections.abc import Iterator
 
 from signoff.domain.assessment import Assessment, MetricRow, PaperSummary
-from signoff.domain.finding import Finding
+from signoff.domain.finding import Finding, Outcome
 from signoff.domain.quantity import Quantity, Unit, count
 
 
@@ -29,8 +29,8 @@ def _facts(assessment: Assessment) -> Iterator[Quantity]:
     yield assessment.sharpe_difference_bootstrap_p
     for finding in assessment.findings:
         yield from _of_finding(finding)
-    yield count("gates.passed", assessment.passed_gates)
-    yield count("gates.total", len(assessment.memo_gates))
+    yield count("gates.passed", sum(finding.outcome is Outcome.PASS for finding in assessment.findings))
+    yield count("gates.total", len(assessment.findings))
     yield assessment.value_at_risk_new
     yield assessment.value_at_risk_old
     yield assessment.conditional_value_at_risk

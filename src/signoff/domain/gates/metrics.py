@@ -11,13 +11,14 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.assessment import MetricRow, MetricStatus
+from signoff.domain.costs import Costs
 from signoff.domain.dossier import Targets
 from signoff.domain.evidence import Evidence, Returns
 from signoff.domain.gates.figures import absent, figure
 from signoff.domain.gates.high_sharpe import TooHigh
 from signoff.domain.gates.track import less_than_a_year
 from signoff.domain.gates.uncertainty import annual_ratio, autocorrelation_figures, of_annual_sharpe, sharpe_notes
-from signoff.domain.quantity import Quantity, Uncertainty, Unit, relative_change
+from signoff.domain.quantity import Quantity, Uncertainty, Unit, beside, relative_change
 from signoff.stats.comparison import SharpeDifference, sharpe_difference_test
 from signoff.stats.performance import (
     annualized_return,
@@ -100,13 +101,14 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets, high: TooHigh | N
         shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)
         old = _measured(metric, f"{name}.old", shared)
     target = metric.target(targets)
+    shown, limit = beside(new, Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"))
     return MetricRow(
         key=metric.key,
         title=metric.title,
-        new=new,
+        new=shown,
         old=old,
         change=relative_change(new.value, old.value),
-        target=Quantity(name=f"{name}.target", value=target, unit=metric.unit, source="dossier.yaml"),
+        target=limit,
         target_sign="≥",
         status=metric_status(
             new.value,
@@ -121,7 +123,8 @@ def _row(metric: Metric, evidence: Evidence, targets: Targets, high: TooHigh | N
 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:
-    new = sharpe_notes("New", evidence.backtest)
+    before = (f"Backtest returns are {evidence.costs}.",) if evidence.backtest.costs is Costs.BEFORE else ()
+    new = (*before, *sharpe_notes("New", evidence.backtest))
     if evidence.backtest_previous is None:
         return new
     shared, _ = on_shared_dates(evidence.backtest_previous, evidence.backtest)

@@ -8,12 +8,14 @@ from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.dossier import Dossier, PitDeclaration
 from signoff.domain.evidence import Evidence, PitEvidence, PitFinding
 from signoff.domain.finding import Comparison, Finding
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
-from signoff.domain.quantity import Quantity, Unit, count
+from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.stats.errors import InputError
 
 UNMOVED: Final = "unmoved"
+RANGE_NOT_RECORDED: Final = "Which part of the record the replay speaks of was not recorded"
+MOST_NAMED: Final = 3
 SEED: Final = "gates.point_in_time.seed"
 NOT_RUN: Final = "The replay did not run; check validation.pit.compute and validation.pit.inputs in dossier.yaml."
 
@@ -40,21 +42,74 @@ def point_in_time_integrity(evidence: Evidence, dossier: Dossier, policy: Policy
         if replay.error is not None:
             raise InputError(f"the replay could not run: {replay.error}")
         if nothing := _nothing_seen(replay, gate.minimum_dates):
-            return Lack(nothing)
+            return Lack(nothing, has_and_needs("point_in_time", "dates", replay.dates_checked, gate.minimum_dates))
         leaking = {finding.feature for finding in replay.findings}
         return Measurement(
             value=len(leaking),
             n=replay.dates_checked,
             source="point-in-time replay",
             convention=f"seed {replay.seed}",
-            explanation=" ".join(filter(None, (_found(replay), _declared(replay, dossier.header.deployed_by.name)))),
+            explanation=" ".join(
+                filter(
+                    None,
+                    (_found(replay), f"{range_words(replay)}.", _declared(replay, dossier.header.deployed_by.name)),
+                )
+            ),
             figures=tuple(_figures(replay)),
+            unsettled=tuple(filter(None, (_unreplayed(replay, gate.minimum_replayed_share),))),
             turning_point=f"It would pass once {', '.join(sorted(leaking))} {_mended(replay.findings)}."
             if leaking
             else "It would fail with the first feature that moves.",
         )
 
     return guarded(rule, measure)
+
+
+def range_words(replay: PitEvidence) -> str:
+    """Which part of the record was replayed, as every page says it."""
+    found = replay.replayed
+    if found is None:
+        return RANGE_NOT_RECORDED
+    span = (
+        f"The replay speaks of {found.first} to {found.last}: " if found.first is not None else "The replay speaks of "
+    )
+    words = f"{span}{found.dates:,} of {found.of:,} decision dates ({_share(found.dates, found.of)})"
+    if found.pairs != found.of_pairs:
+        words += f", {found.pairs:,} of {found.of_pairs:,} dates and symbols ({_share(found.pairs, found.of_pairs)})"
+    begin, end = found.record
+    return f"{words}; the backtest runs {begin} to {end} ({found.record_dates:,} rows)"
+
+
+def _share(part: int, whole: int) -> str:
+    """A share that is no whole never reads as one."""
+    share = part / whole if whole else 0.0
+    digits = next((digits for digits in (1, 2, 3) if part == whole or round(100 * share, digits) < 100), 4)
+    return f"{number(share, Unit.PERCENT, digits)}%"
+
+
+def _unreplayed(replay: PitEvidence, minimum_share: float) -> str:
+    """Which part of the record no replay speaks of, where the policy asks for more; else an empty text."""
+    found = replay.replayed
+    if found is None or found.share >= minimum_share:
+        return ""
+    missing = [gap.words for gap in found.gaps[:MOST_NAMED]]
+    if (more := len(found.gaps) - MOST_NAMED) > 0:
+        missing.append(f"{more:,} more {'range' if more == 1 else 'ranges'}")
+    if found.symbols:
+        of_symbols = "; ".join(found.symbols[:MOST_NAMED])
+        more = len(found.symbols) - MOST_NAMED
+        missing.append(f"by symbol {of_symbols}{f'; {more:,} more symbols' if more > 0 else ''}")
+    return (
+        f"Not replayed: {', '.join(missing)}. {_least(found.share, minimum_share)} of the decisions were replayed. "
+        "Give validation.pit.inputs the history of the whole record, or cut the record to what they have."
+    )
+
+
+def _least(share: float, minimum: float) -> str:
+    """The share beside its limit, with as many digits as tell the two apart."""
+    digits = next((digits for digits in (1, 2, 3) if round(100 * share, digits) < round(100 * minimum, digits)), 4)
+    least, found = number(minimum, Unit.PERCENT, digits), number(share, Unit.PERCENT, digits)
+    return f"Expected at least {least}% (gates.point_in_time.minimum_replayed_share), found that {found}%"
 
 
 def _found(replay: PitEvidence) -> str:
@@ -94,28 +149,37 @@ def _figures(replay: PitEvidence) -> Iterator[Quantity]:
         yield count("gates.point_in_time.declared_features", len(replay.declared))
     yield count("gates.point_in_time.dates", replay.dates_checked)
     yield count(SEED, replay.seed)
+    if (found := replay.replayed) is not None:
+        yield count("gates.point_in_time.replayed_dates", found.dates)
+        yield count("gates.point_in_time.decision_dates", found.of)
+        yield percent("gates.point_in_time.replayed_share", found.share, n=found.of_pairs or found.of)
     for audit in replay.audits:
         yield count(f"gates.point_in_time.{_key(audit.name)}_rows", audit.rows_checked)
     for kind, times in sorted(Counter(finding.kind for finding in replay.findings).items()):
         yield count(f"gates.point_in_time.{kind}", times)
 
 
-def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration, author: str) -> PitSummary:
-    """Verified takes a clean replay of at least one feature on at least one date, and a named code reviewer."""
+def point_in_time(
+    evidence: PitEvidence | None, declaration: PitDeclaration, author: str, *, minimum_share: float = 0.0
+) -> PitSummary:
+    """Verified takes a clean replay of at least one feature on at least one date, and a named code reviewer.
+
+    A replay of less than `minimum_share` of the decisions verifies nothing of the others.
+    """
     if evidence is None:
-        return PitSummary(
-            status=PitStatus.NOT_PROVIDED,
-            reason=NOT_RUN,
-        )
+        return PitSummary(status=PitStatus.NOT_PROVIDED, reason=NOT_RUN)
     if evidence.error is not None:
         return PitSummary(status=PitStatus.FAILED, reason=f"The replay could not run: {evidence.error}")
     if evidence.findings:
-        told = " ".join(filter(None, (_leaks(evidence.findings), _declared(evidence, author))))
+        told = " ".join(
+            filter(None, (_leaks(evidence.findings), f"{range_words(evidence)}.", _declared(evidence, author)))
+        )
         return PitSummary(status=PitStatus.FAILED, reason=told)
     if nothing := _nothing_seen(evidence, 1):
         return PitSummary(status=PitStatus.FAILED, reason=nothing)
     audits = f", nor did {', '.join(audit.name for audit in evidence.audits)} find anything" if evidence.audits else ""
-    said = _declared(evidence, author)
+    unreplayed = _unreplayed(evidence, minimum_share)
+    said = " ".join(filter(None, (f"{range_words(evidence)}.", unreplayed, _declared(evidence, author))))
     of = (
         f"{_verified(evidence)} of {evidence.features_checked} features verified; {len(evidence.declared)} declared. "
         if evidence.declared
@@ -125,14 +189,14 @@ def point_in_time(evidence: PitEvidence | None, declaration: PitDeclaration, aut
         f"{of}Replay of {evidence.features_checked} features on {evidence.dates_checked} dates "
         f"(seed {evidence.seed}) with the future removed changed nothing{audits}"
     )
-    if not declaration.code_review_by:
-        return PitSummary(
-            status=PitStatus.CONDITIONAL,
-            reason=f"{replay}; no code review is declared (validation.pit.code_review_by).{f' {said}' if said else ''}",
-        )
+    review = (
+        f"code reviewed by {declaration.code_review_by}, as declared"
+        if declaration.code_review_by
+        else "no code review is declared (validation.pit.code_review_by)"
+    )
+    is_verified = bool(declaration.code_review_by) and not unreplayed
     return PitSummary(
-        status=PitStatus.VERIFIED,
-        reason=f"{replay}; code reviewed by {declaration.code_review_by}, as declared.{f' {said}' if said else ''}",
+        status=PitStatus.VERIFIED if is_verified else PitStatus.CONDITIONAL, reason=f"{replay}; {review}. {said}"
     )
 
 

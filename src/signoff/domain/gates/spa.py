@@ -14,7 +14,7 @@ from signoff.domain.evidence import Evidence, Predictions
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.plausible import plausible_probabilities, plausible_scores
 from signoff.domain.gates.realized import Agreement, agreement, sampled_agreement
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.domain.sampling import Days
@@ -68,7 +68,8 @@ def symmetric_accuracy(evidence: Evidence, dossier: Dossier, policy: Policy) -> 
         if fewest < gate.minimum_per_side and value >= gate.threshold:
             return Lack(
                 f"{result.long_n:,} long and {result.short_n:,} short predictions pass nothing, however good; at "
-                f"least {gate.minimum_per_side} of a side are needed. Add a longer period of predictions."
+                f"least {gate.minimum_per_side} of a side are needed. Add a longer period of predictions.",
+                has_and_needs("spa", "predictions_of_a_side", fewest, gate.minimum_per_side),
             )
         dates = _dates_without(predictions.timestamps.astype("datetime64[D]"), evidence.backtest.dates)
         limit = policy.gates.sessions.limit_pct / 100

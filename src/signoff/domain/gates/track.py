@@ -85,7 +85,7 @@ def track_charts(evidence: Evidence, new: str, old: str | None) -> tuple[Chart, 
         )
     if under_water:
         charts.append(
-            UnderwaterChart("underwater", "Distance below the highest equity before, net of costs.", under_water)
+            UnderwaterChart("underwater", f"Distance below the highest equity before; {evidence.costs}.", under_water)
         )
     return tuple(charts)
 

@@ -19,7 +19,7 @@ from signoff.domain.finding import Comparison, Finding
 from signoff.domain.frequency import Frequency
 from signoff.domain.gates.figures import figure
 from signoff.domain.gates.track import track_record, windowed
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit, count, number
 from signoff.domain.sampling import Sampling
@@ -76,7 +76,8 @@ def value_at_risk_compliance(evidence: Evidence, _dossier: Dossier, policy: Poli
             return Lack(
                 f"The backtest has {time.counted(returns.size)}{_and_idle(quiet)}; {length} before the first forecast "
                 f"and {MIN_FORECASTS} forecasts are needed to test coverage, {time.counted(needed)} in all. "
-                f"{_ways_out(needed, gate, time)}"
+                f"{_ways_out(needed, gate, time)}",
+                has_and_needs("var", "forecasts", max(0, returns.size - needed + MIN_FORECASTS), MIN_FORECASTS),
             )
         estimate = value_at_risk(returns, level=gate.level, method=gate.method)
         forecasts = rolling_forecasts(backtest, gate)

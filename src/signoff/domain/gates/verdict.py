@@ -13,7 +13,7 @@ import numpy as np
 
 from signoff.domain.charts import Chart
 from signoff.domain.finding import Comparison, Finding, Outcome
-from signoff.domain.quantity import Quantity, Unit, number
+from signoff.domain.quantity import Quantity, Unit, count, digits_apart, number
 from signoff.stats.errors import InputError, InsufficientData
 
 
@@ -76,6 +76,11 @@ class Lack:
     figures: tuple[Quantity, ...] = ()
 
 
+def has_and_needs(key: str, what: str, has: int, needs: int) -> tuple[Quantity, ...]:
+    """How much of something a gate has, and the least that it needs."""
+    return count(f"gates.{key}.{what}", has), count(f"gates.{key}.{what}_needed", needs)
+
+
 _HOLDS: Final = {
     Comparison.AT_LEAST: "is at least",
     Comparison.AT_MOST: "is at most",
@@ -111,6 +116,8 @@ def guarded(rule: Rule, measure: Callable[[], Measurement | Lack]) -> Finding:
 def _judged(rule: Rule, measured: Measurement) -> Finding:
     value = float(measured.value)
     holds = rule.comparison.holds(value, rule.threshold)
+    digits = digits_apart(value, rule.threshold, rule.unit, rule.digits)
+    rule = replace(rule, digits=rule.digits if digits is None else digits)
     if holds and not isfinite(value):
         return _unmeasured(rule, Outcome.ERROR, "The statistic is infinite in the direction that would pass.")
     is_settled = not measured.unsettled
@@ -127,13 +134,20 @@ def _judged(rule: Rule, measured: Measurement) -> Finding:
         is_near_miss=passes and rule.is_near(value),
         n=measured.n,
         method=f"{rule.method}; {measured.convention}",
-        reason=" ".join(
-            (_comparison(rule, value), *measured.objections, *measured.unsettled * hangs, measured.explanation)
-        ),
+        reason=" ".join(filter(None, (_outcome_first(rule, value, measured), measured.explanation))),
         figures=tuple(_defined(quantity) for quantity in measured.figures),
         turning_point=measured.turning_point,
         charts=measured.charts,
     )
+
+
+def _outcome_first(rule: Rule, value: float, measured: Measurement) -> str:
+    """Why the verdict is what it is; where the statistic alone would pass, the outcome comes before it."""
+    compared = _comparison(rule, value)
+    if not rule.comparison.holds(value, rule.threshold):
+        return " ".join((compared, *measured.objections))
+    because, outcome = (measured.objections, "Fails.") if measured.objections else (measured.unsettled, "Inconclusive.")
+    return " ".join((outcome, *because, f"The statistic alone would pass: {compared}")) if because else compared
 
 
 def _defined(quantity: Quantity) -> Quantity:

@@ -8,7 +8,7 @@ from signoff.domain.dossier import Dossier
 from signoff.domain.evidence import Evidence
 from signoff.domain.finding import Comparison, Finding
 from signoff.domain.gates.track import track_record, windowed
-from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded
+from signoff.domain.gates.verdict import Lack, Measurement, Rule, guarded, has_and_needs
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import Quantity, Unit, count, number, percent
 from signoff.domain.sampling import Sampling
@@ -45,7 +45,10 @@ def walk_forward(evidence: Evidence, _dossier: Dossier, policy: Policy) -> Findi
         if isinstance(returns, Lack):
             return returns
         if (complete := returns.size // rows) < MIN_WINDOWS:
-            return Lack(f"The backtest fills {complete} windows of {length}; {MIN_WINDOWS} are needed.")
+            return Lack(
+                f"The backtest fills {complete} windows of {length}; {MIN_WINDOWS} are needed.",
+                has_and_needs("walk_forward", "windows", complete, MIN_WINDOWS),
+            )
         result = walk_forward_consistency(
             [returns[window] for window in windows(returns.size, rows)], periods=time.rows_a_year, rate=time.row_rate
         )

@@ -26,7 +26,7 @@ def appendix(release: Release) -> Section:
         "11",
         "Appendix",
         sections=(
-            Section("11.1", "References", (_references(release),)),
+            Section("11.1", "References", (declared_by("Titles and links", release.author), _references(release))),
             Section("11.2", "Technical Specifications", _specifications(release)),
             Section("11.3", "Contact Information", _contacts(release)),
         ),
@@ -50,7 +50,7 @@ def _references(release: Release) -> Fields:
 def _specifications(release: Release) -> tuple[Block, ...]:
     declared, links, measured = release.dossier.appendix, release.standing.links, release.assessment.benchmark
     return (
-        lead_in("Model Artifacts"),
+        declared_by("Model Artifacts", release.author),
         Fields(
             (
                 ("Model file", linked(declared.model_file, links)),

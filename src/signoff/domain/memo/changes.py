@@ -12,7 +12,7 @@ from typing import Final
 from signoff.domain.dossier import DeploymentType, Dossier, Justifications
 from signoff.domain.evidence import Evidence, RegisteredVersion
 from signoff.domain.memo.document import Block, Cell, Column, Mark, Paragraph, Table
-from signoff.domain.memo.markup import ABSENT, NO_PREVIOUS, lead_in, strong, words
+from signoff.domain.memo.markup import ABSENT, NO_PREVIOUS, declared, lead_in, strong, words
 from signoff.domain.quantity import NOT_PROVIDED
 
 _INFRASTRUCTURE: Final = frozenset(
@@ -123,7 +123,8 @@ def what_changed(dossier: Dossier, evidence: Evidence) -> tuple[Block, ...]:
     elif lacking:
         notes.append(f"{lacking_words(evidence, lacking)}. This blocks submission.")
     told = tuple(Paragraph(note, is_note=True) for note in notes)
-    return (lead_in("Changes from Previous Version"), table, *told)
+    by = declared(dossier.header.deployed_by.name)
+    return (lead_in(f"Changes from Previous Version (each justification {by})"), table, *told)
 
 
 def training_days(version: RegisteredVersion | None) -> int | None:

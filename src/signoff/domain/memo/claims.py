@@ -15,8 +15,10 @@ from unicodedata import bidirectional
 
 from signoff.domain.look_alikes import folded
 from signoff.domain.memo.every_gate import gate_contradictions
-from signoff.domain.memo.gate_names import NUMBERS, is_outcome
+from signoff.domain.memo.gate_names import NUMBERS, gates_of, is_outcome
+from signoff.domain.memo.labels import INTERVAL, is_of, label_of, refusal
 from signoff.domain.memo.placeholders import LISTED, PLACEHOLDER, blanked, filled, is_word, misplaced, printed
+from signoff.domain.memo.significance import significance_contradictions
 from signoff.domain.memo.signs import sign_contradictions
 from signoff.domain.quantity import Quantity, Unit
 
@@ -53,6 +55,12 @@ _NAMES: Final = (
     r"\bv\d+(?:\.\d+)*[\w.+-]*(?<!\.)",
     r"\bversions?\s+\d+(?:\.\d+)*",
     r"(?<![\w.])\d+\.\d+\.\d+[\w.+-]*(?<!\.)",
+    r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:Z\b|[+-]\d\d:?\d\d\b|\b)",
+    r"\b(?:\d{1,2}/){1,2}(?:19|20)\d\d\b",
+    r"\b(?:19|20)(?:\d0s|\d\d[ -]?[QH][1-4])\b|\bFY ?(?:19|20)?\d\d\b",
+    r"\b(?:10-[KQ]|8-K|20-F|13F)\b",
+    r"\b95\s?%(?=\s(?:two-sided\s)?(?:confidence|intervals?|CI|band|bounds?)\b)",
+    r"\bhalf\b(?= of (?:the|its) (?:trials|family|configurations|splits|partitions)\b)",
     r"\b\d{4}-(?:0[1-9]|1[0-2])(?:-[0-3]\d)?\b",
     rf"\b\d{{1,2}}(?:st|nd|rd|th)?\s+{_MONTH}(?:\s+\d{{4}})?\b",
     rf"\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}\b",
@@ -98,7 +106,7 @@ class Subject:
 _GATE_COUNTS: Final = Subject(r"gates?", r"^gates\.(?:passed|total)$")
 _SUBJECTS: Final = (
     Subject(r"deflated(?: sharpe(?: ratio)?)?", r"^gates\.deflated_sharpe\."),
-    Subject(r"hansen|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
+    Subject(r"hansen(?:['’]s)?(?: SPA)?|superior predictive ability|reality check", r"^gates\.hansen_spa\."),
     Subject(r"sharpe(?: ratio)?", r"^(?!gates\.deflated)(?!.*p_value).*sharpe"),
     Subject(r"p(?:[ -]values?)?(?=\s{0,9}[=<>≤≥]?\s{0,9}\d)", r"_p$|p_value$|\.p$"),
     Subject(r"CVaR|conditional value at risk|expected shortfall", r"conditional_value_at_risk", Gain.LOSS),
@@ -118,6 +126,7 @@ _SUBJECTS: Final = (
     Subject(r"windows?|quarters?", r"windows$"),
     Subject(r"predictions?", r"predictions|\.n$"),
     Subject(r"partitions?|splits?", r"partitions$|splits$"),
+    Subject(r"orders?", r"\.orders$"),
     _GATE_COUNTS,
     Subject(r"features?", r"^features\."),
     Subject(r"trials?|configurations?", r"\.trials$"),
@@ -139,6 +148,7 @@ _SCOPES: Final = (
     (r"^stress\.rates_2022", r"2022|interest rates"),
     (r"^stress\.own_", r"stress"),
     (r"^paper\.(?:sharpe|correlation|days)", r"paper|correlat"),
+    (r"\.(?:low|high)$", INTERVAL),
 )
 # A sentence that names one of these is held against its figures alone; plans are of no such circumstance.
 _OWN_FIGURES: Final = (
@@ -171,6 +181,7 @@ _LESS: Final = (
 )
 _ARROW: Final = re.compile(r"^(?:\s\w+)?\s*(?:→|->|⟶|–>)\s*$")
 _FROM_TO: Final = re.compile(r"^(?:\s\w+)?\s+to\s+$", re.IGNORECASE)
+_BOUNDS: Final = re.compile(r"^(?:\s(?:to|and)\s|\s?[-–,;]\s?)[+−-]?$")
 _AGAINST: Final = re.compile(
     r"^(?:\s\w+)?,?\s+(?:against|vs\.?|versus|compared (?:with|to)|(?:up|down) from)\s+$", re.IGNORECASE
 )
@@ -260,16 +271,17 @@ def contradictions(text: str, facts: Sequence[Quantity], known_words: Collection
     has_outcomes = any(is_outcome(fact) for fact in given)
     found = [*gate_contradictions(filled_in, given), *sign_contradictions(blanked(text), given)]
     found += _gate_contradictions(filled_in, given, is_counted_only=has_outcomes)
+    found += significance_contradictions(blanked(text), given)
     plain = _without_names(blanked(text), known_words)
     if (numbers := sum(1 for _ in _NUMBER.finditer(plain))) > MOST_NUMBERS:
         return (f"expected at most {MOST_NUMBERS} numbers to hold against the evidence, found {numbers}; shorten it.",)
     figures = [fact for fact in given if not is_outcome(fact) and not is_word(fact)]
     if PLACEHOLDER.search(text):
         return (*misplaced(text, named), *_mislabelled(text, named), *found, *_bare(plain, figures, known_words))
-    return (*found, *_unreadable(plain), *_unsupported(plain, figures, known_words))
+    return (*found, *_unreadable(plain), *_unsupported(plain, text, figures, known_words))
 
 
-def _unsupported(text: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
+def _unsupported(text: str, written: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
     """Each number of a text without placeholders that agrees with no fact, alone or with the one it stands beside."""
     known = [*facts, *_differences(facts)]
     text = _GATES.sub(_blank_counts, text)
@@ -283,12 +295,21 @@ def _unsupported(text: str, facts: Sequence[Quantity], known_words: Collection[s
     while index < len(claims):
         pair = claims[index : index + 2]
         order = _order(text, pair)
-        if order is not None:
-            yield from _pair_contradictions(pair[0], pair[1], order, known)
-            index += 2
+        judged = pair if order is not None else pair[:1]
+        if order is None:
+            said = _contradiction(pair[0], known)
         else:
-            yield from _contradiction(claims[index], known)
-            index += 1
+            said = tuple(_pair_contradictions(pair[0], pair[1], order, known))
+        for claim in judged if known else ():
+            name, pattern = label_of(written, claim.start, claim.end)
+            own = [fact for fact in known if name and is_of(fact, pattern, written, claim.start)]
+            agreed = [fact for fact in own if _agrees(claim, fact)]
+            if name and not agreed and not any(f" {fact.name} = " in "".join(said) for fact in own):
+                said = (*(one for one in said if claim.text not in one), refusal(claim.text, name, own))
+            elif order is None and not claim.scope and any(fact.name.startswith("gates.") for fact in agreed):
+                said = ()
+        yield from said
+        index += len(judged)
 
 
 def _bare(text: str, facts: Sequence[Quantity], known_words: Collection[str]) -> Iterator[str]:
@@ -327,7 +348,10 @@ def _mislabelled(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
         scope, own_facts = _scope(plain, match.span(), (clause, start), None)
         is_scoped = scope and (scope != PREVIOUS or _PREVIOUS.match(label.lstrip()))
         sentence = _sentence(plain, start)
-        if last is not None and is_beside and is_about and not re.search(last[0].facts, fact.name):
+        name, pattern = label_of(plain, start, match.end())
+        if (last is not None and is_beside and is_about and not re.search(last[0].facts, fact.name)) or (
+            name and not is_word(fact) and not is_of(fact, pattern, plain, start)
+        ):
             yield f"“{match[0]}” is not what its words say it is: “{label.strip()[-80:]}”."
         elif is_scoped and re.search(own_facts, fact.name) is None and fact.name.startswith("metrics."):
             yield f"“{match[0]}” is no figure of {scope}, which its sentence names."
@@ -598,17 +622,17 @@ class Order(Enum):
 
     OLD_NEW = auto()
     NEW_OLD = auto()
+    BOUNDS = auto()  # of an interval
 
 
 def _order(text: str, pair: Sequence[Claim]) -> Order | None:
-    if len(pair) < 2 or "±" in (pair[0].sign, pair[1].sign):
-        return None
-    if any(claim.scope not in {"", PREVIOUS} for claim in pair):
-        return None  # each is of a circumstance of its own
+    if len(pair) < 2 or any(claim.sign == "±" or claim.scope not in {"", PREVIOUS} for claim in pair):
+        return None  # each is of a circumstance of its own, or the second is the margin of the first
     between = text[pair[0].end : pair[1].start]
-    if _ARROW.match(between):
-        return Order.OLD_NEW
-    if _FROM_TO.match(between) and re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE):
+    is_from = re.search(r"\bfrom\s*$", text[: pair[0].start], re.IGNORECASE)
+    if _BOUNDS.match(between) and re.search(rf"(?:{INTERVAL})", pair[0].sentence, re.IGNORECASE):
+        return Order.BOUNDS
+    if _ARROW.match(between) or (is_from and _FROM_TO.match(between)):
         return Order.OLD_NEW
     if not _AGAINST.match(between):
         return None
@@ -625,17 +649,19 @@ def _pair_contradictions(first: Claim, second: Claim, order: Order, facts: Seque
         replace(first, unit=first.unit or unit, subject=subject),
         replace(second, unit=unit, subject=subject),
     )
-    new, old = (second, first) if order is Order.OLD_NEW else (first, second)
-    sides = (
-        [("new", "old")] if order is Order.OLD_NEW else [("new", "old"), ("new", "target"), ("statistic", "threshold")]
-    )
+    new, old = (first, second) if order is Order.NEW_OLD else (second, first)
+    sides = {
+        Order.OLD_NEW: [("new", "old")],
+        Order.NEW_OLD: [("new", "old"), ("new", "target"), ("statistic", "threshold")],
+        Order.BOUNDS: [("high", "low"), ("new", "old"), ("old", "new")],
+    }[order]
     if any(_agrees(new, a) and _agrees(old, b) for a, b in _partners(_candidates(new, facts), facts, sides)):
         return
     alone = (*_contradiction(first, facts), *_contradiction(second, facts))
     if alone:
         yield from alone
         return
-    yield f"“{first.text}” and “{second.text}” are figures of the evidence, but not the old and the new of one of them."
+    yield f"“{first.text}” and “{second.text}” are figures of the evidence, but not of one of them, as is said."
 
 
 def _partners(
@@ -655,24 +681,24 @@ def _gate_contradictions(text: str, facts: Sequence[Quantity], *, is_counted_onl
     passed, total = by_name.get("gates.passed"), by_name.get("gates.total")
     if passed is None or total is None:
         return
-    every = [fact.value for fact in facts if is_outcome(fact)]
+    gates = gates_of(facts)
+    parts = [part for part in (gates, [gate for gate in gates if gate.is_memo]) if part]
+    counted = [(passed, total), *((float(sum(gate.passes for gate in part)), float(len(part))) for part in parts)]
     for match in _GATES.finditer(text):
         fails = bool(_FAILING.search(match["rest"]))
-        right = total - passed if fails else passed
-        counts = {"all": total, "every": total, "none": 0.0}
         said = match["n"].lower()
-        if is_counted_only and said in counts:
+        if is_counted_only and said in {"all", "every", "none"}:
             continue  # sentences over all gates were held against each gate's outcome
-        claimed = counts[said] if said in counts else _counted(said)
         is_plain = match["total"] is None and not fails and not _PASSING.search(match["rest"])
-        is_total_right = match["total"] is None or _counted(match["total"]) == total
-        if is_total_right and (claimed == right or (is_plain and claimed == total)):
-            continue
-        of_all = every.count(1) if not fails else len(every) - every.count(1)
-        if claimed == of_all and (match["total"] is None or _counted(match["total"]) == len(every)):
-            continue  # of all the gates, the advisory ones among them
-        verb = "fail" if fails else "pass"
-        yield f"“{match[0].strip()}” agrees with no figure of the evidence; {right:g} of {total:g} gates {verb}."
+        for right, of in counted:
+            counts = {"all": of, "every": of, "none": 0.0}
+            claimed = counts[said] if said in counts else _counted(said)
+            is_right = claimed == (of - right if fails else right) or (is_plain and claimed == of)
+            if is_right and (match["total"] is None or _counted(match["total"]) == of):
+                break
+        else:
+            does = f"{total - passed if fails else passed:g} of {total:g} gates {'fail' if fails else 'pass'}"
+            yield f"“{match[0].strip()}” agrees with no figure of the evidence; {does}."
 
 
 def _unreadable(text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Final
 
 from signoff.domain.events import Delivery, NoticeSent
 from signoff.domain.memo.document import Block, CheckItem, Checklist, Paragraph, Section
-from signoff.domain.memo.markup import Line, declared, lead_in, placed, plain
+from signoff.domain.memo.markup import Line, declared, declared_by, lead_in, placed, plain
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import Certification
 from signoff.domain.quantity import NOT_PROVIDED
@@ -69,7 +69,7 @@ _TRAINING: Final = (
 
 def communication(release: Release) -> Section:
     """Chapter 9."""
-    declared = release.dossier.communication
+    given = release.dossier.communication
     return Section(
         "9",
         "Communication Plan",
@@ -78,13 +78,14 @@ def communication(release: Release) -> Section:
                 "9.1",
                 "Stakeholder Notifications",
                 (
+                    declared_by("Notices and their words", release.author),
                     lead_in("Pre-Deployment (T-24h)"),
                     Paragraph(_hold(release), is_note=True),
-                    _notices(release, _BEFORE, declared.before),
+                    _notices(release, _BEFORE, given.before),
                     lead_in("At Deployment (T=0)"),
-                    _notices(release, _AT_DEPLOYMENT, declared.at_deployment),
+                    _notices(release, _AT_DEPLOYMENT, given.at_deployment),
                     lead_in("Post-Deployment (T+7d, T+30d)"),
-                    _notices(release, _AFTER, declared.after, _MOMENTS_AFTER),
+                    _notices(release, _AFTER, given.after, _MOMENTS_AFTER),
                 ),
             ),
             Section("9.2", "Training & Documentation", _training(release)),

@@ -17,10 +17,11 @@ from signoff.domain.memo.appendix import appendix
 from signoff.domain.memo.boundaries import boundaries
 from signoff.domain.memo.changes import lacking_words, unjustified
 from signoff.domain.memo.communication import communication
+from signoff.domain.memo.computed_lines import passed_of_all
 from signoff.domain.memo.document import KeyFigure, Memo, Section
 from signoff.domain.memo.governance import governance
 from signoff.domain.memo.infrastructure import infrastructure
-from signoff.domain.memo.markup import MEMO_GATES, gates_in_words, joined
+from signoff.domain.memo.markup import gates_in_words, joined
 from signoff.domain.memo.plan import plan
 from signoff.domain.memo.rationale import rationale
 from signoff.domain.memo.release import Release
@@ -220,7 +221,7 @@ def _key_figures(release: Release) -> tuple[KeyFigure, ...]:
     signed = {signature.role for signature in release.approvals}
     level = release.policy.gates.var.level
     return (
-        KeyFigure("Gates", f"{assessment.passed_gates} of {MEMO_GATES}"),
+        KeyFigure("Gates", passed_of_all(assessment.findings)),
         KeyFigure("Point in time", assessment.pit.status.value),
         KeyFigure("Approvals", f"{len(signed)} of {len(standing.required)}"),
         KeyFigure("Rehearsal", _rehearsal(release)),

@@ -4,6 +4,7 @@ A figure of another version, a target or a threshold is called that on the same 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from signoff.domain.assessment import Assessment
@@ -19,8 +20,8 @@ _OUTCOMES: Final = (
     ("ended in an error", Outcome.ERROR),
 )
 _TITLES: Final = {
-    "gates.passed": "the number of the memo's own gates that pass",
-    "gates.total": "the number of the memo's own gates",
+    "gates.passed": "the number of gates that pass",
+    "gates.total": "the number of gates",
     "counts.symbols": "the number of symbols among the predictions",
     "counts.predictions": "the number of predictions",
     "counts.trading_days": "the number of days of the backtest",
@@ -36,9 +37,14 @@ _SOURCES: Final = {
 }
 
 
+def passed_of_all(findings: Sequence[Finding]) -> str:
+    """How many gates pass, of all: the advisory ones count too."""
+    return f"{sum(f.outcome is Outcome.PASS for f in findings)} of {len(findings)}"
+
+
 def gates_line(findings: Sequence[Finding], *, is_overridden: bool = False) -> str:
     """Every gate that is not a plain pass, by outcome; `is_overridden` where people took those that block on."""
-    parts = [f"{sum(f.outcome is Outcome.PASS for f in findings)} of {len(findings)} gates pass"]
+    parts = [f"{passed_of_all(findings)} gates pass"]
     parts += [f"{word}: {named}" for word, is_so in _OUTCOMES if (named := _named(findings, is_so))]
     if near := ", ".join(short_title(f) for f in findings if f.is_near_miss and f.outcome is Outcome.PASS):
         parts.append(f"near misses, which pass within the margin: {near}")
@@ -82,6 +88,9 @@ def _meaning(fact: Quantity, header: Header, assessment: Assessment) -> str:
         return _TITLES[fact.name]
     if side in versions:
         return f"{subject if stem in titles else f'the {subject}'} of {versions[side]}"
+    if side in {"low", "high"}:
+        end, figure = "lower" if side == "low" else "upper", replace(fact, name=stem)
+        return f"the {end} end of the 95% interval of {_meaning(figure, header, assessment)}"
     return f"the {'sample size' if side == 'n' else fact.label} of {subject}"
 
 

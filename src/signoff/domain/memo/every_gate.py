@@ -36,7 +36,7 @@ _CLAIM: Final = re.compile(
     rf"|\b(?:everything\s+(?:\w+\s+){{0,2}}{_PASS_WORD}|pass(?:es|ed)?\s+everything|all\s+(?:is\s+)?green)\b",
     re.IGNORECASE,
 )
-_SENTENCE: Final = re.compile(r"[.!?;](?=\s|$)|\n")
+_SENTENCE: Final = re.compile(rf"[.!?;](?=\s|$)|\n|(?:\s[-–—]{{1,2}}\s|—)(?!{EXCEPT}\b)", re.IGNORECASE)
 _CLAUSE: Final = re.compile(r"[,:()](?=\s|$)|\s(?:and|while|but)\s", re.IGNORECASE)
 _FAILS: Final = re.compile(
     r"\b(?:fail\w*|miss(?:es|ed|ing)?|breach\w*|violat\w*|unmet|red|broke\w*)\b"
@@ -95,7 +95,7 @@ def gate_contradictions(text: str, facts: Sequence[Quantity]) -> Iterator[str]:
             yield from _contradiction(match, sentence, plain, gates, excepted)
         yield from sweeping(plain, gates, excepted)
         if not claims and not named(sentence, gates):
-            yield from unnamed_passes(sentence, gates)
+            yield from unnamed_passes(sentence, [gate for gate in gates if gate not in excepted])
     yield from named_contradictions(text, gates, judged)
 
 

@@ -76,6 +76,11 @@ def declared(author: str, what: str = "") -> str:
     return f"declared by {author}" + (f": {what}" if what else "")
 
 
+def declared_words(author: str, text: str | None) -> Cell:
+    """What people wrote, with whose word it is, or that they did not."""
+    return words(text and text.strip() and declared(author, text))
+
+
 def plain(value: float) -> str:
     """A threshold as its owner wrote it: 5, 0.5, 99.9."""
     return f"{value:,g}".replace("-", "−")

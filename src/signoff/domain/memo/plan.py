@@ -22,7 +22,18 @@ from signoff.domain.live_metrics import (
 )
 from signoff.domain.memo.document import Block, Bullets, Cell, Column, Fields, Mark, Paragraph, Section
 from signoff.domain.memo.document import Table as Rows
-from signoff.domain.memo.markup import ABSENT, declared, lead_in, linked, listed, one, plain, versioned, words
+from signoff.domain.memo.markup import (
+    ABSENT,
+    declared,
+    declared_by,
+    lead_in,
+    linked,
+    listed,
+    one,
+    plain,
+    versioned,
+    words,
+)
 from signoff.domain.memo.release import Release
 from signoff.domain.policy import DayCount, Policy, Role, Tier
 from signoff.domain.quantity import NOT_PROVIDED, Unit, number
@@ -167,7 +178,7 @@ def _acts(release: Release) -> str:
     """What follows by itself, and whose word the actions are."""
     policy = release.policy
     return (
-        "By itself: a warning is shown; a critical or unknown reading is told to "
+        "By itself: a warning is shown; a critical or unknown reading is a notice addressed to "
         f"{release.dossier.rollback.incident_channel} and holds the advance; a trigger of 4.1 rolls back. The actions "
         f"are declared by policy {policy.name} {policy.version}, for people."
     )
@@ -187,7 +198,7 @@ def _alert(policy: Policy, row: LiveMetric, alert: Alert) -> tuple[Cell, ...]:
 def _approvals(release: Release) -> tuple[Block, ...]:
     columns = tuple(Column(t) for t in ("Role", "Name", "Verdict", "Date", "Signed with", "Conditions"))
     return (
-        lead_in("Pre-Deployment Sign-offs"),
+        declared_by("Pre-Deployment Sign-offs, who holds which role", release.author),
         Rows(columns, tuple(_approval(role, release) for role in Role)),
         *_tier_asked(release),
         one("Deployment Approval", Cell(release.decision.value.capitalize(), mark=release.decision)),

@@ -3,7 +3,7 @@
 from signoff.domain.dossier import Trigger
 from signoff.domain.memo.changes import what_changed
 from signoff.domain.memo.document import Block, Cell, CheckItem, Checklist, Fields, Section
-from signoff.domain.memo.markup import ABSENT, declared, lead_in, one, words
+from signoff.domain.memo.markup import ABSENT, declared, declared_words, lead_in, one
 from signoff.domain.memo.release import Release
 from signoff.domain.quantity import Quantity, Unit, number, relative_change, signed_percent
 
@@ -33,7 +33,7 @@ def rationale(release: Release) -> Section:
 
 def _objective(release: Release) -> tuple[Block, ...]:
     return (
-        one("Primary Goal", words(release.dossier.rationale.goal)),
+        one("Primary Goal", declared_words(release.author, release.dossier.rationale.goal)),
         lead_in("Expected Impact"),
         Fields(
             (
@@ -49,7 +49,7 @@ def _performance(release: Release) -> Cell:
     row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
     if row is None:
         return ABSENT
-    cell = _against("Backtest Sharpe ratio, net of costs", row.new, row.old, release)
+    cell = _against(f"Backtest Sharpe ratio, {release.evidence.costs}:", row.new, row.old, release)
     difference = release.assessment.sharpe_difference_p
     if not difference.is_provided or not row.old.is_provided:
         return cell
@@ -102,7 +102,7 @@ def _why_now(release: Release) -> tuple[Block, ...]:
     return (
         lead_in("Deployment Triggers"),
         Checklist(tuple(items)),
-        one("Timing Considerations", words(given.timing)),
+        one("Timing Considerations", declared_words(release.author, given.timing)),
     )
 
 

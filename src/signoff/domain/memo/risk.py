@@ -25,15 +25,15 @@ from signoff.domain.memo.document import (
     Section,
     Table,
 )
-from signoff.domain.memo.markup import ABSENT, declared_by, figure, joined, lead_in, one, plain, words
+from signoff.domain.memo.markup import ABSENT, declared, declared_by, figure, joined, lead_in, one, plain, words
 from signoff.domain.memo.promises import promised
 from signoff.domain.memo.release import Release, events_lost
+from signoff.domain.memo.significance import SIGNIFICANCE
 from signoff.domain.quantity import NOT_PROVIDED, PLUS_MINUS
 from signoff.domain.rollback_drill import Rehearsal, recovery_time, recovery_time_in_words
 from signoff.domain.sampling import Sampling
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
 
-SIGNIFICANCE: Final = 0.05
 _WEIGHT: Final = {Grade.LOW: 1, Grade.MEDIUM: 2, Grade.HIGH: 3}
 _BY_SCORE: Final = {
     1: Grade.LOW,
@@ -82,7 +82,11 @@ def _model_risk(release: Release) -> tuple[Block, ...]:
     risks = release.dossier.risk.risks
     level = risk_level(risks)
     worst = max(risks, key=_score, default=None)
-    said = ABSENT if level is None or worst is None else Cell(f"{level.value.capitalize()}, from: {worst.risk}")
+    said = (
+        ABSENT
+        if level is None or worst is None
+        else Cell(f"{level.value.capitalize()}, from the worst risk {declared(release.author, worst.risk)}")
+    )
     columns = tuple(Column(t) for t in ("Risk", "Likelihood", "Impact", "Mitigation", "Owner", "Level"))
     rows = tuple(
         (

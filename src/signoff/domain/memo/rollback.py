@@ -77,7 +77,7 @@ def _steps(release: Release) -> tuple[Block, ...]:
             (
                 f"Disable model via feature flag: models.{header.model}.enabled = false",
                 f"Halt all open orders from this model{_halted(release)}",
-                f"Alert stakeholders via {channel}",
+                f"Alert stakeholders via {channel}: a notice is addressed to it, a channel {declared(release.author)}",
             )
         ),
         lead_in(f"2. Revert (< {plain(budget.revert_minutes)} min)"),
@@ -92,7 +92,7 @@ def _steps(release: Release) -> tuple[Block, ...]:
         Bullets(
             (
                 "Root cause analysis: by a person",
-                f"Notify all stakeholders: via {channel}",
+                f"Notify all stakeholders: a notice is addressed to {channel}",
                 f"Schedule post-mortem (within {plain(budget.post_mortem_hours)} hours): by a person, a breach if late",
             )
         ),

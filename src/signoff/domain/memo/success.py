@@ -2,7 +2,7 @@
 
 from signoff.domain.live_metrics import LIVE_METRICS, Heading, Table, targeted, targets
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Section
-from signoff.domain.memo.markup import lead_in, one
+from signoff.domain.memo.markup import declared, lead_in, one
 from signoff.domain.memo.release import Release
 
 
@@ -35,9 +35,9 @@ def _metrics(release: Release, table: Table) -> tuple[Block, ...]:
 
 
 def _review(release: Release) -> tuple[Block, ...]:
-    declared = release.dossier.success
+    given = release.dossier.success
     return (
-        one("30-Day Review", Cell(f"Scheduled for {declared.review_date}")),
+        one("30-Day Review", Cell(f"Scheduled for {given.review_date}")),
         lead_in("Review Agenda"),
         Bullets(
             (
@@ -48,5 +48,5 @@ def _review(release: Release) -> tuple[Block, ...]:
                 "Lessons learned",
             )
         ),
-        one("Attendees", Cell(", ".join(declared.attendees))),
+        one("Attendees", Cell(declared(release.author, ", ".join(given.attendees)))),
     )

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from signoff.domain.assessment import Assessment
+from signoff.domain.costs import Costs
 from signoff.domain.dossier import DeploymentType, Dossier
 from signoff.domain.evidence import CodedSymbols, Evidence, Predictions, RegisteredVersion
 from signoff.domain.finding import Outcome
@@ -22,11 +23,17 @@ from signoff.domain.memo.gate_names import WORDS, is_outcome, outcomes
 from signoff.domain.memo.markup import MEMO_GATES, declared, gates_in_words, short_title, versioned
 from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
+from signoff.domain.memo.significance import SIGNIFICANCE, claims_significance
 from signoff.domain.memo.signs import gives_sign
 from signoff.domain.policy import Policy
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
-SIGNIFICANCE: Final = 0.05
+_NET: Final = re.compile(
+    r"\b(?:net|after|less|including|inclusive)(?: of)?(?: (?:all|trading|transaction|its|the))*"
+    r" (?:costs?|fees|commissions?|slippage)\b"
+    r"|(?<!between )\bnet (?:sharpe|returns?|performance|annual\w*|profits?|p&l)\b",
+    re.IGNORECASE,
+)
 _NUMBER: Final = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
 _ENDINGS: Final = {
     "_pct": (Unit.PERCENT, 0.01),
@@ -55,14 +62,18 @@ def summary_contradictions(
 ) -> tuple[str, ...]:
     """What the summary that people wrote says against the facts; `figures` are `gates.facts` of the assessment."""
     known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
-    return contradictions(dossier.header.summary or "", known, (*known_words(dossier), *_symbols(evidence)))
+    text = dossier.header.summary or ""
+    net = _NET.search(text) if evidence.backtest.costs is Costs.BEFORE else None
+    said = (f"“{net[0]}” is not so: the backtest returns are {Costs.BEFORE}.",) if net else ()
+    return (*said, *contradictions(text, known, (*known_words(dossier), *_symbols(evidence))))
 
 
 def known_facts(
     policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Quantity, ...]:
     """Every number that a summary may state: the computed figures, and those of the registry and the plan."""
-    return (*figures, *_more_facts(policy, evidence, assessment))
+    bounds = (bound for figure in figures if figure.is_provided for bound in _bounds(figure))
+    return (*figures, *bounds, *_more_facts(policy, evidence, assessment))
 
 
 def summary_figures(
@@ -109,6 +120,8 @@ def written(
         has_paper = any(fact.name == "paper.sharpe" and fact.is_provided for fact in figures)
         how = "were held against its Sharpe ratio" if has_paper else "were not held, since it has no figure"
         held.append(f"its words on the result of paper trading {how}")
+    if claims_significance(text):
+        held.append("its words on significance were held against their p-values")
     if summary_contradictions(*parts):
         held.append("and what was held contradicts the evidence")
     mark = f"{declared(author)}, not computed; {', '.join(held)}; its other words were not held against anything"
@@ -182,6 +195,13 @@ def _more_facts(policy: Policy, evidence: Evidence, assessment: Assessment) -> I
     yield Quantity(name="plan.limited_days", value=policy.phases.limited_days, unit=Unit.DAYS)
 
 
+def _bounds(figure: Quantity) -> Iterator[Quantity]:
+    """Both ends of the 95% interval that a figure is printed with."""
+    for side, value in zip(("low", "high"), figure.bounds or (), strict=False):
+        name = f"{figure.name}.{side}"
+        yield replace(figure, name=name, value=value, standard_error=None, half_width=None, interval="")
+
+
 def _counts(evidence: Evidence) -> Iterator[Quantity]:
     """How much was measured, and what it cost to trade."""
     backtest, predictions, trials = evidence.backtest, evidence.predictions, evidence.trials
@@ -253,18 +273,18 @@ def _features(candidate: RegisteredVersion | None, champion: RegisteredVersion |
 
 
 def _sharpe(release: Release) -> str:
-    row = next((row for row in release.assessment.metrics if row.key == "sharpe"), None)
+    row, costs = next((row for row in release.assessment.metrics if row.key == "sharpe"), None), release.evidence.costs
     if row is None or not row.new.is_provided:
-        return f"Net Sharpe {NOT_PROVIDED}."
+        return f"Sharpe {NOT_PROVIDED}."
     if not row.old.is_provided:
-        return f"Net Sharpe {row.new.text}; no previous version is measured beside it."
+        return f"Sharpe {row.new.text}, {costs}; no previous version is measured beside it."
     p_value = release.assessment.sharpe_difference_p
-    against = f"Net Sharpe {_bare(row.new)} against {_bare(row.old)}"
+    against = f"Sharpe {_bare(row.new)} against {_bare(row.old)}, {costs}"
     if p_value.value is None or not p_value.is_provided:
         return f"{against}; whether the difference is more than chance is {NOT_PROVIDED}."
     if p_value.value < SIGNIFICANCE:
-        return f"{against}, a difference beyond chance (p {_p(p_value)})."
-    return f"{against}, a difference the data cannot tell from zero (p {_p(p_value)})."
+        return f"{against}: a difference beyond chance (p {_p(p_value)})."
+    return f"{against}: a difference the data cannot tell from zero (p {_p(p_value)})."
 
 
 def _bare(quantity: Quantity) -> str:

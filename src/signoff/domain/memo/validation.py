@@ -8,8 +8,10 @@ from typing import Final
 
 from signoff.domain.assessment import CORRELATION_INTERVAL, MetricRow, MetricStatus, PaperSummary, PitStatus
 from signoff.domain.charts import Band, Chart, EquityChart, Line
+from signoff.domain.costs import Costs
 from signoff.domain.evidence import SuiteName
 from signoff.domain.finding import Finding, Outcome
+from signoff.domain.gates.point_in_time import range_words
 from signoff.domain.memo.document import (
     Align,
     Block,
@@ -29,6 +31,7 @@ from signoff.domain.memo.markup import (
     MEMO_GATES,
     NO_PREVIOUS,
     declared,
+    declared_words,
     figure,
     gates_in_words,
     joined,
@@ -145,6 +148,7 @@ def _backtest(release: Release) -> Iterator[Block]:
     length = time.counted(release.evidence.backtest.returns.size)
     yield one("Test Period", Cell(f"{start} to {end} ({length})"))
     yield one("Time", Cell(time.words))
+    yield _costs(release)
     for note in release.evidence.backtest.left_out:
         yield one("Left Out", Cell(note))
     yield _equity(release)
@@ -155,6 +159,19 @@ def _backtest(release: Release) -> Iterator[Block]:
     rows = (("Sharpe difference, new − old", difference), ("p for no difference", p_value))
     yield Fields(tuple((label, _compared(found, release)) for label, found in rows))
     yield one("Backtest Artifacts", Cell(f"{BACKTEST_REPORT}; {source.name} (sha256 {source.sha256[:12]}…)"))
+
+
+def _costs(release: Release) -> Block:
+    """Whether returns are net of costs; before costs every figure of performance is too good."""
+    match release.evidence.backtest.costs:
+        case Costs.BEFORE:
+            return one(
+                "Backtest returns are before costs", Cell("every return is too high by its costs", mark=Mark.FAIL)
+            )
+        case Costs.NOT_STATED:
+            return one("Costs of the backtest", Cell(Costs.NOT_STATED, mark=Mark.NOT_PROVIDED))
+        case _:
+            return one("Costs of the backtest", Cell(release.evidence.costs))
 
 
 def _plus_minus(release: Release) -> Iterator[Block]:
@@ -202,7 +219,7 @@ def _equity(release: Release) -> EquityChart:
         old = Line(_previous(release), curves.previous_dates, curves.previous, is_new=False)
         lines.append(old)
     length = release.assessment.time.counted(curves.new.size)
-    caption = f"Growth of 1, net of costs, with drawdown; n = {length}, {start} to {end}."
+    caption = f"Growth of 1, {release.evidence.costs}; with drawdown; n = {length}, {start} to {end}."
     return EquityChart("equity", caption, tuple(lines), _stress_bands(release))
 
 
@@ -331,7 +348,7 @@ def _explanations(release: Release) -> Iterator[tuple[str, Cell]]:
     for finding in release.assessment.findings:
         if finding.is_near_miss or finding.outcome is not Outcome.PASS:
             said = given.get(finding.key)
-            yield short_title(finding), words(said and declared(release.author, said))
+            yield short_title(finding), declared_words(release.author, said)
 
 
 def _pictures(release: Release) -> Iterator[Chart]:
@@ -353,7 +370,10 @@ def _point_in_time(release: Release) -> tuple[Block, ...]:
         Paragraph(summary.reason, is_note=True),
         lead_in("Verification Method"),
         Checklist((_code_review(release), _pit_tests(release), _audit(release), _replay(release), *_audits(release))),
-        one("PIT Issues Identified", words("None" if issues == () else "; ".join(issues or ()))),
+        one(
+            "PIT Issues Identified",
+            words("None found by the replay, none declared" if issues == () else "; ".join(issues or ())),
+        ),
     )
 
 
@@ -386,6 +406,7 @@ def _replay(release: Release) -> CheckItem:
         names = ", ".join(replay.declared)
         features = f"{checked} of {features} verified; {len(replay.declared)} declared ({names}),"
     note = f"{features} on {replay.dates_checked} dates, seed {replay.seed}: {len(replay.findings)} moved"
+    note += f"; {range_words(replay)}"
     if replay.declared or replay.declared_decisions:
         note += "; what is declared is not checked against memory"
     if replay.protection is not None:
@@ -405,7 +426,8 @@ def _audits(release: Release) -> Iterator[CheckItem]:
 
 def _pit_issues(release: Release) -> tuple[str, ...] | None:
     """Issues that people declare and what the replay found; None where neither says anything."""
-    known, replay = release.dossier.validation.pit.issues, release.evidence.pit
+    known = tuple(declared(release.author, issue) for issue in release.dossier.validation.pit.issues)
+    replay = release.evidence.pit
     if replay is None or replay.error is not None:
         return known or None
     found = tuple(

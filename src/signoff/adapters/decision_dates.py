@@ -1,0 +1,64 @@
+"""Decision dates: when the record of a release decided, so that a replay can say which part of it was replayed.
+
+A prediction is a decision, else a change of positions, else a session of the backtest. Sessions that lie where the file
+of predictions has nothing count beside them: a shortened file makes no shorter record.
+"""
+
+import numpy as np
+import polars as pl
+
+from signoff.domain.evidence import CodedSymbols, Days, Evidence, Floats, Instants, Replayed, ReplayGap, Symbols
+from signoff.pit.coverage import Coverage, DayNumbers, Decisions, around
+
+
+def decisions(evidence: Evidence) -> Decisions:
+    """The decisions that the backtest, and what it was made from, speak of."""
+    backtest = evidence.backtest
+    sessions = _numbers(backtest.dates[_begins(backtest.returns) :])
+    if evidence.predictions is not None and evidence.predictions.timestamps.size:
+        pairs = _pairs(evidence.predictions.timestamps, evidence.predictions.symbols)
+    elif evidence.positions is not None and evidence.positions.dates.size:
+        pairs = _pairs(evidence.positions.dates, evidence.positions.symbols)
+    else:
+        return Decisions(days=np.unique(sessions))
+    days = np.unique(pairs["day"].to_numpy())
+    return Decisions(days=np.union1d(days, sessions[~around(days, sessions)]), pairs=pairs)
+
+
+def range_of(found: Coverage, evidence: Evidence) -> Replayed:
+    """What was replayed beside the backtest's own range."""
+    return Replayed(
+        dates=found.dates,
+        of=found.of,
+        first=found.first,
+        last=found.last,
+        record=evidence.backtest.period,
+        record_dates=evidence.backtest.dates.size,
+        gaps=tuple(ReplayGap(first=gap.first, last=gap.last, dates=gap.dates) for gap in found.gaps),
+        pairs=found.pairs,
+        of_pairs=found.of_pairs,
+        symbols=tuple(
+            f"{one.symbol} {one.replayed:,} of {one.of:,}"
+            + ("" if one.first is None else f", {one.first} to {one.last}")
+            for one in found.symbols
+        ),
+    )
+
+
+def _begins(returns: Floats) -> int:
+    """The first row on which anything was held: zeros before it are no decisions."""
+    moving = np.flatnonzero(returns != 0)
+    return int(moving[0]) if moving.size else 0
+
+
+def _numbers(days: Days | Instants) -> DayNumbers:
+    found: DayNumbers = days.astype("datetime64[D]").astype(np.int64)
+    return found
+
+
+def _pairs(times: Days | Instants, symbols: Symbols | CodedSymbols) -> pl.DataFrame:
+    if isinstance(symbols, CodedSymbols):
+        named = pl.Series("symbol", symbols.names.tolist(), dtype=pl.String)[symbols.codes.astype(np.uint32)]
+    else:
+        named = pl.Series("symbol", symbols.tolist(), dtype=pl.String)
+    return pl.DataFrame({"day": _numbers(times), "symbol": named}).unique().sort("day", "symbol")

@@ -1,0 +1,88 @@
+"""Reach: measurements of the model that lie outside of its backtest, and so in no gate that judges the backtest.
+
+A backtest that ends before a bad stretch passes where the whole record would not. Predictions, trials, positions or a
+previous version's record that go on show that there was more to judge. Paper trading comes after a backtest, and counts
+as nothing left out.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Final
+
+import numpy as np
+
+from signoff.domain.dossier import Dossier
+from signoff.domain.evidence import Days, Evidence
+from signoff.domain.finding import Finding, Outcome
+
+MONTH_DAYS: Final = 31
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """One table that reaches later or earlier than the backtest, and how many of its days lie there."""
+
+    table: str
+    is_later: bool
+    backtest: date
+    table_end: date
+    sessions: int
+
+    @property
+    def words(self) -> str:
+        ends, run = ("ends", "run to") if self.is_later else ("begins", "begin")
+        return (
+            f"The backtest {ends} {self.backtest}; {self.table} {run} {self.table_end}: {self.sessions:,} sessions are "
+            "not in any gate"
+        )
+
+
+def outside(evidence: Evidence) -> tuple[Outside, ...]:
+    """The tables that reach beyond the backtest by more than a month."""
+    return tuple(_outside(evidence))
+
+
+def with_reach(finding: Finding, found: tuple[Outside, ...], dossier: Dossier) -> Finding:
+    """A verdict on the backtest beside what lies outside of it: no pass, unless the dossier declares why."""
+    if not found:
+        return finding
+    said = f"{'. '.join(one.words for one in found)}."
+    declared = dossier.evidence.outside_the_backtest
+    if declared is not None:
+        said = f"{said} Declared (evidence.outside_the_backtest): {declared.rstrip('.')}."
+    elif finding.outcome is Outcome.PASS:
+        said = (
+            f"{said} Whether the whole record passes is unknown. Give the backtest of these sessions too, or declare "
+            "in evidence.outside_the_backtest why it leaves them out."
+        )
+        return replace(finding, outcome=Outcome.INCONCLUSIVE, is_near_miss=False, reason=f"{said} {finding.reason}")
+    return replace(finding, reason=f"{finding.reason} {said}")
+
+
+def _outside(evidence: Evidence) -> Iterator[Outside]:
+    first, last = evidence.backtest.dates[0], evidence.backtest.dates[-1]
+    for table, days, may_be_earlier in _tables(evidence):
+        later, earlier = days[days > last], days[days < first]
+        if later.size and later[-1] - last > MONTH_DAYS:
+            yield _of(table, later, later[-1], last, is_later=True)
+        if earlier.size and first - earlier[0] > MONTH_DAYS and not may_be_earlier:
+            yield _of(table, earlier, earlier[0], first, is_later=False)
+
+
+def _of(table: str, days: Days, end: np.datetime64, backtest: np.datetime64, *, is_later: bool) -> Outside:
+    begin, reached = (moment.astype(object) for moment in (backtest, end))
+    return Outside(table=table, is_later=is_later, backtest=begin, table_end=reached, sessions=int(days.size))
+
+
+def _tables(evidence: Evidence) -> Iterator[tuple[str, Days, bool]]:
+    """Each table of the model with its days in order; a previous version may be older than the candidate."""
+    parts = (
+        ("predictions", None if (one := evidence.predictions) is None else one.timestamps, False),
+        ("trials", None if (of := evidence.trials) is None else of.dates, False),
+        ("positions", None if (held := evidence.positions) is None else held.dates, False),
+        ("the previous version's returns", None if (old := evidence.backtest_previous) is None else old.dates, True),
+    )
+    for table, times, may_be_earlier in parts:
+        if times is not None and times.size:
+            yield table, np.unique(times.astype("datetime64[D]")), may_be_earlier

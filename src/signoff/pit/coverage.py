@@ -1,0 +1,246 @@
+"""Coverage: which decisions of a record a replay could speak of, and which lie where the inputs have nothing.
+
+A replay draws its dates from those that have features. Where inputs begin late, end early or have holes, the decisions
+beside them are in no draw, and a clean replay says nothing of them. Decisions are counted by their UTC day.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from signoff.pit.knowledge import DAY_US, TIME_COLUMNS, Inputs, instants
+
+DayNumbers = NDArray[np.int64]  # days since 1970
+
+LEAST_REACH_DAYS: Final = 4
+"""A decision after a weekend or a holiday uses the features of the session before."""
+LEAST_INPUT_REACH_DAYS: Final = 7
+FEWEST_DAYS_OF_AN_INPUT: Final = 20
+"""A table of fewer days, such as a list of sectors, is no history that could begin late."""
+FEWEST_ROWS_OF_A_SYMBOL: Final = 8
+_KEYS: Final = (*TIME_COLUMNS, "symbol")
+_DAY: Final = "day"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decisions:
+    """When a record's decisions were made: `days`, distinct and in order, and where it says so, for which symbols.
+
+    `pairs` has one row a day (days since 1970) and symbol; None where the record names no symbols.
+    """
+
+    days: DayNumbers
+    pairs: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A run of decision dates that no replay could be drawn from."""
+
+    first: date
+    last: date
+    dates: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateSymbol:
+    """A symbol with decisions that no replay could be drawn from, and the days that it was replayed on, if any."""
+
+    symbol: str
+    replayed: int
+    of: int
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How many of the `of` decision dates a replay is drawn from, and of the `of_pairs` dates and symbols."""
+
+    dates: int
+    of: int
+    first: date | None = None
+    last: date | None = None
+    gaps: tuple[Gap, ...] = ()
+    pairs: int = 0
+    of_pairs: int = 0
+    symbols: tuple[LateSymbol, ...] = ()
+
+
+def coverage(decisions: Decisions, carried: pl.DataFrame, inputs: Inputs) -> Coverage:
+    """Hold the decisions against the rows that carry a feature (`carried`: timestamp, symbol) and against the inputs.
+
+    A date counts where it has features, and where every input that has a history has rows by then. A symbol's date
+    counts where the same holds for the symbol.
+    """
+    features = _by_day(carried)
+    seen = _within_features(decisions.days, features[_DAY].to_numpy())
+    for table in _histories(inputs):
+        seen &= _within_rows(decisions.days, table[_DAY].to_numpy())
+    days = decisions.days[seen]
+    pairs = None if decisions.pairs is None else _pairs(decisions.pairs, features, inputs, days)
+    if pairs is not None:
+        days = np.intersect1d(days, np.union1d(pairs.filter(pl.col("seen"))[_DAY].to_numpy(), _unpaired(decisions)))
+        seen = np.isin(decisions.days, days)
+    return Coverage(
+        dates=int(seen.sum()),
+        of=decisions.days.size,
+        first=_day(days[0]) if days.size else None,
+        last=_day(days[-1]) if days.size else None,
+        gaps=tuple(_gaps(decisions.days, seen)),
+        pairs=0 if pairs is None else int(pairs["seen"].sum()),
+        of_pairs=0 if pairs is None else pairs.height,
+        symbols=() if pairs is None else tuple(_late(pairs)),
+    )
+
+
+def _unpaired(decisions: Decisions) -> DayNumbers:
+    """Decision dates of which the record names no symbol."""
+    assert decisions.pairs is not None
+    return np.setdiff1d(decisions.days, decisions.pairs[_DAY].to_numpy())
+
+
+def _by_day(rows: pl.DataFrame) -> pl.DataFrame:
+    """Day and symbol of rows, each once, ordered by day."""
+    symbols = [pl.col("symbol").cast(pl.String)] if "symbol" in rows.columns else []
+    if not rows.height:
+        return pl.DataFrame(schema={_DAY: pl.Int64, **({"symbol": pl.String} if symbols else {})})
+    found = rows.select((instants(rows["timestamp"]) // DAY_US).alias(_DAY), *symbols)
+    return found.unique().sort(found.columns)
+
+
+def _histories(inputs: Inputs) -> Iterator[pl.DataFrame]:
+    """Days and symbols of each input that has rows with a value on enough days to have a beginning and an end."""
+    for table in inputs.values():
+        values = [column for column in table.columns if column not in _KEYS]
+        valued = table.filter(pl.any_horizontal(pl.col(*values).is_not_null())) if values else table
+        if values and (floats := [name for name in values if table.schema[name].is_float()]) == values:
+            valued = valued.filter(pl.any_horizontal(pl.col(*floats).is_not_nan()))
+        rows = _by_day(valued)
+        if rows[_DAY].n_unique() >= FEWEST_DAYS_OF_AN_INPUT:
+            yield rows
+
+
+def _within_features(days: DayNumbers, features: DayNumbers) -> NDArray[np.bool_]:
+    """The days that have features: those of the day itself, or of shortly before where the two keep other days."""
+    features = np.unique(features)
+    if not features.size:
+        return np.zeros(days.size, dtype=np.bool_)
+    same = np.isin(days, features)
+    if _keeps_days(days, features, same):
+        return same
+    return _after(days, features, _reach_of_features(features))
+
+
+def _keeps_days(days: DayNumbers, features: DayNumbers, same: NDArray[np.bool_]) -> bool:
+    """Whether features are stamped with the day of the decision, as those of a month's end are not."""
+    amid = (days >= features[0]) & (days <= features[-1])
+    return bool(same[amid].mean() >= 0.5) if amid.any() else True
+
+
+def _reach_of_features(features: DayNumbers) -> float:
+    usual = float(np.median(np.diff(features))) if features.size > 1 else 0.0
+    return max(LEAST_REACH_DAYS, 1.5 * usual)
+
+
+def _after(days: DayNumbers, rows: DayNumbers, reach: float) -> NDArray[np.bool_]:
+    """Whether the last row by each day is at most `reach` days old."""
+    place = np.searchsorted(rows, days, side="right") - 1
+    found: NDArray[np.bool_] = (place >= 0) & (days - rows[np.maximum(place, 0)] <= reach)
+    return found
+
+
+def _within_rows(days: DayNumbers, rows: DayNumbers) -> NDArray[np.bool_]:
+    """Whether an input has rows around each day, as often as it has them elsewhere."""
+    rows = np.unique(rows)
+    steps = np.diff(rows)
+    reach = max(LEAST_INPUT_REACH_DAYS, 3 * float(np.median(steps)), 1.5 * float(np.percentile(steps, 99)))
+    found: NDArray[np.bool_] = _after(days, rows, reach) | ((days < rows[0]) & (rows[0] - days <= reach))
+    return found
+
+
+def _pairs(pairs: pl.DataFrame, features: pl.DataFrame, inputs: Inputs, days: DayNumbers) -> pl.DataFrame | None:
+    """The pairs, each with whether it is `seen`; None where the features are of no symbol that decisions name."""
+    named = set(pairs["symbol"].unique().to_list())
+    if not named & set(features["symbol"].unique().to_list()):
+        return None
+    found = pairs.sort(_DAY).with_columns(pl.Series("seen", _paired(pairs.sort(_DAY), features)))
+    found = found.with_columns(pl.col("seen") & pl.col(_DAY).is_in(pl.Series(days).implode()))
+    for table in _histories(inputs):
+        if "symbol" in table.columns:
+            found = _within_symbol(found, table)
+    return found
+
+
+def _paired(pairs: pl.DataFrame, features: pl.DataFrame) -> NDArray[np.bool_]:
+    of_all = np.unique(features[_DAY].to_numpy())
+    days = np.unique(pairs[_DAY].to_numpy())
+    if _keeps_days(days, of_all, np.isin(days, of_all)):
+        marked = features.with_columns(seen=pl.lit(value=True))
+        same = pairs.join(marked, on=(_DAY, "symbol"), how="left", maintain_order="left")["seen"]
+        return same.fill_null(value=False).to_numpy()
+    rows = features.with_columns(row=pl.col(_DAY))
+    last = pairs.join_asof(rows.sort(_DAY), on=_DAY, by="symbol", check_sortedness=False)["row"]
+    return (pairs[_DAY] - last <= _reach_of_features(of_all)).fill_null(value=False).to_numpy()
+
+
+def _within_symbol(pairs: pl.DataFrame, table: pl.DataFrame) -> pl.DataFrame:
+    """Take away the pairs that lie before or after the rows that an input has of their symbol."""
+    spans = table.group_by("symbol").agg(
+        begin=pl.col(_DAY).min(),
+        end=pl.col(_DAY).max(),
+        rows=pl.len(),
+        step=(pl.col(_DAY).max() - pl.col(_DAY).min()) / (pl.len() - 1).clip(1),
+    )
+    if float(np.median(spans["rows"].to_numpy())) < FEWEST_ROWS_OF_A_SYMBOL:
+        return pairs
+    reach = max(LEAST_INPUT_REACH_DAYS, 3 * float(np.median(spans["step"].to_numpy())))
+    held = pairs.join(spans, on="symbol", how="left", maintain_order="left")
+    inside = (pl.col(_DAY) >= pl.col("begin") - reach) & (pl.col(_DAY) <= pl.col("end") + reach)
+    return held.with_columns(pl.col("seen") & inside.fill_null(value=True)).select(_DAY, "symbol", "seen")
+
+
+def _gaps(days: DayNumbers, seen: NDArray[np.bool_]) -> Iterator[Gap]:
+    missing = np.flatnonzero(~seen)
+    for run in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
+        if run.size:
+            yield Gap(first=_day(days[run[0]]), last=_day(days[run[-1]]), dates=int(run.size))
+
+
+def _late(pairs: pl.DataFrame) -> Iterator[LateSymbol]:
+    """The symbols that lack decisions, those that lack most first."""
+    found = (
+        pairs.group_by("symbol")
+        .agg(
+            replayed=pl.col("seen").sum(),
+            of=pl.len(),
+            first=pl.col(_DAY).filter(pl.col("seen")).min(),
+            last=pl.col(_DAY).filter(pl.col("seen")).max(),
+        )
+        .filter(pl.col("replayed") < pl.col("of"))
+        .sort(pl.col("of") - pl.col("replayed"), "symbol", descending=(True, False))
+    )
+    for symbol, replayed, of, first, last in found.iter_rows():
+        yield LateSymbol(
+            symbol=symbol,
+            replayed=replayed,
+            of=of,
+            first=None if first is None else _day(first),
+            last=None if last is None else _day(last),
+        )
+
+
+def _day(number: int | np.int64) -> date:
+    found: date = np.datetime64(int(number), "D").item()
+    return found
+
+
+def around(of_rows: DayNumbers, days: DayNumbers) -> NDArray[np.bool_]:
+    """Whether a table has rows around each day, as often as it has them elsewhere."""
+    rows = np.unique(of_rows)
+    return np.isin(days, rows) if rows.size < 2 else _within_rows(days, rows)
