@@ -1,7 +1,7 @@
 """The only place that builds adapters and hands them to use cases."""
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from random import random
 from secrets import token_urlsafe
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from signoff.adapters.anchors import FileAnchor, anchor_at
 from signoff.adapters.calendars import ExchangeCalendar
@@ -46,7 +46,7 @@ from signoff.adapters.venues.none import NoVenue
 from signoff.adapters.venues.simulated import SimulatedBroker
 from signoff.adapters.webhook import BySeverity, Pager, Webhook
 from signoff.app.accounts import Accounts, KnownPeople
-from signoff.app.approvals import ApprovalRound, Signatory
+from signoff.app.approvals import ApprovalRound
 from signoff.app.assess import Assessor
 from signoff.app.audit import export, snapshot
 from signoff.app.bound import STAYS_TAKEN, held_against
@@ -61,10 +61,11 @@ from signoff.app.observe import Watch
 from signoff.app.pacing import Pacing
 from signoff.app.package import Publisher
 from signoff.app.policy import Policies
-from signoff.app.record import Expectation, Record, Request
+from signoff.app.record import Caller, Record
 from signoff.app.rollback import RollbackProcedure
 from signoff.app.rollback_drill import RehearsalSandbox
 from signoff.app.rollout import Rollout
+from signoff.app.signing import Signatory
 from signoff.app.undertaken import Undertakings
 from signoff.config.extensions import Group, gate, maker
 from signoff.config.settings import Settings
@@ -100,6 +101,8 @@ if TYPE_CHECKING:
     from signoff.adapters.live_folder import LiveFolder
     from signoff.adapters.sandbox.child import Sandbox
 
+T = TypeVar("T")
+
 # A rollback waits for a registered model to be tried; its first five minutes hold whatever the model does.
 MODEL_SECONDS: Final = 120.0
 # What says who may sign, what was signed, and who is known.
@@ -123,6 +126,21 @@ SENT_FOR: Final = "sent for"
 OBSERVED_WITHIN: Final = timedelta(hours=26)
 
 
+class shared(cached_property[T]):  # noqa: N801 - named as what it extends
+    """A part that is built once and used by every request, unless the installation was given another in its place."""
+
+    def __get__(self, instance: "Installation | None", owner: type[Any] | None = None) -> T:  # type: ignore[override]
+        """The part."""
+        name = str(self.attrname)
+        return cast(
+            "T", instance.given[name] if instance and name in instance.given else super().__get__(instance, owner)
+        )
+
+
+def _shared() -> frozenset[str]:
+    return frozenset(name for name, part in vars(Installation).items() if isinstance(part, shared))
+
+
 @dataclass(frozen=True)
 class Installation:
     """Everything an installation can do, built on first use. `proof` is of the names of those who act by it."""
@@ -131,10 +149,12 @@ class Installation:
     clock: Clock = field(default_factory=WallClock)
     undertakings: Undertakings | None = None
     proof: Proof = Proof.UNRECORDED
+    caller: Caller = field(default_factory=Caller)
+    given: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
 
     def known_by(self, proof: Proof) -> "Installation":
         """The same installation for those whose names rest on this."""
-        return Installation(self.settings, self.clock, self.undertakings, proof)
+        return replace(self, proof=proof)
 
     def refuse_open_home(self) -> None:
         """Refuse a home that others may write to, and what decides something in it and is somebody else's.
@@ -153,7 +173,7 @@ class Installation:
             with suppress(FileNotFoundError):
                 os.close(open_regular(path, owners=own_users(home)))
 
-    @cached_property
+    @shared
     def store(self) -> Store:
         """The ledger with its state and outbox."""
         self._refuse_misplaced()
@@ -187,7 +207,7 @@ class Installation:
         for name in CLOSED:
             close_to_others(self.settings.home / name)
 
-    @cached_property
+    @shared
     def shelf(self) -> TtlStore:
         """What may expire: sessions, challenges, stored answers, leases."""
         store = self.store
@@ -226,7 +246,7 @@ class Installation:
 
     @cached_property
     def record(self) -> Record:
-        return Record(self.store, self.clock, undertakings=self.undertakings, proof=self.proof)
+        return Record(self.store, self.clock, self.caller, self.undertakings, self.proof)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -240,12 +260,12 @@ class Installation:
         public_url = None if provider is None else provider.public_url
         return Authenticators(record=self.record, shelf=self.shelf, public_url=public_url)
 
-    @cached_property
+    @shared
     def outside_registry(self) -> Outside:
         """The registry as a place outside: one budget and one breaker for versions and runs."""
         return Outside(f"the model registry at {bare(self.settings.registry)}", self.settings.registry_budget)
 
-    @cached_property
+    @shared
     def registry(self) -> Registry | None:
         """The model registry, None where the extra is not installed or the registry does not exist.
 
@@ -284,7 +304,7 @@ class Installation:
         file = sqlite_file(self.settings.registry)
         return file is not None and not file.exists()
 
-    @cached_property
+    @shared
     def runs(self) -> Runs | None:
         """The runs behind the registry, None where there is none."""
         if self._has_no_registry:
@@ -297,17 +317,17 @@ class Installation:
         known = self.settings
         return MlflowRuns.open(known.registry, known.registry_budget, artifacts=known.artifacts)
 
-    @cached_property
+    @shared
     def reader(self) -> "FolderReader":
         from signoff.adapters.evidence.reader import FolderReader  # noqa: PLC0415 - it reads tables
 
         return FolderReader(self.runs, keep=self.settings.releases)
 
-    @cached_property
+    @shared
     def releases(self) -> ReleaseFolders:
         return ReleaseFolders(self.settings.releases)
 
-    @cached_property
+    @shared
     def broker(self) -> OrderHalt:
         """The venue that was chosen by name, or none."""
         match self.settings.venue.name:
@@ -348,7 +368,11 @@ class Installation:
     def is_there(self) -> bool:
         """Whether this installation has begun: its store is open, or its ledger's key exists."""
         keys = (self.settings.home / name for name in ("ledger.key", "ledger.pub"))
-        return "store" in self.__dict__ or (self.settings.home / "signoff.db").exists() or any(k.exists() for k in keys)
+        return (
+            "store" in {*self.given, *vars(self)}
+            or (self.settings.home / "signoff.db").exists()
+            or any(k.exists() for k in keys)
+        )
 
     @cached_property
     def sandbox(self) -> "Sandbox":
@@ -399,7 +423,7 @@ class Installation:
             releases=self.releases,
         )
 
-    @cached_property
+    @shared
     def kills(self) -> KillFolders:
         """Kills that the ledger does not hold yet."""
         return KillFolders.beside(self.settings.home, fallback=self.settings.kill_fallback, drop=self.kill_drop)
@@ -447,25 +471,20 @@ class Installation:
             shut = UnavailableError(f"The record in {self.settings.home} cannot be opened: {described(error)}.")
         return Record(cast("Store", ShutStore(shut)), self.clock, proof=self.proof)
 
-    def for_request(self, request: Request | None, expected: Expectation | None) -> "Installation":
-        """The same house for one request: what it does carries its name, and may expect a release at a revision."""
-        shared = (
-            "store",
-            "shelf",
-            "outside_registry",
-            "registry",
-            "runs",
-            "reader",
-            "releases",
-            "broker",
-            "kills",
-            "_looks",
-            "_baselines",
-        )
-        house = Installation(self.settings, self.clock, self.undertakings, self.proof)
-        house.__dict__.update({name: getattr(self, name) for name in shared})
-        house.__dict__["record"] = Record(self.store, self.clock, expected, request, self.undertakings, self.proof)
-        return house
+    def for_request(self, caller: Caller) -> "Installation":
+        """The same installation for one caller: what it does carries their request and heeds what they expect."""
+        return replace(self, caller=caller, given={name: getattr(self, name) for name in _shared()})
+
+    def with_parts(self, **parts: object) -> "Installation":
+        """The same installation with these parts in the place of those that it would build, as `store=MemoryStore()`.
+
+        What it shares among requests can be given: the store, the shelf, the registry, the broker and others.
+        """
+        if unknown := parts.keys() - _shared():
+            raise TypeError(
+                f"Expected parts out of {', '.join(sorted(_shared()))}, found {', '.join(sorted(unknown))}."
+            )
+        return replace(self, given={**self.given, **parts})
 
     def flags_of(self, models: Collection[str]) -> dict[str, Flags]:
         """The flags of each of these models by the record, and by kills in force that it does not hold yet."""
@@ -489,12 +508,12 @@ class Installation:
             now=self.clock.now,
         )
 
-    @cached_property
+    @shared
     def _baselines(self) -> dict[str, dict[tuple[object, ...], tuple[Baseline, frozenset[str]]]]:
         """The training period of each model, as its file was last, kept while this process runs."""
         return {}
 
-    @cached_property
+    @shared
     def _looks(self) -> dict[str, dict[tuple[object, ...], Measurement]]:
         """What was last read of each model's open session, kept while this process runs."""
         return {}

@@ -62,9 +62,7 @@ def wall():
 @pytest.fixture
 def house(tmp_path, wall):
     made = Installation(settings(home=str(tmp_path / "home")), clock=wall)
-    made.__dict__["store"] = Interrupted()
-    made.__dict__["shelf"] = InterruptedShelf()
-    return made
+    return made.with_parts(store=Interrupted(), shelf=InterruptedShelf())
 
 
 @pytest.fixture

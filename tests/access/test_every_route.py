@@ -79,8 +79,8 @@ def state(request):
 @pytest.fixture(scope="module")
 def installation(state, tmp_path_factory):
     """A server over memory, with somebody freshly signed in for each duty, and a machine: one for each state."""
-    house = Installation(settings(home=str(tmp_path_factory.mktemp("home"))))
-    house.__dict__.update({"store": MemoryStore(), "shelf": MemoryTtlStore()})
+    home = settings(home=str(tmp_path_factory.mktemp("home")))
+    house = Installation(home).with_parts(store=MemoryStore(), shelf=MemoryTtlStore())
     bearers = {}
     role_of = {duty: role for role, duty in DUTY_OF.items()}
     for duty in Duty:

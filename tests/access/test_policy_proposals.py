@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from signoff.app.people import enrol, withdraw
+from signoff.app.people import enrol
 from signoff.app.policy import OPEN_FOR
 from signoff.config.settings import settings
 from signoff.domain.access import MATRIX, Duty, Verb
@@ -99,38 +99,6 @@ def test_the_one_who_proposes_does_not_confirm(firm):
     assert firm.policies.in_force().policy == BUILT_IN
 
 
-def test_nor_in_another_role_of_theirs(firm):
-    identity = proposed(firm)
-    enrolled(firm, MOREAU, Role.RISK_MANAGER, Role.CTO, logins=("rmoreau",))
-    with pytest.raises(RefusedError, match="another person"):
-        firm.policies.confirm(identity, hand(firm, MOREAU, Role.CTO))
-
-
-@pytest.mark.parametrize("login", ["rmoreau", "RMoreau", " rmoreau "])
-def test_nor_under_another_login_of_theirs(firm, login):
-    identity = proposed(firm)
-    enrolled(firm, login, Role.CTO)
-    with pytest.raises(RefusedError, match="another person"):
-        firm.policies.confirm(identity, firm.signatory(Role.CTO, login))
-
-
-def test_nor_somebody_who_is_known_as_the_proposer(firm):
-    identity = proposed(firm)
-    enrolled(firm, "Second Account", Role.CTO, logins=(MOREAU.lower(),))
-    with pytest.raises(RefusedError, match="another person"):
-        firm.policies.confirm(identity, firm.signatory(Role.CTO, "Second Account"))
-
-
-@pytest.mark.parametrize("name", ["A. Lindqvist", "L. Okafor"])
-def test_who_is_held_to_the_policy_has_no_say_in_it(firm, name):
-    with pytest.raises(RefusedError, match="risk_manager"):
-        firm.policies.propose(OURS, hand(firm, name))
-    with pytest.raises(RefusedError, match="risk_manager"):
-        firm.policies.confirm(proposed(firm), hand(firm, name))
-    with pytest.raises(RefusedError, match="no say"):
-        firm.policies.decline(firm.policies.standing().proposals[0].id, actor=name)
-
-
 def test_the_table_gives_the_policy_to_those_who_judge_and_lead():
     makers = {Duty.RISK, Duty.COMPLIANCE, Duty.HEAD_OF_TRADING, Duty.CTO}
     for verb in (Verb.PROPOSE_POLICY, Verb.CONFIRM_POLICY):
@@ -148,11 +116,6 @@ def test_a_proposal_is_open_for_a_week(firm, wall):
     assert proposed(firm) == identity  # and may be made again
     assert firm.policies.confirm(identity, hand(firm, YAMADA)).policy == OURS
     assert timedelta(days=7) == OPEN_FOR
-
-
-def test_a_proposal_that_was_never_made_is_not_found(firm):
-    with pytest.raises(NotFoundError, match="open are: none"):
-        firm.policies.confirm("0" * 16, hand(firm, YAMADA))
 
 
 def test_a_confirmed_policy_closes_every_other_proposal(firm):
@@ -176,21 +139,6 @@ def test_a_declined_proposal_cannot_be_confirmed(firm):
     identity = proposed(firm)
     firm.policies.decline(identity, actor=BRANDT)
     with pytest.raises(NotFoundError):
-        firm.policies.confirm(identity, hand(firm, YAMADA))
-
-
-def test_a_proposer_who_lost_the_role_no_longer_counts(firm):
-    identity = proposed(firm)
-    withdraw(firm.record, MOREAU, frozenset({Role.RISK_MANAGER}), reason="left", actor="owner")
-    with pytest.raises(RefusedError, match="no longer holds the role"):
-        firm.policies.confirm(identity, hand(firm, YAMADA))
-
-
-def test_a_proposer_who_was_given_another_key_no_longer_counts(firm):
-    identity = proposed(firm)
-    firm.key_path(MOREAU).unlink()
-    enrolled(firm, MOREAU, Role.RISK_MANAGER, logins=("rmoreau",))
-    with pytest.raises(RefusedError, match="no longer holds the key"):
         firm.policies.confirm(identity, hand(firm, YAMADA))
 
 

@@ -8,13 +8,13 @@ import firm_policy
 import pytest
 
 from signoff.adapters.documents import load_policy
-from signoff.app.approvals import Signatory
 from signoff.app.people import confirm, enrol, propose
-from signoff.app.signing import Presented, sign
+from signoff.app.signing import Presented, Signatory, sign
 from signoff.cli.approving import _made as made
 from signoff.domain.errors import BadInputError, RefusedError
 from signoff.domain.events import PersonEnrolled, Proof, Verdict
 from signoff.domain.policy import Role
+from signoff.domain.statement import Decision
 from signoff.ledger.canonical import canonical
 from signoff.ledger.text import decoded, encoded
 from signoff.verbs.documents import proposed
@@ -113,16 +113,16 @@ def replaced(house, key, **more):
 
 def rearmed_by(house, key):
     """What R. Moreau signs with this key."""
-    asked = {"role": Role.RISK_MANAGER, "verdict": Verdict.REARM, "subject": "a" * 64, "version": "", "deployment": ""}
-    return sign(
-        house.record,
-        key,
-        person="R. Moreau",
+    decision = Decision(
+        verdict=Verdict.REARM,
+        subject="a" * 64,
         model="m",
+        version="",
+        deployment="",
         policy=load_policy(firm_policy.FILE).value,
         reason="safe",
-        **asked,
     )
+    return sign(house.record, decision, Signatory(person="R. Moreau", role=Role.RISK_MANAGER, signer=key))
 
 
 def test_a_key_in_use_is_replaced_only_where_that_is_meant_and_marks_what_it_signs(house, switch):

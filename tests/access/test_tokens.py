@@ -145,8 +145,7 @@ def test_people_are_read_anew_only_when_their_stream_has_moved(house, moreau, mo
 
 def test_whoever_another_process_let_in_a_moment_ago_is_known_at_once(house, moreau, monkeypatch):
     monkeypatch.setattr(accounts, "FRESH_S", 3600)
-    elsewhere = Installation(house.settings, house.clock)
-    elsewhere.__dict__["store"] = house.store
+    elsewhere = Installation(house.settings, house.clock).with_parts(store=house.store)
     house.accounts.known.now()
     bind(elsewhere.record, moreau, issuer="https://sign-in.example", subject="rm", actor="owner")
     who = house.accounts.signed_in(moreau, house.clock.now(), issuer="https://sign-in.example", subject="rm")
@@ -155,8 +154,7 @@ def test_whoever_another_process_let_in_a_moment_ago_is_known_at_once(house, mor
 
 
 def test_a_reading_that_was_overtaken_does_not_forget_whom_the_later_one_found(house, moreau, monkeypatch):
-    elsewhere = Installation(house.settings, house.clock)
-    elsewhere.__dict__["store"] = house.store
+    elsewhere = Installation(house.settings, house.clock).with_parts(store=house.store)
     known, real = house.accounts.known, house.store.load
     issued = []
 

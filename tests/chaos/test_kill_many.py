@@ -240,7 +240,7 @@ def test_a_release_that_cannot_be_read_is_stopped_with_any_desk(switch, record, 
         "value",
     }
     with pytest.raises(TamperedError):
-        record.models()
+        record.deployments()
 
 
 def test_a_model_may_be_armed_again_while_another_is_still_to_be_recorded(switch, record, store):

@@ -9,9 +9,8 @@ from small_ledger import killed
 from worlds import INTACT, MANIFEST, NOW, POLICY, REHEARSAL, after, awaiting, lived, opened, shadowing, signature
 
 from signoff.domain import decisions
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State
-from signoff.domain.errors import TamperedError
+from signoff.domain.errors import GuardError, TamperedError
 from signoff.domain.events import Occasion, Recorded, Verdict
 from signoff.domain.monitoring.returns import var_exception
 from signoff.domain.policy import Role
@@ -34,26 +33,26 @@ def overridden():
     state = opened(blocking=("pbo",))
     for role in OVERRIDING:
         signed = signature(role, verdict=Verdict.OVERRIDE, expires_at=EXPIRY)
-        state = after(state, *decisions.sign_override(state, signed, NOW))
-    state = after(state, *decisions.request_approval(state, MANIFEST, REHEARSAL, NOW))
+        state = after(state, *decisions.approvals.sign_override(state, signed, NOW))
+    state = after(state, *decisions.approvals.request_approval(state, MANIFEST, REHEARSAL, NOW))
     for role in state.policy.approvals.required:
-        state = after(state, *decisions.approve(state, signature(role), INTACT, REHEARSAL, NOW))
+        state = after(state, *decisions.approvals.approve(state, signature(role), INTACT, REHEARSAL, NOW))
     return state
 
 
 def test_an_override_that_expires_after_the_start_blocks_no_advance(overridden):
-    state = lived(after(overridden, *decisions.start(overridden, INTACT, None, NOW)), 7)
-    state = after(state, *decisions.advance(state, INTACT, None, EXPIRY + timedelta(days=1)))
+    state = lived(after(overridden, *decisions.rollout.start(overridden, INTACT, None, NOW)), 7)
+    state = after(state, *decisions.rollout.advance(state, INTACT, None, EXPIRY + timedelta(days=1)))
     assert state.state is State.LIMITED
 
 
 def test_an_override_that_expired_before_the_start_blocks_it(overridden):
     with pytest.raises(GuardError):
-        decisions.start(overridden, INTACT, None, EXPIRY)
+        decisions.rollout.start(overridden, INTACT, None, EXPIRY)
 
 
 def test_the_four_deadlines_of_a_rollback_are_those_of_the_memo():
-    (begun,) = decisions.begin_rollback(shadowing(), Occasion.BUSINESS, "person", "test", NOW)
+    (begun,) = decisions.rollback.begin_rollback(shadowing(), Occasion.BUSINESS, "person", "test", NOW)
     due = {deadline.name: deadline.due - NOW for deadline in begun.deadlines}
     assert due == {
         "immediate": timedelta(minutes=5),
@@ -69,7 +68,7 @@ def test_a_role_that_is_not_asked_rejects_nothing():
     others = set(Role) - {Role.RISK_MANAGER, Role.CTO}
     for role in others:
         with pytest.raises(GuardError, match="guard 'role'"):
-            decisions.reject(state, signature(role, verdict=Verdict.REJECT))
+            decisions.approvals.reject(state, signature(role, verdict=Verdict.REJECT))
 
 
 @pytest.mark.parametrize(("earlier", "is_forecast"), [(99, False), (100, True), (101, True)])

@@ -6,8 +6,8 @@ import pytest
 from worlds import INTACT, MANIFEST, NOW, REHEARSAL, after, approved, awaiting, day, lived, opened, shadowing, signature
 
 from signoff.domain import decisions
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import LIVE, IllegalHistoryError, State
+from signoff.domain.errors import GuardError
 from signoff.domain.events import (
     ApprovalRequested,
     Approved,
@@ -32,33 +32,35 @@ def refused_by(guard):
 
 
 def rolled(state):
-    state = after(state, *decisions.begin_rollback(state, Occasion.BUSINESS, "person", "test", NOW))
+    state = after(state, *decisions.rollback.begin_rollback(state, Occasion.BUSINESS, "person", "test", NOW))
     for step in Step:
-        state = after(state, *decisions.finish_step(state, step, 0.1, "ok", "1", NOW))
+        state = after(state, *decisions.rollback.finish_step(state, step, 0.1, "ok", "1", NOW))
     return state
 
 
 def limited():
     state = lived(shadowing(), 7)
-    return after(state, *decisions.advance(state, INTACT, None, NOW))
+    return after(state, *decisions.rollout.advance(state, INTACT, None, NOW))
 
 
 def test_shadow_lasts_seven_counted_days():
     with refused_by("phase_clock"):
-        decisions.advance(lived(shadowing(), 6), INTACT, None, NOW)
+        decisions.rollout.advance(lived(shadowing(), 6), INTACT, None, NOW)
     state = lived(shadowing(), 7)
-    (entered,) = decisions.advance(state, INTACT, None, NOW)
+    (entered,) = decisions.rollout.advance(state, INTACT, None, NOW)
     assert (entered.phase, entered.allocation_pct) == (Phase.LIMITED, 10)
 
 
 def test_a_condition_that_does_not_hold_keeps_the_phase():
     with refused_by("conditions"):
-        decisions.advance(lived(shadowing(), 7, unmet=("psi_max is critical",)), INTACT, None, NOW)
+        decisions.rollout.advance(lived(shadowing(), 7, unmet=("psi_max is critical",)), INTACT, None, NOW)
 
 
 def test_a_day_without_data_does_not_count_and_pauses():
     state = lived(shadowing(), 3)
-    state = after(state, *decisions.record_day(state, day(3, counts=False, is_conclusive=False, unmet=("no data",))))
+    state = after(
+        state, *decisions.observation.record_day(state, day(3, counts=False, is_conclusive=False, unmet=("no data",)))
+    )
     assert state.phase_days == 3
     assert state.pause_reasons == (PauseReason.NO_DATA,)
     state = lived(state, 1)
@@ -70,18 +72,18 @@ def test_a_manual_pause_stops_the_clock_until_a_person_resumes():
     state = lived(state, 10)
     assert state.phase_days == 3
     with refused_by("paused"):
-        decisions.advance(state, INTACT, None, NOW)
+        decisions.rollout.advance(state, INTACT, None, NOW)
 
 
 def test_a_session_is_observed_once():
     with refused_by("session"):
-        decisions.record_day(lived(shadowing(), 3), day(2))
+        decisions.observation.record_day(lived(shadowing(), 3), day(2))
 
 
 def test_a_latched_model_does_not_advance():
     latch = KillSwitchState(model="m", is_latched=True, kill_count=1, reason="smoke")
     with refused_by("kill_latch"):
-        decisions.advance(lived(shadowing(), 7), INTACT, latch, NOW)
+        decisions.rollout.advance(lived(shadowing(), 7), INTACT, latch, NOW)
 
 
 @pytest.mark.parametrize("reason", list(PauseReason))
@@ -94,21 +96,21 @@ def test_nothing_blocks_a_rollback_from_a_live_or_waiting_state(build, reason):
 
 
 def test_a_second_rollback_changes_nothing():
-    state = after(limited(), *decisions.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
-    assert decisions.begin_rollback(state, Occasion.BUSINESS, "person", "again", NOW) == ()
+    state = after(limited(), *decisions.rollback.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    assert decisions.rollback.begin_rollback(state, Occasion.BUSINESS, "person", "again", NOW) == ()
 
 
 def test_steps_are_done_in_order_only():
-    state = after(limited(), *decisions.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    state = after(limited(), *decisions.rollback.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
     with refused_by("order"):
-        decisions.finish_step(state, Step.REVERT, 0.1, "", "1", NOW)
+        decisions.rollback.finish_step(state, Step.REVERT, 0.1, "", "1", NOW)
     with pytest.raises(IllegalHistoryError):
         after(state, StepDone(step=Step.REVERT, seconds=0.1, detail=""))
 
 
 def test_a_step_after_its_deadline_records_the_breach():
-    state = after(limited(), *decisions.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
-    late = decisions.finish_step(state, Step.FENCE, 0.1, "", "1", NOW + timedelta(minutes=6))
+    state = after(limited(), *decisions.rollback.begin_rollback(limited(), Occasion.ERROR, "error_rate", "x", NOW))
+    late = decisions.rollback.finish_step(state, Step.FENCE, 0.1, "", "1", NOW + timedelta(minutes=6))
     assert isinstance(late[1], DeadlineBreached)
 
 
@@ -160,6 +162,6 @@ def test_a_gap_in_the_revisions_is_not_replayed():
 
 def test_an_unsigned_role_keeps_capital_at_zero():
     state = awaiting()
-    state = after(state, *decisions.approve(state, signature(Role.CTO), INTACT, REHEARSAL, NOW))
+    state = after(state, *decisions.approvals.approve(state, signature(Role.CTO), INTACT, REHEARSAL, NOW))
     with refused_by("state"):
-        decisions.start(state, INTACT, None, NOW)
+        decisions.rollout.start(state, INTACT, None, NOW)

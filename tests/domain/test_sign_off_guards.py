@@ -10,8 +10,8 @@ from worlds import INTACT, MANIFEST, NOW, POLICY, REHEARSAL, after, approved, aw
 from signoff.app.notices import before_deployment
 from signoff.domain import decisions
 from signoff.domain import events as e
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State, evolve, phase_blocked
+from signoff.domain.errors import GuardError
 from signoff.domain.events import Occasion, Phase
 from signoff.domain.policy import Certification, Role, SignOffPolicy
 
@@ -34,7 +34,7 @@ def told(state, at, **how):
 
 
 def start(state, now=NOW, **how):
-    return decisions.start(state, INTACT, None, now, **how)
+    return decisions.rollout.start(state, INTACT, None, now, **how)
 
 
 def deployer(person="Quinn", manifest=MANIFEST):
@@ -62,7 +62,7 @@ def test_a_release_that_an_older_signoff_opened_has_no_date_and_starts_as_before
 
 def test_nothing_of_section_12_holds_up_a_rollback():
     state = issued(on(approved(policy=STRICT), date(2050, 1, 1)), e.Certified(certification="risk", against="none"))
-    assert decisions.begin_rollback(state, Occasion.BUSINESS, "person", "r", NOW)
+    assert decisions.rollback.begin_rollback(state, Occasion.BUSINESS, "person", "r", NOW)
 
 
 @pytest.mark.parametrize(("hours", "starts"), [(0, False), (23, False), (24, True), (100, True)])
@@ -87,13 +87,13 @@ def test_a_file_in_the_home_is_nobodys_receipt_and_a_persons_word_is_one():
     with pytest.raises(GuardError, match=f"nobody took these notices of T-24h: {BEFORE[0]}"):
         start(state)
     for item in BEFORE:
-        state = after(state, *decisions.mark_done(state, item, "R. Moreau", "by telephone"), at=NOW - 24 * HOUR)
+        state = after(state, *decisions.notices.mark_done(state, item, "R. Moreau", "by telephone"), at=NOW - 24 * HOUR)
     assert start(state)
 
 
 def test_an_item_that_nobody_announced_is_not_ticked_and_the_announced_are_named():
     with pytest.raises(GuardError, match=f"expected an item of section 9, found 'a party'; there are: {BEFORE[0]}"):
-        decisions.mark_done(approved(), "a party", "R. Moreau", "")
+        decisions.notices.mark_done(approved(), "a party", "R. Moreau", "")
 
 
 def test_a_name_that_two_items_have_ticks_neither():
@@ -101,7 +101,7 @@ def test_a_name_that_two_items_have_ticks_neither():
     told = replace(state.undertakings.communication, training={BEFORE[0]: True})
     state = replace(state, undertakings=replace(state.undertakings, communication=told))
     with pytest.raises(GuardError, match="names 2 items of section 9"):
-        decisions.mark_done(state, BEFORE[0], "R. Moreau", "")
+        decisions.notices.mark_done(state, BEFORE[0], "R. Moreau", "")
 
 
 @pytest.mark.parametrize(("hours", "is_due"), [(-25, False), (-24, True), (0, True), (50, True)])
@@ -118,9 +118,9 @@ def test_a_certification_of_the_limited_phase_lets_the_start_through_and_holds_t
     state = issued(approved(policy=policy), lacking)
     live = lived(after(state, *start(state)), policy.phases.shadow_days)
     with pytest.raises(GuardError, match=f"limited waits for: {certification.value}: not evidenced"):
-        decisions.advance(live, INTACT, None, NOW)
+        decisions.rollout.advance(live, INTACT, None, NOW)
     accepting = replace(live, policy=replace(policy, sign_off=SignOffPolicy()))
-    assert decisions.advance(accepting, INTACT, None, NOW)
+    assert decisions.rollout.advance(accepting, INTACT, None, NOW)
 
 
 def test_what_the_evidence_contradicts_is_accepted_by_no_policy():
@@ -177,7 +177,7 @@ def conditional(text):
     for role in state.policy.approvals.required:
         on_condition = {"conditions": (text,), "verdict": e.Verdict.CONDITIONAL} if role is Role.RISK_MANAGER else {}
         signed = signature(role, **on_condition)
-        state = after(state, *decisions.approve(state, signed, INTACT, REHEARSAL, NOW))
+        state = after(state, *decisions.approvals.approve(state, signed, INTACT, REHEARSAL, NOW))
     return state
 
 
@@ -186,9 +186,9 @@ def test_a_condition_of_the_limited_phase_is_met_while_the_release_is_in_shadow(
     live = lived(after(state, *start(state)), state.policy.phases.shadow_days)
     assert live.state is State.SHADOW
     with pytest.raises(GuardError, match="which limited waits for: risk_manager: while limited: daily review"):
-        decisions.advance(live, INTACT, None, NOW)
-    met = decisions.meet_condition(live, Role.RISK_MANAGER, "while limited: daily review", "Risk_Manager", "")
-    assert decisions.advance(after(live, *met), INTACT, None, NOW)
+        decisions.rollout.advance(live, INTACT, None, NOW)
+    met = decisions.approvals.meet_condition(live, Role.RISK_MANAGER, "while limited: daily review", "Risk_Manager", "")
+    assert decisions.rollout.advance(after(live, *met), INTACT, None, NOW)
 
 
 def test_a_history_that_an_older_signoff_wrote_past_such_a_condition_is_still_replayed():
@@ -206,16 +206,16 @@ def test_a_condition_without_a_phase_still_blocks_the_start():
 
 def test_the_name_of_a_trigger_is_no_root_cause_and_a_statement_may_come_later():
     state = shadowing()
-    state = after(state, *decisions.begin_rollback(state, Occasion.ERROR, "error_rate", "r", NOW))
+    state = after(state, *decisions.rollback.begin_rollback(state, Occasion.ERROR, "error_rate", "r", NOW))
     for step in e.Step:
-        state = after(state, *decisions.finish_step(state, step, 1.0, "d", None, NOW))
+        state = after(state, *decisions.rollback.finish_step(state, step, 1.0, "d", None, NOW))
     with pytest.raises(GuardError, match="names the trigger, and not its cause"):
-        decisions.hold_post_mortem(state, "learned", "error_rate")
-    (held,) = decisions.hold_post_mortem(state, "learned")
+        decisions.rollback.hold_post_mortem(state, "learned", "error_rate")
+    (held,) = decisions.rollback.hold_post_mortem(state, "learned")
     assert held.root_cause == ""
     later = after(state, held)
-    assert decisions.hold_post_mortem(later, "learned") == ()
-    assert decisions.hold_post_mortem(later, "learned", "the feed sent old prices")[0].root_cause
+    assert decisions.rollback.hold_post_mortem(later, "learned") == ()
+    assert decisions.rollback.hold_post_mortem(later, "learned", "the feed sent old prices")[0].root_cause
 
 
 def test_events_of_before_are_read_with_nothing_said_of_what_came_later():

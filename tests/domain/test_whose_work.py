@@ -5,8 +5,8 @@ from worlds import INTACT, NOW, REHEARSAL, after, opened, signature
 
 from signoff.domain import decisions
 from signoff.domain.conflict_of_interest import Trace, grounds_of, objection
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import IllegalHistoryError
+from signoff.domain.errors import GuardError
 from signoff.domain.events import ApprovalSigned, Barred, Because, OverrideSigned, Verdict
 from signoff.domain.look_alikes import look_alikes
 from signoff.domain.people import Person
@@ -108,9 +108,11 @@ def test_a_login_that_looks_like_somebodys_name_is_told_and_one_is_not_ones_own_
 def test_two_names_that_look_alike_override_and_approve_as_one_person(name):
     state = opened(blocking=("pbo",))
     first = signature(Role.CTO, person="Q. Ferrari", verdict=Verdict.OVERRIDE)
-    state = after(state, *decisions.sign_override(state, first, NOW))
+    state = after(state, *decisions.approvals.sign_override(state, first, NOW))
     with pytest.raises(GuardError, match="whose name looks like"):
-        decisions.sign_override(state, signature(Role.RISK_MANAGER, person=name, verdict=Verdict.OVERRIDE), NOW)
+        decisions.approvals.sign_override(
+            state, signature(Role.RISK_MANAGER, person=name, verdict=Verdict.OVERRIDE), NOW
+        )
 
 
 def test_a_history_in_which_two_look_alikes_signed_is_still_read():
@@ -134,13 +136,13 @@ def test_none_of_them_may_sign_or_override_and_a_history_in_which_they_did_is_re
     blocked = opened(blocking=("pbo",), barred=("Kim",), grounds=grounds)
     overriding = signature(Role.CTO, person="Kim", verdict=Verdict.OVERRIDE)
     with pytest.raises(GuardError, match=r"'independence'.*somewhere"):
-        decisions.sign_override(blocked, overriding, NOW)
+        decisions.approvals.sign_override(blocked, overriding, NOW)
     with pytest.raises(IllegalHistoryError, match="signed by Kim"):
         after(blocked, OverrideSigned(signature=overriding))
     free = opened(barred=("Kim",), grounds=grounds)
-    asked = after(free, *decisions.request_approval(free, "a" * 64, REHEARSAL, NOW))
+    asked = after(free, *decisions.approvals.request_approval(free, "a" * 64, REHEARSAL, NOW))
     with pytest.raises(GuardError, match=r"'independence'.*somewhere"):
-        decisions.approve(asked, signature(Role.CTO, person="Kim"), INTACT, REHEARSAL, NOW)
+        decisions.approvals.approve(asked, signature(Role.CTO, person="Kim"), INTACT, REHEARSAL, NOW)
     with pytest.raises(IllegalHistoryError, match="signed by Kim"):
         after(asked, ApprovalSigned(signature=signature(Role.CTO, person="Kim")))
-    assert decisions.reject(asked, signature(Role.CTO, person="Kim", verdict=Verdict.REJECT))
+    assert decisions.approvals.reject(asked, signature(Role.CTO, person="Kim", verdict=Verdict.REJECT))

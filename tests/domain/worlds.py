@@ -39,7 +39,7 @@ REHEARSAL = Rehearsal(
         events_lost=0,
     ),
 )
-INTACT = decisions.Package(manifest=MANIFEST, changed=())
+INTACT = decisions.guards.Package(manifest=MANIFEST, changed=())
 
 
 def opened(
@@ -101,21 +101,21 @@ def signature(role: Role, *, person: str | None = None, verdict: Verdict = Verdi
 def awaiting(**options) -> Deployment:
     """A release whose memo waits for signatures."""
     state = opened(**options)
-    return after(state, *decisions.request_approval(state, MANIFEST, REHEARSAL, NOW))
+    return after(state, *decisions.approvals.request_approval(state, MANIFEST, REHEARSAL, NOW))
 
 
 def approved(**options) -> Deployment:
     """A release that every role has signed."""
     state = awaiting(**options)
     for role in state.policy.approvals.required:
-        state = after(state, *decisions.approve(state, signature(role), INTACT, REHEARSAL, NOW))
+        state = after(state, *decisions.approvals.approve(state, signature(role), INTACT, REHEARSAL, NOW))
     return state
 
 
 def shadowing(**options) -> Deployment:
     """A release in shadow."""
     state = approved(**options)
-    return after(state, *decisions.start(state, INTACT, None, NOW))
+    return after(state, *decisions.rollout.start(state, INTACT, None, NOW))
 
 
 def day(n: int, **changes) -> Observed:
@@ -128,5 +128,5 @@ def lived(state: Deployment, days: int, **changes) -> Deployment:
     """The release after more healthy days."""
     first = 0 if state.last_session is None else (state.last_session - date(2019, 1, 2)).days + 1
     for n in range(first, first + days):
-        state = after(state, *decisions.record_day(state, day(n, **changes)))
+        state = after(state, *decisions.observation.record_day(state, day(n, **changes)))
     return state

@@ -77,8 +77,8 @@ class Toasting(Remote):
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory):
-    made = Installation(settings(home=str(tmp_path_factory.mktemp("toys") / "home")))
-    made.__dict__.update({"store": MemoryStore(), "shelf": MemoryTtlStore()})
+    home = settings(home=str(tmp_path_factory.mktemp("toys") / "home"))
+    made = Installation(home).with_parts(store=MemoryStore(), shelf=MemoryTtlStore())
     grant(made.record, "R. Moreau", frozenset({Duty.RISK}), actor="owner")
     grant(made.record, "L. Adler", frozenset({Duty.AUDITOR}), actor="owner")
     return made

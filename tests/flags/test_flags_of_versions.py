@@ -8,7 +8,7 @@ from standing import POLICY, standing
 
 from signoff.domain.deployment import LIVE, State
 from signoff.domain.flag_notices import Format, NoControlError, control_in, read_control
-from signoff.domain.flags import InvalidContext, answer, closed, killed, off
+from signoff.domain.flags import FlagState, InvalidContext, answer, closed, killed, off
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import ChampionShare, PhasePolicy
@@ -180,3 +180,17 @@ def test_a_control_with_a_part_missing_or_of_another_kind_is_none(changed):
 def test_closed_flags_keep_what_is_known_and_allow_nothing():
     told = closed(flags("m", (CHAMPION,), None), "closed")
     assert (told.version, told.state, told.enabled, told.allocation_pct) == ("1", "closed", False, 0)
+
+
+def test_every_state_of_a_release_is_one_that_desks_are_told():
+    assert {state.value for state in State} < {state.value for state in FlagState}
+    assert {"off", "killed", "unknown", "closed"} == {s.value for s in FlagState} - {s.value for s in State}
+
+
+@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("state", ["FULL", "", "trading", "full "])
+def test_a_state_that_nobody_knows_tells_no_flags(form, state):
+    said = {**control_in(form, off("m")), "state": state}
+    with pytest.raises(NoControlError):
+        read_control(form, said)
+    assert read_control(form, {**said, "state": "rolling_back"}).state is FlagState.ROLLING_BACK

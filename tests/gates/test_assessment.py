@@ -14,6 +14,7 @@ from signoff.domain.evidence import PitEvidence, PitFinding, RegisteredVersion
 from signoff.domain.gates import assess, facts
 from signoff.domain.gates.metrics import metric_status
 from signoff.domain.gates.point_in_time import point_in_time
+from signoff.domain.shortened import effective
 
 SESSIONS = 1600
 
@@ -169,7 +170,8 @@ class TestAssess:
     def test_the_dossier_tightens_and_never_loosens(self, evidence, dossier, policy):
         def threshold(value):
             declared = replace(dossier, plan=replace(dossier.plan, tighten={"gates.pbo.threshold": value}))
-            return assess(evidence, declared, policy).finding("pbo").threshold.value
+            held_to, _ = effective(policy, declared)
+            return assess(evidence, declared, held_to).finding("pbo").threshold.value
 
         assert threshold(0.3) == 0.3
         assert threshold(0.9) == 0.5

@@ -24,10 +24,10 @@ from signoff.adapters.sandbox.child import IsolationError
 from signoff.config.settings import settings
 from signoff.domain.access import ForbiddenError
 from signoff.domain.artifacts import OtherBytesError
-from signoff.domain.decisions import GuardError
 from signoff.domain.errors import (
     BadInputError,
     ConflictError,
+    GuardError,
     NotFoundError,
     NotTakenError,
     RefusedError,

@@ -41,7 +41,7 @@ def seen(server, reading, sessions=2):
             unmet=(f"psi_max is {reading.word}: {reading.detail}",),
             is_conclusive=False,
         )
-        commit(server, state, decisions.record_day(state, day), f"day {n}", told_of)
+        commit(server, state, decisions.observation.record_day(state, day), f"day {n}", told_of)
 
 
 def commit(server, state, events, key, effects=None):
@@ -60,7 +60,7 @@ def stale(server):
 def declared(server):
     put(server.house, way_to(State.FULL))
     state = server.house.record.deployment(RELEASE)
-    not_held = decisions.declare_not_held(state, FIRST, "NYSE closed, storm", has_data=False, today=FIRST)
+    not_held = decisions.observation.declare_not_held(state, FIRST, "NYSE closed, storm", has_data=False, today=FIRST)
     commit(server, state, not_held, "not held")
 
 
@@ -97,7 +97,7 @@ def memo(server, capsys):
     record = server.house.record
     state, now = record.deployment(RELEASE), record.now()
     told = tuple(recorded for _, recorded in record.told({deployment_stream(RELEASE)}))
-    for event in decisions.begin_rollback(state, e.Occasion.ERROR, "t", "r", now):
+    for event in decisions.rollback.begin_rollback(state, e.Occasion.ERROR, "t", "r", now):
         at = {"stream": deployment_stream(RELEASE), "revision": state.revision + 1, "at": now, "actor": "t"}
         told = (*told, e.Recorded(**at, event=event))
     composed = compose_rollback(

@@ -17,7 +17,7 @@ from signed_in import begun
 from signoff.adapters.archives import zipped
 from signoff.adapters.signing_keys import KeyFile
 from signoff.app.accounts import FRESH_S
-from signoff.app.record import Request
+from signoff.app.record import Caller, Request
 from signoff.cli.main import main
 from signoff.desk.client import FlagClient
 from signoff.domain.access import Verb
@@ -184,7 +184,7 @@ def test_a_request_made_again_after_a_crash_is_done_once(own_server):
     identity, house = "momentum-1.1.0-adopted", own_server.house
 
     def pause():
-        return house.for_request(Request("r1", "asked"), None).rollout.pause(
+        return house.for_request(Caller(Request("r1", "asked"))).rollout.pause(
             identity, PauseReason.MANUAL, "month end", actor="t"
         )
 

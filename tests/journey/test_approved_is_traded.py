@@ -20,9 +20,8 @@ from signoff.app import package, rollback
 from signoff.app.record import deployment_stream
 from signoff.cli.main import main
 from signoff.config.settings import settings
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State
-from signoff.domain.errors import UnavailableError
+from signoff.domain.errors import GuardError, UnavailableError
 from signoff.domain.events import FilesChanged, Occasion, RegisteredAgain, RolledBack, Step, StepDone
 from signoff.installation import Installation
 from signoff.ledger.manifest import parse

@@ -25,8 +25,7 @@ from signoff.installation import Installation
 
 def opened(home):
     house = Installation(settings(home=str(home), actor="test", venue="simulated"), WallClock())
-    house.__dict__["registry"] = WorkingRegistry()
-    return house
+    return house.with_parts(registry=WorkingRegistry())
 
 
 def story(house, folder, release):

@@ -12,9 +12,8 @@ from signoff.app.people import enrol
 from signoff.config.settings import settings
 from signoff.domain import deployment
 from signoff.domain.access import Verb
-from signoff.domain.decisions import GuardError
 from signoff.domain.dossier import CommitRange, EvidenceDeclaration
-from signoff.domain.errors import RefusedError
+from signoff.domain.errors import GuardError, RefusedError
 from signoff.domain.events import Because, Verdict
 from signoff.domain.evidence import RegisteredVersion, TrackedTable
 from signoff.domain.policy import Doubt, Role
@@ -226,10 +225,9 @@ def test_verify_finds_a_signature_that_a_server_without_the_guard_took(firm, bec
     assert why(state) == {reason}
     assert verify_export(firm.house.export(), replay).findings == ()
     with monkeypatch.context() as forged:
-        forged.setattr(ApprovalRound, "_independent", lambda *_: None)
         forged.setattr(ApprovalRound, "reassessed", lambda *_: firm.release)
         forged.setattr(deployment, "objection", lambda *_, **__: None)
-        forged.setattr("signoff.domain.decisions.objection", lambda *_, **__: None)
+        forged.setattr("signoff.domain.decisions.approvals.objection", lambda *_, **__: None)
         firm.house.approvals.override(state.id, firm.house.signatory(RISK), reason="because")
         export = firm.house.export()
     found = verify_export(export, replay)

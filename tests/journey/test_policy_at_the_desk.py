@@ -201,7 +201,7 @@ def test_the_demonstration_has_its_policy_confirmed_by_two_people_before_it_subm
     (folder / "policy.yaml").unlink()
     clock = SimulatedClock(SUBMITTED_AT)
     house = Installation(settings(home=str(tmp_path / "home"), actor="demo"), clock)
-    house.__dict__["registry"] = WorkingRegistry()
+    house = house.with_parts(registry=WorkingRegistry())
     example = Example(dossier=folder, policy=firm_policy.FILE, live=tmp_path / "live", sectors={})
     quiet = Console(quiet=True)
     story = Story(house=house, example=example, console=quiet, set_time=clock.set, progress=lambda *_: None)

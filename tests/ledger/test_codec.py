@@ -16,6 +16,10 @@ from signoff.domain.errors import BadInputError, TamperedError
 from signoff.domain.events import (
     ApprovalSigned,
     Deadline,
+    DeadlineBreached,
+    DeadlineName,
+    GateResult,
+    Level,
     Occasion,
     Phase,
     Reading,
@@ -24,7 +28,9 @@ from signoff.domain.events import (
     Reviewed,
     RollbackStarted,
     Step,
+    Validated,
 )
+from signoff.domain.finding import Outcome
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode, decode_state, encode, encode_state
 
@@ -34,13 +40,13 @@ SAMPLES = (
     killed(),
     ApprovalSigned(signature=signature()),
     Rehearsed(seconds=((Step.FENCE, 0.25), (Step.CANCEL, 1e-7)), residual_orders=0, within_budget=True),
-    Reviewed(readings=(Reading(key="sharpe", value=None, level="?"),), targets_met=False),
+    Reviewed(readings=(Reading(key="sharpe", value=None, level=Level.UNKNOWN),), targets_met=False),
     RollbackStarted(
         occasion=Occasion.ERROR,
         trigger="error_rate",
         reason="",
         from_phase=Phase.LIMITED,
-        deadlines=(Deadline(name="flat", due=NOW),),
+        deadlines=(Deadline(name=DeadlineName.IMMEDIATE, due=NOW),),
     ),
 )
 
@@ -102,8 +108,33 @@ def test_an_event_written_before_a_field_had_a_default_is_still_read():
 
 @pytest.mark.parametrize("value", [1e15, 9007199254740992.0, 1e16, -1e20, 1e21, 5e-324])
 def test_large_numbers_survive(value):
-    event = Reviewed(readings=(Reading(key="volume_usd", value=value, level=""),), targets_met=True)
+    event = Reviewed(readings=(Reading(key="volume_usd", value=value, level=Level.OK),), targets_met=True)
     assert decode(encode(recorded(event))) == recorded(event)
+
+
+WORDS = [
+    *((Reviewed(readings=(Reading(key="x", value=1.0, level=one),), targets_met=True), one) for one in Level),
+    *((DeadlineBreached(name=one, due=NOW), one) for one in DeadlineName),
+    *(
+        (
+            Validated(
+                results=(GateResult(key="x", outcome=one, is_blocking=True, statistic=1.0, threshold=1.0, n=9),),
+                package="p",
+            ),
+            one,
+        )
+        for one in Outcome
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "word"), WORDS, ids=lambda one: one.kind if hasattr(one, "kind") else str(one))
+def test_a_word_of_a_list_is_written_as_before_and_another_one_is_refused(event, word):
+    written = encode(recorded(event))
+    assert b'"%s"' % str(word).encode() in written
+    assert decode(written) == recorded(event)
+    with pytest.raises(TamperedError):
+        decode(written.replace(b'"%s"' % str(word).encode(), b'"fine"'))
 
 
 def test_a_time_without_a_zone_is_refused():

@@ -19,8 +19,8 @@ from small_ledger import (
     verified,
 )
 
-from signoff.app.approvals import Signatory
 from signoff.app.record import replay
+from signoff.app.signing import Signatory
 from signoff.config.settings import settings
 from signoff.domain.artifacts import Artifact, Pin
 from signoff.domain.deployment import Deployment
@@ -132,9 +132,7 @@ def old_home(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codec, "_plain", lambda value: without(plain(value)))
         store = approved_by_one(memory_store())
-    house = Installation(settings(home=str(tmp_path / "home")))
-    house.__dict__["store"] = store
-    return house
+    return Installation(settings(home=str(tmp_path / "home"))).with_parts(store=store)
 
 
 def test_an_old_home_adopts_the_policy_of_its_last_approved_release_unconfirmed(old_home):
@@ -162,7 +160,6 @@ def test_where_the_file_is_gone_the_policy_that_the_release_was_held_to_counts(o
 
 
 def test_an_old_home_in_which_nothing_was_approved_has_the_built_in_policy(tmp_path):
-    house = Installation(settings(home=str(tmp_path / "home")))
-    house.__dict__["store"] = memory_store()
+    house = Installation(settings(home=str(tmp_path / "home"))).with_parts(store=memory_store())
     World(house.store).happens(STREAM, opened())
     assert house.policy_in_force().floor.origin is Origin.BUILT_IN

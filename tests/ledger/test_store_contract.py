@@ -15,7 +15,7 @@ from signoff.adapters import store_sql
 from signoff.adapters.database import initialise
 from signoff.adapters.store_sql import SqlStore
 from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, RefusedError, StaleRevisionError
-from signoff.domain.events import Reading, Reviewed
+from signoff.domain.events import Level, Reading, Reviewed
 from signoff.ledger.canonical import digest
 from signoff.ledger.checkpoint import ORIGIN, open_note
 from signoff.ledger.codec import decode
@@ -253,7 +253,7 @@ def test_a_stream_may_be_named_twice_in_one_commit(store):
 @pytest.mark.parametrize(
     "refused",
     [
-        Reviewed(readings=(Reading(key="x", value=float("nan"), level=""),), targets_met=True),
+        Reviewed(readings=(Reading(key="x", value=float("nan"), level=Level.OK),), targets_met=True),
         replace(killed(), epoch="one"),
         paused("\ud800"),
     ],
@@ -310,6 +310,15 @@ def test_lists_are_narrowed_by_model_and_label_and_paged_by_name(store):
     assert names(after="deployment/1") == ["2", "3"]
     assert names(after="deployment/0", limit=2) == ["1", "2"]
     assert names(models=["a"], after="deployment/0", limit=1) == ["2"]
+
+
+def test_names_come_with_their_models_and_without_states(store):
+    for n, (stream, model) in enumerate([("deployment/a-1", "a"), ("deployment/b-2", "b"), ("model/c", "c")]):
+        store.commit(commit(replace(append(stream), model=model), key=str(n)))
+    store.commit(commit(append("people"), key="p"))
+    assert store.names("deployment/") == {"deployment/a-1": "a", "deployment/b-2": "b"}
+    assert store.names("model/") == {"model/c": "c"}
+    assert store.names("deployment_") == {}
 
 
 def test_a_label_follows_its_state(store):

@@ -35,12 +35,13 @@ from signoff.adapters.store_sql import SqlStore
 from signoff.app.audit import export
 from signoff.app.people import enrol
 from signoff.app.record import Record, replay
-from signoff.app.signing import Presented, sign
+from signoff.app.signing import Presented, Signatory, sign
 from signoff.config.settings import settings
 from signoff.domain.access import Duty, Principal, Verb, may
 from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
 from signoff.domain.events import ApprovalSigned, PersonEnrolled, Recorded, Verdict
 from signoff.domain.policy import Policy, Role
+from signoff.domain.statement import Decision, Statement
 from signoff.installation import Installation
 from signoff.ledger.canonical import canonical
 from signoff.ledger.checkpoint import Checkpoint, note_of
@@ -380,11 +381,7 @@ def findings_of(signed):
 
 def signed_by(record, signer, *, role=Role.CTO):
     """A decision made through the application, as the server makes it."""
-    return sign(
-        record,
-        signer,
-        person="Rae",
-        role=role,
+    decision = Decision(
         verdict=Verdict.APPROVE,
         subject=PACKAGE.digest,
         model="m",
@@ -392,22 +389,25 @@ def signed_by(record, signer, *, role=Role.CTO):
         deployment=DEPLOYMENT,
         policy=Policy(name="p", version="1"),
     )
+    return sign(record, decision, Signatory(person="Rae", role=role, signer=signer))
 
 
 def envelope_by(signer, *, names):
     """An envelope that names one key and is signed by another."""
     payload = statement(
-        subject=PACKAGE.digest,
-        deployment=DEPLOYMENT,
-        model="m",
-        version="2",
-        person="Rae",
-        role=Role.RISK_MANAGER,
-        verdict=Verdict.APPROVE,
-        conditions=(),
-        reason="",
-        signed_at=NOW,
-        expires_at=NOW + timedelta(days=30),
+        Statement(
+            subject=PACKAGE.digest,
+            deployment=DEPLOYMENT,
+            model="m",
+            version="2",
+            person="Rae",
+            role=Role.RISK_MANAGER,
+            verdict=Verdict.APPROVE,
+            conditions=(),
+            reason="",
+            signed_at=NOW,
+            expires_at=NOW + timedelta(days=30),
+        )
     )
     made = json.loads(signer.sign_statement(payload))
     made["signatures"][0]["keyid"] = names.key_id

@@ -19,7 +19,7 @@ from signoff.adapters.kill_journal import KillFolders
 from signoff.adapters.signing_keys import KeyFile
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.venues.simulated import SimulatedBroker
-from signoff.app.approvals import ApprovalRound, Signatory
+from signoff.app.approvals import ApprovalRound
 from signoff.app.grandfather import Adoption, adopt
 from signoff.app.kill import KillSwitch
 from signoff.app.observe import Watch
@@ -29,11 +29,12 @@ from signoff.app.record import Record
 from signoff.app.rollback import RollbackProcedure, order_scope
 from signoff.app.rollback_drill import RehearsalSandbox, rehearse
 from signoff.app.rollout import Rollout
+from signoff.app.signing import Signatory
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.dossier import DeploymentType, EvidenceDeclaration, Person
 from signoff.domain.errors import NotFoundError
 from signoff.domain.events import Observed
 from signoff.domain.evidence import RegisteredModel
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.monitoring import Measurement
 from signoff.ledger.floor import built_in
 from signoff.ledger.manifest import manifest_of

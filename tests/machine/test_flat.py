@@ -10,9 +10,8 @@ from signoff.adapters.venues.none import NoVenue
 from signoff.app.notices import deliver
 from signoff.app.record import deployment_stream
 from signoff.app.rollback import order_scope
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import State
-from signoff.domain.errors import UnavailableError
+from signoff.domain.errors import GuardError, UnavailableError
 from signoff.domain.events import FlatAttested, Occasion, Step, StepDone
 from signoff.domain.floor import Tendency, differences, falls_short
 from signoff.domain.policy import Policy, RollbackPolicy, thresholds

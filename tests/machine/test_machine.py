@@ -71,14 +71,16 @@ def one_signature_is_enough(patch):
     def lax(state, signature, *_):
         return (ApprovalSigned(signature=signature), Approved(manifest=signature.subject))
 
-    patch.setattr(decisions, "approve", lax)
-    patch.setattr(decisions, "_free_to_trade", lambda *_: None)
+    patch.setattr(decisions.approvals, "approve", lax)
+    patch.setattr(decisions.rollout, "_free_to_trade", lambda *_: None)
     patch.setattr(deployment, "_must", lambda *_: None)
 
 
 def changed_bytes_keep_their_signatures(patch):
     patch.setattr(
-        approvals.ApprovalRound, "package", lambda self, state: decisions.Package(manifest=state.manifest, changed=())
+        approvals.ApprovalRound,
+        "package",
+        lambda self, state: decisions.guards.Package(manifest=state.manifest, changed=()),
     )
 
 
@@ -113,9 +115,9 @@ def the_gate_ignores_the_phase(patch):
 def a_breach_is_recorded_whenever_somebody_looks(patch):
     from dataclasses import replace
 
-    real = decisions.overdue
+    real = decisions.rollback.overdue
     patch.setattr(
-        decisions,
+        decisions.rollback,
         "overdue",
         lambda state, now: real(
             replace(state, rollback=replace(state.rollback, breached=())) if state.rollback else state, now

@@ -11,8 +11,8 @@ from standing import after, standing
 from signoff.app import observe
 from signoff.domain import decisions
 from signoff.domain import events as e
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import IllegalHistoryError, State, evolve
+from signoff.domain.errors import GuardError
 from signoff.domain.flag_notices import Format, control_in, read_control
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.kill_switch import KillSwitchState
@@ -39,7 +39,7 @@ def lived(state, *kinds, begin=0):
     """The release after a session of each of these kinds, a day apart."""
     for n, kind in enumerate(kinds, begin):
         day = replace(KINDS[kind], session=FIRST + timedelta(days=n))
-        state = after(state, *decisions.record_day(state, day))
+        state = after(state, *decisions.observation.record_day(state, day))
     return state
 
 
@@ -88,18 +88,18 @@ def test_conclusive_sessions_alone_bring_no_capital_back():
 def test_one_person_brings_the_approved_share_back_once_the_model_is_heard():
     silent = lived(standing(State.FULL), *["none"] * 5)
     with pytest.raises(GuardError, match="5 sessions without conclusive data up to 2019-01-07: no data"):
-        decisions.resume(silent, e.PauseReason.SILENCE, "n")
+        decisions.rollout.resume(silent, e.PauseReason.SILENCE, "n")
     heard = lived(silent, "good", begin=5)
     latched = KillSwitchState(model="m", is_latched=True, kill_count=1, reason="orders")
     with pytest.raises(GuardError, match="guard 'kill_latch'"):
-        decisions.resume(heard, e.PauseReason.SILENCE, "n", latched)
-    state = after(heard, *decisions.resume(heard, e.PauseReason.SILENCE, "feed mended"))
+        decisions.rollout.resume(heard, e.PauseReason.SILENCE, "n", latched)
+    state = after(heard, *decisions.rollout.resume(heard, e.PauseReason.SILENCE, "feed mended"))
     assert (share(state), state.cut, state.pause_reasons) == (100, "", ())
 
 
 def test_a_limited_release_gets_its_limited_share_back():
     state = lived(standing(State.LIMITED), *["unknown"] * 5, "good")
-    assert share(after(state, *decisions.resume(state, e.PauseReason.SILENCE, "n"))) == 10
+    assert share(after(state, *decisions.rollout.resume(state, e.PauseReason.SILENCE, "n"))) == 10
 
 
 FORGED = {
@@ -133,9 +133,9 @@ def test_arming_after_a_kill_gives_no_capital_back_that_silence_cut():
     state = after(state, e.PhaseEntered(phase=e.Phase.SHADOW, allocation_pct=0))
     assert share(state) == 0
     with pytest.raises(GuardError, match="silence"):
-        decisions.advance(
+        decisions.rollout.advance(
             replace(lived(state, *["good"] * 9, begin=5)),
-            decisions.Package(manifest=state.manifest or "a" * 64, changed=()),
+            decisions.guards.Package(manifest=state.manifest or "a" * 64, changed=()),
             None,
             datetime(2019, 1, 20, tzinfo=UTC),
         )
@@ -200,7 +200,7 @@ def test_a_kill_and_a_rollback_hold_off_a_version_that_silence_cut_and_are_the_r
 
 def test_a_person_pauses_for_no_silence():
     with pytest.raises(GuardError, match="cut of capital alone"):
-        decisions.pause(standing(State.FULL), e.PauseReason.SILENCE, "n")
+        decisions.rollout.pause(standing(State.FULL), e.PauseReason.SILENCE, "n")
 
 
 # Sessions that were not held.
@@ -208,7 +208,7 @@ def test_a_person_pauses_for_no_silence():
 
 def declared(state, n, **changes):
     given_ = {"has_data": False, "today": date(2019, 2, 1)} | changes
-    return decisions.declare_not_held(state, FIRST + timedelta(days=n), "storm", **given_)
+    return decisions.observation.declare_not_held(state, FIRST + timedelta(days=n), "storm", **given_)
 
 
 def test_a_declared_session_is_no_silence_whether_it_was_looked_at_or_not():
@@ -247,10 +247,10 @@ def test_a_declaration_is_refused_for_a_session_with_data_or_out_of_time(n, chan
 def test_data_of_a_declared_session_are_judged_all_the_same():
     state = lived(standing(State.FULL), "good", "none")
     state = after(state, *declared(state, 1))
-    late = decisions.record_day(state, replace(KINDS["bad"], session=date(2019, 1, 4)))
+    late = decisions.observation.record_day(state, replace(KINDS["bad"], session=date(2019, 1, 4)))
     assert after(state, *late).not_held == ()
     with pytest.raises(GuardError, match="declared as not held"):
-        decisions.record_day(lived(state, begin=0), replace(KINDS["none"], session=date(2019, 1, 4)))
+        decisions.observation.record_day(lived(state, begin=0), replace(KINDS["none"], session=date(2019, 1, 4)))
 
 
 # Sessions whose data came late.
@@ -340,7 +340,7 @@ DAYS = st.lists(st.sampled_from([kind for kind in KINDS if kind != "bad"]), max_
 def concerned(state, kind, n):
     """Whether people are told of this session."""
     day = replace(KINDS[kind], session=FIRST + timedelta(days=n))
-    events = decisions.record_day(state, day)
+    events = decisions.observation.record_day(state, day)
     return bool(observe._told(state, events)), after(state, *events)
 
 

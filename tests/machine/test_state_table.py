@@ -10,14 +10,14 @@ from standing import START as AT
 
 from signoff.domain import decisions
 from signoff.domain import events as e
-from signoff.domain.decisions import GuardError
 from signoff.domain.deployment import TRANSITIONS, IllegalHistoryError, State
+from signoff.domain.errors import GuardError
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import Rehearsal
 from signoff.domain.venue import VenueKind
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "state-machine.md"
-INTACT = decisions.Package(manifest=MANIFEST, changed=())
+INTACT = decisions.guards.Package(manifest=MANIFEST, changed=())
 REHEARSAL = Rehearsal(
     at=AT,
     result=e.Rehearsed(
@@ -53,20 +53,20 @@ observe | roll back | step done, last | step fails | attest flat | post-mortem |
 
 DAY = desk_of.DAYS["good"]
 COMMANDS = {
-    "override": lambda s: decisions.sign_override(s, signature(Role.CTO, e.Verdict.OVERRIDE), AT),
-    "request approval": lambda s: decisions.request_approval(s, MANIFEST, REHEARSAL, AT),
-    "approve, last": lambda s: decisions.approve(s, signature(ROLES[0]), INTACT, REHEARSAL, AT),
-    "reject": lambda s: decisions.reject(s, signature(ROLES[0], e.Verdict.REJECT)),
-    "meet condition": lambda s: decisions.meet_condition(s, ROLES[0], "daily review", ROLES[0].title, "done"),
-    "start": lambda s: decisions.start(s, INTACT, None, AT),
-    "advance": lambda s: decisions.advance(s, INTACT, None, AT),
-    "pause, resume": lambda s: decisions.pause(s, e.PauseReason.MANUAL, "n"),
-    "observe": lambda s: decisions.record_day(s, DAY),
-    "roll back": lambda s: decisions.begin_rollback(s, e.Occasion.ERROR, "t", "r", AT),
-    "step done, last": lambda s: decisions.finish_step(s, e.Step.REVIEW, 0.1, "", "1", AT),
+    "override": lambda s: decisions.approvals.sign_override(s, signature(Role.CTO, e.Verdict.OVERRIDE), AT),
+    "request approval": lambda s: decisions.approvals.request_approval(s, MANIFEST, REHEARSAL, AT),
+    "approve, last": lambda s: decisions.approvals.approve(s, signature(ROLES[0]), INTACT, REHEARSAL, AT),
+    "reject": lambda s: decisions.approvals.reject(s, signature(ROLES[0], e.Verdict.REJECT)),
+    "meet condition": lambda s: decisions.approvals.meet_condition(s, ROLES[0], "daily review", ROLES[0].title, "done"),
+    "start": lambda s: decisions.rollout.start(s, INTACT, None, AT),
+    "advance": lambda s: decisions.rollout.advance(s, INTACT, None, AT),
+    "pause, resume": lambda s: decisions.rollout.pause(s, e.PauseReason.MANUAL, "n"),
+    "observe": lambda s: decisions.observation.record_day(s, DAY),
+    "roll back": lambda s: decisions.rollback.begin_rollback(s, e.Occasion.ERROR, "t", "r", AT),
+    "step done, last": lambda s: decisions.rollback.finish_step(s, e.Step.REVIEW, 0.1, "", "1", AT),
     "step fails": lambda s: (e.RollbackStuck(step=e.Step.REVIEW, detail="d"),),
-    "attest flat": lambda s: decisions.attest_flat(s, "t", "looked", VenueKind.NONE, AT),
-    "post-mortem": lambda s: decisions.hold_post_mortem(s, "learned"),
+    "attest flat": lambda s: decisions.rollback.attest_flat(s, "t", "looked", VenueKind.NONE, AT),
+    "post-mortem": lambda s: decisions.rollback.hold_post_mortem(s, "learned"),
     "supersede": lambda s: (e.Superseded(by_deployment="m-3"),),
     "reinstate": lambda s: (e.Reinstated(after_deployment="m-3"),),
     "re-arm": lambda s: (e.PhaseEntered(phase=e.Phase.SHADOW, allocation_pct=0),),

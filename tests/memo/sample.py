@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 
 from signoff.domain import dossier as d
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.assessment import (
     Assessment,
     Curves,
@@ -37,10 +38,11 @@ from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Checklist, Fields, Memo, Section, Table
 from signoff.domain.memo.proof import Found, Proof, Trail
 from signoff.domain.memo.release import Release
-from signoff.domain.memo.standing import PreviousCheck, Standing
+from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Policy, Role
 from signoff.domain.quantity import Quantity, Unit, count, percent, relative_change
 from signoff.domain.rollback_drill import Rehearsal
+from signoff.domain.shortened import effective
 from signoff.domain.venue import VenueKind
 
 SIGNED_AT = datetime(2018, 12, 20, 15, tzinfo=UTC)
@@ -473,7 +475,8 @@ def release(**changed: object) -> Release:
 
 def memo(**changed: object) -> Memo:
     r = release(**changed)
-    return compose(r.dossier, r.policy, r.evidence, r.assessment, r.standing, evidence_digest="9f2c" * 16)
+    policy, _ = effective(r.policy, r.dossier)
+    return compose(r.dossier, policy, r.evidence, r.assessment, r.standing, evidence_digest="9f2c" * 16)
 
 
 def bare_memo() -> Memo:

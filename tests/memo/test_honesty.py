@@ -17,7 +17,7 @@ import pytest
 import sample
 from sentences import PAGE_ONE, Said, changed, said
 
-from signoff.domain.artifacts import MOST_KEPT, Artifact, Pin
+from signoff.domain.artifacts import MOST_KEPT, Artifact, Pin, PreviousCheck
 from signoff.domain.assessment import BenchmarkSummary, PitStatus, PitSummary
 from signoff.domain.costs import Costs
 from signoff.domain.dossier import DeploymentType, Dossier, Fallback, PitAudits, Reference, Requirement, Trigger
@@ -48,8 +48,7 @@ from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Found, Proof, Trail, journaled
-from signoff.domain.memo.standing import PreviousCheck
-from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role
+from signoff.domain.policy import DayCount, OrderGatePolicy, Policy, Role, tighten
 from signoff.domain.quantity import Quantity, Unit
 from signoff.domain.sampling import Sampling
 from signoff.domain.shortened import shortened
@@ -1644,8 +1643,9 @@ def memo_of(world: str) -> Memo:
 
 
 def composed(changes: Changes, digest: str = "9f2c" * 16) -> Memo:
-    parts = (changes[part] for part in ("dossier", "policy", "evidence", "assessment", "standing"))
-    memo = compose(*parts, evidence_digest=digest)
+    policy, _ = tighten(changes["policy"], changes["dossier"].plan.tighten)
+    parts = (changes[part] for part in ("evidence", "assessment", "standing"))
+    memo = compose(changes["dossier"], policy, *parts, evidence_digest=digest)
     return lived(memo, changes["history"], changes["now"]) if "history" in changes else memo
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import sample
 
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.assessment import PitStatus, PitSummary
 from signoff.domain.charts import ExceptionChart
 from signoff.domain.dossier import DeploymentType, Grade, Risk
@@ -20,7 +21,7 @@ from signoff.domain.memo.plan import false_alarm_rate, rollback_triggers
 from signoff.domain.memo.proof import NO_JOURNAL, Found, Proof
 from signoff.domain.memo.risk import risk_level
 from signoff.domain.memo.sign_off import guarded
-from signoff.domain.memo.standing import PreviousCheck, Standing
+from signoff.domain.memo.standing import Standing
 from signoff.domain.policy import Certification, Policy, Role, SignOffPolicy
 from signoff.domain.shortened import shortened
 

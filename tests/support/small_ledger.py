@@ -34,6 +34,7 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.policy import Policy, Role
+from signoff.domain.statement import Statement
 from signoff.ledger.canonical import canonical
 from signoff.ledger.checkpoint import ORIGIN, key_line
 from signoff.ledger.codec import decode, encode_state
@@ -126,7 +127,7 @@ def signature(person: str = "Rae", role: Role = Role.RISK_MANAGER, **claims) -> 
         "expires_at": NOW + timedelta(days=30),
         **claims,
     }
-    payload = statement(**{**record, "deployment": DEPLOYMENT, "model": "m", "version": "2", **said})
+    payload = statement(Statement(**{**record, "deployment": DEPLOYMENT, "model": "m", "version": "2", **said}))
     return Signature(**record, key_id=key(person).key_id, envelope=signer.sign_statement(payload))
 
 

@@ -1,7 +1,7 @@
 """A registry whose every version works, for tests that are not about the registry."""
 
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.evidence import RegisteredModel
-from signoff.domain.memo.standing import PreviousCheck
 
 
 class WorkingRegistry:

@@ -8,14 +8,15 @@ from soft_authenticator import SoftAuthenticator
 
 from signoff.adapters.store_memory import MemoryStore
 from signoff.adapters.ttl_store_memory import MemoryTtlStore
-from signoff.app.credentials import MOST, Authenticators, Site
+from signoff.app.credentials import Authenticators, Site
 from signoff.app.people import enrol, grant
 from signoff.app.record import Record
-from signoff.app.signing import Presented, sign
+from signoff.app.signing import Presented, Signatory, sign
 from signoff.domain.access import Duty
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
+from signoff.domain.statement import Decision
 from signoff.ledger.text import url_encoded
 from signoff.verbs.local import checked_vouching
 
@@ -84,25 +85,6 @@ def test_one_authenticator_is_one_persons_also_after_it_was_withdrawn(kept):
         kept.vouch("Rae", key("Rae").sign_statement(waiting.statement))
 
 
-def test_a_withdrawal_says_why_and_names_what_is_held(kept):
-    made = SoftAuthenticator()
-    registered(kept, "Ola", made)
-    with pytest.raises(BadInputError, match="reason"):
-        kept.withdraw("Ola", made.credential().id, reason=" ")
-    with pytest.raises(NotFoundError, match="there are"):
-        kept.withdraw("Rae", made.credential().id, reason="lost")
-
-
-def test_nobody_holds_more_than_some(kept):
-    first = SoftAuthenticator()
-    registered(kept, "Ola", first)
-    for _ in range(MOST - 1):
-        waiting = registered(kept, "Ola", SoftAuthenticator("EdDSA"))
-        kept.vouch("Ola", first.sign_statement(waiting.statement))
-    with pytest.raises(RefusedError, match="withdraw one first"):
-        registered(kept, "Ola", SoftAuthenticator())
-
-
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8400", "https://[::1]:8400", "https://10.0.0.7"])
 def test_a_bare_address_has_no_authenticators(address):
     with pytest.raises(BadInputError, match="name of a host"):
@@ -144,18 +126,10 @@ def test_what_starts_takes_the_tier_and_what_stops_does_not(kept, verdict):
     kept.vouch("Rae", key("Rae").sign_statement(waiting.statement))
 
     def signed(signer):
-        return sign(
-            kept.record,
-            signer,
-            person="Rae",
-            role=Role.RISK_MANAGER,
-            verdict=verdict,
-            subject="0" * 64,
-            model="m",
-            version="1",
-            deployment="model/m",
-            policy=policy,
+        decision = Decision(
+            verdict=verdict, subject="0" * 64, model="m", version="1", deployment="model/m", policy=policy
         )
+        return sign(kept.record, decision, Signatory(person="Rae", role=Role.RISK_MANAGER, signer=signer))
 
     assert signed(made).tier is Tier.WEBAUTHN
     if verdict is Verdict.REJECT:

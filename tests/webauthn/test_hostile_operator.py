@@ -39,6 +39,7 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.policy import ApprovalPolicy, Policy, Role, Tier
+from signoff.domain.statement import Statement
 from signoff.ledger.canonical import canonical
 from signoff.ledger.envelope import statement
 from signoff.ledger.text import encoded
@@ -63,7 +64,7 @@ def record_of(person="Rae", role=Role.RISK_MANAGER):
 
 
 def statement_of(record, **said):
-    return statement(**{**record, "deployment": DEPLOYMENT, "model": "m", "version": "2", **said})
+    return statement(Statement(**{**record, "deployment": DEPLOYMENT, "model": "m", "version": "2", **said}))
 
 
 def signature(authenticator=RAE, *, person="Rae", role=Role.RISK_MANAGER, said=None, envelope=None, **off):

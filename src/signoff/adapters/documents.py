@@ -20,8 +20,8 @@ from signoff.domain.assumptions import objection
 from signoff.domain.dossier import Dossier, inconsistencies
 from signoff.domain.errors import BadInputError
 from signoff.domain.names_of_gates import key_of, name_of, path_by_keys
-from signoff.domain.policy import HIGHER, FallingAlert, GatePolicy, Policy, RisingAlert, Threshold, thresholds, tighten
-from signoff.domain.shortened import shortened
+from signoff.domain.policy import HIGHER, FallingAlert, GatePolicy, Policy, RisingAlert, Threshold, thresholds
+from signoff.domain.shortened import effective, shortened
 from signoff.ledger.canonical import digest
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ def effective_policy(policy: Located[Policy], dossier: Located[Dossier]) -> Poli
         problem for key, value in asked.items() if (problem := _tighten_problem(key, value, known, dossier)) is not None
     ]
     _raise_all(dossier.path, problems)
-    tightened, loosenings = tighten(held_to, asked)
+    tightened, loosenings = effective(policy.value, dossier.value)
     for loosening in loosenings:
         line = policy.line_of(loosening.path)
         floor = f"{policy.path}:{line}" if line else f"{policy.path} (by default)"

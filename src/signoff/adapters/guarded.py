@@ -9,10 +9,9 @@ from importlib import import_module
 from typing import Final, Generic, TypeVar
 
 from signoff.adapters.outside import Outside
-from signoff.domain.artifacts import Pin, RegisteredArtifacts
+from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
 from signoff.domain.errors import UnavailableError
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.ports.registry import Registry
 from signoff.ports.runs import Runs, TrackedRun
 

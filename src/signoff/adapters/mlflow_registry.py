@@ -41,12 +41,11 @@ from signoff.adapters.outside import bare
 from signoff.adapters.sandbox.child import Sandbox
 from signoff.adapters.sandbox.models import LOADERS, Floats, known, predicted
 from signoff.adapters.sqlite_files import sqlite_file
-from signoff.domain.artifacts import Pin, RegisteredArtifacts
+from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
 from signoff.domain.benchmark import Benchmark
 from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, UnavailableError
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
 from signoff.domain.isolation import IN_PLACE, Isolation, Protection
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.ports.budget import USUAL, Budget
 
 GOVERNANCE: Final = "governance"

@@ -8,14 +8,12 @@ from operator import itemgetter
 from threading import Lock
 from typing import TypeVar
 
-from signoff.domain.errors import BadInputError, ConflictError, NotFoundError, StaleRevisionError, TamperedError
-from signoff.domain.events import Recorded
+from signoff.domain.errors import NotFoundError
+from signoff.ledger.appending import SignCheckpoint, bodies_of, conflict, expect, is_over, last_lease, no_effect
 from signoff.ledger.canonical import digest
-from signoff.ledger.codec import decode, encode
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import (
     LONGEST_WAIT,
-    Append,
     Backlog,
     Commit,
     Committed,
@@ -24,10 +22,10 @@ from signoff.ports.store import (
     Queued,
     StoredStream,
     Tried,
+    revision_of,
 )
 
 T = TypeVar("T")
-SignCheckpoint = Callable[[int, bytes], bytes]
 
 
 class MemoryStore:
@@ -71,6 +69,10 @@ class MemoryStore:
         )
         return tuple(islice(found, limit))
 
+    def names(self, prefix: str) -> dict[str, str]:
+        """The model of each stream whose name starts with `prefix`."""
+        return {name: model for name, (model, _) in self._named.items() if name.startswith(prefix)}
+
     def commit(self, commit: Commit) -> Committed:
         """All of the commit, or an error and none of it."""
         with self._lock:
@@ -87,11 +89,20 @@ class MemoryStore:
         rows, streams, tree = list[tuple[str, bytes]](), dict[str, StoredStream](), self._tree
         for append in commit.appends:
             before = streams.get(append.stream) or self._streams.get(append.stream)
-            bodies = bodies_of(append, commit, before)
+            after = revision_of(before)
+            bodies = bodies_of(
+                append.stream,
+                append.events,
+                after=after,
+                expected=append.expected_revision,
+                at=commit.at,
+                actor=commit.actor,
+                proof=commit.proof,
+            )
             for body in bodies:
                 rows.append((append.stream, body))
                 tree = tree.append(leaf_hash(body))
-            revision = revision_of(before) + len(bodies)
+            revision = after + len(bodies)
             streams[append.stream] = StoredStream(stream=append.stream, revision=revision, state=append.state)
         if self._sign is not None and rows:
             self._note = self._sign(tree.size, tree.root)
@@ -218,75 +229,6 @@ class MemoryStore:
     def blobs(self) -> tuple[str, ...]:
         """Every digest kept."""
         return tuple(sorted(self._blobs))
-
-
-def expect(stream: str, expected: int | None, found: int) -> None:
-    """Refuse what was decided on another revision of a stream."""
-    if expected is not None and expected != found:
-        raise StaleRevisionError(
-            f"Expected {stream} at revision {expected}, found it at {found}: somebody was faster. Look at it again and "
-            "repeat the request if it still makes sense."
-        )
-
-
-def conflict(key: str) -> ConflictError:
-    """The same idempotency key with another request."""
-    return ConflictError(f"The request {key!r} was made before with other contents; nothing was done.")
-
-
-def no_effect(identity: str) -> NotFoundError:
-    """Somebody carried out what nobody asked for."""
-    return NotFoundError(f"Expected an effect {identity!r} in the outbox, found none; nothing was recorded.")
-
-
-def revision_of(stored: StoredStream | None) -> int:
-    """The revision of a stream, 0 before its first event."""
-    return 0 if stored is None else stored.revision
-
-
-def bodies_of(append: Append, commit: Commit, before: StoredStream | None) -> tuple[bytes, ...]:
-    """The exact bytes of an append's events, decided on this revision and readable again."""
-    expect(append.stream, append.expected_revision, revision_of(before))
-    if not append.events:
-        raise BadInputError(f"Expected events for {append.stream}, found none; state changes only by events.")
-    first = revision_of(before) + 1
-    return tuple(
-        _readable(
-            Recorded(
-                stream=append.stream,
-                revision=first + n,
-                at=commit.at,
-                actor=commit.actor,
-                event=event,
-                proof=commit.proof,
-            )
-        )
-        for n, event in enumerate(append.events)
-    )
-
-
-def _readable(recorded: Recorded) -> bytes:
-    """The bytes of an event. What could not be read again must not be kept: nothing is ever taken out of the ledger."""
-    body = encode(recorded)
-    try:
-        decode(body)
-    except TamperedError as error:
-        raise BadInputError(f"The event {recorded.event.kind!r} of {recorded.stream} is not valid: {error}") from error
-    return body
-
-
-def last_lease(until: datetime, now: datetime) -> datetime:
-    """The latest that a lease can end which was given by a clock that agrees with ours; one beyond it is a stray.
-
-    Without this, a lease given while a clock was a day ahead would hold an effect up for that day. Clocks may differ by
-    the length of a lease.
-    """
-    return until + (until - now)
-
-
-def is_over(ends: datetime | None, now: datetime, latest: datetime) -> bool:
-    """Whether a time has come, or was set by a clock that was ahead."""
-    return ends is None or ends <= now or ends > latest
 
 
 def in_turns(queued: Iterable[Queued]) -> tuple[Queued, ...]:

@@ -16,17 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from signoff.adapters.database import Database
 from signoff.adapters.folders import write_file
-from signoff.adapters.store_memory import (
-    SignCheckpoint,
-    bodies_of,
-    conflict,
-    expect,
-    last_lease,
-    no_effect,
-    revision_of,
-)
 from signoff.adapters.tables_sql import commands, events, head, outbox, streams
 from signoff.domain.errors import NotFoundError, StaleRevisionError, TamperedError, UnavailableError
+from signoff.ledger.appending import SignCheckpoint, bodies_of, conflict, expect, last_lease, no_effect
 from signoff.ledger.canonical import digest
 from signoff.ledger.merkle import Frontier, leaf_hash
 from signoff.ports.store import (
@@ -40,6 +32,7 @@ from signoff.ports.store import (
     Queued,
     StoredStream,
     Tried,
+    revision_of,
 )
 
 T = TypeVar("T")
@@ -103,6 +96,12 @@ class SqlStore:
                 query = query.where(ordered > after)
             found = connection.execute(query.order_by(ordered).limit(limit))
             return tuple(StoredStream(stream=r.stream, revision=r.revision, state=r.state) for r in found)
+
+    def names(self, prefix: str) -> dict[str, str]:
+        """The model of each stream whose name starts with `prefix`."""
+        query = select(streams.c.stream, streams.c.model).where(streams.c.stream.startswith(prefix, autoescape=True))
+        with self.database.reading() as connection:
+            return {row.stream: row.model for row in connection.execute(query)}
 
     def commit(self, commit: Commit) -> Committed:
         """All of the commit in one transaction, or an error and none of it."""
@@ -358,7 +357,15 @@ def _load(connection: Connection, stream: str) -> StoredStream | None:
 def _append(connection: Connection, append: Append, commit: Commit, tree: Frontier) -> Frontier:
     before = _load(connection, append.stream)
     revision, rows = revision_of(before), []
-    for body in bodies_of(append, commit, before):
+    for body in bodies_of(
+        append.stream,
+        append.events,
+        after=revision,
+        expected=append.expected_revision,
+        at=commit.at,
+        actor=commit.actor,
+        proof=commit.proof,
+    ):
         leaf = leaf_hash(body)
         tree, revision = tree.append(leaf), revision + 1
         rows.append({"seq": tree.size, "stream": append.stream, "revision": revision, "body": body, "leaf": leaf})

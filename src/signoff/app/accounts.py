@@ -12,8 +12,9 @@ from threading import Lock
 from typing import Final, Protocol
 
 from signoff.app.record import PEOPLE, Change, Record
-from signoff.domain.access import MATRIX, PERSONAL, Duty, ForbiddenError, Principal, Verb, permitted
-from signoff.domain.errors import BadInputError, NotFoundError, SignoffError, TamperedError, UnavailableError
+from signoff.domain import decisions
+from signoff.domain.access import Principal, Verb
+from signoff.domain.errors import SignoffError, TamperedError, UnavailableError
 from signoff.domain.events import AnyEvent, TokenIssued, TokenRevoked
 from signoff.domain.people import People, Token
 from signoff.ledger.canonical import digest
@@ -22,7 +23,6 @@ from signoff.ledger.codec import decode_state
 PREFIX: Final = "signoff"
 TOKEN_DAYS: Final = 90
 FRESH_S: Final = 0.1
-MOST_TOKEN_DAYS: Final = 366
 # Compared with when no token has the id given, so that an unknown id takes the same path as a wrong secret.
 NO_TOKEN: Final = Token(
     id="", digest="0" * 64, person="", scopes=(), expires_at=datetime.min.replace(tzinfo=UTC), is_machine=True
@@ -142,9 +142,7 @@ class Accounts:
         The secret is in the result and nowhere else.
         """
         people = self.record.people()
-        if not 1 <= days <= MOST_TOKEN_DAYS:
-            raise BadInputError(f"Expected between 1 and {MOST_TOKEN_DAYS} days for a token, found {days}.")
-        _check_scopes(holder, scopes, _able(people, holder, by=by, is_machine=is_machine))
+        decisions.credentials.issue_token(people, holder, scopes=scopes, days=days, by=by, is_machine=is_machine)
         identity, secret = secrets.token_hex(8), secrets.token_hex(32)
         issued = TokenIssued(
             token=identity,
@@ -160,15 +158,12 @@ class Accounts:
 
     def widest(self, holder: str, *, is_machine: bool, by: Principal | None = None) -> frozenset[Verb]:
         """Everything that a token of this holder may be for, when this person asks for it."""
-        return _able(self.record.people(), holder, by=by, is_machine=is_machine)
+        return decisions.credentials.widest(self.record.people(), holder, by=by, is_machine=is_machine)
 
     def revoke_token(self, identity: str, *, actor: str, by: Principal | None = None) -> None:
         """End a token at once. Over the network one ends one's own, an administrator any."""
         people = self.record.people()
-        token = people.tokens.get(identity)
-        is_theirs = by is None or Duty.ADMINISTRATOR in by.duties or (token is not None and token.person == by.name)
-        if token is None or not is_theirs:
-            raise NotFoundError(f"Expected the id of a token, found {identity!r}; `signoff token list` lists them.")
+        decisions.credentials.revoke_token(people.tokens.get(identity), identity, by)
         self._commit(people, TokenRevoked(token=identity), actor=actor, key=f"untoken:{identity}")
 
     def signed_in(
@@ -199,25 +194,3 @@ def _parts(presented: str) -> tuple[str, str]:
     prefix, _, rest = presented.partition("_")
     identity, _, secret = rest.partition("_")
     return (identity, secret) if prefix == PREFIX else ("", presented)
-
-
-def _able(people: People, holder: str, *, by: Principal | None, is_machine: bool) -> frozenset[Verb]:
-    """What a token of this holder could do at most, when this person asks for it."""
-    if is_machine:
-        if holder in people.by_name:
-            raise BadInputError(f"{holder!r} is a person; a machine's token needs a name of its own, such as desk-1.")
-        able = MATRIX[Duty.MACHINE] - PERSONAL
-    else:
-        able = permitted(people.named(holder).duties)
-    if by is not None:
-        if not is_machine and holder != by.name:
-            raise ForbiddenError(f"{by.name} cannot issue a token that acts for {holder}; everybody issues their own.")
-        able &= permitted(by.duties)
-    return able
-
-
-def _check_scopes(holder: str, scopes: frozenset[Verb], able: frozenset[Verb]) -> None:
-    """Refuse a token that could do what its holder, or the person who asks for it, may not."""
-    if not scopes or (beyond := scopes - able):
-        found = ", ".join(sorted(beyond)) if scopes else "no scope"
-        raise BadInputError(f"Expected scopes out of {', '.join(sorted(able)) or 'none'} for {holder}, found {found}.")

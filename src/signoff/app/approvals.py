@@ -26,14 +26,13 @@ from signoff.app.held import profile_of
 from signoff.app.notices import before_deployment
 from signoff.app.package import MANIFEST, Publisher
 from signoff.app.record import POLICY, Change, Record, decided_again, deployment_stream
-from signoff.app.signing import prepare, sign
+from signoff.app.signing import Signatory, prepare, sign
 from signoff.domain import decisions
-from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin, refusal
-from signoff.domain.conflict_of_interest import Independence, objection
-from signoff.domain.decisions import GuardError
-from signoff.domain.deployment import ENDED, LIVE, SIGNED, Deployment, State
+from signoff.domain.artifacts import BEFORE_BINDING, NO_REGISTRY, Pin
+from signoff.domain.conflict_of_interest import Independence
+from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
 from signoff.domain.dossier import DeploymentType
-from signoff.domain.errors import RefusedError, SignoffError, UnavailableError
+from signoff.domain.errors import SignoffError, UnavailableError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalsVoided,
@@ -41,20 +40,18 @@ from signoff.domain.events import (
     GateResult,
     MemoIssued,
     Opened,
-    Signature,
     Validated,
     Verdict,
 )
-from signoff.domain.evidence import PitEvidence
 from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import Rehearsal
-from signoff.domain.shortened import shortened
 from signoff.domain.signatories import unsignable
+from signoff.domain.statement import Decision
 from signoff.ledger.manifest import ARTIFACTS, differences, parse
 from signoff.ports.commits import Commits
 from signoff.ports.releases import Releases
-from signoff.ports.signing import Signer
+from signoff.ports.store import Effect
 
 INPUTS = "assessed"
 SUBMITTED = "submitted"
@@ -62,15 +59,6 @@ BEFORE_ROLLOUT = SIGNED | {State.VALIDATED}
 APPROVED = "approved"
 # A release is opened and validated by its first events.
 BEGINNING = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signatory:
-    """A person about to sign in a role with their key."""
-
-    person: str
-    role: Role
-    signer: Signer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +84,14 @@ class ApprovalRound:
         state = self.record.deployment(identity)
         if release.package.digest != state.package:  # it was submitted before, and its replay drawn with another seed
             first = self.reassessed(state)
-            _refuse_other_leaks(state, first.inputs.evidence.pit, release.inputs.evidence.pit)
+            decisions.submission.same_leaks(state, first.inputs.evidence.pit, release.inputs.evidence.pit)
             release = first
         return self._issue_if_free(state, release, actor=actor)
 
     def foreseen(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
         """What a submission of this release would be refused for today; nothing is recorded."""
         asked: tuple[Callable[[], object], ...] = (
-            lambda: self._refuse_other_policy(release),
+            lambda: decisions.submission.foreseen_policy(release.inputs.floor, self.assessor.in_force().floor),
             lambda: independence(self.record, self.commits, folder, release, actor=actor),
             lambda: _champion_checked(self.record, release),
         )
@@ -116,22 +104,16 @@ class ApprovalRound:
 
     def refuse_overriding_role(self, identity: str, role: Role) -> None:
         """Refuse a role that may not override before anybody looks for a key."""
-        state = self.record.deployment(identity)
-        if role not in (allowed := state.policy.approvals.override_roles):
-            raise GuardError(
-                "role",
-                f"role {role.value} may not override; the policy leaves it to {', '.join(r.value for r in allowed)}.",
-            )
+        decisions.approvals.overriding_role(self.record.deployment(identity), role)
 
     def unsignable(self, folder: Path, release: Release, *, actor: str) -> tuple[str, ...]:
         """The roles that nobody could sign in, were this release submitted by `actor` today; nothing is recorded."""
-        policy = shortened(release.inputs.policy, release.inputs.dossier.header.deployment_type)
         try:
             found = independence(self.record, self.commits, folder, release, actor=actor)
             people = self.record.people().by_name.values()
         except SignoffError:  # `foreseen` says it
             return ()
-        return unsignable(policy.approvals.required, people, found.barred, found.grounds)
+        return unsignable(release.inputs.policy.approvals.required, people, found.barred, found.grounds)
 
     def unsigned(self, state: Deployment) -> tuple[str, ...]:
         """The roles that nobody enrolled can still sign a release in."""
@@ -141,14 +123,6 @@ class ApprovalRound:
         people = [one for one in self.record.people().by_name.values() if not are_alike((one.name,), signed)]
         return unsignable(state.missing_roles, people, state.barred, state.grounds)
 
-    def _refuse_other_policy(self, release: Release) -> None:
-        in_force = self.assessor.in_force()
-        if release.inputs.floor.digest != in_force.floor.digest:
-            raise RefusedError(
-                f"this release was assessed under the {release.inputs.floor.words}, and a submission is held to the "
-                f"{in_force.floor.words}"
-            )
-
     def _open(self, identity: str, folder: Path, release: Release, *, actor: str) -> None:
         """Put the release on record once; of two that are opened at the same time, one is refused.
 
@@ -157,11 +131,7 @@ class ApprovalRound:
         if self.record.find(identity) is not None:
             return
         in_force = self.assessor.in_force()
-        if release.inputs.floor.digest != in_force.floor.digest:
-            raise RefusedError(
-                f"This release was assessed under the {release.inputs.floor.words}, and the installation's is "
-                f"{in_force.floor.words}. Submit the folder again, which holds it to the policy in force."
-            )
+        decisions.submission.under_the_policy_in_force(release.inputs.floor, in_force.floor)
         found = independence(self.record, self.commits, folder, release, actor=actor)
         opened = replace(_opened(self.record, release, identity, actor, found), floor=in_force.floor)
         if opened.deployment_type is DeploymentType.ROLLBACK:
@@ -179,29 +149,26 @@ class ApprovalRound:
 
     def _works(self, opened: Opened) -> None:
         """A version that is redeployed in a hurry must load and run today."""
-        registry = self.publisher.registry
-        if registry is None:
-            raise RefusedError(
-                f"Expected a model registry to verify {opened.model} v{opened.version} with, found none; a version is "
-                "redeployed only when it loads and runs. Install `signoff[mlflow]` and give --registry."
-            )
-        name = opened.registered_model or opened.model
-        if not (check := checked(registry, name, opened.version, _live_before(self.record, opened))).is_working:
-            raise RefusedError(f"{opened.model} v{opened.version} cannot be redeployed: {check.detail}.")
+        registry, name = self.publisher.registry, opened.registered_model or opened.model
+        before = _live_before(self.record, opened)
+        check = None if registry is None else checked(registry, name, opened.version, before)
+        decisions.submission.redeployable(opened.model, opened.version, check)
 
     def override(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """Sign for the gates that block; with the last signature needed, the memo is issued."""
         state = self.record.deployment(identity)
-        self._independent(state, signatory.person)
+        decisions.approvals.independent(state, self.record.people().named(signatory.person))
         release = self.reassessed(state)
         now = self.record.now()
         if not (state.state is State.VALIDATED and state.blocking and state.is_free_at(now)):
-            signature = self._signed(state, signatory, Verdict.OVERRIDE, state.package or "", reason=reason)
-            if _stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
+            signature = sign(
+                self.record, _decision(state, Verdict.OVERRIDE, state.package or "", reason=reason), signatory
+            )
+            if decisions.approvals.stands(signature, state.overrides_at(now)) and state.state in BEFORE_ROLLOUT:
                 return self._issue_if_free(state, release, actor=signatory.person)
-            self._decide(
+            self.record.decide(
                 identity,
-                lambda present: decisions.sign_override(present, signature, now),
+                lambda present: decisions.approvals.sign_override(present, signature, now),
                 actor=signatory.person,
                 verb=f"override:{signatory.role}",
             )
@@ -227,24 +194,34 @@ class ApprovalRound:
         `manifest` is the one that the person was shown; another is refused.
         """
         state = self.record.deployment(identity)
-        self._independent(state, signatory.person)
+        decisions.approvals.independent(state, self.record.people().named(signatory.person))
         package = self.package(state)
         if state.state in SIGNED and state.approvals and package.changed:
             voided = ApprovalsVoided(changed=package.changed)
-            self._append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
+            self.record.append(state, (voided,), actor=signatory.person, key=f"void:{identity}:{state.revision}")
             state = self.record.deployment(identity)
         verdict = Verdict.CONDITIONAL if conditions else Verdict.APPROVE
-        signature = self._signed(state, signatory, verdict, manifest or state.manifest or "", conditions=conditions)
+        signature = sign(
+            self.record, _decision(state, verdict, manifest or state.manifest or "", conditions=conditions), signatory
+        )
         again: list[Release] = []
 
         def decide(present: Deployment) -> tuple[AnyEvent, ...]:
-            events = decisions.approve(present, signature, package, self._rehearsal(present), self.record.now())
+            events = decisions.approvals.approve(
+                present, signature, package, self._rehearsal(present), self.record.now()
+            )
             if not again and any(isinstance(event, Approved) for event in events):
                 again.append(self._drawn_again(present))
             return events
 
-        if not (state.state in SIGNED | LIVE and not package.changed and _stands(signature, state.approvals)):
-            self._decide(identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}")
+        if not (
+            state.state in SIGNED | LIVE
+            and not package.changed
+            and decisions.approvals.stands(signature, state.approvals)
+        ):
+            self.record.decide(
+                identity, decide, actor=signatory.person, verb=f"approve:{signatory.role}", effects=self._announced
+            )
         state = self.record.deployment(identity)
         if state.state is State.APPROVED:
             self.publish_approved(state, actor=signatory.person, release=next(iter(again), None))
@@ -265,50 +242,37 @@ class ApprovalRound:
         if verdict is Verdict.OVERRIDE:
             self.refuse_overriding_role(identity, role)
         if verdict is not Verdict.REJECT:
-            self._independent(state, person)
+            decisions.approvals.independent(state, self.record.people().named(person))
         subject = {
             Verdict.OVERRIDE: state.package,
             Verdict.REJECT: state.manifest or state.package,
         }.get(verdict, state.manifest)
-        return prepare(
-            self.record,
-            person=person,
-            role=role,
-            verdict=verdict,
-            subject=subject or "",
-            model=state.model,
-            version=state.version,
-            deployment=state.id,
-            policy=state.policy,
-            conditions=conditions,
-            reason=reason,
-        )
+        decision = _decision(state, verdict, subject or "", conditions=conditions, reason=reason)
+        return prepare(self.record, decision, person=person, role=role)
 
     def reject(self, identity: str, signatory: Signatory, *, reason: str) -> Deployment:
         """End a release before its rollout; it sticks."""
         state = self.record.deployment(identity)
         subject = state.manifest or state.package or ""
-        signature = self._signed(state, signatory, Verdict.REJECT, subject, reason=reason)
-        if state.rejection is not None and _stands(signature, (state.rejection,)):
+        signature = sign(self.record, _decision(state, Verdict.REJECT, subject, reason=reason), signatory)
+        if state.rejection is not None and decisions.approvals.stands(signature, (state.rejection,)):
             return state
-        self._decide(
+        return self.record.decide(
             identity,
-            lambda now: decisions.reject(now, signature),
+            lambda now: decisions.approvals.reject(now, signature),
             actor=signatory.person,
             verb=f"reject:{signatory.role}",
         )
-        return self.record.deployment(identity)
 
     def meet(self, identity: str, *, person: str, role: Role, condition: str, note: str) -> Deployment:
         """Say that a condition of one's own approval is met."""
         self.record.people().holding(person, role)
-        self._decide(
+        return self.record.decide(
             identity,
-            lambda now: decisions.meet_condition(now, role, condition, person, note),
+            lambda now: decisions.approvals.meet_condition(now, role, condition, person, note),
             actor=person,
             verb=f"meet:{role}",
         )
-        return self.record.deployment(identity)
 
     def publish_approved(self, state: Deployment, *, actor: str, release: Release | None = None) -> Path:
         """Write the edition of the memo that carries every signature, beside the one that was signed."""
@@ -320,7 +284,7 @@ class ApprovalRound:
         digest = parse(edition.files[MANIFEST]).digest
         if (APPROVED, digest) not in state.editions:
             events = (MemoIssued(edition=APPROVED, manifest=digest, certified=edition.certified),)
-            self._append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
+            self.record.append(state, events, actor=actor, key=f"edition:{state.id}:{digest}")
         return folder
 
     def reassessed(self, state: Deployment) -> Release:
@@ -367,13 +331,8 @@ class ApprovalRound:
         release = self.assessor.assess(folder, folder / "policy.yaml", seed=state.replay_seed, validated=fixed)
         if release.package.digest != state.package:
             validated = parse(self.record.store.blob(state.package or ""))
-            changed = ", ".join(differences(validated, release.files))
-            advice = "Submit the release again."
-            if self.publisher.registry is None:
-                advice = "No model registry is connected here: if one was when it was validated, give --registry."
-            raise RefusedError(
-                f"The files kept for {state.id} do not give what was validated; changed: {changed}. {advice}"
-            )
+            changed = differences(validated, release.files)
+            decisions.submission.refuse_other_files(state, changed, has_registry=self.publisher.registry is not None)
         return release
 
     def _versions(self, state: Deployment) -> KeptVersions:
@@ -409,20 +368,20 @@ class ApprovalRound:
         """
         release = self.reassessed(state)
         found = self.assessor.drawn_again(self.releases.folder(state.id, INPUTS) / "inputs", release)
-        _refuse_other_leaks(state, release.inputs.evidence.pit, found)
+        decisions.submission.same_leaks(state, release.inputs.evidence.pit, found)
         return release
 
-    def package(self, state: Deployment) -> decisions.Package:
+    def package(self, state: Deployment) -> decisions.guards.Package:
         """The signed files as they are on disk now, and before the rollout the folder they came from as well."""
         if state.manifest is None:
-            return decisions.Package(manifest="", changed=(MANIFEST,))
+            return decisions.guards.Package(manifest="", changed=(MANIFEST,))
         files = dict(self.releases.read(state.id, SUBMITTED))
         kept = files.pop(MANIFEST, b"")
         signed = self.record.store.blob(state.manifest)
         changed = differences(parse(signed), files) + ((MANIFEST,) if kept != signed else ())
         if state.state not in LIVE:
             changed += self._changed_at_origin(state, files)
-        return decisions.Package(manifest=state.manifest, changed=changed)
+        return decisions.guards.Package(manifest=state.manifest, changed=changed)
 
     def _changed_at_origin(self, state: Deployment, files: dict[str, bytes]) -> tuple[str, ...]:
         origin = self.releases.origin(state.id) or {}
@@ -440,14 +399,14 @@ class ApprovalRound:
         files = self.publisher.publish(release, state).files
         self._keep(state.id, SUBMITTED, files)
         digest = parse(files[MANIFEST]).digest
-        asked = decisions.request_approval(state, digest, self._rehearsal(state), self.record.now())
+        asked = decisions.approvals.request_approval(state, digest, self._rehearsal(state), self.record.now())
         events = (*asked, MemoIssued(edition=SUBMITTED, manifest=digest))
-        self._append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
+        self.record.append(state, events, actor=actor, key=f"issue:{state.id}:{digest}")
         return self.record.deployment(state.id)
 
     def unrehearsed(self, state: Deployment) -> tuple[str, ...]:
         """What keeps the last rehearsal of the model from standing for this release; empty when nothing does."""
-        return decisions.rehearsal_objections(state, self._rehearsal(state), self.record.now())
+        return decisions.approvals.rehearsal_objections(state, self._rehearsal(state), self.record.now())
 
     def _rehearsal(self, state: Deployment) -> Rehearsal | None:
         latch = self.record.latch(state.model)
@@ -458,94 +417,24 @@ class ApprovalRound:
             self.record.store.put_blob(content)
         return self.releases.write(identity, edition, files)
 
-    def _independent(self, state: Deployment, name: str) -> None:
-        """Refuse whoever the release is barred to under any of their names, those declared since included."""
-        person = self.record.people().named(name)
-        if (against := objection(person.known_as, state.barred, state.grounds)) is not None:
-            raise GuardError("independence", f"{person.name} {against}, and may not sign for this release.")
-
-    def _signed(
-        self,
-        state: Deployment,
-        signatory: Signatory,
-        verdict: Verdict,
-        subject: str,
-        *,
-        conditions: tuple[str, ...] = (),
-        reason: str = "",
-    ) -> Signature:
-        return sign(
-            self.record,
-            signatory.signer,
-            person=signatory.person,
-            role=signatory.role,
-            verdict=verdict,
-            subject=subject,
-            model=state.model,
-            version=state.version,
-            deployment=state.id,
-            policy=state.policy,
-            conditions=conditions,
-            reason=reason,
-        )
-
-    def _decide(
-        self, identity: str, decide: Callable[[Deployment], tuple[AnyEvent, ...]], *, actor: str, verb: str
-    ) -> None:
-        """Commit what is decided on the present state; people who sign at the same time do not get in each other's way.
-
-        The last signature that is needed brings the notices of T-24h along.
-        """
-
-        def commit() -> None:
-            state = self.record.deployment(identity)
-            events = decide(state)
-            is_last = any(isinstance(event, Approved) for event in events)
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=self.record.key(f"{verb}:{identity}:{state.revision}"),
-                effects=before_deployment(state, self.record.now()) if is_last else (),
-            )
-
-        if not self.record.was_carried_out():
-            decided_again(commit)
-
-    def _append(self, state: Deployment, events: tuple[AnyEvent, ...], *, actor: str, key: str) -> None:
-        change = Change(stream=deployment_stream(state.id), state=state, events=events)
-        self.record.commit(change, actor=actor, key=key)
+    def _announced(self, state: Deployment, events: tuple[AnyEvent, ...]) -> tuple[Effect, ...]:
+        """The notices of T-24h, which the last signature that is needed brings along."""
+        is_last = any(isinstance(event, Approved) for event in events)
+        return before_deployment(state, self.record.now()) if is_last else ()
 
 
-def _stands(signature: Signature, earlier: Iterable[Signature]) -> bool:
-    """Whether this person said exactly this before, over the same bytes, and it has not expired by now."""
-    return any(
-        known.expires_at > signature.signed_at
-        and (known.person, known.role, known.verdict, known.subject, known.conditions, known.reason)
-        == (
-            signature.person,
-            signature.role,
-            signature.verdict,
-            signature.subject,
-            signature.conditions,
-            signature.reason,
-        )
-        for known in earlier
-    )
-
-
-def _refuse_other_leaks(state: Deployment, validated: PitEvidence | None, found: PitEvidence | None) -> None:
-    """Refuse a release of which another draw of the replay shows what the validated one did not."""
-    if found is None or validated is None or validated.error is not None:
-        return
-    known = {finding.feature for finding in validated.findings}
-    leaking = sorted({finding.feature for finding in found.findings} - known)
-    if found.error is None and not leaking:
-        return
-    shown = f"could not run: {found.error}" if found.error is not None else f"found leaks in {', '.join(leaking)}"
-    raise RefusedError(
-        f"Expected the point-in-time replay of {state.id} to find on other dates what it found when it was validated, "
-        f"and with seed {found.seed} it {shown}. Nothing was approved. `signoff check DIR --seed {found.seed}` "
-        "repeats this replay; correct the features, reject this release and submit another."
+def _decision(
+    state: Deployment, verdict: Verdict, subject: str, *, conditions: tuple[str, ...] = (), reason: str = ""
+) -> Decision:
+    return Decision(
+        verdict=verdict,
+        subject=subject,
+        model=state.model,
+        version=state.version,
+        deployment=state.id,
+        policy=state.policy,
+        conditions=conditions,
+        reason=reason,
     )
 
 
@@ -555,10 +444,7 @@ def _validated(record: Record, assessor: Assessor, release: Release) -> Validate
     bound = None if candidate is None else candidate.pin
     bound_previous = None if champion is None else champion.pin
     live = next((d for d in record.deployments(release.inputs.dossier.model) if d.state is State.FULL), None)
-    if live is not None and live.bound is not None and bound_previous is not None:
-        if found := live.bound.differences(bound_previous.files):
-            raise RefusedError(f"Nothing was submitted: {refusal(live.bound, found)}")
-        bound_previous = live.bound
+    bound_previous = decisions.submission.falls_back_to(live, bound_previous)
     return Validated(
         results=_results(release),
         package=release.package.digest,
@@ -614,44 +500,8 @@ def _opened(record: Record, release: Release, identity: str, actor: str, found: 
 
 
 def _champion_checked(record: Record, release: Release) -> Deployment | None:
-    """The live version that this release would replace; the header must agree with the record."""
     header = release.inputs.dossier.header
-    others = record.deployments(header.model)
-    champion = next((d for d in others if d.state is State.FULL), None)
-    under_way = next((d for d in others if d.state not in ENDED | {State.FULL}), None)
-    live = f"v{champion.version} ({champion.id})" if champion else "no version"
-    if under_way is not None:
-        problem = (
-            f"{header.model} v{under_way.version} ({under_way.id}) is {under_way.state.value}; one release a "
-            "model at a time. Finish it, reject it or roll it back first."
-        )
-    elif header.deployment_type is DeploymentType.INITIAL and champion is not None:
-        problem = (
-            f"header.deployment_type is 'initial', and {live} of {header.model} is live. "
-            "Write 'upgrade', and name the previous version."
-        )
-    elif header.deployment_type is not DeploymentType.INITIAL and champion is not None and not header.previous_version:
-        problem = (
-            f"header.previous_version is missing, and {live} of {header.model} is live. Name what the release would "
-            "fall back to."
-        )
-    elif header.deployment_type in {DeploymentType.HOTFIX, DeploymentType.ROLLBACK} and champion is None:
-        problem = (
-            f"header.deployment_type is {header.deployment_type.value!r}, and nothing of {header.model} is live that "
-            "it could replace. Write 'initial', which leaves out nothing."
-        )
-    elif header.deployment_type is DeploymentType.ROLLBACK and (
-        never := decisions.redeployment_objection(header.version, others)
-    ):
-        problem = f"header.deployment_type is 'rollback', and {never}. Write 'upgrade', which leaves out nothing."
-    elif header.previous_version is not None and (champion is None or champion.version != header.previous_version):
-        problem = (
-            f"header.previous_version is {header.previous_version!r}, and by the record {live} of {header.model} is "
-            "live. Correct the dossier, or record what is live with `signoff grandfather`."
-        )
-    else:
-        return champion
-    raise RefusedError(problem)
+    return decisions.submission.champion_of(header, record.deployments(header.model))
 
 
 def _results(release: Release) -> tuple[GateResult, ...]:
@@ -661,7 +511,7 @@ def _results(release: Release) -> tuple[GateResult, ...]:
     return tuple(
         GateResult(
             key=f.key,
-            outcome=f.outcome.value,
+            outcome=f.outcome,
             is_blocking=f.is_blocking,
             statistic=finite(f.statistic.value),
             threshold=finite(f.threshold.value),

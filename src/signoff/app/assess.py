@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from signoff.domain import decisions
 from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Artifact, Pin
 from signoff.domain.assessment import Assessment
 from signoff.domain.dossier import PitDeclaration
@@ -20,7 +21,6 @@ from signoff.domain.gates.point_in_time import SEED
 from signoff.domain.memo.changes import Category, is_declared, unjustified
 from signoff.domain.memo.promises import untrue_in_dossier
 from signoff.domain.memo.summary import computed, summary_contradictions, summary_figures
-from signoff.domain.policy import tighten
 from signoff.domain.quantity import Quantity, count
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.environment import environment_json
@@ -287,8 +287,7 @@ def refusals(release: Release) -> tuple[str, ...]:
             f"{dossier.header.deployment_date}, found {name} to end on {end} (tables that end after it: {len(late)}). "
             "Nobody has them before they happen: correct the date, or the file"
         )
-    policy, _ = tighten(release.inputs.policy, dossier.plan.tighten)
-    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, policy)]
+    problems += [f"{key}: {found.text}" for key, found in untrue_in_dossier(dossier, release.inputs.policy)]
     if dossier.header.summary:
         found = summary_contradictions(dossier, release.inputs.policy, evidence, release.assessment, release.figures)
         problems += [f"header.summary: {contradiction}" for contradiction in found]
@@ -309,9 +308,7 @@ def computed_lines(release: Release) -> tuple[str, ...]:
 
 def submission_errors(release: Release) -> None:
     """Raise BadInputError for what must not be submitted."""
-    if problems := refusals(release):
-        named = f"{release.inputs.dossier.model} v{release.inputs.dossier.version}"
-        raise BadInputError(f"The dossier of {named} cannot be submitted: {'; '.join(problems)}.")
+    decisions.submission.without_problems(release.inputs.dossier, refusals(release))
 
 
 def _needs_words(category: Category, evidence: Evidence) -> str:

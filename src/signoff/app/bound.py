@@ -9,18 +9,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from signoff.app.notices import Notice, effect
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Record, decided_again
 from signoff.app.trouble import CHANNEL
-from signoff.domain.artifacts import OddArtifactError, Pin, refusal
-from signoff.domain.decisions import GuardError
+from signoff.domain import decisions
+from signoff.domain.artifacts import OddArtifactError, Pin, PreviousCheck, refusal
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import RegisteredAgain
 from signoff.domain.evidence import RegisteredModel
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.ports.registry import Registry
 
-GUARD: Final = "artifacts"
 # What may trade, or be fallen back to.
 AT_STAKE: Final = frozenset(State) - {State.REJECTED, State.ROLLED_BACK}
 # The version of a release that was approved and rolled back stays taken: another registration of it is an alarm.
@@ -47,16 +45,9 @@ def otherwise(registry: Registry, version: str, pin: Pin) -> str | None:
 
 def refuse_other_bytes(registry: Registry | None, state: Deployment) -> None:
     """Refuse to go on with a release whose registered version is not, byte for byte, the one that was approved."""
-    if state.bound is None:
-        return
-    if registry is None:
-        raise GuardError(
-            GUARD,
-            f"v{state.version} was approved as {state.bound.words}, and no model registry is connected to compare its "
-            "bytes with. Give --registry.",
-        )
-    if (found := otherwise(registry, state.version, state.bound)) is not None:
-        raise GuardError(GUARD, found)
+    if state.bound is not None:
+        found = None if registry is None else otherwise(registry, state.version, state.bound)
+        decisions.guards.as_approved(state, found, has_registry=registry is not None)
 
 
 def checked(registry: Registry, model: str, version: str, pin: Pin | None) -> PreviousCheck:
@@ -134,8 +125,9 @@ def sound_alarm(record: Record, state: Deployment, seen: RegisteredModel, *, act
             subject=f"ALARM: {present.model} v{present.version} was registered again",
             text=f"{again_words(present, new)}.",
         )
-        record.commit(
-            Change(stream=deployment_stream(present.id), state=present, events=events),
+        record.append(
+            present,
+            events,
             actor=actor,
             key=f"registered-again:{present.id}:{','.join(map(str, new))}",
             effects=(effect(notice),),

@@ -11,7 +11,7 @@ from typing import Final
 
 from signoff.app.bound import otherwise
 from signoff.app.notices import Notice, effect
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Record, decided_again
 from signoff.app.trouble import CHANNEL
 from signoff.domain.artifacts import OddArtifactError
 from signoff.domain.deployment import LIVE, SIGNED, Deployment, State
@@ -85,11 +85,8 @@ def sound_alarm(record: Record, state: Deployment, found: str, *, actor: str) ->
             text=f"{present.id}, {present.state.value.replace('_', ' ')}: {found} No start, advance or load takes "
             f"these bytes. What a trading process has loaded is not known here: look.",
         )
-        record.commit(
-            Change(stream=deployment_stream(present.id), state=present, events=(event,)),
-            actor=actor,
-            key=f"files-changed:{present.id}:{identity}",
-            effects=(effect(notice),),
+        record.append(
+            present, (event,), actor=actor, key=f"files-changed:{present.id}:{identity}", effects=(effect(notice),)
         )
 
     decided_again(commit)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from signoff.app.assess import Release
 from signoff.app.record import PEOPLE, Record
+from signoff.domain import decisions
 from signoff.domain.conflict_of_interest import Independence, Trace, grounds_of
 from signoff.domain.dossier import Dossier
-from signoff.domain.errors import RefusedError, UnavailableError
+from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Because, TokenIssued
 from signoff.domain.evidence import Evidence
-from signoff.domain.policy import ApprovalPolicy, Doubt
 from signoff.ports.commits import Commits, TooSlowError
 
 Span = tuple[str | None, str]
@@ -31,7 +31,7 @@ def independence(record: Record, commits: Commits, folder: Path, release: Releas
         unread=unread,
         unnamed=tuple(_unnamed(evidence)),
     )
-    _check(found, release.inputs.policy.approvals)
+    decisions.submission.whose_work_is_known(found, release.inputs.policy.approvals)
     return found
 
 
@@ -126,19 +126,3 @@ def _with_addresses(traces: Iterable[Trace], dossier: Dossier) -> Iterator[Trace
     for trace in traces:
         also = (named.get(name.casefold(), "") for name in trace.known_as if name)
         yield Trace(known_as=(*trace.known_as, *also), because=trace.because, source=trace.source)
-
-
-def _check(found: Independence, policy: ApprovalPolicy) -> None:
-    if found.unread and policy.unread_commits is Doubt.BLOCK:
-        raise RefusedError(
-            f"Expected to read who wrote this release, and cannot: {'; '.join(found.unread)}. Name a clone that this "
-            "installation can read and the whole range under governance.commits, or let the policy say "
-            "approvals.unread_commits: tell, and the memo tells it."
-        )
-    if found.unknown and policy.unknown_makers is Doubt.BLOCK:
-        raise RefusedError(
-            "Expected every author and producer of evidence to be an enrolled person, found: "
-            f"{'; '.join(found.unknown)}. Say who they are "
-            'with `signoff people add "NAME" --role ROLE --login LOGIN`; the policy asks for it '
-            "(approvals.unknown_makers)."
-        )

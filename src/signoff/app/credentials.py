@@ -12,8 +12,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from signoff.app.record import PEOPLE, Change, Record
+from signoff.domain import decisions
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, TamperedError
-from signoff.domain.events import AnyEvent, Credential, CredentialEnrolled, CredentialWithdrawn
+from signoff.domain.events import AnyEvent, Credential, CredentialEnrolled
 from signoff.domain.people import Person
 from signoff.ledger.canonical import digest
 from signoff.ledger.codec import decode_state, encode_state
@@ -26,7 +27,6 @@ ASKED: Final = "credential-asked"
 WAITING: Final = "credential-waiting"
 TO_MAKE: Final = timedelta(minutes=10)
 TO_VOUCH: Final = timedelta(hours=24)
-MOST: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,7 @@ class Authenticators:
     ) -> Waiting | None:
         """Take the credential that a browser made. It counts at once, or waits for its person to vouch for it."""
         person, site = self.record.people().named(name), self.site
-        if len(person.credentials) >= MOST:
-            raise RefusedError(f"{name} holds {MOST} authenticators already; withdraw one first.")
+        decisions.credentials.register_authenticator(person)
         if self.shelf.take(ASKED, _asked(name, challenge), self.record.now()) is None:
             raise RefusedError("This challenge was not asked for here, was used, or is over. Begin again.")
         registration = registration_text(attestation_object, client_data)
@@ -130,14 +129,7 @@ class Authenticators:
 
     def withdraw(self, name: str, identity: str, *, reason: str) -> Person:
         """Let an authenticator sign no more; what it signed stands."""
-        held = {credential.id for credential in self.record.people().named(name).credentials}
-        if identity not in held:
-            raise NotFoundError(
-                f"Expected the id of an authenticator of {name}, found {identity!r}; there are: {held}."
-            )
-        if not reason.strip():
-            raise BadInputError("Expected a reason for the withdrawal, found none; say what happened to it.")
-        event = CredentialWithdrawn(name=name, credential=identity, reason=reason)
+        event = decisions.credentials.withdraw_authenticator(self.record.people().named(name), identity, reason)
         self._commit(event, actor=name, key=f"uncredential:{identity}")
         return self.record.people().named(name)
 

@@ -7,7 +7,7 @@ after any restart.
 from typing import Final
 
 from signoff.app.notices import Notice, call, effect
-from signoff.app.record import Change, Record, decided_again, deployment_stream
+from signoff.app.record import Record, decided_again
 from signoff.domain import decisions
 from signoff.domain.deployment import RETREATING, Deployment, State
 from signoff.domain.events import DeadlineBreached
@@ -36,9 +36,10 @@ def check_deadline(record: Record, state: Deployment, *, actor: str) -> tuple[De
 def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBreached, ...]:
     def commit() -> tuple[DeadlineBreached, ...]:
         state = record.deployment(identity)
-        late = decisions.overdue(state, record.now())
-        record.commit(
-            Change(stream=deployment_stream(identity), state=state, events=late),
+        late = decisions.rollback.overdue(state, record.now())
+        record.append(
+            state,
+            late,
             actor=actor,
             key=f"overdue:{identity}:{state.revision}",
             effects=tuple(call(state, f"deadline {d.name} missed", f"it was due {d.due.isoformat()}") for d in late),
@@ -49,13 +50,13 @@ def _breaches(record: Record, identity: str, *, actor: str) -> tuple[DeadlineBre
 
 
 def _call(record: Record, state: Deployment, *, actor: str) -> None:
-    page = decisions.page_due(state, record.now())
+    page = decisions.rollback.page_due(state, record.now())
     if page is not None:
         key = f"page:{state.id}:{state.revision}:{page.number}"
         record.commit(actor=actor, key=key, effects=_calls(state, page))
 
 
-def _calls(state: Deployment, page: decisions.Page) -> tuple[Effect, ...]:
+def _calls(state: Deployment, page: decisions.rollback.Page) -> tuple[Effect, ...]:
     assert state.rollback is not None
     step = state.rollback.stuck_at
     notice = f"PAGE {page.number + 1}: rollback stuck at {step}"

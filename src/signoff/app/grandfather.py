@@ -5,20 +5,20 @@ shows it says so; since it puts a version into force, it takes as many people as
 """
 
 import json
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, TypedDict
+from typing import Final
 
-from signoff.app.approvals import Signatory, opening_key
+from signoff.app.approvals import opening_key
 from signoff.app.champion import naming
 from signoff.app.record import Change, Record, deployment_stream
-from signoff.app.signing import prepare, sign
+from signoff.app.signing import Signatory, prepare, sign
+from signoff.domain import decisions
 from signoff.domain.artifacts import NO_REGISTRY, NOT_REGISTERED, Pin
-from signoff.domain.deployment import ENDED, Deployment
-from signoff.domain.errors import BadInputError, RefusedError
+from signoff.domain.decisions.adoption import Adoption
+from signoff.domain.deployment import Deployment
 from signoff.domain.events import Adopted, Signature, Verdict
-from signoff.domain.names import name_objection
-from signoff.domain.policy import Policy, Role
+from signoff.domain.policy import Role
+from signoff.domain.statement import Decision
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state, encode_state
 from signoff.ports.registry import Registry
@@ -28,32 +28,15 @@ KIND: Final = "adoption"
 WAITS: Final = timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adoption:
-    """A version, the policy it is recorded under, and why."""
-
-    model: str
-    version: str
-    policy: Policy
-    reason: str
-
-    @property
-    def deployment(self) -> str:
-        """The id under which the version goes on record."""
-        return f"{self.model}-{self.version}-adopted"
-
-
 def adopt(
     record: Record, adoption: Adoption, signatories: tuple[Signatory, ...], registry: Registry | None = None
 ) -> Deployment:
     """Record the live version, signed by the people given. Repeating it changes nothing."""
     if (known := record.find(adoption.deployment)) is not None:
         return known
-    _check(record, adoption, signatories)
-    needed = adoption.policy.approvals.override_persons
-    if len({s.person for s in signatories}) < needed:
-        raise RefusedError(f"Adopting a live version takes {needed} different people, found {len(signatories)}.")
-    return _recorded(record, adoption, tuple(_signed(record, adoption, s) for s in signatories), registry)
+    decisions.adoption.adopt(adoption, record.deployments(adoption.model), [s.role for s in signatories])
+    decisions.adoption.by_enough(adoption, [s.person for s in signatories])
+    return _recorded(record, adoption, tuple(sign(record, _decision(adoption), s) for s in signatories), registry)
 
 
 def countersign(
@@ -65,14 +48,14 @@ def countersign(
     """
     if (known := record.find(adoption.deployment)) is not None:
         return known
-    _check(record, adoption, (signatory,))
+    decisions.adoption.adopt(adoption, record.deployments(adoption.model), [signatory.role])
     name, now = digest(canonical([adoption.model, adoption.version, adoption.reason])), record.now()
     kept = shelf.get(KIND, name, now)
     earlier = tuple(decode_state(Signature, text.encode()) for text in json.loads(kept or b"[]"))
     people = record.people().by_name
     valid = (s for s in earlier if s.person in people and s.role in people[s.person].roles)
     others = tuple(s for s in valid if s.person != signatory.person and people[s.person].key_id == s.key_id)
-    signatures = (*others, _signed(record, adoption, signatory))
+    signatures = (*others, sign(record, _decision(adoption), signatory))
     if len(signatures) < adoption.policy.approvals.override_persons:
         shelf.put(KIND, name, canonical([encode_state(s).decode() for s in signatures]), now + WAITS)
         return None
@@ -83,47 +66,20 @@ def countersign(
 
 def adoption_statement(record: Record, adoption: Adoption, *, person: str, role: Role) -> bytes:
     """What this person would sign in this role now."""
-    return prepare(record, person=person, role=role, **_decision(adoption))
+    return prepare(record, _decision(adoption), person=person, role=role)
 
 
-def _check(record: Record, adoption: Adoption, signatories: tuple[Signatory, ...]) -> None:
-    for name in (adoption.model, adoption.version):
-        if (objection := name_objection(name)) is not None:
-            raise BadInputError(f"{name[:40]!r} cannot be adopted under this name: {objection}.")
-    if any(d.state not in ENDED for d in record.deployments(adoption.model)):
-        raise RefusedError(f"{adoption.model} has a release on record already; adopt only what Signoff never saw.")
-    wrong = [s.role.value for s in signatories if s.role not in adoption.policy.approvals.override_roles]
-    if wrong:
-        allowed = ", ".join(adoption.policy.approvals.override_roles)
-        raise RefusedError(f"Adopting is for the roles {allowed}; found {', '.join(wrong)}.")
-
-
-def _signed(record: Record, adoption: Adoption, by: Signatory) -> Signature:
-    return sign(record, by.signer, person=by.person, role=by.role, **_decision(adoption))
-
-
-class _Decision(TypedDict):
+def _decision(adoption: Adoption) -> Decision:
     """What every signature of an adoption says, whoever signs."""
-
-    verdict: Verdict
-    subject: str
-    model: str
-    version: str
-    deployment: str
-    policy: Policy
-    reason: str
-
-
-def _decision(adoption: Adoption) -> _Decision:
-    return {
-        "verdict": Verdict.ADOPT,
-        "subject": digest(f"{adoption.model}:{adoption.version}".encode()),
-        "model": adoption.model,
-        "version": adoption.version,
-        "deployment": adoption.deployment,
-        "policy": adoption.policy,
-        "reason": adoption.reason,
-    }
+    return Decision(
+        verdict=Verdict.ADOPT,
+        subject=digest(f"{adoption.model}:{adoption.version}".encode()),
+        model=adoption.model,
+        version=adoption.version,
+        deployment=adoption.deployment,
+        policy=adoption.policy,
+        reason=adoption.reason,
+    )
 
 
 def _recorded(

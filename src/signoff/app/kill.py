@@ -19,24 +19,23 @@ from typing import Final, TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
 
-from signoff.app.approvals import Signatory
 from signoff.app.notices import Notice, effect
 from signoff.app.order_halt import EVERY_REVISION, lift, ordered, recorded_as
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import order_scope
-from signoff.app.signing import prepare, sign
+from signoff.app.signing import Signatory, prepare, sign
 from signoff.app.trouble import CHANNEL
-from signoff.domain.access import DUTY_OF, MATRIX, Verb
-from signoff.domain.deployment import LIVE, RETREATING, Deployment
+from signoff.domain import decisions
+from signoff.domain.deployment import LIVE, Deployment
 from signoff.domain.desks import desks
-from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError, described, is_fault
-from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Signature, Verdict
+from signoff.domain.errors import SignoffError, TamperedError, described, is_fault
+from signoff.domain.events import Killed, Phase, PhaseEntered, Proof, Rearmed, RearmSigned, Verdict
 from signoff.domain.flags_of_releases import flags
 from signoff.domain.floor import BUILT_IN
 from signoff.domain.kill_switch import KillSwitchState
-from signoff.domain.look_alikes import are_alike
 from signoff.domain.names import written_out
 from signoff.domain.policy import Policy, Role
+from signoff.domain.statement import Decision
 from signoff.domain.trading import trading
 from signoff.domain.venue import VenueKind, VenueReport, total
 from signoff.ledger.canonical import digest
@@ -293,11 +292,8 @@ class KillSwitch:
         """Take a kill of a desk back that no release on record names: it stops nobody."""
         self.journal.settle(kill.id)
         self.in_time(lambda: self._is_told(kill, ()))
-        known = frozenset[str]().union(*(names for names in self._desks_of_all().values() if names))
-        raise NotFoundError(
-            f"Expected a desk that a release names in its dossier, found {kill.desk!r}; nothing was stopped. Known are "
-            f"{', '.join(sorted(known)) or 'none yet'}. `signoff kill --all` stops every model."
-        )
+        named = (names for names in self._desks_of_all().values() if names)
+        decisions.kill.refuse_unknown_desk(kill.desk, frozenset[str]().union(*named))
 
     def _with_something_open(self, kill: Kill) -> frozenset[str]:
         """The models with something open, where all are stopped: the venue knows them although no record does."""
@@ -487,16 +483,16 @@ class KillSwitch:
         """What this person would sign to arm the model again."""
         latch = self._latched(model, person)
         live = self._live(model)
-        _may_arm(role)
-        return prepare(
-            self.record,
-            person=person,
-            role=role,
+        decisions.kill.signed_in_a_role_that_arms(role)
+        return prepare(self.record, self._rearming(latch, live, reason), person=person, role=role)
+
+    def _rearming(self, latch: KillSwitchState, live: tuple[Deployment, ...], reason: str) -> Decision:
+        return Decision(
             verdict=Verdict.REARM,
-            subject=digest(f"{model}:{latch.kill_count}".encode()),
-            model=model,
+            subject=digest(f"{latch.model}:{latch.kill_count}".encode()),
+            model=latch.model,
             version=",".join(d.version for d in live),
-            deployment=model_stream(model),
+            deployment=model_stream(latch.model),
             policy=self._held_to(live),
             reason=reason,
         )
@@ -505,40 +501,17 @@ class KillSwitch:
         return live[-1].policy if live else self.policy()
 
     def _latched(self, model: str, person: str) -> KillSwitchState:
-        latch = self.record.latch(model)
-        if ordered(self.record, self.journal, model) is not None:
-            raise RefusedError(f"A kill of {model} is not in the ledger yet; arm it again once it is.")
-        if latch is None or not latch.is_latched:
-            raise RefusedError(f"{model} is not killed; there is nothing to arm.")
-        signed = next((s.person for s in self._standing(latch) if are_alike((s.person,), (person,))), None)
-        if signed is not None:
-            alike = "" if signed == person else f", whose name looks like {person},"
-            raise RefusedError(
-                f"{signed}{alike} has signed already, and that signature stands; arming takes two different people."
-            )
-        return latch
-
-    def _standing(self, latch: KillSwitchState) -> tuple[Signature, ...]:
-        """The signatures for arming that still count: not expired, by people who hold their role and key today."""
-        people, now = self.record.people().by_name, self.record.now()
-        return tuple(
-            s
-            for s in latch.rearm_signatures
-            if now < s.expires_at
-            and (holder := people.get(s.person)) is not None
-            and s.role in holder.roles
-            and (s.key_id == holder.key_id or holder.credential(s.key_id) is not None)
+        return decisions.kill.rearm(
+            model,
+            self.record.latch(model),
+            person=person,
+            people=self.record.people(),
+            now=self.record.now(),
+            is_ordered=ordered(self.record, self.journal, model) is not None,
         )
 
     def _live(self, model: str) -> tuple[Deployment, ...]:
-        """What re-enters at shadow. What a rollback would bring back after the arming never would, so it ends first."""
-        released = self.record.deployments(model)
-        if (leaving := next((d for d in released if d.state in RETREATING), None)) is not None:
-            raise RefusedError(
-                f"{leaving.id} is {leaving.state.value}; what it brings back would trade and never re-enter at shadow. "
-                f"Finish it with `signoff rollout rollback {leaving.id}`, then arm {model} again."
-            )
-        return tuple(d for d in released if d.state in LIVE)
+        return decisions.kill.reentering(model, self.record.deployments(model))
 
     def rearm(self, model: str, signatory: Signatory, *, reason: str) -> KillSwitchState:
         """Sign for arming again; the second person's signature arms."""
@@ -546,23 +519,12 @@ class KillSwitch:
             self.lift_armed()
             return self.record.latch(model) or KillSwitchState(model=model)
         latch, live = self._latched(model, signatory.person), self._live(model)
-        _may_arm(signatory.role)
-        policy = self._held_to(live)
-        signature = sign(
-            self.record,
-            signatory.signer,
-            person=signatory.person,
-            role=signatory.role,
-            verdict=Verdict.REARM,
-            subject=digest(f"{model}:{latch.kill_count}".encode()),
-            model=model,
-            version=",".join(d.version for d in live),
-            deployment=model_stream(model),
-            policy=policy,
-            reason=reason,
-        )
-        persons = (*(s.person for s in self._standing(latch)), signatory.person)
-        if len(persons) < policy.approvals.override_persons:
+        decisions.kill.signed_in_a_role_that_arms(signatory.role)
+        decision = self._rearming(latch, live, reason)
+        signature = sign(self.record, decision, signatory)
+        standing = decisions.kill.standing(latch, self.record.people(), self.record.now())
+        persons = (*(s.person for s in standing), signatory.person)
+        if len(persons) < decision.policy.approvals.override_persons:
             self._commit(latch, (RearmSigned(signature=signature),), (), actor=signatory.person)
         else:
             self._commit(
@@ -670,10 +632,3 @@ def _model_in(state: bytes) -> str:
     except (ValueError, KeyError, TypeError):
         return ""
     return model if isinstance(model, str) else ""
-
-
-def _may_arm(role: Role) -> None:
-    """Refuse a signature in a role whose duty does not arm: a person may hold that duty beside it."""
-    if Verb.REARM not in MATRIX[DUTY_OF[role]]:
-        armed = ", ".join(known.value for known in DUTY_OF if Verb.REARM in MATRIX[DUTY_OF[known]])
-        raise RefusedError(f"To arm a model again takes a signature as one of {armed}; found {role.value}.")

@@ -10,12 +10,11 @@ from typing import Final
 from uuid import uuid4
 
 from signoff.app.pacing import Pacing
-from signoff.app.record import Change, Record, decided_again, deployment_stream
-from signoff.domain.decisions import notices_due
+from signoff.app.record import Record, decided_again
+from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import (
     BadInputError,
-    NotFoundError,
     NotTakenError,
     RefusedError,
     TamperedError,
@@ -91,7 +90,7 @@ def before_deployment(state: Deployment, now: datetime) -> tuple[Effect, ...]:
 
     One that is signed later than that has them at once.
     """
-    due = notices_due(state)
+    due = decisions.notices.notices_due(state)
     if due is not None and now < due:
         return ()
     items = state.undertakings.communication.before if state.undertakings else ()
@@ -212,11 +211,7 @@ def retry(record: Record, identities: Iterable[str] = ()) -> int:
     if not named:
         return record.store.retry(KINDS)
     for identity in named:
-        if not record.store.queue(KINDS, identity):
-            raise NotFoundError(
-                f"Expected the id of a notice that was not sent yet, found {identity!r}; nothing was changed. "
-                "`signoff notices` lists them."
-            )
+        decisions.notices.retry(identity, is_queued=bool(record.store.queue(KINDS, identity)))
     return sum(record.store.retry(KINDS, identity) for identity in named)
 
 
@@ -429,5 +424,4 @@ def _record_sent(record: Record, notice: Notice, identity: str, receipt: Receipt
         receiver=went.receiver,
         at=record.now(),
     )
-    change = Change(stream=deployment_stream(state.id), state=state, events=(event,))
-    record.commit(change, actor="outbox", key=key)
+    record.append(state, (event,), actor="outbox", key=key)

@@ -8,14 +8,15 @@ unknown or missing; a cut of capital pages them.
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 from signoff.app.notices import after_deployment, call, incident
 from signoff.app.record import Change, Record, decided_again, deployment_stream
 from signoff.app.rollback import RollbackProcedure, started
 from signoff.domain import decisions
+from signoff.domain.decisions.observation import live_since
 from signoff.domain.deployment import LIVE, Deployment, State, foreseen
-from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, described
+from signoff.domain.errors import SignoffError, described
 from signoff.domain.events import AnyEvent, CapitalCut, Observed, Reinstated
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.live_metrics import LIVE_METRICS, Table, cause
@@ -93,7 +94,7 @@ class Watch:
         else:
             session = session or self.next_due(state)
         if session is None:
-            raise NotFoundError(self._nothing_closed(state))
+            self._refuse_without_session(state)
         if not is_repeated:
             self._refuse_open(state, session)
         try:
@@ -142,17 +143,15 @@ class Watch:
             state = self.record.deployment(identity)
             if state.state in LIVE and session not in state.not_held:
                 self._refuse_open(state, session)
-            events = decisions.declare_not_held(
+            events = decisions.observation.declare_not_held(
                 state,
                 session,
                 reason,
                 has_data=self._was_journaled(state, session),
                 today=self.record.now().date(),
             )
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=self.record.key(f"not-held:{identity}:{session}:{state.revision}"),
+            self.record.append(
+                state, events, actor=actor, key=self.record.key(f"not-held:{identity}:{session}:{state.revision}")
             )
 
         if not self.record.was_carried_out():
@@ -221,7 +220,7 @@ class Watch:
             Change(
                 stream=deployment_stream(identity),
                 state=state,
-                events=decisions.begin_rollback(state, cause(trigger, self.table), trigger, reason, now),
+                events=decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now),
             ),
             actor=actor,
             key=self.record.key(f"interim:{identity}:{session}"),
@@ -253,44 +252,24 @@ class Watch:
         return self._begun(state, since)
 
     def _refuse_open(self, state: Deployment, session: date) -> None:
-        """Refuse to record a session that is not over: what comes after would never be seen."""
         days = self.days(state)
-        if not days.between(session, session):
-            raise RefusedError(
-                f"Expected a session of {state.policy.phases.calendar} to observe for {state.model}, found {session} "
-                f"({session:%A}), on which it is closed."
-            )
-        if state.last_session is None and session < (first := self._first(state)):
-            raise RefusedError(
-                f"Expected a session from {first} on, the day on which {state.id} became live, found {session}: it was "
-                "not lived, and counts for nothing. Leave --session out to observe the next one."
-            )
-        if (close := days.close(session)) > (now := self.record.now()):
-            raise RefusedError(
-                f"Expected a session that has closed by {_said(now)} to observe for {state.model}, found {session}, "
-                f"which closes at {_said(close)}: once it was observed, none before it can be. Observe it then, or "
-                "leave --session out for an interim look."
-            )
-
-    def _nothing_closed(self, state: Deployment) -> str:
-        return (
-            f"Expected a session after {state.last_session or live_since(state) - timedelta(days=1)} to observe for "
-            f"{state.model}, found none that has closed by {_said(self.record.now())}. {self._again(state)}"
+        decisions.observation.closed(
+            state,
+            session,
+            first=None if state.last_session is not None else self._first(state),
+            close=days.close(session) if days.between(session, session) else None,
+            now=self.record.now(),
         )
 
-    def _again(self, state: Deployment) -> str:
-        """When the next session can be judged, where the calendar reaches that far."""
-        first = self._first(state)
-        coming = next(iter(self.days(state).between(first, first + LONGEST_BREAK)), None)
-        if coming is None:
-            return "Observe again when the next session has closed."
-        return (
-            f"The next session is {coming}; observe again after its close at {_said(self.days(state).close(coming))}."
-        )
+    def _refuse_without_session(self, state: Deployment) -> NoReturn:
+        days, first = self.days(state), self._first(state)
+        coming = next(iter(days.between(first, first + LONGEST_BREAK)), None)
+        close = None if coming is None else days.close(coming)
+        decisions.observation.refuse_without_session(state, coming, close, self.record.now())
 
     def _record(self, identity: str, session: date, observed: Observed, *, actor: str) -> None:
         state, now = self.record.deployment(identity), self.record.now()
-        events = decisions.record_day(state, observed)
+        events = decisions.observation.record_day(state, observed)
         is_late = state.last_session is not None and session <= state.last_session
         again = f":{state.revision}" if is_late else ""
         effects = (
@@ -300,13 +279,10 @@ class Watch:
         if observed.fired:
             trigger = observed.fired[0]
             reason = "; ".join(explain(name, observed, state.policy, self.table) for name in observed.fired)
-            events += decisions.begin_rollback(state, cause(trigger, self.table), trigger, reason, now)
+            events += decisions.rollback.begin_rollback(state, cause(trigger, self.table), trigger, reason, now)
             effects += started(state, trigger, reason)
-        self.record.commit(
-            Change(stream=deployment_stream(identity), state=state, events=events),
-            actor=actor,
-            key=self.record.key(f"observe:{identity}:{session}{again}"),
-            effects=effects,
+        self.record.append(
+            state, events, actor=actor, key=self.record.key(f"observe:{identity}:{session}{again}"), effects=effects
         )
 
 
@@ -353,16 +329,3 @@ def _nothing_readable(session: date, error: SignoffError) -> Observed:
     """A session of which nothing can be read counts as one without data."""
     unmet = (f"no data arrived for this session; {UNREADABLE}: {described(error)}",)
     return Observed(session=session, counts=False, readings=(), unmet=unmet, is_conclusive=False)
-
-
-def live_since(state: Deployment) -> date:
-    """The day on which the release first entered shadow, or on which it was adopted."""
-    if state.live_since is None and state.was_adopted:
-        return state.opened_at.date()
-    if state.live_since is None:
-        raise NotFoundError(f"Expected {state.id} to be live, found it {state.state.value}: it never entered shadow.")
-    return state.live_since
-
-
-def _said(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

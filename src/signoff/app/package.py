@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from signoff.app.assess import Release
 from signoff.app.bound import attached, checked, is_registered
 from signoff.app.record import Record, deployment_stream, model_stream
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import UnavailableError
 from signoff.domain.events import Certified, ItemDone, NoticeSent, Observed, Phase, PhaseEntered, Recorded
@@ -13,7 +14,7 @@ from signoff.domain.memo.compose import compose
 from signoff.domain.memo.document import Memo
 from signoff.domain.memo.lived import lived
 from signoff.domain.memo.proof import Trail, journaled, paper_log, performance_breach
-from signoff.domain.memo.standing import PreviousCheck, Standing
+from signoff.domain.memo.standing import Standing
 from signoff.domain.rollback_drill import Rehearsal
 from signoff.ledger.manifest import Entry, manifest_of
 from signoff.ports.registry import Registry

@@ -7,18 +7,19 @@ by an administrator and takes effect when a second person confirms it; one that 
 import hmac
 import secrets
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from signoff.app.record import PEOPLE, Change, Record
-from signoff.domain.access import DUTY_OF, Duty, compatible
-from signoff.domain.errors import BadInputError, NotFoundError, RefusedError
+from signoff.domain import decisions
+from signoff.domain.access import Duty
+from signoff.domain.decisions.people import Enrolment
 from signoff.domain.events import (
     AnyEvent,
     BootstrapIssued,
     BootstrapUsed,
     DutiesGranted,
-    DutiesWithdrawn,
     EnrolmentConfirmed,
     EnrolmentDeclined,
     EnrolmentProposed,
@@ -34,7 +35,6 @@ from signoff.ledger.envelope import key_id as identity_of
 
 OPEN_FOR: Final = timedelta(days=7)
 BOOTSTRAP_LASTS: Final = timedelta(hours=1)
-Enrolment = PersonEnrolled | DutiesGranted | SubjectBound
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def enrol(
         note=note,
         logins=logins,
         key_made_by=made_by(people, name, key_id) or key_made_by,
-        replaces_key=is_replacing and _takes_a_place(known, key_id),
+        replaces_key=is_replacing and decisions.people.takes_a_place(known, key_id),
         key_replaced=_replaced(record, known, key_id, actor),
     )
     if known is not None and (known.roles, known.key_id, known.logins, known.key_made_by) == (
@@ -83,14 +83,9 @@ def enrol(
         event.key_made_by,
     ):
         return
-    _check(people, event)
-    _must_mean_to_replace(record, known, event)
+    decisions.people.takes_effect(people, event)
+    decisions.people.is_meant_to_replace(known, event, partial(_in_use_since, record))
     _commit(record, people, event, actor=actor, key=f"enrol:{name}:{key_id}:{people.revision}")
-
-
-def _takes_a_place(known: Person | None, key_id: str) -> bool:
-    """Whether this person has another key in use."""
-    return known is not None and bool(known.key_id) and known.key_id != key_id
 
 
 def _replaced(record: Record, known: Person | None, key_id: str, actor: str) -> str:
@@ -102,13 +97,13 @@ def _replaced(record: Record, known: Person | None, key_id: str, actor: str) -> 
     return f"on {record.now():%Y-%m-%d} by {actor}{record.proof.mark}"
 
 
-def _in_use_since(record: Record, name: str, key_id: str) -> str:
-    """When a person's key was enrolled, as a message says it."""
+def _in_use_since(record: Record, known: Person) -> datetime | None:
+    """When the key of a person was enrolled."""
     since = None
     for recorded in record.history(PEOPLE):
-        if isinstance(recorded.event, PersonEnrolled) and recorded.event.name == name:
-            since = (since or recorded.at) if recorded.event.key_id == key_id else None
-    return "" if since is None else f" since {since:%Y-%m-%d %H:%M} UTC"
+        if isinstance(recorded.event, PersonEnrolled) and recorded.event.name == known.name:
+            since = (since or recorded.at) if recorded.event.key_id == known.key_id else None
+    return since
 
 
 def made_by(people: People, name: str, key_id: str) -> str:
@@ -122,7 +117,7 @@ def grant(record: Record, name: str, duties: frozenset[Duty], *, actor: str) -> 
     people = record.people()
     held = people.by_name[name].duties if name in people.by_name else frozenset[Duty]()
     granted = DutiesGranted(name=name, duties=tuple(sorted(duties - held)))
-    _check(people, DutiesGranted(name=name, duties=tuple(sorted(duties))))
+    decisions.people.takes_effect(people, DutiesGranted(name=name, duties=tuple(sorted(duties))))
     if granted.duties:
         _commit(record, people, granted, actor=actor, key=f"grant:{name}:{people.revision}")
 
@@ -133,7 +128,7 @@ def bind(record: Record, name: str, *, issuer: str, subject: str, actor: str) ->
     event = SubjectBound(name=name, issuer=issuer, subject=subject)
     if people.bound_to(issuer, subject) == name:
         return
-    _check(people, event)
+    decisions.people.takes_effect(people, event)
     _commit(record, people, event, actor=actor, key=f"bind:{issuer}:{subject}:{people.revision}")
 
 
@@ -144,16 +139,17 @@ def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
         change = replace(
             change,
             key_made_by=made_by(people, change.name, change.key_id) or change.key_made_by,
-            replaces_key=change.replaces_key and _takes_a_place(people.by_name.get(change.name), change.key_id),
+            replaces_key=change.replaces_key
+            and decisions.people.takes_a_place(people.by_name.get(change.name), change.key_id),
             key_replaced="",
         )
     for open_one in people.proposals.values():
         if open_one.change == change and open_one.expires_at > now:
             return open_one
-    _check(people, change)
+    decisions.people.takes_effect(people, change)
     if isinstance(change, PersonEnrolled):
-        _must_mean_to_replace(record, people.by_name.get(change.name), change)
-        _check_key(change)
+        decisions.people.is_meant_to_replace(people.by_name.get(change.name), change, partial(_in_use_since, record))
+        decisions.people.is_a_key(change, _own_id(change.public_key))
     said = encode_state(change)
     identity = digest(b"%s:%d:%s" % (actor.encode(), people.revision, said))[:16]
     event = EnrolmentProposed(proposal=identity, change=change, expires_at=now + OPEN_FOR)
@@ -164,16 +160,12 @@ def propose(record: Record, change: Enrolment, *, actor: str) -> Proposal:
 def confirm(record: Record, identity: str, *, actor: str) -> Proposal:
     """Let a proposed change take effect. The one who proposed it and the one it is about do not confirm it."""
     people = record.people()
-    proposal = _open(people, identity, record)
-    if actor == proposal.proposed_by:
-        raise RefusedError(f"{actor} proposed this; it takes a second person to confirm it.")
-    if actor == proposal.change.name:
-        raise RefusedError(f"This is about {actor}; it takes another person to confirm it.")
+    proposal = decisions.people.open_proposal(people, identity, record.now())
+    decisions.people.confirm(people, proposal, actor)
     change = proposal.change
-    _check(people, change)
     if isinstance(change, PersonEnrolled):
         known = people.by_name.get(change.name)
-        _must_mean_to_replace(record, known, change)
+        decisions.people.is_meant_to_replace(known, change, partial(_in_use_since, record))
         change = replace(change, key_replaced=_replaced(record, known, change.key_id, actor))
     events = (EnrolmentConfirmed(proposal=identity), change)
     _commit(record, people, *events, actor=actor, key=f"confirm:{identity}")
@@ -183,7 +175,7 @@ def confirm(record: Record, identity: str, *, actor: str) -> Proposal:
 def decline(record: Record, identity: str, *, actor: str) -> Proposal:
     """Put a proposed change away; whoever may confirm, and whoever proposed it, may decline."""
     people = record.people()
-    proposal = _open(people, identity, record)
+    proposal = decisions.people.open_proposal(people, identity, record.now())
     _commit(record, people, EnrolmentDeclined(proposal=identity), actor=actor, key=f"decline:{identity}")
     return proposal
 
@@ -191,21 +183,14 @@ def decline(record: Record, identity: str, *, actor: str) -> Proposal:
 def withdraw(record: Record, name: str, powers: frozenset[Duty | Role], *, reason: str, actor: str) -> None:
     """Take duties and roles from a person at once; what they signed before keeps its force and its name."""
     people = record.people()
-    person = people.named(name)
-    roles = tuple(role for role in person.roles if role in powers)
-    duties = tuple(duty for duty in person.granted if duty in powers)
-    if not roles and not duties:
-        held = ", ".join([*(r.value for r in person.roles), *(d.value for d in person.granted)]) or "nothing"
-        raise NotFoundError(f"{name} holds none of these; they hold: {held}.")
-    event = DutiesWithdrawn(name=name, duties=duties, roles=roles, reason=reason)
+    event = decisions.people.withdraw(people.named(name), powers, reason)
     _commit(record, people, event, actor=actor, key=f"withdraw:{name}:{people.revision}")
 
 
 def unbind(record: Record, *, issuer: str, subject: str, actor: str) -> None:
     """Let an identity of the provider come in no more, from the next request on."""
     people = record.people()
-    if people.bound_to(issuer, subject) is None:
-        raise NotFoundError(f"Nobody is bound to {subject} at {issuer}; `signoff accounts list` shows who is.")
+    decisions.people.unbind(people, issuer, subject)
     event = SubjectUnbound(issuer=issuer, subject=subject)
     _commit(record, people, event, actor=actor, key=f"unbind:{issuer}:{subject}:{people.revision}")
 
@@ -213,12 +198,7 @@ def unbind(record: Record, *, issuer: str, subject: str, actor: str) -> None:
 def invite(record: Record, name: str, *, actor: str) -> Invitation:
     """A one-time way in for the first administrator, for an hour; none once the provider knows an administrator."""
     people = record.people()
-    if people.has_bound_administrator:
-        raise RefusedError(
-            "An administrator can sign in already, so there is no bootstrap; they enrol the next one, and a second "
-            "person confirms."
-        )
-    _check(people, DutiesGranted(name=name, duties=(Duty.ADMINISTRATOR,)))
+    decisions.people.invite(people, DutiesGranted(name=name, duties=(Duty.ADMINISTRATOR,)))
     secret = secrets.token_urlsafe(32)
     event = BootstrapIssued(name=name, digest=digest(secret.encode()), expires_at=record.now() + BOOTSTRAP_LASTS)
     _commit(record, people, event, actor=actor, key=f"bootstrap:{event.digest[:16]}")
@@ -232,84 +212,20 @@ def come_in(record: Record, given: str, *, issuer: str, subject: str) -> str:
     """
     people = record.people()
     known = (b for b in people.bootstraps.values() if hmac.compare_digest(b.digest, given))
-    invited = next((b for b in known if not b.is_used and b.expires_at > record.now()), None)
-    if invited is None or people.has_bound_administrator:
-        raise RefusedError(
-            "This bootstrap link was used, is over, or is not needed any more. The owner of the installation makes "
-            "another with `signoff accounts bootstrap NAME`."
-        )
-    bound = SubjectBound(name=invited.name, issuer=issuer, subject=subject)
+    invited = decisions.people.invited(people, known, record.now())
     granted = DutiesGranted(name=invited.name, duties=(Duty.ADMINISTRATOR,))
-    _check(people, granted)
-    events: list[AnyEvent] = [BootstrapUsed(name=invited.name), granted]
-    if people.bound_to(issuer, subject) is None:
-        events.append(bound)
-    elif people.bound_to(issuer, subject) != invited.name:
-        raise RefusedError(f"{subject} at {issuer} is bound to another person; sign in as {invited.name}.")
+    bound = decisions.people.come_in(people, SubjectBound(name=invited.name, issuer=issuer, subject=subject), granted)
+    events: tuple[AnyEvent, ...] = (BootstrapUsed(name=invited.name), granted, *bound)
     _commit(record, people, *events, actor=invited.name, key=f"bootstrapped:{given[:16]}")
     return invited.name
 
 
-def _open(people: People, identity: str, record: Record) -> Proposal:
-    proposal = people.proposals.get(identity)
-    if proposal is None or proposal.expires_at <= record.now():
-        raise NotFoundError(f"Expected an open proposal, found {identity!r}; `signoff accounts proposals` lists them.")
-    return proposal
-
-
-def _check(people: People, change: Enrolment) -> None:
-    """Refuse what no second person could make right."""
-    held = people.by_name[change.name].duties if change.name in people.by_name else frozenset[Duty]()
-    match change:
-        case PersonEnrolled():
-            granted = people.by_name[change.name].granted if change.name in people.by_name else ()
-            compatible({*granted, *(DUTY_OF[role] for role in change.roles)})
-            for other in people.by_name.values():
-                if other.key_id and other.key_id == change.key_id and other.name != change.name:
-                    raise RefusedError(
-                        f"This key is {other.name}'s; one person signs with it under one name. Give {change.name} a "
-                        "key of their own."
-                    )
-                if shared := sorted({*change.logins} & {*other.logins} if other.name != change.name else ()):
-                    raise RefusedError(
-                        f"{', '.join(shared)} is what {other.name} is known as; a login is one person's. Enrol "
-                        f"{other.name} again without it first, or correct it."
-                    )
-        case DutiesGranted():
-            compatible(held | set(change.duties))
-        case SubjectBound():
-            people.named(change.name)
-            bound = people.bound_to(change.issuer, change.subject)
-            if bound is not None and bound != change.name:
-                raise RefusedError(
-                    f"{change.subject} at {change.issuer} is bound to {bound}; one identity is one person's."
-                )
-
-
-def _must_mean_to_replace(record: Record, known: Person | None, change: PersonEnrolled) -> None:
-    if known is None or change.replaces_key or not _takes_a_place(known, change.key_id):
-        return
-    since = _in_use_since(record, known.name, known.key_id)
-    found = f"the key {change.key_id[:16]}…" if change.key_id else "no key"
-    raise RefusedError(
-        f"Expected the key {known.key_id[:16]}… of {change.name}, which is in use{since}, found {found}. "
-        "`signoff people add` without a key keeps it. With --replace-key it replaces it, and every signature made with "
-        "the new key is then marked."
-    )
-
-
-def _check_key(change: PersonEnrolled) -> None:
-    if not change.key_id and not change.public_key:
-        return  # they sign with an authenticator alone
+def _own_id(public_key: str) -> str | None:
+    """The id that a public key in hex has; None where it is no such key."""
     try:
-        is_its_own = identity_of(bytes.fromhex(change.public_key)) == change.key_id
+        return identity_of(bytes.fromhex(public_key))
     except ValueError:
-        is_its_own = False
-    if not is_its_own or len(change.public_key) != 64:
-        raise BadInputError(
-            f"Expected the public half of an Ed25519 key in hex with its own id, found {change.public_key[:16]!r}… "
-            f"with {change.key_id[:16]!r}…. Let `signoff people add` send it."
-        )
+        return None
 
 
 def _commit(record: Record, people: People, *events: AnyEvent, actor: str, key: str) -> None:

@@ -9,30 +9,27 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from signoff.app.approvals import Signatory
 from signoff.app.record import POLICY, Change, Record, decided_again
-from signoff.app.signing import prepare, sign
-from signoff.domain.access import DUTY_OF, MATRIX, Verb, permitted
+from signoff.app.signing import Signatory, prepare, sign
+from signoff.domain import decisions
 from signoff.domain.deployment import Deployment, State
-from signoff.domain.errors import NotFoundError, RefusedError, SignoffError, TamperedError
+from signoff.domain.errors import SignoffError
 from signoff.domain.events import (
     AnyEvent,
     PolicyConfirmed,
     PolicyDeclined,
     PolicyProposed,
     Recorded,
-    Signature,
     Verdict,
 )
-from signoff.domain.floor import BUILT_IN, Floor, InForce, Origin, differences, subject_of
+from signoff.domain.floor import BUILT_IN, Floor, InForce, Origin, subject_of
 from signoff.domain.installation_policy import (
     ID_DIGITS,
     InstallationPolicy,
     PolicyProposal,
-    may_sign,
 )
-from signoff.domain.look_alikes import are_alike
 from signoff.domain.policy import Policy, Role
+from signoff.domain.statement import Decision
 from signoff.ledger.envelope import verify
 from signoff.ledger.floor import built_in, content_of, read_content, unconfirmed
 from signoff.ledger.manifest import parse
@@ -96,8 +93,8 @@ class Policies:
             self._may_propose(state, policy, signatory.role)
             content, now = content_of(policy), self.record.now()
             subject = subject_of(state.number + 1, state.digest, content)
-            self._is_new(state, subject[:ID_DIGITS])
-            signature = self._signed(state, policy, subject, Verdict.PROPOSE_POLICY, signatory)
+            decisions.policy.is_new(state, subject[:ID_DIGITS], now)
+            signature = sign(self.record, self._decision(state, policy, subject, Verdict.PROPOSE_POLICY), signatory)
             event = PolicyProposed(
                 proposal=subject[:ID_DIGITS],
                 number=state.number + 1,
@@ -122,7 +119,7 @@ class Policies:
             subject = subject_of(state.number + 1, state.digest, proposal.content)
             self._may_confirm(proposal, subject, signatory.person, signatory.role)
             policy = read_content(proposal.content)
-            signature = self._signed(state, policy, subject, Verdict.CONFIRM_POLICY, signatory)
+            signature = sign(self.record, self._decision(state, policy, subject, Verdict.CONFIRM_POLICY), signatory)
             self._commit(state, PolicyConfirmed(proposal=identity, signature=signature), actor=signatory.person)
 
         if not self.record.was_carried_out():
@@ -131,8 +128,7 @@ class Policies:
 
     def decline(self, identity: str, *, actor: str) -> PolicyProposal:
         """Decline a proposed policy."""
-        if Verb.CONFIRM_POLICY not in permitted(self.record.people().named(actor).duties):
-            raise RefusedError(f"{actor} has no say in the policy; let somebody who may confirm it decline it.")
+        decisions.policy.decline(self.record.people().named(actor))
         state = self.record.policy()
         proposal = self._open(state, identity)
         self._commit(state, PolicyDeclined(proposal=identity), actor=actor)
@@ -143,7 +139,8 @@ class Policies:
         state = self.record.policy()
         self._may_propose(state, policy, role)
         subject = subject_of(state.number + 1, state.digest, content_of(policy))
-        return self._statement(state, policy, subject, Verdict.PROPOSE_POLICY, person=person, role=role)
+        decision = self._decision(state, policy, subject, Verdict.PROPOSE_POLICY)
+        return prepare(self.record, decision, person=person, role=role)
 
     def confirmation_statement(self, identity: str, *, person: str, role: Role) -> bytes:
         """The statement that this person has to sign to confirm a proposed policy."""
@@ -152,31 +149,11 @@ class Policies:
         subject = subject_of(state.number + 1, state.digest, proposal.content)
         self._may_confirm(proposal, subject, person, role)
         policy = read_content(proposal.content)
-        return self._statement(state, policy, subject, Verdict.CONFIRM_POLICY, person=person, role=role)
+        decision = self._decision(state, policy, subject, Verdict.CONFIRM_POLICY)
+        return prepare(self.record, decision, person=person, role=role)
 
-    def _signed(
-        self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Verdict, by: Signatory
-    ) -> Signature:
-        return sign(
-            self.record,
-            by.signer,
-            person=by.person,
-            role=by.role,
-            verdict=verdict,
-            subject=subject,
-            model=policy.name,
-            version=policy.version,
-            deployment=POLICY,
-            policy=self._in_force(state).policy,
-        )
-
-    def _statement(
-        self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Verdict, *, person: str, role: Role
-    ) -> bytes:
-        return prepare(
-            self.record,
-            person=person,
-            role=role,
+    def _decision(self, state: InstallationPolicy, policy: Policy, subject: str, verdict: Verdict) -> Decision:
+        return Decision(
             verdict=verdict,
             subject=subject,
             model=policy.name,
@@ -223,81 +200,21 @@ class Policies:
             return release.policy
 
     def _may_propose(self, state: InstallationPolicy, policy: Policy, role: Role) -> None:
-        _may(role, Verb.PROPOSE_POLICY)
-        if state.number and not differences(read_content(state.content), policy):
-            raise RefusedError(
-                f"This policy is in force already, as version {state.number} (digest {state.digest[:12]}…). Propose "
-                "one that differs."
-            )
+        decisions.policy.propose(state, read_content(state.content) if state.number else None, policy, role)
 
     def _may_confirm(self, proposal: PolicyProposal, subject: str, name: str, role: Role) -> None:
-        _may(role, Verb.CONFIRM_POLICY)
-        people = self.record.people()
-        person, first = people.named(name), people.by_name.get(proposal.proposed_by)
-        known_as = first.known_as if first is not None else (proposal.proposed_by,)
-        if are_alike(person.known_as, known_as):
-            also = "" if person.name == proposal.proposed_by else f", who is known as {person.name}"
-            raise RefusedError(
-                f"{proposal.proposed_by}{also} proposed this policy, so another person has to confirm it. It waits "
-                f"until {proposal.expires_at:%Y-%m-%d %H:%M}Z."
-            )
-        signed = proposal.signature
-        if first is None or signed.role not in first.roles:
-            raise RefusedError(
-                f"{proposal.proposed_by} no longer holds the role {signed.role.value}, in which they proposed this "
-                "policy. Let somebody who does propose it."
-            )
-        credential = first.credential(signed.key_id)
-        if signed.key_id != first.key_id and credential is None:
-            raise RefusedError(
-                f"{proposal.proposed_by} no longer holds the key that this proposal was signed with. Let them propose "
-                "it again."
-            )
-        said = (
-            verify(signed.envelope, first.public_key)
-            if credential is None
-            else verify_decision(signed.envelope, credential)
-        )
-        if said.subject != subject or not subject.startswith(proposal.id):
-            raise TamperedError(
-                f"The policy that is stored as {proposal.id} is not the one that {proposal.proposed_by} signed; "
-                "nothing was confirmed. `signoff verify` says what else was altered."
-            )
-
-    def _is_new(self, state: InstallationPolicy, identity: str) -> None:
-        for known in state.open_at(self.record.now()):
-            if known.id == identity:
-                raise RefusedError(
-                    f"{known.proposed_by} proposed this very policy already, as {identity}. Another person confirms "
-                    f"it: signoff policy confirm {identity}"
-                )
+        first, credential = decisions.policy.confirm(self.record.people(), proposal, name, role)
+        envelope = proposal.signature.envelope
+        signed = verify(envelope, first.public_key) if credential is None else verify_decision(envelope, credential)
+        if signed.subject != subject or not subject.startswith(proposal.id):
+            decisions.policy.refuse_other_bytes(proposal)
 
     def _open(self, state: InstallationPolicy, identity: str) -> PolicyProposal:
-        waiting = state.open_at(self.record.now())
-        found = next((known for known in waiting if known.id == identity), None)
-        if found is not None:
-            return found
-        if (over := state.proposals.get(identity)) is not None:
-            raise RefusedError(
-                f"The policy proposal {identity} of {over.proposed_by} expired at {over.expires_at:%Y-%m-%d %H:%M}Z. "
-                "Let somebody propose the policy again."
-            )
-        known = ", ".join(proposal.id for proposal in waiting) or "none"
-        raise NotFoundError(
-            f"Expected a policy proposal that is open, found {identity!r}; open are: {known}. A proposal ends when it "
-            "is declined, and when any policy is confirmed. `signoff policy show` lists what is open."
-        )
+        return decisions.policy.open_proposal(state, identity, self.record.now())
 
     def _commit(self, state: InstallationPolicy, event: AnyEvent, *, actor: str) -> None:
         change = Change(stream=POLICY, state=state if state.revision else None, events=(event,))
         self.record.commit(change, actor=actor, key=self.record.key(f"policy:{event.kind}:{state.revision}"))
-
-
-def _may(role: Role, verb: Verb) -> None:
-    """Refuse a signature in a role that may not change the policy; the same person may hold another role that may."""
-    if not may_sign(role, verb):
-        able = ", ".join(known.value for known in DUTY_OF if verb in MATRIX[DUTY_OF[known]])
-        raise RefusedError(f"The policy is changed by two of {able}; found {role.value}. Sign in one of these roles.")
 
 
 def _was_approved(release: Deployment) -> bool:

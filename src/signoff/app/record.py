@@ -5,15 +5,17 @@ refused by the store when that state has moved on meanwhile.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache, partial
+from threading import Event
 from typing import Final, TypeVar
 
 from signoff.app.undertaken import Undertaking, Undertakings
+from signoff.domain import decisions
 from signoff.domain.deployment import RETREATING, Deployment, age
 from signoff.domain.deployment import State as DeploymentState
-from signoff.domain.errors import ConflictError, NotFoundError, StaleRevisionError
+from signoff.domain.errors import ConflictError, StaleRevisionError
 from signoff.domain.events import AnyEvent, Proof, Recorded
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
@@ -52,21 +54,12 @@ class Change:
     events: tuple[AnyEvent, ...]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Expectation:
-    """The revision at which a caller saw a release; it holds until their own request has changed it."""
+    """The revision at which a caller saw a release."""
 
     identity: str
     revision: int
-    is_met: bool = False
-
-    def check(self, state: Deployment) -> None:
-        """Refuse a release that has moved on since the caller looked."""
-        if state.id == self.identity and state.revision != self.revision and not self.is_met:
-            raise StaleRevisionError(
-                f"Expected {state.id} at revision {self.revision}, found it at {state.revision}: somebody was faster. "
-                "Look at it again and repeat the request if it still makes sense."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +71,41 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """What a caller says beside what they ask: their request by name, and the release as they saw it."""
+
+    request: Request | None = None
+    expected: Expectation | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """The store and the clock, and nothing kept between calls. `proof` is of the names of those who act by it."""
+    """The store and the clock as one caller uses them. `proof` is of the names of those who act by it.
+
+    What the caller expects holds until their own request has changed it, which `has_changed` says.
+    """
 
     store: Store
     clock: Clock
-    expected: Expectation | None = None
-    request: Request | None = None
+    caller: Caller = Caller()
     undertakings: Undertakings | None = None
     proof: Proof = Proof.UNRECORDED
+    has_changed: Event = field(default_factory=Event, repr=False, compare=False)
 
     def key(self, otherwise: str) -> str:
         """The key of a commit that is all a request does: the request's own name, so that it is done once."""
-        return otherwise if self.request is None else f"request:{self.request.name}"
+        return otherwise if self.caller.request is None else f"request:{self.caller.request.name}"
 
     def was_carried_out(self) -> bool:
         """Whether this very request is on record: it was made before, and the answer to it was lost.
 
         It is then answered by what is true now; deciding it again would refuse it for what it did itself.
         """
-        if self.request is None or (made := self.store.request_of(self.key(""))) is None:
+        request = self.caller.request
+        if request is None or (made := self.store.request_of(self.key(""))) is None:
             return False
-        if made != self.request.asked:
-            raise ConflictError(
-                "This request was made before under the same name with other contents; nothing was done."
-            )
-        if self.expected is not None:
-            self.expected.is_met = True
+        decisions.requests.is_the_same(made, request.asked)
+        self.has_changed.set()
         return True
 
     def now(self) -> datetime:
@@ -112,17 +113,15 @@ class Record:
         return self.clock.now()
 
     def deployment(self, identity: str) -> Deployment:
-        """One release. NotFoundError lists the ones there are."""
+        """One release. NotFoundError lists the ids that are nearest to this one."""
         found = self.store.load(deployment_stream(identity))
         if found is None:
-            known = ", ".join(d.id for d in self.deployments()) or "none yet"
-            message = (
-                f"Expected the id of a deployment, found {identity!r}; known are: {known}. `signoff status` lists them."
-            )
-            raise NotFoundError(message)
+            known = (_name(stream) for stream in self.store.names(deployment_stream("")))
+            decisions.requests.refuse_unknown_release(identity, known)
         state = _release(found.state)
-        if self.expected is not None and not self.was_carried_out():
-            self.expected.check(state)
+        expected = self.caller.expected
+        if expected is not None and not self.has_changed.is_set() and not self.was_carried_out():
+            decisions.requests.is_as_seen(state, expected.identity, expected.revision)
         return state
 
     def find(self, identity: str) -> Deployment | None:
@@ -159,15 +158,14 @@ class Record:
 
     def models(self) -> tuple[str, ...]:
         """Every model with a release or a latch, by name."""
-        released = {d.model for d in self.deployments()}
-        return tuple(sorted(released | {s.stream.partition("/")[2] for s in self.store.streams("model/")}))
+        released = set(self.store.names(deployment_stream("")).values())
+        return tuple(sorted(released | {_name(stream) for stream in self.store.names(model_stream(""))}))
 
     def recognised(self, name: str) -> Recognition:
         """Whether a model of this name has a release or a rehearsal here; a kill alone makes no name known."""
-        released = self.store.streams("deployment/")
         latches = (decode_state(KillSwitchState, stored.state) for stored in self.store.streams("model/"))
         rehearsed = frozenset(latch.model for latch in latches if latch.rehearsal is not None)
-        models = {stored.stream.partition("/")[2]: _release(stored.state).model for stored in released}
+        models = {_name(stream): model for stream, model in self.store.names(deployment_stream("")).items()}
         return recognition(name, models, rehearsed)
 
     def halted(self) -> tuple[str, ...]:
@@ -246,8 +244,8 @@ class Record:
             return
         said = [[c.stream, [encode_state(event).decode() for event in c.events]] for c in changes]
         request = digest(canonical([key, actor, said]))
-        if self.request is not None and key == self.key(""):
-            request = self.request.asked
+        if self.caller.request is not None and key == self.key(""):
+            request = self.caller.request.asked
         appends = tuple(partial(_append, at=at, actor=actor)(change) for change in changes)
         if self.undertakings is not None:
             events = tuple((change.stream, event) for change in changes for event in change.events)
@@ -264,8 +262,44 @@ class Record:
                 proof=self.proof if proof is None else proof,
             )
         )
-        if self.expected is not None:
-            self.expected.is_met = True
+        self.has_changed.set()
+
+    def append(
+        self,
+        state: Deployment,
+        events: tuple[AnyEvent, ...],
+        *,
+        actor: str,
+        key: str,
+        effects: tuple[Effect, ...] = (),
+    ) -> None:
+        """Add events to one release, which were decided on in this state of it."""
+        change = Change(stream=deployment_stream(state.id), state=state, events=events)
+        self.commit(change, actor=actor, key=key, effects=effects)
+
+    def decide(
+        self,
+        identity: str,
+        decide: Callable[[Deployment], tuple[AnyEvent, ...]],
+        *,
+        actor: str,
+        verb: str,
+        effects: Callable[[Deployment, tuple[AnyEvent, ...]], tuple[Effect, ...]] = lambda *_: (),
+        is_whole: bool = True,
+    ) -> Deployment:
+        """Commit what is decided on a release as it is now, again where somebody was faster; the release then.
+
+        Where it is the whole of what a request does (`is_whole`), a request that was carried out does it no more.
+        """
+
+        def attempt() -> Deployment:
+            state = self.deployment(identity)
+            events, key = decide(state), f"{verb}:{identity}:{state.revision}"
+            follows = effects(state, events)
+            self.append(state, events, actor=actor, key=self.key(key) if is_whole else key, effects=follows)
+            return self.deployment(identity)
+
+        return self.deployment(identity) if is_whole and self.was_carried_out() else decided_again(attempt)
 
 
 def decided_again(attempt: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
@@ -310,6 +344,11 @@ def release_of(stored: StoredStream) -> Deployment:
     return _release(stored.state)
 
 
+def _name(stream: str) -> str:
+    """What a stream is of: the id of a release, or a model."""
+    return stream.partition("/")[2]
+
+
 def _only(model: str | None) -> tuple[str, ...] | None:
     return None if model is None else (model,)
 
@@ -321,6 +360,7 @@ def _revision(state: State | None) -> int:
 __all__ = [
     "PEOPLE",
     "POLICY",
+    "Caller",
     "Change",
     "Expectation",
     "Record",

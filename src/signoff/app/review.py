@@ -11,10 +11,11 @@ from typing import Final, TypeGuard
 
 import numpy as np
 
-from signoff.app.observe import Watch, live_since
-from signoff.app.record import Change, Record, deployment_stream, model_stream
+from signoff.app.observe import Watch
+from signoff.app.record import Record, deployment_stream, model_stream
+from signoff.domain import decisions
+from signoff.domain.decisions.observation import live_since
 from signoff.domain.deployment import LIVE, Deployment
-from signoff.domain.errors import RefusedError
 from signoff.domain.events import (
     DeadlineBreached,
     Killed,
@@ -49,16 +50,14 @@ Targets = Mapping[str, LiveThreshold]
 def review(record: Record, watch: Watch, identity: str, *, notes: str, actor: str) -> Reviewed:
     """Hold the lived sessions against the targets of section 10.1; a target without data is not met."""
     state = record.deployment(identity)
-    if state.undertakings is None:
-        raise RefusedError(f"{identity} was adopted and has no targets to be reviewed against.")
+    promised = decisions.observation.targets_of(state)
     told = record.history(deployment_stream(identity))
     incidents = _incidents(record, state, told)
     ended = next((f"{ROLLED_BACK}: {incident.text}" for incident in incidents if incident.is_end), "")
     found = {r.event.session: r.event for r in told if _is_observed(r.event)}
-    if not found and not ended:
-        raise RefusedError(f"{identity} has no observed session yet; run `signoff observe {identity}` first.")
+    decisions.observation.was_lived(state, has_sessions=bool(found or ended))
     observed = tuple(found[session] for session in sorted(found))
-    held_to = targets(state.policy, state.undertakings.success, watch.table)
+    held_to = targets(state.policy, promised.success, watch.table)
     read = {row.key for row in watch.table if row.compute is not None}
     readings = (
         *_performance(watch, state, observed, held_to),
@@ -68,11 +67,7 @@ def review(record: Record, watch: Watch, identity: str, *, notes: str, actor: st
     )
     is_met = not ended and all(r.level == Level.OK for r in readings)
     event = Reviewed(readings=readings, targets_met=is_met, notes=notes, ended=ended)
-    record.commit(
-        Change(stream=deployment_stream(identity), state=state, events=(event,)),
-        actor=actor,
-        key=record.key(f"review:{identity}:{state.revision}"),
-    )
+    record.append(state, (event,), actor=actor, key=record.key(f"review:{identity}:{state.revision}"))
     return event
 
 

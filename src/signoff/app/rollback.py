@@ -23,7 +23,16 @@ from signoff.domain import decisions
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, SignoffError, described, is_fault, one_line
-from signoff.domain.events import MemoIssued, Occasion, Recorded, Reinstated, RollbackStuck, RolledBack, Step
+from signoff.domain.events import (
+    DeadlineName,
+    MemoIssued,
+    Occasion,
+    Recorded,
+    Reinstated,
+    RollbackStuck,
+    RolledBack,
+    Step,
+)
 from signoff.domain.flags import FlagsRevision
 from signoff.domain.memo.rollback_memo import compose_rollback
 from signoff.domain.venue import NO_VENUE, PositionsAfter, VenueKind
@@ -85,19 +94,14 @@ class RollbackProcedure:
 
     def start(self, identity: str, occasion: Occasion, trigger: str, reason: str, *, actor: str) -> Deployment:
         """Put the start on record; from this commit on the flags are off."""
-
-        def commit() -> Deployment:
-            state = self.record.deployment(identity)
-            events = decisions.begin_rollback(state, occasion, trigger, reason, self.record.now())
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=f"rollback:{identity}:{state.revision}",
-                effects=started(state, trigger, reason) if events else (),
-            )
-            return self.record.deployment(identity)
-
-        return decided_again(commit)
+        return self.record.decide(
+            identity,
+            lambda state: decisions.rollback.begin_rollback(state, occasion, trigger, reason, self.record.now()),
+            actor=actor,
+            verb="rollback",
+            effects=lambda state, events: started(state, trigger, reason) if events else (),
+            is_whole=False,
+        )
 
     def carry_out(self, identity: str, *, actor: str) -> Deployment:
         """Do the remaining steps in order until the release is rolled back or stuck, then write its memo."""
@@ -158,33 +162,24 @@ class RollbackProcedure:
 
     def vouch(self, identity: str, reason: str, *, actor: str) -> Deployment:
         """Put the person's word on record, which does the step that no venue could do; nothing more."""
-
-        def commit() -> Deployment:
-            state = self.record.deployment(identity)
-            events = decisions.attest_flat(state, actor, one_line(reason), self.orders.kind, self.record.now())
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=f"attest:{identity}:{state.revision}",
-            )
-            return self.record.deployment(identity)
-
-        return decided_again(commit)
+        kind, said = self.orders.kind, one_line(reason)
+        return self.record.decide(
+            identity,
+            lambda state: decisions.rollback.attest_flat(state, actor, said, kind, self.record.now()),
+            actor=actor,
+            verb="attest",
+            is_whole=False,
+        )
 
     def hold_post_mortem(self, identity: str, notes: str, *, actor: str, root_cause: str = "") -> Deployment:
         """Put the post-mortem on record; its deadline is then met. The root cause may be stated now or later."""
-
-        def commit() -> Deployment:
-            state = self.record.deployment(identity)
-            events = decisions.hold_post_mortem(state, notes, root_cause)
-            self.record.commit(
-                Change(stream=deployment_stream(identity), state=state, events=events),
-                actor=actor,
-                key=f"post-mortem:{identity}:{state.revision}",
-            )
-            return self.record.deployment(identity)
-
-        return decided_again(commit)
+        return self.record.decide(
+            identity,
+            lambda state: decisions.rollback.hold_post_mortem(state, notes, root_cause),
+            actor=actor,
+            verb="post-mortem",
+            is_whole=False,
+        )
 
     def write_memo(self, state: Deployment, releases: Releases, *, actor: str) -> Mapping[str, bytes]:
         """The rollback's own memo, from the events alone."""
@@ -215,8 +210,7 @@ class RollbackProcedure:
         state = self.record.deployment(identity)
         if EDITION not in dict(state.editions):
             events = (MemoIssued(edition=EDITION, manifest=digest),)
-            change = Change(stream=deployment_stream(identity), state=state, events=events)
-            self.record.commit(change, actor=actor, key=f"edition:{identity}:{digest}")
+            self.record.append(state, events, actor=actor, key=f"edition:{identity}:{digest}")
 
     def _told(self, state: Deployment) -> tuple[Recorded, ...]:
         """What the memo is written from: this release, the one restored and the kill latch, up to the end."""
@@ -382,7 +376,7 @@ class RollbackProcedure:
             state = self.record.deployment(identity)
             if state.rollback is None or state.rollback.next_step is not step:
                 return state  # somebody else recorded it meanwhile
-            events = decisions.finish_step(
+            events = decisions.rollback.finish_step(
                 state,
                 step,
                 seconds,
@@ -412,12 +406,9 @@ class RollbackProcedure:
             state = self.record.deployment(identity)
             is_next = state.rollback is not None and state.rollback.next_step is step
             if state.state is State.ROLLING_BACK and is_next:  # else somebody got further meanwhile
-                self.record.commit(
-                    Change(
-                        stream=deployment_stream(identity),
-                        state=state,
-                        events=(RollbackStuck(step=step, detail=detail),),
-                    ),
+                self.record.append(
+                    state,
+                    (RollbackStuck(step=step, detail=detail),),
                     actor=actor,
                     key=f"stuck:{identity}:{step}:{state.revision}",
                     effects=(call(state, f"PAGE: rollback stuck at {step}", _called_for(state, step, detail)),),
@@ -447,7 +438,11 @@ def _follows(kept: Kept | None, kind: VenueKind) -> str:
 
 def _called_for(state: Deployment, step: Step, detail: str) -> str:
     """What a call says: what was found, and until when people have time to look where no venue can be asked."""
-    due = next((d.due for d in state.rollback.deadlines if d.name == "immediate"), None) if state.rollback else None
+    due = (
+        next((d.due for d in state.rollback.deadlines if d.name == DeadlineName.IMMEDIATE), None)
+        if state.rollback
+        else None
+    )
     if step is not Step.VERIFY_FLAT or due is None:
         return detail
     return f"{detail}. Due by {due:%H:%M:%S} UTC."

@@ -15,10 +15,11 @@ from typing import Final
 from signoff.app.bound import checked
 from signoff.app.record import Change, Record, decided_again, deployment_stream, model_stream
 from signoff.app.rollback import RollbackProcedure, order_scope
-from signoff.domain.artifacts import Pin, RegisteredArtifacts
+from signoff.domain import decisions
+from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.dossier import DeploymentType, Undertakings
-from signoff.domain.errors import NotFoundError, SignoffError
+from signoff.domain.errors import SignoffError
 from signoff.domain.events import (
     AnyEvent,
     ApprovalRequested,
@@ -35,7 +36,6 @@ from signoff.domain.events import (
     Verdict,
 )
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.policy import Policy, Role
 from signoff.domain.rollback_drill import is_complete, within_budget
 from signoff.domain.venue import NOT_REHEARSED, VenueKind
@@ -117,11 +117,7 @@ def rehearse(
 ) -> Rehearsed:
     """Roll a staged release of the model back, measure every step, and record the result."""
     champion = next((d for d in record.deployments(model) if d.state is State.FULL), None)
-    if champion is not None and stage.registry is None:
-        raise NotFoundError(
-            f"Expected a model registry to load {model} v{champion.version} from, found none; a rehearsal runs the "
-            "version that a release falls back to. Install `signoff[mlflow]` and give --registry."
-        )
+    decisions.rollback.rehearse(champion, has_registry=stage.registry is not None)
     staged = _opened(model, registered_model, champion, policy, undertakings, actor)
     played = _played(record, stage, staged, champion, actor)
     seconds, is_blind = played.seconds, played.venue is VenueKind.NONE

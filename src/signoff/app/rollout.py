@@ -52,7 +52,7 @@ class Rollout:
         if signer is not None and state.state is State.APPROVED and not package.changed:
             deployer = sign_start(self.record, signer, state, actor)
         unrehearsed = self.approvals.unrehearsed(state) if state.state is State.APPROVED else ()
-        events = decisions.start(
+        events = decisions.rollout.start(
             state,
             package,
             latch,
@@ -63,7 +63,7 @@ class Rollout:
         )
         self._commit(state, events, actor=actor, verb="start", effects=at_deployment(state), latch=_seen(state, latch))
         if any(isinstance(event, ApprovalsVoided) for event in events):
-            decisions.refuse_changed(package)
+            decisions.guards.refuse_changed(package)
         return self.record.deployment(identity)
 
     def advance(self, identity: str, *, actor: str) -> Deployment:
@@ -84,7 +84,7 @@ class Rollout:
     def _advanced(self, state: Deployment, latch: KillSwitchState | None) -> tuple[AnyEvent, ...]:
         candidates = [d for d in self.record.deployments(state.model) if d.state in CANDIDATE]
         first = candidates[0] if candidates else None
-        return decisions.advance(state, self.approvals.package(state), latch, self.record.now(), first=first)
+        return decisions.rollout.advance(state, self.approvals.package(state), latch, self.record.now(), first=first)
 
     def _bound(self, state: Deployment, *, actor: str) -> Deployment:
         """The release, once its registered version is found to be what was approved; a second registration is told."""
@@ -95,14 +95,9 @@ class Rollout:
 
     def pause(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Stop the phase clock."""
-
-        def commit() -> None:
-            state = self.record.deployment(identity)
-            self._commit(state, decisions.pause(state, reason, note), actor=actor, verb="pause")
-
-        if not self.record.was_carried_out():
-            decided_again(commit)
-        return self.record.deployment(identity)
+        return self.record.decide(
+            identity, lambda state: decisions.rollout.pause(state, reason, note), actor=actor, verb="pause"
+        )
 
     def resume(self, identity: str, reason: PauseReason, note: str, *, actor: str) -> Deployment:
         """Take one pause reason away; of silence, no kill may come in between."""
@@ -110,7 +105,7 @@ class Rollout:
         def commit() -> None:
             state = self.record.deployment(identity)
             latch = self.record.latch(state.model)
-            events = decisions.resume(state, reason, note, latch)
+            events = decisions.rollout.resume(state, reason, note, latch)
             seen = _seen(state, latch) if reason is PauseReason.SILENCE else ()
             self._commit(state, events, actor=actor, verb="resume", latch=seen)
 

@@ -17,7 +17,7 @@ from signoff.adapters.documents import load_dossier, load_policy
 from signoff.adapters.live_folder import LiveFolder
 from signoff.app.assess import Release
 from signoff.app.champion import name_champions
-from signoff.app.grandfather import Adoption, adopt
+from signoff.app.grandfather import adopt
 from signoff.app.notices import tell_before
 from signoff.app.observe import Watch
 from signoff.app.package import latest_rehearsal
@@ -27,8 +27,10 @@ from signoff.app.rollback_drill import rehearse
 from signoff.demo.cast import Cast, enrol_cast
 from signoff.demo.example import Example
 from signoff.desk.gate import OrderGate
-from signoff.domain.decisions import GuardError, notices_due
+from signoff.domain.decisions.adoption import Adoption
+from signoff.domain.decisions.notices import notices_due
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State
+from signoff.domain.errors import GuardError
 from signoff.domain.events import Observed, Occasion, Phase
 from signoff.domain.finding import Outcome
 from signoff.domain.gates.assess import Progress

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from signoff.domain.flag_notices import DOMAINS, NEWEST, Format, NoControlError, read_control
-from signoff.domain.flags import UNKNOWN, Flags, closed, off
+from signoff.domain.flags import UNKNOWN, Flags, FlagState, closed, off
 
 LEASE_S: Final = 10.0
-CLOSED: Final = "closed"
+CLOSED: Final = FlagState.CLOSED
 LOGGED: Final = frozenset(10**n for n in range(10))
 log = logging.getLogger("signoff.desk")
 Verify = Callable[[str, bytes, bytes], bool]

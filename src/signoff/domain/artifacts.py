@@ -93,6 +93,19 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreviousCheck:
+    """A version loaded from the registry and run on its known input; `detail` says what was seen.
+
+    `is_working` is None where the registry could not be asked.
+    """
+
+    version: str
+    run_id: str
+    is_working: bool | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisteredArtifacts:
     """A registered version's files as they lie in the registry now; `contents` are the bytes of those that are kept."""
 

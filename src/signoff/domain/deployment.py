@@ -15,7 +15,19 @@ from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.conflict_of_interest import objection, read_alike
 from signoff.domain.dossier import DeploymentType, Undertakings
-from signoff.domain.events import AnyEvent, Barred, Deadline, Occasion, PauseReason, Phase, Signature, Step, Verdict
+from signoff.domain.events import (
+    AnyEvent,
+    Barred,
+    Deadline,
+    DeadlineName,
+    Occasion,
+    PauseReason,
+    Phase,
+    Signature,
+    Step,
+    Verdict,
+)
+from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor
 from signoff.domain.policy import Policy, Role
 from signoff.domain.profiles import Pinned, Profile
@@ -162,7 +174,7 @@ class Rollback:
     stuck_at: Step | None = None
     stuck_since: datetime | None = None
     stuck_because: str = ""
-    breached: tuple[str, ...] = ()
+    breached: tuple[DeadlineName, ...] = ()
     post_mortem_at: datetime | None = None
     attested_by: str | None = None
     restored_digest: str | None = None
@@ -437,7 +449,7 @@ def _after(state: Deployment, event: AnyEvent, at: datetime) -> Deployment:  # n
     _must(state.state in HAPPENS_IN.get(type(event), ()), state, f"cannot have {event.kind!r} in {state.state.value}")
     match event:
         case e.Validated():
-            blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != "pass")
+            blocking = tuple(r.key for r in event.results if r.is_blocking and r.outcome != Outcome.PASS)
             validated = _moved(state, State.VALIDATED)
             return replace(
                 validated,

@@ -39,6 +39,16 @@ class RefusedError(SignoffError):
     exit_code = 1
 
 
+class GuardError(RefusedError):
+    """A guard of a release refused; `guard` is its name (exit 1)."""
+
+    code = "guard"
+
+    def __init__(self, guard: str, message: str) -> None:
+        super().__init__(f"Refused by guard '{guard}': {message}")
+        self.guard = guard
+
+
 class StaleRevisionError(RefusedError):
     """The caller decided on an older state than the present one; read it again and decide anew (exit 1)."""
 

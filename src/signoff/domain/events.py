@@ -13,6 +13,7 @@ from typing import Literal
 from signoff.domain.access import Duty, Verb
 from signoff.domain.artifacts import BEFORE_BINDING, Pin
 from signoff.domain.dossier import DeploymentType, Undertakings
+from signoff.domain.finding import Outcome
 from signoff.domain.floor import Floor
 from signoff.domain.policy import Certification, Policy, Role, Tier
 from signoff.domain.profiles import Pinned, Profile
@@ -59,6 +60,24 @@ class Step(StrEnum):
     REVERT = "revert"
     VERIFY_REVERT = "verify_revert"
     REVIEW = "review"
+
+
+class Level(StrEnum):
+    """How a monitored figure stands to its thresholds. What cannot be told is unknown, and never good."""
+
+    OK = "ok"
+    WARNING = "warning"
+    CRITICAL = "critical"
+    UNKNOWN = "unknown"
+
+
+class DeadlineName(StrEnum):
+    """By when something of a rollback must have happened."""
+
+    IMMEDIATE = "immediate"
+    REVERT = "revert"
+    REVIEW = "review"
+    POST_MORTEM = "post_mortem"
 
 
 class Verdict(StrEnum):
@@ -210,7 +229,7 @@ class GateResult:
     """A finding as the ledger keeps it."""
 
     key: str
-    outcome: str
+    outcome: Outcome
     is_blocking: bool
     statistic: float | None
     threshold: float | None
@@ -384,7 +403,7 @@ class Reading:
 
     key: str
     value: float | None
-    level: str
+    level: Level
     detail: str = ""
     n: int | None = None
     needed: int | None = None
@@ -394,7 +413,7 @@ class Reading:
     @property
     def word(self) -> str:
         """The level as people read it: what is unknown because its newest datum is too old is called stale."""
-        return "stale" if self.level == "unknown" and "stale: " in self.detail else self.level
+        return "stale" if self.level == Level.UNKNOWN and "stale: " in self.detail else self.level
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -424,7 +443,7 @@ class Observed(Event):
         return self.is_conclusive or (
             self.counts
             and any(reading.is_young for reading in self.readings)
-            and all(reading.level != "unknown" or reading.is_young for reading in self.readings)
+            and all(reading.level != Level.UNKNOWN or reading.is_young for reading in self.readings)
         )
 
 
@@ -465,7 +484,7 @@ class Resumed(Event):
 class Deadline:
     """An absolute time by which something must have happened."""
 
-    name: str
+    name: DeadlineName
     due: datetime
 
 
@@ -527,7 +546,7 @@ class RolledBack(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadlineBreached(Event):
     kind: Literal["deadline_breached"] = "deadline_breached"
-    name: str
+    name: DeadlineName
     due: datetime
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import Final
 
-from signoff.domain.flags import Flags, FlagsRevision, KillCount, Share, alone, closed
+from signoff.domain.flags import Flags, FlagsRevision, FlagState, KillCount, Share, alone, closed
 
 
 class Format(IntEnum):
@@ -83,7 +83,7 @@ def _read_second(said: Mapping[str, object]) -> Flags:
     told = Flags(
         model=_text(said, "model"),
         revision=FlagsRevision(_number(said, "flags_revision")),
-        state=_text(said, "state"),
+        state=_state(said),
         version=_text_or_none(said, "version"),
         candidate=_text_or_none(said, "candidate"),
         enabled=False,
@@ -100,7 +100,7 @@ def _read_first(said: Mapping[str, object]) -> Flags:
     told = Flags(
         model=_text(said, "model"),
         revision=FlagsRevision(_number(said, "rev")),
-        state=_text(said, "state"),
+        state=_state(said),
         version=_text_or_none(said, "version"),
         candidate=_text_or_none(said, "candidate"),
         enabled=_truth(said, "enabled"),
@@ -126,7 +126,7 @@ def _share(version: object, said: object) -> Share:
         raise NoControlError
     return Share(
         version=version,
-        state=_text(said, "state"),
+        state=_state(said),
         enabled=_truth(said, "enabled"),
         allocation_pct=_percent(said, "allocation_pct"),
         shadow_mode=_truth(said, "shadow_mode"),
@@ -162,3 +162,11 @@ def _percent(said: Mapping[str, object], name: str) -> int:
     if (value := _number(said, name)) <= MOST_PCT:
         return value
     raise NoControlError
+
+
+def _state(said: Mapping[str, object]) -> FlagState:
+    """The state that is told; one that nobody here knows is no control, and so lets nothing trade."""
+    try:
+        return FlagState(_text(said, "state"))
+    except ValueError as error:
+        raise NoControlError from error

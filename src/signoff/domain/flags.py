@@ -5,6 +5,7 @@ names the version that it runs. Who names none reads the flags of the only versi
 """
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Final, NewType
 
 KillCount = NewType("KillCount", int)
@@ -12,11 +13,34 @@ KillCount = NewType("KillCount", int)
 NO_KILL: Final = KillCount(0)
 FlagsRevision = NewType("FlagsRevision", int)
 """The revision of a model's flags, which orders carry. A count of kills is another number."""
-KILLED: Final = "killed"
-UNKNOWN: Final = "unknown"
 WHOLE_PCT: Final = 100
 MOST_LISTED: Final = 5
-LIVE: Final = frozenset({"shadow", "limited", "full"})
+
+
+class FlagState(StrEnum):
+    """The state of a release as desks are told it, or why no version trades."""
+
+    VALIDATING = "validating"
+    VALIDATED = "validated"
+    REJECTED = "rejected"
+    AWAITING_APPROVAL = "awaiting_approval"
+    APPROVED = "approved"
+    SHADOW = "shadow"
+    LIMITED = "limited"
+    FULL = "full"
+    SUPERSEDED = "superseded"
+    ROLLING_BACK = "rolling_back"
+    ROLLBACK_STUCK = "rollback_stuck"
+    ROLLED_BACK = "rolled_back"
+    OFF = "off"
+    KILLED = "killed"
+    UNKNOWN = "unknown"
+    CLOSED = "closed"
+
+
+KILLED: Final = FlagState.KILLED
+UNKNOWN: Final = FlagState.UNKNOWN
+LIVE: Final = frozenset({FlagState.SHADOW, FlagState.LIMITED, FlagState.FULL})
 """The states of a release that trades, or that watches what trades."""
 
 
@@ -28,7 +52,7 @@ class Share:
     """
 
     version: str
-    state: str
+    state: FlagState
     enabled: bool
     allocation_pct: int
     shadow_mode: bool
@@ -47,7 +71,7 @@ class Flags:
 
     model: str
     revision: FlagsRevision
-    state: str
+    state: FlagState
     version: str | None
     candidate: str | None
     enabled: bool
@@ -129,7 +153,7 @@ def answer(flags: Flags, version: str | None, *, found: str = "none") -> Flags |
     )
 
 
-def closed(known: Flags, state: str) -> Flags:
+def closed(known: Flags, state: FlagState) -> Flags:
     """What is known of a model, with the flat flags off."""
     return replace(known, state=state, enabled=False, allocation_pct=0, shadow_mode=False)
 
@@ -139,7 +163,7 @@ def off(model: str) -> Flags:
     return Flags(
         model=model,
         revision=FlagsRevision(0),
-        state="off",
+        state=FlagState.OFF,
         version=None,
         candidate=None,
         enabled=False,
@@ -173,5 +197,5 @@ def alone(told: Flags) -> Flags:
     )
 
 
-def held_off(share: Share, state: str) -> Share:
+def held_off(share: Share, state: FlagState) -> Share:
     return replace(share, state=state, enabled=False, allocation_pct=0, shadow_mode=False, reason="")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from signoff.domain.deployment import CANDIDATE, LIVE, RETREATING, Deployment, State, age
-from signoff.domain.flags import NO_KILL, WHOLE_PCT, Flags, FlagsRevision, Share, alone, held_off, killed
+from signoff.domain.flags import NO_KILL, WHOLE_PCT, Flags, FlagsRevision, FlagState, Share, alone, held_off, killed
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import ChampionShare
 
@@ -27,7 +27,7 @@ def flags(model: str, deployments: Sequence[Deployment], latch: KillSwitchState 
     told = Flags(
         model=model,
         revision=FlagsRevision(sum(d.revision for d in mine) + (latch.revision if latch else 0)),
-        state=leader.state.value if leader else "off",
+        state=FlagState(leader.state) if leader else FlagState.OFF,
         version=champion.version if champion else None,
         candidate=candidate.version if candidate else None,
         enabled=False,
@@ -62,9 +62,11 @@ def _shares(mine: Sequence[Deployment], leaving: Deployment | None) -> tuple[Sha
     shares = (_share(release, most) for release in deciding.values())
     if leaving is None:
         return tuple(shares)
-    held, live = leaving.state.value, {state.value for state in LIVE}
+    held = FlagState(leaving.state)
     return tuple(
-        share if share.version == leaving.version else held_off(share, held if share.state in live else share.state)
+        share
+        if share.version == leaving.version
+        else held_off(share, held if State(share.state) in LIVE else share.state)
         for share in shares
     )
 
@@ -83,7 +85,7 @@ def _share(release: Deployment, most: int) -> Share:
     percent = min(granted, most) if release.state is State.FULL else granted
     return Share(
         version=release.version,
-        state=release.state.value,
+        state=FlagState(release.state),
         enabled=is_shadow or percent > 0,
         allocation_pct=percent,
         shadow_mode=is_shadow,

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from signoff.domain.dossier import Success
-from signoff.domain.events import Occasion, Reading
+from signoff.domain.events import Level, Occasion, Reading
 from signoff.domain.monitoring import operational, plausible, quality, returns
 from signoff.domain.monitoring.readings import Figure
 from signoff.domain.monitoring.session import Session
@@ -416,7 +416,7 @@ def reason(trigger: str, readings: Mapping[str, Reading], policy: Policy, table:
         said = row.worded(one.reason, policy, limit=limit, reading="unknown")
         return f"{said}: {read.detail}" if read is not None and read.detail else said
     shown, is_few = limit.shown(read.value), read.n is not None and read.n < operational.MIN_PREDICTIONS
-    if read.level == "unknown":
+    if read.level == Level.UNKNOWN:
         bound = "at most" if limit.sign in {Sign.BELOW, Sign.AT_MOST} else "at least"
         said = row.worded(one.reason, policy, limit=limit, reading=f"{bound} {shown}")
         return f"{said}; the exact figure is unknown: {read.detail}"

@@ -7,8 +7,8 @@ sign, a session in shadow and one at the limited share are lived, and the rollba
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from signoff.domain.dossier import DeploymentType
-from signoff.domain.policy import Policy, Role, ShortenedPolicy
+from signoff.domain.dossier import DeploymentType, Dossier
+from signoff.domain.policy import Loosening, Policy, Role, ShortenedPolicy, tighten
 
 ALWAYS_SIGNING: Final = (Role.RISK_MANAGER, Role.HEAD_OF_TRADING)
 
@@ -42,6 +42,14 @@ def shortened(policy: Policy, kind: DeploymentType) -> Policy:
     hours = min(policy.sign_off.notice_hours, short.notice_hours)
     sign_off = replace(policy.sign_off, notice_hours=hours)
     return replace(policy, gates=replace(gates, **changed), phases=phases, approvals=approvals, sign_off=sign_off)
+
+
+def effective(floor: Policy, dossier: Dossier) -> tuple[Policy, tuple[Loosening, ...]]:
+    """The policy that a release is held to, and every attempt of its dossier to loosen it, none of which is applied.
+
+    It is the floor for this type of deployment, with the dossier's stricter thresholds.
+    """
+    return tighten(shortened(floor, dossier.header.deployment_type), dossier.plan.tighten)
 
 
 def shortenings(policy: Policy, kind: DeploymentType) -> tuple[Shortening, ...]:

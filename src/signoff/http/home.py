@@ -22,7 +22,7 @@ from signoff.domain.access import ForbiddenError, Principal, Verb, permitted
 from signoff.domain.deployment import ENDED, Deployment, State
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import Signature
-from signoff.domain.flags import Flags, Share
+from signoff.domain.flags import KILLED, Flags, Share
 from signoff.domain.kill_switch import KillSwitchState
 from signoff.domain.policy import Role
 from signoff.domain.recognition import Recognition
@@ -130,7 +130,7 @@ class Line:
     @property
     def is_stopped(self) -> bool:
         """Whether it was killed, and waits to be armed."""
-        return self.flags.state == "killed"
+        return self.flags.state == KILLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +267,7 @@ def _spaced(text: str) -> str:
 def duties(board: FlagCache, principal: Principal) -> tuple[Duty, ...]:
     """The signatures that wait for this person; whether they count is decided when they sign."""
     asked = [Duty(address=f"/sign/{d.id}", words=words) for d in board.releases() if (words := _asked(d, principal))]
-    killed = [flags.model for flags in board.told() if flags.state == "killed"]
+    killed = [flags.model for flags in board.told() if flags.state == KILLED]
     armed = [model for model in killed if _may_arm(board.latch(model), principal)]
     return (*asked, *(Duty(address=f"/rearm/{model}", words=f"{model} was killed; arm it again") for model in armed))
 

@@ -16,7 +16,7 @@ from anyio.to_thread import run_sync
 from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
-from signoff.app.record import Expectation
+from signoff.app.record import Caller, Expectation
 from signoff.app.record import Request as Named
 from signoff.domain.errors import BadInputError, ConflictError
 from signoff.http.access import LEAVING, AllowedToLeave, InstallationDep, authenticated, dependency_of, house_of
@@ -137,7 +137,8 @@ def _for(request: Request, house: Installation, expected: Expectation | None) ->
     key = request.headers.get("idempotency-key")
     if key is None and expected is None:
         return house
-    return house.for_request(None if key is None else Named(name_of(request, key), request.state.asked), expected)
+    named = None if key is None else Named(name_of(request, key), request.state.asked)
+    return house.for_request(Caller(named, expected))
 
 
 def _expected(identity: str, if_match: str) -> Expectation:

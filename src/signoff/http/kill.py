@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from signoff.app.flag_cache import FlagCache
 from signoff.app.kill import Stopped, StoppedMany, written
 from signoff.domain.access import Principal, Verb
+from signoff.domain.flags import KILLED
 from signoff.http.access import InstallationDep, allowed_at_once
 from signoff.http.idempotency import REPLAYED, name_of
 from signoff.http.streaming import Hub, Streams
@@ -77,7 +78,7 @@ class Ordered:
             return earlier
         told = [board.flags(model) for model in models]
         is_in_force = not earlier.cancelled() and earlier.exception() is None
-        is_in_force = is_in_force and all(flags is not None and flags.state == "killed" for flags in told)
+        is_in_force = is_in_force and all(flags is not None and flags.state == KILLED for flags in told)
         return earlier if is_in_force else None
 
     def note(self, name: str, killing: Killing) -> None:

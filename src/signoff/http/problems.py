@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from typing_extensions import TypedDict
 
 from signoff.domain.access import ForbiddenError
-from signoff.domain.decisions import GuardError
 from signoff.domain.errors import (
     BadInputError,
     ConflictError,
+    GuardError,
     NotFoundError,
     RefusedError,
     SignoffError,

@@ -9,8 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Response
 from fastapi.routing import APIRoute
 
-from signoff.app.approvals import Signatory
-from signoff.app.signing import Presented
+from signoff.app.signing import Presented, Signatory
 from signoff.domain.access import Principal
 from signoff.domain.errors import RefusedError
 from signoff.http.access import LEAVING, InstallationDep, allowed, allowed_to_leave

@@ -6,7 +6,6 @@ strict parsing, since a lenient reader would accept altered bytes.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from signoff.domain.errors import BadInputError, TamperedError
 from signoff.domain.events import Verdict
 from signoff.domain.policy import Role
+from signoff.domain.statement import Statement
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.text import decoded, encoded
 
@@ -25,59 +25,29 @@ PREDICATE_TYPE: Final = "https://signoff.example/decision/v1"
 DEPLOYMENT_TYPE: Final = "https://signoff.example/deployment/v1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
-    """What was signed, read back."""
-
-    subject: str
-    deployment: str
-    model: str
-    version: str
-    person: str
-    role: Role
-    verdict: Verdict
-    conditions: tuple[str, ...]
-    reason: str
-    signed_at: datetime
-    expires_at: datetime
-
-
 def key_id(public_key: bytes) -> str:
     """The identity of a raw Ed25519 public key."""
     return digest(public_key)
 
 
-def statement(
-    *,
-    subject: str,
-    deployment: str,
-    model: str,
-    version: str,
-    person: str,
-    role: Role,
-    verdict: Verdict,
-    conditions: tuple[str, ...],
-    reason: str,
-    signed_at: datetime,
-    expires_at: datetime,
-) -> bytes:
+def statement(decided: Statement) -> bytes:
     """The in-toto statement of a decision, canonical."""
     return canonical(
         {
             "_type": STATEMENT_TYPE,
-            "subject": [{"name": "manifest.json", "digest": {"sha256": subject}}],
+            "subject": [{"name": "manifest.json", "digest": {"sha256": decided.subject}}],
             "predicateType": PREDICATE_TYPE,
             "predicate": {
-                "deployment": deployment,
-                "model": model,
-                "version": version,
-                "person": person,
-                "role": role.value,
-                "verdict": verdict.value,
-                "conditions": list(conditions),
-                "reason": reason,
-                "signed_at": signed_at.astimezone(UTC).isoformat(),
-                "expires_at": expires_at.astimezone(UTC).isoformat(),
+                "deployment": decided.deployment,
+                "model": decided.model,
+                "version": decided.version,
+                "person": decided.person,
+                "role": decided.role.value,
+                "verdict": decided.verdict.value,
+                "conditions": list(decided.conditions),
+                "reason": decided.reason,
+                "signed_at": decided.signed_at.astimezone(UTC).isoformat(),
+                "expires_at": decided.expires_at.astimezone(UTC).isoformat(),
             },
         }
     )
@@ -178,6 +148,6 @@ def _statement(payload: bytes) -> Statement:
         signed_at=datetime.fromisoformat(predicate["signed_at"]),
         expires_at=datetime.fromisoformat(predicate["expires_at"]),
     )
-    if statement(**{item.name: getattr(read, item.name) for item in fields(read)}) != payload:
+    if statement(read) != payload:
         raise ValueError("the statement is not in its canonical form, or says more than a decision")
     return read

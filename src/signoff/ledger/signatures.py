@@ -27,8 +27,9 @@ from signoff.domain.events import (
 from signoff.domain.floor import content_digest, falls_short
 from signoff.domain.installation_policy import is_same_person, may_sign
 from signoff.domain.policy import Policy, Tier
+from signoff.domain.statement import Statement
 from signoff.ledger.codec import decode_state
-from signoff.ledger.envelope import Statement, deployer_statement, opened, verify
+from signoff.ledger.envelope import deployer_statement, opened, verify
 from signoff.ledger.holders import Holders
 from signoff.ledger.webauthn import verify_decision
 

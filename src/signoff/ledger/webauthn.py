@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from signoff.domain.errors import BadInputError, TamperedError
 from signoff.domain.events import Credential, CredentialEnrolled
+from signoff.domain.statement import Statement
 from signoff.ledger import cbor
 from signoff.ledger.authenticators import (
     ATTESTED,
@@ -27,7 +28,7 @@ from signoff.ledger.authenticators import (
 )
 from signoff.ledger.canonical import canonical, digest
 from signoff.ledger.codec import decode_state
-from signoff.ledger.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, Statement, encoding, read_statement
+from signoff.ledger.envelope import PAYLOAD_TYPE, STATEMENT_TYPE, encoding, read_statement
 from signoff.ledger.text import decoded, encoded, url_encoded
 
 CREDENTIAL_TYPE: Final = "https://signoff.example/credential/v1"

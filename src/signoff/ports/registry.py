@@ -3,9 +3,8 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from signoff.domain.artifacts import Pin, RegisteredArtifacts
+from signoff.domain.artifacts import Pin, PreviousCheck, RegisteredArtifacts
 from signoff.domain.evidence import RegisteredModel, RegisteredVersion
-from signoff.domain.memo.standing import PreviousCheck
 
 
 class Registry(Protocol):

@@ -115,6 +115,11 @@ class LedgerRow:
     leaf: bytes
 
 
+def revision_of(stored: StoredStream | None) -> int:
+    """The revision of a stream, 0 before its first event."""
+    return 0 if stored is None else stored.revision
+
+
 class Store(Protocol):
     """A retry of `commit` with the same key is safe after any failure: it applies once or returns what was done."""
 
@@ -131,6 +136,9 @@ class Store(Protocol):
         limit: int | None = None,
     ) -> tuple[StoredStream, ...]:
         """Streams whose name starts with `prefix`, by name: of these models, with one of these labels, after a name."""
+
+    def names(self, prefix: str) -> dict[str, str]:
+        """The model of each stream whose name starts with `prefix`, by the stream's name; no state is read."""
 
     def commit(self, commit: Commit) -> Committed:
         """Append events, replace states, enqueue effects and sign a checkpoint, in one transaction.

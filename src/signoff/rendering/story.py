@@ -5,6 +5,7 @@ from typing import assert_never
 
 from signoff.domain import events as e
 from signoff.domain.artifacts import Pin
+from signoff.domain.finding import Outcome
 from signoff.domain.quantity import Unit, number
 from signoff.domain.rollback_drill import budget_in_words
 from signoff.domain.venue import NO_VENUE, VenueKind
@@ -35,8 +36,8 @@ def sentence(event: e.AnyEvent) -> str:  # noqa: C901, PLR0911, PLR0912, PLR0915
             live = f"{event.model} v{event.version} as it was live, never validated here"
             return f"adopted {live}; signed by {signers}; {_bound(event.bound, event.unbound)}"
         case e.Validated():
-            passed = sum(r.outcome == "pass" for r in event.results)
-            blocked = [r.key for r in event.results if r.is_blocking and r.outcome != "pass"]
+            passed = sum(r.outcome == Outcome.PASS for r in event.results)
+            blocked = [r.key for r in event.results if r.is_blocking and r.outcome != Outcome.PASS]
             blocks = f", blocked by {', '.join(blocked)}" if blocked else ""
             bound = _bound(event.bound, event.unbound)
             return f"ran {len(event.results)} gates: {passed} passed{blocks}; {bound}"

@@ -6,9 +6,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from signoff.app.accounts import MOST_TOKEN_DAYS, TOKEN_DAYS
+from signoff.app.accounts import TOKEN_DAYS
 from signoff.domain import names
 from signoff.domain.access import Duty, Verb
+from signoff.domain.decisions.credentials import MOST_TOKEN_DAYS
 from signoff.domain.errors import BadInputError
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict
 from signoff.domain.policy import Role

@@ -10,19 +10,20 @@ from typing import Final, TypeVar
 
 from signoff.adapters.documents import load_policy, parse_policy
 from signoff.adapters.signing_keys import KeyFile
-from signoff.app.approvals import APPROVED, SUBMITTED, Signatory
+from signoff.app.approvals import APPROVED, SUBMITTED
 from signoff.app.assess import submission_errors
-from signoff.app.grandfather import Adoption, adoption_statement, countersign
 from signoff.app.grandfather import adopt as adopt_version
+from signoff.app.grandfather import adoption_statement, countersign
 from signoff.app.kill import answer_within
 from signoff.app.people import bind, confirm, decline, enrol, grant, invite, propose, unbind, withdraw
-from signoff.app.record import Change, Expectation, decided_again, deployment_stream
+from signoff.app.record import Caller, Expectation
 from signoff.app.registered import standing
 from signoff.app.review import review
 from signoff.app.rollback_drill import rehearse
-from signoff.app.signing import Presented, deployer_prepared
+from signoff.app.signing import Presented, Signatory, deployer_prepared
 from signoff.domain import decisions
 from signoff.domain.access import Duty, Principal, Verb
+from signoff.domain.decisions.adoption import Adoption
 from signoff.domain.deployment import Deployment, State
 from signoff.domain.errors import BadInputError, NotFoundError, RefusedError, SignoffError, is_fault
 from signoff.domain.events import DutiesGranted, Occasion, PauseReason, PersonEnrolled, SubjectBound, Verdict
@@ -30,7 +31,7 @@ from signoff.domain.gates.assess import Progress, silent
 from signoff.domain.installation_policy import may_sign
 from signoff.domain.people import Proposal
 from signoff.domain.policy import Role
-from signoff.domain.recognition import Recognition
+from signoff.domain.recognition import Recognition, near
 from signoff.installation import Installation
 from signoff.ledger.webauthn import read_vouching
 from signoff.verbs.bodies import SENT
@@ -127,7 +128,7 @@ class Local:
     def at(self, identity: str, revision: int | None) -> "Local":
         if revision is None:
             return self
-        return Local(self.house.for_request(None, Expectation(identity, revision)), self.actor)
+        return Local(self.house.for_request(Caller(expected=Expectation(identity, revision))), self.actor)
 
     def people(self, *, after: str | None = None, limit: int | None = None) -> PeoplePage:
         known = self.house.record.people()
@@ -394,17 +395,12 @@ class Local:
         return deployer_prepared(self.house.record, self.house.record.deployment(identity), self.actor)
 
     def mark_done(self, identity: str, item: str, *, note: str) -> ReleaseDocument:
-        record = self.house.record
-        self.house.record.people().named(self.actor)
-
-        def commit() -> Deployment:
-            state = record.deployment(identity)
-            events = decisions.mark_done(state, item, self.actor, note)
-            change = Change(stream=deployment_stream(identity), state=state, events=events)
-            record.commit(change, actor=self.actor, key=record.key(f"done:{identity}:{state.revision}"))
-            return record.deployment(identity)
-
-        return self._released(record.deployment(identity) if record.was_carried_out() else decided_again(commit))
+        record, actor = self.house.record, self.actor
+        record.people().named(actor)
+        told = record.decide(
+            identity, lambda state: decisions.notices.mark_done(state, item, actor, note), actor=actor, verb="done"
+        )
+        return self._released(told)
 
     def living_memo(self, identity: str) -> tuple[ReleaseDocument, str, tuple[str, ...] | None, dict[str, bytes]]:
         approvals = self.house.approvals
@@ -484,7 +480,10 @@ class Local:
             policy, undertakings = planned[-1].policy, planned[-1].undertakings
             registered = planned[-1].registered_model
         else:
-            raise NotFoundError(f"Expected a release of {model} on record or --dossier DIR, found neither.")
+            known = near(model, house.record.models())
+            raise NotFoundError(
+                f"Expected a release of {model} on record or --dossier DIR, found neither; models on record: {known}."
+            )
         result = rehearse(
             house.record,
             house.stage(),

@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
-from signoff.app.bound import GUARD as OTHER_BYTES
 from signoff.app.bound import STAYS_TAKEN
 from signoff.app.champion import name_champion, to_name
 from signoff.app.changed_files import Look, compared, to_compare
@@ -27,9 +26,9 @@ from signoff.app.registered import Discrepancy, alarms, changed, discrepancies, 
 from signoff.app.rollback import HALTING, is_memo_owed
 from signoff.app.trouble import call_for
 from signoff.config.logs import about
-from signoff.domain.decisions import GuardError
+from signoff.domain.decisions.guards import OTHER_BYTES
 from signoff.domain.deployment import CANDIDATE, LIVE, Deployment, State, age
-from signoff.domain.errors import SignoffError, UnavailableError, described, is_fault
+from signoff.domain.errors import GuardError, SignoffError, UnavailableError, described, is_fault
 from signoff.installation import Installation
 from signoff.ports.notices import Severity
 from signoff.ports.store import Effect, StoredStream

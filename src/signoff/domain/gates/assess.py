@@ -31,7 +31,7 @@ from signoff.domain.gates.value_at_risk import (
     value_at_risk_figure,
 )
 from signoff.domain.gates.walk_forward import walk_forward
-from signoff.domain.policy import Policy, VarGate, tighten
+from signoff.domain.policy import Policy, VarGate
 from signoff.domain.quantity import Quantity, Unit
 from signoff.stats.returns import LARGEST, returns_up_to
 
@@ -67,8 +67,7 @@ def assess(
 ) -> Assessment:
     """Every computed figure of sections 1 to 3 of the memo; `progress` hears of each gate as it begins.
 
-    The dossier's stricter thresholds are applied here, so no caller can forget them; where it tries to loosen one the
-    policy stands, and `tighten` tells the caller which.
+    `policy` is the effective one (`domain/shortened.effective`): whoever reads a dossier makes it, once.
     """
     if evidence.backtest.dates.size == 0:
         raise BadInputError(
@@ -81,7 +80,6 @@ def assess(
 def _assessed(
     evidence: Evidence, dossier: Dossier, policy: Policy, progress: Progress, gates: Sequence[Gate]
 ) -> Assessment:
-    policy, _ = tighten(policy, dossier.plan.tighten)
     var = policy.gates.var
     high = too_high(evidence, dossier, policy)
     compared = sharpe_comparison(evidence.backtest, evidence.backtest_previous)

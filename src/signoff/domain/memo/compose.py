@@ -33,7 +33,7 @@ from signoff.domain.memo.success import success
 from signoff.domain.memo.summary import computed, draft, summary_contradictions, written
 from signoff.domain.memo.validation import BACKTEST_REPORT, PAPER_LOGS, VALIDATION_RESULTS, front, validation
 from signoff.domain.memo.worst import red_or_missing
-from signoff.domain.policy import Policy, tighten
+from signoff.domain.policy import Policy
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 from signoff.domain.rollback_drill import recovery_time_in_words
 from signoff.domain.sampling import Sampling
@@ -58,7 +58,6 @@ def compose(
     `facts` are those of the assessment (`gates.facts`), for a summary that people wrote to be held against; without
     them the memo says that nobody did. `last_updated` defaults to the day of the latest signature.
     """
-    policy, _ = tighten(policy, dossier.plan.tighten)
     release = Release(dossier=dossier, policy=policy, evidence=evidence, assessment=assessment, standing=standing)
     header = dossier.header
     sections = _sections(release, last_updated or _last_signed(standing))

@@ -6,9 +6,9 @@ What nobody provided always becomes the same cell here, so that no chapter can l
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.finding import Finding
 from signoff.domain.memo.document import Block, Bullets, Cell, Fields, Mark, Paragraph
-from signoff.domain.memo.standing import PreviousCheck
 from signoff.domain.quantity import NOT_PROVIDED, Quantity
 
 ABSENT = Cell(NOT_PROVIDED, mark=Mark.NOT_PROVIDED)

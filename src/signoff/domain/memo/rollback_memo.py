@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from signoff.domain import events as e
 from signoff.domain.artifacts import BEFORE_BINDING
-from signoff.domain.decisions import DEADLINE_OF
+from signoff.domain.decisions.rollback import DEADLINE_OF
 from signoff.domain.deployment import IllegalHistoryError, replay
 from signoff.domain.flags import Flags
 from signoff.domain.flags_of_releases import flags
@@ -59,7 +59,7 @@ class Story:
         seconds = None if done is None else (done[0].at - self.started.at).total_seconds()
         return _duration(f"rollback.{step.value}.elapsed", seconds)
 
-    def due(self, name: str) -> datetime | None:
+    def due(self, name: e.DeadlineName) -> datetime | None:
         return next((deadline.due for deadline in self.start.deadlines if deadline.name == name), None)
 
     @property
@@ -90,7 +90,7 @@ class Story:
         return any(isinstance(r.event, e.RolledBack) for r in self.after)
 
     @property
-    def breached(self) -> tuple[str, ...]:
+    def breached(self) -> tuple[e.DeadlineName, ...]:
         """Deadlines that passed, by an event or because their step was done after them."""
         recorded = {r.event.name for r in self.after if isinstance(r.event, e.DeadlineBreached)}
         late = {DEADLINE_OF[step] for step in e.Step if self.is_late(step)}
@@ -458,13 +458,13 @@ def _questions(story: Story) -> Iterator[str]:
     if observed is None:
         yield "No day was observed before the rollback: what did the figures say?"
     else:
-        unknown = [_name(reading.key) for reading in observed.readings if reading.level == "unknown"]
+        unknown = [_name(reading.key) for reading in observed.readings if reading.level == e.Level.UNKNOWN]
         if unknown:
             yield f"What were the figures that could not be computed: {', '.join(unknown)}?"
     for name in story.breached:
         yield f"Why was the deadline '{_name(name)}' missed?"
     yield f"What was the root cause? It is {OPEN}: trigger {story.start.trigger} says what was seen, not why."
-    if (due := story.due("post_mortem")) is not None:
+    if (due := story.due(e.DeadlineName.POST_MORTEM)) is not None:
         yield f"Post-mortem, due by {_time(due)}: what has to change before this model is deployed again?"
 
 

@@ -4,24 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from signoff.domain.artifacts import PreviousCheck
 from signoff.domain.events import Barred, DeployerSigned, ItemDone, NoticeSent, Proof, Signature
 from signoff.domain.floor import Floor
 from signoff.domain.memo.proof import Trail
 from signoff.domain.policy import Role
 from signoff.domain.rollback_drill import Rehearsal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreviousCheck:
-    """A version loaded from the registry and run on its known input; `detail` says what was seen.
-
-    `is_working` is None where the registry could not be asked.
-    """
-
-    version: str
-    run_id: str
-    is_working: bool | None
-    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

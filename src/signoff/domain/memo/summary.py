@@ -25,7 +25,7 @@ from signoff.domain.memo.placeholders import PLACEHOLDER, filled
 from signoff.domain.memo.release import Release
 from signoff.domain.memo.significance import SIGNIFICANCE, claims_significance
 from signoff.domain.memo.signs import gives_sign
-from signoff.domain.policy import Policy, tighten
+from signoff.domain.policy import Policy
 from signoff.domain.quantity import NOT_PROVIDED, Quantity, Unit, count, relative_change
 
 _NET: Final = re.compile(
@@ -61,7 +61,6 @@ def summary_contradictions(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[str, ...]:
     """What the summary that people wrote says against the facts; `figures` are `gates.facts` of the assessment."""
-    policy, _ = tighten(policy, dossier.plan.tighten)
     known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
     text = dossier.header.summary or ""
     net = _NET.search(text) if evidence.backtest.costs is Costs.BEFORE else None
@@ -81,7 +80,6 @@ def summary_figures(
     dossier: Dossier, policy: Policy, evidence: Evidence, assessment: Assessment, figures: Sequence[Quantity]
 ) -> tuple[Quantity, ...]:
     """Every figure that a summary may ask for by its name, as in `{metrics.sharpe.new}`."""
-    policy, _ = tighten(policy, dossier.plan.tighten)
     known = (*known_facts(policy, evidence, assessment, figures), *declared_figures(dossier, evidence))
     return tuple(fact for fact in known if not is_outcome(fact))
 

@@ -6,9 +6,9 @@ What judges by the table of metrics loads on first use, since the table is made 
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from signoff.domain.events import Level
 from signoff.domain.monitoring.drift import Reference
 from signoff.domain.monitoring.measurement import Baseline, DailyReturns, Features, Measurement, Predictions
-from signoff.domain.monitoring.readings import Level
 from signoff.domain.monitoring.returns import Track, rolling_sharpe, var_exception
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from datetime import datetime
 
 from signoff.domain.assumptions import holds
 from signoff.domain.errors import described
-from signoff.domain.events import Observed, Reading
+from signoff.domain.events import Level, Observed, Reading
 from signoff.domain.live_metrics import LIVE_METRICS, LiveMetric, Table, reason, triggers
 from signoff.domain.monitoring.measurement import Measurement
-from signoff.domain.monitoring.readings import NOT_YET, Figure, Level
+from signoff.domain.monitoring.readings import NOT_YET, Figure
 from signoff.domain.monitoring.session import Session
 from signoff.domain.policy import Policy
 from signoff.domain.thresholds import Kind

@@ -1,0 +1,98 @@
+"""How two people change the installation's policy: what may be proposed, and who may confirm it."""
+
+from datetime import datetime
+from typing import NoReturn
+
+from signoff.domain.access import DUTY_OF, MATRIX, Verb, permitted
+from signoff.domain.errors import NotFoundError, RefusedError, TamperedError
+from signoff.domain.events import Credential
+from signoff.domain.floor import differences
+from signoff.domain.installation_policy import InstallationPolicy, PolicyProposal, may_sign
+from signoff.domain.look_alikes import are_alike
+from signoff.domain.people import People, Person
+from signoff.domain.policy import Policy, Role
+
+
+def signed_in_a_role_that(role: Role, verb: Verb) -> None:
+    """Refuse a signature in a role that may not change the policy; the same person may hold another role that may."""
+    if not may_sign(role, verb):
+        able = ", ".join(known.value for known in DUTY_OF if verb in MATRIX[DUTY_OF[known]])
+        raise RefusedError(f"The policy is changed by two of {able}; found {role.value}. Sign in one of these roles.")
+
+
+def propose(state: InstallationPolicy, present: Policy | None, policy: Policy, role: Role) -> None:
+    """Refuse a proposal of what is in force already; `present` is the confirmed policy."""
+    signed_in_a_role_that(role, Verb.PROPOSE_POLICY)
+    if present is not None and not differences(present, policy):
+        raise RefusedError(
+            f"This policy is in force already, as version {state.number} (digest {state.digest[:12]}…). Propose "
+            "one that differs."
+        )
+
+
+def is_new(state: InstallationPolicy, identity: str, now: datetime) -> None:
+    """Refuse to propose what waits for a second person already."""
+    for known in state.open_at(now):
+        if known.id == identity:
+            raise RefusedError(
+                f"{known.proposed_by} proposed this very policy already, as {identity}. Another person confirms "
+                f"it: signoff policy confirm {identity}"
+            )
+
+
+def open_proposal(state: InstallationPolicy, identity: str, now: datetime) -> PolicyProposal:
+    """The proposal of this id, which a second person may still confirm."""
+    waiting = state.open_at(now)
+    found = next((known for known in waiting if known.id == identity), None)
+    if found is not None:
+        return found
+    if (over := state.proposals.get(identity)) is not None:
+        raise RefusedError(
+            f"The policy proposal {identity} of {over.proposed_by} expired at {over.expires_at:%Y-%m-%d %H:%M}Z. "
+            "Let somebody propose the policy again."
+        )
+    known = ", ".join(proposal.id for proposal in waiting) or "none"
+    raise NotFoundError(
+        f"Expected a policy proposal that is open, found {identity!r}; open are: {known}. A proposal ends when it "
+        "is declined, and when any policy is confirmed. `signoff policy show` lists what is open."
+    )
+
+
+def confirm(people: People, proposal: PolicyProposal, name: str, role: Role) -> tuple[Person, Credential | None]:
+    """Who proposed it and with what, once another person may confirm it and the proposer still holds role and key."""
+    signed_in_a_role_that(role, Verb.CONFIRM_POLICY)
+    person, first = people.named(name), people.by_name.get(proposal.proposed_by)
+    known_as = first.known_as if first is not None else (proposal.proposed_by,)
+    if are_alike(person.known_as, known_as):
+        also = "" if person.name == proposal.proposed_by else f", who is known as {person.name}"
+        raise RefusedError(
+            f"{proposal.proposed_by}{also} proposed this policy, so another person has to confirm it. It waits "
+            f"until {proposal.expires_at:%Y-%m-%d %H:%M}Z."
+        )
+    signed = proposal.signature
+    if first is None or signed.role not in first.roles:
+        raise RefusedError(
+            f"{proposal.proposed_by} no longer holds the role {signed.role.value}, in which they proposed this "
+            "policy. Let somebody who does propose it."
+        )
+    credential = first.credential(signed.key_id)
+    if signed.key_id != first.key_id and credential is None:
+        raise RefusedError(
+            f"{proposal.proposed_by} no longer holds the key that this proposal was signed with. Let them propose "
+            "it again."
+        )
+    return first, credential
+
+
+def refuse_other_bytes(proposal: PolicyProposal) -> NoReturn:
+    """Refuse to confirm a policy that is not, byte for byte, what its proposer signed."""
+    raise TamperedError(
+        f"The policy that is stored as {proposal.id} is not the one that {proposal.proposed_by} signed; "
+        "nothing was confirmed. `signoff verify` says what else was altered."
+    )
+
+
+def decline(person: Person) -> None:
+    """Refuse somebody who has no say in the policy."""
+    if Verb.CONFIRM_POLICY not in permitted(person.duties):
+        raise RefusedError(f"{person.name} has no say in the policy; let somebody who may confirm it decline it.")

@@ -1,0 +1,54 @@
+"""What a person signs: a decision, and the statement of it that names who signs it, in which role and when."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from signoff.domain.events import Verdict
+from signoff.domain.policy import Policy, Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What is signed, and what was signed when it is read back."""
+
+    subject: str
+    deployment: str
+    model: str
+    version: str
+    person: str
+    role: Role
+    verdict: Verdict
+    conditions: tuple[str, ...]
+    reason: str
+    signed_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is decided, whoever signs it. The policy says for how long a signature holds."""
+
+    verdict: Verdict
+    subject: str
+    model: str
+    version: str
+    deployment: str
+    policy: Policy
+    conditions: tuple[str, ...] = ()
+    reason: str = ""
+
+    def stated_by(self, person: str, role: Role, at: datetime) -> Statement:
+        """The statement that this person signs in this role at this time."""
+        return Statement(
+            subject=self.subject,
+            deployment=self.deployment,
+            model=self.model,
+            version=self.version,
+            person=person,
+            role=role,
+            verdict=self.verdict,
+            conditions=self.conditions,
+            reason=self.reason,
+            signed_at=at,
+            expires_at=at + timedelta(days=self.policy.approvals.expires_days),
+        )
